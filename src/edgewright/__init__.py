@@ -1,0 +1,25 @@
+"""Sensor data to a small model that proves itself on the device.
+
+Public names load on first use, so that `import edgewright` stays light.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.load import load as load
+    from edgewright.pipeline.pipeline import Pipeline as Pipeline
+
+_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.pipeline.load"}
+__all__ = ["Pipeline", "__version__", "load"]
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'edgewright' has no attribute {name!r}")

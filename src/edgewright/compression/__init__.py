@@ -1,0 +1,1 @@
+"""Smaller forms of a fitted network: int8 now."""

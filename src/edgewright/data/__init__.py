@@ -1,0 +1,1 @@
+"""Where rows come from: one file a source, the public sets, and the splits that keep people apart."""

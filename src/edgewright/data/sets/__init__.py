@@ -1,0 +1,1 @@
+"""One file a public data set; the file name is its name."""

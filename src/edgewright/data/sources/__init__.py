@@ -1,0 +1,1 @@
+"""One file a source of rows; the file name is the `kind` in `[data]`."""

@@ -1,0 +1,97 @@
+"""Building a graph node by node, constants shared by content."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.schema.graph import Array, Attribute, Graph, Node, StageMark, Value
+
+
+class Builder:
+    """Collects nodes and constants; `finish` gives the frozen graph.
+
+    Args:
+        name: of the graph.
+        input_name: name of its one input.
+        shape: shape of one sample, without the batch axis: (columns,) or (channels, samples).
+        labels: names of the classes, in the order of the probabilities.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], *, input_name: str = "input", labels: tuple[str, ...] = ()
+    ) -> None:
+        self.name = name
+        self.input = input_name
+        self.labels = labels
+        self._inputs = (Value(name=input_name, shape=shape),)
+        self._nodes: list[Node] = []
+        self._constants: dict[str, Array] = {}
+        self._by_content: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._stages: list[StageMark] = []
+        self._boundary = ""
+        self._count = 0
+
+    def constant(self, array: Array) -> str:
+        """Names a constant; equal arrays (dtype, shape and bytes) share one name."""
+        array = np.ascontiguousarray(array) if np.ndim(array) else np.asarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._by_content:
+            name = f"c{len(self._constants)}"
+            self._by_content[key] = name
+            self._constants[name] = array
+        return self._by_content[key]
+
+    def number(self, value: float) -> str:
+        """A float32 scalar constant."""
+        return self.constant(np.asarray(value, np.float32))
+
+    def integers(self, *values: int) -> str:
+        """An int64 vector constant, as Reshape, Slice and the reductions take it."""
+        return self.constant(np.asarray(values, np.int64))
+
+    def op(self, op: str, *inputs: str, **attributes: Attribute) -> str:
+        """Appends an operator with one output and gives the output's name."""
+        self._count += 1
+        output = f"v{self._count}"
+        self._nodes.append(Node(op=op, inputs=inputs, outputs=(output,), attributes=attributes))
+        return output
+
+    def stage(self, name: str, value: str) -> None:
+        """Marks `value` as the output of the stage `name`."""
+        self._stages.append(StageMark(stage=name, value=value))
+
+    def boundary(self, value: str) -> None:
+        """Marks `value` as the end of float preprocessing: int8 may begin here."""
+        self._boundary = value
+
+    def finish(
+        self, outputs: dict[str, tuple[str, str, tuple[int, ...]]], metadata: dict[str, str] | None = None
+    ) -> Graph:
+        """Freezes the graph.
+
+        Args:
+            outputs: public name -> (value, dtype, shape without the batch axis).
+            metadata: text that travels with the model.
+        """
+        public = {value: name for name, (value, _, _) in outputs.items()}
+        rename = {value: public.get(value, value) for node in self._nodes for value in node.outputs}
+        nodes = tuple(
+            Node(
+                op=node.op,
+                inputs=tuple(rename.get(v, v) for v in node.inputs),
+                outputs=tuple(rename[v] for v in node.outputs),
+                attributes=node.attributes,
+            )
+            for node in self._nodes
+        )
+        return Graph(
+            name=self.name,
+            inputs=self._inputs,
+            outputs=tuple(Value(name=n, dtype=dtype, shape=shape) for n, (_, dtype, shape) in outputs.items()),
+            nodes=nodes,
+            constants=self._constants,
+            stages=tuple(StageMark(stage=s.stage, value=rename.get(s.value, s.value)) for s in self._stages),
+            boundary=rename.get(self._boundary, self._boundary),
+            labels=self.labels,
+            metadata=metadata or {},
+        )

@@ -1,0 +1,100 @@
+"""What every stage file offers: its configuration, how it is built, stored, explained and said in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+from edgewright.graph.builder import Builder
+from edgewright.schema.errors import InputError
+
+Shape = tuple[int, ...]
+
+
+class StageConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of every stage's configuration: the table under `[[stages]]` without its `kind`."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may know when it is built.
+
+    Attributes:
+        shape: shape of one sample that arrives: (columns,), or (channels, samples) for windows.
+        names: names of the columns or channels that arrive.
+        units: unit of each of them, empty where unknown.
+        rate: samples a second, None for a table.
+        task: 'classification' or 'regression'.
+        seed: of the run.
+    """
+
+    shape: Shape
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    rate: float | None
+    task: str
+    seed: int
+
+
+C = TypeVar("C", bound=StageConfig)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[C]):
+    """The one object `STAGE` of a stage's file; the file name is its `kind`.
+
+    Attributes:
+        config: the configuration's struct; its docstring and fields become the reference in `docs/`.
+        build: makes the unfitted scikit-learn estimator.
+        state: fitted attributes that are stored (arrays, numbers, text, lists and dicts of these) and restored.
+        why: one sentence for the trace: what this stage is for, with the numbers of the fitted estimator.
+        formula: how an output is computed, in plain text.
+    """
+
+    config: type[C]
+    build: Callable[[C, Context], Any]
+    state: tuple[str, ...]
+    why: Callable[[Any], str]
+    formula: str = ""
+
+
+@runtime_checkable
+class Emitting(Protocol):
+    """A stage of one's own that can say itself in ONNX."""
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """Appends this stage's operators after `value` and gives the name of its output."""
+
+
+_EMITTERS: dict[type, Callable[[Any, Builder, str], str]] = {}
+
+
+def emits(kind: type) -> Callable[[Callable[[Any, Builder, str], str]], Callable[[Any, Builder, str], str]]:
+    """Registers the emitter of an estimator that is not ours (scikit-learn's own, say)."""
+
+    def register(function: Callable[[Any, Builder, str], str]) -> Callable[[Any, Builder, str], str]:
+        _EMITTERS[kind] = function
+        return function
+
+    return register
+
+
+def emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - any estimator may come
+    """Says a fitted estimator in ONNX after `value`.
+
+    Raises:
+        InputError: when the estimator has neither a `to_graph` method nor a registered emitter.
+    """
+    if isinstance(estimator, Emitting):
+        return estimator.to_graph(builder, value)
+    for kind in type(estimator).__mro__:
+        if kind in _EMITTERS:
+            return _EMITTERS[kind](estimator, builder, value)
+    raise InputError(
+        "a stage that can say itself in ONNX",
+        type(estimator).__name__,
+        do="Give it a method to_graph(builder, value) that returns the name of its output",
+    )

@@ -1,0 +1,1 @@
+"""What a device can do, one TOML a device, and estimates of a model against it."""

@@ -1,0 +1,1 @@
+"""Frozen structures that the rooms exchange. No behaviour, and nothing above is imported here."""

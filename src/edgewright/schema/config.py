@@ -1,0 +1,172 @@
+"""The pipeline's TOML: every key, its type and default. `docs/pipeline.md` is made from this file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+Fraction = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the tables of a pipeline's TOML: an unknown key is refused."""
+
+
+class WindowConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How recordings are cut into windows.
+
+    Attributes:
+        samples: rows in a window.
+        step: rows from the start of one window to the start of the next; half a window when left out.
+        within: 'label' cuts inside stretches of one label, 'recording' gives a window the label most of its rows have.
+    """
+
+    samples: Positive
+    step: Positive | None = None
+    within: Literal["label", "recording"] = "label"
+
+
+class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which samples train, validate and test.
+
+    Attributes:
+        by: what is kept whole on one side; 'auto' takes 'group' where a group is known, then 'time' where rows have a
+            time, then 'row'.
+        test: share of the samples (of the groups, when split by group) that evaluate.
+        validation: share of the training samples that stop training and calibrate probabilities.
+        test_groups: names of the groups that evaluate; overrides `test`.
+        validation_groups: names of the groups that validate; overrides `validation`.
+    """
+
+    by: Literal["auto", "group", "session", "time", "row"] = "auto"
+    test: Fraction = 0.2
+    validation: Share = 0.2
+    test_groups: tuple[str, ...] = ()
+    validation_groups: tuple[str, ...] = ()
+
+
+class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the network is trained.
+
+    Attributes:
+        epochs: at most this many passes over the training samples.
+        batch: samples a step.
+        optimiser: a file of `training/optimisers`; `prodigy` needs no learning rate.
+        learning_rate: step size; ignored by `prodigy`.
+        weight_decay: decoupled weight decay (AdamW).
+        patience: epochs without a better validation loss before training stops; 0 never stops early.
+        class_weights: 'balanced' weights a class by the inverse of its frequency.
+        label_smoothing: share of the target given to the other classes.
+        dropout: share of the input features set to zero in a training step.
+        calibrate: fit a temperature on the validation samples, so that a confidence can be believed.
+        augment: kinds of copies of training windows, each a table with its `kind`.
+    """
+
+    epochs: Positive = 20
+    batch: Positive = 64
+    optimiser: str = "adam"
+    learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 0.001
+    weight_decay: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    patience: Annotated[int, msgspec.Meta(ge=0)] = 0
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: Share = 0.0
+    dropout: Share = 0.0
+    calibrate: bool = True
+    augment: tuple[dict[str, Any], ...] = ()
+
+
+class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The network: its layers in order, without the output layer, which the target decides.
+
+    Attributes:
+        kind: a file of `models`.
+        layers: each a table with its `kind`, a file of `models/nn`.
+    """
+
+    kind: str = "network"
+    layers: tuple[dict[str, Any], ...] = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
+
+
+class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The int8 form.
+
+    Attributes:
+        int8: make it.
+        method: how ranges of activations are found on training samples: 'minmax' or 'percentile'.
+        percentile: share of values inside the range for 'percentile', in per cent.
+        per_channel: 'auto' uses a scale a channel only where that lowers the error by enough to pay for its bytes.
+        max_drop: largest loss of accuracy on the test samples, as a fraction; beyond it the run ends with exit code 1.
+        reference_megabytes: also quantise a dense network of this size (float32) and show the ratio; 0 does not.
+    """
+
+    int8: bool = True
+    method: Literal["minmax", "percentile"] = "minmax"
+    percentile: Annotated[float, msgspec.Meta(gt=50.0, le=100.0)] = 99.99
+    per_channel: Literal["auto", "always", "never"] = "auto"
+    max_drop: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.02
+    reference_megabytes: Annotated[float, msgspec.Meta(ge=0.0, le=100.0)] = 0.0
+
+
+class DeviceConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The device the package is for.
+
+    Attributes:
+        profile: a file of `profiles`.
+        confidence: below this the answer is marked unsure.
+    """
+
+    profile: str = "phone-arm64"
+    confidence: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.5
+
+
+class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Train architectures at several data sizes to see what growth costs.
+
+    Attributes:
+        rows: data sizes.
+        architectures: layers by name, as in `model.layers`.
+        epochs: passes at each size.
+    """
+
+    rows: tuple[Positive, ...]
+    architectures: dict[str, tuple[dict[str, Any], ...]]
+    epochs: Positive = 20
+
+
+class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pipeline.
+
+    Attributes:
+        name: of the run folder and the package.
+        title: one line that says what it is for.
+        task: 'auto' takes classification for text, true/false or few whole numbers in the target.
+        seed: of everything random.
+        data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`.
+        window: leave out for a table of rows.
+        split: training, validation and test samples.
+        stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`.
+        model: the network.
+        training: how it is trained.
+        compression: the int8 form.
+        device: what the package is for.
+        scaling: an optional comparison over data sizes.
+        architecture: the entry of `scaling.architectures` that is trained and packaged; empty uses `model.layers`.
+    """
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+    title: str = ""
+    task: Literal["auto", "classification", "regression"] = "auto"
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    data: dict[str, Any]
+    window: WindowConfig | None = None
+    split: SplitConfig = SplitConfig()
+    stages: tuple[dict[str, Any], ...] = ()
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+    compression: CompressionConfig = CompressionConfig()
+    device: DeviceConfig = DeviceConfig()
+    scaling: ScalingConfig | None = None
+    architecture: str = ""

@@ -1,0 +1,107 @@
+"""Recordings, data sets and the samples cut from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Labels = NDArray[np.str_]
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """One column of a recording: its name, unit and the range the sensor can give (None: not declared)."""
+
+    name: str
+    unit: str = ""
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows from one source and one person, machine or session, in order of time.
+
+    Attributes:
+        name: where it came from (a file name, or a name made up by the source).
+        values: shape (rows, columns), float32, NaN where a value is missing.
+        target: shape (rows,), labels as text or float64 for regression; None when unlabelled.
+            In a text target the empty string marks an unlabelled row.
+        groups: shape (rows,), person or machine of each row as text; None when unknown.
+        sessions: shape (rows,), session of each row as text; None means the recording is one session.
+        time: shape (rows,), seconds as float64, relative to the first row; None when rows carry no time.
+    """
+
+    name: str
+    values: Floats
+    target: Any = None
+    groups: Labels | None = None
+    sessions: Labels | None = None
+    time: NDArray[np.float64] | None = None
+
+
+class DataSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Recordings of one schema.
+
+    Attributes:
+        name: of the set.
+        columns: schema of the columns of `values`, in order.
+        recordings: at least one.
+        rate: samples a second, None for a table without time.
+        target_name: name of the target column, empty when unlabelled.
+        group_name: name of the group column, empty when unknown.
+        origin: address or path the rows came from.
+        licence: as stated at the origin; empty for the user's own data.
+        citation: how the origin asks to be cited.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    recordings: tuple[Recording, ...]
+    rate: float | None = None
+    target_name: str = ""
+    group_name: str = ""
+    origin: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pipeline is fitted on: rows or windows, each with its target, group and place.
+
+    Attributes:
+        X: shape (n, columns) for rows or (n, channels, samples) for windows, float32, NaN where missing.
+        y: shape (n,), text labels or float64.
+        groups: shape (n,), person or machine; None when unknown.
+        sessions: shape (n,), session or recording name.
+        starts: shape (n,), index of the first row within its session; two windows of one session overlap
+            when their starts are nearer than a window's length.
+        columns: schema of the columns or channels.
+        rate: samples a second, None for a table.
+    """
+
+    X: Floats
+    y: Any
+    groups: Labels | None
+    sessions: Labels
+    starts: NDArray[np.int64]
+    columns: tuple[Column, ...]
+    rate: float | None = None
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """Which samples train, validate and test: index arrays, disjoint, in ascending order.
+
+    Attributes:
+        train: indices that fit everything.
+        validation: indices that stop training early and calibrate probabilities; never fitted on.
+        test: indices looked at once, for the report.
+        by: 'group', 'session', 'time' or 'row': what was kept whole.
+    """
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    by: str

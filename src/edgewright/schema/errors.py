@@ -1,0 +1,76 @@
+"""Errors that name what was expected, what was got, where, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED = 0, 1, 2, 74, 130
+
+
+class EdgewrightError(Exception):
+    """A user's mistake or a check that said no: printed as one line, never as a traceback.
+
+    Args:
+        expected: what should have been there, without the word "expected".
+        got: what was there instead; left out of the message when empty.
+        where: file, line, column, key or stage.
+        do: what the reader can do about it, as a sentence.
+
+    The message reads: ``expected a number, got 'abc' - at rows.csv line 17, column temperature. Remove the text.``
+    """
+
+    exit_code = BAD_INPUT
+
+    def __init__(self, expected: str, got: str = "", where: str = "", do: str = "") -> None:
+        self.expected, self.got, self.where, self.do = expected, got, where, do
+        message = f"expected {expected}"
+        if got:
+            message += f", got {got}"
+        if where:
+            message += f" - at {where}"
+        if do:
+            message += f". {do}"
+        super().__init__(message)
+
+
+class InputError(EdgewrightError):
+    """Wrong use or bad input: exit code 2."""
+
+
+class UnknownNameError(InputError):
+    """A name that is not among the known ones: the message lists them and guesses what was meant."""
+
+    def __init__(self, what: str, name: str, known: Iterable[str], where: str = "") -> None:
+        self.what, self.name, self.known = what, name, tuple(sorted(known))
+        message = f"no {what} {name!r}. Known: {', '.join(self.known) or 'none'}"
+        close = difflib.get_close_matches(name, self.known, n=1)
+        if close:
+            message += f". Did you mean {close[0]!r}?"
+        if where:
+            message += f" - at {where}"
+        super().__init__(f"a known {what}", repr(name), where)
+        self.args = (message,)
+
+
+class MissingExtraError(InputError):
+    """A command whose optional dependency is not installed."""
+
+    def __init__(self, extra: str, needs: str) -> None:
+        super().__init__(f"{needs} to be installed", do=f"pip install 'edgewright[{extra}]'")
+
+
+class CheckFailedError(EdgewrightError):
+    """A check said no (a proof failed, a budget was exceeded): exit code 1."""
+
+    exit_code = CHECK_SAID_NO
+
+    def __init__(self, message: str, do: str = "") -> None:
+        super().__init__(message, do=do)
+        self.args = (f"{message}. {do}" if do else message,)
+
+
+class OutputError(EdgewrightError):
+    """Input or output failed, a full disk for example: exit code 74."""
+
+    exit_code = OUTPUT_FAILED

@@ -1,0 +1,69 @@
+"""The manifest of a package: the one file a device takes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.schema.data import Column
+
+PACKAGE_VERSION = 1
+
+
+class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows become a window: `samples` rows each, a new one every `step` rows, at `rate` rows a second."""
+
+    samples: int
+    step: int
+    rate: float | None
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the package with its length and SHA-256."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class ReferenceColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a column looked like in training: moments and quantiles (0, 1, 5, 25, 50, 75, 95, 99, 100 %)."""
+
+    name: str
+    mean: float
+    deviation: float
+    missing: float
+    quantiles: tuple[float, ...]
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """`manifest.json` of a package.
+
+    Attributes:
+        version: of the format; a newer one is refused by name.
+        task: 'classification' or 'regression'.
+        shape: of one sample at the input: (columns,) or (channels, samples).
+        window: None for rows.
+        labels: classes in the order of the probabilities.
+        thresholds: 'confidence' below which an answer is called unsure, and others by name.
+        vectors: number of test vectors; `tolerance` is the largest difference of a probability (or, relative to
+            the spread of the answers, of a regression) allowed on them, by form ('float', 'int8').
+        forms: model file of each form; `default` names the one that answers.
+    """
+
+    version: int = PACKAGE_VERSION
+    name: str
+    task: str
+    columns: tuple[Column, ...]
+    shape: tuple[int, ...]
+    window: WindowSpec | None
+    labels: tuple[str, ...]
+    target: str
+    thresholds: dict[str, float]
+    vectors: int
+    tolerance: dict[str, float]
+    forms: dict[str, str]
+    default: str
+    reference: tuple[ReferenceColumn, ...]
+    licences: tuple[str, ...]
+    provenance: dict[str, str]
+    files: tuple[FileEntry, ...]

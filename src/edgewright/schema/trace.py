@@ -1,0 +1,315 @@
+"""The record of a run: what every stage received, did and gave on. Versioned; figures carry how they were got."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+TRACE_VERSION = 1
+How = Literal["measured", "estimated"]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """Base of the parts of a record."""
+
+
+class Interval(Part, frozen=True, kw_only=True):
+    """A figure with its 95 % interval and how that was computed ('wilson', 'bootstrap by group')."""
+
+    value: float
+    low: float
+    high: float
+    method: str
+
+
+class Statistics(Part, frozen=True, kw_only=True):
+    """Summary of one column: over the finite values, with the number of missing ones."""
+
+    name: str
+    unit: str
+    minimum: float
+    mean: float
+    maximum: float
+    deviation: float
+    missing: int
+
+
+class StageRecord(Part, frozen=True, kw_only=True):
+    """A card of the data flow.
+
+    Attributes:
+        name: as shown: 'Raw data collection', 'Normalise', ...
+        kind: of the stage, as in the configuration; 'data', 'split', 'model', 'package', 'predict' for the ends.
+        shape_in, shape_out: with the number of samples first; empty when nothing comes in.
+        why: one sentence.
+        fitted_on: number of training samples the stage was fitted on; 0 when it is not fitted.
+        filled: missing values filled; dropped: names of columns dropped, with a reason each.
+        sample_before, sample_after: three samples (rows; of a window the first channel's first values).
+        columns_after: statistics of the columns that come out (first 32).
+        seconds: of wall clock; cpu_seconds; peak_bytes: rise of the process's peak memory in this stage.
+    """
+
+    name: str
+    kind: str
+    shape_in: tuple[int, ...]
+    shape_out: tuple[int, ...]
+    why: str
+    dtype: str = "float32"
+    formula: str = ""
+    fitted_on: int = 0
+    filled: int = 0
+    dropped: tuple[tuple[str, str], ...] = ()
+    names_after: tuple[str, ...] = ()
+    sample_before: tuple[tuple[float | None, ...], ...] = ()
+    sample_after: tuple[tuple[float | None, ...], ...] = ()
+    columns_after: tuple[Statistics, ...] = ()
+    settings: dict[str, object] = {}
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    peak_bytes: int = 0
+
+
+class LayerRecord(Part, frozen=True, kw_only=True):
+    """A row of the model's table; `macs` are multiply-accumulates an inference, `activation_bytes` in float32."""
+
+    name: str
+    kind: str
+    shape_out: tuple[int, ...]
+    parameters: int
+    macs: int
+    activation_bytes: int
+    activation: str
+    formula: str
+
+
+class EpochRecord(Part, frozen=True, kw_only=True):
+    """One epoch. Validation figures are None when nothing was held out; accuracy is None for regression."""
+
+    epoch: int
+    loss: float
+    accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    learning_rate: float | None = None
+    seconds: float = 0.0
+    observation: str = ""
+
+
+class TrainingRecord(Part, frozen=True, kw_only=True):
+    """How the network was trained; `stopped` says why training ended, `best_epoch` whose weights were kept."""
+
+    samples: int
+    validation_samples: int
+    batch: int
+    optimiser: str
+    loss_name: str
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    stopped: str
+    temperature: float
+    seconds: float
+    cpu_seconds: float
+    compile_seconds: float = 0.0
+
+
+class ClassRow(Part, frozen=True, kw_only=True):
+    """One class of the evaluation."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+class GroupRow(Part, frozen=True, kw_only=True):
+    """One person or machine of the evaluation."""
+
+    group: str
+    accuracy: float
+    samples: int
+
+
+class Mistake(Part, frozen=True, kw_only=True):
+    """A confident wrong answer: sample number in the data, truth, answer and its probability."""
+
+    row: int
+    group: str
+    truth: str
+    answer: str
+    confidence: float
+
+
+class EvaluationRecord(Part, frozen=True, kw_only=True):
+    """What the test samples, looked at once, say. Regression fills `regression` and leaves the classes empty.
+
+    Attributes:
+        accuracy: with the interval by group where groups are known.
+        calibration_error: expected calibration error over 10 bins of confidence.
+        ties: samples whose largest probability is shared by two classes.
+        regression: 'mae', 'rmse', 'r2' by name.
+    """
+
+    samples: int
+    split_by: str
+    accuracy: Interval | None = None
+    macro_f1: Interval | None = None
+    majority: float | None = None
+    calibration_error: float | None = None
+    confusion: tuple[tuple[int, ...], ...] = ()
+    labels: tuple[str, ...] = ()
+    classes: tuple[ClassRow, ...] = ()
+    groups: tuple[GroupRow, ...] = ()
+    mistakes: tuple[Mistake, ...] = ()
+    ties: int = 0
+    regression: dict[str, float] = {}
+
+
+class LayerTrace(Part, frozen=True, kw_only=True):
+    """One layer of one prediction: its output values (first 64), how many are above zero, of how many."""
+
+    name: str
+    kind: str
+    activation: str
+    values: tuple[float, ...]
+    active: int
+    size: int
+
+
+class PredictionRecord(Part, frozen=True, kw_only=True):
+    """One sample, layer by layer."""
+
+    row: int
+    input_names: tuple[str, ...]
+    raw: tuple[float | None, ...]
+    features: tuple[float, ...]
+    layers: tuple[LayerTrace, ...]
+    probabilities: tuple[tuple[str, float], ...]
+    answer: str
+    confidence: float
+    truth: str = ""
+    right: bool | None = None
+
+
+class VariantRecord(Part, frozen=True, kw_only=True):
+    """A form of the model: float, int8, ...; `flips` are samples whose class differs from float, by class of float."""
+
+    name: str
+    accuracy: Interval | None
+    flips: int
+    flips_by_class: tuple[tuple[str, int], ...]
+    weight_bytes: int
+    file_bytes: int
+    latency_p50_us: float | None
+    latency_p99_us: float | None
+    engine: str
+    how: How = "measured"
+    error: float | None = None
+
+
+class RobustnessRecord(Part, frozen=True, kw_only=True):
+    """Accuracy of the int8 form when the test samples are disturbed: 'sampling rate +5 %', 'gain -5 %', ..."""
+
+    disturbance: str
+    accuracy: float
+    change: float
+
+
+class CompressionRecord(Part, frozen=True, kw_only=True):
+    """The variants side by side, and whether the drop stays within the limit."""
+
+    variants: tuple[VariantRecord, ...]
+    max_drop: float
+    drop: float
+    within: bool
+    robustness: tuple[RobustnessRecord, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class BudgetRow(Part, frozen=True, kw_only=True):
+    """One budget of the device: used against available, in `unit`, with an error bar where it is estimated."""
+
+    name: str
+    used: float
+    low: float
+    high: float
+    available: float
+    unit: str
+    how: How
+
+
+class DeviceRecord(Part, frozen=True, kw_only=True):
+    """The model against a profile."""
+
+    profile: str
+    description: str
+    rows: tuple[BudgetRow, ...]
+    fits: bool
+    notes: tuple[str, ...] = ()
+
+
+class ScalingPoint(Part, frozen=True, kw_only=True):
+    """One training of one architecture at one data size."""
+
+    architecture: str
+    rows: int
+    parameters: int
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    accuracy: float
+    latency_us: float
+
+
+class ScalingRecord(Part, frozen=True, kw_only=True):
+    """How cost grows with data: points, fitted exponents (cost ~ rows**exponent), and where the large one pays."""
+
+    points: tuple[ScalingPoint, ...]
+    exponents: dict[str, dict[str, float]]
+    pays_from: int | None
+    sentence: str
+
+
+class Insight(Part, frozen=True, kw_only=True):
+    """The key insight: one sentence and the numbers it rests on, by name."""
+
+    sentence: str
+    numbers: dict[str, float]
+
+
+class Provenance(Part, frozen=True, kw_only=True):
+    """Everything needed to build the same bytes again."""
+
+    command: str
+    seed: int
+    config_hash: str
+    data_hash: str
+    versions: dict[str, str]
+    platform: str
+    licences: tuple[str, ...]
+    origin: str = ""
+    citation: str = ""
+    started: str = ""
+    package_hash: str = ""
+
+
+class Trace(Part, frozen=True, kw_only=True):
+    """The whole record, `trace.json`."""
+
+    version: int = TRACE_VERSION
+    name: str
+    task: str
+    verdict: str
+    insight: Insight
+    stages: tuple[StageRecord, ...]
+    layers: tuple[LayerRecord, ...]
+    training: TrainingRecord | None
+    evaluation: EvaluationRecord | None
+    predictions: tuple[PredictionRecord, ...]
+    compression: CompressionRecord | None
+    device: DeviceRecord | None
+    scaling: ScalingRecord | None = None
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()

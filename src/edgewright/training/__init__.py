@@ -1,0 +1,1 @@
+"""The training loop, losses, optimisers and metrics, in JAX."""

@@ -1,0 +1,1 @@
+"""One file a kind of augmentation of training windows."""

@@ -1,0 +1,1 @@
+"""One file an optimiser; the file name is its name in `[training]`."""
