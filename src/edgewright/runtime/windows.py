@@ -1,0 +1,83 @@
+"""Cutting rows into windows: all at once, or row by row as a stream gives them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+
+def cut(values: NDArray[np.float32], samples: int, step: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Cuts the rows of one recording into windows.
+
+    Args:
+        values: shape (rows, channels).
+        samples: rows in a window.
+        step: rows from the start of one window to the start of the next.
+
+    Returns:
+        Windows of shape (n, channels, samples), a read-only view of `values`, and the first row of each, shape (n,).
+        Rows at the end that fill no window are left out; n is 0 for fewer than `samples` rows.
+
+    Raises:
+        InputError: for `samples` or `step` below 1, or values that are not rows of channels.
+    """
+    _check(samples, step)
+    if values.ndim != 2:
+        raise InputError("rows of channels, shape (rows, channels)", f"shape {values.shape}")
+    if len(values) < samples:
+        return np.empty((0, values.shape[1], samples), values.dtype), np.empty(0, np.int64)
+    # sliding_window_view puts the window's axis last, which is the order a window has: (n, channels, samples).
+    windows = sliding_window_view(values, samples, axis=0)[::step]
+    return windows, np.arange(len(windows), dtype=np.int64) * step
+
+
+class Windower:
+    """Windows of a stream: the same ones as `cut` gives, however the rows arrive.
+
+    Args:
+        samples: rows in a window.
+        step: rows from the start of one window to the start of the next.
+        channels: columns of a row.
+
+    Holds fewer than `samples` rows between calls, less when `step` is larger than `samples`.
+    """
+
+    def __init__(self, samples: int, step: int, channels: int) -> None:
+        _check(samples, step)
+        self.samples, self.step, self.channels = samples, step, channels
+        self._held = np.empty((0, channels), np.float32)
+        self._skip = 0
+        self.next_start = 0
+
+    def push(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Takes rows, shape (n, channels) or one row (channels,); gives the windows they complete.
+
+        Returns:
+            Windows of shape (channels, samples), each an array of its own. `next_start` is then the number of the
+            row, counted from 0 since the beginning, with which the next window begins.
+
+        Raises:
+            InputError: when a row has another number of channels.
+        """
+        rows = np.atleast_2d(np.asarray(rows, np.float32))
+        if rows.ndim != 2 or rows.shape[1] != self.channels:
+            raise InputError(f"rows of {self.channels} channels", f"shape {rows.shape}")
+        passed = min(self._skip, len(rows))
+        self._skip -= passed
+        held = np.concatenate([self._held, rows[passed:]])
+        windows, starts = cut(held, self.samples, self.step)
+        # A step beyond the window leaves a gap: rows of the gap that have not come yet are skipped when they do.
+        used = len(starts) * self.step
+        self._skip += max(0, used - len(held))
+        self._held = held[used:].copy()
+        self.next_start += used
+        return [np.array(window) for window in windows]
+
+
+def _check(samples: int, step: int) -> None:
+    for name, number in (("samples", samples), ("step", step)):
+        if number < 1:
+            raise InputError("at least 1", str(number), f"window.{name}")
