@@ -229,7 +229,10 @@ class CompressionRecord(Part, frozen=True, kw_only=True):
 
 
 class BudgetRow(Part, frozen=True, kw_only=True):
-    """One budget of the device: used against available, in `unit`, with an error bar where it is estimated."""
+    """One budget of the device: used against available, in `unit` ('B', 'us'), with an error bar where estimated.
+
+    `available` 0 means that no limit is set: a figure to know, which nothing fits or exceeds.
+    """
 
     name: str
     used: float
@@ -300,6 +303,7 @@ class Trace(Part, frozen=True, kw_only=True):
 
     version: int = TRACE_VERSION
     name: str
+    title: str = ""
     task: str
     verdict: str
     insight: Insight

@@ -1,0 +1,131 @@
+"""The evaluation: accuracy with its interval, confusion matrix, classes, people or machines, worst mistakes."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.trace.intervals import wilson
+from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, note, table
+from edgewright.trace.words import fraction, number, percent, plural, shorten
+
+MATRIX_CLASSES, CONFUSIONS, MISTAKES, GROUPS, LABEL = 12, 8, 5, 8, 14
+
+
+def evaluation_parts(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
+    """All blocks of the evaluation that have something to show."""
+    parts: list[RenderableType] = [_headline(evaluation, page)]
+    if evaluation.regression:
+        parts += [Text(""), _regression(evaluation)]
+    if evaluation.confusion:
+        parts += [Text(""), *_confusion(evaluation, page)]
+    if evaluation.classes:
+        parts += [Text(""), _classes(evaluation, page)]
+    if evaluation.groups:
+        parts += [Text(""), *_groups(evaluation, page)]
+    if evaluation.mistakes:
+        parts += [Text(""), *_mistakes(evaluation, page)]
+    return parts
+
+
+def interval_text(interval: Interval | None) -> str:
+    """'.879 (.861 to .895)'; '-' where there is none."""
+    if interval is None:
+        return "-"
+    return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
+
+
+def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
+    """The figures that come first."""
+    split = f", split by {evaluation.split_by}" if evaluation.split_by else ""
+    lines = [Text(f"{plural(evaluation.samples, 'test sample')}, looked at once{split}", style=QUIET)]
+    figures = []
+    if evaluation.accuracy is not None:
+        figures.append(("accuracy", evaluation.accuracy))
+    if evaluation.macro_f1 is not None:
+        figures.append(("macro-F1", evaluation.macro_f1))
+    for name, interval in figures:
+        method = f"   95 % interval, {interval.method}" if interval.method else ""
+        lines.append(Text.assemble(f"{name:<10}", (interval_text(interval), "bold"), (method, QUIET)))
+    beside = page.facts(
+        f"always the most frequent class: {fraction(evaluation.majority)}" if evaluation.majority is not None else "",
+        f"calibration error {percent(evaluation.calibration_error, 1)}"
+        if evaluation.calibration_error is not None
+        else "",
+        f"{plural(evaluation.ties, 'tie')} of the largest probability" if evaluation.ties else "",
+    )
+    if beside:
+        lines.append(Text(beside))
+    return Text("\n").join(lines)
+
+
+def _regression(evaluation: EvaluationRecord) -> RenderableType:
+    made = table(["measure", "value"], (1,))
+    for name, value in sorted(evaluation.regression.items()):
+        add(made, name, number(value))
+    return made
+
+
+def _confusion(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
+    """The matrix, or for many classes the most frequent confusions."""
+    labels = evaluation.labels or tuple(str(i) for i in range(len(evaluation.confusion)))
+    if len(labels) > MATRIX_CLASSES or len(labels) * 8 + LABEL > page.width:
+        return _frequent(evaluation, labels)
+    short = [shorten(label, max(6, (page.width - LABEL - 4) // len(labels) - 2), page.ellipsis) for label in labels]
+    made = table(["truth \\ answer", *short], range(1, len(labels) + 1))
+    for i, row in enumerate(evaluation.confusion):
+        cells = [_cell(count, i == j) for j, count in enumerate(row)]
+        add(made, shorten(labels[i], LABEL, page.ellipsis), *cells)
+    return [made]
+
+
+def _cell(count: int, right: bool) -> Text:
+    return Text(f"{count:,}", style=GOOD if right else WARN if count else QUIET)
+
+
+def _frequent(evaluation: EvaluationRecord, labels: tuple[str, ...]) -> list[RenderableType]:
+    pairs = [
+        (count, labels[i], labels[j])
+        for i, row in enumerate(evaluation.confusion)
+        for j, count in enumerate(row)
+        if count and i != j
+    ]
+    if not pairs:
+        return [Text("no sample was confused with another class")]
+    made = table(["most frequent confusions", "answer", "samples"], (2,))
+    for count, truth, answer in sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:CONFUSIONS]:
+        add(made, truth, answer, f"{count:,}")
+    return [made]
+
+
+def _classes(evaluation: EvaluationRecord, page: Page) -> RenderableType:
+    made = table(["class", "precision", "recall (95 %)", "F1", "samples"], (1, 2, 3, 4))
+    for row in evaluation.classes:
+        low, high = wilson(row.recall * row.support, row.support)
+        recall = f"{fraction(row.recall)} ({fraction(low)} to {fraction(high)})" if row.support else "-"
+        figures = (fraction(row.precision), recall, fraction(row.f1))
+        add(made, shorten(row.label, page.width // 3, page.ellipsis), *figures, f"{row.support:,}")
+    return made
+
+
+def _groups(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
+    """The groups from the worst to the best; of many, the worst few."""
+    rows = sorted(evaluation.groups, key=lambda g: (g.accuracy, g.group))
+    made = table(["group", "accuracy", "samples"], (1, 2))
+    for row in rows[:GROUPS]:
+        add(made, shorten(row.group, page.width // 3, page.ellipsis), fraction(row.accuracy), f"{row.samples:,}")
+    if len(rows) <= GROUPS:
+        return [made]
+    return [made, note(f"the {GROUPS} worst of {len(rows)} groups; the best has {fraction(rows[-1].accuracy)}")]
+
+
+def _mistakes(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
+    """The wrong answers the model was surest of."""
+    worst = sorted(evaluation.mistakes, key=lambda m: (-m.confidence, m.row))
+    grouped = any(m.group for m in worst)
+    made = table(["worst mistakes", "truth", "answer", "confidence", *(["group"] if grouped else [])], (3,))
+    for m in worst[:MISTAKES]:
+        answer = Text(m.answer, style=BAD)
+        add(made, f"row {m.row:,}", m.truth, answer, percent(m.confidence), *([m.group] if grouped else []))
+    return [made]

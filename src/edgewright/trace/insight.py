@@ -1,0 +1,236 @@
+"""The key insight and the verdict of a run, put together by rules from the numbers of its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgewright.schema.trace import (
+    CompressionRecord,
+    DeviceRecord,
+    EvaluationRecord,
+    Insight,
+    LayerRecord,
+    ScalingRecord,
+    StageRecord,
+    Trace,
+    VariantRecord,
+)
+from edgewright.trace.words import amount, microseconds_text, number, percent, points
+
+_UNSEEN = {
+    "group": "samples of unseen people or machines",
+    "session": "samples of unseen sessions",
+    "time": "later samples",
+}
+
+
+def key_insight(
+    *,
+    stages: Sequence[StageRecord] = (),
+    layers: Sequence[LayerRecord] = (),
+    evaluation: EvaluationRecord | None = None,
+    compression: CompressionRecord | None = None,
+    scaling: ScalingRecord | None = None,
+) -> Insight:
+    """The comparison that matters for this run, as one sentence with its numbers.
+
+    A comparison over data sizes comes first where there is one. Otherwise: what is left of the columns against the
+    accuracy kept, then what int8 saves against what it costs. Parts that are missing are left out.
+    """
+    if scaling is not None and scaling.points:
+        return _scaling_insight(scaling)
+    numbers: dict[str, float] = {}
+    clauses = [
+        _features_clause(stages, layers, evaluation, numbers),
+        _int8_clause(compression, numbers),
+    ]
+    said = [clause for clause in clauses if clause]
+    if not said:
+        said = [_size_clause(stages, layers, numbers)]
+    sentence = "; ".join(said)
+    return Insight(sentence=sentence[:1].upper() + sentence[1:], numbers=numbers)
+
+
+def _scaling_insight(scaling: ScalingRecord) -> Insight:
+    """How cost grows: the record's own sentence, or one from the largest exponents of time."""
+    numbers = {
+        f"{name} {measure} exponent": value
+        for name, measures in sorted(scaling.exponents.items())
+        for measure, value in sorted(measures.items())
+    }
+    largest = max(p.rows for p in scaling.points)
+    for point in sorted((p for p in scaling.points if p.rows == largest), key=lambda p: p.architecture):
+        numbers[f"{point.architecture} accuracy at {largest} rows"] = point.accuracy
+        numbers[f"{point.architecture} CPU seconds at {largest} rows"] = point.cpu_seconds
+    if scaling.pays_from is not None:
+        numbers["pays from rows"] = float(scaling.pays_from)
+    if scaling.sentence:
+        return Insight(sentence=scaling.sentence, numbers=numbers)
+    best = max(scaling.points, key=lambda p: (p.accuracy, -p.parameters, p.architecture))
+    cheap = min(scaling.points, key=lambda p: (p.rows != best.rows, p.cpu_seconds, p.architecture))
+    if best.architecture == cheap.architecture:
+        text = f"At {best.rows:,} rows {best.architecture} is both the cheapest and the most accurate"
+    else:
+        ratio = best.cpu_seconds / max(cheap.cpu_seconds, 1e-9)
+        text = (
+            f"At {best.rows:,} rows {best.architecture} gains {points(best.accuracy - cheap.accuracy)} over "
+            f"{cheap.architecture} for {number(round(ratio, 1))} times the training time"
+        )
+    return Insight(sentence=text, numbers=numbers)
+
+
+def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:
+    """The stage that leaves out the most columns of a table, by share; None when none does."""
+    candidates = [
+        s
+        for s in stages
+        if len(s.shape_in) == len(s.shape_out) == 2 and s.kind not in ("model", "predict", "package", "split")
+    ]
+    fewer = [s for s in candidates if 0 < s.shape_out[-1] < s.shape_in[-1]]
+    return min(fewer, key=lambda s: s.shape_out[-1] / s.shape_in[-1], default=None)
+
+
+def _result(evaluation: EvaluationRecord, numbers: dict[str, float]) -> str:
+    """What the test samples say, as the end of a sentence: 'answer 88 % of the test samples right'."""
+    unseen = _UNSEEN.get(evaluation.split_by, "test samples")
+    if evaluation.accuracy is not None:
+        a = evaluation.accuracy
+        numbers.update({"accuracy": a.value, "accuracy low": a.low, "accuracy high": a.high})
+        text = f"answer {percent(a.value, 1)} of {unseen} right"
+        if evaluation.majority is not None:
+            numbers["majority"] = evaluation.majority
+            text += f" (always naming the most frequent class: {percent(evaluation.majority, 1)})"
+        return text
+    if "r2" in evaluation.regression:
+        numbers["r2"] = evaluation.regression["r2"]
+        return f"explain {percent(max(0.0, numbers['r2']), 1)} of the variance of {unseen}"
+    for name, value in sorted(evaluation.regression.items()):
+        numbers[name] = value
+        return f"reach {name} {number(value)} on {unseen}"
+    return ""
+
+
+def _features_clause(
+    stages: Sequence[StageRecord],
+    layers: Sequence[LayerRecord],
+    evaluation: EvaluationRecord | None,
+    numbers: dict[str, float],
+) -> str:
+    """Columns kept, or parameters, against the accuracy they give."""
+    result = _result(evaluation, numbers) if evaluation is not None else ""
+    if not result:
+        return ""
+    fewer = reduction(stages)
+    if fewer is not None:
+        numbers.update({"columns in": float(fewer.shape_in[-1]), "columns out": float(fewer.shape_out[-1])})
+        return f"{fewer.shape_out[-1]:,} of {fewer.shape_in[-1]:,} columns are enough to {result}"
+    parameters = sum(layer.parameters for layer in layers)
+    if parameters:
+        numbers["parameters"] = float(parameters)
+        return f"{parameters:,} parameters are enough to {result}"
+    return f"the model can {result}"
+
+
+def _variant(compression: CompressionRecord, name: str) -> VariantRecord | None:
+    return next((v for v in compression.variants if v.name == name), None)
+
+
+def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float]) -> str:
+    """Bytes and latency that int8 saves (or adds) against the accuracy it costs."""
+    if compression is None:
+        return ""
+    whole, small = _variant(compression, "float"), _variant(compression, "int8")
+    if whole is None or small is None or whole.weight_bytes <= 0:
+        return ""
+    numbers.update({"float weight bytes": float(whole.weight_bytes), "int8 weight bytes": float(small.weight_bytes)})
+    saved = 1 - small.weight_bytes / whole.weight_bytes
+    text = f"int8 takes {percent(abs(saved))} {'fewer' if saved >= 0 else 'more'} bytes of weights"
+    numbers["accuracy drop"] = compression.drop
+    if abs(compression.drop) < 0.0005:
+        text += " at the same accuracy"
+    elif small.accuracy is None:
+        text += f" and its error grows by {percent(compression.drop, 1)}"
+    else:
+        text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of accuracy"
+    if not whole.latency_p50_us or not small.latency_p50_us:
+        return text
+    numbers.update({"float latency us": whole.latency_p50_us, "int8 latency us": small.latency_p50_us})
+    ratio = small.latency_p50_us / whole.latency_p50_us
+    times = f"{microseconds_text(small.latency_p50_us)} against {microseconds_text(whole.latency_p50_us)}"
+    if ratio < 0.95:
+        return f"{text}, and answers faster ({times})"
+    if ratio > 1.05:
+        return f"{text}, yet answers slower here ({times})"
+    return f"{text}, as fast as float ({times})"
+
+
+def _size_clause(stages: Sequence[StageRecord], layers: Sequence[LayerRecord], numbers: dict[str, float]) -> str:
+    """What can be said with neither an evaluation nor a comparison."""
+    numbers["stages"] = float(len(stages))
+    if layers:
+        numbers["parameters"] = float(sum(layer.parameters for layer in layers))
+        numbers["multiply-accumulates"] = float(sum(layer.macs for layer in layers))
+        return (
+            f"a model of {numbers['parameters']:,.0f} parameters answers with "
+            f"{numbers['multiply-accumulates']:,.0f} multiply-accumulates; nothing was evaluated"
+        )
+    return f"{len(stages)} stages ran; nothing was evaluated"
+
+
+def trace_insight(trace: Trace) -> Insight:
+    """The key insight of a stored record, computed again."""
+    return key_insight(
+        stages=trace.stages,
+        layers=trace.layers,
+        evaluation=trace.evaluation,
+        compression=trace.compression,
+        scaling=trace.scaling,
+    )
+
+
+def verdict(
+    *,
+    evaluation: EvaluationRecord | None = None,
+    compression: CompressionRecord | None = None,
+    device: DeviceRecord | None = None,
+) -> str:
+    """Whether the package may go to its device, and why (not), in one sentence."""
+    where = f" for {device.profile}" if device is not None else ""
+    problems = _problems(evaluation, compression, device)
+    if problems:
+        return f"not ready{where}: {'; '.join(problems)}"
+    said = []
+    if evaluation is not None and evaluation.accuracy is not None:
+        a = evaluation.accuracy
+        said.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
+    elif evaluation is not None and evaluation.regression:
+        said.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
+    if compression is not None and _variant(compression, "int8") is not None:
+        said.append("int8 within the limit")
+    if device is not None:
+        said.append("fits every budget")
+    return f"ready{where}: {', '.join(said)}" if said else f"built{where}; nothing was measured"
+
+
+def _problems(
+    evaluation: EvaluationRecord | None, compression: CompressionRecord | None, device: DeviceRecord | None
+) -> list[str]:
+    """What stands against using the package."""
+    problems = []
+    if evaluation is not None and evaluation.accuracy is not None and evaluation.majority is not None:
+        if evaluation.accuracy.low <= evaluation.majority:
+            problems.append(
+                f"accuracy {percent(evaluation.accuracy.value, 1)} is not surely better than always naming the most "
+                f"frequent class ({percent(evaluation.majority, 1)})"
+            )
+    elif evaluation is not None and evaluation.regression.get("r2", 1.0) <= 0:
+        problems.append("the answers are no better than always giving the mean")
+    if compression is not None and not compression.within:
+        lost = points(compression.drop)
+        problems.append(f"int8 loses {lost} of accuracy, the limit is {points(compression.max_drop)}")
+    if device is not None:
+        over = [r for r in device.rows if r.available > 0 and r.used > r.available]
+        problems += [f"{r.name} {amount(r.used, r.unit)} of {amount(r.available, r.unit)}" for r in over]
+        if not device.fits and not over:
+            problems.append("it does not fit the device")
+    return problems

@@ -1,0 +1,215 @@
+"""The rules behind an epoch's sentence. Each looks only at the epochs before it, so that live and stored agree."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from edgewright.schema.trace import EpochRecord
+from edgewright.trace.words import count_word, fraction, percent, plural, points, share_word
+
+FLAT_EPOCHS, FLAT_RANGE = 4, 0.01
+OVERFIT_EPOCHS, OVERFIT_RISE = 3, 0.03
+LOOK_BACK = 5
+MILESTONES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+SHARES = ((0.1, "a tenth of"), (0.25, "a quarter of"), (0.5, "half"))
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence, and whether it marks an event (worth a row where most rows are folded)."""
+
+    sentence: str
+    event: bool = False
+
+
+Previous = Sequence[EpochRecord]
+Rule = Callable[[Previous, EpochRecord, int], Remark | None]
+
+
+def watched_loss(epoch: EpochRecord) -> float:
+    """The loss that decides: on the validation samples where some were held out."""
+    return epoch.loss if epoch.validation_loss is None else epoch.validation_loss
+
+
+def watched_accuracy(epoch: EpochRecord) -> tuple[str, float | None]:
+    """The accuracy that decides, with its name."""
+    if epoch.validation_accuracy is not None:
+        return "validation accuracy", epoch.validation_accuracy
+    return "accuracy", epoch.accuracy
+
+
+def best_of(epochs: Previous) -> EpochRecord:
+    """The epoch with the smallest watched loss (the first of equals; a loss that is no number never wins)."""
+    return min(epochs, key=lambda e: (not math.isfinite(watched_loss(e)), watched_loss(e)))
+
+
+def diverged(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The loss is infinite or no number."""
+    if math.isfinite(epoch.loss):
+        return None
+    first = not previous or math.isfinite(previous[-1].loss)
+    return Remark("the loss is no longer a number: training diverged, lower the learning rate", first)
+
+
+def first(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The first epoch, against guessing."""
+    if previous:
+        return None
+    name, accuracy = watched_accuracy(epoch)
+    if accuracy is None:
+        return Remark(f"first epoch: loss {fraction(epoch.loss)}, the start to compare with", True)
+    if classes < 2:
+        return Remark(f"first epoch: {name} {fraction(accuracy, 2)}, the start to compare with", True)
+    guess = f"one guess in {count_word(classes)} would be {fraction(1 / classes, 2)}"
+    verb = "already" if accuracy > 1.1 / classes else "still"
+    return Remark(f"first epoch: {guess}, {verb} {fraction(accuracy, 2)}", True)
+
+
+def _overfits(previous: Previous, epoch: EpochRecord) -> EpochRecord | None:
+    """The best epoch when validation loss has left it upwards while training loss went on falling."""
+    if len(previous) < OVERFIT_EPOCHS or epoch.validation_loss is None:
+        return None
+    best = best_of(previous)
+    recent = [*previous[1 - OVERFIT_EPOCHS :], epoch]
+    above = all(e.epoch > best.epoch and watched_loss(e) > watched_loss(best) * (1 + OVERFIT_RISE) for e in recent)
+    return best if above and epoch.loss < best.loss else None
+
+
+def overfitting(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """Validation loss rises while training loss falls."""
+    best = _overfits(previous, epoch)
+    if best is None:
+        return None
+    again = _overfits(previous[:-1], previous[-1]) is not None
+    sentence = f"validation loss rising while training loss falls: overfitting since epoch {best.epoch}"
+    return Remark(sentence, not again)
+
+
+def jumped(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The training loss rises by a tenth or more in one epoch."""
+    if not previous or not previous[-1].loss > 0 or epoch.loss < 1.1 * previous[-1].loss:
+        return None
+    rise = percent(epoch.loss / previous[-1].loss - 1)
+    return Remark(f"loss up {rise} in one epoch: the learning rate may be too high", True)
+
+
+def _flat_for(previous: Previous, epoch: EpochRecord) -> int:
+    """For how many epochs the watched loss has stayed within one per cent."""
+    low = high = watched_loss(epoch)
+    count = 0
+    for earlier in reversed(previous):
+        loss = watched_loss(earlier)
+        low, high = min(low, loss), max(high, loss)
+        if not high - low <= FLAT_RANGE * max(abs(high), 1e-6):
+            break
+        count += 1
+    return count
+
+
+def flat(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """Nothing moves any more."""
+    count = _flat_for(previous, epoch)
+    if count < FLAT_EPOCHS:
+        return None
+    name = "loss" if epoch.validation_loss is None else "validation loss"
+    again = _flat_for(previous[:-1], previous[-1]) >= FLAT_EPOCHS
+    return Remark(f"{name} flat for {count} epochs: training could stop here", not again)
+
+
+def accuracy_milestone(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The watched accuracy passes a round number for the first time."""
+    name, accuracy = watched_accuracy(epoch)
+    if accuracy is None or not previous:
+        return None
+    highest = max(value for _, value in map(watched_accuracy, previous) if value is not None)
+    passed = [m for m in MILESTONES if highest < m <= accuracy]
+    if not passed:
+        return None
+    return Remark(f"{name} passes {fraction(passed[-1], 2)} for the first time", True)
+
+
+def loss_milestone(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The training loss falls below half, a quarter, a tenth of the first epoch's."""
+    if not previous:
+        return None
+    start, lowest = previous[0].loss, min(e.loss for e in previous)
+    for share, word in SHARES:
+        if epoch.loss <= share * start < lowest:
+            return Remark(f"loss now {word} the first epoch's: {fraction(epoch.loss)} after {fraction(start)}", True)
+    return None
+
+
+def loss_down(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The training loss fell by a quarter or more within a few epochs: since when, at the latest."""
+    for earlier in reversed(previous[-LOOK_BACK:]):
+        if earlier.loss > 0 and epoch.loss <= 0.75 * earlier.loss:
+            since = "in one epoch" if earlier is previous[-1] else f"since epoch {earlier.epoch}"
+            return Remark(f"loss down {share_word(1 - epoch.loss / earlier.loss)} {since}")
+    return None
+
+
+def accuracy_up(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The watched accuracy rose by two points or more within a few epochs."""
+    name, accuracy = watched_accuracy(epoch)
+    for earlier in reversed(previous[-LOOK_BACK:]):
+        before = watched_accuracy(earlier)[1]
+        if accuracy is not None and before is not None and accuracy - before >= 0.02:
+            since = "in one epoch" if earlier is previous[-1] else f"since epoch {earlier.epoch}"
+            return Remark(f"{name} up {points(accuracy - before)} {since}")
+    return None
+
+
+def gap(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """Training accuracy runs ahead of validation accuracy by ten points or more."""
+    if epoch.accuracy is None or epoch.validation_accuracy is None:
+        return None
+    ahead = epoch.accuracy - epoch.validation_accuracy
+    return (
+        Remark(f"training accuracy {points(ahead)} above validation: it begins to memorise") if ahead >= 0.1 else None
+    )
+
+
+def best_so_far(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The lowest validation loss until here."""
+    if not previous or epoch.validation_loss is None or watched_loss(epoch) >= watched_loss(best_of(previous)):
+        return None
+    return Remark(f"best validation loss so far: {fraction(epoch.validation_loss)}")
+
+
+def no_better(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """The best validation loss lies some epochs back."""
+    if not previous or epoch.validation_loss is None:
+        return None
+    best = best_of(previous)
+    since = plural(epoch.epoch - best.epoch, "epoch")
+    return Remark(f"validation loss no better for {since}: best {fraction(watched_loss(best))} at epoch {best.epoch}")
+
+
+def changed(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """What is left to say: how the loss moved since the epoch before."""
+    before = previous[-1].loss if previous else math.nan
+    if not before > 0:
+        return Remark(f"loss {fraction(epoch.loss)}")
+    change = epoch.loss / before - 1
+    if abs(change) < 0.0005:
+        return Remark("loss as in the epoch before")
+    return Remark(f"loss {percent(abs(change), 1)} {'lower' if change < 0 else 'higher'} than in the epoch before")
+
+
+RULES: tuple[Rule, ...] = (
+    diverged,
+    first,
+    overfitting,
+    jumped,
+    flat,
+    accuracy_milestone,
+    loss_milestone,
+    loss_down,
+    accuracy_up,
+    gap,
+    best_so_far,
+    no_better,
+    changed,
+)

@@ -1,0 +1,39 @@
+"""What growth costs: every architecture at every data size, and the fitted exponents."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+
+from edgewright.schema.trace import ScalingRecord
+from edgewright.trace.page import Page, add, note, table
+from edgewright.trace.words import bytes_text, fraction, microseconds_text, seconds_text
+
+
+def scaling_parts(record: ScalingRecord, page: Page) -> list[RenderableType]:
+    """The points by architecture and data size, the exponents, and where the large architecture pays."""
+    heads = ["architecture", "rows", "parameters", "time", "CPU", "memory", "accuracy", "latency"]
+    made = table(heads, range(1, len(heads)))
+    before = ""
+    for point in sorted(record.points, key=lambda p: (p.parameters, p.architecture, p.rows)):
+        add(
+            made,
+            point.architecture if point.architecture != before else "",
+            f"{point.rows:,}",
+            f"{point.parameters:,}",
+            seconds_text(point.seconds),
+            seconds_text(point.cpu_seconds),
+            bytes_text(point.peak_bytes),
+            fraction(point.accuracy),
+            microseconds_text(point.latency_us),
+        )
+        before = point.architecture
+    parts: list[RenderableType] = [made]
+    for name, exponents in sorted(record.exponents.items()):
+        grown = page.facts(*(f"{measure} ~ rows^{value:.2f}" for measure, value in sorted(exponents.items())))
+        parts.append(note(f"{name}: {grown}"))
+    if record.pays_from is not None:
+        parts.append(Text(f"the larger architecture pays from {record.pays_from:,} rows"))
+    if record.sentence:
+        parts.append(Text(record.sentence))
+    return parts
