@@ -11,6 +11,7 @@ from edgewright.trace.words import count_word, fraction, percent, plural, points
 
 FLAT_EPOCHS, FLAT_RANGE = 4, 0.01
 OVERFIT_EPOCHS, OVERFIT_RISE = 3, 0.03
+WORSE_EPOCHS = 8
 LOOK_BACK = 5
 MILESTONES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 SHARES = ((0.1, "a tenth of"), (0.25, "a quarter of"), (0.5, "half"))
@@ -85,6 +86,27 @@ def overfitting(previous: Previous, epoch: EpochRecord, classes: int) -> Remark 
     again = _overfits(previous[:-1], previous[-1]) is not None
     sentence = f"validation loss rising while training loss falls: overfitting since epoch {best.epoch}"
     return Remark(sentence, not again)
+
+
+def _worse(previous: Previous, epoch: EpochRecord) -> EpochRecord | None:
+    """The best epoch when it lies long back and the watched loss has stayed above it since."""
+    if epoch.validation_loss is None or len(previous) < WORSE_EPOCHS:
+        return None
+    best = best_of(previous)
+    above = watched_loss(epoch) > watched_loss(best) * (1 + OVERFIT_RISE)
+    return best if above and epoch.epoch - best.epoch >= WORSE_EPOCHS else None
+
+
+def worse(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
+    """Validation loss has left its best value, although training loss does not fall below what it was there."""
+    best = _worse(previous, epoch)
+    if best is None:
+        return None
+    rise = percent(watched_loss(epoch) / watched_loss(best) - 1)
+    again = _worse(previous[:-1], previous[-1]) is not None
+    return Remark(
+        f"validation loss {rise} above its best of epoch {best.epoch}: training could have stopped", not again
+    )
 
 
 def jumped(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
@@ -202,6 +224,7 @@ RULES: tuple[Rule, ...] = (
     diverged,
     first,
     overfitting,
+    worse,
     jumped,
     flat,
     accuracy_milestone,

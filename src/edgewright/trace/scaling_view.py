@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from edgewright.schema.trace import ScalingRecord
+from edgewright.schema.trace import ScalingPoint, ScalingRecord
 from edgewright.trace.page import Page, add, note, table
 from edgewright.trace.words import bytes_text, fraction, microseconds_text, seconds_text
 
@@ -37,3 +37,13 @@ def scaling_parts(record: ScalingRecord, page: Page) -> list[RenderableType]:
     if record.sentence:
         parts.append(Text(record.sentence))
     return parts
+
+
+def point_line(point: ScalingPoint, done: int, total: int, page: Page) -> str:
+    """One training as it ends, in a line."""
+    return page.facts(
+        f"{done} of {total}",
+        f"{point.architecture} with {point.rows:,} rows",
+        f"accuracy {fraction(point.accuracy)}",
+        seconds_text(point.seconds),
+    )

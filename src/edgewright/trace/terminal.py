@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -17,6 +19,7 @@ from edgewright.schema.trace import (
     LayerRecord,
     PredictionRecord,
     Provenance,
+    ScalingPoint,
     ScalingRecord,
     StageRecord,
     Trace,
@@ -29,7 +32,8 @@ from edgewright.trace.model_view import model_table
 from edgewright.trace.observations import FOLD_ABOVE, is_event, observe, observe_next
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, page_of
 from edgewright.trace.prediction_view import prediction_card
-from edgewright.trace.scaling_view import scaling_parts
+from edgewright.trace.progress import progress
+from edgewright.trace.scaling_view import point_line, scaling_parts
 from edgewright.trace.stage_view import stage_card
 from edgewright.trace.training_view import epoch_head, epoch_row, epoch_table, fold_line, summary, training_plot
 from edgewright.trace.words import number, seconds_text, shorten
@@ -50,7 +54,13 @@ class TerminalTrace:
         self._epochs: list[EpochRecord] = []
         self._total_epochs = 0
         self._folded: list[EpochRecord] = []
-        self._data_flow = self._predicted = False
+        self._section = ""
+
+    def _enter(self, section: str) -> None:
+        """Prints the heading of a part of the trace, unless that part goes on."""
+        if section != self._section:
+            self._section = section
+            self._print(self.page.heading(section))
 
     def _print(self, *parts: RenderableType) -> None:
         """Prints without markup; elsewhere than on a terminal without blanks at the ends of lines.
@@ -68,7 +78,7 @@ class TerminalTrace:
         lines = [line.rstrip() for line in sheet.getvalue().splitlines()]
         text = "\n".join(lines)
         if not self.page.unicode:
-            text = text.replace("µ", "u").replace("°", "deg ")
+            text = text.replace("µ", "u").replace("°", "o")
         encoding = self.console.encoding
         printable = text.encode(encoding, "replace").decode(encoding)
         self.console.print(Text(printable), soft_wrap=True, highlight=False)
@@ -80,9 +90,7 @@ class TerminalTrace:
 
     def stage(self, record: StageRecord) -> None:
         """A card of the data flow."""
-        if not self._data_flow:
-            self._print(self.page.heading("Data flow"))
-            self._data_flow = True
+        self._enter("Data flow")
         before = self._stages[-1].names_after if self._stages else ()
         self._stages.append(record)
         self._print(stage_card(record, len(self._stages), before, self.page))
@@ -90,12 +98,14 @@ class TerminalTrace:
     def layers(self, records: tuple[LayerRecord, ...]) -> None:
         """The model's table."""
         if records:
-            self._print(self.page.heading("Model"), model_table(records, self.page))
+            self._enter("Model")
+            self._print(model_table(records, self.page))
 
-    def training_started(self, total_epochs: int) -> None:
+    def training_started(self, total_epochs: int, classes: int = 0) -> None:
         """The heading under which the epochs come; over fifty epochs, those without an event are folded."""
+        self.classes = classes or self.classes
         self._epochs, self._total_epochs, self._folded = [], total_epochs, []
-        self._print(self.page.heading("Training trace"))
+        self._enter("Training trace")
 
     def epoch(self, record: EpochRecord) -> None:
         """One epoch, as soon as it has ended."""
@@ -121,10 +131,11 @@ class TerminalTrace:
     def training(self, record: TrainingRecord) -> None:
         """How training went, with the plot; the table of epochs only where it was not printed as they came."""
         epochs = record.epochs
+        self._enter("Training trace")
         if not self._epochs:
             if epochs and not all(epoch.observation for epoch in epochs):
                 epochs = observe(epochs, self.classes)
-            self._print(self.page.heading("Training trace"), *epoch_table(epochs, self.page))
+            self._print(*epoch_table(epochs, self.page))
         self._unfold()
         self._epochs = []
         drawing = training_plot(epochs, self.page)
@@ -132,37 +143,46 @@ class TerminalTrace:
 
     def evaluation(self, record: EvaluationRecord) -> None:
         """Confusion matrix, classes, groups, worst mistakes."""
-        self._print(self.page.heading("Evaluation"), *evaluation_parts(record, self.page))
+        self._enter("Evaluation")
+        self._print(*evaluation_parts(record, self.page))
 
     def compression(self, record: CompressionRecord) -> None:
         """The forms side by side."""
-        self._print(self.page.heading("Compression"), *compression_parts(record, self.page))
+        self._enter("Compression")
+        self._print(*compression_parts(record, self.page))
 
     def device(self, record: DeviceRecord) -> None:
         """The budgets of the device."""
-        self._print(self.page.heading("Device fit"), *device_parts(record, self.page))
+        self._enter("Device fit")
+        self._print(*device_parts(record, self.page))
+
+    def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
+        """One of `total` trainings of the comparison over data sizes."""
+        self._enter("Scaling")
+        self._print(Text(point_line(record, done, total, self.page), style=QUIET))
 
     def scaling(self, record: ScalingRecord) -> None:
         """What growth costs."""
-        self._print(self.page.heading("Scaling"), *scaling_parts(record, self.page))
+        self._enter("Scaling")
+        self._print(*scaling_parts(record, self.page))
 
     def prediction(self, record: PredictionRecord) -> None:
         """One sample, layer by layer."""
-        if not self._predicted:
-            self._print(self.page.heading("Prediction trace"))
-            self._predicted = True
+        self._enter("Prediction trace")
         self._print(prediction_card(record, self.page))
 
     def insight(self, record: Insight) -> None:
         """The key insight and the numbers it rests on."""
-        self._print(self.page.heading("Key insight"), Text(record.sentence, style="bold"))
+        self._enter("Key insight")
+        self._print(Text(record.sentence, style="bold"))
         if record.numbers:
             figures = (f"{name} {number(value)}" for name, value in sorted(record.numbers.items()))
             self._print(Text(self.page.facts(*figures), style=QUIET))
 
     def finish(self, trace: Trace, folder: Path | str | None = None) -> None:
         """Verdict, warnings, provenance and where the run lies."""
-        lines = [self.page.heading("Verdict")]
+        self._enter("Verdict")
+        lines: list[RenderableType] = []
         if trace.verdict:
             style = BAD if trace.verdict.startswith("not ready") else GOOD
             lines.append(Text(trace.verdict, style=style))
@@ -178,6 +198,14 @@ class TerminalTrace:
         elif took:
             lines.append(Text(took, style=QUIET))
         self._print(*lines)
+
+    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """A progress bar while work lasts over a second; the function given is called with the amount done."""
+        return progress(self.console, label, total)
+
+    def cancelled(self) -> bool:
+        """Nobody cancels here but with Ctrl-C, which is an exception."""
+        return False
 
 
 def provenance_facts(provenance: Provenance) -> list[str]:
