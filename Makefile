@@ -1,0 +1,66 @@
+# make install   sets up .venv from requirements.lock
+# make demo      sets up and runs the main job on real recordings
+# make test      lint, format, types, import contracts, documents, tests
+# make bench     the tables of the README's benchmark section
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream lock
+
+install: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "expected Python 3.11 or newer, got $$($(PYTHON) --version). Name another: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/edgewright demo
+
+test: lint types contracts docs unit slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+contracts: install
+	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python tools/make_docs.py --check
+
+# Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
+unit: install
+	$(BIN)/pytest -rs -m "not slow" -n 2
+
+slow: install
+	$(BIN)/pytest -rs -m slow -n 2
+
+bench: bench-training bench-hapt bench-start bench-stream
+
+bench-training: install
+	$(BIN)/python -m benchmarks.training
+
+bench-hapt: install
+	$(BIN)/python -m benchmarks.hapt
+
+bench-start: install
+	$(BIN)/python -m benchmarks.start
+
+bench-stream: install
+	$(BIN)/python -m benchmarks.stream
+
+# Resolves the newest versions again; needs the network. The file names no index.
+lock: install
+	$(BIN)/python -m pip install --quiet pip-tools
+	$(BIN)/python tools/lock.py
