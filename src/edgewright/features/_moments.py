@@ -1,0 +1,138 @@
+"""The measures of `statistics`, each a formula over one channel's samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.formula import (
+    Value,
+    absolute,
+    centre,
+    clip,
+    cut,
+    difference,
+    largest,
+    matmul,
+    mean,
+    reshape,
+    smallest,
+    sqrt,
+    total,
+)
+
+# Half-width, in deviations, of the band around the mean inside which a crossing counts in part.
+CROSSING_BAND = 0.1
+
+
+class Moments:
+    """Intermediate results that several measures share, computed when first asked for.
+
+    Args:
+        x: shape (n, channels, samples).
+        guard: variance added before a division, for each channel.
+        samples: of the window.
+    """
+
+    def __init__(self, x: Value, guard: NDArray[np.float32], samples: int) -> None:
+        self.x = x
+        self.guard = guard
+        self.samples = samples
+
+    @cached_property
+    def centred(self) -> Value:
+        """The samples minus the window's mean."""
+        return centre(self.x, 2)
+
+    @cached_property
+    def squares(self) -> Value:
+        """Squares of the centred samples."""
+        return self.centred * self.centred
+
+    @cached_property
+    def variance(self) -> Value:
+        """Mean of the squares, (n, channels)."""
+        return mean(self.squares, 2)
+
+    @cached_property
+    def guarded(self) -> Value:
+        """Variance that is never 0 once the guard is learned."""
+        return self.variance + self.guard
+
+    @cached_property
+    def deviation(self) -> Value:
+        """Square root of the guarded variance."""
+        return sqrt(self.guarded)
+
+    @cached_property
+    def steps(self) -> Value:
+        """Changes from sample to sample."""
+        return difference(self.x, 2)
+
+
+def _zero_crossings(m: Moments) -> Value:
+    """Crossings of the mean: half the total variation of the signal, limited to a narrow band around it.
+
+    A full crossing counts 1; one that turns round inside the band (noise about the mean) counts in part. Counting
+    changes of sign would jump by a whole crossing between float32 and float64 where a sample lies at the mean; this
+    is continuous, so every form of the pipeline gives the same.
+    """
+    width = reshape(m.deviation * CROSSING_BAND, (0, -1, 1))
+    return total(absolute(difference(clip(m.centred / width, -1.0, 1.0), 2)), 2) * 0.5
+
+
+def _skewness(m: Moments) -> Value:
+    return mean(m.squares * m.centred, 2) / (m.guarded * m.deviation)
+
+
+def _kurtosis(m: Moments) -> Value:
+    """Pearson's: 3 for a normal distribution."""
+    return mean(m.squares * m.squares, 2) / (m.guarded * m.guarded)
+
+
+def _slope(m: Moments) -> Value:
+    """Change over the window of the least-squares line."""
+    time = np.arange(m.samples) - (m.samples - 1) / 2
+    weights = time / (time @ time) * (m.samples - 1)
+    return reshape(matmul(m.centred, weights.astype(np.float32)[:, None]), (0, -1))
+
+
+def _mobility(m: Moments) -> Value:
+    """Deviation of the changes over deviation of the signal (Hjorth, 1970): a mean frequency in radians a sample."""
+    return sqrt(mean(m.steps * m.steps, 2)) / m.deviation
+
+
+def _energy(m: Moments) -> Value:
+    return mean(m.x * m.x, 2)
+
+
+MEASURES: dict[str, Callable[[Moments], Value]] = {
+    "mean": lambda m: mean(m.x, 2),
+    "std": lambda m: sqrt(m.variance),
+    "min": lambda m: smallest(m.x, 2),
+    "max": lambda m: largest(m.x, 2),
+    "range": lambda m: largest(m.x, 2) - smallest(m.x, 2),
+    "rms": lambda m: sqrt(_energy(m)),
+    "mean_abs": lambda m: mean(absolute(m.x), 2),
+    "mean_abs_deviation": lambda m: mean(absolute(m.centred), 2),
+    "mean_abs_diff": lambda m: mean(absolute(m.steps), 2),
+    "energy": _energy,
+    "variance": lambda m: m.variance,
+    "zero_crossings": _zero_crossings,
+    "skewness": _skewness,
+    "kurtosis": _kurtosis,
+    "slope": _slope,
+    "mobility": _mobility,
+}
+
+# Those that are never negative and grow with the signal.
+POSITIVE = ("std", "range", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff", "energy", "variance")
+
+
+def autocorrelation(m: Moments, lag: int) -> Value:
+    """Mean product of the signal with itself `lag` samples later, over the variance."""
+    early, late = cut(m.centred, 0, -lag, 2), cut(m.centred, lag, np.iinfo(np.int32).max, 2)
+    return mean(early * late, 2) / m.guarded

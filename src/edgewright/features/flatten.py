@@ -1,0 +1,47 @@
+"""A window as one row of values."""
+
+from __future__ import annotations
+
+from edgewright.graph.formula import Value, reshape
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, require
+
+
+class FlattenConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A window (channels, samples) as channels * samples features, channel after channel."""
+
+
+class Flatten(SampleTransformer):
+    """(n, channels, samples) -> (n, channels * samples).
+
+    Args:
+        names: of the channels.
+    """
+
+    kind = "flatten"
+    takes = (2,)
+
+    def __init__(self, names: tuple[str, ...] = ()) -> None:
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """The same values in one axis."""
+        return reshape(x, (0, int(self.shape_[0]) * int(self.shape_[1])))
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        return [f"{name} {place}" for name in names for place in range(int(self.shape_[1]))]
+
+
+def _build(config: FlattenConfig, context: Context) -> Flatten:
+    require(context, "flatten", (2,))
+    return Flatten(names=context.names)
+
+
+def _why(estimator: Flatten) -> str:
+    channels, samples = estimator.shape_
+    return (
+        f"A dense network takes one row: {channels} channels of {samples} samples become {channels * samples} values."
+    )
+
+
+STAGE = Stage(config=FlattenConfig, build=_build, state=("shape_",), why=_why, formula="y[c * samples + t] = x[c, t]")

@@ -1,0 +1,79 @@
+"""Sound as the shape of its spectrum: mel-frequency cepstral coefficients."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from edgewright.features._mel import dct_matrix
+from edgewright.features._sound import MelTransformer, mel_settings
+from edgewright.graph.formula import Value, matmul
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.schema.errors import InputError
+
+
+class MfccConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cosine transform of the log mel bands, frame by frame.
+
+    Attributes:
+        coefficients: kept, from the lowest.
+        mels: bands.
+        frame: seconds in a frame.
+        hop: seconds from frame to frame.
+        fft: samples of the transform, the frame padded with zeros; the frame itself when left out.
+        low: Hz where the first band begins.
+        high: Hz where the last band ends; half the rate when left out.
+        scale: 'htk' or 'slaney' definition of mel.
+        floor: share of the mean training power added before the logarithm.
+        flatten: one row of features instead of a window (coefficients, frames).
+    """
+
+    coefficients: Annotated[int, msgspec.Meta(ge=1)] = 13
+    mels: Annotated[int, msgspec.Meta(ge=1)] = 40
+    frame: Annotated[float, msgspec.Meta(gt=0.0)] = 0.025
+    hop: Annotated[float, msgspec.Meta(gt=0.0)] = 0.010
+    fft: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    low: Annotated[float, msgspec.Meta(ge=0.0)] = 20.0
+    high: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+    scale: Literal["htk", "slaney"] = "htk"
+    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-5
+    flatten: bool = False
+
+
+class Mfcc(MelTransformer):
+    """(n, channels, samples) -> (n, channels * coefficients, frames)."""
+
+    kind = "mfcc"
+    word = "mfcc"
+
+    def _bands(self, x: Value) -> Value:
+        """Log mel bands (n, channels, frames, mels) to coefficients."""
+        return matmul(super()._bands(x), dct_matrix(self.mels, int(self.coefficients or self.mels)))
+
+    def _band_names(self) -> list[str]:
+        return [f"mfcc {i}" for i in range(int(self.coefficients or self.mels))]
+
+
+def _build(config: MfccConfig, context: Context) -> Mfcc:
+    if config.coefficients > config.mels:
+        raise InputError(
+            f"at most {config.mels} coefficients of {config.mels} mels", str(config.coefficients), "stage mfcc"
+        )
+    return Mfcc(**mel_settings(config, context, "mfcc"), coefficients=config.coefficients)
+
+
+def _why(estimator: Mfcc) -> str:
+    return (
+        f"Neighbouring bands say nearly the same: {estimator.coefficients} coefficients hold the shape of "
+        f"{estimator.mels} bands, in {estimator.frames} frames of {1000 * estimator.frame / estimator.rate:.3g} ms."
+    )
+
+
+STAGE = Stage(
+    config=MfccConfig,
+    build=_build,
+    state=("shape_", "floor_"),
+    why=_why,
+    formula="y[i, j] = sqrt(2/M) sum_m logmel[m, j] cos(pi i (m + 1/2) / M), with sqrt(1/M) for i = 0",
+)

@@ -1,0 +1,108 @@
+"""Fewer columns by principal component analysis."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value, matmul
+from edgewright.graph.stage import Context, Stage, StageConfig, emits
+from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.schema.errors import InputError
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+ShareOfVariance = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
+
+
+class PcaConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Directions of largest variance of the training samples.
+
+    Attributes:
+        components: how many are kept, or the share of the variance they must explain (0.95).
+    """
+
+    components: Count | ShareOfVariance = 0.95
+
+
+class Pca(SampleTransformer):
+    """(x - mean) @ components, fitted by scikit-learn's `PCA` with a full decomposition.
+
+    Args:
+        components: how many are kept, or the share of the variance they must explain.
+        names: of the columns.
+
+    Attributes:
+        mean_: of each column.
+        components_: shape (columns, components).
+        explained_: share of the variance each component explains.
+    """
+
+    kind = "pca"
+    takes = (1,)
+
+    mean_: NDArray[np.float32]
+    components_: NDArray[np.float32]
+    explained_: NDArray[np.float64]
+
+    def __init__(self, components: int | float = 0.95, names: tuple[str, ...] = ()) -> None:
+        self.components = components
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """(x - mean) @ components."""
+        return matmul(x - np.asarray(self.mean_, np.float32), np.asarray(self.components_, np.float32))
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        most = min(X.shape)
+        if isinstance(self.components, int) and self.components > most:
+            raise InputError(
+                f"at most {most} components of {X.shape[0]} samples of {X.shape[1]} columns",
+                str(self.components),
+                self._where(),
+            )
+        if not (X[:1] != X).any():
+            raise InputError("samples that differ", "constant columns only", self._where())
+        fitted = PCA(self.components, svd_solver="full").fit(X.astype(np.float64))
+        self.mean_ = fitted.mean_.astype(np.float32)
+        self.components_ = np.ascontiguousarray(fitted.components_.T, np.float32)
+        self.explained_ = np.asarray(fitted.explained_variance_ratio_, np.float64)
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        return [f"component {i + 1}" for i in range(np.shape(self.components_)[1])]
+
+
+@emits(PCA)
+def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
+    if estimator.whiten:
+        raise InputError("PCA(whiten=False)", "whiten=True", "stage pca", "Put a stage of kind 'scale' after it")
+    y = matmul(Term(builder, value) - estimator.mean_, np.ascontiguousarray(estimator.components_.T, np.float32))
+    return str(y.name)
+
+
+def _build(config: PcaConfig, context: Context) -> Pca:
+    require(context, "pca", (1,))
+    if isinstance(config.components, int) and config.components > context.shape[0]:
+        raise InputError(f"at most {context.shape[0]} components", str(config.components), "stage pca")
+    return Pca(components=config.components, names=context.names)
+
+
+def _why(estimator: Pca) -> str:
+    columns, components = np.shape(estimator.components_)
+    return (
+        f"Columns that move together are one thing measured twice: {components} directions hold "
+        f"{100 * float(np.sum(estimator.explained_)):.1f} % of the variance of {columns} columns."
+    )
+
+
+STAGE = Stage(
+    config=PcaConfig,
+    build=_build,
+    state=("shape_", "mean_", "components_", "explained_"),
+    why=_why,
+    formula="y = (x - mean) @ components",
+)

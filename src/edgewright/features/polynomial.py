@@ -1,0 +1,115 @@
+"""All products of two columns."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import PolynomialFeatures
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value, join, take
+from edgewright.graph.stage import Context, Stage, StageConfig, emits
+from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
+from edgewright.schema.errors import InputError
+
+
+class PolynomialConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The columns, their squares and their products of two: 20 columns become 230.
+
+    Attributes:
+        interaction_only: leave the squares out.
+        degree: of the polynomial.
+    """
+
+    interaction_only: bool = False
+    degree: Literal[2] = 2
+
+
+class Polynomial(SampleTransformer):
+    """Columns and products in the order of scikit-learn's `PolynomialFeatures(include_bias=False)`.
+
+    A product of two float32 is rounded once wherever it is computed, so float32 is exact enough here.
+
+    Args:
+        interaction_only: leave the squares out.
+        names: of the columns.
+
+    Attributes:
+        left_, right_: columns of each product.
+    """
+
+    kind = "polynomial"
+    takes = (1,)
+
+    left_: NDArray[np.int64]
+    right_: NDArray[np.int64]
+
+    def __init__(self, interaction_only: bool = False, names: tuple[str, ...] = ()) -> None:
+        self.interaction_only = interaction_only
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """The columns, then x[left] * x[right]."""
+        return join([x, take(x, self.left_, 1) * take(x, self.right_, 1)], 1)
+
+    def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
+        """As for every transformer, in float32 throughout: a million rows of 230 columns stay within memory."""
+        samples = self._arrived(X)
+        columns = samples.shape[1]
+        result = np.empty((len(samples), columns + len(self.left_)), np.float32)
+        step = max(1, CHUNK_VALUES // columns)
+        for start in range(0, len(samples), step):
+            part = samples[start : start + step]
+            result[start : start + step, :columns] = part
+            np.multiply(part[:, self.left_], part[:, self.right_], out=result[start : start + step, columns:])
+        return result
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        if self.interaction_only and X.shape[1] == 1:
+            raise InputError("at least 2 columns", "1", self._where())
+        powers = PolynomialFeatures(2, interaction_only=self.interaction_only, include_bias=False).fit(X[:1]).powers_
+        self.left_, self.right_ = _pairs(powers, X.shape[1])
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        products = zip(self.left_, self.right_, strict=True)
+        return [*names, *(f"{names[a]}^2" if a == b else f"{names[a]} × {names[b]}" for a, b in products)]
+
+
+def _pairs(powers: NDArray[np.int64], columns: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Columns multiplied by each output after the first `columns`, from scikit-learn's table of powers."""
+    places = [np.repeat(np.arange(columns), row) for row in powers[columns:]]
+    left, right = np.asarray(places, np.int64).T
+    return left, right
+
+
+@emits(PolynomialFeatures)
+def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
+    if estimator.degree != 2 or estimator.include_bias:
+        raise InputError("PolynomialFeatures(degree=2, include_bias=False)", repr(estimator), "stage polynomial")
+    x = Term(builder, value)
+    left, right = _pairs(estimator.powers_, estimator.n_features_in_)
+    return str(join([x, take(x, left, 1) * take(x, right, 1)], 1).name)
+
+
+def _build(config: PolynomialConfig, context: Context) -> Polynomial:
+    require(context, "polynomial", (1,))
+    return Polynomial(interaction_only=config.interaction_only, names=context.names)
+
+
+def _why(estimator: Polynomial) -> str:
+    columns = estimator.n_features_in_
+    return (
+        f"Products let a model see two columns acting together: {columns} columns become "
+        f"{columns + len(estimator.left_)}, growing with the square of the columns."
+    )
+
+
+STAGE = Stage(
+    config=PolynomialConfig,
+    build=_build,
+    state=("shape_", "left_", "right_"),
+    why=_why,
+    formula="y = [x_1 ... x_n, x_i * x_j for i <= j]",
+)

@@ -1,0 +1,139 @@
+"""The columns that say most about the target."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_selection import (
+    SelectKBest,
+    SelectorMixin,
+    f_classif,
+    f_regression,
+    mutual_info_classif,
+    mutual_info_regression,
+)
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value, take
+from edgewright.graph.stage import Context, Stage, StageConfig, emits
+from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.schema.errors import InputError
+
+
+class SelectConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Keeps the k columns with the largest score on the training samples.
+
+    Attributes:
+        k: columns that are kept.
+        score: 'mutual_information' sees any dependence on the target; 'anova' compares means (F test), and is fast.
+    """
+
+    k: Annotated[int, msgspec.Meta(ge=1)]
+    score: Literal["mutual_information", "anova"] = "mutual_information"
+
+
+class Select(SampleTransformer):
+    """scikit-learn's `SelectKBest`, remembered as the places of the kept columns.
+
+    Args:
+        k: columns that are kept.
+        score: 'mutual_information' or 'anova'.
+        task: 'classification' or 'regression'.
+        seed: of the neighbour search of mutual information.
+        names: of the columns.
+
+    Attributes:
+        kept_: places of the kept columns, rising.
+        scores_: score of every column: mutual information in nats, or the F statistic.
+    """
+
+    kind = "select"
+    takes = (1,)
+
+    kept_: NDArray[np.int64]
+    scores_: NDArray[np.float64]
+
+    def __init__(
+        self,
+        k: int = 10,
+        score: str = "mutual_information",
+        task: str = "classification",
+        seed: int = 0,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.k = k
+        self.score = score
+        self.task = task
+        self.seed = seed
+        self.names = names
+
+    @property
+    def dropped_(self) -> tuple[tuple[str, str], ...]:
+        """Name of each column left out, with its score as text, best first."""
+        names = tuple(self.names) or tuple(f"x{i}" for i in range(len(self.scores_)))
+        scores = np.asarray(self.scores_, np.float64)
+        least = float(scores[np.asarray(self.kept_)].min())
+        out = sorted(set(range(len(scores))) - {int(i) for i in self.kept_}, key=lambda i: -scores[i])
+        return tuple((names[i], f"score {scores[i]:.4g}, the least kept has {least:.4g}") for i in out)
+
+    def formula(self, x: Value) -> Value:
+        """The kept columns."""
+        return take(x, np.asarray(self.kept_, np.int64), 1)
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
+        if self.k > X.shape[1]:
+            raise InputError(f"k of at most {X.shape[1]}, the columns that arrive", str(self.k), self._where())
+        if y is None:
+            raise InputError("a target to score columns by", "none", self._where())
+        regression = self.task == "regression"
+        if self.score == "anova":
+            function: Any = f_regression if regression else f_classif
+        else:
+            kind = mutual_info_regression if regression else mutual_info_classif
+            function = partial(kind, random_state=self.seed)
+        with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+            # A constant column has no F statistic: it scores 0 below, which is all there is to say about it.
+            warnings.filterwarnings("ignore", message="Features .* are constant")
+            warnings.filterwarnings("ignore", category=RuntimeWarning)
+            selector = SelectKBest(function, k=self.k).fit(X.astype(np.float64), np.asarray(y))
+        self.scores_ = np.nan_to_num(np.asarray(selector.scores_, np.float64), nan=0.0, posinf=1e38)
+        self.kept_ = np.flatnonzero(selector.get_support()).astype(np.int64)
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        return [names[int(i)] for i in self.kept_]
+
+
+@emits(SelectorMixin)
+def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's classes are untyped
+    return str(take(Term(builder, value), np.flatnonzero(estimator.get_support()), 1).name)
+
+
+def _build(config: SelectConfig, context: Context) -> Select:
+    require(context, "select", (1,))
+    if config.k > context.shape[0]:
+        raise InputError(f"k of at most {context.shape[0]}, the columns that arrive", str(config.k), "stage select")
+    return Select(k=config.k, score=config.score, task=context.task, seed=context.seed, names=context.names)
+
+
+def _why(estimator: Select) -> str:
+    names = tuple(estimator.names) or tuple(f"x{i}" for i in range(estimator.n_features_in_))
+    best = int(np.argmax(np.asarray(estimator.scores_)))
+    return (
+        f"Fewer inputs make a smaller model that learns less by heart: {len(estimator.kept_)} of "
+        f"{len(estimator.scores_)} columns are kept by {estimator.score.replace('_', ' ')} with the target, "
+        f"{names[best]} first ({estimator.scores_[best]:.3g})."
+    )
+
+
+STAGE = Stage(
+    config=SelectConfig,
+    build=_build,
+    state=("shape_", "kept_", "scores_"),
+    why=_why,
+    formula="y = the k columns of x with the largest score against the target, in their old order",
+)

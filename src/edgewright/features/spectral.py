@@ -1,0 +1,211 @@
+"""What a window's frequencies look like."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.features import _dft
+from edgewright.features._spectrum import MEASURES, POSITIVE, Spectrum
+from edgewright.graph.formula import Value, centre, join, log, matmul, reshape, take
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, positions, require, require_rate
+from edgewright.schema.errors import InputError
+
+
+class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Features of the power spectrum of each channel of a window.
+
+    Attributes:
+        features: computed for each channel: bands (power in each band), energy (of all bins), peak (dominant
+            frequency, Hz), peak_power, centroid (mean frequency, Hz), spread (Hz), entropy (0: one tone, 1: noise),
+            flatness (0: tones, 1: noise).
+        bands: number of equal bands up to half the rate.
+        edges: of the bands in Hz, rising; overrides `bands`.
+        window: taper before the transform.
+        detrend: take off the window's mean first.
+        log: band powers, energy and peak power as logarithms.
+        channels: used; all when left out.
+        floor: share of a feature's training mean added before its logarithm, and of a channel's training power added
+            before a division.
+    """
+
+    features: tuple[str, ...] = ("bands", "energy", "peak", "centroid", "entropy")
+    bands: Annotated[int, msgspec.Meta(ge=1)] = 8
+    edges: tuple[float, ...] = ()
+    window: Literal["hann", "none"] = "hann"
+    detrend: bool = True
+    log: bool = True
+    channels: tuple[str, ...] = ()
+    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-5
+
+
+class Spectral(SampleTransformer):
+    """(n, channels, samples) -> (n, features): the bands of each channel, then each other feature of all channels.
+
+    Args:
+        features: names of the measures.
+        edges: of the bands, Hz.
+        window: 'hann' or 'none'.
+        detrend: take off the mean first.
+        log: logarithms of powers.
+        channels: places of the channels used.
+        floor: share added before logarithms and divisions.
+        rate: samples a second.
+        names: of the channels that arrive.
+
+    Attributes:
+        guard_: power added before a division, for each channel used.
+        floors_: added before the logarithm, by feature.
+    """
+
+    kind = "spectral"
+    takes = (2,)
+
+    guard_: NDArray[np.float32]
+    floors_: dict[str, NDArray[np.float32]]
+
+    def __init__(
+        self,
+        features: tuple[str, ...] = ("bands",),
+        edges: tuple[float, ...] = (0.0, 25.0),
+        window: str = "hann",
+        detrend: bool = True,
+        log: bool = True,
+        channels: tuple[int, ...] | None = None,
+        floor: float = 1e-5,
+        rate: float = 50.0,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.features = features
+        self.edges = edges
+        self.window = window
+        self.detrend = detrend
+        self.log = log
+        self.channels = channels
+        self.floor = floor
+        self.rate = rate
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """Power spectrum, then each feature of it."""
+        spectrum = self._spectrum(x)
+        parts = []
+        for feature in self.features:
+            value = self._measure(spectrum, feature)
+            if self.log and feature in POSITIVE:
+                value = log(value + np.asarray(self.floors_[feature], np.float32))
+            parts.append(reshape(value, (0, -1)) if feature == "bands" else value)
+        return join(parts, 1)
+
+    def _measure(self, spectrum: Spectrum, feature: str) -> Value:
+        if feature == "bands":
+            return matmul(spectrum.power, band_matrix(spectrum.frequencies, self.edges))
+        return MEASURES[feature](spectrum)
+
+    def _spectrum(self, x: Value) -> Spectrum:
+        if self.channels is not None:
+            x = take(x, np.asarray(self.channels, np.int64), 1)
+        samples = int(self.shape_[1])
+        cosine, sine = _dft.matrices(samples, self.window)
+        power = _dft.power(centre(x, 2) if self.detrend else x, cosine, sine)
+        return Spectrum(power, _dft.frequencies(samples, self.rate), np.asarray(self.guard_, np.float32))
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        frequencies = _dft.frequencies(X.shape[2], self.rate)
+        if "bands" in self.features:
+            empty = np.flatnonzero(band_matrix(frequencies, self.edges).sum(axis=0) == 0)
+            if len(empty):
+                low, high = self.edges[empty[0]], self.edges[empty[0] + 1]
+                raise InputError(
+                    f"bands wider than the resolution of {frequencies[1]:.3g} Hz",
+                    f"{low:g} to {high:g} Hz, which holds no bin",
+                    self._where(),
+                    "Use fewer bands or longer windows",
+                )
+        used = X.shape[1] if self.channels is None else len(self.channels)
+        positive = [f for f in self.features if self.log and f in POSITIVE]
+        self.guard_ = np.zeros(used, np.float32)
+        sums: dict[str, Any] = dict.fromkeys({*positive, "energy"}, 0.0)
+        step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
+        for start in range(0, len(X), step):
+            spectrum = self._spectrum(X[start : start + step].astype(np.float64))
+            for feature, before in sums.items():
+                sums[feature] = before + self._measure(spectrum, feature).sum(axis=0)
+        means = {feature: value / len(X) for feature, value in sums.items()}
+        # A channel or band that is always silent gets the floor of power 1: any number will do.
+        floors = {f: (self.floor * np.where(m > 1e-30, m, 1.0)).astype(np.float32) for f, m in means.items()}
+        self.guard_ = floors["energy"]
+        self.floors_ = {feature: floors[feature] for feature in positive}
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        used = names if self.channels is None else tuple(names[i] for i in self.channels)
+        out = []
+        for feature in self.features:
+            words = ("log " if self.log and feature in POSITIVE else "") + feature.replace("_", " ")
+            if feature == "bands":
+                spans = list(zip(self.edges[:-1], self.edges[1:], strict=True))
+                out += [f"{name} {low:.4g}-{high:.4g} Hz" for name in used for low, high in spans]
+            else:
+                # 'energy' of a spectrum without its mean is another number than 'energy' of the samples
+                out += [f"{name} {'spectral ' if feature != 'peak' else ''}{words}" for name in used]
+        return out
+
+
+def band_matrix(frequencies: NDArray[np.float64], edges: tuple[float, ...]) -> NDArray[np.float32]:
+    """0/1 matrix (bins, bands): a bin belongs to the band with low <= f < high; the last band includes its end."""
+    low, high = np.asarray(edges[:-1]), np.asarray(edges[1:])
+    inside = (frequencies[:, None] >= low) & (frequencies[:, None] < high)
+    inside[:, -1] |= frequencies == high[-1]
+    return inside.astype(np.float32)
+
+
+def _build(config: SpectralConfig, context: Context) -> Spectral:
+    require(context, "spectral", (2,))
+    rate = require_rate(context, "spectral")
+    known = ("bands", *MEASURES)
+    for feature in config.features or ("",):
+        if feature not in known:
+            raise InputError(f"one of {', '.join(known)}", repr(feature), "stage spectral, key features")
+    edges = config.edges or tuple(float(e) for e in np.linspace(0.0, rate / 2, config.bands + 1))
+    if len(edges) < 2 or list(edges) != sorted(set(edges)) or edges[0] < 0 or edges[-1] > rate / 2:
+        raise InputError(
+            f"two or more edges rising from 0 to at most {rate / 2:g} Hz", f"{list(edges)}", "stage spectral, key edges"
+        )
+    if context.shape[1] < 4:
+        raise InputError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
+    return Spectral(
+        features=config.features,
+        edges=edges,
+        window=config.window,
+        detrend=config.detrend,
+        log=config.log,
+        channels=positions(config.channels, context.names, "spectral") if config.channels else None,
+        floor=config.floor,
+        rate=rate,
+        names=context.names,
+    )
+
+
+def _why(estimator: Spectral) -> str:
+    channels, samples = estimator.shape_
+    out = len(estimator.get_feature_names_out())
+    return (
+        f"Steps, tremor and machines have their frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
+        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz."
+    )
+
+
+STAGE = Stage(
+    config=SpectralConfig,
+    build=_build,
+    state=("shape_", "guard_", "floors_"),
+    why=_why,
+    formula=(
+        "P[k] = s_k (sum_t w_t c_t cos(2 pi k t/S))^2 + s_k (sum_t w_t c_t sin(2 pi k t/S))^2; band = sum of P; "
+        "centroid = sum f P / sum P; peak = sum f r^8 / sum r^8 with r = P / max P; entropy = -sum p log p / log K"
+    ),
+)

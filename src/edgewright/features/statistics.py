@@ -1,0 +1,190 @@
+"""What a window's values look like, whatever their order in frequency."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.features._moments import MEASURES, POSITIVE, Moments, autocorrelation
+from edgewright.graph.formula import Value, join, log, mean, take
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, positions, require
+from edgewright.schema.errors import InputError
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Statistics of each channel of a window, and correlations of pairs of channels.
+
+    Attributes:
+        features: computed for each channel: mean, std, min, max, range, rms, mean_abs, mean_abs_deviation,
+            mean_abs_diff, energy (mean square), variance, zero_crossings (about the mean), skewness, kurtosis,
+            slope (change over the window), mobility (how fast, as Hjorth defines it).
+        log: the positive ones (std, range, rms, mean_abs, mean_abs_deviation, mean_abs_diff, energy, variance) as
+            logarithms: a network then sees ratios.
+        correlations: 'none', 'all' pairs of the channels, or a list of pairs of names.
+        autocorrelation: lags in samples at which each channel is compared with itself.
+        channels: used; all when left out.
+        floor: share of a feature's training mean added before its logarithm, and of a channel's training variance
+            added before a division, so that a window without movement gives a number of ordinary size.
+    """
+
+    features: tuple[str, ...] = ("mean", "std", "min", "max", "rms", "mean_abs_diff", "zero_crossings")
+    log: bool = False
+    correlations: Literal["none", "all"] | Pairs = "none"
+    autocorrelation: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
+    channels: tuple[str, ...] = ()
+    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-3
+
+
+class Statistics(SampleTransformer):
+    """(n, channels, samples) -> (n, features), feature after feature, channels inside.
+
+    Args:
+        features: names of the measures.
+        log: logarithms of the positive ones.
+        pairs: places of the channels correlated.
+        lags: of the autocorrelation.
+        channels: places of the channels used.
+        floor: share added before logarithms and divisions.
+        names: of the channels that arrive.
+
+    Attributes:
+        guard_: variance added before a division, for each channel used.
+        floors_: added before the logarithm, by feature, for each channel used.
+    """
+
+    kind = "statistics"
+    takes = (2,)
+
+    guard_: NDArray[np.float32]
+    floors_: dict[str, NDArray[np.float32]]
+
+    def __init__(
+        self,
+        features: tuple[str, ...] = ("mean", "std"),
+        log: bool = False,
+        pairs: tuple[tuple[int, int], ...] = (),
+        lags: tuple[int, ...] = (),
+        channels: tuple[int, ...] | None = None,
+        floor: float = 1e-3,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.features = features
+        self.log = log
+        self.pairs = pairs
+        self.lags = lags
+        self.channels = channels
+        self.floor = floor
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """Each measure of all channels, then autocorrelations, then correlations."""
+        moments = self._moments(x)
+        parts = []
+        for feature in self.features:
+            value = MEASURES[feature](moments)
+            if self.log and feature in POSITIVE:
+                value = log(value + np.asarray(self.floors_[feature], np.float32))
+            parts.append(value)
+        parts += [autocorrelation(moments, lag) for lag in self.lags]
+        if self.pairs:
+            left, right = (np.asarray(side, np.int64) for side in zip(*self.pairs, strict=True))
+            together = mean(take(moments.centred, left, 1) * take(moments.centred, right, 1), 2)
+            length = moments.deviation
+            parts.append(together / (take(length, left, 1) * take(length, right, 1)))
+        return join(parts, 1)
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        needed = max((2, *(lag + 1 for lag in self.lags)))
+        if X.shape[2] < needed:
+            raise InputError(f"windows of at least {needed} samples", str(X.shape[2]), self._where())
+        used = X.shape[1] if self.channels is None else len(self.channels)
+        positive = [f for f in self.features if self.log and f in POSITIVE]
+        # A guard of 0 gives the plain measures, whose training means set the guard and the floors.
+        self.guard_ = np.zeros(used, np.float32)
+        sums = {feature: np.zeros(used) for feature in {*positive, "variance"}}
+        step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
+        for start in range(0, len(X), step):
+            moments = self._moments(X[start : start + step].astype(np.float64))
+            for feature in sums:
+                sums[feature] += MEASURES[feature](moments).sum(axis=0)
+        floors = {feature: self.floor * _or_one(value / len(X)) for feature, value in sums.items()}
+        # The guard is added to variances: the share is squared, as for lengths.
+        self.guard_ = (floors["variance"] * self.floor).astype(np.float32)
+        self.floors_ = {feature: floors[feature].astype(np.float32) for feature in positive}
+
+    def _moments(self, x: Value) -> Moments:
+        if self.channels is not None:
+            x = take(x, np.asarray(self.channels, np.int64), 1)
+        return Moments(x, np.asarray(self.guard_, np.float32), int(self.shape_[1]))
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        used = names if self.channels is None else tuple(names[i] for i in self.channels)
+        out = []
+        for feature in self.features:
+            words = ("log " if self.log and feature in POSITIVE else "") + feature.replace("_", " ")
+            out += [f"{name} {words}" for name in used]
+        out += [f"{name} autocorrelation {lag}" for lag in self.lags for name in used]
+        return out + [f"{used[a]}~{used[b]} correlation" for a, b in self.pairs]
+
+
+def _or_one(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where a channel never moves: its share would be 0 and guard nothing."""
+    return np.where(values > np.finfo(np.float32).tiny, values, 1.0)
+
+
+def _build(config: StatisticsConfig, context: Context) -> Statistics:
+    require(context, "statistics", (2,))
+    for feature in config.features:
+        if feature not in MEASURES:
+            raise InputError(f"one of {', '.join(MEASURES)}", repr(feature), "stage statistics, key features")
+    used = positions(config.channels, context.names, "statistics")
+    labels = [context.names[i] for i in used]
+    if config.correlations == "all":
+        pairs = [(a, b) for a in range(len(used)) for b in range(a + 1, len(used))]
+    elif config.correlations == "none":
+        pairs = []
+    else:
+        pairs = [(_at(labels, a), _at(labels, b)) for a, b in config.correlations]
+    if not (config.features or pairs or config.autocorrelation):
+        raise InputError("at least one feature", "none", "stage statistics, key features")
+    return Statistics(
+        features=config.features,
+        log=config.log,
+        pairs=tuple(pairs),
+        lags=config.autocorrelation,
+        channels=used if config.channels else None,
+        floor=config.floor,
+        names=context.names,
+    )
+
+
+def _at(labels: list[str], name: str) -> int:
+    return positions((name,), labels, "statistics, key correlations")[0]
+
+
+def _why(estimator: Statistics) -> str:
+    channels, samples = estimator.shape_
+    out = len(estimator.get_feature_names_out())
+    return (
+        f"What a window is like matters, not where in it a value stands: {channels} x {samples} values become {out} "
+        f"numbers ({', '.join(f.replace('_', ' ') for f in estimator.features[:4])}"
+        f"{' ...' if len(estimator.features) > 4 else ''})."
+    )
+
+
+STAGE = Stage(
+    config=StatisticsConfig,
+    build=_build,
+    state=("shape_", "guard_", "floors_"),
+    why=_why,
+    formula=(
+        "mean = sum(x)/S; c = x - mean; std = sqrt(sum(c^2)/S); skewness = mean(c^3)/s^3; kurtosis = mean(c^4)/s^4; "
+        "correlation = mean(c_a c_b)/(s_a s_b), with s^2 = std^2 + guard"
+    ),
+)

@@ -1,0 +1,132 @@
+"""Several kinds of features side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from edgewright.graph.formula import Term, Value, join
+from edgewright.graph.stage import Context, Stage, StageConfig, emit
+from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
+from edgewright.runtime.catalogue import find
+from edgewright.schema.errors import InputError
+
+Part = tuple[str, Any, tuple[str, ...]]
+
+
+class UnionConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Stages of features that all see the same samples; their outputs stand side by side.
+
+    Attributes:
+        parts: each a table with its `kind`, as under [[stages]]; only kinds of `features`.
+    """
+
+    parts: tuple[dict[str, Any], ...]
+
+
+class Union(SampleTransformer):
+    """Outputs of several transformers, joined column by column.
+
+    Args:
+        parts: (kind, unfitted transformer, names of its state) of each.
+        names: of the columns or channels.
+
+    Attributes:
+        parts_: the fitted transformers.
+    """
+
+    kind = "union"
+
+    parts_: list[Any]
+
+    def __init__(self, parts: tuple[Part, ...] = (), names: tuple[str, ...] = ()) -> None:
+        self.parts = parts
+        self.names = names
+
+    @property
+    def states_(self) -> list[dict[str, Any]]:
+        """Fitted state of each part; setting it restores the parts."""
+        return [
+            {name: getattr(part, name) for name in names}
+            for part, (_, _, names) in zip(self.parts_, self.parts, strict=True)
+        ]
+
+    @states_.setter
+    def states_(self, states: Sequence[dict[str, Any]]) -> None:
+        self.parts_ = [clone(part) for _, part, _ in self.parts]
+        for part, state in zip(self.parts_, states, strict=True):
+            for name, value in state.items():
+                setattr(part, name, value)
+
+    def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
+        """The parts' outputs side by side, a few samples at a time."""
+        samples = self._arrived(X)
+        step = max(1, CHUNK_VALUES // max(1, int(np.prod(samples.shape[1:]))))
+        rows = []
+        for start in range(0, max(1, len(samples)), step):
+            chunk = samples[start : start + step]
+            rows.append(np.concatenate([part.transform(chunk) for part in self.parts_], axis=1, dtype=np.float32))
+        return np.concatenate(rows)
+
+    def formula(self, x: Value) -> Value:
+        """The parts' terms, joined."""
+        if not isinstance(x, Term):
+            return self.transform(x)
+        return join([Term(x.builder, emit(part, x.builder, x.name)) for part in self.parts_], 1)
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - labels or numbers
+        self.parts_ = []
+        for kind, part, _ in self.parts:
+            fitted = clone(part).fit(X, y)
+            shape = fitted.transform(X[:1]).shape
+            if len(shape) != 2:
+                raise InputError("parts that give rows of features", f"windows from {kind!r}", self._where(), _FLAT)
+            self.parts_.append(fitted)
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        out = [[str(name) for name in part.get_feature_names_out(names)] for part in self.parts_]
+        flat = [name for part in out for name in part]
+        if len(set(flat)) == len(flat):
+            return flat
+        # two parts of one kind may give equal names: the number of the part tells them apart
+        return [f"{name} ({number})" for number, part in enumerate(out, 1) for name in part]
+
+
+_FLAT = "Set flatten = true there"
+
+
+def _build(config: UnionConfig, context: Context) -> Union:
+    require(context, "union", (1, 2))
+    if not config.parts:
+        raise InputError("at least one part", "none", "stage union, key parts")
+    parts = []
+    for number, table in enumerate(config.parts, 1):
+        where = f"stage union, part {number}"
+        kind = table.get("kind")
+        if not isinstance(kind, str):
+            raise InputError("a table with its `kind`", f"{sorted(table)}", where)
+        stage: Stage[Any] = find("edgewright.features", kind, "STAGE", "features stage", where)
+        rest = {key: value for key, value in table.items() if key != "kind"}
+        try:
+            settings = msgspec.convert(rest, stage.config, strict=True)
+        except msgspec.ValidationError as error:
+            raise InputError(f"a valid {kind!r} part", str(error), where) from error
+        parts.append((kind, stage.build(settings, context), tuple(stage.state)))
+    return Union(parts=tuple(parts), names=context.names)
+
+
+def _why(estimator: Union) -> str:
+    kinds = ", ".join(kind for kind, _, _ in estimator.parts)
+    return (
+        f"Each kind of feature sees what the others miss: {kinds} give {len(estimator.get_feature_names_out())} in all."
+    )
+
+
+STAGE = Stage(
+    config=UnionConfig, build=_build, state=("shape_", "states_"), why=_why, formula="y = [part 1, part 2, ...]"
+)

@@ -1,0 +1,219 @@
+"""A formula written once, which NumPy computes and ONNX says: the two cannot drift apart.
+
+The functions take either a NumPy array (and compute) or a `Term` (and append operators to a graph). Arrays are meant
+to be float64, constants float32: the constants are then the same numbers in both, and only rounding differs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.builder import Builder
+
+# A NumPy array or a Term. The functions below accept both, which the type system cannot say without losing +, - and *.
+Value = Any
+
+
+class Term:
+    """A value of a graph under construction; arithmetic appends operators.
+
+    Args:
+        builder: the graph.
+        name: of the value.
+    """
+
+    # NumPy arrays on the left of an operator leave the work to the reflected methods below.
+    __array_ufunc__ = None
+
+    def __init__(self, builder: Builder, name: str) -> None:
+        self.builder = builder
+        self.name = name
+
+    def op(self, op: str, *inputs: str, **attributes: Any) -> Term:  # noqa: ANN401 - any ONNX attribute
+        """Appends an operator on this value and named inputs."""
+        return Term(self.builder, self.builder.op(op, self.name, *inputs, **attributes))
+
+    def named(self, other: Value) -> str:
+        """Name of another operand: a term, or a number or array that becomes a float32 constant."""
+        if isinstance(other, Term):
+            return other.name
+        return self.builder.constant(np.asarray(other, np.float32))
+
+    def _binary(self, op: str, left: Value, right: Value) -> Term:
+        return Term(self.builder, self.builder.op(op, self.named(left), self.named(right)))
+
+    def __add__(self, other: Value) -> Term:
+        return self._binary("Add", self, other)
+
+    def __radd__(self, other: Value) -> Term:
+        return self._binary("Add", other, self)
+
+    def __sub__(self, other: Value) -> Term:
+        return self._binary("Sub", self, other)
+
+    def __rsub__(self, other: Value) -> Term:
+        return self._binary("Sub", other, self)
+
+    def __mul__(self, other: Value) -> Term:
+        return self._binary("Mul", self, other)
+
+    def __rmul__(self, other: Value) -> Term:
+        return self._binary("Mul", other, self)
+
+    def __truediv__(self, other: Value) -> Term:
+        return self._binary("Div", self, other)
+
+    def __rtruediv__(self, other: Value) -> Term:
+        return self._binary("Div", other, self)
+
+    def __neg__(self) -> Term:
+        return self.op("Neg")
+
+
+def sqrt(x: Value) -> Value:
+    """Square root."""
+    return x.op("Sqrt") if isinstance(x, Term) else np.sqrt(x)
+
+
+def log(x: Value) -> Value:
+    """Natural logarithm."""
+    return x.op("Log") if isinstance(x, Term) else np.log(x)
+
+
+def exp(x: Value) -> Value:
+    """Exponential."""
+    return x.op("Exp") if isinstance(x, Term) else np.exp(x)
+
+
+def absolute(x: Value) -> Value:
+    """Absolute value."""
+    return x.op("Abs") if isinstance(x, Term) else np.abs(x)
+
+
+def relu(x: Value) -> Value:
+    """The larger of x and 0."""
+    return x.op("Relu") if isinstance(x, Term) else np.maximum(x, 0.0)
+
+
+def clip(x: Value, low: float, high: float) -> Value:
+    """Limits x to low..high; a missing value stays missing."""
+    if isinstance(x, Term):
+        return x.op("Clip", x.builder.number(low), x.builder.number(high))
+    return np.clip(x, np.float32(low), np.float32(high))
+
+
+def fill(x: Value, values: NDArray[np.float32]) -> Value:
+    """Puts `values` (broadcast against x) where x is missing."""
+    if isinstance(x, Term):
+        missing = x.op("IsNaN").name
+        return Term(x.builder, x.builder.op("Where", missing, x.named(values), x.name))
+    return np.where(np.isnan(x), values, x)
+
+
+def matmul(x: Value, matrix: NDArray[np.float32]) -> Value:
+    """Product over the last axis: (..., a) x (a, b) -> (..., b)."""
+    if isinstance(x, Term):
+        return x.op("MatMul", x.named(matrix))
+    # One large product is far faster than NumPy's loop over many small ones.
+    flat = x.reshape(-1, x.shape[-1]) @ matrix.astype(np.float64)
+    return flat.reshape(*x.shape[:-1], matrix.shape[1])
+
+
+def take(x: Value, indices: NDArray[np.int64], axis: int) -> Value:
+    """Picks along an axis; two-dimensional `indices` put two axes in its place."""
+    if isinstance(x, Term):
+        return x.op("Gather", x.builder.constant(np.asarray(indices, np.int64)), axis=axis)
+    return np.take(x, indices, axis=axis)
+
+
+def cut(x: Value, start: int, stop: int, axis: int) -> Value:
+    """Slices start..stop of an axis; a negative stop counts from the end."""
+    if isinstance(x, Term):
+        whole = x.builder.integers
+        return x.op("Slice", whole(start), whole(stop), whole(axis))
+    picks: list[slice] = [slice(None)] * x.ndim
+    picks[axis] = slice(start, stop)
+    return x[tuple(picks)]
+
+
+def join(parts: Sequence[Value], axis: int) -> Value:
+    """Concatenates along an axis."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    if isinstance(first, Term):
+        return Term(first.builder, first.builder.op("Concat", *(p.name for p in parts), axis=axis))
+    return np.concatenate(parts, axis=axis)
+
+
+def reshape(x: Value, shape: tuple[int, ...]) -> Value:
+    """Reshapes; 0 keeps the axis at that place (the batch, first), -1 is what remains of a sample."""
+    if isinstance(x, Term):
+        return x.op("Reshape", x.builder.integers(*shape))
+    kept = [x.shape[i] if size == 0 else size for i, size in enumerate(shape)]
+    if -1 in kept:
+        # NumPy cannot tell what remains of an empty batch; the axes of one sample always can
+        rest = int(np.prod([size for size in kept[1:] if size != -1]))
+        kept[kept.index(-1)] = int(np.prod(x.shape[1:])) // rest
+    return x.reshape(kept)
+
+
+def transpose(x: Value, order: tuple[int, ...]) -> Value:
+    """Reorders the axes."""
+    return x.op("Transpose", perm=order) if isinstance(x, Term) else np.transpose(x, order)
+
+
+def mean(x: Value, axis: int, *, keep: bool = False) -> Value:
+    """Mean over an axis."""
+    return _reduce("ReduceMean", x, axis, keep) if isinstance(x, Term) else x.mean(axis=axis, keepdims=keep)
+
+
+def total(x: Value, axis: int, *, keep: bool = False) -> Value:
+    """Sum over an axis."""
+    return _reduce("ReduceSum", x, axis, keep) if isinstance(x, Term) else x.sum(axis=axis, keepdims=keep)
+
+
+def largest(x: Value, axis: int, *, keep: bool = False) -> Value:
+    """Maximum over an axis."""
+    return _reduce("ReduceMax", x, axis, keep) if isinstance(x, Term) else x.max(axis=axis, keepdims=keep)
+
+
+def smallest(x: Value, axis: int, *, keep: bool = False) -> Value:
+    """Minimum over an axis."""
+    return _reduce("ReduceMin", x, axis, keep) if isinstance(x, Term) else x.min(axis=axis, keepdims=keep)
+
+
+def centre(x: Value, axis: int) -> Value:
+    """A value minus its mean over an axis.
+
+    The mean is taken off twice: float32 leaves about 1e-7 of the mean behind the first time, which is much where a
+    signal is a small change on a large level (gravity, pressure); the second pass removes that remainder.
+    """
+    once = x - mean(x, axis, keep=True)
+    return once - mean(once, axis, keep=True)
+
+
+def difference(x: Value, axis: int) -> Value:
+    """Next value minus this one; one value fewer along the axis."""
+    return cut(x, 1, np.iinfo(np.int32).max, axis) - cut(x, 0, -1, axis)
+
+
+def linear(x: Value, matrix: NDArray[np.float32], gain: float) -> Value:
+    """(n, channels, a) x (a, b) for a matrix whose columns all sum to `gain`.
+
+    Computed on the deviations from the mean, which keeps float32 exact to the size of the changes instead of the
+    size of the level: `gain * m + (x - m) @ matrix` equals `x @ matrix` for any m.
+    """
+    level = mean(x, 2, keep=True)
+    moved = matmul(x - level, matrix)
+    if gain == 0.0:
+        return moved
+    return moved + (level if gain == 1.0 else level * gain)
+
+
+def _reduce(op: str, x: Term, axis: int, keep: bool) -> Term:
+    return x.op(op, x.builder.integers(axis), keepdims=int(keep))

@@ -1,0 +1,190 @@
+"""The base of the transformers of `preprocessing` and `features`: one formula, computed in NumPy and said in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value
+from edgewright.graph.stage import Context
+from edgewright.schema.errors import InputError
+
+Floats = NDArray[np.float32]
+# Values of the input computed at a time in float64: bounds the memory of intermediate results.
+CHUNK_VALUES = 1 << 18
+
+
+class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """A transformer over rows (n, columns) or windows (n, channels, samples).
+
+    A subclass sets `kind`, `takes` and `missing`, may learn in `_learn`, and gives `formula` and `_names`.
+
+    Attributes:
+        kind: name of the stage, for messages.
+        takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows.
+        missing: whether missing values (NaN) may arrive.
+        shape_: shape of one sample, as fitted.
+    """
+
+    kind: ClassVar[str] = ""
+    takes: ClassVar[tuple[int, ...]] = (1, 2)
+    missing: ClassVar[bool] = False
+
+    shape_: list[int]
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ANN401 - arrays and frames
+        """Learns from training samples.
+
+        Raises:
+            InputError: for a shape, a missing or an infinite value this stage cannot take.
+        """
+        samples = self._receive(X)
+        if not len(samples):
+            raise InputError("at least one sample", "none", self._where())
+        self.shape_ = [int(size) for size in samples.shape[1:]]
+        self._learn(samples, y)
+        return self
+
+    def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
+        """Computes in float64, a few samples at a time, and gives float32.
+
+        Raises:
+            InputError: when the samples do not have the shape of those fitted.
+        """
+        samples = self._arrived(X)
+        step = max(1, CHUNK_VALUES // max(1, int(np.prod(samples.shape[1:]))))
+        result: Floats | None = None
+        for start in range(0, max(1, len(samples)), step):
+            part = self.formula(samples[start : start + step].astype(np.float64))
+            if result is None:
+                result = np.empty((len(samples), *part.shape[1:]), np.float32)
+            result[start : start + step] = part
+        assert result is not None  # noqa: S101 - the loop runs at least once
+        return result
+
+    def formula(self, x: Value) -> Value:
+        """What the stage computes, on a float64 array of samples or on a value of a graph."""
+        raise NotImplementedError
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """Appends the operators of `formula` and gives the name of the output."""
+        check_is_fitted(self, "shape_")
+        result = self.formula(Term(builder, value))
+        return str(result.name)
+
+    def get_feature_names_out(self, input_features: Sequence[str] | None = None) -> NDArray[np.object_]:
+        """Names of the columns, features or channels that come out."""
+        check_is_fitted(self, "shape_")
+        known = tuple(getattr(self, "names", None) or ()) if input_features is None else tuple(input_features)
+        if not known:
+            known = tuple(f"x{i}" for i in range(int(self.shape_[0])))
+        if len(known) != int(self.shape_[0]):
+            raise InputError(f"{self.shape_[0]} names", str(len(known)), self._where())
+        return np.asarray(self._names(known), dtype=object)
+
+    @property
+    def n_features_in_(self) -> int:
+        """Columns or channels that arrive."""
+        check_is_fitted(self, "shape_")
+        return int(self.shape_[0])
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's own type, untyped
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing
+        tags.input_tags.two_d_array = 1 in self.takes
+        tags.input_tags.three_d_array = 2 in self.takes
+        return tags
+
+    def _learn(self, X: Floats, y: Any) -> None:  # noqa: ANN401 - labels or numbers
+        """Nothing is learned unless a subclass says so."""
+
+    def _names(self, names: tuple[str, ...]) -> Sequence[str]:
+        return names
+
+    def _where(self) -> str:
+        return f"stage {self.kind}"
+
+    def _arrived(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
+        """Samples for `transform`, of the shape that was fitted."""
+        check_is_fitted(self, "shape_")
+        samples = self._receive(X)
+        if list(samples.shape[1:]) != [int(size) for size in self.shape_]:
+            raise InputError(f"samples of shape {_text(self.shape_)}", _text(samples.shape[1:]), self._where())
+        return samples
+
+    def _receive(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
+        try:
+            with np.errstate(over="ignore"):
+                samples = np.asarray(X, np.float32)
+        except (TypeError, ValueError) as error:
+            raise InputError("numbers", type(X).__name__, self._where(), str(error)) from error
+        if samples.ndim - 1 not in self.takes:
+            raise InputError(_shapes(self.takes), f"an array of shape {_text(samples.shape)}", self._where())
+        # A sum is missing or infinite when any value is: one pass in the common case, without a copy.
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = np.isfinite(samples.sum(dtype=np.float64))
+        if finite:
+            return samples
+        if np.isinf(samples).any():
+            raise InputError("finite values", "an infinite one", self._place(np.isinf(samples)))
+        if not self.missing:
+            raise InputError(
+                "no missing value", "NaN", self._place(np.isnan(samples)), "Put a stage of kind 'impute' before it"
+            )
+        return samples
+
+    def _place(self, found: NDArray[np.bool_]) -> str:
+        """Stage and the first column or channel in which something was found."""
+        column = int(np.argmax(found.reshape(*found.shape[:2], -1).any(axis=(0, 2))))
+        names = getattr(self, "names", None) or ()
+        label = str(names[column]) if column < len(names) else str(column)
+        return f"{self._where()}, {'column' if found.ndim == 2 else 'channel'} {label}"
+
+
+def require(context: Context, kind: str, takes: tuple[int, ...]) -> None:
+    """Refuses to build a stage on samples of a shape it cannot take.
+
+    Raises:
+        InputError: naming the stage and what arrives at it.
+    """
+    if len(context.shape) not in takes:
+        do = "Add a [window] table, or leave the stage out" if takes == (2,) else "Put a features stage before it"
+        raise InputError(_shapes(takes), f"samples of shape {_text(context.shape)}", f"stage {kind}", do)
+
+
+def require_rate(context: Context, kind: str) -> float:
+    """The sampling rate in Hz.
+
+    Raises:
+        InputError: when it is not known.
+    """
+    if not context.rate:
+        raise InputError("a sampling rate", "none", f"stage {kind}", "Give `rate` in the [data] table")
+    return float(context.rate)
+
+
+def positions(wanted: Sequence[str], names: Sequence[str], kind: str) -> tuple[int, ...]:
+    """Places of named columns or channels; all of them when `wanted` is empty.
+
+    Raises:
+        InputError: for a name that does not arrive at the stage.
+    """
+    for name in wanted:
+        if name not in names:
+            raise InputError(f"one of {', '.join(names)}", repr(name), f"stage {kind}")
+    return tuple(names.index(name) for name in wanted) if wanted else tuple(range(len(names)))
+
+
+def _shapes(takes: tuple[int, ...]) -> str:
+    kinds = {1: "rows (n, columns)", 2: "windows (n, channels, samples)"}
+    return " or ".join(kinds[rank] for rank in takes)
+
+
+def _text(shape: Sequence[int]) -> str:
+    return "(" + ", ".join(str(int(size)) for size in shape) + ")"

@@ -1,0 +1,122 @@
+"""A Butterworth filter inside a window, as one matrix."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+from edgewright.graph.formula import Value, linear
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, require, require_rate
+from edgewright.preprocessing._butterworth import filter_matrix
+from edgewright.schema.errors import InputError
+
+Band = Literal["low", "high", "band"]
+
+
+class FilterConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Butterworth filter of each channel of a window.
+
+    Attributes:
+        band: 'low' keeps below `cutoff`, 'high' above it, 'band' between two.
+        cutoff: Hz: one number, or [low, high] for 'band'.
+        order: of the filter.
+        zero_phase: run forwards and backwards: no delay, twice the attenuation.
+    """
+
+    band: Band = "low"
+    cutoff: float | tuple[float, float]
+    order: Annotated[int, msgspec.Meta(ge=1, le=10)] = 4
+    zero_phase: bool = False
+
+
+class Filter(SampleTransformer):
+    """x times a fixed (samples, samples) matrix: the filter is linear in the window.
+
+    It starts in the steady state of the first sample, so a constant signal passes without a transient.
+
+    Args:
+        band: 'low', 'high' or 'band'.
+        cutoff: Hz, one or two.
+        order: of the filter.
+        zero_phase: forwards and backwards.
+        rate: samples a second.
+        names: of the channels.
+
+    Attributes:
+        matrix_: shape (samples, samples).
+    """
+
+    kind = "filter"
+    takes = (2,)
+
+    matrix_: NDArray[np.float32]
+
+    def __init__(
+        self,
+        band: str = "low",
+        cutoff: float | tuple[float, float] = 5.0,
+        order: int = 4,
+        zero_phase: bool = False,
+        rate: float = 50.0,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        self.band = band
+        self.cutoff = cutoff
+        self.order = order
+        self.zero_phase = zero_phase
+        self.rate = rate
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """X @ matrix, on deviations from the window's mean."""
+        return linear(x, np.asarray(self.matrix_, np.float32), 1.0 if self.band == "low" else 0.0)
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        kind = {"low": "lowpass", "high": "highpass", "band": "bandpass"}[self.band]
+        sections = signal.butter(self.order, self.cutoff, kind, fs=self.rate, output="sos")
+        self.matrix_ = filter_matrix(sections, X.shape[2], zero_phase=self.zero_phase)
+
+
+def _build(config: FilterConfig, context: Context) -> Filter:
+    require(context, "filter", (2,))
+    rate = require_rate(context, "filter")
+    edges = config.cutoff if isinstance(config.cutoff, tuple) else (float(config.cutoff),)
+    wanted = 2 if config.band == "band" else 1
+    if len(edges) != wanted:
+        raise InputError(f"{wanted} cutoff frequencies for band {config.band!r}", str(len(edges)), "stage filter")
+    if not all(0 < edge < rate / 2 for edge in edges) or list(edges) != sorted(set(edges)):
+        raise InputError(
+            f"cutoff frequencies rising between 0 and half the rate ({rate / 2:g} Hz)", f"{list(edges)}", "stage filter"
+        )
+    return Filter(
+        band=config.band,
+        cutoff=edges if wanted > 1 else edges[0],  # type: ignore[arg-type]  # two edges, checked above
+        order=config.order,
+        zero_phase=config.zero_phase,
+        rate=rate,
+        names=context.names,
+    )
+
+
+def _why(estimator: Filter) -> str:
+    edges = estimator.cutoff if isinstance(estimator.cutoff, tuple) else (estimator.cutoff,)
+    text = " to ".join(f"{edge:g}" for edge in edges)
+    kept = {"low": "below", "high": "above", "band": "from"}[estimator.band]
+    return (
+        f"What lies outside is noise for the question: order {estimator.order} Butterworth keeps {kept} {text} Hz "
+        f"of {estimator.rate / 2:g} Hz{' without delay' if estimator.zero_phase else ''}."
+    )
+
+
+STAGE = Stage(
+    config=FilterConfig,
+    build=_build,
+    state=("shape_", "matrix_"),
+    why=_why,
+    formula="y = m * gain + (x - m) @ M, m the mean of the window, M the filter's responses to unit impulses",
+)

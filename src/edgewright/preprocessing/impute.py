@@ -1,0 +1,113 @@
+"""Missing values are filled with what training samples say."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.impute import SimpleImputer
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value, fill
+from edgewright.graph.stage import Context, Stage, StageConfig, emits
+from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.schema.errors import InputError
+
+
+class ImputeConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fills missing values, a column or channel at a time.
+
+    Attributes:
+        strategy: 'mean' or 'median' of the training samples, or the `value` given.
+        value: what 'constant' fills in.
+    """
+
+    strategy: Literal["mean", "median", "constant"] = "median"
+    value: float = 0.0
+
+
+class Impute(SampleTransformer):
+    """Fills NaN with scikit-learn's `SimpleImputer` statistics, for each column (rows) or channel (windows).
+
+    Args:
+        strategy: 'mean', 'median' or 'constant'.
+        value: what 'constant' fills in.
+        names: of the columns or channels.
+
+    Attributes:
+        fill_: value filled in, for each column or channel.
+        filled_: missing training values that were filled, for each column or channel.
+    """
+
+    kind = "impute"
+    missing = True
+
+    fill_: NDArray[np.float32]
+    filled_: NDArray[np.int64]
+
+    def __init__(self, strategy: str = "median", value: float = 0.0, names: tuple[str, ...] = ()) -> None:
+        self.strategy = strategy
+        self.value = value
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """The fill value where x is missing, else x."""
+        return fill(x, np.asarray(self.fill_, np.float32).reshape(-1, *([1] * (len(self.shape_) - 1))))
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        missing = np.isnan(X)
+        table = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
+        self.filled_ = np.isnan(table).sum(axis=0).astype(np.int64)
+        whole = (self.filled_ == len(table))[None, :]
+        if self.strategy != "constant" and whole.any():
+            raise InputError(
+                "at least one value", "only missing ones", self._place(whole), "Leave the column out or use 'constant'"
+            )
+        if self.strategy == "constant":
+            self.fill_ = np.full(X.shape[1], self.value, np.float32)
+            return
+        if not missing.any() and self.strategy == "mean":
+            self.fill_ = table.mean(axis=0, dtype=np.float64).astype(np.float32)
+            return
+        # float64, so that a mean over a million rows does not lose its last digits
+        statistics = SimpleImputer(strategy=self.strategy).fit(table.astype(np.float64)).statistics_
+        self.fill_ = np.asarray(statistics, np.float32)
+
+
+@emits(SimpleImputer)
+def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's class is untyped
+    if getattr(estimator, "add_indicator", False) or np.isnan(np.asarray(estimator.statistics_, float)).any():
+        raise InputError(
+            "a SimpleImputer without indicator columns and with a value for every column",
+            repr(estimator),
+            "stage impute",
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        return str(fill(Term(builder, value), np.asarray(estimator.statistics_, np.float32)).name)
+
+
+def _build(config: ImputeConfig, context: Context) -> Impute:
+    require(context, "impute", (1, 2))
+    return Impute(strategy=config.strategy, value=config.value, names=context.names)
+
+
+def _why(estimator: Impute) -> str:
+    filled = int(np.sum(estimator.filled_))
+    columns = int(np.count_nonzero(estimator.filled_))
+    source = f"{estimator.value:g}" if estimator.strategy == "constant" else f"the {estimator.strategy} of its column"
+    return (
+        f"A network cannot compute with a missing value: {filled:,} missing training values in {columns} columns are "
+        f"replaced by {source}."
+    )
+
+
+STAGE = Stage(
+    config=ImputeConfig,
+    build=_build,
+    state=("shape_", "fill_", "filled_"),
+    why=_why,
+    formula="y = fill of the column where x is missing, else x",
+)

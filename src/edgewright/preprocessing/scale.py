@@ -1,0 +1,133 @@
+"""Columns and channels to comparable ranges."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, Value, clip
+from edgewright.graph.stage import Context, Stage, StageConfig, emits
+from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.schema.errors import InputError
+
+Method = Literal["minmax", "standard", "robust"]
+
+
+class ScaleConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Scales each column (rows) or channel (windows) by what training samples say.
+
+    Attributes:
+        method: 'minmax' to 0..1, 'standard' to mean 0 and deviation 1, 'robust' to median 0 and quartile range 1.
+        clip: limits [low, high] of what comes out, or one number: at most so far from the range (minmax) or from 0.
+    """
+
+    method: Method = "minmax"
+    clip: float | tuple[float, float] | None = None
+
+
+class Scale(SampleTransformer):
+    """(x - offset) * factor with scikit-learn's fitted scalers.
+
+    The offset is taken off before multiplying: `x * factor + shift` loses the digits of a small change on a large
+    level in float32 (air pressure: 101325 ± 1 Pa).
+
+    Args:
+        method: 'minmax', 'standard' or 'robust'.
+        clip: limits of what comes out, None for none.
+        names: of the columns or channels.
+
+    Attributes:
+        offset_: taken off, for each column or channel.
+        factor_: multiplied with, for each column or channel; 1 where a column is constant.
+    """
+
+    kind = "scale"
+    missing = True
+
+    offset_: NDArray[np.float32]
+    factor_: NDArray[np.float32]
+
+    def __init__(
+        self, method: str = "minmax", clip: tuple[float, float] | None = None, names: tuple[str, ...] = ()
+    ) -> None:
+        self.method = method
+        self.clip = clip
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """(x - offset) * factor, limited where asked."""
+        beside = (-1, *([1] * (len(self.shape_) - 1)))
+        offset, factor = (np.asarray(v, np.float32).reshape(beside) for v in (self.offset_, self.factor_))
+        y = (x - offset) * factor
+        return y if self.clip is None else clip(y, *self.clip)
+
+    def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
+        table = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
+        whole = np.asarray(np.isnan(table).all(axis=0, keepdims=True))
+        if whole.any():
+            raise InputError("at least one value", "only missing ones", self._place(whole), "Leave the column out")
+        scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]()
+        scaler.fit(table.astype(np.float64))
+        self.offset_, self.factor_ = _constants(scaler)
+
+
+def _constants(scaler: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # noqa: ANN401 - untyped
+    """Offset and factor of a fitted scaler of scikit-learn."""
+    if isinstance(scaler, MinMaxScaler):
+        return scaler.data_min_.astype(np.float32), scaler.scale_.astype(np.float32)
+    centre = scaler.mean_ if isinstance(scaler, StandardScaler) else scaler.center_
+    n = scaler.n_features_in_
+    spread = np.ones(n) if scaler.scale_ is None else np.asarray(scaler.scale_)
+    offset = np.zeros(n) if centre is None else np.asarray(centre)
+    return offset.astype(np.float32), (1.0 / spread).astype(np.float32)
+
+
+@emits(MinMaxScaler)
+@emits(StandardScaler)
+@emits(RobustScaler)
+def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 - scikit-learn's classes are untyped
+    offset, factor = _constants(estimator)
+    y = (Term(builder, value) - offset) * factor
+    if isinstance(estimator, MinMaxScaler):
+        low, high = estimator.feature_range
+        y = y if low == 0 else y + np.float32(low)
+        y = clip(y, low, high) if estimator.clip else y
+    return str(y.name)
+
+
+def _build(config: ScaleConfig, context: Context) -> Scale:
+    require(context, "scale", (1, 2))
+    limits = config.clip
+    if isinstance(limits, (int, float)):
+        if limits < 0:
+            raise InputError("a clip of at least 0", f"{limits:g}", "stage scale")
+        limits = (-float(limits), float(limits) + (1.0 if config.method == "minmax" else 0.0))
+    if limits is not None and limits[0] >= limits[1]:
+        raise InputError("clip as [low, high] with low below high", f"{list(limits)}", "stage scale")
+    return Scale(method=config.method, clip=limits, names=context.names)
+
+
+def _why(estimator: Scale) -> str:
+    what = {
+        "minmax": "0 to 1",
+        "standard": "mean 0 and deviation 1",
+        "robust": "median 0 and quartile range 1",
+    }[estimator.method]
+    spans = 1.0 / np.asarray(estimator.factor_, np.float64)
+    return (
+        f"Columns of spread {spans.min():.3g} to {spans.max():.3g} would not count alike: each is brought to {what}, "
+        f"by the training samples only."
+    )
+
+
+STAGE = Stage(
+    config=ScaleConfig,
+    build=_build,
+    state=("shape_", "offset_", "factor_"),
+    why=_why,
+    formula="y = (x - offset) * factor, offset and factor from training samples",
+)
