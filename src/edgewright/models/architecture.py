@@ -1,0 +1,145 @@
+"""From the tables of `model.layers` to a network: shapes, parameters, its function in JAX, its graph."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.models.nn.dense import DenseConfig
+from edgewright.runtime.catalogue import find
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import LayerRecord
+
+PACKAGE = "edgewright.models.nn"
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Layers with their configurations, the output layer last.
+
+    Attributes:
+        kinds: file names of the layers.
+        configs: their configurations.
+        shapes: what arrives at each layer, and after them what leaves the last.
+    """
+
+    kinds: tuple[str, ...]
+    configs: tuple[LayerConfig, ...]
+    shapes: tuple[Shape, ...]
+
+    @property
+    def layers(self) -> tuple[Layer[Any], ...]:
+        """The layers' objects."""
+        return tuple(find(PACKAGE, kind, "LAYER", "layer") for kind in self.kinds)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """A name for each layer: 'dense 1', 'dense 2', ..., 'output'."""
+        counts: dict[str, int] = {}
+        for kind in self.kinds[:-1]:
+            counts[kind] = counts.get(kind, 0) + 1
+        seen: dict[str, int] = {}
+        names = []
+        for kind in self.kinds[:-1]:
+            seen[kind] = seen.get(kind, 0) + 1
+            names.append(f"{kind} {seen[kind]}" if counts[kind] > 1 else kind)
+        return (*names, "output")
+
+    def initialise(self, rng: np.random.Generator) -> list[Parameters]:
+        """Parameters of every layer, empty for layers without any."""
+        return [
+            layer.initialise(config, shape, rng)
+            for layer, config, shape in zip(self.layers, self.configs, self.shapes, strict=False)
+        ]
+
+    def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str) -> str:
+        """Emits all layers after `value` and gives the value of the raw outputs."""
+        for layer, config, shape, own in zip(self.layers, self.configs, self.shapes, parameters, strict=False):
+            value = layer.to_graph(config, own, builder, value, shape)
+        return value
+
+    def records(self, parameters: Sequence[Parameters], final: str) -> tuple[LayerRecord, ...]:
+        """A row of the model's table for each layer; `final` is the activation after the output layer."""
+        rows = []
+        for i, (name, layer, config) in enumerate(zip(self.names, self.layers, self.configs, strict=True)):
+            last = i == len(self.kinds) - 1
+            rows.append(
+                LayerRecord(
+                    name=name,
+                    kind=self.kinds[i],
+                    shape_out=self.shapes[i + 1],
+                    parameters=sum(int(np.size(a)) for a in parameters[i].values()),
+                    macs=layer.macs(config, self.shapes[i]),
+                    activation_bytes=4 * math.prod(self.shapes[i + 1]),
+                    activation=final if last else layer.activation(config),
+                    formula=f"{final}({layer.formula(config)})"
+                    if last and final != "linear"
+                    else layer.formula(config),
+                )
+            )
+        return tuple(rows)
+
+
+def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -> Architecture:
+    """Reads the tables, adds the output layer, and checks every shape.
+
+    Args:
+        tables: each with its `kind`, a file of `models/nn`.
+        shape: of one sample.
+        outputs: units of the output layer.
+
+    Raises:
+        InputError: for an unknown kind or key, or an impossible shape.
+    """
+    kinds, configs, shapes = [], [], [tuple(int(n) for n in shape)]
+    for number, table in enumerate(tables, start=1):
+        kind, config, layer = _layer(dict(table), number)
+        kinds.append(kind)
+        configs.append(config)
+        shapes.append(layer.out_shape(config, shapes[-1]))
+    last = DenseConfig(units=outputs, activation="linear")
+    kinds.append("dense")
+    configs.append(last)
+    shapes.append(find(PACKAGE, "dense", "LAYER", "layer").out_shape(last, shapes[-1]))
+    return Architecture(kinds=tuple(kinds), configs=tuple(configs), shapes=tuple(shapes))
+
+
+def _layer(table: dict[str, Any], number: int) -> tuple[str, LayerConfig, Layer[Any]]:
+    where = f"model.layers {number}"
+    if "kind" not in table:
+        raise InputError("a key 'kind'", ", ".join(table) or "an empty table", where)
+    kind = str(table.pop("kind"))
+    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer", where)
+    try:
+        config: LayerConfig = msgspec.convert(table, layer.config)
+    except msgspec.ValidationError as error:
+        raise InputError(f"a valid layer of kind {kind!r}", str(error), where) from error
+    return kind, config, layer
+
+
+class _Function:
+    """The network as a function of parameters and samples; with `every`, the outputs of all layers."""
+
+    def __init__(self, layers: tuple[Layer[Any], ...], configs: tuple[LayerConfig, ...], every: bool) -> None:
+        self.parts, self.every = tuple(zip(layers, configs, strict=True)), every
+
+    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+        values = []
+        for (layer, config), own in zip(self.parts, parameters, strict=True):
+            x = layer.apply(config, own, x)
+            values.append(x)
+        return values if self.every else x
+
+
+@lru_cache(maxsize=256)
+def function(network: Architecture, every: bool = False) -> _Function:
+    """The same object for the same network, so that its programs are compiled once a process."""
+    return _Function(network.layers, network.configs, every)

@@ -1,0 +1,168 @@
+"""What the network classifier and the network regressor share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Parameters
+from edgewright.models.architecture import Architecture, architecture, function
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import EpochRecord, LayerRecord, TrainingRecord
+from edgewright.training.loop import Result, Sampled, Settings, outputs, train
+from edgewright.training.program import forward
+from edgewright.training.rows import Rows, as_rows
+
+Floats = NDArray[np.float32]
+OnEpoch = Callable[[EpochRecord], bool | None]
+_LAYERS = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
+
+
+class LayerOutput(NamedTuple):
+    """What one layer gave: its name, kind, activation, and values of shape (n, ...)."""
+
+    name: str
+    kind: str
+    activation: str
+    values: Floats
+
+
+class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """A network without its end: parameters of the constructor, training, layers."""
+
+    shape_: Any
+    parameters_: list[Parameters]
+
+    def __init__(
+        self,
+        layers: tuple[dict[str, Any], ...] = _LAYERS,
+        *,
+        optimiser: str = "adam",
+        learning_rate: float = 1e-3,
+        epochs: int = 20,
+        batch: int = 64,
+        weight_decay: float = 0.0,
+        patience: int = 0,
+        class_weights: str = "none",
+        label_smoothing: float = 0.0,
+        dropout: float = 0.0,
+        calibrate: bool = True,
+        seed: int = 0,
+    ) -> None:
+        self.layers = layers
+        self.optimiser = optimiser
+        self.learning_rate = learning_rate
+        self.epochs = epochs
+        self.batch = batch
+        self.weight_decay = weight_decay
+        self.patience = patience
+        self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
+        self.dropout = dropout
+        self.calibrate = calibrate
+        self.seed = seed
+
+    @property
+    def fitted_(self) -> dict[str, Any]:
+        """All that is stored of a fitted network; set on an unfitted one, it predicts as the fitted one did."""
+        stored = {"parameters": self.parameters_, "shape": list(self.shape_), "features": self.n_features_in_}
+        return {**stored, "classes": self.classes_} if hasattr(self, "classes_") else stored
+
+    @fitted_.setter
+    def fitted_(self, stored: dict[str, Any]) -> None:
+        self.parameters_, self.shape_ = stored["parameters"], stored["shape"]
+        self.n_features_in_ = stored["features"]
+        if "classes" in stored:
+            self.classes_ = stored["classes"]
+
+    def _network(self) -> Architecture:
+        return architecture(self.layers, tuple(self.shape_), self._outputs())
+
+    def _outputs(self) -> int:
+        return 1
+
+    def _final(self) -> str:
+        """Activation after the output layer."""
+        return "linear"
+
+    def _rows(self, X: Any, fitting: bool = False) -> Rows:  # noqa: ANN401 - arrays, frames and Rows
+        if hasattr(X, "__array__") or not isinstance(X, Rows):
+            X = validate_data(self, X, reset=fitting, dtype=np.float32, allow_nd=True)
+        rows = as_rows(X)
+        if fitting:
+            self.shape_ = list(rows.shape[1:])
+            self.n_features_in_ = int(rows.shape[1])
+        elif list(rows.shape[1:]) != list(self.shape_):
+            raise InputError(f"samples of shape {tuple(self.shape_)}", f"shape {tuple(rows.shape[1:])}", "the network")
+        return rows
+
+    def _train(
+        self, samples: Sampled, validation: Sampled | None, on_epoch: OnEpoch | None, loss: str
+    ) -> tuple[Result, Architecture]:
+        network = self._network()
+        settings = Settings(
+            loss=loss,
+            epochs=self.epochs,
+            batch=self.batch,
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            label_smoothing=self.label_smoothing,
+            dropout=self.dropout,
+            seed=self.seed,
+        )
+        start = network.initialise(np.random.default_rng(self.seed))
+        result = train(function(network), start, samples, settings, validation=validation, on_epoch=on_epoch)
+        return result, network
+
+    def _keep(self, result: Result, samples: Sampled, validation: Sampled | None, loss: str, heat: float) -> None:
+        """Fitted attributes and the record; `heat` is the temperature that was folded into the weights."""
+        self.parameters_ = result.parameters
+        self.history_ = result.history
+        self.training_ = TrainingRecord(
+            samples=len(samples.rows),
+            validation_samples=0 if validation is None else len(validation.rows),
+            batch=self.batch,
+            optimiser=self.optimiser,
+            loss_name=loss.replace("_", " "),
+            epochs=result.history,
+            best_epoch=result.best_epoch,
+            stopped=result.stopped,
+            temperature=heat,
+            seconds=result.seconds,
+            cpu_seconds=result.cpu_seconds,
+            compile_seconds=result.compile_seconds,
+        )
+
+    def _raw(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
+        check_is_fitted(self, "parameters_")
+        return outputs(function(self._network()), self.parameters_, self._rows(X))
+
+    def _answer(self, raw: Floats) -> Floats:
+        """Raw outputs of shape (n, k) after the final activation."""
+        return raw
+
+    def layer_outputs(self, X: Any) -> list[LayerOutput]:  # noqa: ANN401 - arrays, frames and Rows
+        """What every layer gives for a few samples, in order; the last after its softmax or sigmoid."""
+        check_is_fitted(self, "parameters_")
+        network, rows = self._network(), self._rows(X)
+        values = forward(function(network, every=True), self.parameters_, rows.take(np.arange(len(rows))))
+        values[-1] = self._answer(values[-1])
+        records = self.layer_records()
+        return [LayerOutput(r.name, r.kind, r.activation, v) for r, v in zip(records, values, strict=True)]
+
+    def layer_records(self) -> tuple[LayerRecord, ...]:
+        """A row of the model's table for each layer."""
+        check_is_fitted(self, "parameters_")
+        return self._network().records(self.parameters_, self._final())
+
+    def _emit(self, builder: Builder, value: str) -> str:
+        builder.boundary(value)
+        return self._network().to_graph(self.parameters_, builder, value)

@@ -1,0 +1,63 @@
+"""What every file of `optimisers` and of `augmentations` offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import numpy as np
+import optax
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Tree = Any
+
+
+def same_parameters(state: Tree, parameters: Tree) -> Tree:
+    """The parameters that are trained are those that answer: true of all optimisers but the schedule-free."""
+    del state
+    return parameters
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """The one object `OPTIMISER` of an optimiser's file; the file name is its name.
+
+    Attributes:
+        make: (learning rate, weight decay, steps in the whole training) -> optax transformation. All three may be
+            traced values: one compiled program serves every learning rate.
+        evaluation_params: (state, parameters) -> the parameters that answer.
+        needs_learning_rate: whether `learning_rate` has a meaning.
+    """
+
+    make: Callable[[Any, Any, Any], optax.GradientTransformation]
+    evaluation_params: Callable[[Tree, Tree], Tree] = same_parameters
+    needs_learning_rate: bool = True
+
+
+class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of an augmentation's configuration: the table under `training.augment` without its `kind`.
+
+    Attributes:
+        copies: changed copies made of each training window.
+    """
+
+    copies: int = 1
+
+
+A = TypeVar("A", bound=AugmentationConfig)
+
+
+@dataclass(frozen=True)
+class Augmentation(Generic[A]):
+    """The one object `AUGMENTATION` of an augmentation's file; the file name is its `kind`.
+
+    Attributes:
+        config: the configuration's struct.
+        apply: (config, windows of shape (n, channels, samples), generator) -> one changed copy of each, same shape.
+    """
+
+    config: type[A]
+    apply: Callable[[A, Floats, np.random.Generator], Floats]

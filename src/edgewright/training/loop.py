@@ -1,0 +1,226 @@
+"""The training loop: shuffles on the host, hands chunks of batches to the compiled program, watches validation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import EpochRecord
+from edgewright.training.contract import Tree
+from edgewright.training.losses import LOSSES
+from edgewright.training.program import BLOCK, Apply, StepProgram, forward, step_program
+from edgewright.training.rows import Rows
+
+Floats = NDArray[np.float32]
+OnEpoch = Callable[[EpochRecord], bool | None]
+Augment = Callable[[Floats, np.random.Generator], Floats]
+# A chunk is what exists in memory at once: 65,536 rows of 230 polynomial features are 60 MB.
+CHUNK_ROWS, CHUNK_BYTES = 65_536, 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train; the fields are those of `TrainingConfig`."""
+
+    loss: str
+    epochs: int = 20
+    batch: int = 64
+    optimiser: str = "adam"
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    patience: int = 0
+    label_smoothing: float = 0.0
+    dropout: float = 0.0
+    seed: int = 0
+    chunk_rows: int = CHUNK_ROWS
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Samples with their targets and weights, (n,) float32 each."""
+
+    rows: Rows
+    targets: Floats
+    weights: Floats
+
+
+@dataclass(frozen=True)
+class Result:
+    """What training gives: the parameters that answer as NumPy arrays, and the record's figures."""
+
+    parameters: Tree
+    history: tuple[EpochRecord, ...]
+    best_epoch: int
+    stopped: str
+    seconds: float
+    cpu_seconds: float
+    compile_seconds: float
+
+
+def outputs(apply: Apply, parameters: Tree, rows: Rows) -> Floats:
+    """Raw outputs of the network for all samples, shape (n, k), block by block."""
+    starts = range(0, len(rows), BLOCK)
+    indices = (np.arange(start, min(start + BLOCK, len(rows)), dtype=np.int64) for start in starts)
+    return np.concatenate([forward(apply, parameters, rows.take(block)) for block in indices])
+
+
+def evaluate(apply: Apply, parameters: Tree, samples: Sampled, settings: Settings) -> tuple[float, float]:
+    """Weighted mean loss and share of right answers."""
+    raw = outputs(apply, parameters, samples.rows)
+    loss, right = LOSSES[settings.loss](np, raw, samples.targets, np.float32(settings.label_smoothing))
+    return float(np.average(loss, weights=samples.weights)), float(np.mean(right))
+
+
+def train(
+    apply: Apply,
+    parameters: Tree,
+    samples: Sampled,
+    settings: Settings,
+    *,
+    validation: Sampled | None = None,
+    on_epoch: OnEpoch | None = None,
+    augment: Augment | None = None,
+) -> Result:
+    """Trains a network.
+
+    Args:
+        apply: the network; the same object for the same network, so that its program is compiled once.
+        parameters: where training starts.
+        samples: what is fitted.
+        settings: how.
+        validation: samples that are watched and stop training early; never fitted on.
+        on_epoch: told of every epoch; training ends when it answers True.
+        augment: changes the samples of a chunk: (samples, generator) -> samples of the same shape.
+
+    Returns:
+        The parameters of the best epoch when `patience` is set and there is validation, else of the last.
+
+    Raises:
+        InputError: when the loss is no longer a number.
+    """
+    began, cpu_began = time.perf_counter(), time.process_time()
+    program = step_program(apply, settings.loss, settings.optimiser)
+    compiled_before = program.compile_seconds
+    carry = program.start(parameters)
+    history: list[EpochRecord] = []
+    watch = settings.patience > 0 and validation is not None
+    best: Tree = None
+    best_epoch, best_loss, stopped = 0, math.inf, "all epochs done"
+    for epoch in range(1, settings.epochs + 1):
+        epoch_began = time.perf_counter()
+        carry = _epoch(program, carry, samples, settings, epoch, augment)
+        answering = program.optimiser.evaluation_params(carry[1], carry[0])
+        watched = evaluate(apply, answering, validation, settings) if validation is not None else None
+        record = _record(carry, epoch, watched, settings, program, time.perf_counter() - epoch_began)
+        history.append(record)
+        if record.validation_loss is not None and record.validation_loss < best_loss:
+            best_epoch, best_loss = epoch, record.validation_loss
+            best = _copy(answering) if watch else None
+        if on_epoch is not None and on_epoch(record):
+            stopped = "cancelled"
+            break
+        if watch and epoch - best_epoch >= settings.patience:
+            stopped = f"no better validation loss for {settings.patience} epochs"
+            break
+    if not watch:
+        best, best_epoch = _copy(program.optimiser.evaluation_params(carry[1], carry[0])), len(history)
+    return Result(
+        parameters=best,
+        history=tuple(history),
+        best_epoch=best_epoch,
+        stopped=stopped,
+        seconds=time.perf_counter() - began,
+        cpu_seconds=time.process_time() - cpu_began,
+        compile_seconds=program.compile_seconds - compiled_before,
+    )
+
+
+def _copy(parameters: Tree) -> Tree:
+    return jax.tree.map(lambda a: np.array(a, np.float32), parameters)
+
+
+def _record(
+    carry: tuple[Tree, Tree, Floats],
+    epoch: int,
+    watched: tuple[float, float] | None,
+    settings: Settings,
+    program: StepProgram,
+    seconds: float,
+) -> EpochRecord:
+    loss_sum, weight_sum, right, count = (float(total) for total in np.asarray(carry[2]))
+    loss = loss_sum / max(weight_sum, 1e-12)
+    if not math.isfinite(loss):
+        raise InputError(
+            "a finite loss", str(loss), f"epoch {epoch}", "Scale the inputs, or take a smaller training.learning_rate"
+        )
+    classifies = settings.loss.endswith("entropy")
+    return EpochRecord(
+        epoch=epoch,
+        loss=loss,
+        accuracy=right / max(count, 1.0) if classifies else None,
+        validation_loss=None if watched is None else watched[0],
+        validation_accuracy=watched[1] if watched is not None and classifies else None,
+        learning_rate=settings.learning_rate if program.optimiser.needs_learning_rate else None,
+        seconds=seconds,
+    )
+
+
+def _epoch(
+    program: StepProgram,
+    carry: tuple[Tree, Tree, Floats],
+    samples: Sampled,
+    settings: Settings,
+    epoch: int,
+    augment: Augment | None,
+) -> tuple[Tree, Tree, Floats]:
+    steps = -(-len(samples.rows) // settings.batch)
+    rates = np.array(
+        [settings.learning_rate, settings.weight_decay, steps * settings.epochs, settings.label_smoothing], np.float32
+    )
+    carry = (carry[0], carry[1], np.zeros(4, np.float32))
+    first = epoch == 1
+    for batches, count in _chunks(samples, settings, epoch, augment):
+        carry = program(carry, rates, batches, count, first)
+        first = False
+    return carry
+
+
+def _chunks(
+    samples: Sampled, settings: Settings, epoch: int, augment: Augment | None
+) -> Iterator[tuple[tuple[Floats, Floats, Floats], int]]:
+    """Shuffled batches, a chunk at a time, each with its number of steps; the last batch is filled with weight 0."""
+    total, batch = len(samples.rows), settings.batch
+    shape = tuple(samples.rows.shape[1:])
+    most = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
+    # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
+    capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, most // batch))
+    order = np.random.default_rng([settings.seed, epoch]).permutation(total)
+    extra = np.random.default_rng([settings.seed, epoch, 1])
+    for start in range(0, total, capacity * batch):
+        indices = order[start : start + capacity * batch]
+        values = samples.rows.take(indices)
+        if augment is not None:
+            values = augment(values, extra)
+        if settings.dropout > 0:
+            kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
+            values = values * kept / np.float32(1.0 - settings.dropout)
+        flat = [
+            _filled(part, capacity * batch) for part in (values, samples.targets[indices], samples.weights[indices])
+        ]
+        x, y, w = (part.reshape(capacity, batch, *part.shape[1:]) for part in flat)
+        yield (x, y, w), -(-len(indices) // batch)
+
+
+def _filled(values: Floats, length: int) -> Floats:
+    if len(values) == length:
+        return np.ascontiguousarray(values, np.float32)
+    filled = np.zeros((length, *values.shape[1:]), np.float32)
+    filled[: len(values)] = values
+    return filled

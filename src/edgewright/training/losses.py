@@ -1,0 +1,57 @@
+"""Losses of one sample, written once for NumPy and JAX.
+
+A loss gives, for raw outputs of shape (n, k) and targets of shape (n,), the loss of each sample and whether its answer
+is right, both of shape (n,).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+Loss = Callable[[ModuleType, Any, Any, Any], tuple[Any, Any]]
+
+
+def softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Cross-entropy of softmax with integer classes.
+
+    Args:
+        xp: `numpy` or `jax.numpy`.
+        outputs: logits, shape (n, k).
+        targets: class numbers as floats, shape (n,).
+        smoothing: share of the target spread evenly over all classes.
+    """
+    classes = outputs.shape[1]
+    shifted = outputs - xp.max(outputs, axis=1, keepdims=True)
+    log_sum = xp.log(xp.sum(xp.exp(shifted), axis=1))
+    chosen = xp.asarray(targets[:, None] == xp.arange(classes)[None, :], shifted.dtype)
+    at_target = xp.sum(shifted * chosen, axis=1)
+    loss = log_sum - (1.0 - smoothing) * at_target - smoothing * xp.mean(shifted, axis=1)
+    return loss, at_target >= 0
+
+
+def sigmoid_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Binary cross-entropy of one logit, shape (n, 1), with targets 0 or 1; stable for large logits."""
+    logit = outputs[:, 0]
+    smooth = targets * (1.0 - smoothing) + 0.5 * smoothing
+    loss = xp.maximum(logit, 0.0) - logit * smooth + xp.log1p(xp.exp(-xp.abs(logit)))
+    return loss, (logit > 0) == (targets > 0)
+
+
+def mean_squared_error(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Squared error of one output, shape (n, 1); `smoothing` has no meaning here and is not used."""
+    error = outputs[:, 0] - targets
+    return error * error, xp.zeros_like(error) > 0
+
+
+def huber(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Squared error up to one standard deviation of the target, linear beyond (Huber, 1964), on scaled targets."""
+    error = xp.abs(outputs[:, 0] - targets)
+    return xp.where(error < 1.0, 0.5 * error * error, error - 0.5), xp.zeros_like(error) > 0
+
+
+LOSSES: dict[str, Loss] = {
+    function.__name__: function
+    for function in (softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error, huber)
+}

@@ -1,0 +1,24 @@
+"""Prodigy (Mishchenko and Defazio, 2023): AdamW that estimates its own learning rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+from optax import contrib
+
+from edgewright.training.contract import Optimiser
+
+
+def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401
+    """The learning rate is not used; the estimate falls along half a cosine over `steps`, as its authors advise."""
+    del learning_rate
+
+    def schedule(count: Any) -> Any:  # noqa: ANN401
+        return 0.5 * (1.0 + jnp.cos(jnp.pi * jnp.minimum(count / steps, 1.0)))
+
+    return contrib.prodigy(schedule, weight_decay=weight_decay)
+
+
+OPTIMISER = Optimiser(make=make, needs_learning_rate=False)

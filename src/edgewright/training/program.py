@@ -1,0 +1,153 @@
+"""The two compiled programs of a network: many steps of training at once, and the forward pass.
+
+A program is compiled once for each network, loss, optimiser and shape. The learning rate, the weight decay and the
+number of steps are arguments, so a search over them, and every chunk of a large data set, runs the same program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from numpy.typing import NDArray
+
+from edgewright.runtime.catalogue import find
+from edgewright.training.contract import Optimiser, Tree
+from edgewright.training.losses import LOSSES
+
+Floats = NDArray[np.float32]
+# (parameters, x of shape (n, ...)) -> outputs of shape (n, k). The object itself names the program: it must be the
+# same object for the same network.
+Apply = Callable[[Tree, Any], Any]
+# One block size for predictions means one program; a few rows get a small one.
+BLOCK, FEW = 1024, 64
+
+
+def optimiser_named(name: str) -> Optimiser:
+    """The optimiser of a file of `optimisers`.
+
+    Raises:
+        UnknownNameError: listing the known ones.
+    """
+    optimiser: Optimiser = find("edgewright.training.optimisers", name, "OPTIMISER", "optimiser", "training.optimiser")
+    return optimiser
+
+
+class StepProgram:
+    """Runs any number of optimiser steps, up to the length of its input, in one call.
+
+    Args:
+        apply: the network.
+        loss_name: a name of `LOSSES`.
+        optimiser_name: a file of `optimisers`.
+    """
+
+    def __init__(self, apply: Apply, loss_name: str, optimiser_name: str) -> None:
+        self.apply, self.loss, self.optimiser = apply, LOSSES[loss_name], optimiser_named(optimiser_name)
+        self.compile_seconds = 0.0
+        self._compiled: dict[Any, Any] = {}
+        self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2))
+
+    def start(self, parameters: Tree) -> tuple[Tree, Tree, Floats]:
+        """Parameters, zeros for the optimiser's state, and the four totals of an epoch.
+
+        The state is filled by the program itself when it is told that this is the first call: filling it here
+        would compile a small program for every shape.
+        """
+        kinds = jax.eval_shape(lambda p: self.optimiser.make(0.0, 0.0, 1.0).init(p), parameters)
+        state = jax.tree.map(lambda kind: np.zeros(kind.shape, kind.dtype), kinds)
+        return jax.tree.map(lambda a: np.array(a, np.float32), parameters), state, np.zeros(4, np.float32)
+
+    def __call__(
+        self,
+        carry: tuple[Tree, Tree, Any],
+        rates: Floats,
+        batches: tuple[Floats, Floats, Floats],
+        steps: int,
+        first: bool,
+    ) -> tuple[Tree, Tree, Any]:
+        """Trains on the first `steps` batches.
+
+        Args:
+            carry: what `start` or the last call gave; its memory is used again.
+            rates: learning rate, weight decay, steps of the whole training, label smoothing.
+            batches: x of shape (capacity, batch, ...), targets and weights of shape (capacity, batch).
+            steps: at most `capacity`.
+            first: whether the optimiser starts now.
+
+        Returns:
+            The new carry; its totals are the weighted sum of losses, the sum of weights, right answers and samples.
+        """
+        arguments = (*carry, rates, *batches, np.int32(steps), np.bool_(first))
+        signature = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arguments))
+        if signature not in self._compiled:
+            began = time.perf_counter()
+            self._compiled[signature] = self._jitted.lower(*arguments).compile()
+            self.compile_seconds += time.perf_counter() - began
+        result: tuple[Tree, Tree, Any] = self._compiled[signature](*arguments)
+        return result
+
+    def _run(
+        self,
+        parameters: Tree,
+        state: Tree,
+        totals: Tree,
+        rates: Tree,
+        x: Tree,
+        y: Tree,
+        w: Tree,
+        steps: Tree,
+        first: Tree,
+    ) -> tuple[Tree, Tree, Tree]:
+        learning_rate, weight_decay, all_steps, smoothing = rates
+        transformation = self.optimiser.make(learning_rate, weight_decay, all_steps)
+        state = lax.cond(first, lambda: transformation.init(parameters), lambda: state)
+
+        def batch_loss(p: Tree, inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any]:  # noqa: ANN401
+            losses, right = self.loss(jnp, self.apply(p, inputs), targets, smoothing)
+            real = weights > 0
+            sums = jnp.stack([jnp.sum(losses * weights), jnp.sum(weights), jnp.sum(right & real), jnp.sum(real)])
+            return sums[0] / jnp.maximum(sums[1], 1e-12), sums
+
+        def step(index: Any, carry: tuple[Tree, Tree, Any]) -> tuple[Tree, Tree, Any]:  # noqa: ANN401
+            p, s, t = carry
+            inputs, targets, weights = (lax.dynamic_index_in_dim(a, index, 0, keepdims=False) for a in (x, y, w))
+            gradients, sums = jax.grad(batch_loss, has_aux=True)(p, inputs, targets, weights)
+            updates, s = transformation.update(gradients, s, p)
+            return optax.apply_updates(p, updates), s, t + sums
+
+        trained: tuple[Tree, Tree, Any] = lax.fori_loop(0, steps, step, (parameters, state, totals))
+        return trained
+
+
+@lru_cache(maxsize=256)
+def step_program(apply: Apply, loss_name: str, optimiser_name: str) -> StepProgram:
+    """The program of a network, loss and optimiser, made once a process."""
+    return StepProgram(apply, loss_name, optimiser_name)
+
+
+@lru_cache(maxsize=256)
+def _forward(apply: Apply) -> Callable[[Tree, Floats], Any]:
+    return jax.jit(apply)
+
+
+def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
+    """Outputs for at most `BLOCK` samples, as NumPy arrays with the samples first.
+
+    Args:
+        apply: the network, or a function of the same arguments that gives a list of arrays.
+        parameters: of the network.
+        inputs: shape (n, ...).
+    """
+    count = len(inputs)
+    size = FEW if count <= FEW else BLOCK
+    if count < size:
+        inputs = np.concatenate([inputs, np.zeros((size - count, *inputs.shape[1:]), np.float32)])
+    return jax.tree.map(lambda a: np.array(a[:count]), jax.tree.map(np.asarray, _forward(apply)(parameters, inputs)))
