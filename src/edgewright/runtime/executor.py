@@ -172,7 +172,7 @@ def _runner(
                         slots[slot] = None
         except _MISFIT as error:
             raise _misfit(by_output[output], slots, error) from None
-        return {name: np.asarray(slots[slot]) for name, slot in places}
+        return {name: slots[slot] for name, slot in places}
 
     return run
 

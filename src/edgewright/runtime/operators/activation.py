@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -12,16 +12,21 @@ from edgewright.schema.graph import Array, Node
 
 _ZERO = np.zeros((), np.float32)
 _ONE = np.ones((), np.float32)
+_FLOAT32 = np.dtype(np.float32)
+# (array, axis, dtype, out, keepdims): the ufuncs themselves, a third of the time of the methods of an array.
+_add: Callable[..., Array] = np.add.reduce
+_largest: Callable[..., Array] = np.maximum.reduce
 
 
 def _relu(x: Array) -> Array:
     # A ready float32 zero spares NumPy the conversion of a Python number at each call.
-    return np.asarray(np.maximum(x, _ZERO if x.dtype == np.float32 else x.dtype.type(0)))
+    y: Array = np.maximum(x, _ZERO if x.dtype is _FLOAT32 else x.dtype.type(0))
+    return y
 
 
 def _sigmoid(x: Array) -> Array:
     # exp overflows to infinity for very negative x, and 1 / infinity is the 0 wanted.
-    one = _ONE if x.dtype == np.float32 else x.dtype.type(1)
+    one = _ONE if x.dtype is _FLOAT32 else x.dtype.type(1)
     return np.asarray(one / (one + np.exp(-x)))
 
 
@@ -43,8 +48,8 @@ def softmax(node: Node, constants: Sequence[Array | None]) -> Function:
     axis = integer(node, "axis", -1)
 
     def run(x: Array) -> Array:
-        powers = np.exp(x - x.max(axis, keepdims=True))
-        powers /= powers.sum(axis, keepdims=True)
+        powers = np.exp(x - _largest(x, axis, None, None, True))
+        powers /= _add(powers, axis, None, None, True)
         return np.asarray(powers)
 
     return run

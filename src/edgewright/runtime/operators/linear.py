@@ -33,11 +33,11 @@ def gemm(node: Node, constants: Sequence[Array | None]) -> Function:
     bias = None if fixed is None else offset(fixed)
 
     def run(a: Array, b: Array, c: Array | None = None) -> Array:
-        product = np.matmul(a.T if first else a, factor(b) if weights is None else weights)
+        product: Array = np.matmul(a.T if first else a, factor(b) if weights is None else weights)
         if bias is not None:
             product += bias
         elif c is not None:
             product += offset(c)
-        return np.asarray(product)
+        return product
 
     return run

@@ -47,20 +47,22 @@ def cast(node: Node, constants: Sequence[Array | None]) -> Function:
     return lambda x: np.asarray(x).astype(dtype)
 
 
-def _extreme(flat: Function) -> Callable[[Node, Sequence[Array | None]], Function]:
+def _extreme(name: str) -> Callable[[Node, Sequence[Array | None]], Function]:
     def factory(node: Node, constants: Sequence[Array | None]) -> Function:
         axis, keep = integer(node, "axis", 0), bool(integer(node, "keepdims", 1))
         last = bool(integer(node, "select_last_index", 0))
+        # The method of the array: np.argmax looks for that method anew at each call.
+        flat = getattr(np.ndarray, name)
 
         def run(x: Array) -> Array:
             if not last:
-                return np.asarray(flat(x, axis, keepdims=keep))
-            return np.asarray(x.shape[axis] - 1 - flat(np.flip(x, axis), axis, keepdims=keep))
+                return np.asarray(flat(x, axis, None, keepdims=keep))
+            return np.asarray(x.shape[axis] - 1 - flat(np.flip(x, axis), axis, None, keepdims=keep))
 
         return run
 
     return factory
 
 
-operator("ArgMax")(_extreme(np.argmax))
-operator("ArgMin")(_extreme(np.argmin))
+operator("ArgMax")(_extreme("argmax"))
+operator("ArgMin")(_extreme("argmin"))

@@ -1,0 +1,215 @@
+"""What a graph costs: parameters, bytes, multiply-accumulates and peak memory, from its exact shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Node
+
+# Operators whose output is their input's memory under another shape.
+_SAME_MEMORY = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
+_QUANTISERS = frozenset({"QuantizeLinear", "DequantizeLinear"})
+# A sample beyond this many values is no sensor's window but a damaged file.
+_LARGEST_SAMPLE = 1 << 26
+
+
+class NodeCost(msgspec.Struct, frozen=True, kw_only=True):
+    """One operator: `shape` is its output's with the batch axis of 1; `live` the bytes of values while it runs."""
+
+    op: str
+    output: str
+    stage: str
+    network: bool
+    shape: tuple[int, ...]
+    macs: int
+    bytes: int
+    live: int
+
+
+class PartCost(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of the graph.
+
+    Attributes:
+        parameters: numbers learned or fitted: constants with at least one axis, without shapes, indices, scales of
+            quantisation and zero points.
+        weight_bytes: bytes of all constants the part uses, each counted once.
+        macs: multiply-accumulates an inference, of MatMul, Gemm and Conv.
+        peak_bytes: largest sum of the values alive at a time, constants not counted.
+        nodes: number of operators.
+    """
+
+    parameters: int
+    weight_bytes: int
+    macs: int
+    peak_bytes: int
+    nodes: int
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Cost of one inference of one sample.
+
+    Attributes:
+        total: of the whole graph.
+        network: from the graph's boundary on; preprocessing: before it. A constant both use counts as the network's.
+        stages: by name of the stage; operators after the last one are under 'answer'.
+        nodes: one entry an operator, in order.
+    """
+
+    total: PartCost
+    network: PartCost
+    preprocessing: PartCost
+    stages: dict[str, PartCost]
+    nodes: tuple[NodeCost, ...]
+
+
+def cost(graph: Graph) -> Cost:
+    """Counts, running the graph once on one sample of zeros to get every shape.
+
+    Raises:
+        InputError: for a graph that cannot run.
+    """
+    values = _values(graph)
+    network = _after(graph)
+    stages = _stages(graph)
+    live = _live(graph, values)
+    nodes = tuple(
+        NodeCost(
+            op=node.op,
+            output=node.outputs[0],
+            stage=stage,
+            network=inside,
+            shape=values[node.outputs[0]].shape,
+            macs=_macs(node, values),
+            bytes=values[node.outputs[0]].nbytes,
+            live=alive,
+        )
+        for node, stage, inside, alive in zip(graph.nodes, stages, network, live, strict=True)
+    )
+    used_by_network = {
+        name for node, inside in zip(graph.nodes, network, strict=True) if inside for name in node.inputs
+    }
+
+    def part(chosen: Callable[[NodeCost], bool], without: frozenset[str] = frozenset()) -> PartCost:
+        places = [i for i, node in enumerate(nodes) if chosen(node)]
+        return _part(graph, [graph.nodes[i] for i in places], [nodes[i] for i in places], without)
+
+    names = dict.fromkeys(stages)
+    return Cost(
+        total=part(lambda n: True),
+        network=part(lambda n: n.network),
+        preprocessing=part(lambda n: not n.network, frozenset(used_by_network)),
+        stages={name: part(_of_stage(name)) for name in names},
+        nodes=nodes,
+    )
+
+
+def _of_stage(name: str) -> Callable[[NodeCost], bool]:
+    return lambda node: node.stage == name
+
+
+def _values(graph: Graph) -> dict[str, Array]:
+    """Every value of the graph for one sample of zeros, constants included."""
+    source = graph.inputs[0] if graph.inputs else None
+    if source is None or any(length < 1 for length in source.shape) or math.prod(source.shape) > _LARGEST_SAMPLE:
+        raise InputError("an input of fixed shape", str(source.shape if source else None), f"graph {graph.name}")
+    sample = np.zeros((1, *source.shape), np.dtype(source.dtype))
+    every = [output for node in graph.nodes for output in node.outputs if output]
+    run = compile_graph(graph, every)
+    return {**graph.constants, source.name: sample, **run(sample)}
+
+
+def _after(graph: Graph) -> list[bool]:
+    """For each node whether it depends on the boundary; none does when there is no boundary.
+
+    A node of constants only (weights that are dequantised) belongs where its output is used.
+    """
+    reached = {graph.boundary} if graph.boundary else set()
+    inside = []
+    for node in graph.nodes:
+        depends = not reached.isdisjoint(node.inputs)
+        if depends:
+            reached.update(node.outputs)
+        inside.append(depends)
+    wanted = {name for node, depends in zip(graph.nodes, inside, strict=True) if depends for name in node.inputs}
+    for index in range(len(inside) - 1, -1, -1):
+        node = graph.nodes[index]
+        if not inside[index] and _constant(node, graph) and not wanted.isdisjoint(node.outputs):
+            inside[index] = True
+            wanted.update(node.inputs)
+    return inside
+
+
+def _stages(graph: Graph) -> list[str]:
+    """The stage of each node: the first whose end has not been passed."""
+    place = {output: i for i, node in enumerate(graph.nodes) for output in node.outputs}
+    names, last = [], -1
+    for mark in graph.stages:
+        end = place.get(mark.value, last)
+        names += [mark.stage] * (end - last)
+        last = max(last, end)
+    return names + ["answer"] * (len(graph.nodes) - len(names))
+
+
+def _live(graph: Graph, values: dict[str, Array]) -> list[int]:
+    """Bytes of values alive while each node runs: its inputs, its output and what later nodes still need."""
+    owner = {v.name: v.name for v in graph.inputs}
+    for node in graph.nodes:
+        source = owner.get(node.inputs[0]) if node.inputs and node.op in _SAME_MEMORY else None
+        owner.update(dict.fromkeys(node.outputs, source or node.outputs[0]))
+    end = len(graph.nodes)
+    last = {owner[v.name]: end for v in graph.outputs if v.name in owner}
+    for index in range(end - 1, -1, -1):
+        for name in (*graph.nodes[index].inputs, *graph.nodes[index].outputs):
+            if name in owner:
+                last.setdefault(owner[name], index)
+    alive = {owner[v.name] for v in graph.inputs}
+    counts = []
+    for index, node in enumerate(graph.nodes):
+        alive.update(owner[output] for output in node.outputs if not _constant(node, graph))
+        counts.append(sum(values[name].nbytes for name in alive))
+        alive = {name for name in alive if last.get(name, -1) > index}
+    return counts
+
+
+def _constant(node: Node, graph: Graph) -> bool:
+    """Whether a node only reshapes or dequantises constants: such values are stored, not computed at run time."""
+    return bool(node.inputs) and all(name == "" or name in graph.constants for name in node.inputs)
+
+
+def _macs(node: Node, values: dict[str, Array]) -> int:
+    if node.op not in ("MatMul", "Gemm", "Conv"):
+        return 0
+    output, weights = values[node.outputs[0]], values[node.inputs[1]]
+    if node.op == "Conv":
+        return output.size * math.prod(weights.shape[1:])
+    first = values[node.inputs[0]]
+    inner = first.shape[-2] if node.op == "Gemm" and node.attributes.get("transA") else first.shape[-1]
+    return int(output.size * inner)
+
+
+def _part(graph: Graph, nodes: Sequence[Node], costs: Sequence[NodeCost], without: frozenset[str]) -> PartCost:
+    used = {name for node in nodes for name in node.inputs if name in graph.constants} - without
+    fitted = {
+        name
+        for node in nodes
+        for name in (node.inputs[:1] if node.op in _QUANTISERS else node.inputs)
+        if name in used and _is_parameter(graph.constants[name])
+    }
+    return PartCost(
+        parameters=sum(graph.constants[name].size for name in fitted),
+        weight_bytes=sum(graph.constants[name].nbytes for name in used),
+        macs=sum(c.macs for c in costs),
+        peak_bytes=max((c.live for c in costs), default=0),
+        nodes=len(costs),
+    )
+
+
+def _is_parameter(array: Any) -> bool:  # noqa: ANN401 - arrays of any type
+    return bool(array.ndim) and array.dtype.kind in "fiu" and array.dtype != np.int64
