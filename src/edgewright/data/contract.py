@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from edgewright.schema.data import DataSet
+from edgewright.schema.data import DataSet, TextSet
 
 
 class SourceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,6 +51,23 @@ class RemoteFile:
 
 
 @dataclass(frozen=True)
+class Documented:
+    """Counts that a complete copy of a public set has: what is verified after loading.
+
+    Attributes:
+        copy: which copy, 'whole set' or 'plain copy, 21 of 30 people'.
+        recordings: how many; None when not documented.
+        rows: how many; None when not documented.
+        classes: rows by label; empty when not documented.
+    """
+
+    copy: str
+    recordings: int | None = None
+    rows: int | None = None
+    classes: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
 class PublicSet(Generic[S]):
     """The one object `SET` of a public set's file; the file name is its name.
 
@@ -62,6 +79,9 @@ class PublicSet(Generic[S]):
         task: one line, 'activities of people: 6 classes, split by person'.
         config: configuration of the loader, with `path` for a local folder.
         load: (config, folder) -> data set; reads the original layout and the layout of a plain copy.
+        folder: its folder in a collection of plain copies, such as `har-hapt`.
+        documented: counts of the complete copies, with the loader's default configuration.
+        carried: folder of a copy that an installed package carries; None when there is none.
     """
 
     title: str
@@ -72,3 +92,27 @@ class PublicSet(Generic[S]):
     task: str
     config: type[S]
     load: Callable[[S, Path], DataSet]
+    folder: str = ""
+    documented: tuple[Documented, ...] = ()
+    carried: Callable[[], Path] | None = None
+
+
+@dataclass(frozen=True)
+class PublicText:
+    """The one object `TEXT` of a public set of texts; the same fields as `PublicSet`, without a configuration.
+
+    Attributes:
+        title, homepage, files, licence, citation, task, folder: as in `PublicSet`.
+        load: folder -> texts.
+        documented: rows of the complete copies.
+    """
+
+    title: str
+    homepage: str
+    files: tuple[RemoteFile, ...]
+    licence: str
+    citation: str
+    task: str
+    load: Callable[[Path], TextSet]
+    folder: str = ""
+    documented: tuple[Documented, ...] = ()

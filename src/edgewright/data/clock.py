@@ -1,0 +1,146 @@
+"""Reading times: ISO text, epoch seconds or counters become seconds relative to the first row, in float64."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
+_SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+# An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
+_MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
+_NAMED = re.compile(r"(?:_|\[|\(|\s)(s|ms|us|µs|ns)[\])]?$", re.IGNORECASE)
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """Times of the rows of one recording.
+
+    Attributes:
+        seconds: shape (rows,), float64, relative to the first row.
+        origin: the first row's time in seconds, of the epoch where the text says so, of the counter otherwise.
+        unit: seconds that one unit of the text is; 1 for ISO text.
+    """
+
+    seconds: NDArray[np.float64]
+    origin: float
+    unit: float
+
+
+def read_clock(
+    text: NDArray[np.str_], *, column: str, unit: TimeUnit, place: Callable[[int], str], start: float | None = None
+) -> Clock:
+    """Reads a column of times.
+
+    Args:
+        text: shape (rows,), ISO dates or numbers.
+        column: name of the column; an ending such as `_ms` or `[ms]` gives the unit of numbers under 'auto'.
+        unit: of numbers; 'auto' goes by the column's name, then by the magnitude of an epoch, then takes seconds.
+        place: where a row stands, for errors.
+        start: time that counts as zero, in seconds; the first row's when None.
+
+    Raises:
+        InputError: naming the row whose time is missing or is no time.
+    """
+    numbers = _numbers(text)
+    if numbers is None:
+        seconds = np.array([_iso(value, index, column, place) for index, value in enumerate(text.tolist())])
+        scale = 1.0
+    else:
+        scale = _SCALE[_unit(numbers, column, unit)]
+        seconds = numbers
+    if len(seconds) and not np.isfinite(seconds).all():
+        bad = int(np.flatnonzero(~np.isfinite(seconds))[0])
+        raise InputError("a time in every row", repr(str(text[bad])), f"{place(bad)}, column {column}")
+    # The difference is taken before the scaling: nanoseconds of an epoch keep their last digits longer.
+    origin = seconds[0] if len(seconds) else 0.0
+    relative = (seconds - origin) * scale
+    if start is not None:
+        relative = relative + (float(origin) * scale - start)
+    return Clock(seconds=relative, origin=float(origin) * scale, unit=scale)
+
+
+def rate_of(time: NDArray[np.float64]) -> float | None:
+    """Samples a second, from the steps that are near the median: a gap or a late row does not move it.
+
+    Where a clock is so coarse that a tenth of its steps are zero, the whole span counts instead. None for fewer than
+    two rows or a clock that stands still.
+    """
+    if len(time) < 2:
+        return None
+    steps = np.diff(time)
+    step = float(np.median(steps))
+    if step <= 0 or np.mean(steps == 0) > 0.1:
+        step = float(time.max() - time.min()) / (len(time) - 1)
+    else:
+        step = float(steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)].mean())
+    return 1.0 / step if step > 0 else None
+
+
+def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.02) -> float | None:
+    """The one rate of several recordings: the median of theirs.
+
+    Args:
+        rates: name and samples a second of each recording; None where it carries no time.
+        tolerance: relative difference that is jitter of the clock and no other rate.
+
+    Raises:
+        InputError: naming two recordings whose rates differ by more.
+    """
+    known = [(name, rate) for name, rate in rates if rate is not None]
+    if not known:
+        return None
+    middle = float(np.median([rate for _, rate in known]))
+    low, high = min(known, key=lambda pair: pair[1]), max(known, key=lambda pair: pair[1])
+    if high[1] - low[1] > tolerance * middle:
+        raise InputError(
+            "recordings of one sampling rate",
+            f"{low[1]:g} Hz and {high[1]:g} Hz",
+            f"{low[0]} and {high[0]}",
+            "Load them apart, resample one of them, or set rate when the times are wrong",
+        )
+    return middle
+
+
+def tidy_rate(rate: float | None) -> float | None:
+    """A rate without the noise of the clock: whole where it is within one in ten thousand of a whole number."""
+    if rate is None:
+        return None
+    whole = round(rate)
+    return float(whole) if whole and abs(rate - whole) < 1e-4 * whole else rate
+
+
+def _numbers(text: NDArray[np.str_]) -> NDArray[np.float64] | None:
+    """The column as numbers, NaN where empty; None when it is text."""
+    try:
+        return np.where(np.char.str_len(text) == 0, "nan", text).astype(np.float64)
+    except ValueError:
+        return None
+
+
+def _unit(numbers: NDArray[np.float64], column: str, unit: TimeUnit) -> str:
+    """The unit of a numeric time column."""
+    if unit != "auto":
+        return unit
+    if named := _NAMED.search(column.strip()):
+        return named[1].lower().replace("µ", "u")
+    largest = float(np.nanmax(np.abs(numbers))) if np.isfinite(numbers).any() else 0.0
+    return next((name for bound, name in _MAGNITUDES if largest > bound), "s")
+
+
+def _iso(value: str, index: int, column: str, place: Callable[[int], str]) -> float:
+    """Epoch seconds of an ISO date; a date without a zone counts as UTC, which leaves differences as they are."""
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise InputError(
+            "a time such as 2024-05-01T12:00:00 or a number of seconds", repr(value), f"{place(index)}, column {column}"
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

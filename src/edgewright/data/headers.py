@@ -1,0 +1,33 @@
+"""Looking at a CSV before it is read: its column names, or all of it as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewright.runtime.csv_blocks import Block, blocks
+from edgewright.runtime.csv_header import read_header
+from edgewright.runtime.rows import read_csv
+from edgewright.schema.data import Labels
+
+
+def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[str, ...]:
+    """Names of the columns of a CSV file; a column of row numbers without a name is left out.
+
+    Raises:
+        InputError: for a missing or empty file, or a header that is none.
+    """
+    opening = Block(b"", 1)
+    stream = blocks(path, name)
+    for block in stream:
+        opening = Block(opening.data + block.data, 1)
+        if opening.data.lstrip(b"\n").count(b"\n") > 1:  # the delimiter shows in the header and the first row
+            break
+    header, _ = read_header(opening, name, delimiter, None)
+    return tuple(column for column in header.names if column)
+
+
+def read_text(path: Path, delimiter: str | None = None) -> tuple[dict[str, Labels], tuple[int, ...]]:
+    """All columns of a CSV file as text, and the line of each row."""
+    names = read_columns(path, path.name, delimiter)
+    rows = read_csv(path, name=path.name, text_columns=names, delimiter=delimiter)
+    return rows.text, tuple(int(line) for line in rows.lines)

@@ -1,0 +1,149 @@
+"""Labels in a CSV of their own: one for a file (`file,label`) or events with `start,end,label`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from edgewright.data.headers import read_text
+from edgewright.data.patterns import name_in
+from edgewright.data.targets import MISSING
+from edgewright.schema.data import Recording
+from edgewright.schema.errors import InputError, UnknownNameError
+
+LabelUnit = Literal["auto", "seconds", "samples"]
+_ALIASES = {
+    "file": ("file", "filename", "name", "recording", "path"),
+    "start": ("start", "start_s", "start_seconds", "start_sample", "begin"),
+    "end": ("end", "end_s", "end_seconds", "end_sample", "stop"),
+    "label": ("label", "class", "event", "activity", "target"),
+    "group": ("group", "person", "speaker", "user", "subject", "machine", "device"),
+    "session": ("session",),
+}
+# Seconds beyond this are an epoch (after 1973), not a place in a recording.
+_EPOCH = 1e8
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """A label of a file or of a stretch of it; `start` and `end` are empty for the whole file."""
+
+    label: str
+    file: str = ""
+    start: str = ""
+    end: str = ""
+    group: str = ""
+    session: str = ""
+    place: str = ""
+
+
+class Marks(msgspec.Struct, frozen=True, kw_only=True):
+    """All labels of a labels file; `samples`: start and end are called samples there."""
+
+    marks: tuple[Mark, ...]
+    samples: bool
+    where: str
+
+
+def read_marks(path: Path) -> Marks:
+    """Reads a labels file: columns label, and file, start, end, group, session where they are there.
+
+    Raises:
+        InputError: for a file without a label column, or a start without an end.
+    """
+    columns, lines = read_text(path)
+    lower = {name.lower().strip(): name for name in columns}
+    found = {part: next((lower[a] for a in names if a in lower), "") for part, names in _ALIASES.items()}
+    if not found["label"]:
+        raise UnknownNameError("column", "label", columns, path.name)
+    if bool(found["start"]) != bool(found["end"]):
+        raise InputError("columns start and end, or neither", f"{', '.join(columns)}", path.name)
+    marks = tuple(
+        Mark(**{part: str(columns[name][i]) for part, name in found.items() if name}, place=f"{path.name} line {line}")
+        for i, line in enumerate(lines)
+    )
+    return Marks(marks=marks, samples="sample" in found["start"].lower(), where=path.name)
+
+
+def marks_of(marks: Marks, recording: str, alone: bool) -> tuple[Mark, ...]:
+    """The marks of one recording: those that name it, or all where no file is named and it is the only one.
+
+    Raises:
+        InputError: when files are not named and there are several.
+    """
+    if not any(mark.file for mark in marks.marks):
+        if not alone:
+            raise InputError("a column file that says which recording is labelled", "none", marks.where)
+        return marks.marks
+    names = {recording, Path(recording).name, name_in(recording)}
+    return tuple(mark for mark in marks.marks if mark.file in names or name_in(mark.file) == name_in(recording))
+
+
+def label_rows(
+    recording: Recording, marks: Sequence[Mark], *, unit: LabelUnit, samples: bool, rate: float | None, origin: float
+) -> Recording:
+    """The recording with labels from events; rows outside every event are unlabelled ('').
+
+    Args:
+        recording: whose target, if it has one, is replaced.
+        marks: events; a row belongs to one when start <= its place < end.
+        unit: what start and end count; 'auto' takes samples where the columns say so or no time is known.
+        samples: the columns of the labels file are called samples.
+        rate: samples a second, for a recording without times.
+        origin: time of the first row in seconds, for starts and ends written as dates or epochs.
+
+    Raises:
+        InputError: for events that are turned round, overlap, or lie outside the recording; the line is named.
+    """
+    rows = len(recording.values)
+    places = np.arange(rows, dtype=np.float64)
+    counted = unit == "samples" or (unit == "auto" and (samples or (recording.time is None and rate is None)))
+    if not counted:
+        if recording.time is None and rate is None:
+            raise InputError("a time column or rate for labels in seconds", "neither", recording.name)
+        places = recording.time if recording.time is not None else places / (rate or 1.0)
+    target = np.full(rows, "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
+    for mark in marks:
+        start, end = (0.0, np.inf) if not mark.start and not mark.end else _span(mark, origin, counted)
+        inside = (places >= start) & (places < end)
+        if not inside.any():
+            raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.place)
+        if (target[inside] != "").any():
+            raise InputError("events that do not overlap", f"{mark.start}..{mark.end}", mark.place)
+        target[inside] = "" if mark.label.lower() in MISSING else mark.label
+    group = next((mark.group for mark in marks if mark.group), "")
+    session = next((mark.session for mark in marks if mark.session), "")
+    return msgspec.structs.replace(
+        recording,
+        target=target,
+        groups=np.broadcast_to(np.array(group), rows) if group else recording.groups,
+        sessions=np.broadcast_to(np.array(session), rows) if session else recording.sessions,
+    )
+
+
+def _span(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
+    """Start and end of an event in the recording's own count."""
+    start, end = (_moment(text, mark.place, origin, counted) for text in (mark.start, mark.end))
+    if not start < end:
+        raise InputError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.place)
+    return start, end
+
+
+def _moment(text: str, place: str, origin: float, counted: bool) -> float:
+    """A number of samples or seconds, or a date, relative to the first row."""
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise InputError("a number or a date", repr(text), place) from None
+        number = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return number - origin
+    if not np.isfinite(number):
+        raise InputError("a finite number or a date", repr(text), place)
+    return number - origin if not counted and number > _EPOCH and origin > _EPOCH else number

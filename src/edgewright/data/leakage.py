@@ -1,0 +1,108 @@
+"""What stands on both sides of a split: people, sessions, overlapping windows, identical samples."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.findings import Finding, Severity, few, percent, worst_first
+from edgewright.data.splits import touching
+from edgewright.schema.data import Floats, Samples, Split
+
+
+def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding, ...]:
+    """Finds what lets a model recognise test samples instead of learning.
+
+    Args:
+        samples: all samples.
+        split: the sides; training and validation together are held against the test.
+        window: rows in a window, None for single rows.
+
+    Returns:
+        Findings, the worst first; none when the sides are apart.
+    """
+    known, test = np.concatenate([split.train, split.validation]), split.test
+    if not len(known) or not len(test):
+        return ()
+    findings = [*_groups(samples, known, test), *_sessions(samples, known, test)]
+    if window is not None and window > 1:
+        findings += _windows(samples, known, test, window)
+    findings += _identical(samples, known, test)
+    return worst_first(findings)
+
+
+def digests(X: Floats) -> NDArray[np.bytes_]:
+    """A 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
+
+    Args:
+        X: shape (n, ...), float32.
+
+    Returns:
+        Shape (n,), bytes.
+    """
+    clean = np.ascontiguousarray(X, dtype=np.float32) + np.float32(0.0)  # -0.0 becomes 0.0
+    clean[np.isnan(clean)] = np.nan  # one bit pattern for every NaN
+    flat = clean.reshape(len(clean), -1).view(np.uint8)
+    # Hexadecimal: NumPy strips zero bytes at the end of raw bytes, which would make different digests equal.
+    return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in flat], dtype="S32")
+
+
+def _groups(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
+    """The same person or machine on both sides."""
+    if samples.groups is None:
+        return []
+    both = np.intersect1d(samples.groups[known], samples.groups[test])
+    if not len(both):
+        return []
+    share = float(np.isin(samples.groups[test], both).mean())
+    sentence = (
+        f"{len(both)} of {len(np.unique(samples.groups[test]))} groups of the test are in training too "
+        f"({few([str(b) for b in both])}): {percent(share)} of the test samples come from a known person or machine"
+    )
+    numbers = {"groups": float(len(both)), "share": share}
+    return [Finding(kind="same-group", severity="error", sentence=sentence, numbers=numbers)]
+
+
+def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
+    """The same session on both sides; sessions are counted anew for each person."""
+    names = samples.sessions
+    if samples.groups is not None:
+        names = np.char.add(np.char.add(samples.groups, " / "), samples.sessions)
+    both = np.intersect1d(names[known], names[test])
+    if not len(both):
+        return []
+    share = float(np.isin(names[test], both).mean())
+    if samples.rate is None and len(np.unique(samples.sessions)) == 1:
+        return []  # a table without time is one session only because nothing else is known
+    sentence = (
+        f"{len(both)} sessions are on both sides ({few([str(b) for b in both], 3)}): "
+        f"{percent(share)} of the test samples"
+    )
+    numbers = {"sessions": float(len(both)), "share": share}
+    return [Finding(kind="same-session", severity="warning", sentence=sentence, numbers=numbers)]
+
+
+def _windows(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64], window: int) -> list[Finding]:
+    """Test windows that share rows with training windows."""
+    shared = touching(samples, test, known, window)
+    if not shared.any():
+        return []
+    sentence = (
+        f"{int(shared.sum())} of {len(test)} test windows share rows with a training window ({percent(shared.mean())})"
+    )
+    numbers = {"windows": float(shared.sum()), "share": float(shared.mean())}
+    return [Finding(kind="overlapping-windows", severity="error", sentence=sentence, numbers=numbers)]
+
+
+def _identical(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64]) -> list[Finding]:
+    """Test samples that training holds value for value."""
+    same = np.isin(digests(samples.X[test]), digests(samples.X[known]))
+    if not same.any():
+        return []
+    what = "windows" if samples.X.ndim == 3 else "rows"
+    sentence = f"{int(same.sum())} of {len(test)} test {what} are in training value for value ({percent(same.mean())})"
+    numbers = {"samples": float(same.sum()), "share": float(same.mean())}
+    severity: Severity = "error" if same.mean() >= 0.01 else "warning"
+    return [Finding(kind="identical", severity=severity, sentence=sentence, numbers=numbers)]

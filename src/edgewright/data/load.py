@@ -1,0 +1,116 @@
+"""The table [data] of a pipeline becomes a data set: its `kind` is a file of `data/sources` or of `data/sets`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgewright.data.contract import PublicSet, Source
+from edgewright.graph.tables import convert_table
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.data import DataSet
+from edgewright.schema.errors import InputError, UnknownNameError
+
+SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
+
+
+def load_data(table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]") -> DataSet:
+    """Loads the data set a table describes.
+
+    Args:
+        table: `kind` and the keys of that source or public set.
+        seed: of what a source makes up itself.
+        path: file or folder; overrides the table's own.
+        where: the file and table, for errors, such as `pipeline.toml [data]`.
+
+    Raises:
+        UnknownNameError: for an unknown kind or key.
+        InputError: for a missing path or bad data.
+    """
+    keys = dict(table)
+    kind = keys.pop("kind", None)
+    if kind is None and path is not None:
+        kind = guess(path)["kind"]
+    if not isinstance(kind, str) or not kind:
+        known = ", ".join(sorted({*listing(SOURCES, "SOURCE"), *listing(SETS, "SET")}))
+        raise InputError("a kind", "none" if kind is None else repr(kind), where, f"Known: {known}")
+    if path is not None:
+        keys["path"] = path
+    part = find_kind(kind, where)
+    config = convert_table(keys, part.config, where)
+    if isinstance(part, Source):
+        return part.load(config, seed)
+    if not config.path:
+        raise InputError(
+            f"the folder of the public set {kind!r}", "no path", where,
+            f"Download it with: edgewright data get {kind}, or name its folder with --data PATH",
+        )  # fmt: skip
+    folder = Path(config.path)
+    if not folder.exists():
+        raise InputError(
+            f"the public set {kind!r}", "no such folder", config.path,
+            f"Download it with: edgewright data get {kind}, or name another folder with --data PATH",
+        )  # fmt: skip
+    return part.load(config, folder)
+
+
+def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
+    """The source or public set of this name.
+
+    Raises:
+        UnknownNameError: with the names of both rooms.
+    """
+    sources, sets = listing(SOURCES, "SOURCE"), listing(SETS, "SET")
+    if kind in sources:
+        source: Source[Any] = find(SOURCES, kind, "SOURCE", "source", where)
+        return source
+    if kind in sets:
+        public: PublicSet[Any] = find(SETS, kind, "SET", "public set", where)
+        return public
+    raise UnknownNameError("kind of data", kind, {*sources, *sets}, where)
+
+
+def guess(path: str) -> dict[str, object]:
+    """The table that reads a path: by the suffix of a file, or by what lies in a folder.
+
+    Args:
+        path: file or folder.
+
+    Raises:
+        InputError: when the path does not exist or nothing reads it.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError("a file or a folder", "no such file", path, "Check the path")
+    if place.is_file():
+        kind = _by_suffix(place.name)
+        if not kind:
+            raise InputError("a file that a source reads", f"{place.name!r}", path, f"Known endings: {_endings()}")
+        return {"kind": kind, "path": path}
+    if any((place / name).is_file() for name in ("info.labels", "training/info.labels")):
+        return {"kind": "edge_impulse", "path": path}
+    files = [p for p in sorted(place.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    kinds = [(_by_suffix(p.name), p) for p in files]
+    flat = {kind for kind, p in kinds if kind and p.parent == place and p.suffix.lower() != ".txt"}
+    nested = any(kind and p.parent != place for kind, p in kinds)
+    if not nested and len(flat) == 1 and not (place / "labels.csv").is_file() and flat <= {"csv", "parquet", "wav"}:
+        return {"kind": flat.pop(), "path": path}
+    if nested or flat:
+        return {"kind": "folder", "path": path}
+    raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
+
+
+def _by_suffix(name: str) -> str:
+    """The source with the longest suffix that fits; empty when none does."""
+    fits = [(len(s), kind) for kind, suffixes in _suffixes().items() for s in suffixes if name.lower().endswith(s)]
+    return max(fits)[1] if fits else ""
+
+
+def _suffixes() -> dict[str, tuple[str, ...]]:
+    """File name endings by source."""
+    return {kind: find(SOURCES, kind, "SOURCE", "source").suffixes for kind in listing(SOURCES, "SOURCE")}
+
+
+def _endings() -> str:
+    """All endings, for a message."""
+    return ", ".join(sorted(s for suffixes in _suffixes().values() for s in suffixes))

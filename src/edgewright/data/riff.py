@@ -1,0 +1,103 @@
+"""Reading WAV files: RIFF chunks with PCM of 8, 16, 24 and 32 bit or floats of 32 and 64 bit.
+
+Layout: Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" (1991), and
+WAVE_FORMAT_EXTENSIBLE.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+_PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream and cannot go back to fill the size in
+
+
+class Sound(msgspec.Struct, frozen=True, kw_only=True):
+    """Sound of one file.
+
+    Attributes:
+        rate: samples a second.
+        values: shape (samples, channels), float32; PCM is scaled so that full scale is -1..1.
+        bits: of a sample in the file.
+    """
+
+    rate: int
+    values: Floats
+    bits: int
+
+
+def read_wav(data: bytes, where: str) -> Sound:
+    """Reads the bytes of a WAV file.
+
+    Args:
+        data: the whole file.
+        where: its name, for errors.
+
+    Raises:
+        InputError: for another format, a truncated file, or a coding that is neither PCM nor float.
+    """
+    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
+        raise InputError("a WAV file (RIFF ... WAVE)", f"{bytes(data[:12])!r}" if data else "an empty file", where)
+    form: bytes | None = None
+    position = 12
+    while position + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, position)
+        body = position + 8
+        if name == b"fmt ":
+            form = data[body : body + size]
+        elif name == b"data":
+            if form is None:
+                raise InputError("a chunk 'fmt ' before the sound", "the chunk 'data'", where)
+            return _decode(form, data[body:] if size == _UNKNOWN_SIZE else data[body : body + size], size, where)
+        position = body + size + size % 2  # chunks are padded to an even length
+    raise InputError("a chunk 'data' with sound", "the end of the file", where, "The file is truncated: copy it again")
+
+
+def _decode(form: bytes, body: bytes, size: int, where: str) -> Sound:
+    """Samples from the chunk 'data'."""
+    if len(form) < 16:
+        raise InputError("a format of at least 16 bytes", f"{len(form)} bytes", where)
+    coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
+    if coding == _EXTENSIBLE and len(form) >= 26:
+        coding = struct.unpack_from("<H", form, 24)[0]
+    if coding not in (_PCM, _FLOAT) or bits not in ((8, 16, 24, 32) if coding == _PCM else (32, 64)):
+        raise InputError(
+            "PCM of 8, 16, 24 or 32 bit, or float of 32 or 64 bit", f"coding {coding} of {bits} bit", where,
+            "Convert it, for example: ffmpeg -i IN.wav -c:a pcm_s16le OUT.wav",
+        )  # fmt: skip
+    if not channels or not rate:
+        raise InputError("at least one channel and a sampling rate", f"{channels} channels at {rate} Hz", where)
+    if size != _UNKNOWN_SIZE and len(body) < size:
+        raise InputError(f"{size} bytes of sound", f"{len(body)} bytes", where, "The file is truncated: copy it again")
+    frame = channels * bits // 8
+    frames = len(body) // frame
+    if not frames:
+        raise InputError("sound", "no samples", where)
+    flat = _samples(body[: frames * frame], coding, bits)
+    values = np.ascontiguousarray(flat.reshape(frames, channels), dtype=np.float32)
+    if not np.isfinite(values).all():
+        bad = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise InputError("finite samples", "a value that is not finite", f"{where} sample {bad}")
+    return Sound(rate=rate, values=values, bits=bits)
+
+
+def _samples(body: bytes, coding: int, bits: int) -> NDArray[np.float64] | NDArray[np.float32]:
+    """The numbers of the body, PCM divided by its full scale 2^(bits - 1)."""
+    if coding == _FLOAT:
+        return np.frombuffer(body, dtype="<f4" if bits == 32 else "<f8").astype(np.float64)
+    if bits == 8:  # the one unsigned form
+        return (np.frombuffer(body, dtype=np.uint8).astype(np.float32) - 128.0) / np.float32(128.0)
+    if bits == 16:
+        return np.frombuffer(body, dtype="<i2").astype(np.float32) / np.float32(32768.0)
+    if bits == 24:
+        three = np.frombuffer(body, dtype=np.uint8).reshape(-1, 3).astype(np.int32)
+        whole = three[:, 0] | (three[:, 1] << 8) | (three[:, 2] << 16)
+        return np.where(whole >= 1 << 23, whole - (1 << 24), whole) / float(1 << 23)
+    return np.frombuffer(body, dtype="<i4") / float(1 << 31)

@@ -1,0 +1,214 @@
+"""Recordings become samples: rows of a table, or windows cut without crossing a label, a person or a gap."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.targets import as_text, labelled, task_of
+from edgewright.runtime.windows import cut as cut_windows
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
+from edgewright.schema.errors import InputError
+
+# A step in time longer than this many usual steps is a gap that no window crosses; less is jitter or a lost row.
+GAP = 5.0
+
+
+class _Rows(msgspec.Struct, frozen=True):
+    """One recording with its labels and names by row.
+
+    Attributes:
+        values: shape (rows, columns).
+        y: shape (rows,).
+        labelled: which rows carry a label.
+        groups: shape (rows,), or None.
+        sessions: shape (rows,).
+        place: shape (rows,), index of the row within its session.
+        gap: shape (rows - 1,), whether time jumps after a row; None without times.
+        amounts: the target is a regression's.
+    """
+
+    values: Floats
+    y: Any
+    labelled: NDArray[np.bool_]
+    groups: Labels | None
+    sessions: Labels
+    place: NDArray[np.int64]
+    gap: NDArray[np.bool_] | None
+    amounts: bool
+
+
+def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
+    """Cuts the recordings of a data set into samples.
+
+    Args:
+        dataset: with a target.
+        window: None takes each labelled row as a sample. Within 'label', windows lie inside stretches of one label,
+            session and person, shorter stretches are left out; within 'recording' they lie inside a session and take
+            the label most of their labelled rows have (the mean for a target of amounts).
+
+    Raises:
+        InputError: for unlabelled data, no stretch as long as a window, or a target that never changes.
+    """
+    recordings = _prepared(dataset)
+    samples = _rows(recordings, dataset) if window is None else _windows(recordings, dataset, window)
+    if bool((samples.y == samples.y[0]).all()):
+        raise InputError(
+            "at least two different values in the target", f"only {str(samples.y[0])!r}",
+            f"{dataset.name}, {dataset.target_name or 'target'}", "A model needs something to tell apart",
+        )  # fmt: skip
+    return samples
+
+
+def _prepared(dataset: DataSet) -> list[_Rows]:
+    """Recordings with sessions and places; targets of one type.
+
+    Raises:
+        InputError: when no row carries a label.
+    """
+    if not any(r.target is not None and bool(labelled(r.target).any()) for r in dataset.recordings):
+        raise InputError("labelled rows", "none", dataset.name, "Name the column that is to be predicted: target")
+    text = any(r.target is not None and np.asarray(r.target).dtype.kind == "U" for r in dataset.recordings)
+    grouped = all(r.groups is not None for r in dataset.recordings)
+    amounts = not text and _amounts(dataset)
+    seen: defaultdict[str, int] = defaultdict(int)
+    return [_one(recording, text, grouped, amounts, seen) for recording in dataset.recordings]
+
+
+def _amounts(dataset: DataSet) -> bool:
+    """Whether numeric targets are amounts, judged over all recordings together."""
+    y = np.concatenate([np.unique(np.asarray(r.target)) for r in dataset.recordings if r.target is not None])
+    return task_of(y) == "regression"
+
+
+def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: defaultdict[str, int]) -> _Rows:
+    """A recording with its names by row; `seen` counts the rows of each session so far."""
+    rows = len(recording.values)
+    if recording.target is None:
+        y: Any = np.broadcast_to(np.array(""), rows) if text else np.full(rows, np.nan)
+    else:
+        y = as_text(recording.target) if text else np.asarray(recording.target, dtype=np.float64)
+    if recording.sessions is None:
+        sessions = np.broadcast_to(np.array(recording.name), rows)
+        place = seen[recording.name] + np.arange(rows, dtype=np.int64)
+        seen[recording.name] += rows
+    else:
+        sessions = recording.sessions
+        place = np.empty(rows, dtype=np.int64)
+        for name in np.unique(sessions):
+            mine = sessions == name
+            count = int(mine.sum())
+            place[mine] = seen[str(name)] + np.arange(count)
+            seen[str(name)] += count
+    groups = recording.groups if grouped else None
+    return _Rows(recording.values, y, labelled(y), groups, sessions, place, _gaps(recording.time), amounts)
+
+
+def _gaps(time: NDArray[np.float64] | None) -> NDArray[np.bool_] | None:
+    """Where time jumps by more than GAP steps; None where the clock cannot tell."""
+    if time is None or len(time) < 3:
+        return None
+    steps = np.diff(time)
+    usual = float(np.median(steps))
+    return steps > GAP * usual if usual > 0 else None
+
+
+def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
+    """Each labelled row as a sample."""
+    keep = [r.labelled for r in recordings]
+    return Samples(
+        X=np.concatenate([r.values[k] for r, k in zip(recordings, keep, strict=True)]),
+        y=np.concatenate([r.y[k] for r, k in zip(recordings, keep, strict=True)]),
+        groups=None
+        if recordings[0].groups is None
+        else np.concatenate([r.groups[k] for r, k in zip(recordings, keep, strict=True) if r.groups is not None]),
+        sessions=np.concatenate([r.sessions[k] for r, k in zip(recordings, keep, strict=True)]),
+        starts=np.concatenate([r.place[k] for r, k in zip(recordings, keep, strict=True)]),
+        columns=dataset.columns,
+        rate=dataset.rate,
+    )
+
+
+def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig) -> Samples:
+    """Windows of every recording."""
+    step = window.step or max(1, window.samples // 2)
+    found: list[tuple[_Rows, Floats, NDArray[np.int64], Any]] = []
+    longest = total = 0
+    for rows in recordings:
+        for start, end in _stretches(rows, by_label=window.within == "label"):
+            longest = max(longest, end - start)
+            windows, starts = cut_windows(rows.values[start:end], window.samples, step)
+            if len(starts):
+                y, kept = _labels(rows, start + starts, window)
+                if kept.any():
+                    whole = bool(kept.all())
+                    found.append((rows, windows if whole else windows[kept], start + starts[kept], y[kept]))
+                    total += int(kept.sum())
+    if not found:
+        raise InputError(
+            f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
+            dataset.name, "Use shorter windows, or window.within = 'recording'",
+        )  # fmt: skip
+    # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
+    X = np.empty((total, len(dataset.columns), window.samples), dtype=np.float32)
+    at = 0
+    for _, windows, _, _ in found:
+        X[at : at + len(windows)] = windows
+        at += len(windows)
+    groups = None
+    if recordings[0].groups is not None:
+        groups = np.concatenate([rows.groups[first] for rows, _, first, _ in found if rows.groups is not None])
+    return Samples(
+        X=X,
+        y=np.concatenate([y for *_, y in found]),
+        groups=groups,
+        sessions=np.concatenate([rows.sessions[first] for rows, _, first, _ in found]),
+        starts=np.concatenate([rows.place[first] for rows, _, first, _ in found]),
+        columns=dataset.columns,
+        rate=dataset.rate,
+    )
+
+
+def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
+    """First row and end of each run of rows of one session and person (and label), in order."""
+    count = len(rows.values)
+    change = np.asarray(rows.sessions[1:] != rows.sessions[:-1])
+    if rows.gap is not None:
+        change = change | rows.gap
+    if rows.groups is not None:
+        change = change | (rows.groups[1:] != rows.groups[:-1])
+    if by_label:
+        if not rows.amounts:
+            change = change | (rows.y[1:] != rows.y[:-1])
+        change = change | (rows.labelled[1:] != rows.labelled[:-1])
+    edges = np.concatenate(([0], np.flatnonzero(change) + 1, [count]))
+    pairs = [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
+    return [(a, b) for a, b in pairs if rows.labelled[a]] if by_label else pairs
+
+
+def _labels(rows: _Rows, first: NDArray[np.int64], window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
+    """Label of each window that begins at `first`, and which windows have one.
+
+    A window without a majority of labelled rows is left out; classes with equally many rows: the first by name.
+    """
+    if window.within == "label" and not rows.amounts:
+        return rows.y[first], np.ones(len(first), dtype=np.bool_)
+    inside = first[:, None] + np.arange(window.samples)
+    kept = rows.labelled[inside].mean(axis=1) >= 0.5
+    if rows.amounts:
+        y = np.where(rows.labelled[inside], rows.y[inside], 0.0).sum(axis=1) / np.maximum(
+            rows.labelled[inside].sum(axis=1), 1
+        )
+        return y, kept
+    classes, codes = np.unique(rows.y, return_inverse=True)
+    counts = np.zeros((len(first), len(classes)), dtype=np.int64)
+    for index in range(len(classes)):
+        if labelled(classes[index : index + 1])[0]:
+            counts[:, index] = (codes[inside] == index).sum(axis=1)
+    return classes[counts.argmax(axis=1)], kept

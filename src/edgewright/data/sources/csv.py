@@ -1,0 +1,131 @@
+"""Rows of a CSV file, or of all CSV files of a folder, each one a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.data.clock import rate_of
+from edgewright.data.contract import Source
+from edgewright.data.headers import read_columns
+from edgewright.data.labels import LabelUnit, label_rows, marks_of, read_marks
+from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
+from edgewright.runtime.rows import read_csv
+from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.errors import InputError
+
+SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+
+
+class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of CSV rows.
+
+    Attributes:
+        delimiter: between cells; found among comma, semicolon, tab and bar when left out.
+        labels: path of a CSV of events with the columns start, end, label (and file for a folder); rows from start up
+            to, but not with, end get the label, rows outside every event stay unlabelled.
+        labels_in: what start and end count: 'seconds' or 'samples'; 'auto' takes samples where the columns are called
+            start_sample and end_sample or no time is known.
+    """
+
+    delimiter: str = ""
+    labels: str = ""
+    labels_in: LabelUnit = "auto"
+
+
+def files_in(path: Path) -> list[Path]:
+    """The CSV files of a folder in the order of their names; .txt files count only where there are no others."""
+    files = sorted(p for p in path.iterdir() if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    tables = [p for p in files if ".txt" not in [s.lower() for s in p.suffixes]]
+    return tables or [p for p in files if p.stem.lower() not in ("readme", "license", "licence")]
+
+
+def read_table(path: Path, config: TableConfig, name: str) -> Table:
+    """The rows of one file.
+
+    Raises:
+        InputError: with file, line and column.
+    """
+    delimiter = getattr(config, "delimiter", "") or None
+    header = read_columns(path, name, delimiter)
+    text = text_columns(config, header, f"{name} line 1")
+    parts = {config.target, config.group, config.session, config.time}
+    try:
+        rows = read_csv(
+            path,
+            name=name,
+            text_columns=[column for column in text if column in parts],
+            ignored_columns=[column for column in text if column not in parts],
+            delimiter=delimiter,
+        )
+    except InputError as error:
+        if error.expected == "a number" and error.do.startswith("Correct or empty"):
+            column = error.where.rpartition("column ")[2]
+            do = f"Correct or empty the cell, or name {column!r} in ignore when it is no measurement"
+            raise InputError(error.expected, error.got, error.where, do) from None
+        raise
+    return Table(
+        name=name,
+        names=rows.names,
+        values=rows.values,
+        text=rows.text,
+        place=lambda row: f"{name} line {int(rows.lines[row])}",
+    )
+
+
+def load(config: CsvConfig, seed: int) -> DataSet:
+    """Reads the rows; the seed is not used."""
+    path = Path(config.path)
+    if not config.path or not path.exists():
+        raise InputError("a CSV file or a folder of them", "no such file", config.path or "path")
+    files = files_in(path) if path.is_dir() else [path]
+    if not files:
+        raise InputError("at least one CSV file", "none", config.path)
+    if config.labels and config.target:
+        raise InputError("target or labels", "both", f"target = {config.target!r}")
+    marks = read_marks(Path(config.labels)) if config.labels else None
+    tables = same_columns([read_table(file, config, file.name) for file in files])
+    recordings: list[Recording] = []
+    for table in tables:
+        clock = read_time(table, config)
+        recording = to_recording(table, config, clock)
+        if marks is not None:
+            rate = config.rate or (rate_of(clock.seconds) if clock else None)
+            chosen = marks_of(marks, recording.name, alone=len(files) == 1)
+            recording = label_rows(
+                recording,
+                chosen,
+                unit=config.labels_in,
+                samples=marks.samples,
+                rate=rate,
+                origin=clock.origin if clock else 0.0,
+            )
+        recordings.append(recording)
+    names = config.columns or tables[0].names
+    return data_set(recordings, names, config, name=config.path, target_name="label" if marks else config.target)
+
+
+def same_columns(tables: list[Table]) -> list[Table]:
+    """The tables with their columns in the order of the first one.
+
+    Raises:
+        InputError: naming both files when one has other columns.
+    """
+    first = tables[0]
+    ordered = [first]
+    for table in tables[1:]:
+        if set(table.names) != set(first.names):
+            odd = sorted(set(table.names) ^ set(first.names))
+            raise InputError(
+                f"the columns of {first.name}", f"a difference in {', '.join(odd)}", table.name,
+                "Name the columns that all files have in columns",
+            )  # fmt: skip
+        order = np.array([table.names.index(name) for name in first.names], dtype=np.int64)
+        ordered.append(
+            Table(name=table.name, names=first.names, values=table.values[:, order], text=table.text, place=table.place)
+        )
+    return ordered
+
+
+SOURCE = Source(config=CsvConfig, load=load, suffixes=SUFFIXES)

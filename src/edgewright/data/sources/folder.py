@@ -1,0 +1,125 @@
+"""A folder of recordings: one CSV, Parquet or WAV file each; names, folders or a labels file say label and person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.data.clock import common_rate, rate_of
+from edgewright.data.contract import Source
+from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
+from edgewright.data.patterns import read_name
+from edgewright.data.sources.csv import same_columns
+from edgewright.data.tabular import Table, TableConfig, data_set, read_time, to_recording
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.errors import InputError
+
+_SOURCES = "edgewright.data.sources"
+LABELS_FILE = "labels.csv"
+
+
+class FolderConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of a folder of recordings; the columns apply to every file.
+
+    Attributes:
+        pattern: what the parts of a file's name mean, such as {label}_{person}_{index}, or with folders
+            {label}/{person}/{index}; left out, the folder a file lies in is its label.
+        labels: path of a CSV with file,label (and group, session), or of events with file,start,end,label; a file
+            labels.csv in the folder is used when left out.
+        labels_in: what start and end of events count: 'seconds' or 'samples'; 'auto' goes by the columns' names.
+        delimiter: between the cells of CSV files; found when left out.
+    """
+
+    pattern: str = ""
+    labels: str = ""
+    labels_in: LabelUnit = "auto"
+    delimiter: str = ""
+
+
+def reader_of(name: str) -> str:
+    """The source that reads a file of this name as one table; empty when none does."""
+    for kind in listing(_SOURCES, "read_table"):
+        source = find(_SOURCES, kind, "SOURCE", "source")
+        if name.lower().endswith(tuple(s for s in source.suffixes if s not in (".zip", ".txt"))):
+            return kind
+    return ""
+
+
+def load(config: FolderConfig, seed: int) -> DataSet:
+    """Reads the recordings; the seed is not used."""
+    root = Path(config.path)
+    if not config.path or not root.is_dir():
+        raise InputError("a folder of recordings", "no such folder", config.path or "path")
+    labels = Path(config.labels) if config.labels else root / LABELS_FILE
+    marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
+    files = [
+        file
+        for file in sorted(root.rglob("*"))
+        if file.is_file() and not file.name.startswith(".") and file != labels and reader_of(file.name)
+    ]
+    if not files:
+        raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
+    tables, rates = [], []
+    for file in files:
+        table, rate = _read(file, config, file.relative_to(root).as_posix())
+        tables.append(table)
+        rates.append((table.name, rate))
+    tables = same_columns(tables)
+    recordings = [
+        _recording(table, config, marks, alone=len(files) == 1, rate=rate)
+        for table, (_, rate) in zip(tables, rates, strict=True)
+    ]
+    if config.rate is None and any(rate is not None for _, rate in rates):
+        config = msgspec.structs.replace(config, rate=common_rate(rates))
+    target = config.target or ("label" if any(r.target is not None for r in recordings) else "")
+    group = config.group or ("group" if all(r.groups is not None for r in recordings) else "")
+    return data_set(
+        recordings, config.columns or tables[0].names, config, name=config.path, target_name=target, group_name=group
+    )
+
+
+def _read(file: Path, config: FolderConfig, name: str) -> tuple[Table, float | None]:
+    """The rows of one file, and the rate where its format states one."""
+    read: Any = find(_SOURCES, reader_of(name), "read_table", "source")
+    result = read(file, config, name)
+    table, rate = result if isinstance(result, tuple) else (result, None)
+    if not len(table.values):
+        raise InputError("rows", "none", name)
+    if rate is None and config.rate is None and config.time:
+        clock = read_time(table, config)
+        rate = rate_of(clock.seconds) if clock else None
+    return replace(table, name=name), rate
+
+
+def _recording(
+    table: Table, config: FolderConfig, marks: Marks | None, *, alone: bool, rate: float | None
+) -> Recording:
+    """The rows of one file with the label and person its name, its folders or the labels file give."""
+    clock = read_time(table, config)
+    recording = to_recording(table, config, clock)
+    rows = len(recording.values)
+    meaning = read_name(table.name, config.pattern)
+    if recording.target is None and meaning.label:
+        recording = msgspec.structs.replace(recording, target=np.broadcast_to(np.array(meaning.label), rows))
+    if recording.groups is None and meaning.group:
+        recording = msgspec.structs.replace(recording, groups=np.broadcast_to(np.array(meaning.group), rows))
+    if recording.sessions is None and meaning.session:
+        recording = msgspec.structs.replace(recording, sessions=np.broadcast_to(np.array(meaning.session), rows))
+    if marks is None:
+        return recording
+    return label_rows(
+        recording,
+        marks_of(marks, table.name, alone),
+        unit=config.labels_in,
+        samples=marks.samples,
+        rate=config.rate or rate,
+        origin=clock.origin if clock else 0.0,
+    )
+
+
+SOURCE = Source(config=FolderConfig, load=load)

@@ -1,0 +1,144 @@
+"""Sound: a WAV file, a folder of them, or a ZIP of them; each file is a recording."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.data.clock import common_rate
+from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
+from edgewright.data.patterns import read_name
+from edgewright.data.riff import read_wav
+from edgewright.data.tabular import Table, TableConfig
+from edgewright.schema.data import Column, DataSet, Floats, Recording
+from edgewright.schema.errors import InputError
+
+
+class WavConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of sound.
+
+    Attributes:
+        pattern: what the parts of a file's name mean, such as {label}_{speaker}_{index}; left out, the folder a file
+            lies in is its label.
+        labels: path of a CSV with file,label (and group), or of events with file,start,end,label.
+        labels_in: what start and end of events count: 'seconds' or 'samples'; 'auto' takes seconds unless the columns
+            are called start_sample and end_sample.
+        ranges: smallest and largest value of a channel, by its name.
+    """
+
+    pattern: str = ""
+    labels: str = ""
+    labels_in: LabelUnit = "auto"
+    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+
+
+def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Name (below the folder or ZIP) and bytes of each WAV file, in the order of the names.
+
+    Raises:
+        InputError: for a damaged ZIP, or when there is no WAV file.
+    """
+    count = 0
+    if path.is_dir() and not any(path.rglob("*.[wW][aA][vV]")) and len(zips := sorted(path.glob("*.zip"))) == 1:
+        path = zips[0]
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() == ".wav" and not file.name.startswith("."):
+                count += 1
+                yield file.relative_to(path).as_posix(), file.read_bytes()
+    elif path.suffix.lower() == ".zip":
+        try:
+            with zipfile.ZipFile(path) as archive:
+                for name in sorted(archive.namelist()):
+                    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+                    if name.lower().endswith(".wav") and not hidden:
+                        count += 1
+                        yield name, archive.read(name)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
+    else:
+        count = 1
+        yield path.name, path.read_bytes()
+    if not count:
+        raise InputError("at least one WAV file", "none", str(path))
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """`sound`, or `sound_1`, `sound_2`, ... for several channels."""
+    return ("sound",) if count == 1 else tuple(f"sound_{i + 1}" for i in range(count))
+
+
+def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:
+    """The samples of one file as rows, and their rate."""
+    sound = read_wav(path.read_bytes(), name)
+    table = Table(
+        name=name,
+        names=channel_names(sound.values.shape[1]),
+        values=sound.values,
+        place=lambda row: f"{name} sample {row}",
+    )
+    return table, float(sound.rate)
+
+
+def load(config: WavConfig, seed: int) -> DataSet:
+    """Reads the sound; the seed is not used."""
+    path = Path(config.path)
+    if not config.path or not path.exists():
+        raise InputError("a WAV file, a folder or a ZIP of them", "no such file", config.path or "path")
+    marks = read_marks(Path(config.labels)) if config.labels else None
+    single = path.is_file() and path.suffix.lower() != ".zip"
+    recordings: list[Recording] = []
+    rates: list[tuple[str, float | None]] = []
+    for name, data in wav_files(path):
+        sound = read_wav(data, name)
+        if recordings and sound.values.shape[1] != recordings[0].values.shape[1]:
+            raise InputError(
+                f"{recordings[0].values.shape[1]} channels as in {recordings[0].name}",
+                f"{sound.values.shape[1]}",
+                name,
+            )
+        recordings.append(_recording(name, sound.values, float(sound.rate), config, marks, single))
+        rates.append((name, float(sound.rate)))
+    names = channel_names(recordings[0].values.shape[1])
+    columns = []
+    for column in names:
+        low, high = config.ranges.get(column, (-1.0, 1.0))
+        columns.append(Column(name=column, minimum=low, maximum=high))
+    grouped = all(r.groups is not None for r in recordings)
+    return DataSet(
+        name=path.stem,
+        columns=tuple(columns),
+        recordings=tuple(recordings),
+        rate=common_rate(rates, tolerance=0.0),
+        target_name="label" if any(r.target is not None for r in recordings) else "",
+        group_name="group" if grouped else "",
+        origin=config.path,
+    )
+
+
+def _recording(
+    name: str, values: Floats, rate: float, config: WavConfig, marks: Marks | None, single: bool
+) -> Recording:
+    """A file as a recording with the label and person that its name or the labels file gives."""
+    meaning = read_name(name, config.pattern)
+    rows = len(values)
+    recording = Recording(
+        name=name,
+        values=values,
+        target=np.broadcast_to(np.array(meaning.label), rows) if meaning.label else None,
+        groups=np.broadcast_to(np.array(meaning.group), rows) if meaning.group else None,
+        sessions=np.broadcast_to(np.array(meaning.session), rows) if meaning.session else None,
+    )
+    if marks is None:
+        return recording
+    chosen = marks_of(marks, name, alone=single)
+    return label_rows(recording, chosen, unit=config.labels_in, samples=marks.samples, rate=rate, origin=0.0)
+
+
+SOURCE = Source(config=WavConfig, load=load, suffixes=(".wav", ".zip"))

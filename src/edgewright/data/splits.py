@@ -1,0 +1,199 @@
+"""Training, validation and test samples that keep people, sessions and time apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.partition import choose
+from edgewright.schema.config import SplitConfig
+from edgewright.schema.data import Samples, Split
+from edgewright.schema.errors import InputError, UnknownNameError
+
+Indices = NDArray[np.int64]
+# With fewer sessions than this a split by session leaves too little choice, and time within them is used instead.
+FEWEST_SESSIONS = 5
+# Overlapping windows are moved in chunks of this many: of each chunk only the windows at its ends are lost.
+_CHUNK = 10
+
+
+def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | None) -> Split:
+    """Splits samples into training, validation and test samples.
+
+    By 'group' and 'session' whole groups or sessions go to one side; by 'time' the last part of every session tests;
+    by 'row' samples are shuffled with the mix of classes kept. Windows that would overlap one on another side are
+    left out of training, or of validation where they touch the test. Under 'auto': 'group' where a group is known,
+    then, for windows and rows with a time, 'session' from five sessions on and 'time' below that, then 'row'.
+
+    Args:
+        samples: their target as the task needs it: text for classes, float64 for amounts.
+        config: shares, or names of groups.
+        seed: of the choice.
+        window: rows in a window; None for single rows.
+
+    Raises:
+        UnknownNameError: for a group that the samples do not have.
+        InputError: for too few groups, an empty side, or a class that only the test or validation has.
+    """
+    by = _kept_whole(samples, config, window)
+    rng = np.random.default_rng(seed)
+    everything = np.arange(len(samples.y), dtype=np.int64)
+    length = window or 1
+    named = config.test_groups if by == "group" else ()
+    rest, test = _divide(samples, everything, by, config.test, named, rng, length, "test")
+    train, validation = rest, rest[:0]
+    if config.validation or config.validation_groups:
+        named = config.validation_groups if by == "group" else ()
+        if config.test_groups and set(named) & set(config.test_groups):
+            both = min(set(named) & set(config.test_groups))
+            raise InputError("groups on one side", f"{both!r} in both", "[split] test_groups and validation_groups")
+        train, validation = _divide(samples, rest, by, config.validation, named, rng, length, "validation")
+    result = Split(train=np.sort(train), validation=np.sort(validation), test=np.sort(test), by=by)
+    _require_classes(samples.y, result)
+    return result
+
+
+def _kept_whole(samples: Samples, config: SplitConfig, window: int | None) -> str:
+    """What the split keeps whole."""
+    named = bool(config.test_groups or config.validation_groups)
+    if named and config.by not in ("auto", "group"):
+        raise InputError("by = 'group' for named groups", f"{config.by!r}", "[split] by")
+    by: str = config.by
+    if by == "auto":
+        if samples.groups is not None or named:
+            by = "group"
+        elif samples.rate is not None or window is not None:
+            by = "session" if len(np.unique(samples.sessions)) >= FEWEST_SESSIONS else "time"
+        else:
+            by = "row"
+    if by == "group" and samples.groups is None:
+        raise InputError(
+            "a group (person or machine) for every sample", "none", "[split] by",
+            "Name the column of the group in [data] group, or choose by = 'session', 'time' or 'row'",
+        )  # fmt: skip
+    return by
+
+
+def _divide(
+    samples: Samples,
+    among: Indices,
+    by: str,
+    share: float,
+    named: tuple[str, ...],
+    rng: np.random.Generator,
+    length: int,
+    side: str,
+) -> tuple[Indices, Indices]:
+    """Splits some of the samples into those that stay and those of the other side."""
+    if by == "time":
+        stay, leave = _by_time(samples, among, share, length)
+    elif named and samples.groups is not None:
+        known = np.unique(samples.groups)
+        for name in named:
+            if name not in known:
+                raise UnknownNameError("group", name, [str(k) for k in known], f"[split] {side}_groups")
+        leaves = np.isin(samples.groups[among], named)
+        stay, leave = among[~leaves], among[leaves]
+    else:
+        units = _units(samples, among, by, length)
+        chosen = choose(units, _strata(samples.y[among]), share, rng)
+        if chosen is None:
+            raise InputError(
+                f"at least two {by}s to take {side} samples from", "one", f"[split] by = {by!r}",
+                f"Record more {by}s, set {side} groups by name, or split by = 'session', 'time' or 'row'",
+            )  # fmt: skip
+        leaves = chosen[units]
+        stay, leave = among[~leaves], among[leaves]
+    if by != "group" or length > 1:
+        stay = stay[~touching(samples, stay, leave, length)]
+    if not len(stay) or not len(leave):
+        empty = "training" if not len(stay) else side
+        raise InputError(
+            f"{empty} samples", f"none of {len(among)} left", f"[split] by = {by!r}, {side} = {share:g}",
+            "Change the share, record more, or split by another rule",
+        )  # fmt: skip
+    return stay, leave
+
+
+def _units(samples: Samples, among: Indices, by: str, length: int) -> Indices:
+    """Number of the unit (0..u-1) that each sample belongs to."""
+    if by == "group" and samples.groups is not None:
+        return np.unique(samples.groups[among], return_inverse=True)[1].astype(np.int64)
+    if by == "session":
+        return np.unique(samples.sessions[among], return_inverse=True)[1].astype(np.int64)
+    if length == 1:
+        return np.arange(len(among), dtype=np.int64)
+    session = np.unique(samples.sessions[among], return_inverse=True)[1]
+    starts = samples.starts[among]
+    order = np.lexsort((starts, session))
+    near = (session[order][1:] == session[order][:-1]) & (np.diff(starts[order]) < length)
+    chain = np.concatenate(([0], np.cumsum(~near)))
+    first = np.flatnonzero(np.concatenate(([True], ~near)))
+    within = np.arange(len(among)) - first[chain]
+    new = np.concatenate(([True], ~near)) | (within % _CHUNK == 0)
+    units = np.empty(len(among), dtype=np.int64)
+    units[order] = np.cumsum(new) - 1
+    return units
+
+
+def _by_time(samples: Samples, among: Indices, share: float, length: int) -> tuple[Indices, Indices]:
+    """The last share of each session leaves; a session too short to give any stays whole."""
+    session = np.unique(samples.sessions[among], return_inverse=True)[1]
+    order = among[np.lexsort((samples.starts[among], session))]
+    session = np.unique(samples.sessions[order], return_inverse=True)[1]
+    sizes = np.bincount(session)
+    rank = np.arange(len(order)) - np.concatenate(([0], np.cumsum(sizes)[:-1]))[session]
+    leaves = rank >= (sizes - np.round(share * sizes).astype(np.int64))[session]
+    return order[~leaves], order[leaves]
+
+
+def touching(samples: Samples, these: Indices, others: Indices, length: int) -> NDArray[np.bool_]:
+    """Which of `these` samples share a row with one of `others`: same session, starts nearer than `length`.
+
+    Args:
+        samples: all samples.
+        these: indices that are judged.
+        others: indices they are held against.
+        length: rows in a window, 1 for single rows.
+
+    Returns:
+        Shape (len(these),).
+    """
+    if not len(these) or not len(others):
+        return np.zeros(len(these), dtype=np.bool_)
+    session = np.unique(samples.sessions, return_inverse=True)[1].astype(np.int64)
+    # One number line for all sessions: two of them are further apart than any window is long.
+    room = int(samples.starts.max()) + 2 * length
+    line = session * room + samples.starts
+    sorted_others = np.sort(line[others])
+    right = np.searchsorted(sorted_others, line[these])
+    after = sorted_others[np.minimum(right, len(others) - 1)] - line[these]
+    before = line[these] - sorted_others[np.maximum(right - 1, 0)]
+    return np.asarray((np.abs(after) < length) | (np.abs(before) < length))
+
+
+def _strata(y: Any) -> Indices:  # noqa: ANN401 - text or float64
+    """Class of each sample; amounts are put into four bins of equal counts."""
+    values = np.asarray(y)
+    if values.dtype.kind == "f" and len(np.unique(values)) > 20:
+        return np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values).astype(np.int64)
+    return np.unique(values, return_inverse=True)[1].astype(np.int64)
+
+
+def _require_classes(y: Any, result: Split) -> None:  # noqa: ANN401 - text or float64
+    """Refuses a split whose test or validation has a class that training does not have."""
+    values = np.asarray(y)
+    if values.dtype.kind != "U":
+        return
+    trained = np.unique(values[result.train])
+    for side in ("test", "validation"):
+        only = np.setdiff1d(np.unique(values[getattr(result, side)]), trained)
+        if len(only):
+            raise InputError(
+                f"every class of the {side} samples in training too",
+                f"{', '.join(repr(str(c)) for c in only)} outside training only",
+                f"[split] by = {result.by!r}",
+                "Record that class in more groups or sessions, change the seed or the shares, or split by another rule",
+            )

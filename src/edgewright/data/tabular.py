@@ -1,0 +1,217 @@
+"""What sources of tables share: which column plays which part, and rows becoming a recording."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from edgewright.data.clock import Clock, TimeUnit, common_rate, rate_of, read_clock, tidy_rate
+from edgewright.data.contract import SourceConfig
+from edgewright.data.targets import as_text, labelled, read_target
+from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
+from edgewright.schema.errors import InputError, UnknownNameError
+
+_BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
+# A unit is declared or written in brackets; words in brackets that are no unit ('mean', '1') stay what they are.
+_UNIT = re.compile(r"^(?:°?[CFK]|%|[munkMGµ]?[A-Za-zΩ°]{1,4}(?:[/·*][A-Za-z0-9²^]{1,6})?[²2]?|m/s²|m/s\^2|m/s2)$")
+
+
+class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of a table of rows.
+
+    Attributes:
+        target: column that is to be predicted; empty for unlabelled rows.
+        group: column with the person or machine of each row; a split keeps its rows together.
+        session: column with the session of each row; a recording is one session when left out.
+        time: column with the time of each row: ISO text, epoch or counter; made relative to the first row.
+        time_unit: unit of numbers in the time column: 's', 'ms', 'us', 'ns'; 'auto' goes by name and magnitude.
+        columns: columns that are read as numbers, in this order; every column without another part when left out.
+        ignore: columns that are left out.
+        units: unit of a column by its name, such as {temp = "C"}.
+        ranges: smallest and largest value a column's sensor can give, such as {temp = [-40, 85]}.
+        rate: samples a second; overrides what the time column says.
+    """
+
+    target: str = ""
+    group: str = ""
+    session: str = ""
+    time: str = ""
+    time_unit: TimeUnit = "auto"
+    columns: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    units: dict[str, str] = msgspec.field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    rate: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as a file gave them.
+
+    Attributes:
+        name: of the recording.
+        names: columns of `values`.
+        values: shape (rows, columns), float32, NaN where missing.
+        text: the other columns by name, each of shape (rows,).
+        place: where a row stands ('rows.csv line 17'), for errors.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    values: Floats
+    text: dict[str, Labels] = field(default_factory=dict)
+    place: Callable[[int], str] = lambda row: f"row {row + 1}"
+
+
+def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tuple[str, ...]:
+    """The columns that are not read as numbers: those with a part, the ignored ones, those outside `columns`.
+
+    Raises:
+        UnknownNameError: for a configured column that the header does not have.
+        InputError: when no column of numbers is left, or a column has two parts.
+    """
+    parts = {key: getattr(config, key) for key in ("target", "group", "session", "time") if getattr(config, key)}
+    wanted = [*parts.values(), *config.columns, *config.ignore, *config.units, *config.ranges]
+    for name in wanted:
+        if name not in header:
+            raise UnknownNameError("column", name, header, where)
+    clash = set(config.columns) & {*parts.values(), *config.ignore}
+    if clash:
+        raise InputError("a column with one part", f"{min(clash)!r} with two", f"{where}, columns")
+    for name, (low, high) in config.ranges.items():
+        if not low < high:
+            raise InputError("a range of a smaller and a larger number", f"[{low:g}, {high:g}]", f"ranges.{name}")
+    taken = {*parts.values(), *config.ignore}
+    if config.columns:
+        taken |= set(header) - set(config.columns)
+    if not set(header) - taken:
+        raise InputError(
+            "at least one column of numbers besides target, group, session and time", f"{', '.join(header)}", where
+        )
+    return tuple(name for name in header if name in taken)
+
+
+def read_time(table: Table, config: TableConfig) -> Clock | None:
+    """The times of a table's rows; None without a time column."""
+    if not config.time:
+        return None
+    return read_clock(table.text[config.time], column=config.time, unit=config.time_unit, place=table.place)
+
+
+def to_recording(table: Table, config: TableConfig, clock: Clock | None = None) -> Recording:
+    """A table's rows as a recording, its columns in the configured order.
+
+    Args:
+        table: at least one row.
+        config: which column plays which part.
+        clock: the rows' times, as `read_time` gives them.
+
+    Raises:
+        InputError: for no rows, an infinite value, a row without its person or time; file and row are named.
+    """
+    if not len(table.values):
+        raise InputError("rows", "none", table.name)
+    order = [table.names.index(name) for name in config.columns] if config.columns else list(range(len(table.names)))
+    values = np.ascontiguousarray(table.values[:, order], dtype=np.float32)
+    refuse_infinite(values, [table.names[i] for i in order], table.place)
+    target: Any = read_target(table.text[config.target]) if config.target else None
+    if target is not None and target.dtype.kind == "f" and np.isinf(target).any():
+        bad = int(np.flatnonzero(np.isinf(target))[0])
+        raise InputError("a finite number", "an infinite value", f"{table.place(bad)}, column {config.target}")
+    return Recording(
+        name=table.name,
+        values=values,
+        target=target,
+        groups=_named(table, config.group),
+        sessions=_named(table, config.session),
+        time=clock.seconds if clock else None,
+    )
+
+
+def refuse_infinite(values: Floats, names: Sequence[str], place: Callable[[int], str]) -> None:
+    """Raises `InputError` with row and column of the first infinite value of a (rows, columns) matrix."""
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, column = (int(i) for i in np.argwhere(infinite)[0])
+        raise InputError(
+            "finite numbers (within float32)", "an infinite value", f"{place(row)}, column {names[column]}",
+            "Leave the field empty where nothing was measured",
+        )  # fmt: skip
+
+
+def data_set(
+    recordings: Sequence[Recording],
+    names: Sequence[str],
+    config: TableConfig,
+    *,
+    name: str,
+    target_name: str = "",
+    group_name: str = "",
+) -> DataSet:
+    """Puts recordings of one schema together.
+
+    Raises:
+        InputError: for no recordings, a column without any value, no labelled row, or mixed sampling rates.
+    """
+    if not recordings:
+        raise InputError("at least one recording", "none", name)
+    for index, column in enumerate(names):
+        if all(bool(np.isnan(r.values[:, index]).all()) for r in recordings):
+            raise InputError(
+                f"a value in column {column}", "an all-missing column", name, f"Name {column!r} in ignore, or remove it"
+            )
+    recordings = _one_kind_of_target(recordings)
+    if recordings[0].target is not None and not any(bool(labelled(r.target).any()) for r in recordings):
+        raise InputError("a label in at least one row", "an all-missing target", f"{name}, column {target_name}")
+    rate = config.rate
+    if rate is None:
+        rate = tidy_rate(common_rate([(r.name, rate_of(r.time) if r.time is not None else None) for r in recordings]))
+    return DataSet(
+        name=Path(name).name.split(".")[0] or name,
+        columns=schema(names, config),
+        recordings=tuple(recordings),
+        rate=rate,
+        target_name=target_name or config.target,
+        group_name=group_name or config.group,
+        origin=config.path,
+    )
+
+
+def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
+    """Columns with unit and range; a unit in brackets at the end of a name (`temp [C]`) counts as declared."""
+    columns = []
+    for name in names:
+        low, high = config.ranges.get(name, (None, None))
+        columns.append(Column(name=name, unit=config.units.get(name, unit_in(name)), minimum=low, maximum=high))
+    return tuple(columns)
+
+
+def unit_in(name: str) -> str:
+    """The unit in brackets at the end of a column's name; empty when there is none."""
+    found = _BRACKETS.search(name)
+    return found[1] if found and _UNIT.match(found[1]) else ""
+
+
+def _named(table: Table, column: str) -> Labels | None:
+    """Persons or sessions of the rows; every row must have one."""
+    if not column:
+        return None
+    names = np.char.strip(table.text[column])
+    if (names == "").any():
+        bad = int(np.flatnonzero(names == "")[0])
+        raise InputError("a name in every row", "an empty field", f"{table.place(bad)}, column {column}")
+    return np.asarray(names)
+
+
+def _one_kind_of_target(recordings: Sequence[Recording]) -> tuple[Recording, ...]:
+    """All targets as text where one of them is: a file may hold only the classes that look like numbers."""
+    targets = [r.target for r in recordings if r.target is not None]
+    if any(t.dtype.kind == "U" for t in targets) and any(t.dtype.kind == "f" for t in targets):
+        return tuple(msgspec.structs.replace(r, target=as_text(r.target)) for r in recordings)
+    return tuple(recordings)

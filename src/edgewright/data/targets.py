@@ -1,0 +1,102 @@
+"""Targets: text or numbers, and whether they are classes or amounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
+
+MISSING = ("", "nan", "na", "n/a", "null", "?")
+# More whole numbers than this are an amount (a count, an age), not classes, unless the pipeline says otherwise.
+MOST_WHOLE_CLASSES = 20
+
+
+def read_target(text: NDArray[np.str_]) -> Any:  # noqa: ANN401 - text or float64
+    """A column of text as a target: float64 with NaN where missing if every value is a number, else labels.
+
+    Args:
+        text: shape (rows,); empty, `nan`, `NA`, `n/a`, `null` and `?` count as missing, '' in the labels.
+    """
+    clean = np.char.strip(text)
+    labels = np.where(np.isin(np.char.lower(clean), MISSING), "", clean)
+    try:
+        return np.where(labels == "", "nan", labels).astype(np.float64)
+    except ValueError:
+        return labels
+
+
+def as_text(y: Any) -> Labels:  # noqa: ANN401 - text or numbers
+    """Labels as text: whole numbers without a point ('3'), true and false in lower case, NaN as ''."""
+    values = np.asarray(y)
+    if values.dtype.kind in "US":
+        return np.asarray(values.astype(np.str_))
+    if values.dtype.kind == "b":
+        return np.where(values, "true", "false")
+    if values.dtype.kind in "iu":
+        return np.asarray(values.astype(np.str_))
+    kinds, where = np.unique(values.astype(np.float64), return_inverse=True)
+    names = [
+        "" if np.isnan(v) else str(int(v)) if v == np.round(v) and abs(v) < 1e15 else repr(float(v)) for v in kinds
+    ]
+    return np.array(names, dtype=np.str_)[where] if names else np.empty(0, dtype=np.str_)
+
+
+def labelled(y: Any) -> NDArray[np.bool_]:  # noqa: ANN401 - text or float64
+    """Which rows carry a label: shape (rows,)."""
+    values = np.asarray(y)
+    return np.asarray(values != "") if values.dtype.kind == "U" else ~np.isnan(values.astype(np.float64))
+
+
+def task_of(y: Any, task: str = "auto") -> str:  # noqa: ANN401 - text or numbers
+    """'classification' or 'regression'.
+
+    Args:
+        y: shape (n,), text, true/false or numbers.
+        task: 'auto' takes classification for text, true/false and at most 20 different whole numbers.
+
+    Raises:
+        InputError: for regression on text.
+    """
+    values = np.asarray(y)
+    numeric = values.dtype.kind in "fiu"
+    if task == "regression" and not numeric:
+        raise InputError("numbers in the target of a regression", f"text such as {str(values[0])!r}", "task")
+    if task != "auto":
+        return task
+    if not numeric:
+        return "classification"
+    known = values.astype(np.float64)
+    known = known[~np.isnan(known)]
+    whole = bool(np.all(known == np.round(known)))
+    return "classification" if whole and len(np.unique(known)) <= MOST_WHOLE_CLASSES else "regression"
+
+
+def encode_target(y: Any, task: str = "auto") -> Any:  # noqa: ANN401 - text or float64
+    """The target as its task needs it: text labels for classification, float64 for regression."""
+    if task_of(y, task) == "classification":
+        return as_text(y)
+    return np.asarray(y, dtype=np.float64)
+
+
+def class_names(y: Any) -> tuple[str, ...]:  # noqa: ANN401 - text or numbers
+    """The classes in the order a reader expects: numbers by size ('2' before '10'), other text by the alphabet."""
+    names = [str(name) for name in np.unique(as_text(y)) if name]
+    try:
+        return tuple(sorted(names, key=float))
+    except ValueError:
+        return tuple(names)
+
+
+def class_codes(y: Any, classes: tuple[str, ...]) -> NDArray[np.int64]:  # noqa: ANN401 - text or numbers
+    """Index of each label in `classes`: shape (n,); -1 for a label that is not among them."""
+    text = as_text(y)
+    if not classes:
+        return np.full(len(text), -1, dtype=np.int64)
+    order = np.argsort(np.array(classes))
+    place = np.searchsorted(np.array(classes)[order], text).clip(0, len(classes) - 1)
+    codes = order[place]
+    return np.where(np.array(classes)[codes] == text, codes, -1).astype(np.int64)
