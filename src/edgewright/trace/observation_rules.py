@@ -145,7 +145,7 @@ def accuracy_milestone(previous: Previous, epoch: EpochRecord, classes: int) -> 
     name, accuracy = watched_accuracy(epoch)
     if accuracy is None or not previous:
         return None
-    highest = max(value for _, value in map(watched_accuracy, previous) if value is not None)
+    highest = max((value for _, value in map(watched_accuracy, previous) if value is not None), default=0.0)
     passed = [m for m in MILESTONES if highest < m <= accuracy]
     if not passed:
         return None

@@ -1,0 +1,80 @@
+"""The key insight and the verdict rest on numbers of the record."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+import trace_example as example
+from edgewright.schema.trace import Interval
+from edgewright.trace.insight import key_insight, reduction, trace_insight, verdict
+
+
+def test_activity_names_columns_accuracy_and_int8() -> None:
+    insight = trace_insight(example.trace())
+    assert insight.sentence.startswith("10 of 20 columns are enough to answer 87.9 % of samples of unseen people")
+    assert "int8 takes 73 % fewer bytes of weights and costs 0.2 points of accuracy" in insight.sentence
+    assert "yet answers slower here (6.1 µs against 4.3 µs)" in insight.sentence
+    assert insight.numbers["columns in"] == 20
+    assert insight.numbers["int8 weight bytes"] == 5_452
+    assert insight.numbers["accuracy"] == pytest.approx(0.8795)
+
+
+def test_same_record_same_insight() -> None:
+    assert trace_insight(example.trace()) == trace_insight(example.trace())
+
+
+def test_scaling_comes_first() -> None:
+    insight = key_insight(scaling=example.scaling(), evaluation=example.evaluation())
+    expected = "At 100,000 rows large gains 2 points over small for 7.500 times the training time"
+    assert insight.sentence == expected
+    assert insight.numbers["large time exponent"] == 1.02
+    assert insight.numbers["pays from rows"] == 10_000
+
+
+def test_scaling_sentence_of_the_record_is_kept() -> None:
+    record = msgspec.structs.replace(example.scaling(), sentence="The small one is enough.")
+    assert key_insight(scaling=record).sentence == "The small one is enough."
+
+
+def test_parts_may_be_missing() -> None:
+    assert key_insight().sentence == "0 stages ran; nothing was evaluated"
+    assert "5,059 parameters" in key_insight(layers=example.layers()).sentence
+    only_int8 = key_insight(compression=example.compression()).sentence
+    assert only_int8.startswith("Int8 takes 73 % fewer bytes")
+
+
+def test_regression() -> None:
+    record = msgspec.structs.replace(
+        example.evaluation(), accuracy=None, macro_f1=None, regression={"r2": 0.91, "mae": 1.5}
+    )
+    assert "explain 91.0 % of the variance" in key_insight(evaluation=record, layers=example.layers()).sentence
+
+
+def test_reduction_is_the_stage_that_drops_most() -> None:
+    stage = reduction(example.stages())
+    assert stage is not None
+    assert stage.name == "Feature engineering"
+    assert reduction(()) is None
+
+
+def test_verdict_ready() -> None:
+    said = verdict(evaluation=example.evaluation(), compression=example.compression(), device=example.device())
+    assert said.startswith("ready for phone-arm64: 87.9 % right (95 %: 84.2 % to 91.1 %), int8 within the limit")
+
+
+def test_verdict_names_every_problem() -> None:
+    poor = Interval(value=0.42, low=0.38, high=0.46, method="wilson")
+    evaluation = msgspec.structs.replace(example.evaluation(), accuracy=poor)
+    compression = msgspec.structs.replace(example.compression(), drop=0.05, within=False)
+    row = msgspec.structs.replace(example.device().rows[0], used=2e9)
+    device = msgspec.structs.replace(example.device(), rows=(row,), fits=False)
+    said = verdict(evaluation=evaluation, compression=compression, device=device)
+    assert said.startswith("not ready for phone-arm64: ")
+    assert "not surely better than always naming the most frequent class" in said
+    assert "int8 loses 5 points of accuracy, the limit is 2 points" in said
+    assert "flash 2 GB of 64 MB" in said
+
+
+def test_verdict_without_parts() -> None:
+    assert verdict() == "built; nothing was measured"

@@ -1,0 +1,61 @@
+"""Numbers as a reader meets them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright.trace import words
+from edgewright.trace.intervals import wilson
+
+
+@pytest.mark.parametrize(
+    ("got", "expected"),
+    [
+        (words.shape_text((10_000, 20)), "10,000 x 20"),
+        (words.shape_text(()), ""),
+        (words.flow_text((1_000, 10), (1_000, 5)), "1,000 x 10 -> 1,000 x 5"),
+        (words.flow_text((), (1, 3)), "1 x 3"),
+        (words.number(None), "missing"),
+        (words.number(math.nan), "missing"),
+        (words.number(101325.0), "1.01e+05"),
+        (words.number(21.4321), "21.43"),
+        (words.number(0.01234), "0.0123"),
+        (words.fraction(0.5533), ".553"),
+        (words.fraction(-0.05, 2), "-.05"),
+        (words.fraction(1.0, 2), "1.00"),
+        (words.percent(0.853), "85 %"),
+        (words.points(0.004), "0.4 points"),
+        (words.points(0.01), "1 point"),
+        (words.bytes_text(5_452), "5.45 kB"),
+        (words.bytes_text(999), "999 B"),
+        (words.seconds_text(123), "2 min 3 s"),
+        (words.seconds_text(0.0042), "4.2 ms"),
+        (words.microseconds_text(1_310), "1.31 ms"),
+        (words.amount(78.0, "us"), "78 µs"),
+        (words.count_word(3), "three"),
+        (words.plural(1, "sample"), "1 sample"),
+        (words.shorten("temperature", 5), "temp…"),
+        (words.share_word(0.26), "a quarter"),
+        (words.share_word(0.05), "5 %"),
+    ],
+)
+def test_words(got: str, expected: str) -> None:
+    assert got == expected
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_any_number_is_short(value: float) -> None:
+    assert 0 < len(words.number(value)) <= 10
+
+
+def test_wilson_holds_the_share_and_known_values() -> None:
+    low, high = wilson(8, 10)
+    assert low == pytest.approx(0.4902, abs=1e-4)
+    assert high == pytest.approx(0.9433, abs=1e-4)
+    assert wilson(0, 0) == (0.0, 1.0)
+    assert wilson(10, 10)[1] == pytest.approx(1.0)

@@ -1,0 +1,284 @@
+"""Makes docs/pipeline.md, the reference of a pipeline's TOML, from the schema and from the rooms' own files.
+
+    python tools/make_docs.py           writes the file
+    python tools/make_docs.py --check   exits with 1 when the file does not say what the code says
+
+Nothing is listed by hand: keys come from the structs, meanings from their docstrings, kinds from the folders.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgewright.profiles.catalogue import listing as profiles
+from edgewright.profiles.catalogue import load_profile
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.config import PipelineConfig
+
+TARGET = Path(__file__).resolve().parent.parent / "docs" / "pipeline.md"
+WIDTH = 100
+
+# Room, object, title, and the sentence above its kinds.
+ROOMS = (
+    ("edgewright.data.sources", "SOURCE", "Sources: `[data]`", "Where rows come from; the table's `kind`."),
+    ("edgewright.data.sets", "SET", "Public sets: `[data]`", "Loaders for public data sets; the table's `kind`."),
+    ("edgewright.preprocessing", "STAGE", "Preprocessing: `[[stages]]`", "Stages, in the order they are written."),
+    ("edgewright.features", "STAGE", "Features: `[[stages]]`", "Stages that make or choose columns."),
+    ("edgewright.models.nn", "LAYER", "Layers: `[[model.layers]]`", "The output layer is added by itself."),
+    ("edgewright.training.augmentations", "AUGMENTATION", "Augmentations: `[[training.augment]]`",
+     "Changed copies of training windows; the table's `kind`."),
+)  # fmt: skip
+NAMED = (
+    ("edgewright.models", "MODEL", "Models: `model.kind`"),
+    ("edgewright.training.optimisers", "OPTIMISER", "Optimisers: `training.optimiser`"),
+)
+
+# Values of the example where a key has no default or its default is that it is left out.
+EXAMPLE: dict[str, Any] = {
+    "name": "example",
+    "title": "Every key of a pipeline",
+    "data": {"kind": "csv", "path": "readings.csv", "target": "label", "group": "person"},
+    "window.step": 25,
+    "window.samples": 50,
+    "scaling.rows": [1000, 10000],
+    "scaling.architectures": {
+        "small": [{"kind": "dense", "units": 50}, {"kind": "dense", "units": 50}],
+        "large": [{"kind": "dense", "units": 200}, {"kind": "dense", "units": 200}],
+    },
+    "stages": [{"kind": "impute"}, {"kind": "scale"}, {"kind": "flatten"}, {"kind": "select", "k": 10}],
+    "training.augment": [{"kind": "noise"}],
+}
+NO_DEFAULT = msgspec.NODEFAULT
+
+
+def meanings(struct: type) -> dict[str, str]:
+    """Meaning of each field from the `Attributes:` of the struct's docstring and its bases'."""
+    found: dict[str, str] = {}
+    for one in reversed(struct.__mro__):
+        text = textwrap.dedent("    " + (one.__doc__ or ""))
+        block = re.split(r"\n\s*Attributes:\n", text)
+        if len(block) < 2 or one.__module__ == "builtins":
+            continue
+        entries = re.split(r"\n(?=    \S|        [\w, ]+:)", "\n" + block[1].split("\n\n")[0])
+        for entry in entries:
+            found.update(_entry(" ".join(entry.split())))
+    return found
+
+
+def _entry(entry: str) -> Iterator[tuple[str, str]]:
+    """'a, b: text; c: text' as pairs."""
+    names, _, text = entry.partition(":")
+    if text and re.fullmatch(r"[\w, ]+", names):
+        for name in names.split(","):
+            yield name.strip(), text.strip()
+
+
+def summary(struct: object) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((struct.__doc__ or "").split("\n\n")[0].split())
+
+
+def type_text(kind: msgspec.inspect.Type) -> str:
+    """A type in the words of a reader of TOML."""
+    words = {
+        msgspec.inspect.BoolType: "true or false",
+        msgspec.inspect.AnyType: "anything",
+        msgspec.inspect.DictType: "table",
+        msgspec.inspect.StructType: "table",
+        msgspec.inspect.NoneType: "nothing",
+    }
+    if isinstance(kind, msgspec.inspect.Metadata):
+        return type_text(kind.type)
+    if isinstance(kind, msgspec.inspect.IntType | msgspec.inspect.FloatType):
+        word = "whole number" if isinstance(kind, msgspec.inspect.IntType) else "number"
+        return word + limits(kind)
+    if isinstance(kind, msgspec.inspect.StrType):
+        return f"text matching `{kind.pattern}`" if kind.pattern else "text"
+    if isinstance(kind, msgspec.inspect.LiteralType):
+        return " or ".join(f"`{_toml(value)}`" for value in sorted(kind.values, key=str))
+    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+        return f"list of {type_text(kind.item_type)}"
+    if isinstance(kind, msgspec.inspect.TupleType):
+        return "list of " + ", ".join(type_text(item) for item in kind.item_types)
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return " or ".join(type_text(t) for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
+    return next((word for one, word in words.items() if isinstance(kind, one)), type(kind).__name__)
+
+
+def limits(kind: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    """', above 0, at most 100'."""
+    named = (("above", kind.gt), ("at least", kind.ge), ("below", kind.lt), ("at most", kind.le))
+    return "".join(f", {word} {value:g}" for word, value in named if value is not None)
+
+
+def _struct(kind: msgspec.inspect.Type) -> type | None:
+    """The struct of a table, also where it may be left out."""
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return next((s for s in map(_struct, kind.types) if s is not None), None)
+    return kind.cls if isinstance(kind, msgspec.inspect.StructType) else None
+
+
+def fields(struct: type) -> Iterator[tuple[msgspec.inspect.Field, Any]]:
+    """Fields of a struct with their defaults (`NO_DEFAULT` where one must be given)."""
+    info = msgspec.inspect.type_info(struct)
+    assert isinstance(info, msgspec.inspect.StructType)  # noqa: S101 - a struct's info is a struct's
+    for field in info.fields:
+        default = field.default
+        if default is NO_DEFAULT and field.default_factory is not NO_DEFAULT:
+            default = field.default_factory()
+        yield field, default
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401 - any value of a TOML
+    """A value as TOML on one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key} = {_toml(one)}" for key, one in value.items())
+        return "{ " + inside + " }" if inside else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e15:
+        return f"{value:.1f}"
+    return str(value)
+
+
+def key_table(struct: type) -> list[str]:
+    """A Markdown table of a struct's keys."""
+    rows = list(fields(struct))
+    if not rows:
+        return ["No keys.", ""]
+    told = meanings(struct)
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for field, default in rows:
+        if default is NO_DEFAULT:
+            shown = "must be given"
+        elif default is None:
+            shown = "left out"
+        else:
+            shown = "a table of defaults" if isinstance(default, msgspec.Struct) else f"`{_toml(default)}`"
+        cells = (f"`{field.encode_name}`", type_text(field.type), shown, told.get(field.name, ""))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return [*lines, ""]
+
+
+def _comment(text: str) -> list[str]:
+    return [f"# {line}" for line in textwrap.wrap(text, WIDTH - 2)]
+
+
+def example(struct: type = PipelineConfig, path: str = "") -> list[str]:
+    """The TOML with every key of the schema at its default, plain values first because TOML wants it so."""
+    told, plain, tables = meanings(struct), [], []
+    for field, default in fields(struct):
+        name = f"{path}.{field.encode_name}".lstrip(".")
+        meaning = told.get(field.name, "")
+        value = EXAMPLE.get(name, default)
+        inner = _struct(field.type)
+        if inner is not None:
+            tables += ["", *_comment(meaning), f"[{name}]", *example(inner, name)]
+        elif name == "data":
+            tables += ["", *_comment(meaning), "[data]", *(f"{key} = {_toml(one)}" for key, one in value.items())]
+        elif name == "stages":
+            tables += ["", *_comment(meaning), *_stages(value)]
+        else:
+            said = f" Default: {_toml(default)}." if name in EXAMPLE and default not in (NO_DEFAULT, None) else ""
+            said = " Left out by default." if default is None else said
+            plain += [*_comment(f"{type_text(field.type)}: {meaning}{said}"), f"{field.encode_name} = {_toml(value)}"]
+    return [*plain, *tables]
+
+
+def _stages(stages: Sequence[dict[str, Any]]) -> list[str]:
+    """Stages of the example, with all of their keys that have a value."""
+    lines: list[str] = []
+    for stage in stages:
+        room = next(r for r, a, *_ in ROOMS if a == "STAGE" and stage["kind"] in listing(r, a))
+        lines += ["", "[[stages]]", f"kind = {_toml(stage['kind'])}"]
+        struct = find(room, stage["kind"], "STAGE", "stage").config
+        told = meanings(struct)
+        for field, default in fields(struct):
+            value = stage.get(field.encode_name, default)
+            if value is not None and value is not NO_DEFAULT:
+                meaning = f"{type_text(field.type)}: {told.get(field.name, '')}"
+                lines += [*_comment(meaning), f"{field.encode_name} = {_toml(value)}"]
+    return lines
+
+
+def schema_tables(struct: type = PipelineConfig, path: str = "") -> list[str]:
+    """A heading and a table for the pipeline and for every table inside it."""
+    heading = f"## `[{path}]`" if path else "## At the top"
+    lines = [heading, "", summary(struct), "", *key_table(struct)]
+    for field, _ in fields(struct):
+        inner = _struct(field.type)
+        if inner is not None:
+            lines += schema_tables(inner, f"{path}.{field.encode_name}".lstrip("."))
+    return lines
+
+
+def room_tables() -> list[str]:
+    """Every kind of every room with its keys."""
+    lines: list[str] = []
+    for room, attribute, title, sentence in ROOMS:
+        kinds = listing(room, attribute)
+        lines += [f"## {title}", "", sentence if kinds else "None yet.", ""]
+        for kind in kinds:
+            part = find(room, kind, attribute, "part")
+            lines += [f"### `{kind}`", "", getattr(part, "title", "") or summary(part.config), ""]
+            formula = getattr(part, "formula", "")
+            if isinstance(formula, str) and formula:
+                lines += [f"Formula: `{formula}`", ""]
+            lines += key_table(part.config)
+    for room, attribute, title in NAMED:
+        kinds = listing(room, attribute)
+        lines += [f"## {title}", ""]
+        lines += [f"- `{kind}`: {summary(importlib.import_module(f'{room}.{kind}'))}" for kind in kinds]
+        lines += [""]
+    lines += ["## Profiles: `device.profile`", ""]
+    return [*lines, *(f"- `{name}`: {load_profile(name).description}" for name in profiles()), ""]
+
+
+def document() -> str:
+    """The whole of docs/pipeline.md."""
+    lines = [
+        "# A pipeline's TOML",
+        "",
+        "Made by `python tools/make_docs.py` from the schema and the parts themselves: change those, not this file.",
+        "",
+        "A key that is left out takes its default; a key that does not exist is refused by name. Any key can be given",
+        "on the command line: `edgewright run FILE.toml --set training.epochs=30`.",
+        "",
+        "## Example with every key",
+        "",
+        "```toml",
+        *example(),
+        "```",
+        "",
+        *schema_tables(),
+        *room_tables(),
+    ]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip() + "\n")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Writes or checks the file; gives the exit status."""
+    text = document()
+    if "--check" in arguments:
+        if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
+            return 0
+        print(f"{TARGET.name} is out of date: run python tools/make_docs.py", file=sys.stderr)
+        return 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
