@@ -68,6 +68,24 @@ class DataSet(msgspec.Struct, frozen=True, kw_only=True):
     citation: str = ""
 
 
+class TextSet(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of text: sentences with their labels, questions with their answers.
+
+    Attributes:
+        name: of the set.
+        columns: names of the columns, in order.
+        rows: each as long as `columns`.
+        origin, licence, citation: as in `DataSet`.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    origin: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
     """What a pipeline is fitted on: rows or windows, each with its target, group and place.
 

@@ -1,0 +1,201 @@
+"""What the loaders of public sets share: finding files in a folder, reading tables, making recordings."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Column, Floats, Labels, Recording
+from edgewright.schema.errors import InputError
+
+
+def find_files(folder: Path, *patterns: str) -> list[Path]:
+    """Files below a folder whose name matches one of the patterns, in order of their path; packed or not.
+
+    A pattern such as `*.csv` also finds `*.csv.gz` and `*.csv.xz`. Only the name is matched, so that the layout of
+    an archive (a folder in a folder) does not matter.
+    """
+    found = {p for pattern in patterns for end in ("", ".gz", ".xz") for p in folder.rglob(pattern + end)}
+    return sorted(p for p in found if p.is_file())
+
+
+def need_files(folder: Path, *patterns: str) -> list[Path]:
+    """`find_files`, at least one.
+
+    Raises:
+        InputError: naming the folder and the patterns.
+    """
+    if not folder.is_dir():
+        raise InputError("a folder of a public set", "no such folder", str(folder), "Name the folder with --from PATH")
+    found = find_files(folder, *patterns)
+    if not found:
+        raise InputError(f"files named {' or '.join(patterns)}", "none", str(folder), "Is it the folder of this set?")
+    return found
+
+
+def stem(path: Path) -> str:
+    """Name of a file without packing and ending: 'a.csv.gz' gives 'a'."""
+    name = path.name
+    for end in (".gz", ".xz"):
+        name = name.removesuffix(end)
+    return name.rsplit(".", 1)[0]
+
+
+def read_bytes(path: Path) -> bytes:
+    """Contents of a file, unpacked when its name ends in .gz or .xz.
+
+    Raises:
+        InputError: when the packed file is damaged.
+    """
+    raw = path.read_bytes()
+    try:
+        if path.suffix == ".gz":
+            return gzip.decompress(raw)
+        if path.suffix == ".xz":
+            return lzma.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise InputError(f"a whole {path.suffix} file", str(error), str(path), "Fetch it again") from None
+    return raw
+
+
+def read_text(path: Path) -> str:
+    """Text of a file in UTF-8, or in Latin-1 where it is not UTF-8."""
+    raw = read_bytes(path)
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def read_table(
+    path: Path,
+    *,
+    separator: str = ",",
+    names: Sequence[str] = (),
+    skip: int = 0,
+    nulls: Sequence[str] = ("", "?", "NaN", "nan", "NA"),
+) -> pl.DataFrame:
+    """A table of text columns.
+
+    Args:
+        path: the file.
+        separator: between values; one blank also stands for runs of blanks and for blanks at the ends of lines.
+        names: of the columns when the file has no header.
+        skip: lines before the header or the rows.
+        nulls: texts that stand for a missing value.
+
+    Raises:
+        InputError: when the file is no such table.
+    """
+    raw = read_bytes(path)
+    if separator == " ":
+        raw = b"\n".join(b" ".join(line.split()) for line in raw.splitlines())
+    try:
+        table = pl.read_csv(
+            io.BytesIO(raw),
+            separator=separator,
+            has_header=not names,
+            skip_rows=skip,
+            infer_schema=False,
+            null_values=list(nulls),
+        )
+    except pl.exceptions.PolarsError as error:
+        raise InputError("a table", str(error).splitlines()[0], str(path)) from None
+    if names:
+        if table.width != len(names):
+            raise InputError(f"{len(names)} columns", str(table.width), str(path))
+        table.columns = list(names)
+    return table
+
+
+def numbers(table: pl.DataFrame, names: Sequence[str], path: Path) -> Floats:
+    """Columns of a table as float32, shape (rows, len(names)), NaN where missing.
+
+    Raises:
+        InputError: for an absent column, or text where a number should be; names the row.
+    """
+    absent = [n for n in names if n not in table.columns]
+    if absent:
+        raise InputError(f"a column {absent[0]!r}", ", ".join(table.columns), str(path))
+    out = np.empty((table.height, len(names)), dtype=np.float32)
+    for i, name in enumerate(names):
+        column = table[name]
+        if column.dtype == pl.String:
+            column = column.str.strip_chars()
+        parsed = column.cast(pl.Float64, strict=False)
+        bad = (parsed.is_null() & column.is_not_null()).arg_true()
+        if len(bad):
+            got = repr(column[int(bad[0])])
+            raise InputError("a number", got, f"{path} row {int(bad[0]) + 1}, column {name}")
+        out[:, i] = parsed.fill_null(float("nan")).to_numpy()
+    return out
+
+
+def texts(table: pl.DataFrame, name: str) -> Labels:
+    """A column as text, empty where missing."""
+    return np.array(table[name].cast(pl.String).fill_null("").to_list(), dtype=np.str_)
+
+
+def seconds(table: pl.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
+    """A column of date and time as seconds from the first row.
+
+    Raises:
+        InputError: when a row is no date and time.
+    """
+    moments = table[name].str.strip_chars().str.to_datetime(time_unit="us", strict=False)
+    if moments.null_count():
+        bad = int(moments.is_null().arg_true()[0])
+        raise InputError("a date and time", repr(table[name][bad]), f"{path} row {bad + 1}, column {name}")
+    micro = moments.to_physical().to_numpy()
+    return np.asarray(micro - micro[0], dtype=np.float64) / 1e6
+
+
+def same(text: str, rows: int) -> Labels:
+    """One text for all rows; takes no memory by row."""
+    return np.broadcast_to(np.array(text), (rows,))
+
+
+def columns(unit: str, *names: str, minimum: float | None = None, maximum: float | None = None) -> tuple[Column, ...]:
+    """Columns of one unit and range."""
+    return tuple(Column(name=n, unit=unit, minimum=minimum, maximum=maximum) for n in names)
+
+
+def by_group(values: Floats, target: Any, groups: Labels, prefix: str) -> tuple[Recording, ...]:  # noqa: ANN401 - labels or amounts
+    """One recording for each group, in the order the groups appear; rows keep their order."""
+    names, first = np.unique(groups, return_index=True)
+    recordings = []
+    for name in names[np.argsort(first)]:
+        mine = groups == name
+        recordings.append(
+            Recording(
+                name=f"{prefix}{name}",
+                values=values[mine],
+                target=target[mine],
+                groups=same(str(name), int(mine.sum())),
+            )
+        )
+    return tuple(recordings)
+
+
+def table_by_rows(raw: bytes, width: int, path: Path) -> NDArray[np.float64]:
+    """Numbers separated by blanks or line ends, shape (rows, width).
+
+    Raises:
+        InputError: for text, or a number of values that is no multiple of `width`.
+    """
+    try:
+        flat = np.array(raw.split(), dtype=np.float64)
+    except ValueError as error:
+        raise InputError("numbers", str(error), str(path)) from None
+    if flat.size == 0 or flat.size % width:
+        raise InputError(f"{width} numbers a line", f"{flat.size} numbers in all", str(path))
+    return flat.reshape(-1, width)
