@@ -64,6 +64,9 @@ def _fast(block: Block, plan: Plan) -> Cells | None:
     data, width = block.data, len(plan.columns)
     if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
         return None
+    if width == 1 and b" " in data:
+        # A line of blanks is no row; only the exact way knows it from a missing cell.
+        return None
     raw = np.frombuffer(data, np.uint8)
     found = np.flatnonzero((raw == ord(plan.delimiter)) | (raw == 10))
     if found.size % width:

@@ -67,8 +67,11 @@ def read_header(block: Block, name: str, delimiter: str | None, columns: Sequenc
     first = _first(block, found, name, 2)
     if columns is not None:
         return Header(_checked(tuple(columns), name, 1), found), block
+    if not first:
+        raise InputError("a header line and rows", "blank lines", name)
     line, cells = first[0]
-    names = tuple(cell.strip() for cell in cells)
+    # A quoted name may hold line breaks; messages and tables want it on one line.
+    names = tuple(" ".join(cell.split()) for cell in cells)
     after = first[1][0] if len(first) > 1 else None
     if len(first) > 1 and len(first[1][1]) == len(names) + 1:
         # R writes row numbers without a name for their column.
@@ -98,6 +101,8 @@ def _sniff(block: Block, name: str, headless: bool) -> str:
             widths = [len(cells) for _, cells in _first(block, delimiter, name, _SNIFFED_ROWS)]
         except InputError:
             continue
+        if not widths:
+            raise InputError("a header line and rows", "blank lines", name)
         most[delimiter] = widths[0]
         rows = set(widths) if headless else set(widths[1:]) or {widths[0]}
         if widths[0] > 1 and (rows == {widths[0]} or rows == {widths[0] + 1}):

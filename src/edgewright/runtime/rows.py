@@ -49,6 +49,7 @@ def read_csv(
     text_columns: Collection[str] = (),
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
+    only_columns: Collection[str] | None = None,
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Rows:
@@ -62,6 +63,7 @@ def read_csv(
         text_columns: read as text.
         float64_columns: numbers that need float64, times for example; they are not part of `values`.
         ignored_columns: not read at all, whatever they hold.
+        only_columns: all others are not read either.
         delimiter: None finds it among comma, semicolon, tab and bar.
         columns: names of the columns, for a file without a header line.
 
@@ -78,6 +80,7 @@ def read_csv(
             text_columns=text_columns,
             float64_columns=float64_columns,
             ignored_columns=ignored_columns,
+            only_columns=only_columns,
             delimiter=delimiter,
             columns=columns,
         )
@@ -103,6 +106,7 @@ def iter_csv(
     text_columns: Collection[str] = (),
     float64_columns: Collection[str] = (),
     ignored_columns: Collection[str] = (),
+    only_columns: Collection[str] | None = None,
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Iterator[Rows]:
@@ -119,7 +123,10 @@ def iter_csv(
         if opening.data.lstrip(b"\n").count(b"\n") > 1:
             break
     header, rest = read_header(opening, name, delimiter, columns)
-    plan = _plan(header, name, set(text_columns), set(float64_columns), set(ignored_columns))
+    ignored = set(ignored_columns)
+    if only_columns is not None:
+        ignored |= set(header.names) - set(only_columns)
+    plan = _plan(header, name, set(text_columns), set(float64_columns), ignored)
     seen = False
     for block in _chain(rest, stream):
         cells = parse(block, plan)
