@@ -107,7 +107,7 @@ def type_text(kind: msgspec.inspect.Type) -> str:
     if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
         return f"list of {type_text(kind.item_type)}"
     if isinstance(kind, msgspec.inspect.TupleType):
-        return "list of " + ", ".join(type_text(item) for item in kind.item_types)
+        return "[" + ", ".join(type_text(item) for item in kind.item_types) + "]"
     if isinstance(kind, msgspec.inspect.UnionType):
         return " or ".join(type_text(t) for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
     return next((word for one, word in words.items() if isinstance(kind, one)), type(kind).__name__)
@@ -124,6 +124,17 @@ def _struct(kind: msgspec.inspect.Type) -> type | None:
     if isinstance(kind, msgspec.inspect.UnionType):
         return next((s for s in map(_struct, kind.types) if s is not None), None)
     return kind.cls if isinstance(kind, msgspec.inspect.StructType) else None
+
+
+def tables_in(kind: msgspec.inspect.Type) -> list[type]:
+    """Structs inside lists and alternatives, in the order they are written."""
+    if isinstance(kind, msgspec.inspect.StructType):
+        return [kind.cls]
+    if isinstance(kind, msgspec.inspect.UnionType):
+        return [one for inner in kind.types for one in tables_in(inner)]
+    if isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+        return tables_in(kind.item_type)
+    return []
 
 
 def fields(struct: type) -> Iterator[tuple[msgspec.inspect.Field, Any]]:
@@ -236,7 +247,11 @@ def room_tables() -> list[str]:
             formula = getattr(part, "formula", "")
             if isinstance(formula, str) and formula:
                 lines += [f"Formula: `{formula}`", ""]
+            lines += [f"From <{part.homepage}>. Licence: {part.licence}.", ""] if attribute == "SET" else []
             lines += key_table(part.config)
+            for field, _ in fields(part.config):
+                for inner in tables_in(field.type):
+                    lines += [f"A table of `{field.encode_name}`: {summary(inner)}", "", *key_table(inner)]
     for room, attribute, title in NAMED:
         kinds = listing(room, attribute)
         lines += [f"## {title}", ""]
