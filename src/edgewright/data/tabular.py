@@ -18,8 +18,15 @@ from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _BRACKETS = re.compile(r"[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
-# A unit is declared or written in brackets; words in brackets that are no unit ('mean', '1') stay what they are.
-_UNIT = re.compile(r"^(?:°?[CFK]|%|[munkMGµ]?[A-Za-zΩ°]{1,4}(?:[/·*][A-Za-z0-9²^]{1,6})?[²2]?|m/s²|m/s\^2|m/s2)$")
+# Words in brackets that are no unit ('mean', '12') stay part of the name only.
+_UNITS = frozenset(
+    re.split(
+        " ",
+        "C °C K F °F % g mg m/s² m/s2 m/s^2 m/s mm/s rad/s deg/s °/s dps V mV kV A mA W mW kW Wh kWh J Hz kHz rpm "
+        "1/min h min s ms us µs m mm cm km Pa hPa kPa MPa bar mbar lux lx ppm ppb µg/m³ N Nm kg l/min l/h m³/h dB uT µT "
+        "T Ω ohm",
+    )
+)
 
 
 class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -195,7 +202,7 @@ def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:
 def unit_in(name: str) -> str:
     """The unit in brackets at the end of a column's name; empty when there is none."""
     found = _BRACKETS.search(name)
-    return found[1] if found and _UNIT.match(found[1]) else ""
+    return found[1] if found and found[1] in _UNITS else ""
 
 
 def _named(table: Table, column: str) -> Labels | None:

@@ -232,7 +232,8 @@ def _json(data: bytes, where: str) -> Any:  # noqa: ANN401 - any JSON
         byte = int(position) if position.isdigit() else len(data)
         line = data[:byte].count(b"\n") + 1
         column = byte - (data.rfind(b"\n", 0, byte) + 1) + 1
-        raise InputError("JSON", text.partition(" (byte")[0], f"{where} line {line}, column {column}") from error
+        got = text.partition(" (byte")[0].removeprefix("JSON is malformed: ")
+        raise InputError("JSON", got, f"{where} line {line}, column {column}") from error
 
 
 def _cbor(data: bytes, where: str) -> Any:  # noqa: ANN401 - any CBOR

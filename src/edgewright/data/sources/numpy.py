@@ -90,10 +90,9 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
     try:
         if path.suffix == ".npy":
             others = {key: path.parent / key for key in wanted[1:] if (path.parent / key).is_file()}
-            return {config.x: np.load(path, allow_pickle=False)} | {
-                key: np.load(file, allow_pickle=False) for key, file in others.items()
-            }
-        with np.load(path, allow_pickle=False) as archive:
+            return {key: _array(file) for key, file in {config.x: path, **others}.items()}
+        # Opened here: numpy leaves a file open whose ZIP directory it cannot read.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if config.x not in archive.files:
                 raise UnknownNameError("array", config.x, archive.files, str(path))
             defaults = NumpyConfig()
@@ -106,6 +105,12 @@ def _arrays(path: Path, config: NumpyConfig) -> dict[str, Any]:
         raise InputError(
             "arrays of numbers or text that numpy.save or numpy.savez wrote", str(error).splitlines()[0], str(path)
         ) from error
+
+
+def _array(file: Path) -> Any:  # noqa: ANN401 - any array
+    """The array of an .npy file."""
+    with file.open("rb") as stream:
+        return np.load(stream, allow_pickle=False)
 
 
 def _numbers(array: Any, where: str) -> Any:  # noqa: ANN401 - any array

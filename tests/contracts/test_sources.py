@@ -1,0 +1,91 @@
+"""Every file of `data/sources` keeps the contract of a source, found by listing the folder."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.load import SOURCES, load_data
+from edgewright.runtime.catalogue import find, listing, names
+from edgewright.schema.data import DataSet
+from edgewright.schema.errors import InputError, UnknownNameError
+
+KINDS = listing(SOURCES, "SOURCE")
+
+
+def _source(kind: str) -> Source[Any]:
+    source = find(SOURCES, kind, "SOURCE", "source")
+    assert isinstance(source, Source)
+    return source
+
+
+def _makes_its_own(source: Source[Any]) -> bool:
+    """A simulator needs no path: it says nothing about files."""
+    return not source.suffixes and "path" not in inspect.getsource(source.load)
+
+
+def test_every_module_is_a_source() -> None:
+    assert set(KINDS) == set(names(SOURCES))
+    assert {"csv", "parquet", "numpy", "wav", "folder", "edge_impulse"} <= set(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_config_is_frozen_and_refuses_unknown_keys(kind: str) -> None:
+    config = _source(kind).config
+    assert issubclass(config, SourceConfig)
+    with pytest.raises(AttributeError):
+        setattr(config(), "path", "elsewhere")  # noqa: B010 - assigning is what must fail
+    with pytest.raises(UnknownNameError) as caught:
+        load_data({"kind": kind, "pathh": "x"}, seed=0, where="p.toml [data]")
+    assert "Did you mean 'path'? - at p.toml [data]" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_docstring_describes_every_field(kind: str) -> None:
+    config = _source(kind).config
+    told: set[str] = set()
+    for base in config.__mro__:
+        if issubclass(base, SourceConfig):
+            told |= {
+                n.strip()
+                for line in re.findall(r"^\s+([a-z_, ]+):", inspect.getdoc(base) or "", re.M)
+                for n in line.split(",")
+            }
+    assert {field.name for field in msgspec.structs.fields(config)} <= told
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_missing_path_is_named(kind: str, tmp_path: Path) -> None:
+    source = _source(kind)
+    if _makes_its_own(source):
+        assert isinstance(source.load(source.config(), 0), DataSet)
+        return
+    path = str(tmp_path / "nowhere" / f"rows{source.suffixes[0] if source.suffixes else ''}")
+    with pytest.raises(InputError) as caught:
+        source.load(source.config(path=path), 0)
+    assert path in str(caught.value)
+    with pytest.raises(InputError):
+        source.load(source.config(), 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_without_data_is_refused(kind: str, tmp_path: Path) -> None:
+    source = _source(kind)
+    if _makes_its_own(source):
+        assert source.suffixes == ()
+        return
+    (tmp_path / "notes.md").write_text("nothing to read\n")
+    with pytest.raises(InputError) as caught:
+        source.load(source.config(path=str(tmp_path)), 0)
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_suffixes_belong_to_one_source_each() -> None:
+    suffixes = [suffix for kind in KINDS for suffix in _source(kind).suffixes]
+    assert len(suffixes) == len(set(suffixes))

@@ -1,0 +1,91 @@
+"""Times and targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgewright.data.clock import TimeUnit, common_rate, rate_of, read_clock, tidy_rate
+from edgewright.data.targets import as_text, class_codes, class_names, encode_target, read_target, task_of
+from edgewright.schema.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "unit", "seconds"),
+    [
+        (["0", "0.5"], "t", "auto", [0, 0.5]),
+        (["1700000000000", "1700000000020"], "t", "auto", [0, 0.02]),
+        (["1700000000000000000", "1700000000020000000"], "t", "auto", [0, 0.02]),
+        (["0", "20"], "time_ms", "auto", [0, 0.02]),
+        (["0", "20"], "timestamp [us]", "auto", [0, 2e-5]),
+        (["0", "20"], "t", "ms", [0, 0.02]),
+        (["2024-05-01 12:00:00", "2024-05-01 12:01:00"], "date", "auto", [0, 60]),
+        (["2024-05-01T12:00:00+02:00", "2024-05-01T10:00:01Z"], "date", "auto", [0, 1]),
+    ],
+)
+def test_times_become_relative_seconds(text: list[str], column: str, unit: TimeUnit, seconds: list[float]) -> None:
+    clock = read_clock(np.array(text), column=column, unit=unit, place=str)
+    assert clock.seconds.dtype == np.float64
+    np.testing.assert_allclose(clock.seconds, seconds, atol=2e-7)
+
+
+def test_rate_ignores_gaps_jitter_and_coarse_clocks() -> None:
+    rng = np.random.default_rng(1)
+    time = np.arange(1000) / 52 + rng.normal(0, 0.001, 1000)
+    time[500:] += 7
+    assert rate_of(time) == pytest.approx(52, rel=0.003)
+    milliseconds = np.round(np.arange(5000) / 52, 3)  # steps of 19 and 20 ms: the median alone would say 52.6
+    assert rate_of(milliseconds) == pytest.approx(52, rel=1e-3)
+    assert rate_of(np.floor(np.arange(1000) / 50)) == pytest.approx(50, rel=0.06)
+    assert rate_of(np.zeros(5)) is None
+    assert rate_of(np.zeros(1)) is None
+    assert tidy_rate(49.999) == 50.0
+    assert tidy_rate(52.3) == 52.3
+
+
+def test_common_rate_names_the_two_recordings() -> None:
+    assert common_rate([("a", 50.0), ("b", 50.2), ("c", None)]) == pytest.approx(50.1)
+    assert common_rate([("a", None)]) is None
+    with pytest.raises(InputError, match=r"got 50 Hz and 52 Hz - at a and b"):
+        common_rate([("a", 50.0), ("b", 52.0)])
+
+
+def test_read_target() -> None:
+    np.testing.assert_array_equal(read_target(np.array(["1", " 2", "NA", ""])), [1, 2, np.nan, np.nan])
+    assert read_target(np.array(["1", "walk", "null"])).tolist() == ["1", "walk", ""]
+
+
+@pytest.mark.parametrize(
+    ("y", "task"),
+    [
+        (np.array(["a", "b"]), "classification"),
+        (np.array([True, False]), "classification"),
+        (np.arange(20.0), "classification"),
+        (np.arange(21.0), "regression"),
+        (np.array([0.5, 1.0]), "regression"),
+        (np.array([0.0, 1.0, np.nan]), "classification"),
+    ],
+)
+def test_task_of(y: NDArray[Any], task: str) -> None:
+    assert task_of(y, "auto") == task
+    assert task_of(y, "classification") == "classification"
+
+
+def test_text_cannot_be_regressed() -> None:
+    with pytest.raises(InputError, match="numbers in the target of a regression"):
+        encode_target(np.array(["a"]), "regression")
+
+
+def test_encode_target_and_codes() -> None:
+    y = encode_target(np.array([10.0, 2.0, np.nan, 2.0]), "auto")
+    assert y.tolist() == ["10", "2", "", "2"]
+    assert class_names(y) == ("2", "10")
+    assert class_codes(y, class_names(y)).tolist() == [1, 0, -1, 0]
+    assert encode_target(np.array([0, 1]), "regression").dtype == np.float64
+    assert as_text(np.array([True, False])).tolist() == ["true", "false"]
+    assert as_text(np.array([1.5, -2.0])).tolist() == ["1.5", "-2"]
+    assert class_codes(np.array(["x"]), ()).tolist() == [-1]
+    assert class_names(np.array(["walk", "run"])) == ("run", "walk")

@@ -1,0 +1,322 @@
+"""Parquet, NumPy, WAV, folders and Edge Impulse exports, in files as those tools write them."""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import wave
+import zipfile
+from pathlib import Path
+
+import cbor2
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright.data.load import load_data
+from edgewright.data.patterns import Meaning, read_name
+from edgewright.data.riff import read_wav
+from edgewright.schema.data import DataSet
+from edgewright.schema.errors import EdgewrightError, InputError
+
+
+def _load(kind: str, path: Path, **keys: object) -> DataSet:
+    return load_data({"kind": kind, "path": str(path), **keys}, seed=0)
+
+
+def _wav(samples: list[int], rate: int = 8000, channels: int = 1, width: int = 2) -> bytes:
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(b"".join(s.to_bytes(width, "little", signed=width > 1) for s in samples))
+    return stream.getvalue()
+
+
+def _riff(coding: int, bits: int, body: bytes, extension: bytes = b"") -> bytes:
+    form = struct.pack("<HHIIHH", coding, 1, 100, 100 * bits // 8, bits // 8, bits) + extension
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"note" + struct.pack("<I", 3) + b"odd\0"
+    chunks += b"data" + struct.pack("<I", len(body)) + body
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
+@pytest.mark.parametrize(
+    ("width", "samples", "values"),
+    [
+        (1, [0, 128, 255], [-1, 0, 127 / 128]),
+        (2, [-32768, 0, 16384], [-1, 0, 0.5]),
+        (3, [-8388608, 0, 4194304], [-1, 0, 0.5]),
+        (4, [-(1 << 31), 0, 1 << 30], [-1, 0, 0.5]),
+    ],
+)
+def test_pcm_is_scaled_to_one(width: int, samples: list[int], values: list[float]) -> None:
+    sound = read_wav(_wav(samples, width=width), "a.wav")
+    assert (sound.rate, sound.bits, sound.values.dtype.name) == (8000, 8 * width, "float32")
+    np.testing.assert_array_equal(sound.values[:, 0], np.array(values, dtype=np.float32))
+
+
+def test_floats_and_the_extensible_form() -> None:
+    body = np.array([0.25, -2.0], dtype="<f4").tobytes()
+    assert read_wav(_riff(3, 32, body), "a.wav").values.tolist() == [[0.25], [-2.0]]
+    extension = struct.pack("<HHIH", 22, 32, 4, 3) + bytes(14)
+    assert read_wav(_riff(0xFFFE, 32, body, extension), "a.wav").values.tolist() == [[0.25], [-2.0]]
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "expected a WAV file (RIFF ... WAVE), got an empty file - at a.wav"),
+        (b"ID3 is another format", "expected a WAV file"),
+        (
+            _wav([1] * 50)[:-7],
+            "expected 100 bytes of sound, got 93 bytes - at a.wav. The file is truncated: copy it again",
+        ),
+        (_wav([1])[:30], "a.wav"),
+        (_wav([]), "expected sound, got no samples"),
+        (_riff(2, 4, b"\0" * 8), "got coding 2 of 4 bit"),
+        (_riff(3, 32, np.array([np.nan], dtype="<f4").tobytes()), "expected finite samples"),
+    ],
+)
+def test_bad_wav_files(data: bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_wav(data, "a.wav")
+    assert message in str(caught.value)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.binary(max_size=60), st.integers(0, 60))
+def test_any_bytes_are_sound_or_a_clear_error(tail: bytes, cut: int) -> None:
+    for data in (b"RIFF\0\0\0\0WAVE" + tail, _wav([1, 2, 3])[:cut] + tail):
+        try:
+            assert len(read_wav(data, "x.wav").values)
+        except EdgewrightError as error:
+            assert "x.wav" in str(error)
+
+
+def test_wav_zip_with_a_name_pattern(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "sounds.zip", "w") as archive:
+        for name in ("3_ann_0.wav", "4_bob_1.wav", "__MACOSX/._4_bob_1.wav"):
+            archive.writestr(name, _wav([1, 2, 3]))
+    data = _load("wav", tmp_path / "sounds.zip", pattern="{label}_{speaker}_{index}")
+    assert [r.name for r in data.recordings] == ["3_ann_0.wav", "4_bob_1.wav"]
+    assert [r.target.tolist() for r in data.recordings] == [["3"] * 3, ["4"] * 3]
+    assert data.recordings[1].groups is not None
+    assert data.recordings[1].groups.tolist() == ["bob"] * 3
+    assert (data.rate, data.group_name, data.target_name) == (8000, "group", "label")
+    with pytest.raises(InputError, match=r"a name like \{label\}-\{index\}, got '3_ann_0' - at 3_ann_0\.wav"):
+        _load("wav", tmp_path / "sounds.zip", pattern="{label}-{index}")
+    (tmp_path / "broken.zip").write_bytes((tmp_path / "sounds.zip").read_bytes()[:100])
+    with pytest.raises(InputError, match="a whole ZIP file"):
+        _load("wav", tmp_path / "broken.zip")
+
+
+def test_wav_labels_from_folders_and_from_a_file(tmp_path: Path) -> None:
+    for name in ("yes/a.wav", "no/b.wav"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(_wav([1, 2, 3, 4]))
+    assert [r.target.tolist()[0] for r in _load("wav", tmp_path).recordings] == ["no", "yes"]
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,start,end,label,speaker\nyes/a.wav,0.00025,0.0004,loud,ann\nb.wav,0,1,quiet,bob\n")
+    data = _load("wav", tmp_path, labels=str(labels))
+    assert [r.target.tolist() for r in data.recordings] == [["quiet"] * 4, ["", "", "loud", "loud"]]
+    assert [str(r.groups[0]) for r in data.recordings if r.groups is not None] == ["bob", "ann"]
+
+
+def test_wav_files_must_agree(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(_wav([1, 2]))
+    (tmp_path / "b.wav").write_bytes(_wav([1, 2], rate=16000))
+    with pytest.raises(InputError, match=r"got 8000 Hz and 16000 Hz - at a\.wav and b\.wav"):
+        _load("wav", tmp_path)
+    (tmp_path / "b.wav").write_bytes(_wav([1, 2], channels=2))
+    with pytest.raises(InputError, match=r"1 channels as in a\.wav, got 2 - at b\.wav"):
+        _load("wav", tmp_path)
+
+
+def test_parquet_with_dates_truth_values_and_gaps(tmp_path: Path) -> None:
+    file = tmp_path / "rows.parquet"
+    frame = pl.DataFrame(
+        {
+            "a": [1, None, 3],
+            "b": [0.5, 1.5, 2.5],
+            "ok": [True, False, None],
+            "t": ["2024-01-01 00:00:0" + str(i) for i in range(3)],
+        }
+    )
+    frame.with_columns(pl.col("t").str.to_datetime()).write_parquet(file)
+    data = _load("parquet", file, target="ok", time="t")
+    assert data.recordings[0].target.tolist() == ["true", "false", ""]
+    np.testing.assert_array_equal(data.recordings[0].values, [[1, 0.5], [np.nan, 1.5], [3, 2.5]])
+    assert data.rate == 1.0
+    with pytest.raises(InputError, match=r"expected a column of numbers, got .* - at rows\.parquet column t"):
+        _load("parquet", file, target="ok")
+    with pytest.raises(InputError, match="Did you mean 'ok'"):
+        _load("parquet", file, target="okk")
+    file.write_bytes(file.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"a whole Parquet file, got .* - at rows\.parquet"):
+        _load("parquet", file)
+
+
+def test_numpy_tables_and_windows(tmp_path: Path) -> None:
+    file = tmp_path / "set.npz"
+    X = np.arange(24, dtype=np.float64).reshape(4, 2, 3)
+    np.savez(file, X=X, y=np.array([0, 1, 0, 1]), groups=np.array(["a", "a", "b", "b"]))
+    data = _load("numpy", file, rate=50, columns=["x", "y"])
+    assert len(data.recordings) == 4
+    np.testing.assert_array_equal(data.recordings[1].values, X[1].T)
+    assert data.recordings[3].target.tolist() == [1, 1, 1]
+    assert (data.rate, [c.name for c in data.columns]) == (50, ["x", "y"])
+    np.savez(file, X=X[:, 0], y=np.array(["p", "q", "p", "q"]))
+    data = _load("numpy", file)
+    assert data.recordings[0].target.tolist() == ["p", "q", "p", "q"]
+    assert data.recordings[0].groups is None
+    np.save(tmp_path / "X.npy", X[:, 0])
+    np.save(tmp_path / "t.npy", np.array([1.5, 2, 3, 4]))
+    assert _load("numpy", tmp_path / "X.npy", y="t.npy").recordings[0].target.tolist() == [1.5, 2, 3, 4]
+
+
+def test_bad_numpy_files(tmp_path: Path) -> None:
+    file = tmp_path / "set.npz"
+    for arrays, message in (
+        ({"X": np.zeros((3, 2)), "y": np.zeros(4)}, r"shape \(3,\), one for each row of X, got \(4,\) - at set.npz y"),
+        ({"x": np.zeros((3, 2))}, r"no array 'X'. Known: x"),
+        ({"X": np.array([["a"]])}, "expected numbers, got an array of type"),
+        ({"X": np.zeros((0, 2))}, r"got \(0, 2\)"),
+        ({"X": np.array([[1.0], [np.inf]])}, "an infinite value - at set.npz row 1, column x0"),
+        ({"X": np.array([[{}]], dtype=object)}, "arrays of numbers or text"),
+    ):
+        np.savez(file, **arrays)
+        with pytest.raises(InputError, match=message):
+            _load("numpy", file)
+    file.write_bytes(file.read_bytes()[:50])
+    with pytest.raises(InputError, match=r"set\.npz"):
+        _load("numpy", file)
+
+
+def test_a_folder_of_recordings_with_meaning_in_its_names(tmp_path: Path) -> None:
+    for name in ("walk/ann/1.csv", "sit/bob/1.csv"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).write_text("x,y\n1,2\n3,4\n")
+    pl.DataFrame({"y": [1], "x": [2]}).write_parquet(tmp_path / "sit" / "bob" / "2.parquet")
+    data = _load("folder", tmp_path, pattern="{label}/{person}/{index}", rate=10)
+    assert [r.name for r in data.recordings] == ["sit/bob/1.csv", "sit/bob/2.parquet", "walk/ann/1.csv"]
+    assert [str(r.target[0]) for r in data.recordings] == ["sit", "sit", "walk"]
+    assert [str(r.groups[0]) for r in data.recordings if r.groups is not None] == ["bob", "bob", "ann"]
+    assert data.recordings[1].values.tolist() == [[2, 1]]
+    (tmp_path / "labels.csv").write_text("file,label,session\nwalk/ann/1.csv,run,monday\n")
+    (walk,) = [r for r in _load("folder", tmp_path).recordings if r.name == "walk/ann/1.csv"]
+    assert walk.target.tolist() == ["run", "run"]
+    assert walk.sessions is not None
+    assert walk.sessions.tolist() == ["monday", "monday"]
+
+
+@pytest.mark.parametrize(
+    ("file", "pattern", "meaning"),
+    [
+        ("walk/a.csv", "", Meaning(label="walk")),
+        ("a_b-c_7.csv.gz", "{label}_{subject}_{n}", Meaning(label="a", group="b-c")),
+        ("exp01_user02.csv", "{session}_user{group}", Meaning(session="exp01", group="02")),
+        ("p1/walk/2.wav", "{person}/{label}/{n}", Meaning(label="walk", group="p1")),
+    ],
+)
+def test_name_patterns(file: str, pattern: str, meaning: Meaning) -> None:
+    assert read_name(file, pattern) == meaning
+
+
+@pytest.mark.parametrize("pattern", ["label", "{label}_{label}"])
+def test_a_pattern_needs_parts(pattern: str) -> None:
+    with pytest.raises(InputError, match="parts such as"):
+        read_name("a.csv", pattern)
+
+
+def _acquisition(
+    values: list[object], interval: float = 16.0, names: tuple[str, ...] = ("accX", "accY")
+) -> dict[str, object]:
+    sensors = [{"name": name, "units": "m/s2"} for name in names]
+    payload = {
+        "device_name": "aa:bb",
+        "device_type": "BOARD",
+        "interval_ms": interval,
+        "sensors": sensors,
+        "values": values,
+    }
+    return {"protected": {"ver": "v1", "alg": "none", "iat": 1700000000}, "signature": "00", "payload": payload}
+
+
+def _export(root: Path, labels: list[dict[str, object]]) -> None:
+    root.mkdir(exist_ok=True)
+    files = [{"name": str(f["path"]), "category": "training", "length": 1, **f} for f in labels]
+    (root / "info.labels").write_text(json.dumps({"version": 1, "files": files}))
+
+
+def test_an_edge_impulse_export_in_json_and_cbor(tmp_path: Path) -> None:
+    _export(tmp_path, [
+        {"path": "walk.1.json", "label": {"type": "label", "label": "walk"}, "metadata": {"person": "ann"}},
+        {"path": "mix.2.cbor", "category": "testing", "metadata": {"person": "bob"},
+         "label": {"type": "multi-label", "labels": [{"label": "sit", "startIndex": 0, "endIndex": 1}]}},
+    ])  # fmt: skip
+    (tmp_path / "walk.1.json").write_text(json.dumps(_acquisition([[1, 2.5], [3, None]])))
+    (tmp_path / "mix.2.cbor").write_bytes(cbor2.dumps(_acquisition([[1, 2], [3, 4], [5, 6]])))
+    data = _load("edge_impulse", tmp_path, group_key="person")
+    assert [r.target.tolist() for r in data.recordings] == [["walk", "walk"], ["sit", "sit", ""]]
+    np.testing.assert_array_equal(data.recordings[0].values, [[1, 2.5], [3, np.nan]])
+    assert (data.rate, data.group_name, data.columns[0].unit) == (62.5, "person", "m/s2")
+    assert len(_load("edge_impulse", tmp_path, category="testing").recordings) == 1
+
+
+def test_an_export_without_info_labels_is_labelled_by_names(tmp_path: Path) -> None:
+    (tmp_path / "training").mkdir()
+    single = _acquisition([1, 2, 3], names=("mic",))
+    (tmp_path / "training" / "noise.abc.json").write_text(json.dumps(single))
+    (recording,) = _load("edge_impulse", tmp_path, group_key="device_name").recordings
+    assert recording.values.tolist() == [[1], [2], [3]]
+    assert recording.target.tolist() == ["noise"] * 3
+    assert recording.groups is not None
+    assert recording.groups[0] == "aa:bb"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '{"payload":\n {"values": [1,,2]}}',
+            "expected JSON, got invalid character - at a.json line 2, column 16",
+        ),
+        ('{"payload": ', "expected JSON, got Input data was truncated - at a.json line 1"),
+        (
+            json.dumps(_acquisition([[1, 2], [3]])),
+            "expected 2 values, one for each sensor, got 1 - at a.json values[1]",
+        ),
+        (json.dumps(_acquisition([[1, "x"]])), "expected a number, got 'x' - at a.json values[0]"),
+        (json.dumps(_acquisition([])), "expected a list of rows in payload.values"),
+        (json.dumps(_acquisition([[1, 2]], interval=0)), "expected an interval above 0 ms"),
+        (json.dumps({"payload": {"interval_ms": 1}}), "expected the key `sensors`, got none - at a.json payload"),
+        (json.dumps(_acquisition([[1, 2]], interval=10)), "got 62.5 Hz and 100 Hz - at b.json and a.json"),
+        (
+            json.dumps(_acquisition([[1, 2]], names=("u", "v"))),
+            "the sensors accX, accY of b.json, got u, v - at a.json",
+        ),
+    ],
+)
+def test_bad_acquisition_files(tmp_path: Path, text: str, message: str) -> None:
+    _export(tmp_path, [{"path": p, "label": {"type": "label", "label": "x"}} for p in ("b.json", "a.json")])
+    (tmp_path / "b.json").write_text(json.dumps(_acquisition([[1, 2], [3, 4]])))
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError) as caught:
+        _load("edge_impulse", tmp_path)
+    assert message in str(caught.value)
+
+
+def test_broken_cbor_missing_files_and_paths_outside(tmp_path: Path) -> None:
+    _export(tmp_path, [{"path": "a.cbor"}])
+    with pytest.raises(InputError, match=r"no such file - at a\.cbor"):
+        _load("edge_impulse", tmp_path)
+    (tmp_path / "a.cbor").write_bytes(cbor2.dumps(_acquisition([[1, 2]]))[:-5])
+    with pytest.raises(InputError, match=r"a whole CBOR file, got .* - at a\.cbor"):
+        _load("edge_impulse", tmp_path)
+    _export(tmp_path, [{"path": "../a.cbor"}])
+    with pytest.raises(InputError, match=r"a path inside the export"):
+        _load("edge_impulse", tmp_path)
