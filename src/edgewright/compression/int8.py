@@ -1,0 +1,171 @@
+"""Post-training quantisation of the network part of a graph to signed bytes.
+
+The result is plain ONNX with QuantizeLinear and DequantizeLinear around every operator, so that any engine runs it and
+every scale and zero point can be read back from the graph. The rules are those LiteRT's integer kernels accept:
+activations asymmetric int8, weights symmetric int8, biases int32 with scale `input scale * weight scale`, pools that
+keep their scale, and raw outputs as int8. Float preprocessing before the boundary and softmax after the network stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression.compact import prune, shorten
+from edgewright.compression.ranges import SIGMOID, Grid, Method, grid, watch
+from edgewright.compression.section import FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
+from edgewright.compression.weights import PerChannel, to_integers
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Node
+
+
+def quantise(
+    graph: Graph,
+    calibration: NDArray[Any],
+    *,
+    method: Method = "minmax",
+    percentile: float = 99.99,
+    per_channel: PerChannel = "auto",
+) -> Graph:
+    """The int8 form of a graph.
+
+    Args:
+        graph: the whole float pipeline, with its boundary.
+        calibration: raw training rows or windows, as they arrive at the graph's input.
+        method: how ranges of activations are found, 'minmax' or 'percentile'.
+        percentile: share of values inside the range for 'percentile', in per cent.
+        per_channel: a scale for each output channel of the weights 'always', 'never', or where it pays ('auto').
+
+    Raises:
+        InputError: when there is no network after the boundary, an operator has no integer form, or ranges cannot
+            be found.
+    """
+    section = network_section(graph)
+    names = tuple(dict.fromkeys((section.start, *(node.outputs[0] for node in section.inside))))
+    ranges = watch(graph, names, calibration, method, percentile)
+    writer = _Writer(graph, section, ranges, per_channel)
+    writer.write()
+    whole = msgspec.structs.replace(
+        graph,
+        nodes=(*section.before, *writer.nodes, *section.after),
+        constants={**graph.constants, **writer.constants},
+    )
+    return shorten(prune(whole))
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A value as integers: the name of its int8 form, of its float form, and its grid."""
+
+    integers: str
+    floats: str
+    grid: Grid
+
+
+class _Writer:
+    """Writes the nodes of the integer part; the float form of every value keeps its name."""
+
+    def __init__(
+        self, graph: Graph, section: Section, ranges: dict[str, tuple[float, float]], per_channel: PerChannel
+    ) -> None:
+        self.graph, self.section, self.ranges, self.per_channel = graph, section, ranges, per_channel
+        self.nodes: list[Node] = []
+        self.constants: dict[str, Array] = {}
+        self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
+        self._held: dict[str, _Held] = {}
+
+    def write(self) -> None:
+        """Writes all nodes from the start of the section to its end."""
+        start = self.section.start
+        self._round(start, start, grid(*self.ranges[start]), f"{start}.f")
+        fused = self._fused()
+        for node in self.section.inside:
+            source = self._held.get(node.inputs[0])
+            value = node.outputs[0]
+            if node.op in WEIGHTED:
+                self._weighted(node, f"{value}.r" if value not in fused else value)
+                if value not in fused:
+                    self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
+            elif source is None:
+                # ReLU right after an operator with weights: one rounding for both, over the range after ReLU.
+                self._node(node.op, node.inputs, f"{value}.r", node)
+                self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
+            elif node.op in MOVES:
+                self._node(node.op, (source.integers, *node.inputs[1:]), f"{value}.q", node)
+                self._read(value, source.grid, value)
+            else:
+                self._node(node.op, (source.floats, *node.inputs[1:]), f"{value}.r", node)
+                chosen = SIGMOID if node.op in FIXED else source.grid if node.op in KEEPS else None
+                self._round(f"{value}.r", value, chosen or grid(*self.ranges[value]), value)
+
+    def _fused(self) -> frozenset[str]:
+        """Outputs of operators with weights that go to one ReLU and nowhere else."""
+        readers: dict[str, list[Node]] = {}
+        for node in self.graph.nodes:
+            for name in node.inputs:
+                readers.setdefault(name, []).append(node)
+        values = (node.outputs[0] for node in self.section.inside if node.op in WEIGHTED)
+        return frozenset(v for v in values if [reader.op for reader in readers.get(v, [])] == ["Relu"])
+
+    def _weighted(self, node: Node, output: str) -> None:
+        source = self._held[node.inputs[0]]
+        constants = self.graph.constants
+        for name in node.inputs[1:]:
+            if name and name not in constants:
+                raise InputError("constant weights", f"the value {name!r}", f"operator {node.op}")
+        if any(node.attributes.get(name, default) != default for name, default in _PLAIN.items()):
+            raise InputError("a Gemm without factors or transposed inputs", str(node.attributes), "int8")
+        bias = constants[node.inputs[2]] if len(node.inputs) > 2 and node.inputs[2] else None
+        turned = node.op == "Gemm" and not node.attributes.get("transB", 0)
+        axis = 1 if turned else 0
+        apart = int(str(node.attributes.get("group", 1))) > 1
+        made = to_integers(constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart)
+        along = {"axis": axis} if made.per_channel and axis != 1 else {}
+        weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along)
+        inputs = [source.floats, weights]
+        if made.bias is not None:
+            per_bias = {"axis": 0} if made.per_channel else {}
+            inputs.append(self._dequantised(self._constant(made.bias), made.bias_scale, f"{output}.b", per_bias))
+        self._node(node.op, tuple(inputs), output, node)
+
+    def _dequantised(self, integers: str, scale: Array, name: str, attributes: dict[str, int]) -> str:
+        """Reads integers whose zero point is 0, which ONNX takes for granted when it is left out."""
+        self.nodes.append(
+            Node(
+                op="DequantizeLinear",
+                inputs=(integers, self._constant(scale)),
+                outputs=(name,),
+                attributes=dict(attributes),
+            )
+        )
+        return name
+
+    def _round(self, source: str, value: str, chosen: Grid, floats: str) -> None:
+        inputs = (source, self._constant(np.asarray(chosen.scale, np.float32)), self._zero(chosen))
+        self.nodes.append(Node(op="QuantizeLinear", inputs=inputs, outputs=(f"{value}.q",)))
+        self._read(value, chosen, floats)
+
+    def _read(self, value: str, chosen: Grid, floats: str) -> None:
+        inputs = (f"{value}.q", self._constant(np.asarray(chosen.scale, np.float32)), self._zero(chosen))
+        self.nodes.append(Node(op="DequantizeLinear", inputs=inputs, outputs=(floats,)))
+        self._held[value] = _Held(f"{value}.q", floats, chosen)
+
+    def _zero(self, chosen: Grid) -> str:
+        return self._constant(np.asarray(chosen.zero, np.int8))
+
+    def _node(self, op: str, inputs: tuple[str, ...], output: str, like: Node) -> None:
+        self.nodes.append(Node(op=op, inputs=inputs, outputs=(output,), attributes=like.attributes))
+
+    def _constant(self, array: Array) -> str:
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self._shared:
+            self._shared[key] = f"k.{len(self._shared)}"
+            self.constants[self._shared[key]] = array
+        return self._shared[key]
+
+
+_PLAIN = {"alpha": 1.0, "beta": 1.0, "transA": 0}

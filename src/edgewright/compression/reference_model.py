@@ -1,0 +1,45 @@
+"""A large network to show what int8 saves where weights are nearly all of the file."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from edgewright.compression.int8 import quantise
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.schema.graph import Graph
+
+INPUTS, OUTPUTS, HIDDEN = 10, 3, 3
+
+
+def reference_graph(megabytes: float, seed: int = 0) -> Graph:
+    """A dense network with three hidden layers of equal width, normal weights, and about that many 10^6 bytes.
+
+    Args:
+        megabytes: size of its float32 parameters.
+        seed: of the weights.
+    """
+    # 4 bytes for each of 2 w² + (inputs + outputs + 3) w parameters, solved for the width w.
+    linear = INPUTS + OUTPUTS + HIDDEN
+    width = max(1, round((math.sqrt(linear**2 + 8 * megabytes * 250_000) - linear) / 4))
+    rng = np.random.default_rng(seed)
+    sizes = (INPUTS, *(width,) * HIDDEN, OUTPUTS)
+    builder = Builder("reference", (INPUTS,))
+    value = builder.input
+    builder.boundary(value)
+    for layer, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
+        weights = (rng.standard_normal((inputs, outputs)) * math.sqrt(2.0 / inputs)).astype(np.float32)
+        bias = (rng.standard_normal(outputs) * 0.01).astype(np.float32)
+        value = builder.op("Gemm", value, builder.constant(weights), builder.constant(bias))
+        value = builder.op("Relu", value) if layer <= HIDDEN else value
+    return builder.finish({"probabilities": (builder.op("Softmax", value, axis=1), "float32", (OUTPUTS,))})
+
+
+def reference_sizes(megabytes: float, *, seed: int = 0) -> tuple[int, int]:
+    """Bytes of the ONNX files of the float and the int8 form."""
+    graph = reference_graph(megabytes, seed)
+    samples = np.random.default_rng([seed, 1]).standard_normal((64, INPUTS)).astype(np.float32)
+    return len(to_onnx(graph)), len(to_onnx(quantise(graph, samples)))

@@ -1,0 +1,92 @@
+"""What a smaller form costs and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.graph import Graph
+from edgewright.schema.trace import Interval, VariantRecord
+
+
+def weight_bytes(graph: Graph) -> int:
+    """Bytes of the network's constants: weights and biases, and of an int8 form also its scales and zero points.
+
+    A constant counts once however many nodes read it. Constants of the preprocessing before the boundary do not
+    count, nor do those after the last operator with weights.
+    """
+    reached = {graph.boundary} if graph.boundary else {v.name for v in graph.inputs}
+    inside = []
+    for node in graph.nodes:
+        # A node that reads constants only, as the one that reads integer weights does, belongs to who reads it.
+        if reached.intersection(node.inputs) or all(name in graph.constants for name in node.inputs if name):
+            reached.update(node.outputs)
+            inside.append(node)
+    weighted = [place for place, node in enumerate(inside) if node.op in ("Gemm", "Conv", "MatMul")]
+    if not weighted:
+        return 0
+    used: set[str] = set()
+    needed = set(inside[weighted[-1]].outputs)
+    # The rounding of the raw outputs belongs to the network too.
+    for node in inside[weighted[-1] + 1 :]:
+        if node.op in ("QuantizeLinear", "DequantizeLinear") and needed.intersection(node.inputs):
+            needed.update(node.outputs)
+    for node in reversed(inside):
+        if needed.intersection(node.outputs):
+            needed.update(name for name in node.inputs if name != graph.boundary)
+            used.update(name for name in node.inputs if name in graph.constants)
+    return sum(int(graph.constants[name].nbytes) for name in used)
+
+
+def flips_by_class(
+    first: NDArray[np.integer[Any]], other: NDArray[np.integer[Any]], labels: Sequence[str]
+) -> tuple[tuple[str, int], ...]:
+    """How many samples of each class, as the first form answers, get another answer from the other form.
+
+    Args:
+        first: class numbers, shape (n,), of the form that is compared with (float).
+        other: class numbers of the other form.
+        labels: names of the classes.
+    """
+    counts = np.bincount(np.asarray(first)[np.asarray(first) != np.asarray(other)], minlength=len(labels))
+    return tuple((str(label), int(number)) for label, number in zip(labels, counts, strict=True))
+
+
+def variant(
+    name: str,
+    *,
+    accuracy: Interval | None,
+    flips: tuple[tuple[str, int], ...],
+    graph: Graph,
+    file_bytes: int,
+    latency_us: tuple[float, float] | None,
+    engine: str,
+    error: float | None = None,
+) -> VariantRecord:
+    """The row of one form in the comparison.
+
+    Args:
+        name: 'float', 'int8'.
+        accuracy: on the test samples, None for a regression.
+        flips: as `flips_by_class` gives them.
+        graph: of the form.
+        file_bytes: of its ONNX file.
+        latency_us: median and 99th percentile of one prediction, microseconds.
+        engine: that was timed.
+        error: root mean squared error of a regression.
+    """
+    return VariantRecord(
+        name=name,
+        accuracy=accuracy,
+        flips=sum(number for _, number in flips),
+        flips_by_class=flips,
+        weight_bytes=weight_bytes(graph),
+        file_bytes=file_bytes,
+        latency_p50_us=None if latency_us is None else latency_us[0],
+        latency_p99_us=None if latency_us is None else latency_us[1],
+        engine=engine,
+        error=error,
+    )

@@ -1,0 +1,72 @@
+"""Which part of a graph becomes integers: from the boundary to the raw outputs of the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Node
+
+WEIGHTED = ("Gemm", "Conv")
+# How the output's scale comes about, by operator; what is not here is refused by name.
+MOVES = ("Flatten", "Reshape", "MaxPool")  # rearranges or picks numbers: done on integers, the scale stays
+KEEPS = ("AveragePool", "GlobalMaxPool")  # the output lies within the input: the scale stays
+RANGES = ("Relu", "GlobalAveragePool")  # a range of its own
+FIXED = ("Sigmoid",)  # the range is known: 0 to 1
+
+
+@dataclass(frozen=True)
+class Section:
+    """A network within a graph.
+
+    Attributes:
+        before, inside, after: nodes in their order.
+        start: value at which it begins.
+        end: value of the raw outputs.
+    """
+
+    before: tuple[Node, ...]
+    inside: tuple[Node, ...]
+    after: tuple[Node, ...]
+    start: str
+    end: str
+
+
+def network_section(graph: Graph) -> Section:
+    """Everything after `graph.boundary` up to the last operator with weights; softmax and labels stay float.
+
+    Raises:
+        InputError: when there is no boundary or network, or an operator in it has no integer form.
+    """
+    reached = {graph.boundary} if graph.boundary else set()
+    places: list[int] = []
+    for place, node in enumerate(graph.nodes):
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            places.append(place)
+    weighted = [place for place in places if graph.nodes[place].op in WEIGHTED]
+    if not weighted:
+        raise InputError("a graph with a network after its boundary", "none", f"graph {graph.name}")
+    last = graph.nodes[weighted[-1]]
+    needed = set(last.outputs)
+    chosen: set[int] = set()
+    for place in reversed(places):
+        node = graph.nodes[place]
+        if needed.intersection(node.outputs):
+            chosen.add(place)
+            needed.update(node.inputs)
+    known = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
+    for place in chosen:
+        if graph.nodes[place].op not in known:
+            raise InputError(
+                f"operators with an integer form ({', '.join(sorted(known))})",
+                graph.nodes[place].op,
+                f"graph {graph.name}",
+            )
+    return Section(
+        before=tuple(n for p, n in enumerate(graph.nodes) if p not in chosen and p < min(chosen)),
+        inside=tuple(graph.nodes[p] for p in sorted(chosen)),
+        after=tuple(n for p, n in enumerate(graph.nodes) if p not in chosen and p > min(chosen)),
+        start=graph.boundary,
+        end=last.outputs[0],
+    )
