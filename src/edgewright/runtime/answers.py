@@ -110,7 +110,7 @@ def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str])
     answers = predictor.predict(samples)
     for index, place in enumerate(places):
         answer: Answer = {"place": place} if place else {}
-        if answers.labels is not None:
+        if answers.predictions is None:
             answer["label"] = str(answers.labels[index])
             answer["confidence"] = round(float(answers.confidence[index]), 6)
             answer["unsure"] = bool(answers.unsure[index])

@@ -39,6 +39,7 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
         validation: share of the training samples that stop training and calibrate probabilities.
         test_groups: names of the groups that evaluate; overrides `test`.
         validation_groups: names of the groups that validate; overrides `validation`.
+        allow_leakage: go on although the same person or overlapping windows stand on both sides; the record warns.
     """
 
     by: Literal["auto", "group", "session", "time", "row"] = "auto"
@@ -46,6 +47,7 @@ class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     validation: Share = 0.2
     test_groups: tuple[str, ...] = ()
     validation_groups: tuple[str, ...] = ()
+    allow_leakage: bool = False
 
 
 class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -136,6 +138,24 @@ class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True
     epochs: Positive = 20
 
 
+class CardsConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Names of the cards of the data flow; an empty name leaves a card out.
+
+    Attributes:
+        data: the rows or windows as they come.
+        architecture: the choice among `scaling.architectures`; shown only when there is one.
+        training: the network's training.
+        package: compression and the package.
+        prediction: one sample answered from the package.
+    """
+
+    data: str = "Data"
+    architecture: str = "Architecture choice"
+    training: str = "Training"
+    package: str = "Package"
+    prediction: str = "Prediction"
+
+
 class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A pipeline.
 
@@ -147,13 +167,15 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`.
         window: leave out for a table of rows.
         split: training, validation and test samples.
-        stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`.
+        stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`, and an optional
+            `title`: neighbours of one title share a card of the data flow.
         model: the network.
         training: how it is trained.
         compression: the int8 form.
         device: what the package is for.
         scaling: an optional comparison over data sizes.
         architecture: the entry of `scaling.architectures` that is trained and packaged; empty uses `model.layers`.
+        cards: names of the cards of the data flow.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -170,3 +192,4 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     device: DeviceConfig = DeviceConfig()
     scaling: ScalingConfig | None = None
     architecture: str = ""
+    cards: CardsConfig = CardsConfig()

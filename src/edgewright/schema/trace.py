@@ -179,10 +179,18 @@ class LayerTrace(Part, frozen=True, kw_only=True):
 
 
 class PredictionRecord(Part, frozen=True, kw_only=True):
-    """One sample, layer by layer."""
+    """One sample, layer by layer.
+
+    Attributes:
+        row: number of the sample in the data.
+        input_names: of the values in `raw` (of a window: the first channel, once); `feature_names` of `features`.
+        raw: as the sensors gave it, the first 64 values; None where missing. Of a window the first channel.
+        features: as the network takes it, the first 64 values.
+    """
 
     row: int
     input_names: tuple[str, ...]
+    feature_names: tuple[str, ...] = ()
     raw: tuple[float | None, ...]
     features: tuple[float, ...]
     layers: tuple[LayerTrace, ...]

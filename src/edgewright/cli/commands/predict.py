@@ -1,0 +1,97 @@
+"""`edgewright predict`: answers from a package, offline, with the base install alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.runtime.predictor import Predictor
+
+
+@click.command(
+    "predict",
+    epilog="Example: edgewright predict runs/activity --csv new.csv --json",
+)
+@click.argument("model", metavar="RUN|PACKAGE")
+@click.argument("standard_input", metavar="[-]", required=False, type=click.Choice(["-"]))
+@click.option("--csv", "csv_path", metavar="FILE", help="CSV file with the package's columns ('-' for standard input).")
+@click.option("--values", metavar="1,2,...", help="One sample, values separated by commas; empty where missing.")
+@click.option("--engine", metavar="NAME", help="Engine to answer with; the fastest present when left out.")
+@click.option("--form", metavar="NAME", help="Form of the model: float or int8; the package's default when left out.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
+def command(
+    model: str,
+    standard_input: str | None,
+    csv_path: str | None,
+    values: str | None,
+    engine: str | None,
+    form: str | None,
+    as_json: bool,
+) -> None:
+    """Label and confidence for samples, from a run folder or a package.
+
+    With '-' rows of CSV come from standard input and JSON lines go out as they are answered.
+    """
+    from edgewright.runtime.load import load
+
+    given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
+    if len(given) != 1:
+        raise InputError(
+            "one of --csv FILE, --values 1,2,... or -", " and ".join(given) or "none", "edgewright predict"
+        )
+    predictor = load(model, engine=engine, form=form)
+    if values is not None:
+        _print(_answer_values(predictor, values), as_json)
+        return
+    if standard_input or csv_path == "-":
+        _print(_answer_stream(predictor, sys.stdin, "standard input"), True)
+        return
+    _print(_answer_file(predictor, Path(str(csv_path))), as_json)
+
+
+def _answer_values(predictor: Predictor, values: str) -> Iterator[dict[str, Any]]:
+    from edgewright.runtime.answers import answer_values
+
+    return answer_values(predictor, values)
+
+
+def _answer_stream(predictor: Predictor, stream: TextIO, name: str) -> Iterator[dict[str, Any]]:
+    from edgewright.runtime.answers import answer_stream
+
+    return answer_stream(predictor, stream, name)
+
+
+def _answer_file(predictor: Predictor, path: Path) -> Iterator[dict[str, Any]]:
+    from edgewright.runtime.answers import answer_file
+
+    return answer_file(predictor, path)
+
+
+def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
+    import msgspec
+
+    for answer in answers:
+        click.echo(msgspec.json.encode(answer).decode() if as_json else _sentence(answer))
+
+
+def _sentence(answer: dict[str, Any]) -> str:
+    """'walking, 85 %' for a person."""
+    place = f"{answer['place']}: " if answer.get("place") else ""
+    if "label" not in answer:
+        return f"{place}{answer['prediction']:.6g}"
+    text = f"{place}{answer['label']}, {answer['confidence']:.0%}".replace("%", " %")
+    if answer.get("unsure"):
+        text += " (unsure)"
+    if answer.get("out_of_range"):
+        text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
+    return text
+
+
+COMMAND = command

@@ -1,0 +1,117 @@
+"""The `edgewright` command: finds its commands by file name and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import pkgutil
+import sys
+from importlib import resources
+from typing import NoReturn
+
+import click
+
+from edgewright.schema.errors import (
+    BAD_INPUT,
+    INTERRUPTED,
+    OUTPUT_FAILED,
+    EdgewrightError,
+    MissingExtraError,
+    UnknownNameError,
+)
+
+_PACKAGE = "edgewright.cli.commands"
+# Which extra carries a library, for the message when it is absent.
+_EXTRAS = {
+    "jax": "train",
+    "optax": "train",
+    "sklearn": "train",
+    "scipy": "train",
+    "onnx": "train",
+    "polars": "train",
+    "rich": "train",
+    "cbor2": "train",
+    "onnxruntime": "engines",
+    "sktime": "demo",
+}
+
+
+class Commands(click.Group):
+    """Commands are the modules of `cli/commands`, imported when they are named; each offers `COMMAND`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the files in the folder."""
+        folder = str(resources.files(_PACKAGE))
+        return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules([folder]))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports the file of that name.
+
+        Raises:
+            UnknownNameError: no such file.
+        """
+        if cmd_name not in self.list_commands(ctx):
+            raise UnknownNameError("command", cmd_name, self.list_commands(ctx))
+        module = importlib.import_module(f"{_PACKAGE}.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.COMMAND
+        return command
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: edgewright demo",
+)
+@click.version_option(package_name="edgewright", message="edgewright %(version)s")
+def cli() -> None:
+    """Sensor data to a small model that proves itself on the device, on your own machine."""
+
+
+def main() -> NoReturn:
+    """Runs a command and ends the process with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs a command and gives its exit code: 0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C."""
+    try:
+        result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
+    except EdgewrightError as error:
+        return _say(str(error), error.exit_code)
+    except click.exceptions.Abort:
+        return _say("interrupted; nothing half-written was left", INTERRUPTED)
+    except KeyboardInterrupt:
+        return _say("interrupted; nothing half-written was left", INTERRUPTED)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return BAD_INPUT
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" Try: {context.command_path} --help" if context else ""
+        return _say(error.format_message().replace("\n", " ") + hint, BAD_INPUT)
+    except ModuleNotFoundError as error:
+        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        if extra is None:
+            raise
+        return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)
+    except BrokenPipeError:
+        # The reader of a pipe went away (`| head`): end quietly, and keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTPUT_FAILED
+    except MemoryError:
+        return _say("expected enough memory for this data. Take fewer rows or a smaller window", OUTPUT_FAILED)
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
+            return _say(
+                f"expected room to write, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED
+            )
+        raise
+    return code
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"edgewright: {message}", err=True)
+    return code

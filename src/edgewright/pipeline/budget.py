@@ -1,0 +1,142 @@
+"""The model against its device, and the last cards of the data flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.graph.cost import cost
+from edgewright.pipeline.cards import number
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.variants import Form
+from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.estimate import estimate
+from edgewright.runtime.predictor import Answers, Predictor
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.trace import CompressionRecord, DeviceRecord, StageRecord
+
+_INT8 = 4  # float32 bytes an int8 value replaces
+
+
+def budgets(config: PipelineConfig, material: Material, forms: list[Form], package: Path) -> DeviceRecord:
+    """The form that is deployed against the profile.
+
+    Args:
+        config: names the profile.
+        material: its samples' shape and rate.
+        forms: float first; the last one is deployed.
+        package: the package file; its bytes are left out when it was refused.
+    """
+    whole, small = cost(forms[0].graph), forms[-1]
+    int8 = small.name == "int8"
+    weights = cost(small.graph).network.weight_bytes
+    network = whole.network.peak_bytes // _INT8 if int8 else whole.network.peak_bytes
+    window = config.window
+    samples = material.samples
+    # A window is filled row by row in float32 while the one before it is worked on.
+    buffer = int(np.prod(samples.X.shape[1:])) * 4
+    step = 0 if window is None else (window.step or max(1, window.samples // 2))
+    return estimate(
+        load_profile(config.device.profile),
+        weight_bytes=weights,
+        activation_bytes=max(network, whole.preprocessing.peak_bytes),
+        preprocessing_bytes=whole.preprocessing.weight_bytes,
+        macs_float=whole.preprocessing.macs + (0 if int8 else whole.network.macs),
+        macs_int8=whole.network.macs if int8 else 0,
+        package_bytes=package.stat().st_size if package.exists() else 0,
+        buffer_bytes=buffer if window is not None else 0,
+        deadline_us=step / samples.rate * 1e6 if samples.rate and step else 0.0,
+    )
+
+
+def package_card(
+    config: PipelineConfig,
+    material: Material,
+    forms: list[Form],
+    compression: CompressionRecord,
+    spent: Cost,
+    package: Path,
+) -> StageRecord:
+    """The card of compression and package."""
+    first, last = compression.variants[0], compression.variants[-1]
+    size = package.stat().st_size if package.exists() else 0
+    told = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
+    packed = f"; the whole package is {size:,} bytes" if size else "; no package: the drop is beyond the limit"
+    shape = tuple(int(n) for n in material.samples.X.shape[1:])
+    return StageRecord(
+        name=config.cards.package,
+        kind="package",
+        shape_in=(1, *shape),
+        shape_out=(1, max(1, len(forms[0].graph.labels))),
+        why=f"Float32 weights become int8, and everything a device needs goes into one file: {told}{packed}.",
+        dtype="int8" if last.name == "int8" else "float32",
+        names_after=tuple(column.name for column in material.samples.columns),
+        settings={"method": config.compression.method, "max_drop": config.compression.max_drop},
+        notes=compression.notes,
+        seconds=spent.seconds,
+        cpu_seconds=spent.cpu_seconds,
+        peak_bytes=spent.peak_bytes,
+    )
+
+
+def prediction_card(
+    config: PipelineConfig, material: Material, features: tuple[int, ...], package: Path, row: int
+) -> StageRecord:
+    """The card of one prediction: answered by the package itself where there is one.
+
+    Args:
+        config: of the run.
+        material: its samples.
+        features: shape of one sample as the network takes it.
+        package: the package file; nothing is answered when it was refused.
+        row: the sample that is answered.
+    """
+    sample = material.samples.X[row : row + 1]
+    if not package.exists():
+        return StageRecord(
+            name=config.cards.prediction,
+            kind="predict",
+            shape_in=(1, *features),
+            shape_out=(1, 1),
+            why="No package, no prediction: see the verdict.",
+        )
+    predictor = Predictor(package)
+    done = measured(lambda: predictor.predict(sample))
+    return StageRecord(
+        name=config.cards.prediction,
+        kind="predict",
+        shape_in=(1, *features),
+        shape_out=(1, 1),
+        why=f"{answer_text(done.value)}, answered by the package's {predictor.form} form through "
+        f"{predictor.engine.name} with no network.",
+        names_after=(_named(done.value),),
+        sample_before=(tuple(number(v) for v in (sample if sample.ndim == 2 else sample[:, 0])[0, :20]),),
+        sample_after=((number(_value(done.value)),),),
+        seconds=done.cost.seconds,
+        cpu_seconds=done.cost.cpu_seconds,
+        peak_bytes=done.cost.peak_bytes,
+    )
+
+
+def answer_text(answers: Answers) -> str:
+    """'walking, 85 % confidence' or '12.5'."""
+    if answers.predictions is not None:
+        return f"{float(answers.predictions[0]):.6g}"
+    return f"{answers.labels[0]}, {100 * float(answers.confidence[0]):.0f} % confidence"
+
+
+def _value(answers: Answers) -> float:
+    """The last probability of two classes (what a sigmoid gives), the confidence of more, or the prediction."""
+    if answers.predictions is not None:
+        return float(answers.predictions[0])
+    if answers.probabilities.shape[1] == 2:
+        return float(answers.probabilities[0, 1])
+    return float(answers.confidence[0])
+
+
+def _named(answers: Answers) -> str:
+    if answers.predictions is not None:
+        return "prediction"
+    return "probability" if answers.probabilities.shape[1] == 2 else "confidence"

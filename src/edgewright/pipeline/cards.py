@@ -1,0 +1,115 @@
+"""Cards of the data flow: what a stage received, did and gave on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.pipeline.measure import Cost
+from edgewright.schema.data import Column
+from edgewright.schema.trace import StageRecord, Statistics
+
+_SHOWN_ROWS = 3
+_SHOWN_VALUES = 20
+_SHOWN_COLUMNS = 32
+
+
+def statistics(X: NDArray[Any], columns: Sequence[Column]) -> tuple[Statistics, ...]:
+    """Summary of each column (or channel) of samples of shape (n, columns) or (n, channels, samples)."""
+    made = []
+    for index, column in enumerate(columns[:_SHOWN_COLUMNS]):
+        values = np.asarray(X[:, index], np.float64).ravel()
+        finite = values[np.isfinite(values)]
+        some = finite if finite.size else np.zeros(1)
+        made.append(
+            Statistics(
+                name=column.name,
+                unit=column.unit,
+                minimum=float(some.min()),
+                mean=float(some.mean()),
+                maximum=float(some.max()),
+                deviation=float(some.std()),
+                missing=int(values.size - finite.size),
+            )
+        )
+    return tuple(made)
+
+
+def sample_rows(X: NDArray[Any]) -> tuple[tuple[float | None, ...], ...]:
+    """Three samples as numbers, None where missing; of a window the first values of its first channel."""
+    shown = X[:_SHOWN_ROWS]
+    flat = shown if shown.ndim == 2 else shown[:, 0]
+    return tuple(tuple(number(v) for v in row[:_SHOWN_VALUES]) for row in flat)
+
+
+def number(value: float) -> float | None:
+    """A value as JSON knows it: six significant digits, None where it is missing."""
+    return float(f"{float(value):.6g}") if np.isfinite(value) else None
+
+
+def card(
+    *,
+    name: str,
+    kind: str,
+    why: str,
+    before: NDArray[Any] | None,
+    after: NDArray[Any],
+    shape_in: tuple[int, ...],
+    shape_out: tuple[int, ...],
+    columns: Sequence[Column],
+    cost: Cost,
+    fitted_on: int = 0,
+    dropped: tuple[tuple[str, str], ...] = (),
+    settings: dict[str, object] | None = None,
+    notes: tuple[str, ...] = (),
+    formula: str = "",
+) -> StageRecord:
+    """A card from the samples before and after a stage.
+
+    Args:
+        before, after: samples (all of them, or the first when the stage streams).
+        shape_in, shape_out: with the true number of samples.
+        columns: schema of what comes out.
+        cost: of fitting and transforming.
+    """
+    filled = 0
+    if before is not None and before.shape == after.shape:
+        filled = max(0, int(np.isnan(before).sum()) - int(np.isnan(after).sum()))
+    return StageRecord(
+        name=name,
+        kind=kind,
+        shape_in=shape_in,
+        shape_out=shape_out,
+        why=why,
+        dtype=str(after.dtype),
+        formula=formula,
+        fitted_on=fitted_on,
+        filled=filled,
+        dropped=dropped,
+        names_after=tuple(column.name for column in columns),
+        sample_before=sample_rows(before) if before is not None else (),
+        sample_after=sample_rows(after),
+        columns_after=statistics(after, columns),
+        settings=settings or {},
+        notes=notes,
+        seconds=cost.seconds,
+        cpu_seconds=cost.cpu_seconds,
+        peak_bytes=cost.peak_bytes,
+    )
+
+
+def dropped_columns(before: Sequence[str], after: Sequence[str], estimator: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401
+    """Columns that a selecting stage left out, each with its reason: the score it had, where the stage keeps scores."""
+    if not set(after) < set(before):
+        return ()
+    scores = getattr(estimator, "scores_", None)
+    kept = set(after)
+    made = []
+    for index, name in enumerate(before):
+        if name not in kept:
+            score = scores[index] if scores is not None and len(scores) == len(before) else np.nan
+            made.append((name, f"score {score:.3g}" if np.isfinite(score) else "not selected"))
+    return tuple(made)

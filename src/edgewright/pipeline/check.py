@@ -1,0 +1,133 @@
+"""What `edgewright check` says of data before anything is built on them."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from edgewright.data.findings import Finding, Quality
+from edgewright.data.leakage import overlap
+from edgewright.data.load import guess, load_data
+from edgewright.data.quality import examine
+from edgewright.data.samples import cut
+from edgewright.data.targets import encode_target, task_of
+from edgewright.pipeline.inflation import Inflation, inflation
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import Samples, Split
+from edgewright.schema.errors import InputError
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """The findings of one look at data.
+
+    Attributes:
+        name: of the data set.
+        quality: columns, times, classes.
+        task: 'classification' or 'regression'; empty without a target.
+        split: 'given' for the data's own split column, else the random split that is measured.
+        leakage: what stands on both sides of that split.
+        inflation: how much a random split flatters; None where nothing can leak.
+        given: whether the data's own split was judged; its leaks are errors.
+    """
+
+    name: str
+    quality: Quality
+    task: str
+    split: str
+    leakage: tuple[Finding, ...]
+    inflation: Inflation | None
+    given: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether something was found that makes results wrong."""
+        wrong = any(finding.severity == "error" for finding in self.quality.findings)
+        return wrong or (self.given and any(finding.severity == "error" for finding in self.leakage))
+
+
+def check_data(
+    path: str,
+    *,
+    kind: str = "",
+    target: str = "",
+    group: str = "",
+    session: str = "",
+    time: str = "",
+    split_column: str = "",
+    window: int = 0,
+    seed: int = 0,
+) -> Checked:
+    """Examines data and what a split of them would leak.
+
+    Args:
+        path: file or folder.
+        kind: source or public set; judged by the path when empty.
+        target, group, session, time: columns.
+        split_column: column that says which rows train and which test.
+        window: rows in a window; 0 looks at single rows.
+        seed: of the random split and the quick model.
+
+    Raises:
+        InputError: the data cannot be read, or a column is not there.
+    """
+    table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
+    named = {"target": target, "group": group, "session": session, "time": time}
+    table.update({key: value for key, value in named.items() if value})
+    if split_column:
+        # The column is read as if it were the session, so that every row keeps its side.
+        if session:
+            raise InputError("either --session or --split", "both", "edgewright check")
+        table["session"] = split_column
+    dataset = load_data(table, seed=seed)
+    quality = examine(dataset)
+    if not any(recording.target is not None for recording in dataset.recordings):
+        return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
+    samples = cut(dataset, WindowConfig(samples=window) if window else None)
+    task = task_of(samples.y)
+    samples = msgspec.structs.replace(samples, y=encode_target(samples.y, task))
+    if split_column:
+        sides = _given(samples, split_column)
+        leaks = tuple(f for f in overlap(samples, sides, window or None) if f.kind != "same-session")
+        told = f"the column {split_column!r}"
+    else:
+        sides = _random(samples, seed)
+        leaks = overlap(samples, sides, window or None)
+        told = "a random split of the samples"
+    measured = None if split_column and samples.groups is None else inflation(samples, task, seed)
+    return Checked(
+        name=dataset.name,
+        quality=quality,
+        task=task,
+        split=told,
+        leakage=leaks,
+        inflation=measured,
+        given=bool(split_column),
+    )
+
+
+def leak_findings(samples: Samples, sides: Split, window: int | None) -> tuple[Finding, ...]:
+    """What makes a split worthless: the same group or overlapping windows on both sides."""
+    found = overlap(samples, sides, window)
+    return tuple(f for f in found if f.kind in {"same-group", "overlapping-windows"})
+
+
+def _random(samples: Samples, seed: int) -> Split:
+    """A split that deals samples at random, as one does without thinking of people."""
+    order = np.random.default_rng(seed).permutation(len(samples.y)).astype(np.int64)
+    tested = max(1, len(order) // 5)
+    return Split(train=np.sort(order[tested:]), validation=order[:0], test=np.sort(order[:tested]), by="row")
+
+
+def _given(samples: Samples, column: str) -> Split:
+    """The data's own split.
+
+    Raises:
+        InputError: a column that does not name two sides.
+    """
+    names = np.char.lower(np.char.rpartition(samples.sessions, "/")[:, -1])
+    sides = sorted(set(names.tolist()))
+    test = np.isin(names, [name for name in sides if name.strip().startswith(("test", "eval"))] or ["1", "true"])
+    if not test.any() or test.all():
+        raise InputError("rows named train and test", ", ".join(sides[:5]), f"column {column}")
+    everything = np.arange(len(names), dtype=np.int64)
+    return Split(train=everything[~test], validation=everything[:0], test=everything[test], by="given")

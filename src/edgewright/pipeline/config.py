@@ -1,0 +1,117 @@
+"""Reading a pipeline's TOML: a shipped name or a file, with `--set` changes applied before it is checked."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edgewright.graph.tables import convert_table
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError, UnknownNameError
+
+
+def shipped() -> tuple[str, ...]:
+    """Names of the pipelines that come with Edgewright."""
+    folder = resources.files("edgewright.pipeline").joinpath("shipped")
+    return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
+
+
+def source_text(name: str) -> tuple[str, str]:
+    """Text of a pipeline and what to call it in messages.
+
+    Args:
+        name: a shipped pipeline's name or the path of a TOML file.
+
+    Raises:
+        InputError: the file is missing or is not text.
+        UnknownNameError: neither a file nor a shipped name.
+    """
+    if name in shipped():
+        entry = resources.files("edgewright.pipeline").joinpath("shipped", f"{name}.toml")
+        return entry.read_text(encoding="utf-8"), f"{name}.toml"
+    path = Path(name)
+    if path.suffix != ".toml" and not path.exists():
+        raise UnknownNameError("pipeline", name, shipped(), where="edgewright run")
+    try:
+        return path.read_text(encoding="utf-8"), path.name
+    except FileNotFoundError:
+        raise InputError("a pipeline file", "no such file", str(path), f"Shipped are: {', '.join(shipped())}") from None
+    except IsADirectoryError:
+        raise InputError("a pipeline file", "a folder", str(path), "Name the .toml inside it") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            "text in UTF-8", f"byte {error.object[error.start]:#x}", f"{path} byte {error.start}"
+        ) from None
+    except OSError as error:
+        raise InputError("a readable file", error.strerror or str(error), str(path)) from None
+
+
+def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
+    """Turns TOML text into a checked configuration.
+
+    Args:
+        text: of the pipeline.
+        where: file name for messages.
+        changes: `a.b=v` each; `v` is read as TOML, and as text when that fails.
+
+    Raises:
+        InputError: syntax errors, unknown keys, wrong types and values out of range, each with its key.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError("valid TOML", str(error), where) from None
+    for change in changes:
+        _apply(table, change)
+    return convert_table(table, PipelineConfig, where)
+
+
+def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
+    """A shipped pipeline or a TOML file, checked."""
+    text, where = source_text(name)
+    return parse(text, where, changes)
+
+
+def _apply(table: dict[str, Any], change: str) -> None:
+    """Sets one key; in a list a number or a `kind` says which entry: `stages.select.k=5` or `stages.2.k=5`."""
+    key, equals, text = change.partition("=")
+    where = f"--set {change}"
+    if not equals or not key.strip():
+        raise InputError("key=value", repr(change), "--set", "For example: --set training.epochs=30")
+    *parents, last = key.strip().split(".")
+    place: Any = table
+    for name in parents:
+        place = _enter(place, name, where)
+    value = _value(text.strip())
+    if isinstance(place, list):
+        place[_index(place, last, where)] = value
+    elif isinstance(place, dict):
+        place[last] = value
+    else:
+        raise InputError("a table or a list", repr(place), where)
+
+
+def _enter(place: Any, name: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
+    if isinstance(place, list):
+        return place[_index(place, name, where)]
+    if isinstance(place, dict):
+        return place.setdefault(name, {})
+    raise InputError("a table or a list", repr(place), where)
+
+
+def _index(entries: list[Any], name: str, where: str) -> int:
+    kinds = [entry.get("kind", "") if isinstance(entry, dict) else "" for entry in entries]
+    if name.isdecimal() and int(name) < len(entries):
+        return int(name)
+    if name in kinds:
+        return kinds.index(name)
+    raise UnknownNameError("entry", name, [k for k in kinds if k] or map(str, range(len(entries))), where)
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - TOML values of any type
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,121 @@
+"""From the fitted steps to a package: models, their comparison, and whether the device takes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.pipeline.budget import budgets, package_card
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import Judged
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.measure import measured
+from edgewright.pipeline.packaging import build_package
+from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.variants import Form, asked, compare, make_forms
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph
+from edgewright.schema.package import WindowSpec
+from edgewright.schema.trace import CompressionRecord, DeviceRecord
+
+# Float32 in another order of operations: probabilities may differ by this much without meaning anything.
+_SAME = 1e-4
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What deployment gave; `refused` says why there is no package, empty when there is one of hash `sha256`."""
+
+    compression: CompressionRecord
+    device: DeviceRecord
+    package: Path
+    sha256: str
+    refused: str
+
+
+def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: Path) -> Deployed:
+    """Writes the models and the package into a run folder.
+
+    A package is refused, and not left behind, when int8 loses more than `compression.max_drop` or when the low end of
+    an estimate already exceeds the device's budget.
+    """
+    config = job.config
+    path = folder / f"{config.name}.edge"
+    with job.listener.doing("Compressing and packaging"):
+        packed = measured(lambda: _pack(job, material, judged, graph, folder))
+    forms, compression, digest = packed.value
+    refused = "" if digest else f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
+    device = budgets(config, material, forms, path)
+    over = [row.name for row in device.rows if 0 < row.available < row.low]
+    if over and not refused:
+        refused = f"{', '.join(over)} beyond the budget of {device.profile}"
+    job.listener.compression(compression)
+    if config.cards.package:
+        job.card(package_card(config, material, forms, compression, packed.cost, path))
+    job.listener.device(device)
+    if refused:
+        path.unlink(missing_ok=True)
+        digest = ""
+    return Deployed(compression, device, path, digest, refused)
+
+
+def _pack(
+    job: Job, material: Material, judged: Judged, graph: Graph, folder: Path
+) -> tuple[list[Form], CompressionRecord, str]:
+    """Models, their comparison, and the hash of the package; empty where the drop is beyond the limit."""
+    config = job.config
+    forms = make_forms(config, graph, material)
+    compression = compare(config, forms, material)
+    same = _agreement(forms[0], material, judged.answers)
+    compression = msgspec.structs.replace(compression, notes=(same, *compression.notes))
+    for form in forms:
+        (folder / ("model.onnx" if form.name == "float" else f"model.{form.name}.onnx")).write_bytes(form.model)
+    if not compression.within:
+        return forms, compression, ""
+    window = None
+    if config.window is not None:
+        step = config.window.step or max(1, config.window.samples // 2)
+        window = WindowSpec(samples=config.window.samples, step=step, rate=material.samples.rate)
+    digest = build_package(
+        folder / f"{config.name}.edge",
+        name=config.name,
+        task=material.task,
+        target=material.dataset.target_name,
+        samples=material.samples,
+        train=material.sides.train,
+        window=window,
+        models={form.name: form.model for form in forms},
+        default=forms[-1].name,
+        confidence=config.device.confidence,
+        licences=tuple(text for text in (material.dataset.licence,) if text),
+        provenance={
+            "config": config_hash(config),
+            "data": material.sha256,
+            "seed": str(config.seed),
+            "result": _result(compression),
+        },
+        seed=config.seed,
+    )
+    return forms, compression, digest
+
+
+def _agreement(form: Form, material: Material, python: Floats) -> str:
+    """How the float ONNX graph, raw samples in, compares with the Python pipeline on every test sample."""
+    test = material.sides.test
+    difference = np.abs(asked(form.model)(material.samples.X[test]) - python)
+    scale = 1.0 if form.graph.labels else float(np.ptp(python)) or 1.0
+    same = int((difference.max(axis=1) <= _SAME * scale).sum())
+    return (
+        f"float ONNX gives the Python pipeline's answers on {same:,} of {len(test):,} test samples "
+        f"(largest difference {difference.max():.1e})"
+    )
+
+
+def _result(compression: CompressionRecord) -> str:
+    last = compression.variants[-1]
+    if last.accuracy is None:
+        return f"rmse {last.error:.6g}"
+    return f"accuracy {last.accuracy.value:.4f} ({last.accuracy.low:.4f} to {last.accuracy.high:.4f})"

@@ -1,0 +1,107 @@
+"""What the test samples say, looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Floats, Labels
+from edgewright.schema.trace import ClassRow, EvaluationRecord, GroupRow, Mistake
+from edgewright.training import metrics
+
+_MISTAKES = 8
+_GROUPS = 50
+
+
+def evaluate_classes(
+    truth: Labels,
+    probabilities: Floats,
+    classes: Sequence[str],
+    groups: Labels | None,
+    rows: NDArray[np.int64],
+    *,
+    split_by: str,
+    majority: float,
+) -> EvaluationRecord:
+    """The evaluation of a classifier.
+
+    Args:
+        truth: labels, shape (n,).
+        probabilities: shape (n, classes).
+        classes: names in the order of the probabilities.
+        groups: person or machine of each sample, None when unknown.
+        rows: number of each sample in the data.
+        split_by: what the split kept whole.
+        majority: accuracy of always answering the commonest class of the training samples.
+    """
+    names = [str(name) for name in classes]
+    numbers = {name: index for index, name in enumerate(names)}
+    true = np.asarray([numbers[str(label)] for label in truth], np.int64)
+    answer = np.argmax(probabilities, axis=1).astype(np.int64)
+    confidence = probabilities[np.arange(len(answer)), answer]
+    right = true == answer
+    matrix = metrics.confusion(true, answer, len(names))
+    precision, recall, f1 = metrics.class_scores(matrix)
+    whole = np.arange(len(true))
+    by = groups if groups is not None and len(np.unique(groups)) > 1 else whole
+    macro = metrics.bootstrap_by_group(
+        by, lambda i: metrics.macro_f1(true[i], answer[i], len(names)), repeats=1000 if len(true) < 20_000 else 200
+    )
+    return EvaluationRecord(
+        samples=len(true),
+        split_by=split_by,
+        accuracy=metrics.accuracy_interval(true, answer, groups),
+        macro_f1=macro,
+        majority=majority,
+        calibration_error=metrics.calibration_error(confidence, right),
+        confusion=tuple(tuple(int(n) for n in row) for row in matrix),
+        labels=tuple(names),
+        classes=tuple(
+            ClassRow(label=n, precision=float(p), recall=float(r), f1=float(f), support=int(s))
+            for n, p, r, f, s in zip(names, precision, recall, f1, matrix.sum(axis=1), strict=True)
+        ),
+        groups=_by_group(groups, right),
+        mistakes=_mistakes(true, answer, confidence, names, groups, rows),
+        ties=metrics.ties(probabilities),
+    )
+
+
+def evaluate_numbers(truth: NDArray[np.float64], answer: Floats, *, split_by: str) -> EvaluationRecord:
+    """The evaluation of a regression: mean absolute and root mean squared error, R²."""
+    return EvaluationRecord(
+        samples=len(truth), split_by=split_by, regression=metrics.regression(np.asarray(truth), np.ravel(answer))
+    )
+
+
+def _by_group(groups: Labels | None, right: NDArray[np.bool_]) -> tuple[GroupRow, ...]:
+    if groups is None:
+        return ()
+    made = [
+        GroupRow(group=str(name), accuracy=float(right[groups == name].mean()), samples=int((groups == name).sum()))
+        for name in np.unique(groups)
+    ]
+    return tuple(sorted(made, key=lambda row: row.accuracy)[:_GROUPS])
+
+
+def _mistakes(
+    true: NDArray[np.int64],
+    answer: NDArray[np.int64],
+    confidence: Floats,
+    names: Sequence[str],
+    groups: Labels | None,
+    rows: NDArray[np.int64],
+) -> tuple[Mistake, ...]:
+    wrong = np.flatnonzero(true != answer)
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
+    return tuple(
+        Mistake(
+            row=int(rows[i]),
+            group="" if groups is None else str(groups[i]),
+            truth=names[true[i]],
+            answer=names[answer[i]],
+            confidence=float(confidence[i]),
+        )
+        for i in worst
+    )

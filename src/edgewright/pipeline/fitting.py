@@ -1,0 +1,197 @@
+"""Fitting the stages one after the other on training samples only, with a card each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.stage import Context
+from edgewright.pipeline.cards import card, dropped_columns
+from edgewright.pipeline.measure import Cost, measured, together
+from edgewright.pipeline.parts import Part, build
+from edgewright.pipeline.pipeline import first_context, next_context
+from edgewright.schema.data import Column, Floats, Samples
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.trace import StageRecord
+
+# Beyond this many bytes a stage's output is not kept: it is made again in pieces whenever training asks for rows.
+KEEP_BYTES = 512 * 2**20
+# A stage that would be fitted on streamed rows is fitted on this many of them, drawn with the run's seed.
+_STREAM_FIT = 200_000
+_SHOWN = 2000
+_PIECE = 65_536
+
+
+@dataclass(frozen=True)
+class StreamedRows:
+    """Rows that exist only while somebody looks at them: `base[rows]` put through the pending stages.
+
+    Attributes:
+        base: samples as the last kept stage gave them.
+        rows: which of them, in order.
+        steps: fitted transformers still to be applied.
+        shape: (rows, *shape of one transformed sample).
+    """
+
+    base: NDArray[Any]
+    rows: NDArray[np.int64]
+    steps: tuple[Any, ...]
+    shape: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: NDArray[np.int64]) -> Floats:
+        """The rows at `indices`, transformed, float32."""
+        X = self.base[self.rows[indices]]
+        for step in self.steps:
+            X = step.transform(X)
+        return np.asarray(X, np.float32)
+
+
+@dataclass
+class Flow:
+    """The samples on their way through the stages.
+
+    Attributes:
+        X: all samples after the last kept stage.
+        extra: augmented copies of training samples, on the same way; not among the samples that are shown.
+        pending: fitted transformers whose output is too large to keep.
+        context: what the next stage is built for.
+        steps, contexts: what has been fitted, and what for.
+    """
+
+    X: NDArray[Any]
+    extra: NDArray[Any] | None
+    context: Context
+    pending: list[Any] = field(default_factory=list)
+    steps: list[tuple[str, Any]] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+
+    def rows(self, indices: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array, or rows made on demand
+        """Samples at `indices` as the model takes them."""
+        if not self.pending:
+            return np.asarray(self.X[indices], np.float32)
+        return StreamedRows(self.X, indices, tuple(self.pending), (len(indices), *self.context.shape))
+
+    def training_rows(self, indices: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array, or rows made on demand
+        """Training samples at `indices` with the augmented copies after them."""
+        if self.extra is None or not len(self.extra):
+            return self.rows(indices)
+        return np.concatenate([np.asarray(self.X[indices], np.float32), np.asarray(self.extra, np.float32)])
+
+    def array(self, indices: NDArray[np.int64]) -> Floats:
+        """Samples at `indices` as the model takes them, as one array."""
+        rows = self.rows(indices)
+        if isinstance(rows, StreamedRows):
+            places = np.arange(len(indices), dtype=np.int64)
+            pieces = [rows.take(places[i : i + _PIECE]) for i in range(0, len(places), _PIECE)]
+            return np.concatenate(pieces) if pieces else np.empty((0, *self.context.shape), np.float32)
+        made: Floats = rows
+        return made
+
+
+def fit_stages(
+    samples: Samples,
+    train: NDArray[np.int64],
+    stages: Sequence[Part],
+    task: str,
+    seed: int,
+    extra: Floats | None,
+    on_card: Callable[[StageRecord], None],
+) -> Flow:
+    """Fits every stage on the training samples and applies it to all.
+
+    Args:
+        samples: all samples.
+        train: indices of the training samples.
+        stages: in order.
+        task: 'classification' or 'regression'.
+        seed: of the run.
+        extra: augmented copies of training samples, None for none.
+        on_card: receives the card of each title as soon as its stages are done.
+
+    Raises:
+        InputError: a stage cannot take what arrives, naming the stage.
+    """
+    flow = Flow(samples.X, extra, first_context(samples, task, seed))
+    for title, members in groupby(stages, key=lambda part: part.title):
+        before, names_before, shape_in = flow.X, flow.context.names, flow.context.shape
+        costs, whys, formulas = [], [], []
+        settings: dict[str, object] = {}
+        dropped: tuple[tuple[str, str], ...] = ()
+        for part in members:
+            cost, estimator = _fit_one(part, flow, samples.y, train)
+            costs.append(cost)
+            whys.append(part.stage.why(estimator))
+            formulas.append(part.stage.formula)
+            settings.update({f"{part.name}.{key}": value for key, value in part.table.items() if key != "title"})
+            dropped += dropped_columns(names_before, flow.context.names, estimator)
+        after = flow.X if not flow.pending else flow.array(np.arange(min(len(flow.X), _SHOWN), dtype=np.int64))
+        columns = tuple(Column(name=n, unit=u) for n, u in zip(flow.context.names, flow.context.units, strict=True))
+        on_card(
+            card(
+                name=title,
+                kind="+".join(name for name, _ in flow.steps[-len(costs) :]),
+                why=" ".join(whys),
+                before=before,
+                after=after,
+                shape_in=(len(samples.X), *shape_in),
+                shape_out=(len(samples.X), *flow.context.shape),
+                columns=columns,
+                cost=together(*costs),
+                fitted_on=len(train),
+                dropped=dropped,
+                settings=settings,
+                notes=("made in pieces while training: too large to keep",) if flow.pending else (),
+                formula=" then ".join(formula for formula in formulas if formula),
+            )
+        )
+    return flow
+
+
+def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[Cost, Any]:  # noqa: ANN401
+    """Fits one stage and moves the flow behind it."""
+    estimator = build(part, flow.context)
+
+    def fit() -> NDArray[Any]:
+        if flow.pending:
+            chosen = train
+            if len(train) > _STREAM_FIT:
+                chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, _STREAM_FIT, replace=False))
+            estimator.fit(flow.array(chosen), y[chosen])
+        else:
+            estimator.fit(flow.X[train], y[train])
+        first = flow.array(np.arange(1, dtype=np.int64))
+        return np.asarray(estimator.transform(first))
+
+    try:
+        done = measured(fit)
+        shape = done.value.shape[1:]
+        large = len(flow.X) * int(np.prod(shape)) * 4 > KEEP_BYTES and int(np.prod(shape)) > int(
+            np.prod(flow.context.shape)
+        )
+        if flow.pending or large:
+            flow.pending.append(estimator)
+            moved = done.cost
+        else:
+            applied = measured(lambda: np.asarray(estimator.transform(flow.X), np.float32))
+            flow.X = applied.value
+            if flow.extra is not None:
+                flow.extra = np.asarray(estimator.transform(flow.extra), np.float32)
+            moved = together(done.cost, applied.cost)
+    except EdgewrightError:
+        raise
+    except ValueError as error:
+        raise InputError(
+            f"samples the stage {part.name!r} can take", str(error).split("\n")[0], f"stage {part.name}"
+        ) from None
+    flow.contexts.append(flow.context)
+    flow.steps.append((part.name, estimator))
+    flow.context = next_context(flow.context, estimator, shape)
+    return moved, estimator

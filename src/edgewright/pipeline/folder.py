@@ -1,0 +1,100 @@
+"""Run folders: written under a temporary name and renamed when whole, so nothing is ever half-written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.schema.errors import InputError, OutputError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+
+
+def free_name(parent: Path, name: str) -> Path:
+    """The first of NAME, NAME-2, NAME-3, ... that does not exist."""
+    if not (parent / name).exists():
+        return parent / name
+    number = 2
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"
+
+
+@dataclass
+class Place:
+    """Where a run is written (`work`) and what it will be called (`final`)."""
+
+    work: Path
+    final: Path
+
+
+@contextmanager
+def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[Place]:
+    """A folder to fill, which appears under its final name only when the block ends well.
+
+    Args:
+        parent: folder of runs; made when absent.
+        name: wanted name; a number is added when it is taken.
+        force: replace the folder of that name instead.
+
+    Yields:
+        The place; its `final` holds when the block has ended, as another run may take a name meanwhile.
+
+    Raises:
+        InputError: the parent is a file or may not be written.
+        OutputError: the disk is full or failed.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".tmp", dir=parent))
+    except OSError as error:
+        raise _translate(error, parent) from None
+    place = Place(work, parent / name if force else free_name(parent, name))
+    try:
+        yield place
+        work.chmod(0o755)
+        place.final = _publish(work, place.final, parent, name, force=force)
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _translate(error, parent) from None
+        raise
+    finally:
+        if work.exists():
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -> Path:
+    """Renames the finished folder and gives its name; an old one is removed only after the new one stands."""
+    for path in sorted(work.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as handle:
+                os.fsync(handle.fileno())
+    if force and final.exists():
+        aside = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".old", dir=parent))
+        final.rename(aside / "old")
+        work.rename(final)
+        shutil.rmtree(aside, ignore_errors=True)
+        return final
+    while True:
+        try:
+            work.rename(final)
+        except OSError as error:
+            # Another run took the name since it was chosen.
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
+            final = free_name(parent, name)
+        else:
+            return final
+
+
+def _translate(error: OSError, place: Path) -> InputError | OutputError:
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return OutputError("room to write the run", reason, str(place), "Nothing was left behind; free some space")
+    return InputError("a folder that can be written", reason, str(place), "Name another with --out")

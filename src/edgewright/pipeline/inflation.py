@@ -1,0 +1,116 @@
+"""How much a random split would flatter, measured with a quick model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_val_predict
+
+from edgewright.schema.data import Samples
+from edgewright.schema.trace import Interval
+from edgewright.training.metrics import bootstrap_by_group
+
+_MOST = 10_000
+_TREES = 60
+_FOLDS = 5
+_BLOCKS = 10
+
+
+class Inflation(msgspec.Struct, frozen=True, kw_only=True):
+    """Accuracy (R² for a regression) of one quick model, cross-validated two ways on the same samples.
+
+    Attributes:
+        by: what the honest folds keep whole: 'group', 'session' or 'time'.
+        random: with samples dealt at random; `kept` with `by` kept whole.
+        difference: random minus kept, with its interval when whole units are drawn anew.
+        samples: used.
+        model: what the quick model is.
+    """
+
+    by: str
+    random: float
+    kept: float
+    difference: Interval
+    samples: int
+    model: str
+
+
+def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
+    """Measures it; None where nothing is known that could leak (no group, no session, no time).
+
+    Args:
+        samples: with text classes or float64 amounts as targets.
+        task: 'classification' or 'regression'.
+        seed: of the model and the folds.
+    """
+    units, by = _units(samples)
+    if units is None or len(np.unique(units)) < 2:
+        return None
+    rows = np.arange(len(samples.y))
+    if len(rows) > _MOST:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, _MOST, replace=False))
+    X, y, units = _features(samples.X[rows]), samples.y[rows], units[rows]
+    folds = min(_FOLDS, len(np.unique(units)))
+    classify = task == "classification"
+    if classify and min(np.unique(y, return_counts=True)[1]) < folds:
+        keep = np.isin(y, [c for c, n in zip(*np.unique(y, return_counts=True), strict=True) if n >= folds])
+        X, y, units = X[keep], y[keep], units[keep]
+        if len(np.unique(y)) < 2 or len(np.unique(units)) < folds:
+            return None
+    kind = ExtraTreesClassifier if classify else ExtraTreesRegressor
+    model = kind(n_estimators=_TREES, min_samples_leaf=2, random_state=seed, n_jobs=1)
+    deal: Any = (StratifiedKFold if classify else KFold)(folds, shuffle=True, random_state=seed)
+    loose = cross_val_predict(model, X, y, cv=deal)
+    honest = cross_val_predict(model, X, y, cv=GroupKFold(folds), groups=units)
+    difference = bootstrap_by_group(
+        units, lambda i: _score(y[i], loose[i], classify) - _score(y[i], honest[i], classify), repeats=500, seed=seed
+    )
+    return Inflation(
+        by=by,
+        random=_score(y, loose, classify),
+        kept=_score(y, honest, classify),
+        difference=difference,
+        samples=len(y),
+        model=f"{_TREES} extremely randomised trees on {X.shape[1]} plain features",
+    )
+
+
+def _score(y: NDArray[Any], answer: NDArray[Any], classify: bool) -> float:
+    return float(np.mean(y == answer)) if classify else float(r2_score(y, answer))
+
+
+def _units(samples: Samples) -> tuple[NDArray[Any] | None, str]:
+    """What must not stand on both sides: groups, else sessions, else blocks of time."""
+    if samples.groups is not None and len(np.unique(samples.groups)) > 1:
+        return samples.groups, "group"
+    if len(np.unique(samples.sessions)) >= _FOLDS:
+        return samples.sessions, "session"
+    if samples.rate is None and samples.X.ndim == 2:
+        return None, "row"
+    names, session = np.unique(samples.sessions, return_inverse=True)
+    longest = max(int(samples.starts.max()) + 1, 1)
+    per_session = max(1, _BLOCKS // len(names))
+    block = session * per_session + np.minimum(samples.starts * per_session // longest, per_session - 1)
+    return block, "time"
+
+
+def _features(X: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Plain features: the row itself, or of a window the mean, spread, extremes and mean change of each channel."""
+    filled = np.where(np.isfinite(X), X, np.nan)
+    if X.ndim == 3:
+        known = np.isfinite(filled).any(axis=2, keepdims=True)
+        filled = np.where(known, filled, 0.0)
+        change = np.abs(np.diff(filled, axis=2))
+        parts = [np.nanmean(filled, 2), np.nanstd(filled, 2), np.nanmin(filled, 2), np.nanmax(filled, 2)]
+        if change.shape[2]:
+            parts.append(np.nan_to_num(change).mean(2))
+        return np.concatenate(parts, axis=1).astype(np.float32)
+    known = np.isfinite(filled).any(axis=0)
+    middle = np.zeros(X.shape[1])
+    middle[known] = np.nanmedian(filled[:, known], axis=0)
+    return np.where(np.isnan(filled), middle, filled).astype(np.float32)

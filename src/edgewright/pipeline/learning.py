@@ -1,0 +1,111 @@
+"""Training the model on the samples behind the stages, and judging it on the test samples, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.pipeline.cards import sample_rows
+from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
+from edgewright.pipeline.explain import explain, one_right_one_wrong
+from edgewright.pipeline.fitting import Flow
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.parts import build_model
+from edgewright.schema.data import Floats
+from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
+from edgewright.trace.observations import observe
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the test samples say: the evaluation, traced predictions, and the Python pipeline's answers (n, k)."""
+
+    evaluation: EvaluationRecord
+    predictions: tuple[PredictionRecord, ...]
+    answers: Floats
+
+
+def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - any model of the room
+    """Trains the model; its card, table and record go to the listener."""
+    config, sides = job.config, material.sides
+    model = build_model(config, material.task)
+    rows = flow.training_rows(sides.train)
+    y = material.samples.y[sides.train]
+    if material.extra is not None:
+        y = np.concatenate([y, material.extra_y])
+    validation = (flow.rows(sides.validation), material.samples.y[sides.validation]) if len(sides.validation) else None
+    job.listener.training_started(config.training.epochs)
+    with job.listener.doing("Training", config.training.epochs) as advance:
+
+        def on_epoch(record: EpochRecord) -> bool:
+            advance(1)
+            job.listener.epoch(record)
+            return job.listener.cancelled()
+
+        done = measured(lambda: model.fit(rows, y, validation=validation, on_epoch=on_epoch))
+    job.listener.training(training_record(model))
+    job.card(_card(job, material, flow, model, len(rows), done.cost))
+    job.listener.layers(model.layer_records())
+    return model
+
+
+def training_record(model: Any) -> TrainingRecord:  # noqa: ANN401 - any model of the room
+    """The model's record with an observation for every epoch."""
+    record: TrainingRecord = model.training_
+    return msgspec.structs.replace(record, epochs=observe(record.epochs, len(getattr(model, "classes_", ()))))
+
+
+def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # noqa: ANN401 - any model of the room
+    """Looks at the test samples: the evaluation, and one right and one wrong prediction layer by layer."""
+    sides, samples = material.sides, material.samples
+    X, truth = flow.array(sides.test), samples.y[sides.test]
+    groups = None if samples.groups is None else samples.groups[sides.test]
+    if material.task == "classification":
+        answers = np.asarray(model.predict_proba(X), np.float32)
+        names, counts = np.unique(samples.y[sides.train], return_counts=True)
+        majority = float(np.mean(truth == names[np.argmax(counts)]))
+        evaluation = evaluate_classes(
+            truth, answers, list(model.classes_), groups, sides.test, split_by=sides.by, majority=majority
+        )
+        places = one_right_one_wrong(truth, answers, model.classes_)
+    else:
+        answers = np.asarray(model.predict(X), np.float32).reshape(len(X), -1)
+        evaluation = evaluate_numbers(truth, answers, split_by=sides.by)
+        places = [0]
+    job.listener.evaluation(evaluation)
+    predictions = tuple(
+        explain(samples, int(sides.test[place]), X[place : place + 1], model, feature_names=flow.context.names)
+        for place in places
+    )
+    return Judged(evaluation, predictions, answers)
+
+
+def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cost: Cost) -> StageRecord:  # noqa: ANN401
+    config, sides = job.config, material.sides
+    one = flow.array(sides.train[:3])
+    classify = material.task == "classification"
+    answer = np.asarray(model.predict_proba(one) if classify else model.predict(one)).reshape(len(one), -1)
+    count = sum(layer.parameters for layer in model.layer_records())
+    seen = len(sides.train) + len(sides.validation)
+    return StageRecord(
+        name=config.cards.training,
+        kind="model",
+        shape_in=(seen, *flow.context.shape),
+        shape_out=(seen, 1 if answer.shape[1] == 2 else int(answer.shape[1])),
+        why=f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "
+        f"{len(sides.validation):,} stop it and calibrate its confidence; {len(sides.test):,} others evaluate it.",
+        names_after=tuple(str(c) for c in getattr(model, "classes_", ())),
+        sample_before=sample_rows(one),
+        sample_after=sample_rows(answer),
+        fitted_on=fitted,
+        settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs},
+        notes=() if material.extra is None else (f"{len(material.extra):,} changed copies of them were added",),
+        seconds=cost.seconds,
+        cpu_seconds=cost.cpu_seconds,
+        peak_bytes=cost.peak_bytes,
+    )

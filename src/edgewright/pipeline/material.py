@@ -1,0 +1,116 @@
+"""The samples of a run, their split, and copies of training windows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.load import load_data
+from edgewright.data.samples import cut
+from edgewright.data.splits import split
+from edgewright.data.targets import encode_target, task_of
+from edgewright.pipeline.cards import card
+from edgewright.pipeline.measure import measured
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import DataSet, Floats, Samples, Split
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import StageRecord
+from edgewright.training.augment import augmented
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a run works on.
+
+    Attributes:
+        dataset, samples, sides, task: as they were read, cut, split and understood.
+        y: target as the model takes it: text labels or float64.
+        extra: augmented copies of training windows, None for none; `extra_y` their targets.
+        fitted_on: samples the stages are fitted on: all but the test samples.
+        card: the first card of the data flow.
+        sha256: of the samples and their targets.
+    """
+
+    dataset: DataSet
+    samples: Samples
+    sides: Split
+    task: str
+    extra: Floats | None
+    extra_y: Any
+    fitted_on: NDArray[np.int64]
+    card: StageRecord
+    sha256: str
+
+
+def prepare(config: PipelineConfig, data: str | None) -> Material:
+    """Reads, cuts and splits.
+
+    Raises:
+        InputError: whatever is wrong with the data, with its place.
+    """
+    read = measured(lambda: _read(config, data))
+    dataset, samples, task = read.value
+    if task == "classification" and len(np.unique(samples.y)) < 2:
+        raise InputError(
+            "at least two classes",
+            f"only {samples.y[0]!r}",
+            f"target {dataset.target_name or 'of the data'}",
+            "A classifier needs samples of another class",
+        )
+    window = config.window.samples if config.window else None
+    sides = split(samples, config.split, seed=config.seed, window=window)
+    extra, extra_y = _augment(config, samples, sides)
+    missing = int(np.isnan(samples.X).sum())
+    counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
+    groups = "" if samples.groups is None else f", {len(np.unique(samples.groups))} groups"
+    record = card(
+        name=config.cards.data,
+        kind="data",
+        why=f"The samples as the sensors gave them: {counts}{groups}, {missing:,} values missing.",
+        before=None,
+        after=samples.X,
+        shape_in=(),
+        shape_out=tuple(samples.X.shape),
+        columns=samples.columns,
+        cost=read.cost,
+        settings=dict(config.data),
+        notes=(_told(sides),),
+    )
+    fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
+    return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, sha256(samples))
+
+
+def _read(config: PipelineConfig, data: str | None) -> tuple[DataSet, Samples, str]:
+    dataset = load_data(config.data, seed=config.seed, path=data)
+    samples = cut(dataset, config.window)
+    task = task_of(samples.y, config.task)
+    return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task
+
+
+def sha256(samples: Samples) -> str:
+    """Hash of the samples: shape, values and targets."""
+    digest = hashlib.sha256(repr(samples.X.shape).encode())
+    digest.update(np.ascontiguousarray(samples.X).tobytes())
+    digest.update("\n".join(str(value) for value in samples.y).encode())
+    return digest.hexdigest()
+
+
+def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Floats | None, Any]:
+    """Changed copies of the training windows and their targets; None without any."""
+    if not config.training.augment:
+        return None, None
+    given = np.asarray(samples.X[sides.train], np.float32)
+    windows, origin = augmented(config.training.augment, given, config.seed)
+    return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
+
+
+def _told(sides: Split) -> str:
+    return (
+        f"split by {sides.by}: {len(sides.train):,} samples fit, {len(sides.validation):,} validate, "
+        f"{len(sides.test):,} evaluate"
+    )

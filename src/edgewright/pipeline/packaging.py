@@ -1,0 +1,133 @@
+"""Building a package: models, test vectors, reference statistics, hashes."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import write_package
+from edgewright.schema.data import Floats, Samples
+from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
+
+VECTORS = 32
+_QUANTILES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+# Engines differ in the last digits of float32; a probability may move by this much without being another answer.
+_FLOAT_TOLERANCE = 1e-4
+# Engines round int8 in their own ways: a step of the last layer moves a probability by at most a quarter of the
+# logit's step (the steepest slope of the logistic function), and earlier layers add steps of their own.
+_INT8_TOLERANCE = 0.08
+
+
+def choose_vectors(samples: Samples, rows: NDArray[np.int64], seed: int) -> Floats:
+    """Test vectors: samples of every class in turn, drawn with the run's seed; shape (at most 32, ...)."""
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(rows)
+    labels = np.asarray(samples.y)[order]
+    if labels.dtype.kind == "U":
+        rank = np.zeros(len(order), np.int64)
+        for label in np.unique(labels):
+            here = np.flatnonzero(labels == label)
+            rank[here] = np.arange(len(here))
+        order = order[np.argsort(rank, kind="stable")]
+    return np.ascontiguousarray(samples.X[order[:VECTORS]], np.float32)
+
+
+def answers(model: bytes, X: Floats) -> Floats:
+    """Probabilities (n, classes) or predictions (n, 1) of a model, by the NumPy operators."""
+    graph = read_onnx(model)
+    name = "probabilities" if graph.labels else "prediction"
+    found = compile_graph(graph, [name])(X)[name]
+    return np.asarray(found, np.float32).reshape(len(X), -1)
+
+
+def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColumn, ...]:
+    """What each column or channel looked like in training."""
+    made = []
+    for index, column in enumerate(samples.columns):
+        values = np.asarray(samples.X[rows, index], np.float64).ravel()
+        finite = values[np.isfinite(values)]
+        some = finite if finite.size else np.zeros(1)
+        made.append(
+            ReferenceColumn(
+                name=column.name,
+                mean=float(some.mean()),
+                deviation=float(some.std()),
+                missing=1.0 - finite.size / max(values.size, 1),
+                quantiles=tuple(float(q) for q in np.percentile(some, _QUANTILES)),
+            )
+        )
+    return tuple(made)
+
+
+def build_package(
+    path: Path,
+    *,
+    name: str,
+    task: str,
+    target: str,
+    samples: Samples,
+    train: NDArray[np.int64],
+    window: WindowSpec | None,
+    models: dict[str, bytes],
+    default: str,
+    confidence: float,
+    licences: tuple[str, ...],
+    provenance: dict[str, str],
+    seed: int,
+) -> str:
+    """Writes the package and gives its SHA-256.
+
+    Args:
+        path: of the package.
+        models: ONNX bytes by form, 'float' and perhaps 'int8'.
+        default: the form that answers.
+        confidence: below it an answer is marked unsure.
+        provenance: text without times or paths, so that the same run gives the same bytes.
+        seed: of the run.
+    """
+    vectors = choose_vectors(samples, train, seed)
+    files: dict[str, bytes] = {"vectors/input.npy": npy(vectors)}
+    forms: dict[str, str] = {}
+    for form, model in models.items():
+        forms[form] = "model.onnx" if form == "float" else f"model.{form}.onnx"
+        files[forms[form]] = model
+        files[f"vectors/{form}.npy"] = npy(answers(model, vectors))
+    graph = read_onnx(models["float"])
+    manifest = Manifest(
+        name=name,
+        task=task,
+        columns=samples.columns,
+        shape=tuple(int(n) for n in samples.X.shape[1:]),
+        window=window,
+        labels=graph.labels,
+        target=target,
+        thresholds={"confidence": confidence} if graph.labels else {},
+        vectors=len(vectors),
+        tolerance={form: _FLOAT_TOLERANCE if form == "float" else _INT8_TOLERANCE for form in models},
+        forms=forms,
+        default=default,
+        reference=reference(samples, train),
+        licences=licences,
+        provenance=provenance,
+        files=(),
+    )
+    return write_package(path, manifest, files)
+
+
+def npy(array: NDArray[Any]) -> bytes:
+    """An array in NumPy's file format."""
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+def json_bytes(value: object) -> bytes:
+    """JSON with keys in a fixed order."""
+    return msgspec.json.encode(value, order="deterministic")

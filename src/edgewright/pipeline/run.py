@@ -1,0 +1,181 @@
+"""One execution of a pipeline: from data to a run folder, heard by a listener."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgewright.pipeline.budget import prediction_card
+from edgewright.pipeline.check import leak_findings
+from edgewright.pipeline.deploy import deploy
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.inflation import inflation
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import judge, learn, training_record
+from edgewright.pipeline.listener import Hears, Listener
+from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.parts import parts
+from edgewright.pipeline.pipeline import graph_of
+from edgewright.pipeline.provenance import provenance
+from edgewright.pipeline.scaling import scale
+from edgewright.pipeline.store import save_fitted
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
+from edgewright.trace.insight import key_insight, verdict
+from edgewright.trace.record import write_trace
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left: its folder, its record, the package (None when it was refused) and why it was refused."""
+
+    folder: Path
+    trace: Trace
+    package: Path | None
+    refused: str
+
+
+def run_pipeline(
+    config: PipelineConfig,
+    *,
+    data: str | None = None,
+    out: Path | str = "runs",
+    force: bool = False,
+    listener: Hears | None = None,
+    command: str = "",
+) -> RunResult:
+    """Runs a pipeline.
+
+    Args:
+        config: checked.
+        data: path that overrides `[data]`.
+        out: folder of runs; the run's own folder is made in it.
+        force: replace a run folder of this name.
+        listener: hears every part of the record as soon as it stands.
+        command: for the provenance.
+
+    Returns:
+        The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
+        device, is whole but has no package; `refused` says why.
+
+    Raises:
+        InputError: the configuration or the data is wrong; nothing is left behind.
+        CheckFailedError: the split leaks, and the configuration does not allow it.
+    """
+    started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    job = Job(config, listener or Listener())
+    stages = parts(config.stages, f"{config.name}.toml")
+    with new_run_folder(Path(out), config.name, force=force) as place:
+        folder = place.work
+        job.listener.start(config.name, config.title, config.device.profile)
+        with job.listener.doing("Reading data"):
+            material = prepare(config, data)
+        _refuse_leaks(job, material)
+        job.card(material.card)
+        with job.listener.doing("Fitting stages"):
+            flow = fit_stages(
+                material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
+            )
+        scaling = _grow(job, data)
+        model = learn(job, material, flow)
+        judged = judge(job, material, flow, model)
+        steps = [*flow.steps, ("model", model)]
+        graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name)
+        deployed = deploy(job, material, judged, graph, folder)
+        if config.cards.prediction:
+            row = judged.predictions[0].row
+            job.card(prediction_card(config, material, flow.context.shape, deployed.package, row))
+        for record in judged.predictions:
+            job.listener.prediction(record)
+        layers = model.layer_records()
+        evaluation, compression, device = judged.evaluation, deployed.compression, deployed.device
+        trace = Trace(
+            name=config.name,
+            task=material.task,
+            verdict=verdict(evaluation=evaluation, compression=compression, device=device),
+            insight=key_insight(
+                stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
+            ),
+            stages=tuple(job.cards),
+            layers=layers,
+            training=training_record(model),
+            evaluation=evaluation,
+            predictions=judged.predictions,
+            compression=compression,
+            device=device,
+            scaling=scaling,
+            provenance=provenance(config, material, command=command, started=started, package=deployed.sha256),
+            warnings=tuple(job.warnings),
+        )
+        (folder / "pipeline").mkdir()
+        save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts)
+        write_trace(trace, folder / "trace.json")
+        job.listener.insight(trace.insight)
+    job.listener.finish(trace, place.final)
+    package = None if deployed.refused else place.final / deployed.package.name
+    return RunResult(place.final, trace, package, deployed.refused)
+
+
+def _refuse_leaks(job: Job, material: Material) -> None:
+    """Ends the run when the same person or overlapping windows stand on both sides, with what that would flatter.
+
+    Raises:
+        CheckFailedError: unless `split.allow_leakage` is set.
+    """
+    window = job.config.window.samples if job.config.window else None
+    found = leak_findings(material.samples, material.sides, window)
+    if not found:
+        return
+    told = "the split leaks: " + "; ".join(finding.sentence for finding in found)
+    with job.listener.doing("Measuring what the leak flatters"):
+        measured_gain = inflation(material.samples, material.task, job.config.seed)
+    if measured_gain is not None:
+        gain = measured_gain.difference
+        told += (
+            f"; measured with a quick model, that flatters by {100 * gain.value:+.1f} points "
+            f"({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
+        )
+    if not job.config.split.allow_leakage:
+        raise CheckFailedError(told, do="Split by group, or set split.allow_leakage = true to go on all the same")
+    job.warnings.append(told)
+
+
+def _grow(job: Job, data: str | None) -> ScalingRecord | None:
+    """The comparison over data sizes, where the configuration asks for one."""
+    wanted = job.config.scaling
+    if wanted is None:
+        return None
+    total = len(wanted.rows) * len(wanted.architectures)
+    with job.listener.doing("Training at growing sizes", total) as advance:
+
+        def point(record: ScalingPoint, done: int, of: int) -> None:
+            advance(1)
+            job.listener.scaling_point(record, done, of)
+
+        done = measured(lambda: scale(job.config, wanted, data, point))
+    if job.config.cards.architecture:
+        job.card(_architecture_card(job, done.value, done.cost))
+    job.listener.scaling(done.value)
+    return done.value
+
+
+def _architecture_card(job: Job, record: ScalingRecord, cost: Cost) -> StageRecord:
+    before = job.cards[-1]
+    chosen = job.config.architecture or "model.layers"
+    sizes = {point.architecture: point.parameters for point in record.points}
+    return StageRecord(
+        name=job.config.cards.architecture,
+        kind="architecture",
+        shape_in=before.shape_out,
+        shape_out=before.shape_out,
+        why=f"'{chosen}' goes on: {record.sentence}",
+        names_after=before.names_after,
+        notes=(", ".join(f"'{name}' has {count:,} parameters" for name, count in sizes.items()),),
+        seconds=cost.seconds,
+        cpu_seconds=cost.cpu_seconds,
+        peak_bytes=cost.peak_bytes,
+    )

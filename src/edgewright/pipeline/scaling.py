@@ -1,0 +1,189 @@
+"""Training architectures at growing data sizes: what growth costs, and from where the large one pays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.load import load_data
+from edgewright.data.samples import cut
+from edgewright.data.splits import split
+from edgewright.data.targets import task_of
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.measure import latency, measured
+from edgewright.pipeline.parts import build_model, parts
+from edgewright.pipeline.pipeline import graph_of
+from edgewright.runtime.engines import choose
+from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
+from edgewright.schema.data import Samples
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import ScalingPoint, ScalingRecord
+from edgewright.training.metrics import Z95
+
+_COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
+_TEST_ROWS = 20_000
+
+
+def scale(
+    config: PipelineConfig, wanted: ScalingConfig, data: str | None, on_point: Callable[[ScalingPoint, int, int], None]
+) -> ScalingRecord:
+    """Trains every architecture at every size on the same stages and judges all on the same test samples.
+
+    Args:
+        config: the pipeline.
+        wanted: its `scaling` table.
+        data: path that overrides `[data]`.
+        on_point: receives each point, how many are done and how many there will be.
+
+    Raises:
+        InputError: fewer samples than the smallest size.
+    """
+    samples, train, test = _material(config, wanted, data)
+    sizes = sorted({size for size in wanted.rows if size <= len(samples.X)})
+    if not sizes:
+        raise InputError(
+            f"at least {min(wanted.rows):,} samples for scaling.rows", f"{len(samples.X):,}", f"{config.name} [scaling]"
+        )
+    points: list[ScalingPoint] = []
+    right: dict[tuple[str, int], NDArray[np.float64]] = {}
+    total = len(sizes) * len(wanted.architectures)
+    for size in sizes:
+        chosen = np.sort(train[: max(2, round(size * len(train) / len(samples.X)))])
+        for name, layers in wanted.architectures.items():
+            model = ModelConfig(kind=config.model.kind, layers=layers)
+            point, correct = _point(config, wanted, model, name, size, samples, chosen, test)
+            points.append(point)
+            right[name, size] = correct
+            on_point(point, len(points), total)
+    names = sorted(wanted.architectures, key=lambda n: _parameters(points, n))
+    pays = _pays_from(names, sizes, right)
+    exponents = {name: _exponents([p for p in points if p.architecture == name]) for name in names}
+    return ScalingRecord(
+        points=tuple(points), exponents=exponents, pays_from=pays, sentence=_sentence(names, sizes, points, pays)
+    )
+
+
+def _material(
+    config: PipelineConfig, wanted: ScalingConfig, data: str | None
+) -> tuple[Samples, NDArray[np.int64], NDArray[np.int64]]:
+    """Enough samples for the largest size; training indices shuffled by the seed, so that any first part is fair."""
+    table = dict(config.data)
+    if "rows" in table:
+        table["rows"] = max(wanted.rows)
+    samples = cut(load_data(table, seed=config.seed, path=data), config.window)
+    window = config.window.samples if config.window else None
+    sides = split(samples, config.split, seed=config.seed, window=window)
+    generator = np.random.default_rng(config.seed)
+    train = generator.permutation(np.concatenate([sides.train, sides.validation]))
+    test = (
+        sides.test
+        if len(sides.test) <= _TEST_ROWS
+        else np.sort(generator.choice(sides.test, _TEST_ROWS, replace=False))
+    )
+    return samples, train, test
+
+
+def _point(
+    config: PipelineConfig,
+    wanted: ScalingConfig,
+    layers: ModelConfig,
+    name: str,
+    size: int,
+    samples: Samples,
+    train: NDArray[np.int64],
+    test: NDArray[np.int64],
+) -> tuple[ScalingPoint, NDArray[np.float64]]:
+    """One training, its costs, and which test samples it gets right (negative squared errors for a regression)."""
+    task = task_of(samples.y, config.task)
+    kept = np.union1d(train, test)
+    part = _subset(samples, kept)
+    inside = np.searchsorted(kept, train)
+    flow = fit_stages(part, inside, parts(config.stages, config.name), task, config.seed, None, lambda _: None)
+    training = msgspec.structs.replace(config.training, epochs=wanted.epochs, patience=0)
+    model = build_model(msgspec.structs.replace(config, training=training), task, layers)
+    rows, y = flow.rows(inside), part.y[inside]
+    done = measured(lambda: model.fit(rows, y))
+    X, truth = flow.array(np.searchsorted(kept, test)), samples.y[test]
+    answer = np.asarray(model.predict(X))
+    correct = (answer == truth).astype(np.float64) if task == "classification" else -((answer - truth) ** 2)
+    steps = [*flow.steps, ("model", model)]
+    graph = graph_of(steps, tuple(samples.X.shape[1:]), name)
+    ask = choose(None).load(to_onnx(graph))
+    one = np.ascontiguousarray(samples.X[test[:1]], np.float32)
+    p50, _ = latency(lambda: ask(one), seconds=0.1)
+    point = ScalingPoint(
+        architecture=name,
+        rows=size,
+        parameters=sum(layer.parameters for layer in model.layer_records()),
+        seconds=model.training_.seconds,
+        cpu_seconds=model.training_.cpu_seconds,
+        peak_bytes=done.cost.peak_bytes,
+        accuracy=float(correct.mean()),
+        latency_us=p50,
+    )
+    return point, correct
+
+
+def _subset(samples: Samples, rows: NDArray[np.int64]) -> Samples:
+    return msgspec.structs.replace(
+        samples,
+        X=samples.X[rows],
+        y=samples.y[rows],
+        groups=None if samples.groups is None else samples.groups[rows],
+        sessions=samples.sessions[rows],
+        starts=samples.starts[rows],
+    )
+
+
+def _parameters(points: list[ScalingPoint], name: str) -> int:
+    return max((p.parameters for p in points if p.architecture == name), default=0)
+
+
+def _exponents(points: list[ScalingPoint]) -> dict[str, float]:
+    """Slope of log(cost) over log(rows), by least squares: cost grows as rows to that power."""
+    if len(points) < 2:
+        return {}
+    x = np.log([p.rows for p in points])
+    made: dict[str, float] = {}
+    for cost in _COSTS:
+        values = np.asarray([getattr(p, cost) for p in points], np.float64)
+        if (values > 0).all():
+            made[cost] = float(np.polyfit(x, np.log(values), 1)[0])
+    return made
+
+
+def _pays_from(names: list[str], sizes: list[int], right: dict[tuple[str, int], NDArray[np.float64]]) -> int | None:
+    """Smallest size from which on the largest architecture beats the smallest at every size, beyond chance.
+
+    Beyond chance: the 95 % interval of the paired difference on the same test samples lies above zero.
+    """
+    if len(names) < 2:
+        return None
+    pays: int | None = None
+    for size in reversed(sizes):
+        gain: Any = right[names[-1], size] - right[names[0], size]
+        half = Z95 * float(gain.std(ddof=1)) / math.sqrt(len(gain)) if len(gain) > 1 else math.inf
+        if float(gain.mean()) - half <= 0:
+            break
+        pays = size
+    return pays
+
+
+def _sentence(names: list[str], sizes: list[int], points: list[ScalingPoint], pays: int | None) -> str:
+    if len(names) < 2:
+        return f"{names[0]} was trained at {len(sizes)} sizes."
+    small, large = names[0], names[-1]
+    at = {(p.architecture, p.rows): p for p in points}
+    most = sizes[-1]
+    times = at[large, most].cpu_seconds / max(at[small, most].cpu_seconds, 1e-9)
+    gain = (at[large, most].accuracy - at[small, most].accuracy) * 100
+    told = f"at {most:,} rows '{large}' costs {times:.1f} times the training of '{small}' for {gain:+.1f} points"
+    if pays is None:
+        return f"{told}: up to there it does not pay."
+    return f"{told}; it pays from {pays:,} rows on."

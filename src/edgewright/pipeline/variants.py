@@ -1,0 +1,168 @@
+"""The forms of the model side by side: float and int8, each with accuracy, flips, bytes and latency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression.int8 import quantise
+from edgewright.compression.reference_model import reference_sizes
+from edgewright.compression.report import flips_by_class, weight_bytes
+from edgewright.data.targets import as_text
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.disturb import disturbances
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.measure import latency
+from edgewright.runtime.engines import choose
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph
+from edgewright.schema.trace import CompressionRecord, Interval, RobustnessRecord, VariantRecord
+from edgewright.training import metrics
+
+_CALIBRATION = 2048
+_PIECE = 4096
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of the model: its graph and bytes."""
+
+    name: str
+    graph: Graph
+    model: bytes
+
+
+def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list[Form]:
+    """The float form and, where it is wanted, the int8 form, calibrated on training samples."""
+    forms = [Form("float", graph, to_onnx(graph))]
+    if config.compression.int8:
+        train = material.sides.train
+        if len(train) > _CALIBRATION:
+            train = np.sort(np.random.default_rng(config.seed).choice(train, _CALIBRATION, replace=False))
+        small = quantise(
+            graph,
+            material.samples.X[train],
+            method=config.compression.method,
+            percentile=config.compression.percentile,
+            per_channel=config.compression.per_channel,
+        )
+        forms.append(Form("int8", small, to_onnx(small)))
+    return forms
+
+
+def asked(model: bytes) -> Callable[[Floats], Floats]:
+    """A function from samples to probabilities (n, classes) or predictions (n, 1), by the fastest engine present."""
+    ask = choose(None).load(model)
+
+    def answer(X: Floats) -> Floats:
+        pieces = []
+        for start in range(0, len(X), _PIECE):
+            given = ask(np.ascontiguousarray(X[start : start + _PIECE], np.float32))
+            found = given["probabilities"] if "probabilities" in given else given["prediction"]
+            pieces.append(np.asarray(found, np.float32).reshape(len(found), -1))
+        return np.concatenate(pieces)
+
+    return answer
+
+
+def compare(config: PipelineConfig, forms: list[Form], material: Material) -> CompressionRecord:
+    """Every form on the test samples, and the last one under disturbances.
+
+    The drop is that of accuracy, or for a regression the relative growth of the root mean squared error.
+    """
+    test = material.sides.test
+    X, y = material.samples.X[test], material.samples.y[test]
+    groups = None if material.samples.groups is None else material.samples.groups[test]
+    variants: list[VariantRecord] = []
+    first: NDArray[Any] | None = None
+    for form in forms:
+        answer = asked(form.model)(X)
+        first = answer if first is None else first
+        variants.append(_variant(form, answer, first, y, groups, X[:1]))
+    last, worse = variants[-1], 0.0
+    if last.accuracy is not None and variants[0].accuracy is not None:
+        worse = variants[0].accuracy.value - last.accuracy.value
+    elif last.error is not None and variants[0].error:
+        worse = last.error / variants[0].error - 1
+    limit = config.compression.max_drop
+    return CompressionRecord(
+        variants=tuple(variants),
+        max_drop=limit,
+        drop=worse,
+        within=worse <= limit,
+        robustness=_robustness(config, forms[-1], material, last),
+        notes=_notes(config, forms),
+    )
+
+
+def _variant(
+    form: Form, answer: Floats, first: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None, one: Floats
+) -> VariantRecord:
+    engine = choose(None)
+    ask = engine.load(form.model)
+    p50, p99 = latency(lambda: ask(one))
+    accuracy: Interval | None = None
+    error: float | None = None
+    flips: tuple[tuple[str, int], ...] = ()
+    if form.graph.labels:
+        names = np.asarray(form.graph.labels)
+        true = np.searchsorted(names, as_text(y))
+        accuracy = metrics.accuracy_interval(true, np.argmax(answer, axis=1), groups)
+        flips = flips_by_class(np.argmax(first, axis=1), np.argmax(answer, axis=1), form.graph.labels)
+    else:
+        error = metrics.regression(np.asarray(y, np.float64), np.ravel(answer))["rmse"]
+    return VariantRecord(
+        name=form.name,
+        accuracy=accuracy,
+        flips=sum(count for _, count in flips),
+        flips_by_class=flips,
+        weight_bytes=weight_bytes(form.graph),
+        file_bytes=len(form.model),
+        latency_p50_us=p50,
+        latency_p99_us=p99,
+        engine=engine.name,
+        error=error,
+    )
+
+
+def _robustness(
+    config: PipelineConfig, form: Form, material: Material, variant: VariantRecord
+) -> tuple[RobustnessRecord, ...]:
+    """Accuracy of the form under each disturbance, and its change against the undisturbed test samples."""
+    if variant.accuracy is None:
+        return ()
+    names = np.asarray(form.graph.labels)
+    test = material.sides.test
+    groups: frozenset[str] = frozenset()
+    if material.sides.by == "group" and material.samples.groups is not None:
+        groups = frozenset(str(g) for g in np.unique(material.samples.groups[test]))
+    answer = asked(form.model)
+    made = []
+    for name, X, y in disturbances(material.dataset, material.samples, config.window, groups, test):
+        found = names[np.argmax(answer(X), axis=1)]
+        accuracy = float(np.mean(found == as_text(y))) if len(X) else 0.0
+        made.append(RobustnessRecord(disturbance=name, accuracy=accuracy, change=accuracy - variant.accuracy.value))
+    return tuple(made)
+
+
+def _notes(config: PipelineConfig, forms: list[Form]) -> tuple[str, ...]:
+    if len(forms) < 2:
+        return ()
+    big, small = weight_bytes(forms[0].graph), weight_bytes(forms[-1].graph)
+    notes = [
+        f"weights {big:,} -> {small:,} bytes, {big / max(small, 1):.2f}x smaller; int32 biases and scales keep a small "
+        "network below the 4x of its weights"
+    ]
+    size = config.compression.reference_megabytes
+    if size:
+        before, after = reference_sizes(size, seed=config.seed)
+        notes.append(
+            f"the same on a dense network of {before / 1e6:.2f} MB: {after / 1e6:.2f} MB, {before / after:.2f}x smaller, "
+            "measured in bytes of file"
+        )
+    return tuple(notes)
