@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,9 +13,10 @@ PerChannel = Literal["auto", "always", "never"]
 Floats = NDArray[np.float32]
 # A bias beyond this on the accumulator's grid leaves the sum of products no room in 32 bits.
 BIAS_LIMIT = 2.0**30
-# 'auto' takes a scale a channel when that halves the rounding error (a quarter of its power): as much as one more bit
-# in every weight would give.
-WORTH = 4.0
+# Bytes a channel that scales of its own cost: one for the weights and one for the bias, float32.
+SCALE_BYTES = 8
+# For channels that stay apart 'auto' wants half the rounding error, a quarter of its power.
+APART_WORTH = 4.0
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,20 @@ def _floored(largest: Any, bias: Floats | None, input_scale: np.float32) -> Floa
         floor = np.maximum(floor, np.abs(bias.astype(np.float64)) / (float(input_scale) * BIAS_LIMIT))
     # A product of two scales must not vanish in float32 either.
     floor = np.maximum(floor, 1e-30 / float(input_scale))
-    return np.maximum(np.asarray(largest, np.float64) / 127.0, floor).astype(np.float32)
+    return np.asarray(np.maximum(np.asarray(largest, np.float64) / 127.0, floor), np.float32)
 
 
 def pays(rows: Floats, one: Floats, many: Floats, apart: bool) -> bool:
     """Whether a scale a channel is worth its bytes.
 
+    Halving the rounding error is worth what one more bit in every weight would cost. Channels that stay apart are too
+    short for that sum: theirs is compared relative to each channel's own weights.
+
     Args:
         rows: weights of shape (channels, weights a channel).
         one: scales of shape () or (channels,) of which the largest serves all.
         many: a scale for each channel.
-        apart: compares the error relative to each channel's own weights, instead of the error of all weights.
+        apart: as of `to_integers`.
     """
     signal = np.square(rows).sum(axis=1)
     alive = signal > 0
@@ -106,4 +111,10 @@ def pays(rows: Floats, one: Floats, many: Floats, apart: bool) -> bool:
         power = np.square(rows - rounded).sum(axis=1)[alive]
         return float((power / signal[alive]).mean() if apart else power.sum())
 
-    return error(one.max()) > WORTH * error(many[:, None])
+    coarse, fine = error(one.max()), error(many[:, None])
+    if apart:
+        return coarse > APART_WORTH * fine
+    if fine == 0.0 or coarse <= fine:
+        return coarse > fine
+    bits = 0.5 * math.log2(coarse / fine)
+    return bits * rows.size / 8 > SCALE_BYTES * len(rows)
