@@ -40,6 +40,8 @@ def load_data(table: dict[str, object], *, seed: int, path: str | None = None, w
     config = convert_table(keys, part.config, where)
     if isinstance(part, Source):
         return part.load(config, seed)
+    if not config.path and part.carried is not None:
+        return part.load(config, part.carried())
     if not config.path:
         raise InputError(
             f"the folder of the public set {kind!r}", "no path", where,

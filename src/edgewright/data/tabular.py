@@ -23,8 +23,8 @@ _UNITS = frozenset(
     re.split(
         " ",
         "C °C K F °F % g mg m/s² m/s2 m/s^2 m/s mm/s rad/s deg/s °/s dps V mV kV A mA W mW kW Wh kWh J Hz kHz rpm "
-        "1/min h min s ms us µs m mm cm km Pa hPa kPa MPa bar mbar lux lx ppm ppb µg/m³ N Nm kg l/min l/h m³/h dB uT µT "
-        "T Ω ohm",
+        "1/min h min s ms us µs m mm cm km Pa hPa kPa MPa bar mbar lux lx ppm ppb µg/m³ N Nm kg l/min l/h m³/h dB "
+        "uT µT T Ω ohm",
     )
 )
 

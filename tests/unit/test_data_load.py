@@ -1,0 +1,79 @@
+"""The table [data] and guessing a source from a path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgewright.data.load import SETS, guess, load_data
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.errors import InputError, UnknownNameError
+
+
+def test_kind_key_and_type_errors_name_their_place() -> None:
+    with pytest.raises(InputError, match=r"expected a kind, got none - at p\.toml \[data\]. Known: .*csv"):
+        load_data({}, seed=0, where="p.toml [data]")
+    with pytest.raises(UnknownNameError, match=r"no kind of data 'cvs'.*Did you mean 'csv'\? - at \[data\]"):
+        load_data({"kind": "cvs"}, seed=0)
+    with pytest.raises(InputError, match=r"got `int` - at \[data\] target"):
+        load_data({"kind": "csv", "target": 3}, seed=0)
+    with pytest.raises(InputError, match=r"expected `float` > 0.0, got -1 - at \[data\] rate"):
+        load_data({"kind": "csv", "rate": -1}, seed=0)
+
+
+def test_a_path_overrides_the_table_and_can_stand_alone(tmp_path: Path) -> None:
+    file = tmp_path / "rows.csv"
+    file.write_text("a,y\n1,x\n2,z\n")
+    table: dict[str, object] = {"kind": "csv", "path": "elsewhere.csv", "target": "y"}
+    assert load_data(table, seed=0, path=str(file)).origin == str(file)
+    assert table == {"kind": "csv", "path": "elsewhere.csv", "target": "y"}
+    assert load_data({"target": "y"}, seed=0, path=str(file)).target_name == "y"
+
+
+@pytest.mark.parametrize("name", listing(SETS, "SET"))
+def test_a_public_set_without_its_folder_says_how_to_get_it(name: str) -> None:
+    if find(SETS, name, "SET", "public set").carried is None:
+        with pytest.raises(InputError, match=rf"edgewright data get {name}, or name its folder with --data PATH"):
+            load_data({"kind": name}, seed=0)
+    with pytest.raises(InputError, match=rf"no such folder - at nowhere. Download it with: edgewright data get {name}"):
+        load_data({"kind": name}, seed=0, path="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (["a.csv", "README.txt"], "csv"),
+        (["a.csv.gz", "b.csv.gz"], "csv"),
+        (["a.wav"], "wav"),
+        (["yes/a.wav", "no/b.wav"], "folder"),
+        (["a.csv", "labels.csv"], "folder"),
+        (["a.csv", "b.parquet"], "folder"),
+        (["info.labels", "a.json"], "edge_impulse"),
+    ],
+)
+def test_a_folder_tells_its_source(tmp_path: Path, files: list[str], kind: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert guess(str(tmp_path)) == {"kind": kind, "path": str(tmp_path)}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("a.CSV", "csv"), ("a.tsv", "csv"), ("a.txt", "csv"), ("a.parquet", "parquet"), ("a.npz", "numpy"),
+     ("a.wav", "wav"), ("a.zip", "wav")],
+)  # fmt: skip
+def test_a_suffix_tells_its_source(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_text("")
+    assert guess(str(tmp_path / name))["kind"] == kind
+
+
+def test_what_nothing_reads(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file - at nowhere\.csv"):
+        guess("nowhere.csv")
+    (tmp_path / "a.xyz").write_text("")
+    with pytest.raises(InputError, match=r"Known endings: .*\.csv.*\.wav"):
+        guess(str(tmp_path / "a.xyz"))
+    with pytest.raises(InputError, match="a folder with files that a source reads"):
+        guess(str(tmp_path))
