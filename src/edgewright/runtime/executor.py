@@ -15,7 +15,7 @@ from edgewright.schema.graph import Array, Graph, Node
 
 Run = Callable[[NDArray[Any]], dict[str, Array]]
 # What NumPy raises when an operator gets shapes or types that do not go together.
-_MISFIT = (ValueError, TypeError, IndexError, AttributeError, ZeroDivisionError, MemoryError)
+_MISFIT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
 
 
 @dataclass(frozen=True)

@@ -171,7 +171,7 @@ class Predictor:
         if not self._ranged:
             return ((),) * len(samples)
         outside = (samples < self._low) | (samples > self._high)
-        flags: NDArray[np.bool_] = np.any(outside.reshape(len(samples), len(self._names), -1), axis=-1)
+        flags: NDArray[np.bool_] = np.any(outside, axis=tuple(range(2, outside.ndim)))
         if not flags.any():
             return ((),) * len(samples)
         return tuple(tuple(n for n, bad in zip(self._names, row, strict=True) if bad) for row in flags.tolist())
