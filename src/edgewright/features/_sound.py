@@ -24,7 +24,7 @@ class MelTransformer(SampleTransformer):
         fft: samples of the transform.
         low, high: Hz where the bands begin and end.
         scale: 'htk' or 'slaney'.
-        floor: share of the mean training power added before the logarithm.
+        floor: share of the mean training power of a band that is added before the logarithm.
         flatten: one row of features instead of a window.
         rate: samples a second.
         coefficients: of the cosine transform; None for log mel.
@@ -73,7 +73,7 @@ class MelTransformer(SampleTransformer):
         return (int(self.shape_[1]) - self.frame) // self.hop + 1
 
     @property
-    def rate_out(self) -> float:
+    def rate_(self) -> float:
         """Frames a second: the sampling rate of what comes out."""
         return self.rate / self.hop
 
@@ -99,11 +99,10 @@ class MelTransformer(SampleTransformer):
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         if X.shape[2] < self.frame:
             raise InputError(f"windows of at least a frame ({self.frame} samples)", str(X.shape[2]), self._where())
-        self.floor_ = 0.0
         step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
         parts = [self._powers(X[i : i + step].astype(np.float64)).sum() for i in range(0, len(X), step)]
         typical = float(np.sum(parts)) / (len(X) * X.shape[1] * self.frames * self.mels)
-        self.floor_ = float(np.float32(self.floor * (typical if typical > np.finfo(np.float32).tiny else 1.0)))
+        self.floor_ = self.floor * (typical if typical > 1e-30 else 1.0)
 
     def _band_names(self) -> list[str]:
         edges = self._edges()

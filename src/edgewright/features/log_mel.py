@@ -21,7 +21,7 @@ class LogMelConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
         low: Hz where the first band begins.
         high: Hz where the last band ends; half the rate when left out.
         scale: 'htk' or 'slaney' definition of mel.
-        floor: share of the mean training power added before the logarithm.
+        floor: share of the mean training power of a band that is added before the logarithm.
         flatten: one row of features instead of a window (mels, frames).
     """
 
@@ -58,5 +58,5 @@ STAGE = Stage(
     build=_build,
     state=("shape_", "floor_"),
     why=_why,
-    formula="y[m, j] = log(sum_k M[m, k] P_j[k] + floor), P_j the Hann-windowed power spectrum of frame j",
+    formula=("y[m, j] = log(sum_k M[m, k] P_j[k] + floor), P_j the Hann-windowed power spectrum of frame j"),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
 
 from edgewright.features._mel import dct_matrix
 from edgewright.features._sound import MelTransformer, mel_settings
-from edgewright.graph.formula import Value, matmul
+from edgewright.graph.formula import Value, log, matmul
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.schema.errors import InputError
 
@@ -25,7 +26,7 @@ class MfccConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=T
         low: Hz where the first band begins.
         high: Hz where the last band ends; half the rate when left out.
         scale: 'htk' or 'slaney' definition of mel.
-        floor: share of the mean training power added before the logarithm.
+        floor: share of the mean training power of a band that is added before the logarithm.
         flatten: one row of features instead of a window (coefficients, frames).
     """
 
@@ -48,8 +49,13 @@ class Mfcc(MelTransformer):
     word = "mfcc"
 
     def _bands(self, x: Value) -> Value:
-        """Log mel bands (n, channels, frames, mels) to coefficients."""
-        return matmul(super()._bands(x), dct_matrix(self.mels, int(self.coefficients or self.mels)))
+        """Log mel bands above the floor (n, channels, frames, mels) to coefficients.
+
+        The logarithm is that of log mel less log(floor), which moves coefficient 0 by a constant and makes silence
+        exactly 0: sums of large equal numbers would cost float32 the digits of the other coefficients.
+        """
+        above = log(self._powers(x) * np.float32(1.0 / self.floor_) + 1.0)
+        return matmul(above, dct_matrix(self.mels, int(self.coefficients or self.mels)))
 
     def _band_names(self) -> list[str]:
         return [f"mfcc {i}" for i in range(int(self.coefficients or self.mels))]
@@ -75,5 +81,8 @@ STAGE = Stage(
     build=_build,
     state=("shape_", "floor_"),
     why=_why,
-    formula="y[i, j] = sqrt(2/M) sum_m logmel[m, j] cos(pi i (m + 1/2) / M), with sqrt(1/M) for i = 0",
+    formula=(
+        "y[i, j] = sqrt(2/M) sum_m logmel[m, j] cos(pi i (m + 1/2) / M), with sqrt(1/M) for i = 0; "
+        "logmel = log(1 + power / floor)"
+    ),
 )

@@ -29,8 +29,8 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
         detrend: take off the window's mean first.
         log: band powers, energy and peak power as logarithms.
         channels: used; all when left out.
-        floor: share of a feature's training mean added before its logarithm, and of a channel's training power added
-            before a division.
+        floor: share of a channel's mean training power (divided by the number of bands, for bands) that is added
+            before a logarithm or a division.
     """
 
     features: tuple[str, ...] = ("bands", "energy", "peak", "centroid", "entropy")
@@ -40,7 +40,7 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     detrend: bool = True
     log: bool = True
     channels: tuple[str, ...] = ()
-    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-5
+    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-4
 
 
 class Spectral(SampleTransformer):
@@ -59,7 +59,7 @@ class Spectral(SampleTransformer):
 
     Attributes:
         guard_: power added before a division, for each channel used.
-        floors_: added before the logarithm, by feature.
+        floors_: power added before the logarithm, by feature: (channels,), and (channels, 1) for bands.
     """
 
     kind = "spectral"
@@ -76,7 +76,7 @@ class Spectral(SampleTransformer):
         detrend: bool = True,
         log: bool = True,
         channels: tuple[int, ...] | None = None,
-        floor: float = 1e-5,
+        floor: float = 1e-4,
         rate: float = 50.0,
         names: tuple[str, ...] = (),
     ) -> None:
@@ -127,19 +127,18 @@ class Spectral(SampleTransformer):
                     "Use fewer bands or longer windows",
                 )
         used = X.shape[1] if self.channels is None else len(self.channels)
-        positive = [f for f in self.features if self.log and f in POSITIVE]
         self.guard_ = np.zeros(used, np.float32)
-        sums: dict[str, Any] = dict.fromkeys({*positive, "energy"}, 0.0)
+        energy = np.zeros(used)
         step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
         for start in range(0, len(X), step):
-            spectrum = self._spectrum(X[start : start + step].astype(np.float64))
-            for feature, before in sums.items():
-                sums[feature] = before + self._measure(spectrum, feature).sum(axis=0)
-        means = {feature: value / len(X) for feature, value in sums.items()}
-        # A channel or band that is always silent gets the floor of power 1: any number will do.
-        floors = {f: (self.floor * np.where(m > 1e-30, m, 1.0)).astype(np.float32) for f, m in means.items()}
-        self.guard_ = floors["energy"]
-        self.floors_ = {feature: floors[feature] for feature in positive}
+            energy += self._spectrum(X[start : start + step].astype(np.float64)).energy.sum(axis=0)
+        # A channel that is always silent gets the floor of power 1: any number will do.
+        energy = np.where(energy / len(X) > 1e-30, energy / len(X), 1.0)
+        self.guard_ = (self.floor * energy).astype(np.float32)
+        # One floor for all bands of a channel: a band in which nothing ever happens (above the cutoff of a filter)
+        # would otherwise show the rounding of float32 as a feature.
+        band = self.guard_[:, None] / np.float32(len(self.edges) - 1)
+        self.floors_ = {f: band if f == "bands" else self.guard_ for f in self.features if self.log and f in POSITIVE}
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         used = names if self.channels is None else tuple(names[i] for i in self.channels)

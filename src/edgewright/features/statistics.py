@@ -29,8 +29,8 @@ class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
         correlations: 'none', 'all' pairs of the channels, or a list of pairs of names.
         autocorrelation: lags in samples at which each channel is compared with itself.
         channels: used; all when left out.
-        floor: share of a feature's training mean added before its logarithm, and of a channel's training variance
-            added before a division, so that a window without movement gives a number of ordinary size.
+        floor: share of a feature's training mean that is added before its logarithm; its square is the share of a
+            channel's training variance added before a division, so that a still window gives an ordinary number.
     """
 
     features: tuple[str, ...] = ("mean", "std", "min", "max", "rms", "mean_abs_diff", "zero_crossings")
@@ -185,6 +185,6 @@ STAGE = Stage(
     why=_why,
     formula=(
         "mean = sum(x)/S; c = x - mean; std = sqrt(sum(c^2)/S); skewness = mean(c^3)/s^3; kurtosis = mean(c^4)/s^4; "
-        "correlation = mean(c_a c_b)/(s_a s_b), with s^2 = std^2 + guard"
+        "correlation = mean(c_a c_b)/(s_a s_b), with s^2 = std^2 + guard; log y = log(y + floor)"
     ),
 )

@@ -202,18 +202,5 @@ def difference(x: Value, axis: int) -> Value:
     return cut(x, 1, np.iinfo(np.int32).max, axis) - cut(x, 0, -1, axis)
 
 
-def linear(x: Value, matrix: NDArray[np.float32], gain: float) -> Value:
-    """(n, channels, a) x (a, b) for a matrix whose columns all sum to `gain`.
-
-    Computed on the deviations from the mean, which keeps float32 exact to the size of the changes instead of the
-    size of the level: `gain * m + (x - m) @ matrix` equals `x @ matrix` for any m.
-    """
-    level = mean(x, 2, keep=True)
-    moved = matmul(x - level, matrix)
-    if gain == 0.0:
-        return moved
-    return moved + (level if gain == 1.0 else level * gain)
-
-
 def _reduce(op: str, x: Term, axis: int, keep: bool) -> Term:
     return x.op(op, x.builder.integers(axis), keepdims=int(keep))

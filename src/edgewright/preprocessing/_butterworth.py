@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 
-def filter_matrix(sections: NDArray[np.float64], samples: int, *, zero_phase: bool) -> NDArray[np.float32]:
+def filter_matrix(
+    sections: NDArray[np.float64], samples: int, *, zero_phase: bool, mirrored: bool = False
+) -> NDArray[np.float32]:
     """The matrix M with `filtered = x @ M`.
 
     A filter whose initial state is proportional to the first sample is linear in the window, so its responses to
@@ -17,9 +19,15 @@ def filter_matrix(sections: NDArray[np.float64], samples: int, *, zero_phase: bo
         sections: second-order sections (scipy.signal.butter with output='sos').
         samples: of the window.
         zero_phase: forwards and backwards (scipy.signal.sosfiltfilt, odd padding) instead of forwards.
+        mirrored: with `zero_phase`, continue the window by its mirror image on both sides. Odd padding pins the
+            output to the first and last sample, which leaves nothing of them when the output is subtracted.
     """
     impulses = np.eye(samples)
     if zero_phase:
+        if mirrored:
+            return np.asarray(
+                signal.sosfiltfilt(sections, impulses, axis=1, padtype="even", padlen=samples - 1), np.float32
+            )
         # scipy's default padding, shortened where the window is not longer than it
         default = 3 * (2 * len(sections) + 1 - min(int((sections[:, 2] == 0).sum()), int((sections[:, 5] == 0).sum())))
         filtered = signal.sosfiltfilt(sections, impulses, axis=1, padlen=min(default, samples - 1))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from edgewright.graph.formula import Value, cut, difference, join, linear, mean, sqrt, take, total
+from edgewright.graph.formula import Value, cut, difference, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require, require_rate
 from edgewright.preprocessing._butterworth import filter_matrix
@@ -100,8 +100,11 @@ class Channels(SampleTransformer):
         for step in (_Step(*values) for values in self.steps):
             part = take(x, np.asarray(step.of, np.int64), 1)
             if step.what == "split":
-                slow = linear(part, np.asarray(next(splits), np.float32), 1.0)
-                new = join([slow, part - slow], 1)
+                # On deviations from the mean, of which the body is the size: float32 then keeps its digits.
+                level = mean(part, 2, keep=True)
+                moved = part - level
+                slow = matmul(moved, np.asarray(next(splits), np.float32))
+                new = join([level + slow, moved - slow], 1)
             else:
                 new = _VECTORS[step.what](part, self.rate)
             x = join([x, new], 1)
@@ -114,7 +117,7 @@ class Channels(SampleTransformer):
         for step in (_Step(*values) for values in self.steps):
             if step.what == "split":
                 sections = signal.butter(step.order, step.cutoff, "lowpass", fs=self.rate, output="sos")
-                self.matrices_.append(filter_matrix(sections, X.shape[2], zero_phase=True))
+                self.matrices_.append(filter_matrix(sections, X.shape[2], zero_phase=True, mirrored=True))
 
     def _names(self, names: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self.labels[place] for place in self.kept)
@@ -207,7 +210,8 @@ STAGE = Stage(
     state=("shape_", "matrices_"),
     why=_why,
     formula=(
-        "gravity = zero-phase low-pass of x; body = x - gravity; jerk[t] = (x[t] - x[t-1]) * rate; "
-        "magnitude = sqrt(x^2 + y^2 + z^2); vertical = v . mean(v) / |mean(v)|; horizontal = |v - vertical|"
+        "gravity = zero-phase low-pass of x, mirrored at its ends; body = x - gravity; "
+        "jerk[t] = (x[t] - x[t-1]) * rate; magnitude = sqrt(x^2 + y^2 + z^2); "
+        "vertical = v . mean(v) / |mean(v)|; horizontal = |v - vertical|"
     ),
 )

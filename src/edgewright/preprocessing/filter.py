@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from edgewright.graph.formula import Value, linear
+from edgewright.graph.formula import Value, matmul, mean
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require, require_rate
 from edgewright.preprocessing._butterworth import filter_matrix
@@ -73,8 +73,14 @@ class Filter(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """X @ matrix, on deviations from the window's mean."""
-        return linear(x, np.asarray(self.matrix_, np.float32), 1.0 if self.band == "low" else 0.0)
+        """X @ matrix, as `gain * m + (x - m) @ matrix` with the gain of a constant, 1 for a low-pass and else 0.
+
+        This is the same for any m, and on deviations from the mean float32 is exact to the size of the changes
+        instead of the size of the level.
+        """
+        level = mean(x, 2, keep=True)
+        moved = matmul(x - level, np.asarray(self.matrix_, np.float32))
+        return moved + level if self.band == "low" else moved
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
         kind = {"low": "lowpass", "high": "highpass", "band": "bandpass"}[self.band]

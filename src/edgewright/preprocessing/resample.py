@@ -56,6 +56,11 @@ class Resample(SampleTransformer):
         self.samples = samples
         self.names = names
 
+    @property
+    def rate_(self) -> float:
+        """Samples a second of what comes out."""
+        return self.rate_out
+
     def formula(self, x: Value) -> Value:
         """Left + (right - left) * weight."""
         left = take(x, self.left_, 2)

@@ -79,7 +79,9 @@ def _constants(scaler: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]: 
     """Offset and factor of a fitted scaler of scikit-learn."""
     if isinstance(scaler, MinMaxScaler):
         return scaler.data_min_.astype(np.float32), scaler.scale_.astype(np.float32)
-    centre = scaler.mean_ if isinstance(scaler, StandardScaler) else scaler.center_
+    # A StandardScaler has mean_ even when it does not take it off.
+    standard = isinstance(scaler, StandardScaler)
+    centre = (scaler.mean_ if scaler.with_mean else None) if standard else scaler.center_
     n = scaler.n_features_in_
     spread = np.ones(n) if scaler.scale_ is None else np.asarray(scaler.scale_)
     offset = np.zeros(n) if centre is None else np.asarray(centre)

@@ -1,0 +1,189 @@
+"""Statistics and spectra against NumPy, SciPy and signals whose answer is known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from edgewright.features import flatten, spectral, statistics, union
+from edgewright.graph.stage import Context, Stage
+from edgewright.schema.errors import InputError
+from support import shared_data
+
+Estimator = Any  # scikit-learn carries no types
+Floats = NDArray[np.float32]
+NAMES = ("ax", "ay", "gx")
+
+
+def build(stage: Stage[Any], table: dict[str, Any], samples: int = 128, rate: float | None = 50.0) -> Estimator:
+    context = Context(shape=(3, samples), names=NAMES, units=("",) * 3, rate=rate, task="classification", seed=0)
+    return stage.build(msgspec.convert(table, stage.config), context)
+
+
+def columns(stage: Estimator, X: Floats) -> dict[str, NDArray[np.float64]]:
+    result = stage.fit_transform(X).astype(np.float64)
+    return dict(zip(stage.get_feature_names_out(), result.T, strict=True))
+
+
+def tone(frequency: float, samples: int = 128) -> Floats:
+    time = np.arange(samples) / 50.0
+    return np.broadcast_to(np.sin(2 * np.pi * frequency * time), (2, 3, samples)).astype(np.float32)
+
+
+@pytest.fixture
+def waves() -> Floats:
+    rng = np.random.default_rng(5)
+    return (rng.normal(size=(50, 3, 128)) * [[1.0], [0.3], [20.0]] + [[1.0], [0.0], [5.0]]).astype(np.float32)
+
+
+def test_statistics_equal_numpy_and_scipy(waves: Floats) -> None:
+    names = ("mean", "std", "min", "max", "range", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff")
+    more = ("energy", "variance", "skewness", "kurtosis", "slope", "mobility")
+    got = columns(build(statistics.STAGE, {"features": names + more, "autocorrelation": [3], "floor": 1e-6}), waves)
+    x = waves[:, 2].astype(np.float64)
+    c = x - x.mean(axis=1, keepdims=True)
+    expected = {
+        "mean": x.mean(1),
+        "std": x.std(1),
+        "min": x.min(1),
+        "max": x.max(1),
+        "range": np.ptp(x, axis=1),
+        "rms": np.sqrt((x**2).mean(1)),
+        "mean abs": np.abs(x).mean(1),
+        "mean abs deviation": np.abs(c).mean(1),
+        "mean abs diff": np.abs(np.diff(x, axis=1)).mean(1),
+        "energy": (x**2).mean(1),
+        "variance": x.var(1),
+        "skewness": stats.skew(x, axis=1),
+        "kurtosis": stats.kurtosis(x, axis=1, fisher=False),
+        "slope": np.polyfit(np.arange(128), x.T, 1)[0] * 127,
+        "mobility": np.sqrt((np.diff(x, axis=1) ** 2).mean(1)) / x.std(1),
+        "autocorrelation 3": (c[:, :-3] * c[:, 3:]).mean(1) / x.var(1),
+    }
+    assert len(got) == 3 * len(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[f"gx {name}"], value, rtol=2e-6, atol=2e-6, err_msg=name)
+
+
+def test_logarithms_have_a_floor_learned_from_training(waves: Floats) -> None:
+    got = columns(build(statistics.STAGE, {"features": ["std", "mean"], "log": True}), waves)
+    deviation = waves[:, 1].astype(np.float64).std(1)
+    np.testing.assert_allclose(got["ay log std"], np.log(deviation + 1e-3 * deviation.mean()), rtol=1e-6)
+    assert "ay mean" in got
+
+
+def test_correlations_equal_numpy_and_are_named_by_pair(waves: Floats) -> None:
+    waves[:, 1] += waves[:, 0]
+    got = columns(build(statistics.STAGE, {"features": [], "correlations": "all", "floor": 1e-6}), waves)
+    assert list(got) == ["ax~ay correlation", "ax~gx correlation", "ay~gx correlation"]
+    expected = [np.corrcoef(w[0], w[1])[0, 1] for w in waves.astype(np.float64)]
+    np.testing.assert_allclose(got["ax~ay correlation"], expected, atol=1e-6)
+
+
+def test_crossings_of_a_tone_are_counted_whole() -> None:
+    got = columns(build(statistics.STAGE, {"features": ["zero_crossings"]}), tone(5.0) + np.float32(3.0))
+    signs = np.sign(tone(5.0)[0, 0] - tone(5.0)[0, 0].mean())
+    assert got["ax zero crossings"][0] == pytest.approx(np.count_nonzero(np.diff(signs)), abs=1.0)
+
+
+def test_a_still_window_gives_ordinary_numbers(waves: Floats) -> None:
+    waves[0] = 9.81
+    features = ["std", "zero_crossings", "skewness", "kurtosis", "mobility"]
+    got = columns(build(statistics.STAGE, {"features": features, "correlations": "all", "log": True}), waves)
+    assert all(np.isfinite(values).all() and np.abs(values[0]) < 50 for values in got.values())
+
+
+def test_bands_equal_the_fast_fourier_transform(waves: Floats) -> None:
+    table = {"features": ["bands", "energy"], "edges": [0.0, 4.0, 10.0, 25.0], "window": "none", "log": False}
+    got = columns(build(spectral.STAGE, table), waves)
+    x = waves[:, 0].astype(np.float64)
+    x -= x.mean(1, keepdims=True)
+    power = np.abs(np.fft.rfft(x, axis=1)) ** 2 / 128**2
+    power[:, 1:-1] *= 2
+    f = np.fft.rfftfreq(128, 0.02)
+    np.testing.assert_allclose(got["ax 4-10 Hz"], power[:, (f >= 4) & (f < 10)].sum(1), rtol=1e-6)
+    np.testing.assert_allclose(got["ax 10-25 Hz"], power[:, f >= 10].sum(1), rtol=1e-6)
+    np.testing.assert_allclose(got["ax spectral energy"], x.var(1), rtol=1e-6)
+
+
+def test_spectral_measures_equal_their_definitions(waves: Floats) -> None:
+    features = ["centroid", "spread", "entropy", "flatness", "peak_power"]
+    got = columns(build(spectral.STAGE, {"features": features, "log": False, "floor": 1e-9}), waves)
+    x = waves[:, 0].astype(np.float64)
+    taper = np.hanning(129)[:128]
+    power = np.abs(np.fft.rfft((x - x.mean(1, keepdims=True)) * taper, axis=1)) ** 2 / (128 * (taper**2).sum())
+    power[:, 1:-1] *= 2
+    f, p = np.fft.rfftfreq(128, 0.02), power / power.sum(1, keepdims=True)
+    centroid = (p * f).sum(1)
+    np.testing.assert_allclose(got["ax spectral centroid"], centroid, rtol=1e-5)
+    np.testing.assert_allclose(got["ax spectral spread"], np.sqrt((p * (f - centroid[:, None]) ** 2).sum(1)), rtol=1e-5)
+    np.testing.assert_allclose(got["ax spectral entropy"], -(p * np.log(p)).sum(1) / np.log(65), rtol=1e-5)
+    np.testing.assert_allclose(got["ax spectral flatness"], np.exp(np.log(power).mean(1)) / power.mean(1), rtol=1e-3)
+    np.testing.assert_allclose(got["ax spectral peak power"], power.max(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("frequency", [2.0, 7.03125, 20.0])
+def test_the_peak_is_the_frequency_of_a_tone(frequency: float) -> None:
+    got = columns(build(spectral.STAGE, {"features": ["peak"]}), tone(frequency))
+    assert got["ax peak"][0] == pytest.approx(frequency, abs=50.0 / 128)
+
+
+def test_the_peak_of_two_equal_tones_does_not_jump() -> None:
+    def peak(X: Floats) -> float:
+        stage = build(spectral.STAGE, {"features": ["peak"]}).fit(X)
+        return float(stage.transform(X)[0, 0])
+
+    low, high = tone(50.0 * 8 / 128), tone(50.0 * 32 / 128)
+    assert abs(peak(low * np.float32(1 + 1e-6) + high) - peak(low + high * np.float32(1 + 1e-6))) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("stage", "table", "message"),
+    [
+        (statistics.STAGE, {"features": ["men"]}, "one of mean"),
+        (statistics.STAGE, {"features": []}, "at least one feature"),
+        (statistics.STAGE, {"channels": ["q"]}, "'q'"),
+        (statistics.STAGE, {"correlations": [["ax", "q"]]}, "'q'"),
+        (spectral.STAGE, {"features": ["bnds"]}, "one of bands"),
+        (spectral.STAGE, {"edges": [3.0, 1.0]}, "rising"),
+        (spectral.STAGE, {"edges": [0.0, 30.0]}, "25 Hz"),
+        (union.STAGE, {"parts": []}, "at least one part"),
+        (union.STAGE, {"parts": [{"kind": "statistic"}]}, "Did you mean 'statistics'"),
+        (union.STAGE, {"parts": [{"kind": "statistics", "lag": 1}]}, "lag"),
+    ],
+)
+def test_impossible_features_are_refused(stage: Stage[Any], table: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build(stage, table)
+    assert message in str(caught.value.args[0])
+
+
+def test_more_bands_than_bins_are_refused(waves: Floats) -> None:
+    with pytest.raises(InputError, match="holds no bin"):
+        build(spectral.STAGE, {"bands": 200}).fit(waves)
+
+
+def test_union_puts_parts_side_by_side_and_refuses_windows(waves: Floats) -> None:
+    parts = [{"kind": "statistics", "features": ["mean"]}, {"kind": "flatten"}]
+    both = build(union.STAGE, {"parts": parts}).fit(waves)
+    expected = np.concatenate(
+        [waves.astype(np.float64).mean(axis=2), build(flatten.STAGE, {}).fit_transform(waves)], axis=1
+    )
+    np.testing.assert_allclose(both.transform(waves), expected, rtol=1e-6)
+    with pytest.raises(InputError, match="windows from 'compress'"):
+        build(union.STAGE, {"parts": [{"kind": "compress"}]}).fit(waves)
+
+
+@pytest.mark.needs_data
+def test_features_of_real_walking_show_the_step_frequency() -> None:
+    folder = shared_data("har-hapt")
+    table = np.loadtxt(folder / "exp01_user01.csv.gz", delimiter=",", skiprows=1)
+    walking = table[table[:, 6] == 1][:1280, :3].T
+    X = walking.reshape(3, 10, 128).transpose(1, 0, 2).astype(np.float32)
+    got = columns(build(spectral.STAGE, {"features": ["peak"]}), X)
+    assert 1.0 < np.median(got["ax peak"]) < 3.0
