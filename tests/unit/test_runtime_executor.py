@@ -6,8 +6,10 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
+from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.operators import convolution
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Node, Value
 from runtime_example import classifier, numbers, regressor
@@ -60,6 +62,23 @@ def test_nodes_of_constants_are_worked_out_once() -> None:
         graph(Node(op="Neg", inputs=("two",), outputs=("m",)), Node(op="Mul", inputs=("x", "m"), outputs=("y",))),
     )
     assert run(np.ones((1, 3), np.float32))["y"].tolist() == [[-2, -2, -2]]
+
+
+def test_float64_is_cast_to_what_the_graph_declares() -> None:
+    values = compile_graph(classifier())(numbers(2, 10).astype(np.float64))
+    assert values["probabilities"].dtype == np.float32
+    np.testing.assert_array_equal(values["probabilities"], compile_graph(classifier())(numbers(2, 10))["probabilities"])
+
+
+@pytest.mark.parametrize("group", [1, 2])
+def test_convolution_of_a_large_batch_is_taken_in_parts(group: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder("parts", (4, 20))
+    weights = builder.constant(numbers(6, 4 // group, 3))
+    value = builder.op("Conv", builder.input, weights, group=group, strides=(2,), pads=(1, 0))
+    run = compile_graph(builder.finish({"prediction": (value, "float32", (6, 10))}))
+    whole = run(numbers(11, 4, 20))["prediction"]
+    monkeypatch.setattr(convolution, "_COLUMNS", 400)
+    np.testing.assert_allclose(run(numbers(11, 4, 20))["prediction"], whole, rtol=1e-5, atol=1e-6)
 
 
 def test_batches_do_not_share_anything() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.operators import Function, prepare, where
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array, Graph, Node
+from edgewright.schema.graph import Array, Graph, Node, Value
 
 Run = Callable[[NDArray[Any]], dict[str, Array]]
 # What NumPy raises when an operator gets shapes or types that do not go together.
@@ -39,8 +39,8 @@ def compile_graph(graph: Graph, outputs: Sequence[str] | None = None) -> Run:
         outputs: names of the values to give, interior ones included; the graph's own outputs when None.
 
     Returns:
-        A function of the input, shape (n, *input shape), float32, that gives the values by name. It keeps nothing
-        between calls, so threads may share it.
+        A function of the input, shape (n, *input shape), cast to the type the graph declares, that gives the values
+        by name. It keeps nothing between calls, so threads may share it.
 
     Raises:
         UnknownNameError: for an operator that is not known, naming the node.
@@ -56,7 +56,7 @@ def compile_graph(graph: Graph, outputs: Sequence[str] | None = None) -> Run:
         if name not in slots:
             raise InputError("a value of the graph", repr(name), f"graph {graph.name}")
     places = tuple((name, slots[name]) for name in wanted)
-    return _runner(_freed(steps, {slot for _, slot in places}), template, slots[source.name], source.shape, places)
+    return _runner(_freed(steps, {slot for _, slot in places}), template, source, slots[source.name], places)
 
 
 def _slots(graph: Graph) -> tuple[dict[str, int], list[Any]]:
@@ -142,7 +142,7 @@ def _freed(steps: list[_Step], kept: set[int]) -> list[_Step]:
 
 
 def _runner(
-    steps: list[_Step], template: list[Any], source: int, shape: tuple[int, ...], places: tuple[tuple[str, int], ...]
+    steps: list[_Step], template: list[Any], value: Value, source: int, places: tuple[tuple[str, int], ...]
 ) -> Run:
     # Plain tuples, two inputs spelled out: this loop is most of the time of a small network.
     plan = [
@@ -150,14 +150,14 @@ def _runner(
         for s in steps
     ]
     by_output = {s.output: s for s in steps}
-    rank = len(shape) + 1
+    shape, rank, dtype = value.shape, len(value.shape) + 1, np.dtype(value.dtype)
     free_axes = any(length < 0 for length in shape)
 
     def run(x: NDArray[Any]) -> dict[str, Array]:
         if x.ndim != rank or (x.shape[1:] != shape and not free_axes):
             raise InputError(f"input of shape (n, {', '.join(map(str, shape))})", f"shape {x.shape}")
         slots = template.copy()
-        slots[source] = x
+        slots[source] = x if x.dtype is dtype else x.astype(dtype)
         output = 0
         try:
             with np.errstate(all="ignore"):
