@@ -36,7 +36,7 @@ def test_first_epoch_is_compared_with_guessing() -> None:
 
 
 def test_first_epoch_without_classes_names_the_start() -> None:
-    assert last_sentence(losses([0.9])) == "first epoch: loss .900, the start to compare with"
+    assert last_sentence(losses([0.9])) == "first epoch: loss .900 to start from"
 
 
 def test_loss_down_since() -> None:

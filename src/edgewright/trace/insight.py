@@ -15,8 +15,10 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
-from edgewright.trace.words import amount, microseconds_text, number, percent, points
+from edgewright.trace.words import amount, measure_word, microseconds_text, number, percent, points
 
+# A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
+FRAGILE = 0.1
 _UNSEEN = {
     "group": "samples of unseen people or machines",
     "session": "samples of unseen sessions",
@@ -54,7 +56,7 @@ def key_insight(
 def _scaling_insight(scaling: ScalingRecord) -> Insight:
     """How cost grows: the record's own sentence, or one from the largest exponents of time."""
     numbers = {
-        f"{name} {measure} exponent": value
+        f"{name} {measure_word(measure)} exponent": value
         for name, measures in sorted(scaling.exponents.items())
         for measure, value in sorted(measures.items())
     }
@@ -65,7 +67,8 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
     if scaling.pays_from is not None:
         numbers["pays from rows"] = float(scaling.pays_from)
     if scaling.sentence:
-        return Insight(sentence=scaling.sentence, numbers=numbers)
+        text = scaling.sentence.rstrip(".")
+        return Insight(sentence=text[:1].upper() + text[1:], numbers=numbers)
     best = max(scaling.points, key=lambda p: (p.accuracy, -p.parameters, p.architecture))
     cheap = min(scaling.points, key=lambda p: (p.rows != best.rows, p.cpu_seconds, p.architecture))
     if best.architecture == cheap.architecture:
@@ -209,7 +212,17 @@ def verdict(
         said.append("int8 within the limit")
     if device is not None:
         said.append("fits every budget")
+    if compression is not None:
+        said += _fragile(compression)
     return f"ready{where}: {', '.join(said)}" if said else f"built{where}; nothing was measured"
+
+
+def _fragile(compression: CompressionRecord) -> list[str]:
+    """The disturbance that costs most, where it costs so much that a user should know before the device does."""
+    worst = min(compression.robustness, key=lambda r: (r.change, r.disturbance), default=None)
+    if worst is None or worst.change > -FRAGILE:
+        return []
+    return [f"but {worst.disturbance} costs {points(worst.change)}"]
 
 
 def _problems(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgewright.schema.trace import EpochRecord
-from edgewright.trace.words import count_word, fraction, percent, plural, points, share_word
+from edgewright.trace.words import count_word, fraction, percent, points, share_word
 
 FLAT_EPOCHS, FLAT_RANGE = 4, 0.01
 OVERFIT_EPOCHS, OVERFIT_RISE = 3, 0.03
@@ -60,9 +60,9 @@ def first(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None
         return None
     name, accuracy = watched_accuracy(epoch)
     if accuracy is None:
-        return Remark(f"first epoch: loss {fraction(epoch.loss)}, the start to compare with", True)
+        return Remark(f"first epoch: loss {fraction(epoch.loss)} to start from", True)
     if classes < 2:
-        return Remark(f"first epoch: {name} {fraction(accuracy, 2)}, the start to compare with", True)
+        return Remark(f"first epoch: {name} {fraction(accuracy, 2)} to start from", True)
     guess = f"one guess in {count_word(classes)} would be {fraction(1 / classes, 2)}"
     verb = "already" if accuracy > 1.1 / classes else "still"
     return Remark(f"first epoch: {guess}, {verb} {fraction(accuracy, 2)}", True)
@@ -205,8 +205,7 @@ def no_better(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | 
     if not previous or epoch.validation_loss is None:
         return None
     best = best_of(previous)
-    since = plural(epoch.epoch - best.epoch, "epoch")
-    return Remark(f"validation loss no better for {since}: best {fraction(watched_loss(best))} at epoch {best.epoch}")
+    return Remark(f"no better validation loss than in epoch {best.epoch}: {fraction(watched_loss(best))}")
 
 
 def changed(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:

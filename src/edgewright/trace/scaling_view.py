@@ -7,7 +7,7 @@ from rich.text import Text
 
 from edgewright.schema.trace import ScalingPoint, ScalingRecord
 from edgewright.trace.page import Page, add, note, table
-from edgewright.trace.words import bytes_text, fraction, microseconds_text, seconds_text
+from edgewright.trace.words import bytes_text, fraction, measure_word, microseconds_text, seconds_text
 
 
 def scaling_parts(record: ScalingRecord, page: Page) -> list[RenderableType]:
@@ -30,12 +30,14 @@ def scaling_parts(record: ScalingRecord, page: Page) -> list[RenderableType]:
         before = point.architecture
     parts: list[RenderableType] = [made]
     for name, exponents in sorted(record.exponents.items()):
-        grown = page.facts(*(f"{measure} ~ rows^{value:.2f}" for measure, value in sorted(exponents.items())))
+        grown = page.facts(
+            *(f"{measure_word(measure)} ~ rows^{value:.2f}" for measure, value in sorted(exponents.items()))
+        )
         parts.append(note(f"{name}: {grown}"))
-    if record.pays_from is not None:
-        parts.append(Text(f"the larger architecture pays from {record.pays_from:,} rows"))
     if record.sentence:
         parts.append(Text(record.sentence))
+    elif record.pays_from is not None:
+        parts.append(Text(f"the larger architecture pays from {record.pays_from:,} rows"))
     return parts
 
 

@@ -55,6 +55,7 @@ class TerminalTrace:
         self._total_epochs = 0
         self._folded: list[EpochRecord] = []
         self._section = ""
+        self._blank = True
 
     def _enter(self, section: str) -> None:
         """Prints the heading of a part of the trace, unless that part goes on."""
@@ -76,6 +77,11 @@ class TerminalTrace:
         for part in parts:
             paper.print(part, markup=False, highlight=False, emoji=False)
         lines = [line.rstrip() for line in sheet.getvalue().splitlines()]
+        while self._blank and lines and not lines[0]:
+            lines.pop(0)
+        if not lines:
+            return
+        self._blank = not lines[-1]
         text = "\n".join(lines)
         if not self.page.unicode:
             text = text.replace("µ", "u").replace("°", "o")

@@ -46,7 +46,9 @@ def fraction(value: float | None, digits: int = 3) -> str:
 
 
 def percent(value: float, digits: int = 0) -> str:
-    """A share of one in per cent, '85 %'."""
+    """A share of one in per cent, '85 %'; what is not quite all is never rounded to '100 %'."""
+    if 0 < value < 1 and round(100 * value, digits) >= 100:
+        return f"{100 * value:.1f} %" if digits == 0 and value < 0.9995 else "> 99.9 %"
     return f"{100 * value:.{digits}f} %"
 
 
@@ -94,6 +96,12 @@ def amount(value: float, unit: str) -> str:
     if unit in ("us", "µs", "microseconds"):
         return microseconds_text(value)
     return f"{number(value)} {unit}".rstrip()
+
+
+def measure_word(measure: str) -> str:
+    """A measure of a comparison over data sizes as a reader calls it: 'cpu_seconds' is 'CPU time'."""
+    known = {"seconds": "time", "cpu_seconds": "CPU time", "peak_bytes": "memory", "latency_us": "latency"}
+    return known.get(measure, measure.replace("_", " "))
 
 
 def count_word(count: int) -> str:
