@@ -28,7 +28,7 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
             by_class = ", ".join(f"{label} {count:,}" for label, count in variant.flips_by_class if count)
             if by_class:
                 parts.append(note(f"{variant.name} gives another class than float for: {by_class}"))
-    parts += [Text(text, style=WARN) for text in record.notes]
+    parts += [Text(text) for text in record.notes]
     if record.robustness:
         parts += [Text(""), _robustness(record)]
     return parts

@@ -32,7 +32,7 @@ def stage_card(stage: StageRecord, place: int, names_before: Sequence[str], page
         parts.append(Text(facts))
     if stage.dropped:
         parts.append(Text(_dropped(stage, page)))
-    parts += [Text(text, style=WARN) for text in stage.notes]
+    parts += [Text(text) for text in stage.notes]
     samples = _samples(stage, names_before, page)
     if samples is not None:
         parts += [Text(""), samples]
