@@ -62,6 +62,7 @@ def test_a_numeric_target_stays_a_number(file: Path) -> None:
             {"target": "a"},
             "got 'x' - at rows.csv line 2, column b. Correct or empty the cell, or name",
         ),
+        ("a,b\n1,2024-01-01\n", {"target": "a"}, "or name the column 'b' as time"),
         ("a,b\n1,2\n1,inf\n", {"target": "a"}, "'inf' - at rows.csv line 3, column b"),
         ("a,b\n1,2\n", {"target": "a", "columns": ["a"]}, "expected a column with one part, got 'a' with two"),
         ("a,b\n1,\n2,\n", {"target": "b"}, "an all-missing target"),

@@ -53,7 +53,7 @@ def test_nested_keys_are_named(table: dict[str, object], place: str) -> None:
 def test_an_unknown_key_knows_its_neighbours() -> None:
     with pytest.raises(UnknownNameError) as caught:
         convert_table({"group": "x"}, SplitConfig, "p.toml [split]")
-    assert caught.value.known == ("by", "test", "test_groups", "validation", "validation_groups")
+    assert {"by", "test", "test_groups", "validation", "validation_groups"} <= set(caught.value.known)
 
 
 _VALUES = st.recursive(

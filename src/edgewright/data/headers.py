@@ -1,4 +1,4 @@
-"""Looking at a CSV before it is read: its column names, or all of it as text."""
+"""Opening files: the names of a CSV's columns before it is read, all of it as text, or any file's bytes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,19 @@ from edgewright.runtime.csv_blocks import Block, blocks
 from edgewright.runtime.csv_header import read_header
 from edgewright.runtime.rows import read_csv
 from edgewright.schema.data import Labels
+from edgewright.schema.errors import InputError
+
+
+def read_whole(path: Path, where: str) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("a file that can be read", error.strerror or str(error), where) from error
 
 
 def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[str, ...]:

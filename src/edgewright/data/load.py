@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.data.contract import PublicSet, Source
+from edgewright.data.public import folder_of
 from edgewright.graph.tables import convert_table
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import DataSet
@@ -40,20 +41,7 @@ def load_data(table: dict[str, object], *, seed: int, path: str | None = None, w
     config = convert_table(keys, part.config, where)
     if isinstance(part, Source):
         return part.load(config, seed)
-    if not config.path and part.carried is not None:
-        return part.load(config, part.carried())
-    if not config.path:
-        raise InputError(
-            f"the folder of the public set {kind!r}", "no path", where,
-            f"Download it with: edgewright data get {kind}, or name its folder with --data PATH",
-        )  # fmt: skip
-    folder = Path(config.path)
-    if not folder.exists():
-        raise InputError(
-            f"the public set {kind!r}", "no such folder", config.path,
-            f"Download it with: edgewright data get {kind}, or name another folder with --data PATH",
-        )  # fmt: skip
-    return part.load(config, folder)
+    return part.load(config, folder_of(kind, part, config.path))
 
 
 def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:

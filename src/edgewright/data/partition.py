@@ -36,20 +36,18 @@ def choose(
     table = np.bincount(units * classes + strata, minlength=count * classes).reshape(count, classes).astype(np.float64)
     total = table.sum(axis=0)
     usual = table.argmax(axis=1)
-    best: tuple[float, NDArray[np.int64], int] | None = None
+    best_score, chosen = np.inf, np.zeros(count, dtype=np.bool_)
     for attempt in range(max(2, min(TRIES, _WORK // (count * classes)))):
         # The even deal comes first: for single rows it is the stratified shuffle itself.
         order = rng.permutation(count) if attempt % 2 else _even_deal(usual, rng)
         sums = table[order].cumsum(axis=0)
         taken = int(np.abs(sums[:-1].sum(axis=1) - share * total.sum()).argmin())
         score = _score(sums[taken], total, share)
-        if best is None or score < best[0]:
-            best = (score, order, taken)
+        if score < best_score:
+            best_score, chosen = score, np.zeros(count, dtype=np.bool_)
+            chosen[order[: taken + 1]] = True
             if score < 1e-9:
                 break
-    assert best is not None  # noqa: S101 - at least two attempts were made
-    chosen = np.zeros(count, dtype=np.bool_)
-    chosen[best[1][: best[2] + 1]] = True
     return chosen
 
 

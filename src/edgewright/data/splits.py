@@ -102,7 +102,7 @@ def _divide(
         if chosen is None:
             raise InputError(
                 f"at least two {by}s to take {side} samples from", "one", f"[split] by = {by!r}",
-                f"Record more {by}s, set {side} groups by name, or split by = 'session', 'time' or 'row'",
+                f"Record more {by}s, set {side} = 0 if it is the validation, or split by = 'session', 'time' or 'row'",
             )  # fmt: skip
         leaves = chosen[units]
         stay, leave = among[~leaves], among[leaves]

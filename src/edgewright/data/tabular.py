@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -102,6 +102,18 @@ def text_columns(config: TableConfig, header: Sequence[str], where: str) -> tupl
             "at least one column of numbers besides target, group, session and time", f"{', '.join(header)}", where
         )
     return tuple(name for name in header if name in taken)
+
+
+def known_columns(names: Sequence[str], **tables: Mapping[str, object]) -> None:
+    """Refuses a table by column, such as `units`, that names a column that is not there.
+
+    Raises:
+        UnknownNameError: naming the table, with the known columns.
+    """
+    for table, entries in tables.items():
+        for name in entries:
+            if name not in names:
+                raise UnknownNameError("column", name, names, f"[data] {table}")
 
 
 def read_time(table: Table, config: TableConfig) -> Clock | None:

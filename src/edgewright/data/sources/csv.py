@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+
+_DATE = re.compile(r"^'\d{4}-\d\d-\d\d")
 
 
 class CsvConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,7 +65,8 @@ def read_table(path: Path, config: TableConfig, name: str) -> Table:
     except InputError as error:
         if error.expected == "a number" and error.do.startswith("Correct or empty"):
             column = error.where.rpartition("column ")[2]
-            do = f"Correct or empty the cell, or name {column!r} in ignore when it is no measurement"
+            part = "as time" if _DATE.match(error.got) else "in ignore when it is no measurement"
+            do = f"Correct or empty the cell, or name the column {column!r} {part}"
             raise InputError(error.expected, error.got, error.where, do) from None
         raise
     return Table(

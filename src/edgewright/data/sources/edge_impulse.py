@@ -4,33 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import cbor2
 import msgspec
 import numpy as np
 
-from edgewright.data.contract import Source
+from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.headers import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.riff import read_wav
 from edgewright.data.sources.wav import channel_names
-from edgewright.data.tabular import TableConfig, data_set, refuse_infinite
+from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.graph.tables import explain
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
 
-class EdgeImpulseConfig(TableConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Configuration of an Edge Impulse export; sensors, units and rate are taken from its files.
+class EdgeImpulseConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Configuration of an Edge Impulse export; sensors, units and rate come from its files.
 
     Attributes:
         category: 'training', 'testing' or 'all' files.
         group_key: key of a file's metadata in info.labels that names the person or machine; the device's name is the
             group when this is 'device_name'.
+        units: unit of a sensor by its name, where the files say none or a wrong one.
+        ranges: smallest and largest value a sensor can give, by its name.
+        rate: samples a second; overrides the interval the files state.
     """
 
     category: Literal["all", "training", "testing"] = "all"
     group_key: str = ""
+    units: dict[str, str] = msgspec.field(default_factory=dict)
+    ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
+    rate: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
 
 
 class _Span(msgspec.Struct):
@@ -109,13 +116,14 @@ def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
         _same(files[0].path, reads[0], file.path, read)
     recordings = [_recording(file, read, config) for file, read in zip(files, reads, strict=True)]
     sensors, rate = reads[0].sensors, config.rate or reads[0].rate
+    known_columns([s.name for s in sensors], units=config.units, ranges=config.ranges)
     units = {s.name: _unit(s.units) for s in sensors} | config.units
     labelled = any(r.target is not None for r in recordings)
     grouped = all(r.groups is not None for r in recordings)
     return data_set(
         recordings,
         [s.name for s in sensors],
-        msgspec.structs.replace(config, units=units, rate=rate),
+        TableConfig(path=config.path, units=units, ranges=config.ranges, rate=rate),
         name=config.path,
         target_name="label" if labelled else "",
         group_name=config.group_key if grouped else "",
@@ -126,7 +134,7 @@ def _files(root: Path) -> list[_File]:
     """The files info.labels lists; without one every acquisition file, labelled by the start of its name."""
     info = next((p for p in (root / "info.labels", root / "training" / "info.labels") if p.is_file()), None)
     if info is not None:
-        table = _json(info.read_bytes(), info.name)
+        table = _json(read_whole(info, info.name), info.name)
         try:
             found = msgspec.convert(table, _Info).files
         except msgspec.ValidationError as error:
@@ -153,7 +161,7 @@ def _read(path: Path, where: str) -> _Read:
     """One acquisition file, or a WAV file of the export."""
     if not path.is_file():
         raise InputError("the file that info.labels lists", "no such file", where)
-    data = path.read_bytes()
+    data = read_whole(path, where)
     if path.suffix.lower() == ".wav":
         sound = read_wav(data, where)
         names = channel_names(sound.values.shape[1])

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.data.contract import Source, SourceConfig
-from edgewright.data.tabular import TableConfig, data_set, refuse_infinite
+from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.data.targets import as_text
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -61,6 +61,7 @@ def load(config: NumpyConfig, seed: int) -> DataSet:
     names = config.columns or tuple(f"x{i}" for i in range(values.shape[-1]))
     if len(names) != values.shape[-1]:
         raise InputError(f"{values.shape[-1]} names", f"{len(names)}", "columns")
+    known_columns(names, units=config.units, ranges=config.ranges)
     refuse_infinite(values.reshape(-1, values.shape[-1]), names, lambda row: f"{path.name} row {row}")
     target = _target(arrays.get(config.y))
     groups, sessions = (as_text(arrays[k]) if k in arrays else None for k in (config.groups, config.sessions))

@@ -12,10 +12,11 @@ import numpy as np
 
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig
+from edgewright.data.headers import read_whole
 from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
 from edgewright.data.patterns import read_name
 from edgewright.data.riff import read_wav
-from edgewright.data.tabular import Table, TableConfig
+from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -51,7 +52,7 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() == ".wav" and not file.name.startswith("."):
                 count += 1
-                yield file.relative_to(path).as_posix(), file.read_bytes()
+                yield file.relative_to(path).as_posix(), read_whole(file, str(file))
     elif path.suffix.lower() == ".zip":
         try:
             with zipfile.ZipFile(path) as archive:
@@ -64,7 +65,7 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
             raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
     else:
         count = 1
-        yield path.name, path.read_bytes()
+        yield path.name, read_whole(path, str(path))
     if not count:
         raise InputError("at least one WAV file", "none", str(path))
 
@@ -75,11 +76,17 @@ def channel_names(count: int) -> tuple[str, ...]:
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:
-    """The samples of one file as rows, and their rate."""
-    sound = read_wav(path.read_bytes(), name)
+    """The samples of one file as rows, and their rate.
+
+    Raises:
+        InputError: for a damaged file, or a configured column other than its channels.
+    """
+    sound = read_wav(read_whole(path, name), name)
+    names = channel_names(sound.values.shape[1])
+    text_columns(config, names, name)
     table = Table(
         name=name,
-        names=channel_names(sound.values.shape[1]),
+        names=names,
         values=sound.values,
         place=lambda row: f"{name} sample {row}",
     )
@@ -106,6 +113,7 @@ def load(config: WavConfig, seed: int) -> DataSet:
         recordings.append(_recording(name, sound.values, float(sound.rate), config, marks, single))
         rates.append((name, float(sound.rate)))
     names = channel_names(recordings[0].values.shape[1])
+    known_columns(names, ranges=config.ranges)
     columns = []
     for column in names:
         low, high = config.ranges.get(column, (-1.0, 1.0))

@@ -1,0 +1,157 @@
+"""Public sets: finding them by name, getting them, and verifying that a copy is whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.data.contract import Documented, PublicSet, PublicText, RemoteFile
+from edgewright.data.download import Progress, cache_folder, fetch
+from edgewright.data.unpack import is_archive, unpack
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.data import DataSet, TextSet
+from edgewright.schema.errors import InputError, UnknownNameError
+
+SETS = "edgewright.data.sets"
+Public = PublicSet[Any] | PublicText
+
+
+def names() -> tuple[str, ...]:
+    """Names of all public sets."""
+    return tuple(sorted({*listing(SETS, "SET"), *listing(SETS, "TEXT")}))
+
+
+def public_set(name: str) -> Public:
+    """The public set of this name.
+
+    Raises:
+        UnknownNameError: with the known names.
+    """
+    for attribute in ("SET", "TEXT"):
+        if name in listing(SETS, attribute):
+            found: Public = find(SETS, name, attribute, "public set")
+            return found
+    raise UnknownNameError("public set", name, names())
+
+
+def load(part: Public, folder: Path, config: Any = None) -> DataSet | TextSet:  # noqa: ANN401 - each set has its own
+    """Loads a set from its folder, with its default configuration unless one is given."""
+    if isinstance(part, PublicText):
+        return part.load(folder)
+    return part.load(part.config() if config is None else config, folder)
+
+
+def folder_of(name: str, part: Public, path: str = "") -> Path:
+    """Where a set lies: the path, else a copy that an installed package carries, else the folder of downloads.
+
+    Raises:
+        InputError: when it lies nowhere; says how to get it.
+    """
+    if path:
+        folder = Path(path)
+        if not folder.exists():
+            raise InputError(
+                f"the public set {name!r}", "no such folder", path,
+                f"Download it with: edgewright data get {name}, or name another folder",
+            )  # fmt: skip
+        return folder
+    kept = cache_folder() / name
+    if kept.is_dir():
+        return kept
+    if isinstance(part, PublicSet) and part.carried is not None:
+        return part.carried()
+    raise InputError(
+        f"the public set {name!r}", "none on this machine", str(kept),
+        f"Download it with: edgewright data get {name}, or name its folder with --data PATH",
+    )  # fmt: skip
+
+
+def download(name: str, part: Public, progress: Callable[[RemoteFile], Progress | None]) -> Path:
+    """Fetches the files of a set into the folder of downloads and unpacks them.
+
+    Args:
+        name: of the set.
+        part: the set.
+        progress: gives what `fetch` calls for a file, or None.
+
+    Raises:
+        InputError: for a set that is no download, and as `fetch` and `unpack` do.
+    """
+    if not part.files:
+        raise InputError(
+            f"files of {name!r} to download", "none: it is put together from several origins", part.homepage,
+            "Name the folder of a copy with --from PATH",
+        )  # fmt: skip
+    folder, parts = cache_folder() / name, cache_folder() / ".downloads" / name
+    arrived = [fetch(file, parts, progress=progress(file)) for file in part.files]
+    if len(arrived) == 1 and is_archive(arrived[0]):
+        try:
+            unpack(arrived[0], folder)
+        except InputError:
+            arrived[0].unlink()  # or the next call would find the damaged file and stop at it again
+            raise
+    else:
+        _put_together(arrived, folder)
+    shutil.rmtree(parts)
+    return folder
+
+
+def _put_together(files: list[Path], folder: Path) -> None:
+    """Moves files into a folder that appears as a whole: a set with a file missing must not look like a set."""
+    beside = Path(tempfile.mkdtemp(prefix=folder.name + ".", dir=folder.parent))
+    try:
+        for path in files:
+            path.replace(beside / path.name)
+        if folder.exists():
+            shutil.rmtree(folder)
+        beside.replace(folder)
+    finally:
+        if beside.exists():
+            shutil.rmtree(beside)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Path]:
+    """A local folder, or the folder of a local archive, unpacked for as long as it is needed."""
+    if path.is_file() and is_archive(path):
+        with tempfile.TemporaryDirectory() as room:
+            yield unpack(path, Path(room) / "set")
+    else:
+        yield path
+
+
+def counts(data: DataSet | TextSet) -> Documented:
+    """What a loaded set holds; `copy` is its name."""
+    if isinstance(data, TextSet):
+        return Documented(data.name, rows=len(data.rows))
+    classes: Counter[str] = Counter()
+    for recording in data.recordings:
+        if recording.target is not None and np.asarray(recording.target).dtype.kind == "U":
+            labels, rows = np.unique(recording.target, return_counts=True)
+            classes.update(dict(zip(labels.tolist(), rows.tolist(), strict=True)))
+    return Documented(
+        data.name,
+        recordings=len(data.recordings),
+        rows=sum(len(r.values) for r in data.recordings),
+        classes=tuple(sorted(classes.items())),
+    )
+
+
+def verify(part: Public, found: Documented) -> str:
+    """Which documented copy a loaded set is equal to; empty when to none."""
+    for known in part.documented:
+        mine = dict(found.classes)
+        if (
+            known.recordings in (None, found.recordings)
+            and known.rows in (None, found.rows)
+            and all(mine.get(label) == rows for label, rows in known.classes)
+        ):
+            return known.copy
+    return ""
