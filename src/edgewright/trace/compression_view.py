@@ -7,7 +7,7 @@ from rich.text import Text
 
 from edgewright.schema.trace import CompressionRecord, VariantRecord
 from edgewright.trace.evaluation_view import interval_text
-from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, note, table
+from edgewright.trace.page import BAD, GOOD, QUIET, Page, add, note, table
 from edgewright.trace.words import bytes_text, fraction, microseconds_text, number, percent, points
 
 BAD_CHANGE = -0.05
