@@ -9,6 +9,7 @@ Nothing is listed by hand: keys come from the structs, meanings from their docst
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import sys
 import textwrap
@@ -63,11 +64,10 @@ def meanings(struct: type) -> dict[str, str]:
     """Meaning of each field from the `Attributes:` of the struct's docstring and its bases'."""
     found: dict[str, str] = {}
     for one in reversed(struct.__mro__):
-        text = textwrap.dedent("    " + (one.__doc__ or ""))
-        block = re.split(r"\n\s*Attributes:\n", text)
+        block = inspect.cleandoc(one.__doc__ or "").split("\nAttributes:\n")
         if len(block) < 2 or one.__module__ == "builtins":
             continue
-        entries = re.split(r"\n(?=    \S|        [\w, ]+:)", "\n" + block[1].split("\n\n")[0])
+        entries = re.split(r"\n(?=    \S)", "\n" + block[1].split("\n\n")[0])
         for entry in entries:
             found.update(_entry(" ".join(entry.split())))
     return found
