@@ -7,19 +7,20 @@ validation samples the largest likelihood. The order of the classes does not cha
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.training.losses import Loss
 
-Floats = NDArray[np.float32]
+Floats = NDArray[np.floating[Any]]
 # Beyond these the validation samples are too few or all right, and a sharper answer would not be honest.
 LOWEST, HIGHEST = 0.25, 20.0
 _GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
 
 
-def temperature(logits: Floats, targets: Floats, loss: Loss) -> float:
+def temperature(logits: Floats, targets: NDArray[Any], loss: Loss) -> float:
     """The temperature of least mean loss, by golden-section search over its logarithm.
 
     Args:

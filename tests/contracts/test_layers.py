@@ -1,0 +1,113 @@
+"""Every layer, found by listing the folder: JAX and ONNX agree, shapes and costs are right, gradients flow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import onnxruntime
+import pytest
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Layer, Shape
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.runtime.catalogue import find, listing
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError
+from edgewright.training.contract import Tree
+
+PACKAGE = "edgewright.models.nn"
+KINDS = listing(PACKAGE, "LAYER")
+WINDOW: Shape = (3, 13)
+# Settings that reach the corners of a layer; a layer that is not here is tried with none.
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "dense": [{"units": 5}, {"units": 1, "activation": "sigmoid"}, {"units": 2, "activation": "linear"}],
+    "conv1d": [
+        {"filters": 4, "kernel": 5},
+        {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
+        {"filters": 2, "kernel": 13, "padding": "valid", "activation": "linear"},
+        {"filters": 2, "kernel": 1, "stride": 2},
+    ],
+    "depthwise_separable": [
+        {"filters": 4, "kernel": 3},
+        {"filters": 4, "kernel": 4, "stride": 2, "depthwise_activation": "linear"},
+        {"filters": 1, "kernel": 5, "padding": "valid"},
+    ],
+    "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+    "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+}
+CASES = [(kind, settings) for kind in KINDS for settings in SETTINGS.get(kind, [{}])]
+
+
+def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
+    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
+    config = layer.config(**settings)
+    shape: Shape = (7,) if kind == "dense" else WINDOW
+    return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))
+
+
+def test_the_folder_has_the_layers_the_pipelines_use() -> None:
+    assert {"dense", "conv1d", "depthwise_separable", "global_average_pool", "flatten"} <= set(KINDS)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, shape, parameters = made(kind, settings)
+    parameters = {k: a + np.float32(0.1) * (a == 0) for k, a in parameters.items()}
+    x = np.random.default_rng(2).standard_normal((9, *shape)).astype(np.float32)
+    expected = np.asarray(layer.apply(config, parameters, x))
+    out = layer.out_shape(config, shape)
+    assert expected.shape == (9, *out)
+    builder = Builder("layer", shape)
+    value = layer.to_graph(config, parameters, builder, builder.input, shape)
+    graph = builder.finish({"y": (value, "float32", out)})
+    answer = onnxruntime.InferenceSession(to_onnx(graph)).run(None, {"input": x})[0]
+    np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(compile_graph(graph)(x)["y"], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, shape, parameters = made(kind, settings)
+    x = np.random.default_rng(3).standard_normal((9, *shape)).astype(np.float32)
+
+    def total(p: Tree, values: Tree) -> Tree:
+        return (layer.apply(config, p, values) ** 2).sum()
+
+    to_parameters, to_input = jax.grad(total, argnums=(0, 1))(parameters, x)
+    assert np.isfinite(to_input).all() and np.abs(to_input).max() > 0
+    for name, gradient in to_parameters.items():
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name
+
+
+@pytest.mark.parametrize(("kind", "settings"), CASES)
+def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
+    layer, config, shape, parameters = made(kind, settings)
+    places = layer.out_shape(config, shape)[-1] if len(layer.out_shape(config, shape)) > 1 else 1
+    weights = sum(a.size for name, a in parameters.items() if "bias" not in name)
+    assert layer.macs(config, shape) == weights * places
+    assert all(a.dtype == np.float32 for a in parameters.values())
+    assert layer.formula(config)
+    assert layer.activation(config) == settings.get("activation", "relu" if parameters else "linear")
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("dense", "flatten")])
+def test_a_row_is_no_window(kind: str) -> None:
+    layer, config, _, _ = made(kind, SETTINGS.get(kind, [{}])[0])
+    with pytest.raises(InputError, match="windows of shape"):
+        layer.out_shape(config, (8,))
+
+
+@pytest.mark.parametrize("kind", ["conv1d", "depthwise_separable", "average_pool", "max_pool"])
+def test_a_kernel_longer_than_the_window_is_refused(kind: str) -> None:
+    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
+    extra = {"filters": 2} if "filters" in layer.config.__struct_fields__ else {}
+    with pytest.raises(InputError, match="at most 13 samples, got 14"):
+        layer.out_shape(layer.config(kernel=14, padding="valid", **extra), WINDOW)
+
+
+def test_dense_refuses_windows_and_says_what_to_do() -> None:
+    layer: Layer[Any] = find(PACKAGE, "dense", "LAYER", "layer")
+    with pytest.raises(InputError, match="Put a layer of kind 'flatten'"):
+        layer.out_shape(layer.config(units=3), WINDOW)
