@@ -44,7 +44,7 @@ def waves() -> Floats:
 def test_statistics_equal_numpy_and_scipy(waves: Floats) -> None:
     names = ("mean", "std", "min", "max", "range", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff")
     more = ("energy", "variance", "skewness", "kurtosis", "slope", "mobility")
-    got = columns(build(statistics.STAGE, {"features": names + more, "autocorrelation": [3], "floor": 1e-6}), waves)
+    got = columns(build(statistics.STAGE, {"features": names + more, "autocorrelation": [3], "floor": 1e-9}), waves)
     x = waves[:, 2].astype(np.float64)
     c = x - x.mean(axis=1, keepdims=True)
     expected = {
@@ -79,7 +79,7 @@ def test_logarithms_have_a_floor_learned_from_training(waves: Floats) -> None:
 
 def test_correlations_equal_numpy_and_are_named_by_pair(waves: Floats) -> None:
     waves[:, 1] += waves[:, 0]
-    got = columns(build(statistics.STAGE, {"features": [], "correlations": "all", "floor": 1e-6}), waves)
+    got = columns(build(statistics.STAGE, {"features": [], "correlations": "all", "floor": 1e-9}), waves)
     assert list(got) == ["ax~ay correlation", "ax~gx correlation", "ay~gx correlation"]
     expected = [np.corrcoef(w[0], w[1])[0, 1] for w in waves.astype(np.float64)]
     np.testing.assert_allclose(got["ax~ay correlation"], expected, atol=1e-6)

@@ -104,6 +104,13 @@ def test_scale_brings_training_values_to_0_and_1_and_a_constant_column_to_0() ->
     np.testing.assert_array_equal(y, [[0.0, 0.0], [1.0, 0.0], [0.5, 0.0]])
 
 
+def test_a_column_that_moves_less_than_float32_can_tell_comes_out_as_0() -> None:
+    X = np.asarray([[101325.0, 7.0], [101325.01, 7.0], [101325.0, 7.0]], np.float32)
+    stage = build(scale.STAGE, {"method": "standard"}, (2,), ("a", "b")).fit(X)
+    np.testing.assert_array_equal(stage.transform(X + np.float32(100.0)), 0.0)
+    assert "0 and deviation 1" in scale.STAGE.why(stage)
+
+
 def test_clip_limits_what_training_did_not_see() -> None:
     X = np.asarray([[0.0], [10.0]], np.float32)
     far = np.asarray([[-100.0], [100.0], [np.nan]], np.float32)

@@ -24,8 +24,9 @@ from edgewright.graph.formula import (
     total,
 )
 
-# Half-width, in deviations, of the band around the mean inside which a crossing counts in part.
-CROSSING_BAND = 0.1
+# Half-width, in deviations, of the band around the mean inside which a crossing counts in part. Wide enough that the
+# rounding of a stage before (1e-7 of the level) stays below 1e-5 of a crossing in windows that move.
+CROSSING_BAND = 0.5
 
 
 class Moments:
@@ -74,7 +75,7 @@ class Moments:
 
 
 def _zero_crossings(m: Moments) -> Value:
-    """Crossings of the mean: half the total variation of the signal, limited to a narrow band around it.
+    """Crossings of the mean: half the total variation of the signal, limited to a band around it.
 
     A full crossing counts 1; one that turns round inside the band (noise about the mean) counts in part. Counting
     changes of sign would jump by a whole crossing between float32 and float64 where a sample lies at the mean; this

@@ -29,8 +29,9 @@ class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
         correlations: 'none', 'all' pairs of the channels, or a list of pairs of names.
         autocorrelation: lags in samples at which each channel is compared with itself.
         channels: used; all when left out.
-        floor: share of a feature's training mean that is added before its logarithm; its square is the share of a
-            channel's training variance added before a division, so that a still window gives an ordinary number.
+        floor: share of a feature's training mean that is added before its logarithm, and of a channel's mean
+            variance that is added before a division: in a still window shape and crossings fade instead of showing
+            the rounding of the numbers.
     """
 
     features: tuple[str, ...] = ("mean", "std", "min", "max", "rms", "mean_abs_diff", "zero_crossings")
@@ -114,8 +115,7 @@ class Statistics(SampleTransformer):
             for feature in sums:
                 sums[feature] += MEASURES[feature](moments).sum(axis=0)
         floors = {feature: self.floor * _or_one(value / len(X)) for feature, value in sums.items()}
-        # The guard is added to variances: the share is squared, as for lengths.
-        self.guard_ = (floors["variance"] * self.floor).astype(np.float32)
+        self.guard_ = floors["variance"].astype(np.float32)
         self.floors_ = {feature: floors[feature].astype(np.float32) for feature in positive}
 
     def _moments(self, x: Value) -> Moments:

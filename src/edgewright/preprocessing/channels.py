@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from edgewright.graph.formula import Value, cut, difference, join, matmul, mean, sqrt, take, total
+from edgewright.graph.formula import Value, centre, cut, difference, join, matmul, mean, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require, require_rate
 from edgewright.preprocessing._butterworth import filter_matrix
@@ -27,7 +27,7 @@ class Derived(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         what: 'split' makes 'NAME gravity' (slow) and 'NAME body' (the rest) of each channel; 'jerk' makes the change
             a second of each; 'magnitude' makes the length of the vector `of`; 'vertical' makes the part of the
-            vector along its mean direction and the length of the rest ('horizontal').
+            vector's movement about its mean that lies along the mean, and the length of the rest ('horizontal').
         of: channels; all that arrive when left out.
         name: of the vector, for 'magnitude' and 'vertical'.
         cutoff: Hz below which a change is gravity, for 'split'.
@@ -134,11 +134,13 @@ def _magnitude(x: Value, rate: float) -> Value:
 
 
 def _vertical(x: Value, rate: float) -> Value:
-    direction = mean(x, 2, keep=True)
-    direction = direction / (sqrt(total(direction * direction, 1, keep=True)) + _DIRECTION_GUARD)
-    along = total(x * direction, 1, keep=True)
+    level = mean(x, 2, keep=True)
+    direction = level / (sqrt(total(level * level, 1, keep=True)) + _DIRECTION_GUARD)
+    # The movement only: with the level in it, a still window would show the rounding of the level.
+    moved = centre(x, 2)
+    along = total(moved * direction, 1, keep=True)
     # The rest as a vector, not as |x|^2 - along^2, whose digits cancel.
-    rest = x - direction * along
+    rest = moved - direction * along
     return join([along, _magnitude(rest, rate)], 1)
 
 
@@ -212,6 +214,6 @@ STAGE = Stage(
     formula=(
         "gravity = zero-phase low-pass of x, mirrored at its ends; body = x - gravity; "
         "jerk[t] = (x[t] - x[t-1]) * rate; magnitude = sqrt(x^2 + y^2 + z^2); "
-        "vertical = v . mean(v) / |mean(v)|; horizontal = |v - vertical|"
+        "m = mean(v), vertical = (v - m) . m / |m|, horizontal = |v - m - vertical m / |m||"
     ),
 )

@@ -14,6 +14,9 @@ from edgewright.graph.stage import Context, Stage, StageConfig, emits
 from edgewright.graph.transformer import SampleTransformer, require
 from edgewright.schema.errors import InputError
 
+# Spread of a column, as a share of its largest value, below which it is constant: eight float32 roundings.
+LEAST_SPREAD = 1e-6
+
 Method = Literal["minmax", "standard", "robust"]
 
 
@@ -42,7 +45,7 @@ class Scale(SampleTransformer):
 
     Attributes:
         offset_: taken off, for each column or channel.
-        factor_: multiplied with, for each column or channel; 1 where a column is constant.
+        factor_: multiplied with, for each column or channel; 0 where a column is constant.
     """
 
     kind = "scale"
@@ -73,6 +76,12 @@ class Scale(SampleTransformer):
         scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]()
         scaler.fit(table.astype(np.float64))
         self.offset_, self.factor_ = _constants(scaler)
+        # A column that moves less than float32 can tell from its level is constant: dividing by that spread would
+        # make rounding a feature, and another one on every device. It comes out as 0, whatever arrives later: a
+        # network cannot have learned what a change of it means.
+        largest = np.nanmax(np.abs(table), axis=0)
+        constant = np.nanmax(table, axis=0) == np.nanmin(table, axis=0)
+        self.factor_[constant | (self.factor_ * largest * LEAST_SPREAD > 1.0)] = 0.0
 
 
 def _constants(scaler: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # noqa: ANN401 - untyped
@@ -119,7 +128,8 @@ def _why(estimator: Scale) -> str:
         "standard": "mean 0 and deviation 1",
         "robust": "median 0 and quartile range 1",
     }[estimator.method]
-    spans = 1.0 / np.asarray(estimator.factor_, np.float64)
+    factors = np.asarray(estimator.factor_, np.float64)
+    spans = 1.0 / factors[factors > 0] if factors.any() else np.zeros(1)
     return (
         f"Columns of spread {spans.min():.3g} to {spans.max():.3g} would not count alike: each is brought to {what}, "
         f"by the training samples only."
