@@ -36,9 +36,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     letters = files.texts(table, "Type")
     unknown = np.flatnonzero(~np.isin(letters, _GRADES))
     if len(unknown):
-        raise InputError(
-            "L, M or H", repr(str(letters[unknown[0]])), f"{path} row {int(unknown[0]) + 1}, column Type"
-        )
+        raise InputError("L, M or H", repr(str(letters[unknown[0]])), f"{path} row {int(unknown[0]) + 1}, column Type")
     grade = np.argmax(letters[:, None] == np.array(_GRADES), axis=1)
     failed = files.numbers(table, ("Machine failure",), path)[:, 0] > 0
     recording = Recording(

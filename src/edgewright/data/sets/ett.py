@@ -52,12 +52,14 @@ SET = PublicSet(
     homepage="https://github.com/zhouhaoyi/ETDataset",
     files=(
         RemoteFile(
-            url=_RAW + "ETTh1.csv", name="ETTh1.csv", sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"
+            url=_RAW + "ETTh1.csv",
+            name="ETTh1.csv",
+            sha256="f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066",
         ),
         RemoteFile(url=_RAW + "ETTh2.csv", name="ETTh2.csv", check="reads as 17,420 hourly rows"),
     ),
     licence="CC BY-ND 4.0 (only whole unmodified files may be passed on)",
-    citation="Zhou et al.: Informer: Beyond Efficient Transformer for Long Sequence Time-Series Forecasting. AAAI 2021.",
+    citation="Zhou et al.: Informer. AAAI 2021.",
     task="oil temperature from six loads: regression, split by time",
     config=Config,
     load=_load,

@@ -23,9 +23,9 @@ ACTIVITIES = (
     "stand to sit", "sit to stand", "sit to lie", "lie to sit", "stand to lie", "lie to stand",
 )  # fmt: skip
 _AXES = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
-# The accelerometer gives +-2 g; the rotation range of the phone is not documented.
+# The accelerometer gives +-2 g before its calibration (2.01 g occurs); the range of rotation is not documented.
 COLUMNS = (
-    *(Column(name=n, unit="g", minimum=-2.0, maximum=2.0) for n in _AXES[:3]),
+    *(Column(name=n, unit="g", minimum=-2.05, maximum=2.05) for n in _AXES[:3]),
     *(Column(name=n, unit="rad/s") for n in _AXES[3:]),
 )
 _NAME = re.compile(r"exp(\d+)_user(\d+)")
@@ -57,7 +57,9 @@ def _segments(folder: Path) -> dict[int, list[Segment]]:
         except ValueError:
             raise InputError("5 whole numbers", repr(line), f"{path} line {number}") from None
         if not 1 <= activity <= len(ACTIVITIES) or not 1 <= first <= last:
-            raise InputError("an activity from 1 to 12 and a first sample before the last", line, f"{path} line {number}")
+            raise InputError(
+                "an activity from 1 to 12 and a first sample before the last", line, f"{path} line {number}"
+            )
         found[experiment].append((experiment, user, activity, first, last))
     return {experiment: sorted(segments, key=lambda s: s[3]) for experiment, segments in found.items()}
 

@@ -6,6 +6,7 @@ Files `Hourly-train.csv`, `Hourly-test.csv` and so on: the name of a series, the
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def _load(config: Config, folder: Path) -> DataSet:
         )
     path = files.need_files(folder, f"{config.frequency}-{config.part}.csv")[0]
     recordings = []
-    for number, cells in enumerate(csv.reader(files.read_text(path).splitlines()), 1):
+    for number, cells in enumerate(csv.reader(io.StringIO(files.read_text(path), newline="")), 1):
         # The organisers' files have a header (V1, V2, ...) and pad short series with empty cells.
         if not cells or cells[0] in ("V1", ""):
             continue

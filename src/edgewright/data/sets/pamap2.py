@@ -68,7 +68,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     paths = files.need_files(folder, "subject*.dat", "pamap2_subject*.parquet")
     return DataSet(
         name="pamap2",
-        columns=files.columns("m/s²", "hand_x", "hand_y", "hand_z", minimum=-60.0, maximum=60.0),
+        columns=files.columns("m/s²", "hand_x", "hand_y", "hand_z"),
         recordings=tuple(_excerpt(p) if p.suffix == ".parquet" else _original(p) for p in paths),
         rate=100.0,
         target_name="activity",

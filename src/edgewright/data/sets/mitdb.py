@@ -1,0 +1,137 @@
+"""MIT-BIH arrhythmia database: heartbeats of 44 people, cut out around the annotated R peak.
+
+Original: WFDB records `101.hea`, `101.dat`, `101.atr`. Plain copy: `beats.npz` with `x` (beats, 200) in ADC units,
+`y`, `record`, `sample`. A beat reaches from 90 samples before to 110 after its R peak in the lead MLII; its class is
+that of AAMI EC57. The paced records 102, 104, 107, 217 are left out, as AAMI asks.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.sets import _files as files
+from edgewright.data.sets._wfdb import AAMI, read_212, read_annotations, read_header
+from edgewright.schema.data import Column, DataSet, Floats, Labels, Recording
+from edgewright.schema.errors import InputError
+
+BEFORE, AFTER, RATE = 90, 110, 360.0
+_UNITS_PER_MV, _BASELINE = 200.0, 1024.0
+CLASSES = np.array(["N", "S", "V", "F", "Q"])
+_PACED = ("102", "104", "107", "217")
+# The customary split between people (de Chazal 2004): DS1 trains, DS2 tests.
+DS1 = (
+    "101", "106", "108", "109", "112", "114", "115", "116", "118", "119", "122",
+    "124", "201", "203", "205", "207", "208", "209", "215", "220", "223", "230",
+)  # fmt: skip
+
+
+class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """MIT-BIH beats.
+
+    Attributes:
+        part: 'DS1' (22 training records), 'DS2' (the 22 others) or 'both', as far as the folder has them.
+        form: 'table': a beat is a row of 200 columns; 'windows': a beat is a session of 200 rows of one column, for
+            networks that work along time.
+    """
+
+    part: str = "both"
+    form: str = "table"
+
+
+Beats = tuple[NDArray[np.int16], Labels, str]
+
+
+def _copied(path: Path) -> list[Beats]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            x, y, record = (archive[key] for key in ("x", "y", "record"))
+    except (ValueError, KeyError, OSError) as error:
+        raise InputError("arrays x, y and record", str(error), str(path), "Fetch it again") from None
+    return [(x[record == r], CLASSES[y[record == r]], str(r)) for r in np.unique(record)]
+
+
+def _original(path: Path) -> Beats:
+    header = read_header(path)
+    if "MLII" not in header.leads:
+        raise InputError("a lead MLII", ", ".join(header.leads), str(path))
+    folder, name = path.parent, path.stem
+    # Record 114 has its leads the other way round: the lead is found by its name.
+    signal = read_212(files.need_files(folder, f"{name}.dat")[0], header.samples)[:, header.leads.index("MLII")]
+    at, codes = read_annotations(folder / f"{name}.atr")
+    beat = np.isin(codes, list(AAMI)) & (at >= BEFORE) & (at + AFTER <= header.samples)
+    windows = np.lib.stride_tricks.sliding_window_view(signal, BEFORE + AFTER)[at[beat] - BEFORE]
+    return windows, np.array([AAMI[int(c)] for c in codes[beat]]), name
+
+
+def _recording(beats: Beats, form: str) -> Recording:
+    x, labels, name = beats
+    values: Floats = ((x - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
+    if form == "table":
+        return Recording(name=f"record-{name}", values=values, target=labels, groups=files.same(name, len(values)))
+    rows = values.size
+    sessions = np.repeat(np.array([f"{name}-{i}" for i in range(len(values))]), values.shape[1])
+    return Recording(
+        name=f"record-{name}",
+        values=values.reshape(-1, 1),
+        target=np.repeat(labels, values.shape[1]),
+        groups=files.same(name, rows),
+        sessions=sessions,
+    )
+
+
+def _load(config: Config, folder: Path) -> DataSet:
+    if config.part not in ("DS1", "DS2", "both") or config.form not in ("table", "windows"):
+        raise InputError(
+            "part 'DS1', 'DS2' or 'both', form 'table' or 'windows'", f"{config.part!r}, {config.form!r}", "data"
+        )
+    copies = files.find_files(folder, "beats.npz")
+    headers = [p for p in files.find_files(folder, "???.hea") if p.stem not in _PACED]
+    found = _copied(copies[0]) if copies else [_original(p) for p in headers or files.need_files(folder, "???.hea")]
+    wanted = [b for b in found if config.part == "both" or (b[2] in DS1) == (config.part == "DS1")]
+    if not wanted:
+        raise InputError(f"records of {config.part}", "none", str(folder))
+    table = tuple(Column(name=f"sample_{i - BEFORE}", unit="mV") for i in range(BEFORE + AFTER))
+    return DataSet(
+        name="mitdb",
+        columns=table if config.form == "table" else (Column(name="ecg", unit="mV"),),
+        recordings=tuple(_recording(b, config.form) for b in wanted),
+        rate=None if config.form == "table" else RATE,
+        target_name="beat",
+        group_name="record",
+        origin=SET.homepage,
+        licence=SET.licence,
+        citation=SET.citation,
+    )
+
+
+SET = PublicSet(
+    title="MIT-BIH arrhythmia database: heartbeats",
+    homepage="https://physionet.org/content/mitdb/1.0.0/",
+    files=(
+        RemoteFile(
+            url="https://physionet.org/static/published-projects/mitdb/mit-bih-arrhythmia-database-1.0.0.zip",
+            name="mitdb.zip",
+            check="44 records without the paced ones; every signal as long as its header says",
+        ),
+    ),
+    licence="Open Data Commons Attribution (ODC-By) 1.0 on PhysioNet (unverified); cite both papers",
+    citation="Moody, Mark: The impact of the MIT-BIH Arrhythmia Database. IEEE EMB 20(3) 2001. Goldberger et al.: "
+    "PhysioBank, PhysioToolkit, and PhysioNet. Circulation 2000.",
+    task="heartbeats: 5 classes of AAMI EC57, split by person",
+    config=Config,
+    load=_load,
+    folder="mitdb",
+    documented=(
+        Documented("whole set without paced records", recordings=44),
+        Documented(
+            "plain copy, DS1",
+            recordings=22,
+            rows=51_008,
+            classes=(("N", 45_854), ("S", 944), ("V", 3_788), ("F", 414), ("Q", 8)),
+        ),
+    ),
+)

@@ -1,0 +1,66 @@
+"""SNIPS: spoken commands in writing, seven intents, with the pieces that fill a slot.
+
+Layout: `train_<Intent>.json` (300 each) and `train_<Intent>_full.json`, `{intent: [{"data": [{"text", "entity"}]}]}`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgewright.data.contract import Documented, PublicText, RemoteFile
+from edgewright.data.sets import _files as files
+from edgewright.schema.data import TextSet
+from edgewright.schema.errors import InputError
+
+
+class _Piece(msgspec.Struct):
+    text: str
+    entity: str = ""
+
+
+class _Sentence(msgspec.Struct):
+    data: list[_Piece]
+
+
+def _load(folder: Path) -> TextSet:
+    rows = []
+    for path in files.need_files(folder, "train_*.json"):
+        part = "full" if "_full" in path.name else "small"
+        try:
+            content = msgspec.json.decode(files.read_text(path).encode(), type=dict[str, list[_Sentence]])
+        except msgspec.DecodeError as error:
+            raise InputError("JSON with sentences by intent", str(error), str(path)) from None
+        for intent, sentences in content.items():
+            for sentence in sentences:
+                whole = "".join(piece.text for piece in sentence.data)
+                slots = "; ".join(f"{p.entity}={p.text}" for p in sentence.data if p.entity)
+                rows.append((part, whole, intent, slots))
+    return TextSet(
+        name="snips",
+        columns=("part", "text", "intent", "slots"),
+        rows=tuple(rows),
+        origin=TEXT.homepage,
+        licence=TEXT.licence,
+        citation=TEXT.citation,
+    )
+
+
+TEXT = PublicText(
+    title="SNIPS: intents and slots of spoken commands",
+    homepage="https://github.com/sonos/nlu-benchmark",
+    files=(
+        RemoteFile(
+            url="https://github.com/sonos/nlu-benchmark/archive/HEAD.zip",
+            name="snips.zip",
+            check="seven intents, 2,100 small and 13,784 full sentences",
+        ),
+    ),
+    licence="CC0-1.0 (publications must cite the paper)",
+    citation="Coucke et al.: Snips Voice Platform. 2018, arXiv 1805.10190.",
+    task="sentences: 7 intents with slots",
+    load=_load,
+    folder="snips",
+    documented=(Documented("training part, small and full", rows=15_884),),
+)

@@ -1,0 +1,89 @@
+"""Every public set: documented, and loadable from a plain copy with the documented counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.data.contract import PublicSet, PublicText
+from edgewright.data.public import counts, load, names, public_set, verify
+from edgewright.schema.data import DataSet, TextSet
+from edgewright.schema.errors import EdgewrightError
+from support import shared_data
+
+NAMES = names()
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def loaded(request: pytest.FixtureRequest) -> Iterator[tuple[str, PublicSet[Any] | PublicText, DataSet | TextSet]]:
+    part = public_set(request.param)
+    yield request.param, part, load(part, shared_data(part.folder))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_says_where_it_is_from(name: str) -> None:
+    part = public_set(name)
+    assert part.homepage.startswith("https://")
+    assert part.title
+    assert part.task
+    assert part.licence
+    assert len(part.citation) > 20
+    assert part.folder
+    assert part.documented
+    for file in part.files:
+        assert file.url.startswith("https://")
+        assert "/" not in file.name
+        assert len(file.sha256) == 64 or file.check, f"{file.name}: nothing says what is verified"
+
+
+@pytest.mark.needs_data
+def test_a_plain_copy_has_the_documented_counts(
+    loaded: tuple[str, PublicSet[Any] | PublicText, DataSet | TextSet],
+) -> None:
+    name, part, data = loaded
+    assert data.name == name
+    assert data.origin == part.homepage
+    assert data.licence == part.licence
+    assert data.citation == part.citation
+    assert verify(part, counts(data)), f"{counts(data)} is none of {part.documented}"
+
+
+@pytest.mark.needs_data
+def test_recordings_fit_their_schema(loaded: tuple[str, PublicSet[Any] | PublicText, DataSet | TextSet]) -> None:
+    _, _, data = loaded
+    if isinstance(data, TextSet):
+        assert {len(row) for row in data.rows} == {len(data.columns)}
+        assert all(isinstance(cell, str) for row in data.rows[:100] for cell in row)
+        return
+    assert len({c.name for c in data.columns}) == len(data.columns)
+    assert len({r.name for r in data.recordings}) == len(data.recordings)
+    assert all((r.groups is not None) == bool(data.group_name) for r in data.recordings)
+    assert any(r.target is not None for r in data.recordings) == bool(data.target_name)
+    lows, highs = ([getattr(c, k) for c in data.columns] for k in ("minimum", "maximum"))
+    low = np.array([-np.inf if v is None else v for v in lows])
+    high = np.array([np.inf if v is None else v for v in highs])
+    for r in data.recordings:
+        assert r.values.dtype == np.float32
+        assert r.values.shape == (len(r.values), len(data.columns))
+        assert len(r.values)
+        assert not np.isinf(r.values).any()
+        # What a sensor cannot give is no reading of it; 1e-3 covers the rounding of the files.
+        assert not (r.values < low - 1e-3).any(), r.name
+        assert not (r.values > high + 1e-3).any(), r.name
+        for part in (r.target, r.groups, r.sessions, r.time):
+            assert part is None or len(part) == len(r.values)
+        if r.time is not None:
+            assert r.time[0] == 0
+            assert r.time.dtype == np.float64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_folder_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    with pytest.raises(EdgewrightError) as caught:
+        load(public_set(name), tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert "\n" not in str(caught.value)
