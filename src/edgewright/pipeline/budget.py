@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edgewright.graph.cost import cost
@@ -15,23 +17,35 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
 from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.trace import CompressionRecord, DeviceRecord, StageRecord
+from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, StageRecord
 
+# The instruction set of this machine, as profiles name it.
+_HERE = {"x86_64": "x86-64", "aarch64": "armv8-a"}.get(platform.machine(), platform.machine())
 _INT8 = 4  # float32 bytes an int8 value replaces
 
 
-def budgets(config: PipelineConfig, material: Material, forms: list[Form], package: Path) -> DeviceRecord:
-    """The form that is deployed against the profile.
+def budgets(
+    config: PipelineConfig,
+    material: Material,
+    float_form: Form,
+    form: Form,
+    package: Path | None,
+    measured_us: float | None,
+) -> DeviceRecord:
+    """One form of the model against the profile.
 
     Args:
         config: names the profile.
         material: its samples' shape and rate.
-        forms: float first; the last one is deployed.
-        package: the package file; its bytes are left out when it was refused.
+        float_form: the float form, whose graph tells multiply-accumulates and activations.
+        form: the form that is judged.
+        package: the package file; its bytes are left out when there is none.
+        measured_us: median latency on this machine, used where this machine is of the profile's kind.
     """
-    whole, small = cost(forms[0].graph), forms[-1]
-    int8 = small.name == "int8"
-    weights = cost(small.graph).network.weight_bytes
+    profile = load_profile(config.device.profile)
+    whole = cost(float_form.graph)
+    int8 = form.name == "int8"
+    weights = cost(form.graph).network.weight_bytes
     network = whole.network.peak_bytes // _INT8 if int8 else whole.network.peak_bytes
     window = config.window
     samples = material.samples
@@ -39,16 +53,30 @@ def budgets(config: PipelineConfig, material: Material, forms: list[Form], packa
     buffer = int(np.prod(samples.X.shape[1:])) * 4
     step = 0 if window is None else (window.step or max(1, window.samples // 2))
     return estimate(
-        load_profile(config.device.profile),
+        profile,
         weight_bytes=weights,
         activation_bytes=max(network, whole.preprocessing.peak_bytes),
         preprocessing_bytes=whole.preprocessing.weight_bytes,
         macs_float=whole.preprocessing.macs + (0 if int8 else whole.network.macs),
         macs_int8=whole.network.macs if int8 else 0,
-        package_bytes=package.stat().st_size if package.exists() else 0,
+        package_bytes=package.stat().st_size if package is not None and package.exists() else 0,
         buffer_bytes=buffer if window is not None else 0,
         deadline_us=step / samples.rate * 1e6 if samples.rate and step else 0.0,
+        measured_latency_us=measured_us if profile.instruction_set == _HERE else None,
     )
+
+
+def with_estimates(
+    config: PipelineConfig, material: Material, forms: list[Form], compression: CompressionRecord
+) -> CompressionRecord:
+    """The comparison with an estimate of each form's latency on the device beside the figures of this machine."""
+    variants = []
+    for form, variant in zip(forms, compression.variants, strict=True):
+        rows = budgets(config, material, forms[0], form, None, None).rows
+        row = next(row for row in rows if row.name == "latency")
+        span = Interval(value=row.used, low=row.low, high=row.high, method="estimated from cycles")
+        variants.append(msgspec.structs.replace(variant, device_us=span))
+    return msgspec.structs.replace(compression, variants=tuple(variants), device=config.device.profile)
 
 
 def package_card(
@@ -74,7 +102,6 @@ def package_card(
         dtype="int8" if last.name == "int8" else "float32",
         names_after=tuple(column.name for column in material.samples.columns),
         settings={"method": config.compression.method, "max_drop": config.compression.max_drop},
-        notes=compression.notes,
         seconds=spent.seconds,
         cpu_seconds=spent.cpu_seconds,
         peak_bytes=spent.peak_bytes,

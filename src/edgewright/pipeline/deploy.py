@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.pipeline.budget import budgets, package_card
+from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Judged
 from edgewright.pipeline.material import Material
@@ -48,7 +48,9 @@ def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: P
         packed = measured(lambda: _pack(job, material, judged, graph, folder))
     forms, compression, digest = packed.value
     refused = "" if digest else f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
-    device = budgets(config, material, forms, path)
+    compression = with_estimates(config, material, forms, compression)
+    deployed = compression.variants[-1].latency_p50_us
+    device = budgets(config, material, forms[0], forms[-1], path, deployed)
     over = [row.name for row in device.rows if 0 < row.available < row.low]
     if over and not refused:
         refused = f"{', '.join(over)} beyond the budget of {device.profile}"

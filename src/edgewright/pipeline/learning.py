@@ -39,7 +39,8 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     if material.extra is not None:
         y = np.concatenate([y, material.extra_y])
     validation = (flow.rows(sides.validation), material.samples.y[sides.validation]) if len(sides.validation) else None
-    job.listener.training_started(config.training.epochs)
+    classes = len(np.unique(material.samples.y)) if material.task == "classification" else 0
+    job.listener.training_started(config.training.epochs, classes)
     with job.listener.doing("Training", config.training.epochs) as advance:
 
         def on_epoch(record: EpochRecord) -> bool:

@@ -35,7 +35,7 @@ class Hears(Protocol):
     def layers(self, records: tuple[LayerRecord, ...]) -> None:
         """The model's table."""
 
-    def training_started(self, total_epochs: int) -> None:
+    def training_started(self, total_epochs: int, classes: int = 0) -> None:
         """Training begins."""
 
     def epoch(self, record: EpochRecord) -> None:
@@ -87,7 +87,7 @@ class Listener:
     def layers(self, records: tuple[LayerRecord, ...]) -> None:
         """The model's table."""
 
-    def training_started(self, total_epochs: int) -> None:
+    def training_started(self, total_epochs: int, classes: int = 0) -> None:
         """Training begins."""
 
     def epoch(self, record: EpochRecord) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -81,6 +84,10 @@ def latency(answer: Callable[[], object], *, seconds: float = 0.25, most: int = 
 
 
 def _reset_peak() -> None:
+    # Memory that was freed but is still held by the allocator would hide what the work needs.
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
     try:
         _CLEAR.write_text("5")
     except OSError:

@@ -95,6 +95,7 @@ def run_pipeline(
         evaluation, compression, device = judged.evaluation, deployed.compression, deployed.device
         trace = Trace(
             name=config.name,
+            title=config.title,
             task=material.task,
             verdict=verdict(evaluation=evaluation, compression=compression, device=device),
             insight=key_insight(

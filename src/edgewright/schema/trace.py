@@ -202,7 +202,10 @@ class PredictionRecord(Part, frozen=True, kw_only=True):
 
 
 class VariantRecord(Part, frozen=True, kw_only=True):
-    """A form of the model: float, int8, ...; `flips` are samples whose class differs from float, by class of float."""
+    """A form of the model: float, int8, ...; `flips` are samples whose class differs from float, by class of float.
+
+    `latency_p50_us` and `latency_p99_us` are measured on this machine, `device_us` is estimated for the profile.
+    """
 
     name: str
     accuracy: Interval | None
@@ -215,6 +218,7 @@ class VariantRecord(Part, frozen=True, kw_only=True):
     engine: str
     how: How = "measured"
     error: float | None = None
+    device_us: Interval | None = None
 
 
 class RobustnessRecord(Part, frozen=True, kw_only=True):
@@ -226,7 +230,7 @@ class RobustnessRecord(Part, frozen=True, kw_only=True):
 
 
 class CompressionRecord(Part, frozen=True, kw_only=True):
-    """The variants side by side, and whether the drop stays within the limit."""
+    """The variants side by side, and whether the drop stays within the limit; `device` is the profile estimated for."""
 
     variants: tuple[VariantRecord, ...]
     max_drop: float
@@ -234,6 +238,7 @@ class CompressionRecord(Part, frozen=True, kw_only=True):
     within: bool
     robustness: tuple[RobustnessRecord, ...] = ()
     notes: tuple[str, ...] = ()
+    device: str = ""
 
 
 class BudgetRow(Part, frozen=True, kw_only=True):

@@ -20,9 +20,7 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
     if ratios:
         parts.append(Text(ratios))
     parts.append(_limit(record))
-    engines = dict.fromkeys(v.engine for v in record.variants if v.engine)
-    if len(engines) == 1:
-        parts.append(note(f"latency of one sample on this machine with {next(iter(engines))}"))
+    parts += [Text(""), _latency(record), Text("")]
     for variant in record.variants:
         if variant.flips_by_class:
             by_class = ", ".join(f"{label} {count:,}" for label, count in variant.flips_by_class if count)
@@ -36,9 +34,7 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
 
 def _variants(record: CompressionRecord) -> RenderableType:
     score = "accuracy (95 %)" if any(v.accuracy is not None for v in record.variants) else "error"
-    engines = len({v.engine for v in record.variants}) > 1
-    heads = ["form", score, "flips", "weights", "file", "p50", "p99", *(["engine"] if engines else []), ""]
-    made = table(heads, (1, 2, 3, 4, 5, 6))
+    made = table(["form", score, "flips", "weights", "file", ""], (1, 2, 3, 4))
     for v in record.variants:
         add(
             made,
@@ -47,11 +43,23 @@ def _variants(record: CompressionRecord) -> RenderableType:
             f"{v.flips:,}" if v.accuracy is not None else "-",
             bytes_text(v.weight_bytes),
             bytes_text(v.file_bytes),
-            microseconds_text(v.latency_p50_us),
-            microseconds_text(v.latency_p99_us),
-            *([v.engine] if engines else []),
             Text(v.how, style=QUIET),
         )
+    return made
+
+
+def _latency(record: CompressionRecord) -> RenderableType:
+    """One sample: measured on this machine beside the estimate for the device."""
+    estimated = any(v.device_us is not None for v in record.variants)
+    heads = ["one sample", "here p50", "here p99", "engine", *([f"on {record.device}"] if estimated else [])]
+    made = table(heads, (1, 2, 4))
+    for v in record.variants:
+        cells = [microseconds_text(v.latency_p50_us), microseconds_text(v.latency_p99_us), v.engine]
+        if v.device_us is not None:
+            low, high = microseconds_text(v.device_us.low), microseconds_text(v.device_us.high)
+            cells.append(f"{microseconds_text(v.device_us.value)} ({low} to {high})")
+        add(made, Text(v.name, style="bold"), *cells)
+    add(made, "", "measured", "measured", "", *(["estimated"] if estimated else []), style=QUIET)
     return made
 
 

@@ -40,9 +40,11 @@ def _input(record: PredictionRecord, page: Page) -> RenderableType:
     if raw:
         lines.append(_first(raw, len(raw)))
     if record.features:
-        features = [number(value) for value in record.features]
-        text = f"{len(features):,} features to the network: {_first(features, len(features), 6)}"
-        lines.append(text if raw else _first(features, len(features), 6))
+        named = zip(record.feature_names, record.features, strict=False)
+        features = [f"{name} {number(value)}" for name, value in named] or [number(v) for v in record.features]
+        shown = SHOWN if record.feature_names else 6
+        text = f"{len(features):,} features to the network: {_first(features, len(features), shown)}"
+        lines.append(text if raw else _first(features, len(features), shown))
     return Text("\n".join(lines) or "not recorded")
 
 

@@ -1,0 +1,61 @@
+"""What the benchmarks share: running a process, medians, and a table in Markdown with a verdict a row."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a process cost: wall clock and processor seconds, and its largest resident memory in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+
+
+def spent(command: Sequence[str], settings: Mapping[str, str] | None = None) -> Spent:
+    """Runs a command to its end and gives what it cost.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    environment = {**os.environ, **ONE_THREAD, **(settings or {})}
+    started = time.perf_counter()
+    process = subprocess.Popen(list(command), stdout=subprocess.DEVNULL, env=environment)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, list(command))
+    return Spent(time.perf_counter() - started, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+
+
+def median(values: Sequence[float]) -> float:
+    """The middle value."""
+    return float(statistics.median(values))
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(headers) + " |", "|" + "---|" * len(headers)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def verdict(within: bool) -> str:
+    """How a row of a table ends."""
+    return "reached" if within else "**missed**"
+
+
+def python() -> str:
+    """The interpreter the benchmark runs in, with Edgewright installed."""
+    return sys.executable
