@@ -18,6 +18,8 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, StageConfig, emit
 from edgewright.runtime.catalogue import find, listing
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
@@ -282,6 +284,15 @@ def test_onnx_runtime_equals_python(room: str, kind: str, number: int) -> None:
     assert graph.dtype == np.float32
     assert graph.shape == result.shape
     assert share_of_tolerance(result, graph) <= 1.0
+
+
+@pytest.mark.parametrize(("room", "kind", "number"), CASES)
+def test_the_numpy_engine_of_a_device_runs_the_same_graph(room: str, kind: str, number: int) -> None:
+    _, estimator, X = built(room, kind, number)
+    result = estimator.fit(X, targets(X)).transform(X)
+    run = compile_graph(read_onnx(graph_bytes(estimator, X)))
+    assert share_of_tolerance(result, run(X)["output"]) <= 1.0
+    assert run(X[:1])["output"].shape == (1, *result.shape[1:])
 
 
 @pytest.mark.parametrize(("room", "kind", "number"), CASES)
