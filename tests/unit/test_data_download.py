@@ -32,8 +32,8 @@ class Server:
             def do_GET(self) -> None:
                 server.answer(self)
 
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server names it so
-                pass
+            def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+                """Keeps the tests' output quiet."""
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.thread = threading.Thread(target=partial(self.http.serve_forever, poll_interval=0.01), daemon=True)

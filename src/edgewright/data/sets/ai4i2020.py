@@ -15,7 +15,7 @@ from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
-_READINGS = {
+READINGS = {
     "Air temperature [K]": Column(name="air_temperature", unit="K", minimum=0.0),
     "Process temperature [K]": Column(name="process_temperature", unit="K", minimum=0.0),
     "Rotational speed [rpm]": Column(name="rotational_speed", unit="1/min", minimum=0.0),
@@ -32,7 +32,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 def _load(config: Config, folder: Path) -> DataSet:
     path = files.need_files(folder, "ai4i2020.csv")[0]
     table = files.read_table(path)
-    readings = files.numbers(table, tuple(_READINGS), path)
+    readings = files.numbers(table, tuple(READINGS), path)
     letters = files.texts(table, "Type")
     unknown = np.flatnonzero(~np.isin(letters, _GRADES))
     if len(unknown):
@@ -47,7 +47,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     return DataSet(
         name="ai4i2020",
         # Product quality L, M, H in this order as 0, 1, 2.
-        columns=(*_READINGS.values(), Column(name="quality", unit="1", minimum=0.0, maximum=2.0)),
+        columns=(*READINGS.values(), Column(name="quality", unit="1", minimum=0.0, maximum=2.0)),
         recordings=(recording,),
         target_name="machine_failure",
         origin=SET.homepage,

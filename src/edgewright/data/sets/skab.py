@@ -15,7 +15,7 @@ from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
 
 # column in the files -> name and unit
-_COLUMNS = {
+READINGS = {
     "Accelerometer1RMS": Column(name="accelerometer_1_rms", unit="g", minimum=0.0),
     "Accelerometer2RMS": Column(name="accelerometer_2_rms", unit="g", minimum=0.0),
     "Current": Column(name="current", unit="A"),
@@ -44,7 +44,7 @@ def _recording(path: Path) -> Recording:
         target = np.where(files.numbers(table, ("anomaly",), path)[:, 0] > 0, "anomaly", "normal")
     return Recording(
         name=f"{path.parent.name}/{files.stem(path)}",
-        values=files.numbers(table, tuple(_COLUMNS), path),
+        values=files.numbers(table, tuple(READINGS), path),
         target=target,
         time=files.seconds(table, "datetime", path),
     )
@@ -55,7 +55,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     paths = [p for p in files.need_files(folder, "*.csv") if p.parent.name in kinds]
     return DataSet(
         name="skab",
-        columns=tuple(_COLUMNS.values()),
+        columns=tuple(READINGS.values()),
         recordings=tuple(_recording(p) for p in paths),
         rate=1.0,
         target_name="state",
