@@ -11,169 +11,21 @@ import msgspec
 import numpy as np
 import onnxruntime
 import pytest
-from numpy.typing import NDArray
 from sklearn.base import clone
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.stage import Context, Stage, StageConfig, emit
+from edgewright.graph.stage import Stage, StageConfig, emit
 from edgewright.runtime.catalogue import find, listing
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
+from stage_examples import EXAMPLES, Floats, arriving, targets
 
-Floats = NDArray[np.float32]
 ROOMS = ("edgewright.preprocessing", "edgewright.features")
 KINDS = [(room, kind) for room in ROOMS for kind in listing(room, "STAGE")]
 
-# A stage without an example here fails `test_every_stage_has_an_example`. The first word says what arrives.
-EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
-    "units": [
-        ("rows", {"scale": 0.5, "offset": 3.0, "unit": "g"}),
-        ("windows", {"scale": {"full_scale": 4.0, "bits": 16}}),
-        (
-            "windows",
-            {
-                "offset": [1.0, 2.0, 3.0],
-                "channels": ["acc_x", "acc_y", "acc_z"],
-                "maps": [{"channels": ["acc_x", "acc_y", "acc_z"], "axes": ["-y", "x", "z"]}],
-            },
-        ),
-    ],
-    "resample": [("windows", {"rate": 48.0}), ("windows", {"rate": 25.0, "samples": 60})],
-    "impute": [
-        ("rows", {"strategy": "mean"}),
-        ("rows", {"strategy": "constant", "value": -1.5}),
-        ("windows", {"strategy": "median"}),
-    ],
-    "scale": [
-        ("rows", {}),
-        ("rows", {"method": "standard", "clip": 3.0}),
-        ("rows", {"method": "robust", "clip": [-2.0, 4.0]}),
-        ("windows", {"method": "standard"}),
-        ("windows", {"method": "minmax", "clip": 0.0}),
-    ],
-    "filter": [
-        ("whole windows", {"cutoff": 5.0}),
-        ("whole windows", {"band": "high", "cutoff": 0.5, "order": 2}),
-        ("whole windows", {"band": "band", "cutoff": [0.5, 12.0], "order": 3, "zero_phase": True}),
-    ],
-    "channels": [
-        ("whole windows", {"add": [{"what": "magnitude", "of": ["acc_x", "acc_y", "acc_z"], "name": "acc"}]}),
-        (
-            "whole windows",
-            {
-                "add": [
-                    {"what": "split", "of": ["acc_x", "acc_y", "acc_z"]},
-                    {"what": "jerk", "of": ["acc_x body", "gyro"]},
-                    {"what": "vertical", "of": ["acc_x", "acc_y", "acc_z"], "name": "acc"},
-                    {"what": "magnitude", "of": ["acc_x body", "acc_y body", "acc_z body"], "name": "body"},
-                ],
-                "keep": "new",
-            },
-        ),
-    ],
-    "statistics": [
-        ("whole windows", {}),
-        (
-            "whole windows",
-            {
-                "features": [
-                    *("mean", "std", "min", "max", "range", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff"),
-                    *("energy", "variance", "zero_crossings", "skewness", "kurtosis", "slope", "mobility"),
-                ],
-                "log": True,
-                "correlations": "all",
-                "autocorrelation": [1, 10],
-            },
-        ),
-        ("whole windows", {"features": ["std"], "channels": ["gyro", "acc_x"], "correlations": [["acc_x", "gyro"]]}),
-    ],
-    "spectral": [
-        ("whole windows", {}),
-        (
-            "whole windows",
-            {
-                "features": ["flatness", "peak_power", "spread", "bands", "peak", "entropy", "energy", "centroid"],
-                "edges": [0.3, 2.0, 5.0, 10.0, 25.0],
-                "window": "none",
-                "log": False,
-                "channels": ["acc_z", "gyro"],
-            },
-        ),
-    ],
-    "log_mel": [("sound", {"mels": 20}), ("sound", {"mels": 12, "scale": "slaney", "fft": 512, "flatten": True})],
-    "mfcc": [("sound", {"mels": 20}), ("sound", {"mels": 20, "coefficients": 5, "flatten": True})],
-    "polynomial": [("whole rows", {}), ("whole rows", {"interaction_only": True})],
-    "select": [("whole rows", {"k": 3}), ("whole rows", {"k": 4, "score": "anova"})],
-    "pca": [("whole rows", {"components": 3}), ("whole rows", {"components": 0.9})],
-    "flatten": [("whole windows", {})],
-    "compress": [("whole rows", {}), ("whole windows", {"scale": 0.1})],
-    "union": [
-        (
-            "whole windows",
-            {
-                "parts": [
-                    {"kind": "statistics", "log": True, "correlations": "all"},
-                    {"kind": "spectral", "bands": 5},
-                    {"kind": "spectral", "features": ["bands"], "bands": 5},
-                ]
-            },
-        ),
-        ("whole rows", {"parts": [{"kind": "select", "k": 2}, {"kind": "polynomial"}]}),
-    ],
-}
 CASES = [(room, kind, n) for room, kind in KINDS for n in range(len(EXAMPLES.get(kind, [])))]
-
-
-def windows(n: int, rng: np.random.Generator) -> Floats:
-    """Acceleration in g with gravity, from stillness to running, and a gyroscope far from zero; (n, 4, 128)."""
-    time = np.arange(128) / 50.0
-    strength = 10.0 ** rng.uniform(-2.5, 0.3, (n, 1, 1))
-    tone = np.sin(2 * np.pi * (rng.uniform(0.5, 8.0, (n, 1, 1)) * time + rng.uniform(0, 1, (n, 4, 1))))
-    level = np.concatenate([rng.normal(0, 0.6, (n, 3, 1)), np.full((n, 1, 1), 30.0)], axis=1)
-    values = level + strength * tone + 0.003 * rng.normal(size=(n, 4, 128))
-    values[0] = level[0]  # a sensor that does not move at all
-    return values.astype(np.float32)
-
-
-def rows(n: int, rng: np.random.Generator) -> Floats:
-    """Columns of very different size, one at a large level, one constant; (n, 6)."""
-    values = rng.normal(size=(n, 6)) * [1.0, 20.0, 0.01, 1.0, 3.0, 0.0] + [0.0, 5.0, 0.0, 101325.0, 0.0, 7.0]
-    values[:, 4] += values[:, 0]
-    return values.astype(np.float32)
-
-
-def sound(n: int, rng: np.random.Generator) -> Floats:
-    """Tones and noise from quiet to loud; (n, 1, 4000) at 8 kHz."""
-    time = np.arange(4000) / 8000.0
-    tone = np.sin(2 * np.pi * rng.uniform(100, 3000, (n, 1, 1)) * time)
-    loud = 10.0 ** rng.uniform(-2, 0, (n, 1, 1))
-    return (loud * tone * np.exp(-time * rng.uniform(0, 8, (n, 1, 1))) + 0.002 * rng.normal(size=(n, 1, 4000))).astype(
-        np.float32
-    )
-
-
-def arriving(words: str) -> tuple[Floats, Context]:
-    """Samples for an example, with missing values unless they are 'whole', and their context."""
-    rng = np.random.default_rng(7)
-    if words == "sound":
-        X, labels, rate = sound(60, rng), "microphone", 8000.0
-    elif words.endswith("windows"):
-        X, labels, rate = windows(300, rng), "acc_x acc_y acc_z gyro", 50.0
-    else:
-        X, labels, rate = rows(500, rng), "s0 s1 s2 s3 s4 s5", 0.0
-    names = tuple(labels.split())
-    if words in ("rows", "windows"):
-        X[rng.uniform(size=X.shape) < 0.05] = np.nan
-    return X, Context(
-        shape=X.shape[1:], names=names, units=("",) * len(names), rate=rate or None, task="classification", seed=3
-    )
-
-
-def targets(X: Floats) -> NDArray[np.str_]:
-    first = X.reshape(len(X), -1)[:, 0]
-    return np.where(first > np.nanmedian(first), "walking", "sitting")
 
 
 def built(room: str, kind: str, number: int) -> tuple[Stage[Any], Any, Floats]:
