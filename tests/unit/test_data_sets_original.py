@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from edgewright.data.sets import (
 )
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.errors import InputError, UnknownNameError
+from support import left_out
 
 
 def _lines(path: Path, *lines: str) -> Path:
@@ -100,7 +102,8 @@ def test_ts_files_that_are_wrong(tmp_path: Path, line: str, said: str) -> None:
 
 
 def test_basic_motions_carried_by_sktime() -> None:
-    pytest.importorskip("sktime", reason="left out: sktime is not installed")
+    if importlib.util.find_spec("sktime") is None:
+        left_out("sktime is not installed")
     data = basic_motions.SET.load(basic_motions.Config(), basic_motions.carried_by_sktime())
     assert len(data.recordings) == 80
     assert data.rate == 10.0
