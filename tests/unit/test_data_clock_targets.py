@@ -40,6 +40,7 @@ def test_rate_ignores_gaps_jitter_and_coarse_clocks() -> None:
     milliseconds = np.round(np.arange(5000) / 52, 3)  # steps of 19 and 20 ms: the median alone would say 52.6
     assert rate_of(milliseconds) == pytest.approx(52, rel=1e-3)
     assert rate_of(np.floor(np.arange(1000) / 50)) == pytest.approx(50, rel=0.06)
+    assert rate_of(np.array([0.0, 1.0, 5.0])) == pytest.approx(1 / 2.5)  # no step is near the median
     assert rate_of(np.zeros(5)) is None
     assert rate_of(np.zeros(1)) is None
     assert tidy_rate(49.999) == 50.0

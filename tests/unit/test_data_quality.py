@@ -195,6 +195,12 @@ def test_columns_that_give_the_target_away() -> None:
     }
 
 
+def test_values_at_the_limits_of_float32() -> None:
+    values = np.full((30, 2), 3e38)
+    values[0] = -3e38
+    assert examine(_set(values, "accx temp", target=_labels()[:30])).rows == 30
+
+
 def test_what_is_unknown_is_said() -> None:
     kinds = {f.kind for f in examine(_set(_clean(), groups=None)).findings}
     assert {"no-time", "no-group", "no-target"} <= kinds

@@ -159,7 +159,7 @@ def identifiers(dataset: DataSet) -> list[Finding]:
         values = column_of(dataset, index)
         if len(values) < 20 or np.isnan(values).any() or not np.array_equal(values, np.round(values)):
             continue
-        steps = np.diff(values)
+        steps = np.diff(values.astype(np.float64))
         counted = bool((steps == 1).mean() > 0.95)
         named = bool(_IDENTIFIER.search(column.name)) and len(np.unique(values)) > 0.5 * len(values)
         if counted or named:

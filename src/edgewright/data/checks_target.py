@@ -105,19 +105,19 @@ def _gives_away(values: NDArray[np.float32], y: Any, classes: bool) -> str:  # n
             return ""
         r = float(np.corrcoef(values.astype(np.float64), y)[0, 1])
         return f"tells the target alone (correlation {r:.6f})" if abs(r) > 0.99999 else ""
-    text = as_text(y)
-    names, codes = np.unique(text, return_inverse=True)
+    names, codes = np.unique(as_text(y), return_inverse=True)
     if len(names) < 2 or np.bincount(codes).min() < 2:
         return ""
-    if np.array_equal(as_text(values), text):
-        return "equals the target"
-    kinds, where = np.unique(values, return_inverse=True)
-    if len(np.unique(where * len(names) + codes)) > len(kinds):
+    order = np.argsort(values, kind="stable")
+    values, codes = values[order], codes[order]
+    new, turn = values[1:] != values[:-1], codes[1:] != codes[:-1]
+    if (turn & ~new).any():
         return ""  # some value belongs to two classes
-    if len(kinds) <= min(MOST_VALUES, len(values) // 4):
+    firsts = np.concatenate(([0], np.flatnonzero(new) + 1))
+    if len(firsts) == len(names) and np.array_equal(as_text(values[firsts]), names[codes[firsts]]):
+        return "equals the target"
+    if len(firsts) <= min(MOST_VALUES, len(values) // 4):
         return "tells the class alone: each of its values belongs to one class"
-    of_value = np.zeros(len(kinds), dtype=np.int64)
-    of_value[where] = codes
-    if int((np.diff(of_value) != 0).sum()) == len(names) - 1:
+    if int(turn.sum()) == len(names) - 1:
         return "tells the class alone: each class has a range of its own"
     return ""

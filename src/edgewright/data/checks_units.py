@@ -74,7 +74,7 @@ def _temperature(dataset: DataSet) -> list[Finding]:
     """Kelvin where Celsius is declared, and both in one column."""
     findings = []
     for index, column in enumerate(dataset.columns):
-        values = column_of(dataset, index)
+        values = column_of(dataset, index).astype(np.float64)
         values = values[~np.isnan(values)]
         if not _TEMPERATURE.search(column.name) or not len(values):
             continue

@@ -80,7 +80,8 @@ def rate_of(time: NDArray[np.float64]) -> float | None:
     if step <= 0 or np.mean(steps == 0) > 0.1:
         step = float(time.max() - time.min()) / (len(time) - 1)
     else:
-        step = float(steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)].mean())
+        near = steps[(steps >= 0.5 * step) & (steps <= 1.5 * step)]
+        step = float(near.mean()) if len(near) else step
     return 1.0 / step if step > 0 else None
 
 

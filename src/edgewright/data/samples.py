@@ -100,12 +100,13 @@ def _one(recording: Recording, text: bool, grouped: bool, amounts: bool, seen: d
         seen[recording.name] += rows
     else:
         sessions = recording.sessions
+        names, inverse, counts = np.unique(sessions, return_inverse=True, return_counts=True)
+        order = np.argsort(inverse, kind="stable")
+        before = np.array([seen[str(name)] for name in names], dtype=np.int64) - (np.cumsum(counts) - counts)
         place = np.empty(rows, dtype=np.int64)
-        for name in np.unique(sessions):
-            mine = sessions == name
-            count = int(mine.sum())
-            place[mine] = seen[str(name)] + np.arange(count)
-            seen[str(name)] += count
+        place[order] = np.arange(rows) + before[inverse[order]]
+        for name, count in zip(names, counts, strict=True):
+            seen[str(name)] += int(count)
     groups = recording.groups if grouped else None
     return _Rows(recording.values, y, labelled(y), groups, sessions, place, _gaps(recording.time), amounts)
 
