@@ -35,10 +35,26 @@ _EXTRAS = {
     "onnxruntime": "engines",
     "sktime": "demo",
 }
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
+
+
+class _ReaderLeftError(Exception):
+    """The reader of a pipe went away; no OSError, which click would answer with exit code 1."""
 
 
 class Commands(click.Group):
     """Commands are the modules of `cli/commands`, imported when they are named; each offers `COMMAND`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command.
+
+        Raises:
+            _ReaderLeftError: nobody reads what it prints any more.
+        """
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise _ReaderLeftError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the files in the folder."""
@@ -78,7 +94,8 @@ def run(arguments: list[str]) -> int:
     try:
         result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
         code = result if isinstance(result, int) else 0
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except EdgewrightError as error:
         return _say(str(error), error.exit_code)
     except click.exceptions.Abort:
@@ -97,21 +114,21 @@ def run(arguments: list[str]) -> int:
         if extra is None:
             raise
         return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)
-    except BrokenPipeError:
+    except (_ReaderLeftError, BrokenPipeError):
         # The reader of a pipe went away (`| head`): end quietly, and keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OUTPUT_FAILED
     except MemoryError:
         return _say("expected enough memory for this data. Take fewer rows or a smaller window", OUTPUT_FAILED)
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}:
-            return _say(
-                f"expected room to write, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED
-            )
-        raise
+        if error.errno is None:
+            raise
+        wanted = "room to write" if error.errno in _FULL else "a file that can be read and written"
+        return _say(f"expected {wanted}, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED)
     return code
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"edgewright: {message}", err=True)
+    # One line, whatever a file name or a library's message holds.
+    click.echo(f"edgewright: {' '.join(message.splitlines())}", err=True)
     return code

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +19,18 @@ from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import CheckFailedError
 from edgewright.trace.progress import progress
 from edgewright.trace.terminal import TerminalTrace
+
+
+class Terminal(Console):
+    """A console that leaves the end of a pipe to `main`; rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """The reader went away.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
 class Shown(TerminalTrace, Listener):
@@ -36,7 +50,7 @@ def run_and_show(
         CheckFailedError: the run is whole, but a check said no.
     """
     config = read_config(pipeline, changes)
-    listener = Listener() if as_json else Shown(Console())
+    listener = Listener() if as_json else Shown(Terminal())
     command = "edgewright " + " ".join([pipeline if pipeline == "demo" else f"run {pipeline}", *_told(data, changes)])
     result = run_pipeline(config, data=data, out=out, force=force, listener=listener, command=command)
     if as_json:

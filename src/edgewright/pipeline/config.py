@@ -59,10 +59,7 @@ def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfi
     Raises:
         InputError: syntax errors, unknown keys, wrong types and values out of range, each with its key.
     """
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError("valid TOML", str(error), where) from None
+    table = _read_toml(text, where)
     for change in changes:
         _apply(table, change)
     return convert_table(table, PipelineConfig, where)
@@ -76,6 +73,7 @@ def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
 
 def _apply(table: dict[str, Any], change: str) -> None:
     """Sets one key; in a list a number or a `kind` says which entry: `stages.select.k=5` or `stages.2.k=5`."""
+    _encodable(change)
     key, equals, text = change.partition("=")
     where = f"--set {change}"
     if not equals or not key.strip():
@@ -84,7 +82,7 @@ def _apply(table: dict[str, Any], change: str) -> None:
     place: Any = table
     for name in parents:
         place = _enter(place, name, where)
-    value = _value(text.strip())
+    value = _value(text.strip(), where)
     if isinstance(place, list):
         place[_index(place, last, where)] = value
     elif isinstance(place, dict):
@@ -110,8 +108,35 @@ def _index(entries: list[Any], name: str, where: str) -> int:
     raise UnknownNameError("entry", name, [k for k in kinds if k] or map(str, range(len(entries))), where)
 
 
-def _value(text: str) -> Any:  # noqa: ANN401 - TOML values of any type
+def _value(text: str, where: str) -> Any:  # noqa: ANN401 - TOML values of any type
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    except (ValueError, RecursionError) as error:
+        raise InputError("a TOML value", _reason(error), where) from None
+
+
+def _read_toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError("valid TOML", _reason(error), where) from None
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in few words: nesting and numbers without end are refused by Python itself."""
+    if isinstance(error, RecursionError):
+        return "too many brackets inside one another"
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return str(error)
+    return "a number of too many digits"
+
+
+def _encodable(change: str) -> None:
+    """Bytes of the command line that are no text would break every file they are written to."""
+    try:
+        change.encode()
+    except UnicodeEncodeError as error:
+        place = f"--set character {error.start + 1}"
+        raise InputError("text in UTF-8", repr(change[error.start]), place) from None

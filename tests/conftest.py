@@ -1,0 +1,69 @@
+"""Runs that several tests look at, made once for all workers, and a small pipeline that trains in no time."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from edgewright.cli.show import Shown
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.trace import Trace
+from edgewright.trace.record import read_trace
+from small_pipeline import write_rows, write_toml
+
+# Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
+CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2")}
+WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A shipped pipeline after its run.
+
+    Attributes:
+        folder: the run folder.
+        trace: its `trace.json`, read back.
+        text: what the terminal showed, 100 columns wide and without colour.
+    """
+
+    folder: Path
+    trace: Trace
+    text: str
+
+
+@pytest.fixture(scope="session")
+def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
+    """Gives a shipped pipeline's run by its name; the first who asks runs it, other workers wait and read."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lessons"
+    shared.mkdir(exist_ok=True)
+
+    def ask(name: str) -> Lesson:
+        text = shared / f"{name}.txt"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not text.exists():
+                sheet = io.StringIO()
+                listener = Shown(Console(file=sheet, width=WIDTH, color_system=None, legacy_windows=False))
+                config = read_config(name, CHANGES.get(name, ()))
+                run_pipeline(config, out=shared, force=True, listener=listener, command=f"edgewright run {name}")
+                text.write_text(sheet.getvalue(), encoding="utf-8")
+        folder = shared / name
+        return Lesson(folder, read_trace(folder / "trace.json"), text.read_text(encoding="utf-8"))
+
+    return ask
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A pipeline's TOML over 120 rows of two columns, with its data beside it; trains in tenths of a second."""
+    rows = write_rows(tmp_path / "rows.csv")
+    return write_toml(tmp_path / "small.toml", rows)

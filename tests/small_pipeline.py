@@ -1,0 +1,62 @@
+"""A pipeline over a few rows of two columns, for tests that need a whole run but not its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import RunResult, run_pipeline
+
+ROWS = 120
+TOML = """\
+name = "small"
+seed = 3
+
+[data]
+kind = "csv"
+path = "{path}"
+target = "label"
+
+[[stages]]
+kind = "impute"
+
+[[stages]]
+kind = "scale"
+method = "standard"
+
+[[model.layers]]
+kind = "dense"
+units = 8
+
+[training]
+epochs = 2
+"""
+
+
+def rows(classes: Sequence[str] = ("off", "on"), count: int = ROWS) -> list[list[str]]:
+    """Rows of two measurements and a label that follows their sum, split evenly."""
+    X = np.random.default_rng(0).normal(size=(count, 2))
+    order = np.argsort(np.argsort(X.sum(axis=1)))
+    labels = [classes[place * len(classes) // count] for place in order]
+    return [[f"{a:.4f}", f"{b:.4f}", label] for (a, b), label in zip(X, labels, strict=True)]
+
+
+def write_rows(path: Path, table: list[list[str]] | None = None, *, header: str = "a,b,label", by: str = ",") -> Path:
+    """A CSV file of `rows`, or of another table."""
+    lines = [header, *(by.join(row) for row in (rows() if table is None else table))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def write_toml(path: Path, data: Path, more: str = "") -> Path:
+    """The pipeline's TOML for a data file."""
+    path.write_text(TOML.format(path=data) + more, encoding="utf-8")
+    return path
+
+
+def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:
+    """Runs the pipeline with `--set` changes."""
+    return run_pipeline(read_config(str(toml), changes), out=out, force=force)

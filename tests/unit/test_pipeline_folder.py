@@ -1,0 +1,78 @@
+"""Run folders: numbered, replaced only when asked, and whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from edgewright.pipeline.folder import free_name, new_run_folder
+from edgewright.schema.errors import InputError, OutputError
+
+
+def fill(parent: Path, text: str, *, force: bool = False) -> Path:
+    with new_run_folder(parent, "run", force=force) as place:
+        (place.work / "deep").mkdir()
+        (place.work / "deep" / "file").write_text(text)
+    return place.final
+
+
+def test_a_taken_name_gets_the_next_number(tmp_path: Path) -> None:
+    made = [fill(tmp_path / "new" / "runs", str(number)) for number in range(3)]
+    assert [path.name for path in made] == ["run", "run-2", "run-3"]
+    assert [(path / "deep" / "file").read_text() for path in made] == ["0", "1", "2"]
+    made[1].joinpath("deep", "file").unlink()
+    made[1].joinpath("deep").rmdir()
+    made[1].rmdir()
+    assert free_name(made[0].parent, "run").name == "run-2"
+
+
+def test_force_replaces_the_folder_and_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    fill(tmp_path, "old")
+    (tmp_path / "run" / "more").write_text("old")
+    assert fill(tmp_path, "new", force=True) == tmp_path / "run"
+    assert sorted(os.listdir(tmp_path)) == ["run"]
+    assert sorted(os.listdir(tmp_path / "run")) == ["deep"]
+    assert (tmp_path / "run" / "deep" / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [ValueError("defect"), KeyboardInterrupt(), InputError("x"), SystemExit(3)])
+def test_whatever_ends_a_run_nothing_is_left_and_the_old_run_stays(tmp_path: Path, error: BaseException) -> None:
+    fill(tmp_path, "old")
+    with pytest.raises(type(error)), new_run_folder(tmp_path, "run", force=True) as place:
+        (place.work / "half").write_text("half")
+        raise error
+    assert os.listdir(tmp_path) == ["run"]
+    assert (tmp_path / "run" / "deep" / "file").read_text() == "old"
+
+
+def test_a_name_taken_while_the_run_went_on_is_not_overwritten(tmp_path: Path) -> None:
+    with new_run_folder(tmp_path, "run") as place:
+        (place.work / "file").write_text("slow")
+        fill(tmp_path, "quick")
+    assert place.final == tmp_path / "run-2"
+    assert (tmp_path / "run" / "deep" / "file").read_text() == "quick"
+    assert (tmp_path / "run-2" / "file").read_text() == "slow"
+
+
+def test_a_full_disk_is_an_output_error_and_other_errors_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="expected room to write the run, got No space left"):
+        with new_run_folder(tmp_path, "run"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with pytest.raises(ConnectionError), new_run_folder(tmp_path, "run"):
+        raise ConnectionError(errno.ECONNRESET, "reset")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_parent_that_is_a_file_is_bad_input(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"expected a folder that can be written, got File exists.*--out"):
+        fill(tmp_path / "file", "x")
+    with pytest.raises(InputError, match=r"got Not a directory"):
+        fill(tmp_path / "file" / "runs", "x")
+
+
+def test_finished_folders_are_readable_by_others(tmp_path: Path) -> None:
+    assert fill(tmp_path, "x").stat().st_mode & 0o777 == 0o755
