@@ -99,17 +99,3 @@ def card(
         cpu_seconds=cost.cpu_seconds,
         peak_bytes=cost.peak_bytes,
     )
-
-
-def dropped_columns(before: Sequence[str], after: Sequence[str], estimator: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401
-    """Columns that a selecting stage left out, each with its reason: the score it had, where the stage keeps scores."""
-    if not set(after) < set(before):
-        return ()
-    scores = getattr(estimator, "scores_", None)
-    kept = set(after)
-    made = []
-    for index, name in enumerate(before):
-        if name not in kept:
-            score = scores[index] if scores is not None and len(scores) == len(before) else np.nan
-            made.append((name, f"score {score:.3g}" if np.isfinite(score) else "not selected"))
-    return tuple(made)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.stage import Context
-from edgewright.pipeline.cards import card, dropped_columns
+from edgewright.pipeline.cards import card
+from edgewright.pipeline.contexts import first_context, next_context
 from edgewright.pipeline.measure import Cost, measured, together
 from edgewright.pipeline.parts import Part, build
-from edgewright.pipeline.pipeline import first_context, next_context
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import StageRecord
@@ -121,7 +121,7 @@ def fit_stages(
     """
     flow = Flow(samples.X, extra, first_context(samples, task, seed))
     for title, members in groupby(stages, key=lambda part: part.title):
-        before, names_before, shape_in = flow.X, flow.context.names, flow.context.shape
+        before, shape_in = flow.X, flow.context.shape
         costs, whys, formulas = [], [], []
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
@@ -131,7 +131,7 @@ def fit_stages(
             whys.append(part.stage.why(estimator))
             formulas.append(part.stage.formula)
             settings.update({f"{part.name}.{key}": value for key, value in part.table.items() if key != "title"})
-            dropped += dropped_columns(names_before, flow.context.names, estimator)
+            dropped += tuple(getattr(estimator, "dropped_", ()))
         after = flow.X if not flow.pending else flow.array(np.arange(min(len(flow.X), _SHOWN), dtype=np.int64))
         columns = tuple(Column(name=n, unit=u) for n, u in zip(flow.context.names, flow.context.units, strict=True))
         on_card(

@@ -12,14 +12,16 @@ from sklearn.pipeline import Pipeline as SklearnPipeline
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
-from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.stage import Context, emit
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.listener import Hears
 from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
+from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.data import Samples
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 # Stages are shaped by a look at this many samples before the real fit.
@@ -34,6 +36,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     """
 
     config: PipelineConfig | None = None
+    data: str | None = None
 
     @classmethod
     def from_toml(cls, name: str | Path, *, data: str | None = None, changes: tuple[str, ...] = ()) -> Self:
@@ -62,7 +65,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             context = next_context(context, fitted, X.shape[1:])
         steps.append(("model", build_model(config, task)))
         made = cls(steps)
-        made.config = config
+        made.config, made.data = config, data
         return made
 
     @classmethod
@@ -72,6 +75,25 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         made = cls(steps)
         made.config = index.config
         return made
+
+    def run(self, *, out: str | Path = "runs", force: bool = False, listener: Hears | None = None) -> RunResult:
+        """Runs the configuration from its data to a run folder, as `edgewright run` does.
+
+        Args:
+            out: folder of runs.
+            force: replace a run folder of this name.
+            listener: hears every part of the record, `TerminalTrace` for example.
+
+        Raises:
+            InputError: the pipeline was not read from a TOML file.
+        """
+        if self.config is None:
+            raise InputError(
+                "a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml, or fit it"
+            )
+        return run_pipeline(
+            self.config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run"
+        )
 
     def graph(self, shape: tuple[int, ...], name: str = "pipeline") -> Graph:
         """The whole fitted pipeline in the dialect.
@@ -85,43 +107,3 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     def to_onnx(self, shape: tuple[int, ...], name: str = "pipeline") -> bytes:
         """The whole fitted pipeline as ONNX: raw sample in, label, probabilities and confidence out."""
         return to_onnx(self.graph(shape, name))
-
-
-def first_context(samples: Samples, task: str, seed: int) -> Context:
-    """What the first stage is built for."""
-    return Context(
-        shape=tuple(int(n) for n in samples.X.shape[1:]),
-        names=tuple(column.name for column in samples.columns),
-        units=tuple(column.unit for column in samples.columns),
-        rate=samples.rate,
-        task=task,
-        seed=seed,
-    )
-
-
-def next_context(context: Context, fitted: Any, shape: tuple[int, ...]) -> Context:  # noqa: ANN401 - any estimator
-    """What the stage after `fitted` is built for: new shape and names, units where a name stayed, a changed rate."""
-    names = tuple(str(name) for name in fitted.get_feature_names_out(np.asarray(context.names, dtype=object)))
-    units = dict(zip(context.names, context.units, strict=True))
-    return Context(
-        shape=tuple(int(n) for n in shape),
-        names=names,
-        units=tuple(units.get(name, "") for name in names),
-        rate=getattr(fitted, "rate_", context.rate),
-        task=context.task,
-        seed=context.seed,
-    )
-
-
-def graph_of(steps: list[tuple[str, Any]], shape: tuple[int, ...], name: str) -> Graph:
-    """Emits fitted steps, the model last; every stage's end and the float/int8 boundary are marked."""
-    model = steps[-1][1]
-    builder = Builder(name, tuple(shape), labels=tuple(str(label) for label in getattr(model, "classes_", ())))
-    value = builder.input
-    for stage, estimator in steps[:-1]:
-        value = emit(estimator, builder, value)
-        builder.stage(stage, value)
-    builder.boundary(value)
-    value = emit(model, builder, value)
-    builder.stage("model", value)
-    return builder.finish(model.outputs(builder, value))

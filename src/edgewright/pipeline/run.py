@@ -18,10 +18,10 @@ from edgewright.pipeline.listener import Hears, Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import parts
-from edgewright.pipeline.pipeline import graph_of
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.scaling import scale
 from edgewright.pipeline.store import save_fitted
+from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace

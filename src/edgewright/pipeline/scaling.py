@@ -18,7 +18,7 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.measure import latency, measured
 from edgewright.pipeline.parts import build_model, parts
-from edgewright.pipeline.pipeline import graph_of
+from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.engines import choose
 from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
 from edgewright.schema.data import Samples
