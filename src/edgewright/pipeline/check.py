@@ -53,6 +53,7 @@ def check_data(
     group: str = "",
     session: str = "",
     time: str = "",
+    ignore: tuple[str, ...] = (),
     split_column: str = "",
     window: int = 0,
     seed: int = 0,
@@ -63,6 +64,7 @@ def check_data(
         path: file or folder.
         kind: source or public set; judged by the path when empty.
         target, group, session, time: columns.
+        ignore: columns that are no measurement.
         split_column: column that says which rows train and which test.
         window: rows in a window; 0 looks at single rows.
         seed: of the random split and the quick model.
@@ -73,6 +75,8 @@ def check_data(
     table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
     named = {"target": target, "group": group, "session": session, "time": time}
     table.update({key: value for key, value in named.items() if value})
+    if ignore:
+        table["ignore"] = list(ignore)
     if split_column:
         # The column is read as if it were the session, so that every row keeps its side.
         if session:

@@ -23,7 +23,7 @@ def first_context(samples: Samples, task: str, seed: int) -> Context:
 
 
 def next_context(context: Context, fitted: Any, shape: tuple[int, ...]) -> Context:  # noqa: ANN401 - any estimator
-    """What the stage after `fitted` is built for: its shape, names and rate; units as it states them, or where they stay."""
+    """What the stage after `fitted` is built for; units as `fitted` states them, or those of names that stay."""
     names = tuple(str(name) for name in fitted.get_feature_names_out(np.asarray(context.names, dtype=object)))
     units = dict(zip(context.names, context.units, strict=True))
     if hasattr(fitted, "units_out"):

@@ -19,6 +19,7 @@ _MARKS = {"error": "x", "warning": "!", "note": "-"}
 @click.option("--group", default="", help="Column with the person or machine of a row.")
 @click.option("--session", default="", help="Column with the session of a row.")
 @click.option("--time", default="", help="Column with the time of a row.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
 @click.option("--split", "split_column", default="", help="Column that says which rows train and which test.")
 @click.option("--window", type=click.IntRange(min=0), default=0, help="Rows in a window; 0 looks at single rows.")
 @click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
@@ -32,6 +33,7 @@ def command(
     group: str,
     session: str,
     time: str,
+    ignore: tuple[str, ...],
     split_column: str,
     window: int,
     kind: str,
@@ -56,6 +58,7 @@ def command(
         group=group,
         session=session,
         time=time,
+        ignore=ignore,
         split_column=split_column,
         window=window,
         seed=seed,
