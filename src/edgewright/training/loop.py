@@ -202,13 +202,13 @@ def _chunks(
     # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
     capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, most // batch))
     order = np.random.default_rng([settings.seed, epoch]).permutation(total)
-    extra = np.random.default_rng([settings.seed, epoch, 1])
+    extra = np.random.default_rng([settings.seed, epoch, 1]) if augment or settings.dropout else None
     for start in range(0, total, capacity * batch):
         indices = order[start : start + capacity * batch]
         values = samples.rows.take(indices)
-        if augment is not None:
+        if augment is not None and extra is not None:
             values = augment(values, extra)
-        if settings.dropout > 0:
+        if extra is not None and settings.dropout > 0:
             kept = extra.random(values.shape, dtype=np.float32) >= settings.dropout
             values = values * kept / np.float32(1.0 - settings.dropout)
         flat = [

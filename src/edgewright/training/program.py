@@ -47,12 +47,17 @@ class StepProgram:
         apply: the network.
         loss_name: a name of `LOSSES`.
         optimiser_name: a file of `optimisers`.
+
+    Attributes:
+        compile_seconds: spent on compiling, so far.
+        shapes: of the batches it was compiled for.
     """
 
     def __init__(self, apply: Apply, loss_name: str, optimiser_name: str) -> None:
         self.apply, self.loss, self.optimiser = apply, LOSSES[loss_name], optimiser_named(optimiser_name)
         self.compile_seconds = 0.0
-        self._compiled: dict[Any, Any] = {}
+        self.shapes: set[tuple[int, ...]] = set()
+        self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
         self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2))
 
     def start(self, parameters: Tree) -> tuple[Tree, Tree, Floats]:
@@ -61,8 +66,10 @@ class StepProgram:
         The state is filled by the program itself when it is told that this is the first call: filling it here
         would compile a small program for every shape.
         """
-        kinds = jax.eval_shape(lambda p: self.optimiser.make(0.0, 0.0, 1.0).init(p), parameters)
-        state = jax.tree.map(lambda kind: np.zeros(kind.shape, kind.dtype), kinds)
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(parameters))
+        if shapes not in self._states:
+            self._states[shapes] = jax.eval_shape(lambda p: self.optimiser.make(0.0, 0.0, 1.0).init(p), parameters)
+        state = jax.tree.map(lambda kind: np.zeros(kind.shape, kind.dtype), self._states[shapes])
         return jax.tree.map(lambda a: np.array(a, np.float32), parameters), state, np.zeros(4, np.float32)
 
     def __call__(
@@ -85,13 +92,13 @@ class StepProgram:
         Returns:
             The new carry; its totals are the weighted sum of losses, the sum of weights, right answers and samples.
         """
-        arguments = (*carry, rates, *batches, np.int32(steps), np.bool_(first))
-        signature = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arguments))
-        if signature not in self._compiled:
+        if batches[0].shape not in self.shapes:
+            # No step at all: compiles, and gives back what it was given.
             began = time.perf_counter()
-            self._compiled[signature] = self._jitted.lower(*arguments).compile()
+            carry = self._jitted(*carry, rates, *batches, np.int32(0), np.bool_(False))
             self.compile_seconds += time.perf_counter() - began
-        result: tuple[Tree, Tree, Any] = self._compiled[signature](*arguments)
+            self.shapes.add(batches[0].shape)
+        result: tuple[Tree, Tree, Any] = self._jitted(*carry, rates, *batches, np.int32(steps), np.bool_(first))
         return result
 
     def _run(
