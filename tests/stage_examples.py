@@ -58,6 +58,18 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
     ],
+    "gravity": [
+        ("whole windows", {"acceleration": ["acc_x", "acc_y", "acc_z"]}),
+        (
+            "whole windows",
+            {
+                "acceleration": ["acc_y", "acc_x", "acc_z"],
+                "rotation": ["acc_x", "gyro", "acc_y"],
+                "cutoff": 1.5,
+                "keep_arriving": False,
+            },
+        ),
+    ],
     "statistics": [
         ("whole windows", {}),
         (
@@ -73,6 +85,23 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
             },
         ),
         ("whole windows", {"features": ["std"], "channels": ["gyro", "acc_x"], "correlations": [["acc_x", "gyro"]]}),
+        (
+            "whole windows",
+            {
+                "features": ["std", "rise", "fall", "energy", "skewness"],
+                "log": True,
+                "noise": [7e-4, 7e-4, 7e-4, 2e-3],
+                "correlations": "all",
+                "autocorrelation": [8],
+            },
+        ),
+        ("whole windows", {"features": ["slope", "min"], "signed_log": True}),
+        ("whole windows", {"features": ["mean", "slope"], "signed_log": True, "noise": 0.01}),
+    ],
+    "posture": [("whole windows", {"of": ["acc_x", "acc_y", "acc_z"], "name": "acc"})],
+    "unsteadiness": [
+        ("whole windows", {}),
+        ("whole windows", {"parts": 5, "channels": ["gyro", "acc_y"], "noise": [2e-3, 7e-4]}),
     ],
     "spectral": [
         ("whole windows", {}),
@@ -86,6 +115,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
                 "channels": ["acc_z", "gyro"],
             },
         ),
+        ("whole windows", {"features": ["bands", "energy"], "noise": 3e-3}),
     ],
     "log_mel": [("sound", {"mels": 20}), ("sound", {"mels": 12, "scale": "slaney", "fft": 512, "flatten": True})],
     "mfcc": [("sound", {"mels": 20}), ("sound", {"mels": 20, "coefficients": 5, "flatten": True})],

@@ -16,8 +16,10 @@ from edgewright.graph.formula import (
     cut,
     difference,
     largest,
+    log,
     matmul,
     mean,
+    relu,
     reshape,
     smallest,
     sqrt,
@@ -116,6 +118,8 @@ MEASURES: dict[str, Callable[[Moments], Value]] = {
     "min": lambda m: smallest(m.x, 2),
     "max": lambda m: largest(m.x, 2),
     "range": lambda m: largest(m.x, 2) - smallest(m.x, 2),
+    "rise": lambda m: largest(m.centred, 2),
+    "fall": lambda m: -smallest(m.centred, 2),
     "rms": lambda m: sqrt(_energy(m)),
     "mean_abs": lambda m: mean(absolute(m.x), 2),
     "mean_abs_deviation": lambda m: mean(absolute(m.centred), 2),
@@ -130,7 +134,20 @@ MEASURES: dict[str, Callable[[Moments], Value]] = {
 }
 
 # Those that are never negative and grow with the signal.
-POSITIVE = ("std", "range", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff", "energy", "variance")
+POSITIVE = (
+    *("std", "range", "rise", "fall", "rms", "mean_abs", "mean_abs_deviation", "mean_abs_diff"),
+    *("energy", "variance"),
+)
+# Those that grow with the signal to both sides.
+SIGNED = ("mean", "min", "max", "slope")
+# Those that grow with its square.
+POWERS = ("energy", "variance")
+
+
+def signed_log(x: Value, size: NDArray[np.float32]) -> Value:
+    """sign(x) log(1 + |x| / size), without an operator for the sign."""
+    scaled = x * (1.0 / size).astype(np.float32)
+    return log(relu(scaled) + 1.0) - log(relu(-scaled) + 1.0)
 
 
 def autocorrelation(m: Moments, lag: int) -> Value:

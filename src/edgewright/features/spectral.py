@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features import _dft
+from edgewright.features._noise import Noise, of_channels
 from edgewright.features._spectrum import MEASURES, POSITIVE, Spectrum
 from edgewright.graph.formula import Value, centre, join, log, matmul, reshape, take
 from edgewright.graph.stage import Context, Stage, StageConfig
@@ -31,6 +32,8 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
         channels: used; all when left out.
         floor: share of a channel's mean training power (divided by the number of bands, for bands) that is added
             before a logarithm or a division.
+        noise: standard deviation of the sensor's noise, one number or one a channel used, in the channel's unit; its
+            power takes the place of that share.
     """
 
     features: tuple[str, ...] = ("bands", "energy", "peak", "centroid", "entropy")
@@ -41,6 +44,7 @@ class SpectralConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     log: bool = True
     channels: tuple[str, ...] = ()
     floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-4
+    noise: Noise = None
 
 
 class Spectral(SampleTransformer):
@@ -56,6 +60,7 @@ class Spectral(SampleTransformer):
         floor: share added before logarithms and divisions.
         rate: samples a second.
         names: of the channels that arrive.
+        noise: of each channel used, None to take `floor`.
 
     Attributes:
         guard_: power added before a division, for each channel used.
@@ -79,7 +84,9 @@ class Spectral(SampleTransformer):
         floor: float = 1e-4,
         rate: float = 50.0,
         names: tuple[str, ...] = (),
+        noise: tuple[float, ...] | None = None,
     ) -> None:
+        self.noise = noise
         self.features = features
         self.edges = edges
         self.window = window
@@ -126,6 +133,16 @@ class Spectral(SampleTransformer):
                     self._where(),
                     "Use fewer bands or longer windows",
                 )
+        self.guard_ = self._noise_power(X)
+        # One floor for all bands of a channel: a band in which nothing ever happens (above the cutoff of a filter)
+        # would otherwise show the rounding of float32 as a feature.
+        band = self.guard_[:, None] / np.float32(len(self.edges) - 1)
+        self.floors_ = {f: band if f == "bands" else self.guard_ for f in self.features if self.log and f in POSITIVE}
+
+    def _noise_power(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Power of the noise where it is given, else `floor` of the mean training power, for each channel used."""
+        if self.noise is not None:
+            return (np.asarray(self.noise, np.float64) ** 2).astype(np.float32)
         used = X.shape[1] if self.channels is None else len(self.channels)
         self.guard_ = np.zeros(used, np.float32)
         energy = np.zeros(used)
@@ -134,11 +151,7 @@ class Spectral(SampleTransformer):
             energy += self._spectrum(X[start : start + step].astype(np.float64)).energy.sum(axis=0)
         # A channel that is always silent gets the floor of power 1: any number will do.
         energy = np.where(energy / len(X) > 1e-30, energy / len(X), 1.0)
-        self.guard_ = (self.floor * energy).astype(np.float32)
-        # One floor for all bands of a channel: a band in which nothing ever happens (above the cutoff of a filter)
-        # would otherwise show the rounding of float32 as a feature.
-        band = self.guard_[:, None] / np.float32(len(self.edges) - 1)
-        self.floors_ = {f: band if f == "bands" else self.guard_ for f in self.features if self.log and f in POSITIVE}
+        return (self.floor * energy).astype(np.float32)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         used = names if self.channels is None else tuple(names[i] for i in self.channels)
@@ -176,16 +189,18 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
         )
     if context.shape[1] < 4:
         raise InputError("windows of at least 4 samples", str(context.shape[1]), "stage spectral")
+    used = positions(config.channels, context.names, "spectral")
     return Spectral(
         features=config.features,
         edges=edges,
         window=config.window,
         detrend=config.detrend,
         log=config.log,
-        channels=positions(config.channels, context.names, "spectral") if config.channels else None,
+        channels=used if config.channels else None,
         floor=config.floor,
         rate=rate,
         names=context.names,
+        noise=of_channels(config.noise, len(used), "spectral"),
     )
 
 

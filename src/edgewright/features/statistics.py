@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.features._moments import MEASURES, POSITIVE, Moments, autocorrelation
+from edgewright.features._moments import MEASURES, POSITIVE, POWERS, SIGNED, Moments, autocorrelation, signed_log
+from edgewright.features._noise import Noise, of_channels
 from edgewright.graph.formula import Value, join, log, mean, take
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, positions, require
@@ -21,25 +22,32 @@ class StatisticsConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fi
     """Statistics of each channel of a window, and correlations of pairs of channels.
 
     Attributes:
-        features: computed for each channel: mean, std, min, max, range, rms, mean_abs, mean_abs_deviation,
-            mean_abs_diff, energy (mean square), variance, zero_crossings (about the mean), skewness, kurtosis,
-            slope (change over the window), mobility (how fast, as Hjorth defines it).
-        log: the positive ones (std, range, rms, mean_abs, mean_abs_deviation, mean_abs_diff, energy, variance) as
-            logarithms: a network then sees ratios.
+        features: computed for each channel: mean, std, min, max, range, rise (largest above the mean), fall (smallest
+            below it), rms, mean_abs, mean_abs_deviation, mean_abs_diff, energy (mean square), variance,
+            zero_crossings (about the mean), skewness, kurtosis, slope (change over the window), mobility (how fast,
+            as Hjorth defines it).
+        log: the positive ones (std, range, rise, fall, rms, mean_abs, mean_abs_deviation, mean_abs_diff, energy,
+            variance) as logarithms: a network then sees ratios.
+        signed_log: those of either sign (mean, min, max, slope) as sign(x) log(1 + |x| / size), size being the
+            noise, or the mean size of the feature in training.
         correlations: 'none', 'all' pairs of the channels, or a list of pairs of names.
         autocorrelation: lags in samples at which each channel is compared with itself.
         channels: used; all when left out.
         floor: share of a feature's training mean that is added before its logarithm, and of a channel's mean
             variance that is added before a division: in a still window shape and crossings fade instead of showing
             the rounding of the numbers.
+        noise: standard deviation of the sensor's noise, one number or one a channel used, in the channel's unit;
+            takes the place of `floor` in logarithms and divisions.
     """
 
     features: tuple[str, ...] = ("mean", "std", "min", "max", "rms", "mean_abs_diff", "zero_crossings")
     log: bool = False
+    signed_log: bool = False
     correlations: Literal["none", "all"] | Pairs = "none"
     autocorrelation: tuple[Annotated[int, msgspec.Meta(ge=1)], ...] = ()
     channels: tuple[str, ...] = ()
     floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-3
+    noise: Noise = None
 
 
 class Statistics(SampleTransformer):
@@ -48,10 +56,12 @@ class Statistics(SampleTransformer):
     Args:
         features: names of the measures.
         log: logarithms of the positive ones.
+        signed_log: signed logarithms of those of either sign.
         pairs: places of the channels correlated.
         lags: of the autocorrelation.
         channels: places of the channels used.
         floor: share added before logarithms and divisions.
+        noise: of each channel used, None to take `floor`.
         names: of the channels that arrive.
 
     Attributes:
@@ -74,9 +84,13 @@ class Statistics(SampleTransformer):
         channels: tuple[int, ...] | None = None,
         floor: float = 1e-3,
         names: tuple[str, ...] = (),
+        signed_log: bool = False,
+        noise: tuple[float, ...] | None = None,
     ) -> None:
         self.features = features
         self.log = log
+        self.signed_log = signed_log
+        self.noise = noise
         self.pairs = pairs
         self.lags = lags
         self.channels = channels
@@ -91,6 +105,8 @@ class Statistics(SampleTransformer):
             value = MEASURES[feature](moments)
             if self.log and feature in POSITIVE:
                 value = log(value + np.asarray(self.floors_[feature], np.float32))
+            elif self.signed_log and feature in SIGNED:
+                value = signed_log(value, np.asarray(self.floors_[feature], np.float32))
             parts.append(value)
         parts += [autocorrelation(moments, lag) for lag in self.lags]
         if self.pairs:
@@ -105,18 +121,25 @@ class Statistics(SampleTransformer):
         if X.shape[2] < needed:
             raise InputError(f"windows of at least {needed} samples", str(X.shape[2]), self._where())
         used = X.shape[1] if self.channels is None else len(self.channels)
-        positive = [f for f in self.features if self.log and f in POSITIVE]
+        bent = [f for f in self.features if (self.log and f in POSITIVE) or (self.signed_log and f in SIGNED)]
+        if self.noise is not None:
+            noise = np.asarray(self.noise, np.float64)
+            self.guard_ = (noise**2).astype(np.float32)
+            self.floors_ = {f: self.guard_ if f in POWERS else noise.astype(np.float32) for f in bent}
+            return
         # A guard of 0 gives the plain measures, whose training means set the guard and the floors.
         self.guard_ = np.zeros(used, np.float32)
-        sums = {feature: np.zeros(used) for feature in {*positive, "variance"}}
+        sums = {feature: np.zeros(used) for feature in {*bent, "variance"}}
         step = max(1, CHUNK_VALUES // (X.shape[1] * X.shape[2]))
         for start in range(0, len(X), step):
             moments = self._moments(X[start : start + step].astype(np.float64))
             for feature in sums:
-                sums[feature] += MEASURES[feature](moments).sum(axis=0)
-        floors = {feature: self.floor * _or_one(value / len(X)) for feature, value in sums.items()}
-        self.guard_ = floors["variance"].astype(np.float32)
-        self.floors_ = {feature: floors[feature].astype(np.float32) for feature in positive}
+                sums[feature] += np.abs(MEASURES[feature](moments)).sum(axis=0)
+        means = {feature: _or_one(value / len(X)) for feature, value in sums.items()}
+        self.guard_ = (self.floor * means["variance"]).astype(np.float32)
+        # A value of either sign that is near 0 is a difference of larger ones: below a thousandth it is rounding.
+        shares = {feature: 1.0 if feature in SIGNED else self.floor for feature in bent}
+        self.floors_ = {feature: (shares[feature] * means[feature]).astype(np.float32) for feature in bent}
 
     def _moments(self, x: Value) -> Moments:
         if self.channels is not None:
@@ -127,7 +150,8 @@ class Statistics(SampleTransformer):
         used = names if self.channels is None else tuple(names[i] for i in self.channels)
         out = []
         for feature in self.features:
-            words = ("log " if self.log and feature in POSITIVE else "") + feature.replace("_", " ")
+            bent = (self.log and feature in POSITIVE) or (self.signed_log and feature in SIGNED)
+            words = ("log " if bent else "") + feature.replace("_", " ")
             out += [f"{name} {words}" for name in used]
         out += [f"{name} autocorrelation {lag}" for lag in self.lags for name in used]
         return out + [f"{used[a]}~{used[b]} correlation" for a, b in self.pairs]
@@ -161,6 +185,8 @@ def _build(config: StatisticsConfig, context: Context) -> Statistics:
         channels=used if config.channels else None,
         floor=config.floor,
         names=context.names,
+        signed_log=config.signed_log,
+        noise=of_channels(config.noise, len(used), "statistics"),
     )
 
 

@@ -1,0 +1,83 @@
+"""How a device is held: mean, direction and length of a vector over a window."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.graph.formula import Value, join, mean, reshape, sqrt, take, total
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, positions, require
+from edgewright.schema.errors import InputError
+
+# Added to a squared length: in free fall the direction tends to 0 instead of jumping with the rounding.
+_GUARD = 1e-6
+
+
+class PostureConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The mean vector of a window: its components, its direction and its length.
+
+    Attributes:
+        of: names of the vector's channels, an accelerometer's three axes, say.
+        name: of the vector, for the feature of its length; the channels' names when empty.
+    """
+
+    of: tuple[str, ...]
+    name: str = ""
+
+
+class Posture(SampleTransformer):
+    """(n, channels, samples) -> (n, 2 axes + 1).
+
+    Args:
+        of: places of the vector's channels.
+        label: name of the vector.
+        names: of the channels that arrive.
+    """
+
+    kind = "posture"
+    takes = (2,)
+
+    def __init__(self, of: tuple[int, ...] = (0,), label: str = "vector", names: tuple[str, ...] = ()) -> None:
+        self.of = of
+        self.label = label
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """Means, means over the length of their vector, and that length."""
+        vector = take(x, np.asarray(self.of, np.int64), 1)
+        first = mean(vector, 2, keep=True)
+        # The mean of what the first mean left over: the length hardly changes, and float32 must show by how much.
+        level = reshape(first + mean(vector - first, 2, keep=True), (0, len(self.of)))
+        length = sqrt(total(level * level, 1, keep=True) + _GUARD)
+        return join([level, level / length, length], 1)
+
+    def _names(self, names: tuple[str, ...]) -> list[str]:
+        used = [names[place] for place in self.of]
+        return [f"{n} level" for n in used] + [f"{n} direction" for n in used] + [f"{self.label} level length"]
+
+
+def _build(config: PostureConfig, context: Context) -> Posture:
+    require(context, "posture", (2,))
+    if len(config.of) < 2 or len(set(config.of)) != len(config.of):
+        raise InputError("two or more different channels", f"{list(config.of)}", "stage posture, key of")
+    return Posture(
+        of=positions(config.of, context.names, "posture, key of"),
+        label=config.name or "+".join(config.of),
+        names=context.names,
+    )
+
+
+def _why(estimator: Posture) -> str:
+    return (
+        f"Sitting, standing and lying differ in which way gravity points: the mean of {len(estimator.of)} axes gives "
+        f"{2 * len(estimator.of) + 1} numbers."
+    )
+
+
+STAGE = Stage(
+    config=PostureConfig,
+    build=_build,
+    state=("shape_",),
+    why=_why,
+    formula="level = mean(v); length = sqrt(sum(level^2) + 1e-6); direction = level / length",
+)
