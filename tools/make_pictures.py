@@ -1,0 +1,69 @@
+"""Draws the pictures of the README: a real run of the activity pipeline, as the terminal shows it.
+
+    python tools/make_pictures.py      # writes docs/images/*.svg
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.schema.trace import Trace
+from edgewright.trace.terminal import TerminalTrace
+
+IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
+WIDTH = 100
+# Rich's own frame, but with a font that is there: a picture must not ask another host for one.
+FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+  font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
+<rect fill="#1c1e26" width="{width}" height="{height}" rx="8"/>
+<g transform="translate({terminal_x}, {terminal_y})" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+
+
+def record() -> Trace:
+    """A real run of the activity pipeline."""
+    with tempfile.TemporaryDirectory() as folder:
+        return run_pipeline(read_config("activity"), out=folder, command="edgewright run activity").trace
+
+
+def picture(trace: Trace) -> str:
+    """The parts of the trace that tell most, as SVG."""
+    console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True, color_system="truecolor")
+    shown = TerminalTrace(console)
+    shown.start(trace.name, trace.title, "phone-arm64")
+    if trace.training is not None:
+        shown.training(trace.training)
+    if trace.compression is not None:
+        shown.compression(trace.compression)
+    for prediction in trace.predictions[:1]:
+        shown.prediction(prediction)
+    shown.insight(trace.insight)
+    svg = console.export_svg(theme=MONOKAI, code_format=FRAME, unique_id="trace")
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+def main() -> int:
+    """Writes the pictures."""
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    (IMAGES / "trace.svg").write_text(picture(record()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
