@@ -72,19 +72,17 @@ def check_data(
     Raises:
         InputError: the data cannot be read, or a column is not there.
     """
+    if split_column and session:
+        raise InputError("either --session or --split", "both", "edgewright check")
     table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
-    named = {"target": target, "group": group, "session": session, "time": time}
+    # The split's column is read as if it were the session, so that every row keeps its side.
+    named = {"target": target, "group": group, "session": session or split_column, "time": time}
     table.update({key: value for key, value in named.items() if value})
     if ignore:
         table["ignore"] = list(ignore)
-    if split_column:
-        # The column is read as if it were the session, so that every row keeps its side.
-        if session:
-            raise InputError("either --session or --split", "both", "edgewright check")
-        table["session"] = split_column
     dataset = load_data(table, seed=seed)
     quality = examine(dataset)
-    if not any(recording.target is not None for recording in dataset.recordings):
+    if all(recording.target is None for recording in dataset.recordings):
         return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
     samples = cut(dataset, WindowConfig(samples=window) if window else None)
     task = task_of(samples.y)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
-from edgewright.pipeline.deploy import deploy
+from edgewright.pipeline.deploy import Deployed, deploy
 from edgewright.pipeline.fitting import fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.inflation import inflation
 from edgewright.pipeline.job import Job
-from edgewright.pipeline.learning import judge, learn, training_record
+from edgewright.pipeline.learning import Judged, judge, learn, training_record
 from edgewright.pipeline.listener import Hears, Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
@@ -91,27 +92,7 @@ def run_pipeline(
             job.card(prediction_card(config, material, flow.context.shape, deployed.package, row))
         for record in judged.predictions:
             job.listener.prediction(record)
-        layers = model.layer_records()
-        evaluation, compression, device = judged.evaluation, deployed.compression, deployed.device
-        trace = Trace(
-            name=config.name,
-            title=config.title,
-            task=material.task,
-            verdict=verdict(evaluation=evaluation, compression=compression, device=device),
-            insight=key_insight(
-                stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
-            ),
-            stages=tuple(job.cards),
-            layers=layers,
-            training=training_record(model),
-            evaluation=evaluation,
-            predictions=judged.predictions,
-            compression=compression,
-            device=device,
-            scaling=scaling,
-            provenance=provenance(config, material, command=command, started=started, package=deployed.sha256),
-            warnings=tuple(job.warnings),
-        )
+        trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started)
         (folder / "pipeline").mkdir()
         save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts)
         write_trace(trace, folder / "trace.json")
@@ -119,6 +100,41 @@ def run_pipeline(
     job.listener.finish(trace, place.final)
     package = None if deployed.refused else place.final / deployed.package.name
     return RunResult(place.final, trace, package, deployed.refused)
+
+
+def _record(
+    job: Job,
+    material: Material,
+    model: Any,  # noqa: ANN401 - any model of the room
+    judged: Judged,
+    deployed: Deployed,
+    scaling: ScalingRecord | None,
+    *,
+    command: str,
+    started: str,
+) -> Trace:
+    """The whole record."""
+    layers, evaluation = model.layer_records(), judged.evaluation
+    compression, device = deployed.compression, deployed.device
+    return Trace(
+        name=job.config.name,
+        title=job.config.title,
+        task=material.task,
+        verdict=verdict(evaluation=evaluation, compression=compression, device=device),
+        insight=key_insight(
+            stages=job.cards, layers=layers, evaluation=evaluation, compression=compression, scaling=scaling
+        ),
+        stages=tuple(job.cards),
+        layers=layers,
+        training=training_record(model),
+        evaluation=evaluation,
+        predictions=judged.predictions,
+        compression=compression,
+        device=device,
+        scaling=scaling,
+        provenance=provenance(job.config, material, command=command, started=started, package=deployed.sha256),
+        warnings=tuple(job.warnings),
+    )
 
 
 def _refuse_leaks(job: Job, material: Material) -> None:

@@ -2,116 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import msgspec
 
+from edgewright.schema.trace_flow import (
+    EpochRecord,
+    How,
+    Interval,
+    LayerRecord,
+    Part,
+    StageRecord,
+    Statistics,
+    TrainingRecord,
+)
+
 TRACE_VERSION = 1
-How = Literal["measured", "estimated"]
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=False):
-    """Base of the parts of a record."""
-
-
-class Interval(Part, frozen=True, kw_only=True):
-    """A figure with its 95 % interval and how that was computed ('wilson', 'bootstrap by group')."""
-
-    value: float
-    low: float
-    high: float
-    method: str
-
-
-class Statistics(Part, frozen=True, kw_only=True):
-    """Summary of one column: over the finite values, with the number of missing ones."""
-
-    name: str
-    unit: str
-    minimum: float
-    mean: float
-    maximum: float
-    deviation: float
-    missing: int
-
-
-class StageRecord(Part, frozen=True, kw_only=True):
-    """A card of the data flow.
-
-    Attributes:
-        name: as shown: 'Raw data collection', 'Normalise', ...
-        kind: of the stage, as in the configuration; 'data', 'split', 'model', 'package', 'predict' for the ends.
-        shape_in, shape_out: with the number of samples first; empty when nothing comes in.
-        why: one sentence.
-        fitted_on: number of training samples the stage was fitted on; 0 when it is not fitted.
-        filled: missing values filled; dropped: names of columns dropped, with a reason each.
-        sample_before, sample_after: three samples (rows; of a window the first channel's first values).
-        columns_after: statistics of the columns that come out (first 32).
-        seconds: of wall clock; cpu_seconds; peak_bytes: rise of the process's peak memory in this stage.
-    """
-
-    name: str
-    kind: str
-    shape_in: tuple[int, ...]
-    shape_out: tuple[int, ...]
-    why: str
-    dtype: str = "float32"
-    formula: str = ""
-    fitted_on: int = 0
-    filled: int = 0
-    dropped: tuple[tuple[str, str], ...] = ()
-    names_after: tuple[str, ...] = ()
-    sample_before: tuple[tuple[float | None, ...], ...] = ()
-    sample_after: tuple[tuple[float | None, ...], ...] = ()
-    columns_after: tuple[Statistics, ...] = ()
-    settings: dict[str, object] = {}
-    notes: tuple[str, ...] = ()
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    peak_bytes: int = 0
-
-
-class LayerRecord(Part, frozen=True, kw_only=True):
-    """A row of the model's table; `macs` are multiply-accumulates an inference, `activation_bytes` in float32."""
-
-    name: str
-    kind: str
-    shape_out: tuple[int, ...]
-    parameters: int
-    macs: int
-    activation_bytes: int
-    activation: str
-    formula: str
-
-
-class EpochRecord(Part, frozen=True, kw_only=True):
-    """One epoch. Validation figures are None when nothing was held out; accuracy is None for regression."""
-
-    epoch: int
-    loss: float
-    accuracy: float | None
-    validation_loss: float | None
-    validation_accuracy: float | None
-    learning_rate: float | None = None
-    seconds: float = 0.0
-    observation: str = ""
-
-
-class TrainingRecord(Part, frozen=True, kw_only=True):
-    """How the network was trained; `stopped` says why training ended, `best_epoch` whose weights were kept."""
-
-    samples: int
-    validation_samples: int
-    batch: int
-    optimiser: str
-    loss_name: str
-    epochs: tuple[EpochRecord, ...]
-    best_epoch: int
-    stopped: str
-    temperature: float
-    seconds: float
-    cpu_seconds: float
-    compile_seconds: float = 0.0
 
 
 class ClassRow(Part, frozen=True, kw_only=True):
@@ -164,7 +68,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     groups: tuple[GroupRow, ...] = ()
     mistakes: tuple[Mistake, ...] = ()
     ties: int = 0
-    regression: dict[str, float] = {}
+    regression: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class LayerTrace(Part, frozen=True, kw_only=True):
@@ -330,3 +234,32 @@ class Trace(Part, frozen=True, kw_only=True):
     scaling: ScalingRecord | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+
+
+__all__ = [
+    "TRACE_VERSION",
+    "BudgetRow",
+    "ClassRow",
+    "CompressionRecord",
+    "DeviceRecord",
+    "EpochRecord",
+    "EvaluationRecord",
+    "GroupRow",
+    "How",
+    "Insight",
+    "Interval",
+    "LayerRecord",
+    "LayerTrace",
+    "Mistake",
+    "Part",
+    "PredictionRecord",
+    "Provenance",
+    "RobustnessRecord",
+    "ScalingPoint",
+    "ScalingRecord",
+    "StageRecord",
+    "Statistics",
+    "Trace",
+    "TrainingRecord",
+    "VariantRecord",
+]
