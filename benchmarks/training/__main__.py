@@ -128,8 +128,8 @@ def report(chosen: Sequence[Case], pythons: dict[str, str]) -> str:
         [
             "Processor seconds of 20 epochs, batch 64, Adam, 8,000 rows, one thread: median (lowest to highest).",
             "",
-            "Warm, after a first fit in the same process. Every fit is of a new model; in the last column Keras fits one",
-            "compiled model again with its weights set back:",
+            "Warm, after a first fit in the same process. Every fit is of a new model; in the last column Keras fits",
+            "one compiled model again with its weights set back:",
             "",
             markdown(
                 [

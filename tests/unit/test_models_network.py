@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
@@ -136,6 +138,21 @@ def test_scikit_learn_tools_take_it() -> None:
     assert chain.fit(X, Y).n_features_in_ == 5
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [NetworkClassifier(epochs=60), NetworkRegressor(epochs=60)])
+def test_scikit_learn_checks(model: Fitted) -> None:
+    expected = {
+        "check_sample_weight_equivalence_on_dense_data": "batches are drawn from samples, not from weights",
+        "check_supervised_y_no_nan": "the message names what to do instead of quoting scikit-learn",
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model.set_params(learning_rate=0.01)
+        done = check_estimator(model, expected_failed_checks=expected, on_fail=None, on_skip=None)
+    assert len(done) > 50
+    assert [check["check_name"] for check in done if check["status"] == "failed"] == []
+
+
 def test_a_frame_is_accepted() -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame(X, columns=list("abcde"))
@@ -200,7 +217,7 @@ def test_impossible_layers_are_refused(layers: tuple[dict[str, Any], ...], messa
 def test_wrong_data_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'dense'"):
         NetworkClassifier(({"kind": "dens", "units": 3},)).fit(X, Y)
-    with pytest.raises(InputError, match="at least two classes, got only walking"):
+    with pytest.raises(InputError, match="at least two classes, got one class, walking"):
         NetworkClassifier(SMALL).fit(X, np.full(400, "walking"))
     with pytest.raises(InputError, match="400 targets"):
         NetworkClassifier(SMALL).fit(X, Y[:10])

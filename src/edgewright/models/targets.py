@@ -6,10 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
+
+
+class TargetError(InputError, ValueError):
+    """A target or weights that cannot be trained on; a `ValueError` too, which scikit-learn's tools expect."""
 
 
 def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[NDArray[Any], Floats]:  # noqa: ANN401
@@ -24,17 +30,19 @@ def encode(y: Any, samples: int, classes: NDArray[Any] | None = None) -> tuple[N
         InputError: for another number of labels, fewer than two classes, or an unknown label.
     """
     labels = _column(y, samples)
+    try:
+        check_classification_targets(labels)
+    except ValueError as error:
+        raise TargetError("class labels", str(error), "the target", "For numbers take task = 'regression'") from None
     if classes is None:
         classes, numbered = np.unique(labels, return_inverse=True)
         if len(classes) < 2:
-            raise InputError(
-                "at least two classes", f"only {classes[0]!s}", "the target", "Add samples of another class"
-            )
+            raise TargetError("at least two classes", f"one class, {classes[0]!s}", "the target", "Add others")
         return classes, numbered.astype(np.float32)
     place = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     unknown = classes[place] != labels
     if unknown.any():
-        raise InputError("validation labels that training knows", repr(str(labels[unknown][0])), "the target")
+        raise TargetError("validation labels that training knows", repr(str(labels[unknown][0])), "the target")
     return classes, place.astype(np.float32)
 
 
@@ -48,9 +56,9 @@ def numbers(y: Any, samples: int) -> NDArray[np.float64]:  # noqa: ANN401 - any 
     try:
         values = column.astype(np.float64)
     except ValueError as error:
-        raise InputError("numbers", str(error), "the target") from None
+        raise TargetError("numbers", str(error), "the target") from None
     if not np.isfinite(values).all():
-        raise InputError("finite numbers", "a missing or infinite value", "the target")
+        raise TargetError("finite numbers", "a missing or infinite value", "the target")
     return values
 
 
@@ -64,7 +72,7 @@ def sample_weights(weights: Any, samples: int) -> Floats:  # noqa: ANN401 - any 
         return np.ones(samples, np.float32)
     values = _column(weights, samples).astype(np.float64)
     if not np.isfinite(values).all() or (values < 0).any() or not values.sum():
-        raise InputError("weights of at least zero, some above", "other weights", "sample_weight")
+        raise TargetError("weights of at least zero, some above", "other weights", "sample_weight")
     weighed: Floats = (values / values.mean()).astype(np.float32)
     return weighed
 
@@ -79,16 +87,17 @@ def class_weights(targets: Floats, kind: str) -> Floats:
     if kind == "none":
         return np.ones(len(counts), np.float32)
     if kind != "balanced":
-        raise InputError("'none' or 'balanced'", repr(kind), "training.class_weights")
+        raise TargetError("'none' or 'balanced'", repr(kind), "training.class_weights")
     return (len(targets) / (len(counts) * counts)).astype(np.float32)
 
 
 def _column(values: Any, samples: int) -> NDArray[Any]:  # noqa: ANN401 - any array-like
-    column = np.asarray(values)
-    if column.ndim == 2 and column.shape[1] == 1:
-        column = column[:, 0]
+    try:
+        column: NDArray[Any] = np.asarray(column_or_1d(values, warn=True))
+    except ValueError as error:
+        raise TargetError(f"{samples} targets, one a sample", str(error), "the target") from None
     if column.dtype == object:
         column = column.astype(np.str_)
     if column.shape != (samples,):
-        raise InputError(f"{samples} targets, one a sample", f"shape {column.shape}", "the target")
+        raise TargetError(f"{samples} targets, one a sample", f"shape {column.shape}", "the target")
     return column
