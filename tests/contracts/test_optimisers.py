@@ -17,6 +17,7 @@ OPTIMISERS = listing("edgewright.training.optimisers", "OPTIMISER")
 AUGMENTATIONS = listing("edgewright.training.augmentations", "AUGMENTATION")
 TABLES: dict[str, dict[str, Any]] = {
     "mirror": {"groups": ((0, 1), (2,)), "share": 0.9},
+    "remount": {"groups": ((0, 1, 2),)},
     "rotate": {"groups": ((0, 1, 2),), "degrees": 30.0},
 }
 

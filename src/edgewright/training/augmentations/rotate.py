@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.schema.errors import InputError
 from edgewright.training.augmentations.mirror import check_channels
@@ -23,16 +24,21 @@ class RotateConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknown
     degrees: float = 20.0
 
 
+def turns(vectors: NDArray[np.float64]) -> Floats:
+    """Rotations about the vectors by their lengths in radians (Rodrigues): (n, 3) -> (n, 3, 3)."""
+    angle = np.linalg.norm(vectors, axis=1, keepdims=True)
+    x, y, z = (vectors / np.maximum(angle, 1e-12)).T
+    zero = np.zeros(len(vectors))
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(-1, 3, 3)
+    sine, cosine = np.sin(angle)[:, :, None], np.cos(angle)[:, :, None]
+    return np.asarray(np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross), np.float32)
+
+
 def rotations(count: int, degrees: float, rng: np.random.Generator) -> Floats:
-    """Random rotations, shape (count, 3, 3): axis even on the sphere, angle even up to `degrees` (Rodrigues)."""
+    """Random rotations, shape (count, 3, 3): axis even on the sphere, angle even up to `degrees`."""
     axis = rng.normal(size=(count, 3))
     axis /= np.linalg.norm(axis, axis=1, keepdims=True)
-    angle = rng.uniform(-degrees, degrees, count) * (math.pi / 180.0)
-    x, y, z = axis.T
-    zero = np.zeros(count)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=1).reshape(count, 3, 3)
-    sine, cosine = np.sin(angle)[:, None, None], np.cos(angle)[:, None, None]
-    return np.asarray(np.eye(3) + sine * cross + (1.0 - cosine) * (cross @ cross), np.float32)
+    return turns(axis * (rng.uniform(-degrees, degrees, (count, 1)) * (math.pi / 180.0)))
 
 
 def apply(config: RotateConfig, windows: Floats, rng: np.random.Generator) -> Floats:

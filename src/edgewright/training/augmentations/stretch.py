@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
 
@@ -17,10 +18,9 @@ class StretchConfig(AugmentationConfig, frozen=True, kw_only=True, forbid_unknow
     spread: float = 0.05
 
 
-def apply(config: StretchConfig, windows: Floats, rng: np.random.Generator) -> Floats:
-    """Copies of shape (n, channels, samples)."""
-    count, _, samples = windows.shape
-    rate = rng.uniform(1.0 - config.spread, 1.0 + config.spread, (count, 1))
+def stretched(windows: Floats, rate: NDArray[np.float64]) -> Floats:
+    """Windows of shape (n, channels, samples) as a clock of `rate` (n, 1) would give them, about their middle."""
+    samples = windows.shape[2]
     middle, last = (samples - 1) / 2.0, samples - 1
     place = np.abs((np.arange(samples)[None, :] - middle) * rate + middle)
     place = np.clip(np.where(place > last, 2 * last - place, place), 0, last)
@@ -30,6 +30,11 @@ def apply(config: StretchConfig, windows: Floats, rng: np.random.Generator) -> F
     left = np.take_along_axis(windows, before[:, None, :], axis=2)
     right = np.take_along_axis(windows, after[:, None, :], axis=2)
     return np.asarray(left + share * (right - left), np.float32)
+
+
+def apply(config: StretchConfig, windows: Floats, rng: np.random.Generator) -> Floats:
+    """Copies of shape (n, channels, samples)."""
+    return stretched(windows, rng.uniform(1.0 - config.spread, 1.0 + config.spread, (len(windows), 1)))
 
 
 AUGMENTATION = Augmentation(config=StretchConfig, apply=apply)
