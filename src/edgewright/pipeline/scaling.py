@@ -28,6 +28,7 @@ from edgewright.training.metrics import Z95
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
 _TEST_ROWS = 20_000
+Rows = NDArray[np.int64]
 
 
 def scale(
@@ -44,7 +45,7 @@ def scale(
     Raises:
         InputError: fewer samples than the smallest size.
     """
-    samples, train, test = _material(config, wanted, data)
+    samples, train, watch, test = _material(config, wanted, data)
     sizes = sorted({size for size in wanted.rows if size <= len(samples.X)})
     if not sizes:
         raise InputError(
@@ -54,10 +55,10 @@ def scale(
     right: dict[tuple[str, int], NDArray[np.float64]] = {}
     total = len(sizes) * len(wanted.architectures)
     for size in sizes:
-        chosen = np.sort(train[: max(2, round(size * len(train) / len(samples.X)))])
+        chosen, watched = (np.sort(rows[: max(2, round(size * len(rows) / len(samples.X)))]) for rows in (train, watch))
         for name, layers in wanted.architectures.items():
             model = ModelConfig(kind=config.model.kind, layers=layers)
-            point, correct = _point(config, wanted, model, name, size, samples, chosen, test)
+            point, correct = _point(config, wanted, model, name, size, samples, chosen, watched, test)
             points.append(point)
             right[name, size] = correct
             on_point(point, len(points), total)
@@ -69,10 +70,8 @@ def scale(
     )
 
 
-def _material(
-    config: PipelineConfig, wanted: ScalingConfig, data: str | None
-) -> tuple[Samples, NDArray[np.int64], NDArray[np.int64]]:
-    """Enough samples for the largest size; training indices shuffled by the seed, so that any first part is fair."""
+def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:
+    """Enough samples for the largest size; training and validation shuffled by the seed, so any first part is fair."""
     table = dict(config.data)
     if "rows" in table:
         table["rows"] = max(wanted.rows)
@@ -80,13 +79,13 @@ def _material(
     window = config.window.samples if config.window else None
     sides = split(samples, config.split, seed=config.seed, window=window)
     generator = np.random.default_rng(config.seed)
-    train = generator.permutation(np.concatenate([sides.train, sides.validation]))
+    train, watch = generator.permutation(sides.train), generator.permutation(sides.validation)
     test = (
         sides.test
         if len(sides.test) <= _TEST_ROWS
         else np.sort(generator.choice(sides.test, _TEST_ROWS, replace=False))
     )
-    return samples, train, test
+    return samples, train, watch, test
 
 
 def _point(
@@ -96,20 +95,22 @@ def _point(
     name: str,
     size: int,
     samples: Samples,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
+    train: Rows,
+    watch: Rows,
+    test: Rows,
 ) -> tuple[ScalingPoint, NDArray[np.float64]]:
     """One training, its costs, and which test samples it gets right (negative squared errors for a regression)."""
     task = task_of(samples.y, config.task)
-    kept = np.union1d(train, test)
+    kept = np.unique(np.concatenate([train, watch, test]))
     part = _subset(samples, kept)
-    inside = np.searchsorted(kept, train)
-    training = msgspec.structs.replace(config.training, epochs=wanted.epochs, patience=0)
+    inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
+    training = msgspec.structs.replace(config.training, epochs=wanted.epochs, patience=wanted.patience)
     model = build_model(msgspec.structs.replace(config, training=training), task, layers)
 
     def work() -> Flow:
         flow = fit_stages(part, inside, parts(config.stages, config.name), task, config.seed, None, lambda _: None)
-        model.fit(flow.rows(inside), part.y[inside])
+        validation = (flow.rows(beside), part.y[beside]) if wanted.patience and len(beside) else None
+        model.fit(flow.rows(inside), part.y[inside], validation=validation)
         return flow
 
     done = measured(work)

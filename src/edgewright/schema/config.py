@@ -58,6 +58,9 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         batch: samples a step.
         optimiser: a file of `training/optimisers`; `prodigy` needs no learning rate.
         learning_rate: step size; ignored by `prodigy`.
+        schedule: of the learning rate; 'auto' is what the optimiser does by itself, 'one_cycle' rises and falls along
+            a cosine; not for `prodigy` and `schedule_free_adamw`.
+        warm_up: share of all steps in which 'constant' and 'one_cycle' rise.
         weight_decay: decoupled weight decay (AdamW).
         patience: epochs without a better validation loss before training stops; 0 never stops early.
         class_weights: 'balanced' weights a class by the inverse of its frequency.
@@ -71,6 +74,8 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     batch: Positive = 64
     optimiser: str = "adam"
     learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 0.001
+    schedule: Literal["auto", "constant", "one_cycle"] = "auto"
+    warm_up: Share = 0.15
     weight_decay: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     patience: Annotated[int, msgspec.Meta(ge=0)] = 0
     class_weights: Literal["none", "balanced"] = "none"
@@ -130,12 +135,15 @@ class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         rows: data sizes.
         architectures: layers by name, as in `model.layers`.
-        epochs: passes at each size.
+        epochs: at most this many passes at each size.
+        patience: epochs without a better validation loss before a training stops, so that a small data size is not
+            judged on a network that saw too few steps; 0 makes all passes.
     """
 
     rows: tuple[Positive, ...]
     architectures: dict[str, tuple[dict[str, Any], ...]]
     epochs: Positive = 20
+    patience: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class CardsConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
