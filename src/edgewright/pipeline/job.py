@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgewright.pipeline.listener import Hears
+from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import StageRecord
 
@@ -21,7 +21,7 @@ class Job:
     """
 
     config: PipelineConfig
-    listener: Hears
+    listener: Listener
     cards: list[StageRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 

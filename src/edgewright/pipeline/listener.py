@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 from edgewright.schema.trace import (
     CompressionRecord,
@@ -23,8 +22,11 @@ from edgewright.schema.trace import (
 )
 
 
-class Hears(Protocol):
-    """Each method is called once its part of the record stands; `cancelled` is asked after every epoch."""
+class Listener:
+    """Each method is called once its part of the record stands; `cancelled` is asked after every epoch.
+
+    This one says nothing; override what is of interest.
+    """
 
     def start(self, name: str, title: str, profile: str) -> None:
         """The run begins."""
@@ -70,60 +72,8 @@ class Hears(Protocol):
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """Work that may take a while; the function given is called with the amount done since its last call."""
-
-    def cancelled(self) -> bool:
-        """Whether training should stop."""
-
-
-class Listener:
-    """Hears everything and says nothing."""
-
-    def start(self, name: str, title: str, profile: str) -> None:
-        """The run begins."""
-
-    def stage(self, record: StageRecord) -> None:
-        """A card of the data flow."""
-
-    def layers(self, records: tuple[LayerRecord, ...]) -> None:
-        """The model's table."""
-
-    def training_started(self, total_epochs: int, classes: int = 0) -> None:
-        """Training begins."""
-
-    def epoch(self, record: EpochRecord) -> None:
-        """An epoch ended."""
-
-    def training(self, record: TrainingRecord) -> None:
-        """Training ended."""
-
-    def evaluation(self, record: EvaluationRecord) -> None:
-        """The test samples were looked at."""
-
-    def compression(self, record: CompressionRecord) -> None:
-        """The int8 form stands."""
-
-    def device(self, record: DeviceRecord) -> None:
-        """The profile was compared."""
-
-    def scaling_point(self, record: ScalingPoint, done: int, total: int) -> None:
-        """One training of the comparison over data sizes ended."""
-
-    def scaling(self, record: ScalingRecord) -> None:
-        """The comparison over data sizes ended."""
-
-    def prediction(self, record: PredictionRecord) -> None:
-        """A sample was traced layer by layer."""
-
-    def insight(self, record: Insight) -> None:
-        """The key insight stands."""
-
-    def finish(self, trace: Trace, folder: Path) -> None:
-        """The run folder stands."""
-
-    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
-        """Work that may take a while."""
         return nullcontext(lambda amount: None)
 
     def cancelled(self) -> bool:
-        """Nobody cancels."""
+        """Whether training should stop."""
         return False

@@ -15,7 +15,7 @@ from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.contexts import first_context, next_context
-from edgewright.pipeline.listener import Hears
+from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.parts import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
@@ -76,7 +76,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         made.config = index.config
         return made
 
-    def run(self, *, out: str | Path = "runs", force: bool = False, listener: Hears | None = None) -> RunResult:
+    def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:
         """Runs the configuration from its data to a run folder, as `edgewright run` does.
 
         Args:

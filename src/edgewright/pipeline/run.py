@@ -15,7 +15,7 @@ from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.inflation import inflation
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Judged, judge, learn, training_record
-from edgewright.pipeline.listener import Hears, Listener
+from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import parts
@@ -46,7 +46,7 @@ def run_pipeline(
     data: str | None = None,
     out: Path | str = "runs",
     force: bool = False,
-    listener: Hears | None = None,
+    listener: Listener | None = None,
     command: str = "",
 ) -> RunResult:
     """Runs a pipeline.
