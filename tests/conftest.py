@@ -20,7 +20,7 @@ from edgewright.trace.record import read_trace
 from small_pipeline import write_rows, write_toml
 
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
-CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2")}
+CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "training.epochs=3")}
 WIDTH = 100
 
 

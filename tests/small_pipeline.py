@@ -57,6 +57,11 @@ def write_toml(path: Path, data: Path, more: str = "") -> Path:
     return path
 
 
+def names(folder: Path) -> list[str]:
+    """What lies in a folder, hidden files too."""
+    return sorted(path.name for path in folder.iterdir())
+
+
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:
     """Runs the pipeline with `--set` changes."""
     return run_pipeline(read_config(str(toml), changes), out=out, force=force)

@@ -115,7 +115,10 @@ def test_missing_keys_are_named() -> None:
         ({}, r"expected a `kind`, got none - at p\.toml stages\[0\]"),
         ({"kind": 3}, r"expected a `kind`, got 3"),
         ({"kind": "scal"}, r"no stage 'scal'.*Did you mean 'scale'\? - at p\.toml stages\[0\]"),
-        ({"kind": "scale", "methd": "x"}, r"no key 'methd'.*Did you mean 'method'\? - at p\.toml stages\[0\] \(scale\)"),
+        (
+            {"kind": "scale", "methd": "x"},
+            r"no key 'methd'.*Did you mean 'method'\? - at p\.toml stages\[0\] \(scale\)",
+        ),
         ({"kind": "scale", "title": 3}, r"expected text, got 3 - at p\.toml stages\[0\] title"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 
 from edgewright.pipeline.folder import free_name, new_run_folder
 from edgewright.schema.errors import InputError, OutputError
+from small_pipeline import names
 
 
 def fill(parent: Path, text: str, *, force: bool = False) -> Path:
@@ -33,8 +34,8 @@ def test_force_replaces_the_folder_and_leaves_nothing_of_the_old_one(tmp_path: P
     fill(tmp_path, "old")
     (tmp_path / "run" / "more").write_text("old")
     assert fill(tmp_path, "new", force=True) == tmp_path / "run"
-    assert sorted(os.listdir(tmp_path)) == ["run"]
-    assert sorted(os.listdir(tmp_path / "run")) == ["deep"]
+    assert names(tmp_path) == ["run"]
+    assert names(tmp_path / "run") == ["deep"]
     assert (tmp_path / "run" / "deep" / "file").read_text() == "new"
 
 
@@ -44,7 +45,7 @@ def test_whatever_ends_a_run_nothing_is_left_and_the_old_run_stays(tmp_path: Pat
     with pytest.raises(type(error)), new_run_folder(tmp_path, "run", force=True) as place:
         (place.work / "half").write_text("half")
         raise error
-    assert os.listdir(tmp_path) == ["run"]
+    assert names(tmp_path) == ["run"]
     assert (tmp_path / "run" / "deep" / "file").read_text() == "old"
 
 
@@ -58,12 +59,12 @@ def test_a_name_taken_while_the_run_went_on_is_not_overwritten(tmp_path: Path) -
 
 
 def test_a_full_disk_is_an_output_error_and_other_errors_stay_what_they_are(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="expected room to write the run, got No space left"):
-        with new_run_folder(tmp_path, "run"):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    told = "expected room to write the run, got No space left"
+    with pytest.raises(OutputError, match=told), new_run_folder(tmp_path, "run"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with pytest.raises(ConnectionError), new_run_folder(tmp_path, "run"):
         raise ConnectionError(errno.ECONNRESET, "reset")
-    assert os.listdir(tmp_path) == []
+    assert names(tmp_path) == []
 
 
 def test_a_parent_that_is_a_file_is_bad_input(tmp_path: Path) -> None:

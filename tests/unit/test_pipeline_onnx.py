@@ -1,4 +1,4 @@
-"""The whole pipeline as ONNX: what Python answers, ONNX Runtime answers, on every test row, to float32's last digits."""
+"""The whole pipeline as ONNX: ONNX Runtime answers as Python does, on every test row, to the last digits."""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from edgewright.runtime.load import load
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import read_trace
-from small_pipeline import ROWS, rows, run_small, write_rows, write_toml
+from small_pipeline import ROWS, names, rows, run_small, write_rows, write_toml
 
 # Protocol 2 and later begin with this byte; a file of ours never does.
 PICKLE = b"\x80"
@@ -33,10 +32,10 @@ def test_a_run_folder_holds_record_models_stages_and_package(small: Path, tmp_pa
     assert result.folder == tmp_path / "runs" / "small"
     assert result.package == result.folder / "small.edge"
     assert result.refused == ""
-    assert sorted(os.listdir(result.folder)) == [
+    assert names(result.folder) == [
         "model.int8.onnx", "model.onnx", "pipeline", "small.edge", "trace.json"
     ]  # fmt: skip
-    assert os.listdir(tmp_path / "runs") == ["small"]
+    assert names(tmp_path / "runs") == ["small"]
     trace = read_trace(result.folder / "trace.json")
     assert trace == result.trace
     package = (result.folder / "small.edge").read_bytes()
@@ -90,7 +89,7 @@ class Stops(Listener):
 def test_a_run_that_fails_in_training_leaves_nothing(small: Path, tmp_path: Path, how: BaseException) -> None:
     with pytest.raises((KeyboardInterrupt, EdgewrightError, ValueError)):
         run_pipeline(read_config(str(small)), out=tmp_path / "runs", listener=Stops(how))
-    assert os.listdir(tmp_path / "runs") == []
+    assert names(tmp_path / "runs") == []
 
 
 class Cancels(Listener):
@@ -180,7 +179,7 @@ def test_people_stand_on_one_side_where_they_are_known(tmp_path: Path) -> None:
 def test_a_split_that_leaks_is_refused_with_its_price(tmp_path: Path) -> None:
     with pytest.raises(CheckFailedError, match=r"the split leaks: .*flatters by [+-][\d.]+ points.*Split by group"):
         run_small(with_people(tmp_path), tmp_path / "runs", "split.by=row")
-    assert os.listdir(tmp_path / "runs") == []
+    assert names(tmp_path / "runs") == []
 
 
 def test_a_leak_that_is_allowed_is_a_warning_of_the_record(tmp_path: Path) -> None:
@@ -220,4 +219,4 @@ def test_impossible_shapes_and_names_are_refused_and_leave_nothing(
 ) -> None:
     with pytest.raises(InputError, match=told):
         run_small(small, tmp_path / "runs", *changes)
-    assert os.listdir(tmp_path / "runs") == []
+    assert names(tmp_path / "runs") == []

@@ -1,0 +1,95 @@
+"""A pipeline is a scikit-learn pipeline: its tools take it, and frames come in as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import Pipeline as SklearnPipeline
+
+import edgewright
+from edgewright import Pipeline
+from edgewright.schema.errors import InputError
+from small_pipeline import run_small
+
+Table = tuple[NDArray[np.float32], NDArray[np.str_]]
+
+
+@pytest.fixture
+def table() -> Table:
+    X = np.random.default_rng(0).normal(size=(120, 2)).astype(np.float32)
+    return X, np.where(X.sum(axis=1) > 0, "on", "off")
+
+
+def test_from_toml_gives_unfitted_stages_for_the_data(small: Path) -> None:
+    pipeline = Pipeline.from_toml(small, changes=("training.epochs=3",))
+    assert isinstance(pipeline, SklearnPipeline)
+    assert [name for name, _ in pipeline.steps] == ["impute", "scale", "model"]
+    assert pipeline.config is not None
+    assert pipeline.config.training.epochs == pipeline.named_steps["model"].epochs == 3
+    assert not hasattr(pipeline.named_steps["model"], "parameters_")
+
+
+def test_clone_and_set_params_reach_every_stage(small: Path, table: Table) -> None:
+    X, y = table
+    pipeline = Pipeline.from_toml(small)
+    other = clone(pipeline).set_params(model__learning_rate=0.05, scale__method="minmax")
+    assert other is not pipeline
+    assert pipeline.get_params()["model__learning_rate"] == 0.001
+    assert other.get_params()["model__learning_rate"] == 0.05
+    assert other.fit(X, y).named_steps["scale"].method == "minmax"
+    assert set(other.predict(X)) <= {"off", "on"}
+
+
+def test_grid_search_over_the_learning_rate(small: Path, table: Table) -> None:
+    X, y = table
+    pipeline = Pipeline.from_toml(small, changes=("training.epochs=10",))
+    search = GridSearchCV(pipeline, {"model__learning_rate": [1e-5, 0.05]}, cv=2, error_score="raise").fit(X, y)
+    assert search.best_params_ == {"model__learning_rate": 0.05}
+    assert search.best_score_ > 0.8
+    assert isinstance(search.best_estimator_, Pipeline)
+    assert search.best_estimator_.to_onnx((2,))
+
+
+def test_cross_validation_takes_it(small: Path, table: Table) -> None:
+    pipeline = Pipeline.from_toml(small, changes=("training.epochs=10", "training.learning_rate=0.05"))
+    assert cross_val_score(pipeline, *table, cv=2, error_score="raise").mean() > 0.8
+
+
+def test_frames_are_answered_like_arrays(small: Path, tmp_path: Path, table: Table) -> None:
+    X, _ = table
+    folder = run_small(small, tmp_path / "runs").folder
+    pipeline, predictor = Pipeline.load(folder), edgewright.load(folder, form="float")
+    wanted = pipeline.predict(X)
+    for frame in (pl.DataFrame({"a": X[:, 0], "b": X[:, 1]}), pd.DataFrame({"a": X[:, 0], "b": X[:, 1]})):
+        np.testing.assert_array_equal(pipeline.predict(frame), wanted)
+        answers = predictor.predict(frame)
+        np.testing.assert_array_equal(answers.labels, wanted)
+        np.testing.assert_allclose(answers.probabilities, pipeline.predict_proba(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_package_takes_a_frames_columns_by_name(small: Path, tmp_path: Path, table: Table) -> None:
+    X, _ = table
+    predictor = edgewright.load(run_small(small, tmp_path / "runs").folder)
+    wanted = predictor.predict(X).probabilities
+    for library in (pl, pd):
+        turned = library.DataFrame({"z": X[:, 0], "b": X[:, 1], "a": X[:, 0]})
+        np.testing.assert_array_equal(predictor.predict(turned).probabilities, wanted)
+        with pytest.raises(InputError, match="Add b"):
+            predictor.predict(library.DataFrame({"a": X[:, 0]}))
+
+
+def test_a_missing_value_of_a_frame_is_a_missing_value(small: Path, tmp_path: Path) -> None:
+    pipeline = Pipeline.load(run_small(small, tmp_path / "runs").folder)
+    wanted = pipeline.predict_proba(np.array([[0.5, np.nan]], np.float32))
+    for frame in (pl.DataFrame({"a": [0.5], "b": [None]}, schema={"a": pl.Float64, "b": pl.Float64}),
+                  pd.DataFrame({"a": [0.5], "b": [None]}, dtype=np.float64)):  # fmt: skip
+        np.testing.assert_allclose(pipeline.predict_proba(frame), wanted, rtol=1e-6)
+        answers = edgewright.load(tmp_path / "runs" / "small", form="float").predict(frame)
+        np.testing.assert_allclose(answers.probabilities, wanted, rtol=1e-5)

@@ -1,0 +1,110 @@
+"""Fitted pipelines as arrays and JSON: the same answers and the same graph after reading them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright import Pipeline
+from edgewright.pipeline.store import INDEX, STORE_VERSION, Arrays, load_fitted, pack, unpack
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.errors import InputError
+from small_pipeline import run_small
+
+if TYPE_CHECKING:
+    from conftest import Lesson
+
+SHAPES = {"activity": (20,), "latency": (10,), "scalability": (20,), "demo": (6, 100)}
+
+
+@pytest.mark.parametrize("name", sorted(SHAPES))
+def test_a_stored_pipeline_emits_the_bytes_of_the_model_in_its_folder(
+    name: str, lesson: Callable[[str], Lesson]
+) -> None:
+    folder = lesson(name).folder
+    assert Pipeline.load(folder).to_onnx(SHAPES[name], name) == (folder / "model.onnx").read_bytes()
+
+
+def test_a_pipeline_stored_twice_predicts_the_same_bits(small: Path, tmp_path: Path) -> None:
+    X = np.random.default_rng(1).normal(size=(50, 2)).astype(np.float32)
+    X[3, 1] = np.nan
+    first, second = (run_small(small, tmp_path / "runs").folder for _ in range(2))
+    a, b = Pipeline.load(first), Pipeline.load(second)
+    np.testing.assert_array_equal(a.predict_proba(X), b.predict_proba(X))
+    np.testing.assert_array_equal(a.predict(X), a.classes_[a.predict_proba(X).argmax(axis=1)])
+
+
+def test_what_is_stored_is_named_as_in_the_configuration(small: Path, tmp_path: Path) -> None:
+    folder = run_small(small, tmp_path / "runs").folder / "pipeline"
+    index, steps = load_fitted(folder)
+    assert [name for name, _ in steps] == ["impute", "scale", "model"]
+    assert [stage.table["kind"] for stage in index.stages] == ["impute", "scale"]
+    assert [stage.context.names for stage in index.stages] == [("a", "b"), ("a", "b")]
+    assert (index.task, index.version) == ("classification", STORE_VERSION)
+    assert graph_of(steps, (2,), "small").labels == ("off", "on")
+
+
+def test_damaged_missing_and_newer_stores_are_refused(small: Path, tmp_path: Path) -> None:
+    run = run_small(small, tmp_path / "runs").folder
+    index = run / "pipeline" / INDEX
+    whole = index.read_bytes()
+    index.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="expected an undamaged fitted pipeline"):
+        Pipeline.load(run)
+    index.write_bytes(b"[]")
+    with pytest.raises(InputError, match="expected an undamaged fitted pipeline"):
+        Pipeline.load(run)
+    table = msgspec.json.decode(whole)
+    index.write_bytes(msgspec.json.encode({**table, "version": STORE_VERSION + 1}))
+    with pytest.raises(InputError, match=f"stored pipeline of version {STORE_VERSION}, got {STORE_VERSION + 1}"):
+        Pipeline.load(run)
+    index.write_bytes(whole)
+    array = sorted(run.rglob("*.npy"))[0]
+    kept = array.read_bytes()
+    array.write_bytes(kept[: len(kept) // 2])
+    with pytest.raises(InputError, match="expected an undamaged fitted pipeline"):
+        Pipeline.load(run)
+    array.unlink()
+    with pytest.raises(InputError, match=r"expected .* fitted pipeline"):
+        Pipeline.load(run)
+    with pytest.raises(InputError, match="expected a fitted pipeline, got no such file"):
+        Pipeline.load(tmp_path / "nowhere")
+
+
+def test_an_array_of_objects_is_never_read(small: Path, tmp_path: Path) -> None:
+    run = run_small(small, tmp_path / "runs").folder
+    array = sorted(run.rglob("*.npy"))[0]
+    np.save(array, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"expected an undamaged fitted pipeline, got .*allow_pickle"):
+        Pipeline.load(run)
+
+
+def test_what_is_neither_array_nor_json_is_a_defect_that_shows() -> None:
+    with pytest.raises(TypeError, match="object array would need pickle"):
+        pack(np.array([{}], dtype=object), {}, "x")
+    with pytest.raises(TypeError, match="set is neither an array nor JSON"):
+        pack({"a": {1}}, {}, "x")
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5) | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(VALUES, st.lists(st.floats(width=32), min_size=1, max_size=4))
+def test_what_is_packed_comes_back(value: object, numbers: list[float]) -> None:
+    arrays: Arrays = {}
+    array = np.asarray(numbers, np.float32)
+    packed = pack({"value": value, "array": [array, np.float32(0.5)]}, arrays, "stage")
+    assert unpack(msgspec.json.decode(msgspec.json.encode(packed)), arrays) == {"value": value, "array": [array, 0.5]}
+    assert arrays["stage.array.0.npy"] is array

@@ -1,0 +1,75 @@
+"""Rows that are made in pieces while training give the weights of rows that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edgewright import Pipeline
+from edgewright.pipeline import fitting
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.parts import parts
+from edgewright.pipeline.run import run_pipeline
+from small_pipeline import run_small
+
+if TYPE_CHECKING:
+    from conftest import Lesson
+
+WIDE = "stages=[{kind='scale'},{kind='polynomial'},{kind='scale',method='standard'}]"
+
+
+def test_streamed_and_kept_rows_train_the_same_weights(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = run_small(small, tmp_path / "runs", WIDE, "training.epochs=5")
+    monkeypatch.setattr(fitting, "KEEP_BYTES", 1)
+    monkeypatch.setattr(fitting, "_PIECE", 7)
+    streamed = run_small(small, tmp_path / "runs", WIDE, "training.epochs=5")
+    notes = [stage.notes for stage in streamed.trace.stages]
+    assert sum("made in pieces while training" in " ".join(note) for note in notes) == 2
+    assert [s.shape_out for s in streamed.trace.stages] == [s.shape_out for s in kept.trace.stages]
+    for ours, theirs in zip(
+        Pipeline.load(streamed.folder).named_steps["model"].parameters_,
+        Pipeline.load(kept.folder).named_steps["model"].parameters_,
+        strict=True,
+    ):
+        for key in ours:
+            np.testing.assert_allclose(ours[key], theirs[key], rtol=1e-5, atol=1e-6)
+    assert streamed.trace.provenance.package_hash == kept.trace.provenance.package_hash
+
+
+def test_streamed_rows_are_the_rows_that_would_be_kept(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = read_config(str(small), (WIDE,))
+    material = prepare(config, None)
+    stages = parts(config.stages, "small.toml")
+
+    def flow() -> fitting.Flow:
+        return fitting.fit_stages(material.samples, material.fitted_on, stages, material.task, 0, None, lambda _: None)
+
+    kept = flow()
+    monkeypatch.setattr(fitting, "KEEP_BYTES", 1)
+    streamed = flow()
+    assert not kept.pending
+    assert len(streamed.pending) == 2
+    rows = streamed.rows(material.sides.train)
+    assert isinstance(rows, fitting.StreamedRows)
+    assert rows.shape == (len(material.sides.train), 5)
+    order = np.random.default_rng(0).permutation(len(rows))[:20]
+    np.testing.assert_array_equal(rows.take(order), kept.array(material.sides.train)[order])
+    np.testing.assert_array_equal(streamed.array(material.sides.test), kept.array(material.sides.test))
+
+
+def test_the_lesson_streams_to_the_same_weights(
+    lesson: Callable[[str], Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "KEEP_BYTES", 2**20)
+    config = read_config("scalability", ("scaling.rows=[500]", "scaling.epochs=1"))
+    streamed = run_pipeline(config, out=tmp_path)
+    kept = lesson("scalability")
+    name = "pipeline/model.fitted_.parameters.0.weights.npy"
+    np.testing.assert_allclose(np.load(streamed.folder / name), np.load(kept.folder / name), rtol=1e-4, atol=1e-5)
