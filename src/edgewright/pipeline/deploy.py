@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
+from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Judged
@@ -15,14 +15,10 @@ from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import measured
 from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
-from edgewright.pipeline.variants import Form, asked, compare, make_forms
-from edgewright.schema.data import Floats
+from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord
-
-# Float32 in another order of operations: probabilities may differ by this much without meaning anything.
-_SAME = 1e-4
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,11 @@ def _pack(
     config = job.config
     forms = make_forms(config, graph, material)
     compression = compare(config, forms, material)
-    same = _agreement(forms[0], material, judged.answers)
-    compression = msgspec.structs.replace(compression, notes=(same, *compression.notes))
+    X = material.samples.X[material.sides.test]
+    same = agreement(forms[0], X, judged.features, judged.answers)
+    if not same.whole:
+        job.warnings.append(same.sentence)
+    compression = msgspec.structs.replace(compression, notes=(same.sentence, *compression.notes))
     for form in forms:
         (folder / ("model.onnx" if form.name == "float" else f"model.{form.name}.onnx")).write_bytes(form.model)
     if not compression.within:
@@ -102,18 +101,6 @@ def _pack(
         seed=config.seed,
     )
     return forms, compression, digest
-
-
-def _agreement(form: Form, material: Material, python: Floats) -> str:
-    """How the float ONNX graph, raw samples in, compares with the Python pipeline on every test sample."""
-    test = material.sides.test
-    difference = np.abs(asked(form.model)(material.samples.X[test]) - python)
-    scale = 1.0 if form.graph.labels else float(np.ptp(python)) or 1.0
-    same = int((difference.max(axis=1) <= _SAME * scale).sum())
-    return (
-        f"float ONNX gives the Python pipeline's answers on {same:,} of {len(test):,} test samples "
-        f"(largest difference {difference.max():.1e})"
-    )
 
 
 def _result(compression: CompressionRecord) -> str:

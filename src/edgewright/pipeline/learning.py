@@ -23,10 +23,17 @@ from edgewright.trace.observations import observe
 
 @dataclass(frozen=True)
 class Judged:
-    """What the test samples say: the evaluation, traced predictions, and the Python pipeline's answers (n, k)."""
+    """What the test samples say.
+
+    Attributes:
+        evaluation, predictions: records.
+        features: the test samples as the network takes them, by the Python pipeline.
+        answers: the Python pipeline's probabilities (n, classes) or predictions (n, 1).
+    """
 
     evaluation: EvaluationRecord
     predictions: tuple[PredictionRecord, ...]
+    features: Floats
     answers: Floats
 
 
@@ -83,7 +90,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         explain(samples, int(sides.test[place]), X[place : place + 1], model, feature_names=flow.context.names)
         for place in places
     )
-    return Judged(evaluation, predictions, answers)
+    return Judged(evaluation, predictions, X, answers)
 
 
 def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cost: Cost) -> StageRecord:  # noqa: ANN401

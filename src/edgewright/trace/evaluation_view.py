@@ -53,7 +53,7 @@ def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
         f"calibration error {percent(evaluation.calibration_error, 1)}"
         if evaluation.calibration_error is not None
         else "",
-        f"{plural(evaluation.ties, 'tie')} of the largest probability" if evaluation.ties else "",
+        f"{plural(evaluation.ties, 'tie') if evaluation.ties else 'no ties'} of the largest probability",
     )
     if beside:
         lines.append(Text(beside))

@@ -1,0 +1,93 @@
+"""The float ONNX graph beside the Python pipeline, sample by sample: features at the boundary, then answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression.compact import prune
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.variants import Form, asked
+from edgewright.runtime.engines import choose
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph, Value
+
+# A feature may differ by this share of itself plus this share of its spread over the samples: float32 rounds, and
+# what is left of a difference of large numbers can only be judged against how much the feature varies.
+RELATIVE = SPREAD = 1e-5
+# Probabilities carry the rounding of every layer before them.
+PROBABILITY = 1e-4
+_PIECE = 4096
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How many of `samples` agree in features and in answers, the largest differences, and both in a sentence."""
+
+    samples: int
+    same_features: int
+    same_answers: int
+    feature_share: float
+    answer_difference: float
+    engine: str
+
+    @property
+    def whole(self) -> bool:
+        """Whether every sample agrees."""
+        return self.samples == self.same_features == self.same_answers
+
+    @property
+    def sentence(self) -> str:
+        """For the record."""
+        return (
+            f"float ONNX in {self.engine} gives the Python pipeline's features on {self.same_features:,} of "
+            f"{self.samples:,} test samples (largest difference {self.feature_share:.2f} of the tolerance) and its "
+            f"answers on {self.same_answers:,} (largest difference {self.answer_difference:.1e})"
+        )
+
+
+def agreement(form: Form, X: Floats, features: Floats, answers: Floats) -> Agreement:
+    """Feeds the same float32 samples to the graph and compares.
+
+    Args:
+        form: float form of the whole pipeline.
+        X: raw samples, shape (n, ...).
+        features: what the Python stages make of them, shape (n, ...).
+        answers: what the Python model answers, shape (n, k).
+    """
+    share = feature_shares(form.graph, X, features)
+    difference = np.abs(asked(form.model)(X) - answers).max(axis=1)
+    scale = 1.0 if form.graph.labels else float(np.ptp(answers)) or 1.0
+    return Agreement(
+        samples=len(X),
+        same_features=int((share <= 1.0).sum()),
+        same_answers=int((difference <= PROBABILITY * scale).sum()),
+        feature_share=float(share.max(initial=0.0)),
+        answer_difference=float(difference.max(initial=0.0)),
+        engine=choose(None).name,
+    )
+
+
+def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.float64]:
+    """For each sample the largest difference of a feature at the boundary, as a share of its tolerance, shape (n,)."""
+    if graph.boundary == graph.inputs[0].name:
+        return np.zeros(len(X))
+    end = Value(name=graph.boundary, shape=tuple(int(n) for n in features.shape[1:]))
+    before = prune(msgspec.structs.replace(graph, outputs=(end,), boundary="", labels=(), stages=()))
+    ask = choose(None).load(to_onnx(before))
+    wanted = features.reshape(len(features), -1)
+    spread = SPREAD * wanted.std(axis=0, dtype=np.float64)
+    shares = []
+    for start in range(0, len(X), _PIECE):
+        piece = slice(start, start + _PIECE)
+        given = ask(np.ascontiguousarray(X[piece], np.float32))[graph.boundary]
+        expected = wanted[piece].astype(np.float64)
+        allowed = RELATIVE * np.abs(expected) + spread
+        difference = np.abs(given.reshape(len(given), -1) - expected)
+        # A constant feature has no spread and may be zero: then only equality will do.
+        share = np.divide(difference, allowed, out=np.where(difference > 0, np.inf, 0.0), where=allowed > 0)
+        shares.append(share.max(axis=1))
+    return np.concatenate(shares) if shares else np.zeros(0)
