@@ -8,6 +8,9 @@ set them.
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _DEFAULTS = {
@@ -46,3 +49,15 @@ def prepare() -> None:
             return
         if os.access(folder, os.W_OK):
             os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Compiles without a warning about the cache on disk.
+
+    JAX does not write its entries in one piece: after a full disk, or while another process writes, an entry can be
+    damaged. JAX then compiles anew, which is all that a user needs to happen.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
+        yield
