@@ -46,7 +46,7 @@ def rows(classes: Sequence[str] = ("off", "on"), count: int = ROWS) -> list[list
 
 def write_rows(path: Path, table: list[list[str]] | None = None, *, header: str = "a,b,label", by: str = ",") -> Path:
     """A CSV file of `rows`, or of another table."""
-    lines = [header, *(by.join(row) for row in (rows() if table is None else table))]
+    lines = [header.replace(",", by), *(by.join(row) for row in (rows() if table is None else table))]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

@@ -20,7 +20,7 @@ def command() -> None:
     """Public data sets: list them, or get one from its origin or from a folder."""
 
 
-@command.command("list")
+@command.command("list", epilog="Example: edgewright data list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a set.")
 def list_sets(as_json: bool) -> None:
     """List the public sets with their task and licence."""
@@ -71,7 +71,7 @@ def _told(known: Documented) -> dict[str, object]:
     }
 
 
-@command.command("get")
+@command.command("get", epilog="Example: edgewright data get occupancy --from Downloads/occupancy")
 @click.argument("name")
 @click.option(
     "--from", "source", type=click.Path(path_type=Path), help="Folder or archive of a copy; nothing is fetched."

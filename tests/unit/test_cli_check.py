@@ -1,0 +1,106 @@
+"""`edgewright check`: what it says of data, and its exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from small_pipeline import rows, write_rows
+
+Capture = pytest.CaptureFixture[str]
+
+
+def people(path: Path) -> Path:
+    """Twelve people whose offsets say more about the label than the measurement does."""
+    generator = np.random.default_rng(5)
+    table = []
+    for person in range(12):
+        label = "on" if person % 2 else "off"
+        offset = generator.normal(size=2) * 5
+        for a, b in offset + generator.normal(size=(25, 2)) * 0.1:
+            table.append([f"{a:.4f}", f"{b:.4f}", label, f"p{person:02}"])
+    return write_rows(path, table, header="a,b,label,person")
+
+
+def test_a_random_split_of_people_flatters_and_the_price_is_measured(tmp_path: Path, capsys: Capture) -> None:
+    file = people(tmp_path / "people.csv")
+    assert run(["check", str(file), "--target", "label", "--group", "person"]) == 0
+    out = capsys.readouterr().out
+    assert "300 rows, 2 columns" in out
+    assert "12 groups" in out
+    assert "classes: off 150, on 150" in out
+    assert "leakage in a random split of the samples" in out
+    assert "how much a random split would flatter" in out
+    assert "split by group: a random split would promise what the device will not keep" in out
+
+
+def test_json_says_the_same(tmp_path: Path, capsys: Capture) -> None:
+    file = people(tmp_path / "people.csv")
+    assert run(["check", str(file), "--target", "label", "--group", "person", "--json"]) == 0
+    found: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    assert found["quality"]["groups"] == 12
+    assert found["task"] == "classification"
+    assert found["inflation"]["random"] > found["inflation"]["kept"] + 0.2
+    assert found["inflation"]["difference"]["low"] > 0
+
+
+def test_a_given_split_that_shares_people_is_a_no(tmp_path: Path, capsys: Capture) -> None:
+    file = people(tmp_path / "people.csv")
+    head, *lines = file.read_text().splitlines()
+    mixed = [f"{line},{'test' if number % 5 == 0 else 'train'}" for number, line in enumerate(lines)]
+    file.write_text("\n".join([f"{head},side", *mixed]) + "\n")
+    arguments = ["check", str(file), "--target", "label", "--group", "person", "--split", "side"]
+    assert run(arguments) == 1
+    out = capsys.readouterr().out
+    assert "leakage in the column 'side'" in out
+    assert "  x " in out
+    kept = [f"{line},{'test' if 'p11' in line or 'p10' in line else 'train'}" for line in lines]
+    file.write_text("\n".join([f"{head},side", *kept]) + "\n")
+    assert run(arguments) == 0
+
+
+def test_missing_values_constants_and_repeated_rows_are_found(tmp_path: Path, capsys: Capture) -> None:
+    table = [[a, "" if number % 3 == 0 else b, "7", label] for number, (a, b, label) in enumerate(rows())]
+    file = write_rows(tmp_path / "poor.csv", table + table[:30], header="a,b,flat,label")
+    run(["check", str(file), "--target", "label"])
+    out = capsys.readouterr().out
+    assert "  ! b: 50 values are missing (33.3 %)" in out
+    assert "  ! flat is 7 in every row" in out
+    assert "  ! 30 rows are copies of another row (20.0 %)" in out
+    assert "test rows are in training value for value" in out
+
+
+def test_without_a_target_leakage_is_not_looked_for(tmp_path: Path, capsys: Capture) -> None:
+    file = write_rows(tmp_path / "bare.csv", [row[:2] for row in rows()], header="a,b")
+    assert run(["check", str(file)]) == 0
+    assert "no target named: leakage was not looked for" in capsys.readouterr().out
+
+
+def test_numbers_as_target_are_a_regression(tmp_path: Path, capsys: Capture) -> None:
+    table = [[a, b, f"{float(a) + float(b):.4f}", f"p{number // 10}"] for number, (a, b, _) in enumerate(rows())]
+    file = write_rows(tmp_path / "numbers.csv", table, header="a,b,y,person")
+    assert run(["check", str(file), "--target", "y", "--group", "person"]) == 0
+    assert "R²" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--target", "labl"], "no column 'labl'. Known: a, b, label. Did you mean 'label'?"),
+        (["--target", "label", "--group", "who"], "no column 'who'"),
+        (["--target", "label", "--kind", "csvv"], "no kind of data 'csvv'"),
+        (["--target", "label", "--window", "500"], "at least 500"),
+        (["--target", "label", "--split", "a", "--session", "b"], "either --session or --split"),
+    ],
+)
+def test_wrong_names_are_one_line(tmp_path: Path, arguments: list[str], told: str, capsys: Capture) -> None:
+    file = write_rows(tmp_path / "rows.csv")
+    assert run(["check", str(file), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert told in err

@@ -1,0 +1,152 @@
+"""`edgewright predict`: values, files and streams in; sentences or JSON lines out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgewright.cli.main import run
+from small_pipeline import rows, run_small, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv"))
+    changes = ("training.epochs=30", "training.learning_rate=0.02", "compression.max_drop=0.2")
+    return run_small(toml, folder / "runs", *changes).folder
+
+
+@pytest.fixture
+def answers(capsys: Capture) -> Callable[..., list[dict[str, Any]]]:
+    def ask(*arguments: str) -> list[dict[str, Any]]:
+        assert run(["predict", *arguments]) == 0
+        out, err = capsys.readouterr()
+        assert err == ""
+        return [msgspec.json.decode(line) for line in out.splitlines()]
+
+    return ask
+
+
+def test_values_give_a_label_and_a_confidence(model: Path, capsys: Capture) -> None:
+    assert run(["predict", str(model), "--values", "2.5, 2.5"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("on, ")
+    assert out.endswith(" %\n")
+    assert run(["predict", str(model / "small.edge"), "--values", "-2.5,-2.5"]) == 0
+    assert capsys.readouterr().out.startswith("off, ")
+
+
+def test_json_holds_every_probability(model: Path, answers: Callable[..., Any]) -> None:
+    (answer,) = answers(str(model), "--values", "2.5,", "--json")
+    assert set(answer["probabilities"]) == {"off", "on"}
+    assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert answer["confidence"] == max(answer["probabilities"].values())
+    assert answer["unsure"] is False
+
+
+def test_a_file_is_answered_row_by_row_whatever_its_columns_order(
+    model: Path, tmp_path: Path, answers: Callable[..., Any]
+) -> None:
+    given = rows()[:20]
+    file = write_rows(tmp_path / "new.csv", given, header="a,b,label")
+    turned = write_rows(tmp_path / "turned.csv", [["text", b, a] for a, b, _ in given], header="note,b,a", by=";")
+    found = answers(str(model), "--csv", str(file), "--json")
+    assert [answer["place"] for answer in found] == [f"line {number}" for number in range(2, 22)]
+    assert found == answers(str(model), "--csv", str(turned), "--json")
+    right = [answer["label"] == row[2] for answer, row in zip(found, given, strict=True)]
+    assert sum(right) >= 17
+
+
+def test_a_stream_is_answered_as_it_comes(
+    model: Path, answers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments in (["-"], ["--csv", "-"]):
+        monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\n,\n-1,-2"))
+        found = answers(str(model), *arguments)
+        assert [answer["label"] for answer in (found[0], found[2])] == ["on", "off"]
+        assert len(found) == 3
+
+
+def test_engines_and_forms_agree(model: Path, answers: Callable[..., Any]) -> None:
+    said = {
+        (engine, form): answers(str(model), "--values", "0.3,0.4", "--engine", engine, "--form", form, "--json")[0]
+        for engine in ("numpy", "onnxruntime")
+        for form in ("float", "int8")
+    }
+    one = said["numpy", "float"]["confidence"]
+    assert said["onnxruntime", "float"]["confidence"] == pytest.approx(one, abs=1e-5)
+    for engine in ("numpy", "onnxruntime"):
+        assert said[engine, "int8"]["confidence"] == pytest.approx(one, abs=0.08)
+
+
+def test_an_unsure_answer_says_so(tmp_path: Path, capsys: Capture) -> None:
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
+    folder = run_small(toml, tmp_path / "runs", "device.confidence=1").folder
+    assert run(["predict", str(folder), "--values", "0,0"]) == 0
+    assert capsys.readouterr().out.endswith(" % (unsure)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "expected one of --csv FILE, --values 1,2,... or -, got none"),
+        (["--values", "1,2", "-"], "got - and --values"),
+        (["--values", "1"], "expected 2 values (a, b), got 1 - at --values"),
+        (["--values", "1,x"], "expected a number, got 'x' - at --values place 2, column b"),
+        (["--values", "1,inf"], "expected a finite number, got 'inf'"),
+        (["--values", "1,2", "--engine", "tpu"], "no engine 'tpu'. Known: numpy, onnxruntime"),
+        (["--values", "1,2", "--form", "int4"], "expected one of the forms float, int8, got 'int4'"),
+        (["--csv", "none.csv"], "got no such file - at none.csv"),
+    ],
+)
+def test_wrong_values_are_one_line(model: Path, arguments: list[str], told: str, capsys: Capture) -> None:
+    assert run(["predict", str(model), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert told in err
+
+
+def test_columns_that_are_not_there_are_named(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    file = write_rows(tmp_path / "other.csv", [["1", "2"]], header="a,c")
+    assert run(["predict", str(model), "--csv", str(file)]) == 2
+    assert "no b" in capsys.readouterr().err
+
+
+def altered(package: bytes, where: float) -> bytes:
+    at = int(len(package) * where)
+    return package[:at] + bytes([package[at] ^ 1]) + package[at + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda b: b[:2000], "cut short"),
+        (lambda b: b[:-1], "cut short"),
+        (lambda b: b + b"x", "cut short|other bytes"),
+        (lambda b: altered(b, 0.01), "other bytes|another kind"),
+        (lambda b: altered(b, 0.5), "other bytes"),
+        (lambda b: altered(b, 0.99), "other bytes|cut short"),
+        (lambda b: b"", "another kind"),
+        (lambda b: b"a,b\n1,2\n", "another kind"),
+    ],
+)
+def test_a_damaged_package_is_refused(
+    model: Path, tmp_path: Path, damage: Callable[[bytes], bytes], told: str, capsys: Capture
+) -> None:
+    import re
+
+    package = tmp_path / "damaged.edge"
+    package.write_bytes(damage((model / "small.edge").read_bytes()))
+    assert run(["predict", str(package), "--values", "1,2"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert re.search(told, err)
+    assert "damaged.edge" in err
