@@ -36,6 +36,7 @@ class Layer(Generic[L]):
         to_graph: (config, parameters as NumPy arrays, builder, value, shape in) -> value.
         formula: (config) -> how an output is computed, in plain text.
         activation: (config) -> the activation applied, 'linear' for none.
+        training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
     """
 
     config: type[L]
@@ -46,3 +47,4 @@ class Layer(Generic[L]):
     to_graph: Callable[[L, Parameters, Builder, str, Shape], str]
     formula: Callable[[L], str]
     activation: Callable[[L], str]
+    training: Callable[[L, Parameters, Any, Any], Any] | None = None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import jax
 import msgspec
 import numpy as np
 
@@ -130,6 +131,19 @@ class _Function:
 
     def __init__(self, layers: tuple[Layer[Any], ...], configs: tuple[LayerConfig, ...], every: bool) -> None:
         self.parts, self.every = tuple(zip(layers, configs, strict=True)), every
+
+    @property
+    def training(self) -> Callable[[list[Parameters], Any, Any], Any] | None:
+        """The network in a training step: (parameters, x, random key) -> outputs; None where it is no other."""
+        return self._training if any(layer.training for layer, _ in self.parts) else None
+
+    def _training(self, parameters: list[Parameters], x: Any, key: Any) -> Any:  # noqa: ANN401 - JAX arrays or tracers
+        for number, ((layer, config), own) in enumerate(zip(self.parts, parameters, strict=True)):
+            if layer.training is None:
+                x = layer.apply(config, own, x)
+            else:
+                x = layer.training(config, own, x, jax.random.fold_in(key, number))
+        return x
 
     def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
         values = []

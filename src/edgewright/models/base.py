@@ -45,6 +45,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         *,
         optimiser: str = "adam",
         learning_rate: float = 1e-3,
+        schedule: str = "auto",
+        warm_up: float = 0.15,
         epochs: int = 20,
         batch: int = 64,
         weight_decay: float = 0.0,
@@ -58,6 +60,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         self.layers = layers
         self.optimiser = optimiser
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.warm_up = warm_up
         self.epochs = epochs
         self.batch = batch
         self.weight_decay = weight_decay
@@ -112,6 +116,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             batch=self.batch,
             optimiser=self.optimiser,
             learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            warm_up=self.warm_up,
             weight_decay=self.weight_decay,
             patience=self.patience,
             label_smoothing=self.label_smoothing,

@@ -28,8 +28,8 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
     Args:
         layers: tables with a `kind`, a file of `models/nn`; the output layer is added.
         optimiser: a file of `training/optimisers`.
-        learning_rate, epochs, batch, weight_decay, patience, class_weights, label_smoothing, dropout, calibrate: as
-            the keys of `[training]`.
+        learning_rate, schedule, warm_up, epochs, batch, weight_decay, patience, class_weights, label_smoothing,
+            dropout, calibrate: as the keys of `[training]`.
         seed: of the initial weights, the order of the samples and dropout.
 
     Attributes:

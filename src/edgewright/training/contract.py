@@ -27,14 +27,17 @@ class Optimiser:
 
     Attributes:
         make: (learning rate, weight decay, steps in the whole training) -> optax transformation. All three may be
-            traced values: one compiled program serves every learning rate.
+            traced values: one compiled program serves every learning rate. With `takes_schedule` the learning rate
+            may be a function of the step instead.
         evaluation_params: (state, parameters) -> the parameters that answer.
         needs_learning_rate: whether `learning_rate` has a meaning.
+        takes_schedule: whether `make` takes a schedule of `schedules` in place of the learning rate.
     """
 
     make: Callable[[Any, Any, Any], optax.GradientTransformation]
     evaluation_params: Callable[[Tree, Tree], Tree] = same_parameters
     needs_learning_rate: bool = True
+    takes_schedule: bool = True
 
 
 class AugmentationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -34,6 +34,8 @@ class Settings:
     batch: int = 64
     optimiser: str = "adam"
     learning_rate: float = 1e-3
+    schedule: str = "auto"
+    warm_up: float = 0.15
     weight_decay: float = 0.0
     patience: int = 0
     label_smoothing: float = 0.0
@@ -106,7 +108,7 @@ def train(
         InputError: when the loss is no longer a number.
     """
     began, cpu_began = time.perf_counter(), time.process_time()
-    program = step_program(apply, settings.loss, settings.optimiser)
+    program = step_program(apply, settings.loss, settings.optimiser, settings.schedule)
     compiled_before = program.compile_seconds
     carry = program.start(parameters)
     history: list[EpochRecord] = []
@@ -181,14 +183,14 @@ def _epoch(
     augment: Augment | None,
 ) -> tuple[Tree, Tree, Floats]:
     steps = -(-len(samples.rows) // settings.batch)
-    rates = np.array(
-        [settings.learning_rate, settings.weight_decay, steps * settings.epochs, settings.label_smoothing], np.float32
-    )
+    number = int(np.random.default_rng([settings.seed, epoch, 2]).integers(1 << 24)) if program.varied else 0
+    whole = (settings.learning_rate, settings.weight_decay, steps * settings.epochs, settings.label_smoothing)
     carry = (carry[0], carry[1], np.zeros(4, np.float32))
-    first = epoch == 1
+    done = 0
     for batches, count in _chunks(samples, settings, epoch, augment):
-        carry = program(carry, rates, batches, count, first)
-        first = False
+        rates = np.array([*whole, settings.warm_up, number, done], np.float32)
+        carry = program(carry, rates, batches, count, epoch == 1 and done == 0)
+        done += count
     return carry
 
 

@@ -19,8 +19,11 @@ from jax import lax
 from numpy.typing import NDArray
 
 from edgewright.runtime.catalogue import find
+from edgewright.schema.errors import InputError
+from edgewright.training.backend import compiling
 from edgewright.training.contract import Optimiser, Tree
 from edgewright.training.losses import LOSSES
+from edgewright.training.schedules import SCHEDULES
 
 Floats = NDArray[np.float32]
 # (parameters, x of shape (n, ...)) -> outputs of shape (n, k). The object itself names the program: it must be the
@@ -28,6 +31,8 @@ Floats = NDArray[np.float32]
 Apply = Callable[[Tree, Any], Any]
 # One block size for predictions means one program; a few rows get a small one.
 BLOCK, FEW = 1024, 64
+# Numbers in `rates`.
+RATES = 7
 
 
 def optimiser_named(name: str) -> Optimiser:
@@ -47,14 +52,20 @@ class StepProgram:
         apply: the network.
         loss_name: a name of `LOSSES`.
         optimiser_name: a file of `optimisers`.
+        schedule_name: a name of `SCHEDULES`, or 'auto' for what the optimiser does by itself.
 
     Attributes:
         compile_seconds: spent on compiling, so far.
         shapes: of the batches it was compiled for.
     """
 
-    def __init__(self, apply: Apply, loss_name: str, optimiser_name: str) -> None:
+    def __init__(self, apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str) -> None:
         self.apply, self.loss, self.optimiser = apply, LOSSES[loss_name], optimiser_named(optimiser_name)
+        self.schedule = SCHEDULES[schedule_name] if schedule_name != "auto" else None
+        if self.schedule is not None and not self.optimiser.takes_schedule:
+            raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
+        # A network with dropout is another function in training; it is told the number of the step.
+        self.varied = getattr(apply, "training", None)
         self.compile_seconds = 0.0
         self.shapes: set[tuple[int, ...]] = set()
         self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
@@ -68,9 +79,15 @@ class StepProgram:
         """
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(parameters))
         if shapes not in self._states:
-            self._states[shapes] = jax.eval_shape(lambda p: self.optimiser.make(0.0, 0.0, 1.0).init(p), parameters)
+            self._states[shapes] = jax.eval_shape(lambda p: self._transformation(np.ones(RATES)).init(p), parameters)
         state = jax.tree.map(lambda kind: np.zeros(kind.shape, kind.dtype), self._states[shapes])
         return jax.tree.map(lambda a: np.array(a, np.float32), parameters), state, np.zeros(4, np.float32)
+
+    def _transformation(self, rates: Any) -> optax.GradientTransformation:  # noqa: ANN401 - an array or a tracer
+        learning_rate, weight_decay, steps, _, warm_up, *_ = rates
+        if self.schedule is not None:
+            learning_rate = self.schedule(learning_rate, steps, warm_up)
+        return self.optimiser.make(learning_rate, weight_decay, steps)
 
     def __call__(
         self,
@@ -84,7 +101,8 @@ class StepProgram:
 
         Args:
             carry: what `start` or the last call gave; its memory is used again.
-            rates: learning rate, weight decay, steps of the whole training, label smoothing.
+            rates: learning rate, weight decay, steps of the whole training, label smoothing, share of the steps that
+                warm up, a number from the seed (below 2^24, exact in float32), steps before this call.
             batches: x of shape (capacity, batch, ...), targets and weights of shape (capacity, batch).
             steps: at most `capacity`.
             first: whether the optimiser starts now.
@@ -95,7 +113,8 @@ class StepProgram:
         if batches[0].shape not in self.shapes:
             # No step at all: compiles, and gives back what it was given.
             began = time.perf_counter()
-            carry = self._jitted(*carry, rates, *batches, np.int32(0), np.bool_(False))
+            with compiling():
+                carry = self._jitted(*carry, rates, *batches, np.int32(0), np.bool_(False))
             self.compile_seconds += time.perf_counter() - began
             self.shapes.add(batches[0].shape)
         result: tuple[Tree, Tree, Any] = self._jitted(*carry, rates, *batches, np.int32(steps), np.bool_(first))
@@ -113,12 +132,18 @@ class StepProgram:
         steps: Tree,
         first: Tree,
     ) -> tuple[Tree, Tree, Tree]:
-        learning_rate, weight_decay, all_steps, smoothing = rates
-        transformation = self.optimiser.make(learning_rate, weight_decay, all_steps)
+        smoothing, number, before = rates[3], rates[5], rates[6]
+        transformation = self._transformation(rates)
         state = lax.cond(first, lambda: transformation.init(parameters), lambda: state)
 
-        def batch_loss(p: Tree, inputs: Any, targets: Any, weights: Any) -> tuple[Any, Any]:  # noqa: ANN401
-            losses, right = self.loss(jnp, self.apply(p, inputs), targets, smoothing)
+        def outputs(p: Tree, inputs: Any, index: Any) -> Any:  # noqa: ANN401
+            if self.varied is None:
+                return self.apply(p, inputs)
+            key = jax.random.fold_in(jax.random.key(number.astype(jnp.uint32)), before.astype(jnp.uint32) + index)
+            return self.varied(p, inputs, key)
+
+        def batch_loss(p: Tree, inputs: Any, targets: Any, weights: Any, index: Any) -> tuple[Any, Any]:  # noqa: ANN401
+            losses, right = self.loss(jnp, outputs(p, inputs, index), targets, smoothing)
             real = weights > 0
             sums = jnp.stack([jnp.sum(losses * weights), jnp.sum(weights), jnp.sum(right & real), jnp.sum(real)])
             return sums[0] / jnp.maximum(sums[1], 1e-12), sums
@@ -126,7 +151,7 @@ class StepProgram:
         def step(index: Any, carry: tuple[Tree, Tree, Any]) -> tuple[Tree, Tree, Any]:  # noqa: ANN401
             p, s, t = carry
             inputs, targets, weights = (lax.dynamic_index_in_dim(a, index, 0, keepdims=False) for a in (x, y, w))
-            gradients, sums = jax.grad(batch_loss, has_aux=True)(p, inputs, targets, weights)
+            gradients, sums = jax.grad(batch_loss, has_aux=True)(p, inputs, targets, weights, index)
             updates, s = transformation.update(gradients, s, p)
             return optax.apply_updates(p, updates), s, t + sums
 
@@ -135,14 +160,22 @@ class StepProgram:
 
 
 @lru_cache(maxsize=256)
-def step_program(apply: Apply, loss_name: str, optimiser_name: str) -> StepProgram:
-    """The program of a network, loss and optimiser, made once a process."""
-    return StepProgram(apply, loss_name, optimiser_name)
+def step_program(apply: Apply, loss_name: str, optimiser_name: str, schedule_name: str = "auto") -> StepProgram:
+    """The program of a network, loss, optimiser and schedule, made once a process."""
+    return StepProgram(apply, loss_name, optimiser_name, schedule_name)
+
+
+class _Forward:
+    """The compiled forward pass of a network, and the shapes it was compiled for."""
+
+    def __init__(self, apply: Apply) -> None:
+        self.jitted: Callable[[Tree, Floats], Any] = jax.jit(apply)
+        self.shapes: set[tuple[int, ...]] = set()
 
 
 @lru_cache(maxsize=256)
-def _forward(apply: Apply) -> Callable[[Tree, Floats], Any]:
-    return jax.jit(apply)
+def _forward(apply: Apply) -> _Forward:
+    return _Forward(apply)
 
 
 def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN401 - whatever the network gives
@@ -157,4 +190,11 @@ def forward(apply: Apply, parameters: Tree, inputs: Floats) -> Any:  # noqa: ANN
     size = FEW if count <= FEW else BLOCK
     if count < size:
         inputs = np.concatenate([inputs, np.zeros((size - count, *inputs.shape[1:]), np.float32)])
-    return jax.tree.map(lambda a: np.array(a[:count]), jax.tree.map(np.asarray, _forward(apply)(parameters, inputs)))
+    run = _forward(apply)
+    if inputs.shape in run.shapes:
+        values = run.jitted(parameters, inputs)
+    else:
+        with compiling():
+            values = run.jitted(parameters, inputs)
+        run.shapes.add(inputs.shape)
+    return jax.tree.map(lambda a: np.array(np.asarray(a)[:count]), values)

@@ -11,10 +11,13 @@ from edgewright.training.contract import Optimiser
 
 
 def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTransformation:  # noqa: ANN401
-    """The learning rate falls along half a cosine over `steps`: a small network gains most from its last, small steps.
+    """A learning rate falls along half a cosine over `steps`; a schedule is taken as it is.
 
-    Written here because `optax.cosine_decay_schedule` refuses a traced number of steps.
+    A small network gains most from its last, small steps. Written here because `optax.cosine_decay_schedule` refuses
+    a traced number of steps.
     """
+    if callable(learning_rate):
+        return optax.adamw(learning_rate, weight_decay=weight_decay)
 
     def schedule(count: Any) -> Any:  # noqa: ANN401
         done = jnp.minimum(count / steps, 1.0)

@@ -21,4 +21,4 @@ def make(learning_rate: Any, weight_decay: Any, steps: Any) -> optax.GradientTra
     return contrib.prodigy(schedule, weight_decay=weight_decay)
 
 
-OPTIMISER = Optimiser(make=make, needs_learning_rate=False)
+OPTIMISER = Optimiser(make=make, needs_learning_rate=False, takes_schedule=False)

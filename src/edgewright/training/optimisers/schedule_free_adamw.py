@@ -35,4 +35,4 @@ def evaluation_params(state: Tree, parameters: Tree) -> Tree:
     return jax.tree.map(lambda y, z: (y - (1.0 - B1) * z) / B1, parameters, state.z)
 
 
-OPTIMISER = Optimiser(make=make, evaluation_params=evaluation_params)
+OPTIMISER = Optimiser(make=make, evaluation_params=evaluation_params, takes_schedule=False)
