@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +190,20 @@ def test_the_environment_is_the_users_first(monkeypatch: pytest.MonkeyPatch, tmp
     assert os.environ["XLA_FLAGS"] == "--xla_cpu_multi_thread_eigen=true"
     assert os.environ["JAX_PLATFORMS"] == "cuda"
     assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(tmp_path / "edgewright" / "jax")
+
+
+def test_a_damaged_cache_is_no_trouble(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np; from edgewright.models.network import NetworkClassifier as N;"
+        "X=np.eye(70,dtype='f4'); m=N((),epochs=1).fit(X,np.arange(70)%3); print(m.predict_proba(X).sum())"
+    )
+    settings = {**os.environ, "XDG_CACHE_HOME": str(tmp_path)}
+    settings.pop("JAX_COMPILATION_CACHE_DIR", None)
+    command = [sys.executable, "-W", "error", "-c", code]
+    whole = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
+    entries = [p for p in (tmp_path / "edgewright" / "jax").iterdir() if p.name.endswith("-cache")]
+    assert len(entries) >= 2
+    for entry in entries:
+        entry.write_bytes(entry.read_bytes()[:100])
+    again = subprocess.run(command, check=True, capture_output=True, text=True, env=settings)
+    assert (again.stdout, again.stderr, whole.stderr) == (whole.stdout, "", "")
