@@ -47,13 +47,18 @@ class Material:
     sha256: str
 
 
-def prepare(config: PipelineConfig, data: str | None) -> Material:
+def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = None) -> Material:
     """Reads, cuts and splits.
+
+    Args:
+        config: of the pipeline.
+        data: path that overrides the one in `[data]`.
+        dataset: recordings that were read already; then nothing is read.
 
     Raises:
         InputError: whatever is wrong with the data, with its place.
     """
-    read = measured(lambda: _read(config, data))
+    read = measured(lambda: _read(config, data, dataset))
     dataset, samples, task = read.value
     if task == "classification" and len(np.unique(samples.y)) < 2:
         raise InputError(
@@ -85,8 +90,8 @@ def prepare(config: PipelineConfig, data: str | None) -> Material:
     return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, sha256(samples))
 
 
-def _read(config: PipelineConfig, data: str | None) -> tuple[DataSet, Samples, str]:
-    dataset = load_data(config.data, seed=config.seed, path=data)
+def _read(config: PipelineConfig, data: str | None, dataset: DataSet | None) -> tuple[DataSet, Samples, str]:
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data)
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task
