@@ -1,0 +1,1 @@
+"""Activities of people a network has never seen: cross-validation over 16 people, then one look at five others."""

@@ -1,0 +1,117 @@
+"""Leaving people out: every fold goes the product's own way, from raw windows to int8 ONNX in ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from benchmarks.hapt.answers import Answers, Text
+from edgewright.data.load import load_data
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import learn
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.parts import parts
+from edgewright.pipeline.variants import asked, make_forms
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import DataSet
+
+Changes = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Answers to the windows of the people left out, by form ('float', 'int8')."""
+
+    left_out: tuple[str, ...]
+    forms: dict[str, Answers]
+
+
+def others(data: str, config: PipelineConfig) -> DataSet:
+    """The recordings of everybody but the people who evaluate: those are dropped before a window is cut."""
+    dataset = load_data(config.data, seed=config.seed, path=data)
+    held = set(config.split.test_groups)
+    kept = tuple(r for r in dataset.recordings if r.groups is not None and not held.intersection(r.groups.tolist()))
+    return msgspec.structs.replace(dataset, recordings=kept)
+
+
+def people_of(dataset: DataSet) -> list[str]:
+    """Names of the people, in the order of their numbers."""
+    names = {str(name) for r in dataset.recordings if r.groups is not None for name in np.unique(r.groups)}
+    return sorted(names, key=int)
+
+
+def one_fold(data: str, changes: Changes, left_out: tuple[str, ...], seed: int) -> Fold:
+    """Trains on the other people and answers for those left out.
+
+    Args:
+        data: folder of the set.
+        changes: of the shipped pipeline, as with `--set`.
+        left_out: people who are answered for.
+        seed: of the run.
+    """
+    config = read_config("hapt", changes)
+    dataset = others(data, config)
+    config = msgspec.structs.replace(
+        config, seed=seed, split=msgspec.structs.replace(config.split, test_groups=left_out)
+    )
+    job = Job(config, Listener())
+    material = prepare(config, None, dataset)
+    stages = parts(config.stages, "hapt.toml")
+    flow = fit_stages(
+        material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
+    )
+    model = learn(job, material, flow)
+    graph = graph_of([*flow.steps, ("model", model)], tuple(material.samples.X.shape[1:]), config.name)
+    test = material.sides.test
+    truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
+    labels = np.asarray(graph.labels)
+    forms = {}
+    for form in make_forms(config, graph, material):
+        answer: Text = labels[np.argmax(asked(form.model)(material.samples.X[test]), axis=1)]
+        forms[form.name] = Answers(truth, answer, people)
+    return Fold(left_out, forms)
+
+
+def cross_validate(
+    data: str,
+    *,
+    changes: Changes = (),
+    seed: int,
+    every: int = 1,
+    only: int | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> dict[str, Answers]:
+    """Answers to the windows of everybody, each given by a network that has not seen the person.
+
+    Args:
+        data: folder of the set.
+        changes: of the shipped pipeline, as with `--set`.
+        seed: of the runs.
+        every: people left out at a time.
+        only: number of folds that are run, all when None.
+        told: hears a line a fold.
+    """
+    people = people_of(others(data, read_config("hapt", changes)))
+    order = np.random.default_rng(seed).permutation(people) if every > 1 else np.asarray(people)
+    groups = [tuple(str(name) for name in order[i : i + every]) for i in range(0, len(order), every)][:only]
+    made: list[Fold] = []
+    for left_out in groups:
+        fold = one_fold(data, changes, left_out, seed)
+        made.append(fold)
+        answers = fold.forms["int8"]
+        told(
+            f"person {', '.join(fold.left_out)}: {np.mean(answers.truth == answers.answer):.3f} of {len(answers.truth)}"
+        )
+    return {
+        name: Answers(
+            *(np.concatenate([getattr(f.forms[name], part) for f in made]) for part in ("truth", "answer", "people"))
+        )
+        for name in made[0].forms
+    }
