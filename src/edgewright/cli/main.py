@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from edgewright.cli.interrupt import MESSAGE, heard
 from edgewright.schema.errors import (
     BAD_INPUT,
     INTERRUPTED,
@@ -42,6 +43,10 @@ class _ReaderLeftError(Exception):
     """The reader of a pipe went away; no OSError, which click would answer with exit code 1."""
 
 
+class _InterruptedError(Exception):
+    """Ctrl-C; no KeyboardInterrupt, for which click would print an empty line."""
+
+
 class Commands(click.Group):
     """Commands are the modules of `cli/commands`, imported when they are named; each offers `COMMAND`."""
 
@@ -50,11 +55,14 @@ class Commands(click.Group):
 
         Raises:
             _ReaderLeftError: nobody reads what it prints any more.
+            _InterruptedError: Ctrl-C.
         """
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
             raise _ReaderLeftError from None
+        except KeyboardInterrupt:
+            raise _InterruptedError from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names of the files in the folder."""
@@ -92,16 +100,17 @@ def main() -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Runs a command and gives its exit code: 0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C."""
     try:
-        result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
+        with heard():
+            result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)
         code = result if isinstance(result, int) else 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except EdgewrightError as error:
         return _say(str(error), error.exit_code)
-    except click.exceptions.Abort:
-        return _say("interrupted; nothing half-written was left", INTERRUPTED)
-    except KeyboardInterrupt:
-        return _say("interrupted; nothing half-written was left", INTERRUPTED)
+    except (_InterruptedError, KeyboardInterrupt, click.exceptions.Abort):
+        if sys.stderr is not None and sys.stderr.isatty():
+            click.echo(err=True)  # below the ^C that the terminal shows
+        return _say(MESSAGE, INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return BAD_INPUT

@@ -13,10 +13,14 @@ import click
 import msgspec
 from rich.console import Console
 
+from edgewright.cli.interrupt import answer, loading
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.parts import model_of
 from edgewright.pipeline.run import run_pipeline
+from edgewright.runtime.engines import choose
 from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.trace import Insight
 from edgewright.trace.progress import progress
 from edgewright.trace.terminal import TerminalTrace
 
@@ -33,12 +37,40 @@ class Terminal(Console):
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
 
 
-class Shown(TerminalTrace, Listener):
+class Quiet(Listener):
+    """A run that prints nothing but can be ended with Ctrl-C."""
+
+    def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
+        """Work that may take a while, unless Ctrl-C was pressed."""
+        answer()
+        return super().doing(label, total)
+
+    def cancelled(self) -> bool:
+        """Nobody cancels but with Ctrl-C, which is an exception."""
+        answer()
+        return False
+
+    def insight(self, record: Insight) -> None:
+        """The last moment at which the run folder does not stand yet."""
+        answer()
+
+
+class Shown(TerminalTrace, Quiet):
     """A run on the terminal: its trace, and a bar for work that takes over a second."""
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """A bar on a terminal, nothing elsewhere."""
+        answer()
         return progress(self.console, label, total)
+
+    def cancelled(self) -> bool:
+        """Nobody cancels but with Ctrl-C, which is an exception."""
+        return Quiet.cancelled(self)
+
+    def insight(self, record: Insight) -> None:
+        """The key insight, unless Ctrl-C was pressed."""
+        answer()
+        super().insight(record)
 
 
 def run_and_show(
@@ -50,7 +82,10 @@ def run_and_show(
         CheckFailedError: the run is whole, but a check said no.
     """
     config = read_config(pipeline, changes)
-    listener = Listener() if as_json else Shown(Terminal())
+    with loading():
+        model_of(config)
+        choose(None)
+    listener = Quiet() if as_json else Shown(Terminal())
     command = "edgewright " + " ".join([pipeline if pipeline == "demo" else f"run {pipeline}", *_told(data, changes)])
     result = run_pipeline(config, data=data, out=out, force=force, listener=listener, command=command)
     if as_json:
