@@ -90,8 +90,9 @@ def test_configuration_is_frozen_strict_and_documented(room: str, kind: str) -> 
     assert issubclass(config, StageConfig)
     assert config.__struct_config__.frozen
     assert config.__struct_config__.forbid_unknown_fields
+    described = "\n".join(base.__doc__ or "" for base in config.__mro__)
     for field in msgspec.structs.fields(config):
-        assert f"{field.name}:" in (config.__doc__ or ""), f"{kind}: {field.name} is not described"
+        assert f"{field.name}:" in described, f"{kind}: {field.name} is not described"
     assert stage.formula
     assert "shape_" in stage.state
     assert dataclasses.is_dataclass(stage)

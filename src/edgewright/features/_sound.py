@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Annotated, Any, ClassVar, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.features import _dft, _mel
 from edgewright.graph.formula import Value, log, matmul, reshape, take, transpose
-from edgewright.graph.stage import Context
+from edgewright.graph.stage import Context, StageConfig
 from edgewright.graph.transformer import CHUNK_VALUES, SampleTransformer, require, require_rate
 from edgewright.schema.errors import InputError
 
@@ -113,27 +114,30 @@ class MelTransformer(SampleTransformer):
         return [f"{row} frame {j}" for row in rows for j in range(self.frames)] if self.flatten else rows
 
 
-class MelConfig(Protocol):
-    """What the two configurations have in common."""
+class MelConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What stages of sound have in common.
 
-    @property
-    def mels(self) -> int: ...
-    @property
-    def frame(self) -> float: ...
-    @property
-    def hop(self) -> float: ...
-    @property
-    def fft(self) -> int | None: ...
-    @property
-    def low(self) -> float: ...
-    @property
-    def high(self) -> float | None: ...
-    @property
-    def scale(self) -> str: ...
-    @property
-    def floor(self) -> float: ...
-    @property
-    def flatten(self) -> bool: ...
+    Attributes:
+        mels: bands.
+        frame: seconds in a frame.
+        hop: seconds from frame to frame.
+        fft: samples of the transform, the frame padded with zeros; the frame itself when left out.
+        low: Hz where the first band begins.
+        high: Hz where the last band ends; half the rate when left out.
+        scale: 'htk' or 'slaney' definition of mel.
+        floor: share of the mean training power of a band that is added before the logarithm.
+        flatten: one row of features instead of a window of frames.
+    """
+
+    mels: Annotated[int, msgspec.Meta(ge=1)] = 40
+    frame: Annotated[float, msgspec.Meta(gt=0.0)] = 0.025
+    hop: Annotated[float, msgspec.Meta(gt=0.0)] = 0.010
+    fft: Annotated[int, msgspec.Meta(ge=2)] | None = None
+    low: Annotated[float, msgspec.Meta(ge=0.0)] = 20.0
+    high: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+    scale: Literal["htk", "slaney"] = "htk"
+    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-5
+    flatten: bool = False
 
 
 def mel_settings(config: MelConfig, context: Context, kind: str) -> dict[str, Any]:

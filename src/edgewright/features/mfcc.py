@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 import numpy as np
 
 from edgewright.features._mel import dct_matrix
-from edgewright.features._sound import MelTransformer, mel_settings
+from edgewright.features._sound import MelConfig, MelTransformer, mel_settings
 from edgewright.graph.formula import Value, log, matmul
-from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.stage import Context, Stage
 from edgewright.schema.errors import InputError
 
 
-class MfccConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Cosine transform of the log mel bands, frame by frame.
+class MfccConfig(MelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cosine transform of the log mel bands, frame by frame; `flatten` gives (coefficients x frames) features.
 
     Attributes:
         coefficients: kept, from the lowest.
-        mels: bands.
-        frame: seconds in a frame.
-        hop: seconds from frame to frame.
-        fft: samples of the transform, the frame padded with zeros; the frame itself when left out.
-        low: Hz where the first band begins.
-        high: Hz where the last band ends; half the rate when left out.
-        scale: 'htk' or 'slaney' definition of mel.
-        floor: share of the mean training power of a band that is added before the logarithm.
-        flatten: one row of features instead of a window (coefficients, frames).
     """
 
     coefficients: Annotated[int, msgspec.Meta(ge=1)] = 13
-    mels: Annotated[int, msgspec.Meta(ge=1)] = 40
-    frame: Annotated[float, msgspec.Meta(gt=0.0)] = 0.025
-    hop: Annotated[float, msgspec.Meta(gt=0.0)] = 0.010
-    fft: Annotated[int, msgspec.Meta(ge=2)] | None = None
-    low: Annotated[float, msgspec.Meta(ge=0.0)] = 20.0
-    high: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
-    scale: Literal["htk", "slaney"] = "htk"
-    floor: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] = 1e-5
-    flatten: bool = False
 
 
 class Mfcc(MelTransformer):
