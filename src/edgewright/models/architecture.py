@@ -9,11 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import msgspec
 import numpy as np
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.graph.tables import convert_table
 from edgewright.models.nn.dense import DenseConfig
 from edgewright.runtime.catalogue import find
 from edgewright.schema.errors import InputError
@@ -119,10 +119,7 @@ def _layer(table: dict[str, Any], number: int) -> tuple[str, LayerConfig, Layer[
         raise InputError("a key 'kind'", ", ".join(table) or "an empty table", where)
     kind = str(table.pop("kind"))
     layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer", where)
-    try:
-        config: LayerConfig = msgspec.convert(table, layer.config)
-    except msgspec.ValidationError as error:
-        raise InputError(f"a valid layer of kind {kind!r}", str(error), where) from error
+    config: LayerConfig = convert_table(table, layer.config, f"{where} ({kind})")
     return kind, config, layer
 
 
