@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgewright.data.samples import cut
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Floats, Recording, Samples
+from edgewright.schema.errors import InputError
 
 _SHARE = 0.05
 
@@ -29,7 +30,7 @@ def disturbances(
 
     Yields:
         (what was done, disturbed samples, their targets): the gain 5 % up and down, two axes of each sensor swapped,
-        and for windows split by group the sampling rate 5 % up and down.
+        and for windows split by group the sampling rate 5 % up and down, where windows still fit.
     """
     X, y = samples.X[rows], samples.y[rows]
     for sign in (1, -1):
@@ -46,11 +47,14 @@ def disturbances(
         stretched = [
             _stretch(recording, 1 + sign * _SHARE) for recording in dataset.recordings if _in(recording, groups)
         ]
-        changed = cut(msgspec.structs.replace(dataset, recordings=tuple(stretched)), window)
-        if changed.groups is None:
+        try:
+            changed = cut(msgspec.structs.replace(dataset, recordings=tuple(stretched)), window)
+        except InputError:
+            # A recording as long as one window holds none at a lower rate: there is nothing to measure.
             continue
-        kept = np.isin(changed.groups, sorted(groups))
-        yield f"sampling rate {sign * 5:+d} %", changed.X[kept], changed.y[kept]
+        kept = np.isin(changed.groups, sorted(groups)) if changed.groups is not None else np.zeros(0, np.bool_)
+        if kept.any():
+            yield f"sampling rate {sign * 5:+d} %", changed.X[kept], changed.y[kept]
 
 
 def axis_pairs(columns: Sequence[Column]) -> list[tuple[int, int]]:
