@@ -1,0 +1,207 @@
+"""The installed command as a process: pipes that close, Ctrl-C, disks that are full."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from small_pipeline import names, rows, run_small, write_rows, write_toml
+from support import left_out
+
+COMMAND = str(Path(sys.executable).with_name("edgewright"))
+PATIENCE = 120
+
+
+# What a child needs set before the command takes its place. Not a function run in the fork: JAX has threads here.
+CTRL_C = "signal.signal(signal.SIGINT, signal.SIG_DFL)"  # a test run in the background ignores it
+FILES = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+
+
+def prepared(setting: str, *arguments: str) -> list[str]:
+    """The command, started with a setting."""
+    start = f"import os, resource, signal, sys; {setting}; os.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-c", start, COMMAND, *arguments]
+
+
+def ask(*arguments: str, setting: str = "pass") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(prepared(setting, *arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A file system of a few bytes, where this machine lets us make one."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if not mount or not umount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+        # Nothing that could be installed; files that may not grow stand in for it, see the test above.
+        pytest.skip("left out: a file system of our own needs the right to mount")
+    try:
+        yield place
+    finally:
+        subprocess.run([str(umount), str(place)], check=True)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    return run_small(write_toml(folder / "small.toml", write_rows(folder / "rows.csv")), folder / "runs").folder
+
+
+def test_predict_answers_in_words_json_and_exit_codes(model: Path) -> None:
+    said = ask("predict", str(model), "--values", "1,2")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.endswith(" %\n")
+    said = ask("predict", str(model), "--values", "1,2", "--json")
+    assert set(json.loads(said.stdout)) == {"label", "confidence", "unsure", "probabilities"}
+    said = ask("predict", str(model), "--values", "1,abc")
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr == "edgewright: expected a number, got 'abc' - at --values place 2, column b\n"
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly(model: Path, tmp_path: Path) -> None:
+    many = write_rows(tmp_path / "many.csv", rows(count=20_000))
+    process = subprocess.Popen(
+        [COMMAND, "predict", str(model), "--csv", str(many), "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert b'"label"' in process.stdout.readline()
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(PATIENCE) == 74
+
+
+def test_a_run_whose_reader_leaves_is_quiet_and_leaves_nothing(small: Path, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [COMMAND, "run", str(small), "--out", str(tmp_path / "runs")], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(PATIENCE) == 74
+    assert names(tmp_path / "runs") == []
+
+
+def test_no_output_at_all_is_no_error(model: Path) -> None:
+    script = f'exec "{COMMAND}" predict "{model}" --values 1,2 >&-'
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_output_to_a_full_device(model: Path) -> None:
+    if not Path("/dev/full").exists():
+        left_out("/dev/full")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [COMMAND, "predict", str(model), "--values", "1,2"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 74
+    assert done.stderr.count("\n") == 1
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [200, 3000, 12_000])
+def test_a_file_that_may_not_grow_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path, size: int) -> None:
+    (tmp_path / "runs").mkdir()
+    done = ask("run", str(small), "--out", str(tmp_path / "runs"), setting=FILES.format(size))
+    assert done.returncode == 74, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+    assert "File too large" in done.stderr
+    assert names(tmp_path / "runs") == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["8k", "24k", "40k"])
+def test_a_full_disk_ends_the_run_and_leaves_nothing(small: Path, tmp_path: Path, size: str) -> None:
+    with small_disk(tmp_path / "disk", size) as disk:
+        done = ask("run", str(small), "--out", str(disk))
+        assert done.returncode == 74, done.stderr
+        assert done.stderr.count("\n") == 1
+        assert "No space left on device" in done.stderr
+        assert names(disk) == []
+
+
+@pytest.mark.slow
+def test_a_full_disk_spares_the_run_that_stands(small: Path, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "80k") as disk:
+        assert run(["run", str(small), "--out", str(disk)]) == 0
+        before = {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()}
+        assert run(["run", str(small), "--out", str(disk), "--force"]) == 74
+        assert {path: path.read_bytes() for path in disk.rglob("*") if path.is_file()} == before
+        assert names(disk) == ["small"]
+
+
+def in_training(process: subprocess.Popen[bytes]) -> None:
+    """Reads what the run prints until its first epoch stands."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.split()[:1] == [b"1"]:
+            return
+    pytest.fail(f"no epoch was printed; exit code {process.wait()}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.0, 0.3])
+def test_ctrl_c_while_training_leaves_nothing(small: Path, tmp_path: Path, wait: float) -> None:
+    out = tmp_path / "runs"
+    process = subprocess.Popen(
+        prepared(CTRL_C, "run", str(small), "--out", str(out), "--set", "training.epochs=100000"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    in_training(process)
+    assert len(names(out)) == 1
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert err == b"edgewright: interrupted; nothing half-written was left\n"
+    assert names(out) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wait", [0.5, 1.0, 1.5])
+def test_ctrl_c_while_libraries_load_leaves_nothing(small: Path, tmp_path: Path, wait: float) -> None:
+    out = tmp_path / "runs"
+    process = subprocess.Popen(
+        prepared(CTRL_C, "run", str(small), "--out", str(out), "--set", "training.epochs=100000"),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130
+    assert err == b"edgewright: interrupted; nothing half-written was left\n"
+    assert not out.exists() or names(out) == []
+
+
+def test_ctrl_c_ends_predict_that_waits_for_rows(model: Path) -> None:
+    process = subprocess.Popen(
+        prepared(CTRL_C, "predict", str(model), "-"),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"a,b\n1,2\n")
+    process.stdin.flush()
+    assert b'"label"' in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, b"edgewright: interrupted; nothing half-written was left\n")
