@@ -29,6 +29,7 @@ from edgewright.schema.trace import (
 )
 from edgewright.trace.insight import key_insight, verdict
 from edgewright.trace.observations import observe
+from edgewright.training.metrics import wilson
 
 NAMES = (
     "temperature", "humidity", "pressure", "light", "noise", "acceleration_x", "acceleration_y", "acceleration_z",
@@ -131,9 +132,12 @@ def evaluation() -> EvaluationRecord:
         macro_f1=Interval(value=0.874, low=0.833, high=0.907, method="bootstrap by group"),
         majority=0.412, calibration_error=0.021, labels=LABELS,
         confusion=((560, 4, 61), (12, 790, 22), (98, 44, 409)),
-        classes=(ClassRow(label="running", precision=0.836, recall=0.896, f1=0.865, support=625),
-                 ClassRow(label="sitting", precision=0.943, recall=0.959, f1=0.951, support=824),
-                 ClassRow(label="walking", precision=0.831, recall=0.742, f1=0.784, support=551)),
+        classes=(ClassRow(label="running", precision=0.836, recall=0.896, f1=0.865, support=625,
+                          recall_interval=wilson(560, 625)),
+                 ClassRow(label="sitting", precision=0.943, recall=0.959, f1=0.951, support=824,
+                          recall_interval=wilson(790, 824)),
+                 ClassRow(label="walking", precision=0.831, recall=0.742, f1=0.784, support=551,
+                          recall_interval=wilson(409, 551))),
         groups=tuple(GroupRow(group=f"person {21 + i}", accuracy=0.83 + 0.02 * i, samples=400) for i in range(5)),
         mistakes=tuple(Mistake(row=812 + 131 * i, group=f"person {21 + i}", truth="walking", answer="running",
                                confidence=0.97 - 0.02 * i) for i in range(6)),

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.trace import words
-from edgewright.trace.intervals import wilson
 
 
 @pytest.mark.parametrize(
@@ -54,11 +53,3 @@ def test_words(got: str, expected: str) -> None:
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_any_number_is_short(value: float) -> None:
     assert 0 < len(words.number(value)) <= 10
-
-
-def test_wilson_holds_the_share_and_known_values() -> None:
-    low, high = wilson(8, 10)
-    assert low == pytest.approx(0.4902, abs=1e-4)
-    assert high == pytest.approx(0.9433, abs=1e-4)
-    assert wilson(0, 0) == (0.0, 1.0)
-    assert wilson(10, 10)[1] == pytest.approx(1.0)

@@ -59,8 +59,17 @@ def evaluate_classes(
         confusion=tuple(tuple(int(n) for n in row) for row in matrix),
         labels=tuple(names),
         classes=tuple(
-            ClassRow(label=n, precision=float(p), recall=float(r), f1=float(f), support=int(s))
-            for n, p, r, f, s in zip(names, precision, recall, f1, matrix.sum(axis=1), strict=True)
+            ClassRow(
+                label=n,
+                precision=float(p),
+                recall=float(r),
+                f1=float(f),
+                support=int(s),
+                recall_interval=metrics.wilson(int(hit), int(s)),
+            )
+            for n, p, r, f, s, hit in zip(
+                names, precision, recall, f1, matrix.sum(axis=1), np.diag(matrix), strict=True
+            )
         ),
         groups=_by_group(groups, right),
         mistakes=_mistakes(true, answer, confidence, names, groups, rows),

@@ -19,13 +19,14 @@ TRACE_VERSION = 1
 
 
 class ClassRow(Part, frozen=True, kw_only=True):
-    """One class of the evaluation."""
+    """One class of the evaluation; the interval is that of the recall, of independent samples."""
 
     label: str
     precision: float
     recall: float
     f1: float
     support: int
+    recall_interval: Interval | None = None
 
 
 class GroupRow(Part, frozen=True, kw_only=True):

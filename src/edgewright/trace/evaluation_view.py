@@ -6,7 +6,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from edgewright.schema.trace import EvaluationRecord, Interval
-from edgewright.trace.intervals import wilson
 from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, note, table
 from edgewright.trace.words import fraction, number, percent, plural, shorten
 
@@ -102,8 +101,9 @@ def _frequent(evaluation: EvaluationRecord, labels: tuple[str, ...]) -> list[Ren
 def _classes(evaluation: EvaluationRecord, page: Page) -> RenderableType:
     made = table(["class", "precision", "recall (95 %)", "F1", "samples"], (1, 2, 3, 4))
     for row in evaluation.classes:
-        low, high = wilson(row.recall * row.support, row.support)
-        recall = f"{fraction(row.recall)} ({fraction(low)} to {fraction(high)})" if row.support else "-"
+        recall = fraction(row.recall) if row.support else "-"
+        if row.support and row.recall_interval is not None:
+            recall = interval_text(row.recall_interval)
         figures = (fraction(row.precision), recall, fraction(row.f1))
         add(made, shorten(row.label, page.width // 3, page.ellipsis), *figures, f"{row.support:,}")
     return made
