@@ -144,9 +144,12 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig) ->
     for rows in recordings:
         for start, end in _stretches(rows, by_label=window.within == "label"):
             longest = max(longest, end - start)
-            windows, starts = cut_windows(rows.values[start:end], window.samples, step)
+            values = rows.values[start:end]
+            if window.pad and len(values) < window.samples:
+                values = np.concatenate([values, np.zeros((window.samples - len(values), values.shape[1]), np.float32)])
+            windows, starts = cut_windows(values, window.samples, step)
             if len(starts):
-                y, kept = _labels(rows, start + starts, window)
+                y, kept = _labels(rows, start + starts, end, window)
                 if kept.any():
                     whole = bool(kept.all())
                     found.append((rows, windows if whole else windows[kept], start + starts[kept], y[kept]))
@@ -154,7 +157,7 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig) ->
     if not found:
         raise InputError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
-            dataset.name, "Use shorter windows, or window.within = 'recording'",
+            dataset.name, "Use shorter windows, window.within = 'recording', or window.pad = true",
         )  # fmt: skip
     # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
     X = np.empty((total, len(dataset.columns), window.samples), dtype=np.float32)
@@ -193,14 +196,14 @@ def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairs if rows.labelled[a]] if by_label else pairs
 
 
-def _labels(rows: _Rows, first: NDArray[np.int64], window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
-    """Label of each window that begins at `first`, and which windows have one.
+def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
+    """Label of each window that begins at `first` and lies before row `end`, and which windows have one.
 
     A window without a majority of labelled rows is left out; classes with equally many rows: the first by name.
     """
     if window.within == "label" and not rows.amounts:
         return rows.y[first], np.ones(len(first), dtype=np.bool_)
-    inside = first[:, None] + np.arange(window.samples)
+    inside = first[:, None] + np.arange(min(window.samples, end - int(first[0])))
     kept = rows.labelled[inside].mean(axis=1) >= 0.5
     if rows.amounts:
         y = np.where(rows.labelled[inside], rows.y[inside], 0.0).sum(axis=1) / np.maximum(

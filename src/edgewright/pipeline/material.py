@@ -84,7 +84,7 @@ def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = 
         columns=samples.columns,
         cost=read.cost,
         settings=dict(config.data),
-        notes=(_told(sides),),
+        notes=(_told(sides), *_left_out(config, dataset, samples)),
     )
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
     return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, sha256(samples))
@@ -112,6 +112,26 @@ def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Fl
     given = np.asarray(samples.X[sides.train], np.float32)
     windows, origin = augmented(config.training.augment, given, config.seed)
     return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
+
+
+def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tuple[str, ...]:
+    """How many labelled recordings (or sessions) gave no window: a reader would believe they were learned from."""
+    if config.window is None:
+        return ()
+    names: set[str] = set()
+    for recording in dataset.recordings:
+        if recording.target is None or not len(recording.values):
+            continue
+        if recording.sessions is None:
+            names.add(recording.name)
+        else:
+            starts = np.concatenate([[True], recording.sessions[1:] != recording.sessions[:-1]])
+            names.update(str(name) for name in recording.sessions[starts])
+    absent = len(names - {str(name) for name in np.unique(samples.sessions)})
+    if not absent:
+        return ()
+    short = f"{absent:,} of {len(names):,} recordings or sessions hold no window of {config.window.samples:,} samples"
+    return (f"{short} and are left out" + ("" if config.window.pad else "; window.pad = true would fill them up"),)
 
 
 def _told(sides: Split) -> str:

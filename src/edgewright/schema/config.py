@@ -22,11 +22,14 @@ class WindowConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
         samples: rows in a window.
         step: rows from the start of one window to the start of the next; half a window when left out.
         within: 'label' cuts inside stretches of one label, 'recording' gives a window the label most of its rows have.
+        pad: fill a stretch or recording that is shorter than a window up with zeros, as silence after a short sound; it
+            is left out otherwise.
     """
 
     samples: Positive
     step: Positive | None = None
     within: Literal["label", "recording"] = "label"
+    pad: bool = False
 
 
 class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
