@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgewright.runtime.load import load as load
     from edgewright.pipeline.pipeline import Pipeline as Pipeline
+    from edgewright.runtime.load import load as load
 
 _PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.runtime.load"}
 __all__ = ["Pipeline", "__version__", "load"]
@@ -23,3 +23,7 @@ def __getattr__(name: str) -> object:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'edgewright' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,69 @@
+"""What an import loads, and the public names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+import edgewright
+
+HEAVY = {"numpy", "msgspec", "click", "jax", "optax", "sklearn", "scipy", "onnx", "onnxruntime", "polars", "rich",
+         "pandas", "sktime", "cbor2"}  # fmt: skip
+DESK = HEAVY - {"numpy", "msgspec", "click", "onnxruntime"}
+
+
+def loaded(code: str) -> set[str]:
+    """Names of the modules after running `code` in a fresh interpreter."""
+    script = f"import sys, json\n{code}\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def tops(modules: set[str]) -> set[str]:
+    return {name.split(".")[0] for name in modules}
+
+
+def test_import_edgewright_loads_no_library_and_no_room() -> None:
+    modules = loaded("import edgewright; edgewright.__version__; dir(edgewright)")
+    assert not tops(modules) & HEAVY
+    assert {name for name in modules if name.startswith("edgewright")} == {"edgewright"}
+
+
+def test_the_public_names_are_these() -> None:
+    assert edgewright.__all__ == ["Pipeline", "__version__", "load"]
+    for name in edgewright.__all__:
+        assert getattr(edgewright, name) is not None
+    with pytest.raises(AttributeError, match="module 'edgewright' has no attribute 'Pipelin'"):
+        _ = edgewright.Pipelin
+
+
+def test_load_needs_the_base_install_only() -> None:
+    modules = loaded("from edgewright import load")
+    assert not tops(modules) & DESK
+    rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
+    assert rooms == {"runtime", "schema"}
+
+
+def test_the_whole_runtime_needs_the_base_install_only() -> None:
+    code = """
+import importlib, pkgutil, edgewright.runtime, edgewright.schema
+for package in (edgewright.runtime, edgewright.schema):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        importlib.import_module(module.name)
+"""
+    modules = loaded(code)
+    assert not tops(modules) & (DESK | {"onnxruntime"})
+    assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {"runtime", "schema"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["predict", "--help"]])
+def test_help_loads_no_desk_library(arguments: list[str]) -> None:
+    modules = loaded(f"from edgewright.cli.main import run; assert run({arguments!r}) == 0")
+    assert not tops(modules) & (DESK | {"onnxruntime", "numpy"})
+
+
+def test_names_of_the_public_api_are_told_to_tools() -> None:
+    assert set(dir(edgewright)) >= set(edgewright.__all__)
