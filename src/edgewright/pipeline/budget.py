@@ -17,7 +17,8 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
 from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, StageRecord
+from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
+from edgewright.trace.words import percent
 
 # The instruction set of this machine, as profiles name it.
 _HERE = {"x86_64": "x86-64", "aarch64": "armv8-a"}.get(platform.machine(), platform.machine())
@@ -86,8 +87,9 @@ def package_card(
     compression: CompressionRecord,
     spent: Cost,
     package: Path,
+    names: tuple[str, ...],
 ) -> StageRecord:
-    """The card of compression and package."""
+    """The card of compression and package; `names` of the features that go on to the card of the prediction."""
     first, last = compression.variants[0], compression.variants[-1]
     size = package.stat().st_size if package.exists() else 0
     told = f"{first.weight_bytes:,} bytes of weights become {last.weight_bytes:,}"
@@ -100,7 +102,7 @@ def package_card(
         shape_out=(1, max(1, len(forms[0].graph.labels))),
         why=f"Float32 weights become int8, and everything a device needs goes into one file: {told}{packed}.",
         dtype="int8" if last.name == "int8" else "float32",
-        names_after=tuple(column.name for column in material.samples.columns),
+        names_after=names,
         settings={"method": config.compression.method, "max_drop": config.compression.max_drop},
         seconds=spent.seconds,
         cpu_seconds=spent.cpu_seconds,
@@ -108,38 +110,36 @@ def package_card(
     )
 
 
-def prediction_card(
-    config: PipelineConfig, material: Material, features: tuple[int, ...], package: Path, row: int
-) -> StageRecord:
+def prediction_card(config: PipelineConfig, material: Material, traced: PredictionRecord, package: Path) -> StageRecord:
     """The card of one prediction: answered by the package itself where there is one.
 
     Args:
         config: of the run.
         material: its samples.
-        features: shape of one sample as the network takes it.
+        traced: the sample that is answered, with what the network receives of it.
         package: the package file; nothing is answered when it was refused.
-        row: the sample that is answered.
     """
-    sample = material.samples.X[row : row + 1]
+    shape_in = (1, *traced.feature_shape)
     if not package.exists():
         return StageRecord(
             name=config.cards.prediction,
             kind="predict",
-            shape_in=(1, *features),
+            shape_in=shape_in,
             shape_out=(1, 1),
             why="No package, no prediction: see the verdict.",
         )
     predictor = Predictor(package)
+    sample = material.samples.X[traced.row : traced.row + 1]
     done = measured(lambda: predictor.predict(sample))
     return StageRecord(
         name=config.cards.prediction,
         kind="predict",
-        shape_in=(1, *features),
+        shape_in=shape_in,
         shape_out=(1, 1),
         why=f"{answer_text(done.value)}, answered by the package's {predictor.form} form through "
         f"{predictor.engine.name} with no network.",
-        names_after=(_named(done.value),),
-        sample_before=(tuple(number(v) for v in (sample if sample.ndim == 2 else sample[:, 0])[0, :20]),),
+        names_after=(_named(done.value, predictor.manifest.labels[-1] if predictor.manifest.labels else ""),),
+        sample_before=(tuple(number(v) for v in traced.features[: traced.feature_shape[-1]][:20]),),
         sample_after=((number(_value(done.value)),),),
         seconds=done.cost.seconds,
         cpu_seconds=done.cost.cpu_seconds,
@@ -151,7 +151,7 @@ def answer_text(answers: Answers) -> str:
     """'walking, 85 % confidence' or '12.5'."""
     if answers.predictions is not None:
         return f"{float(answers.predictions[0]):.6g}"
-    return f"{answers.labels[0]}, {100 * float(answers.confidence[0]):.0f} % confidence"
+    return f"{answers.labels[0]}, {percent(float(answers.confidence[0]))} confidence"
 
 
 def _value(answers: Answers) -> float:
@@ -163,7 +163,7 @@ def _value(answers: Answers) -> float:
     return float(answers.confidence[0])
 
 
-def _named(answers: Answers) -> str:
+def _named(answers: Answers, second: str) -> str:
     if answers.predictions is not None:
         return "prediction"
-    return "probability" if answers.probabilities.shape[1] == 2 else "confidence"
+    return f"of {second}" if answers.probabilities.shape[1] == 2 else "confidence"

@@ -52,7 +52,8 @@ def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: P
         refused = f"{', '.join(over)} beyond the budget of {device.profile}"
     job.listener.compression(compression)
     if config.cards.package:
-        job.card(package_card(config, material, forms, compression, packed.cost, path))
+        names = judged.predictions[0].feature_names
+        job.card(package_card(config, material, forms, compression, packed.cost, path, names))
     job.listener.device(device)
     if refused:
         path.unlink(missing_ok=True)

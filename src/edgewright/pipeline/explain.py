@@ -55,6 +55,8 @@ def explain(
         confidence=confidence,
         truth=str(truth),
         right=right,
+        raw_shape=tuple(int(n) for n in samples.X.shape[1:]),
+        feature_shape=tuple(int(n) for n in np.shape(features)[1:]),
     )
 
 

@@ -88,8 +88,7 @@ def run_pipeline(
         graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name)
         deployed = deploy(job, material, judged, graph, folder)
         if config.cards.prediction:
-            row = judged.predictions[0].row
-            job.card(prediction_card(config, material, flow.context.shape, deployed.package, row))
+            job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
         for record in judged.predictions:
             job.listener.prediction(record)
         trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started)

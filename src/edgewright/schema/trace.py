@@ -91,6 +91,7 @@ class PredictionRecord(Part, frozen=True, kw_only=True):
         input_names: of the values in `raw` (of a window: the first channel, once); `feature_names` of `features`.
         raw: as the sensors gave it, the first 64 values; None where missing. Of a window the first channel.
         features: as the network takes it, the first 64 values.
+        raw_shape, feature_shape: of the whole sample, (columns,) or (channels, samples); empty where not recorded.
     """
 
     row: int
@@ -104,6 +105,8 @@ class PredictionRecord(Part, frozen=True, kw_only=True):
     confidence: float
     truth: str = ""
     right: bool | None = None
+    raw_shape: tuple[int, ...] = ()
+    feature_shape: tuple[int, ...] = ()
 
 
 class VariantRecord(Part, frozen=True, kw_only=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,9 +12,9 @@ from rich.text import Text
 from edgewright.schema.trace import LayerTrace, PredictionRecord
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, Page
 from edgewright.trace.plot import spark
-from edgewright.trace.words import fraction, number, percent, shorten
+from edgewright.trace.words import fraction, number, percent, shape_text, shorten
 
-SHOWN, CLASSES, LABEL = 4, 4, 24
+SHOWN, WINDOW_SHOWN, CLASSES, LABEL = 4, 6, 4, 24
 SQUASHING = ("softmax", "sigmoid")
 
 
@@ -29,29 +32,34 @@ def prediction_card(record: PredictionRecord, page: Page) -> RenderableType:
     if not record.layers and record.probabilities:
         grid.add_row(Text("output", style=QUIET), _probabilities(record))
     grid.add_row(Text("answer", style=QUIET), _answer(record))
-    return page.card(f"Prediction of row {record.row:,}", [grid])
+    kind = "window" if len(record.raw_shape) > 1 else "row"
+    return page.card(f"Prediction of {kind} {record.row:,}", [grid])
 
 
 def _input(record: PredictionRecord, page: Page) -> RenderableType:
     """The raw readings by name, and what the network receives of them."""
-    pairs = [f"{name} {number(value)}" for name, value in zip(record.input_names, record.raw, strict=False)]
-    raw = pairs or [number(value) for value in record.raw]
     lines = []
-    if raw:
-        lines.append(_first(raw, len(raw)))
+    if record.raw:
+        lines.append(_values(record.raw, record.input_names, record.raw_shape))
     if record.features:
-        named = zip(record.feature_names, record.features, strict=False)
-        features = [f"{name} {number(value)}" for name, value in named] or [number(v) for v in record.features]
-        shown = SHOWN if record.feature_names else 6
-        text = f"{len(features):,} features to the network: {_first(features, len(features), shown)}"
-        lines.append(text if raw else _first(features, len(features), shown))
+        received = _values(record.features, record.feature_names, record.feature_shape)
+        count = shape_text(record.feature_shape or (len(record.features),))
+        lines.append(f"{count} features to the network: {received}" if record.raw else received)
     return Text("\n".join(lines) or "not recorded")
 
 
-def _first(values: list[str], total: int, shown: int = SHOWN) -> str:
-    """The first values, and how many more there are."""
+def _values(values: Sequence[float | None], names: Sequence[str], shape: Sequence[int]) -> str:
+    """The first values by name, and how many more there are; of a window the first ones of its first channel."""
+    total = math.prod(shape) if shape else len(values)
+    if len(shape) > 1:
+        first = ", ".join(number(value) for value in values[:WINDOW_SHOWN])
+        return f"{names[0] if names else 'channel 1'}: {first}, ... ({shape_text(shape)} values)"
+    said = [f"{name} {number(value)}" for name, value in zip(names, values, strict=False)] or [
+        number(value) for value in values
+    ]
+    shown = SHOWN if names else WINDOW_SHOWN
     more = f" and {total - shown:,} more" if total > shown else ""
-    return ", ".join(values[:shown]) + more
+    return ", ".join(said[:shown]) + more
 
 
 def _hidden(layer: LayerTrace, page: Page) -> RenderableType:

@@ -61,8 +61,8 @@ def _dropped(stage: StageRecord, page: Page) -> str:
 
 def _samples(stage: StageRecord, names_before: Sequence[str], page: Page) -> RenderableType | None:
     """Three samples before and after, side by side where there is room."""
-    before = _sample_table("before", stage.sample_before, names_before, len(stage.shape_in), page)
-    after = _sample_table("after", stage.sample_after, stage.names_after, len(stage.shape_out), page)
+    before = _sample_table("before", stage.sample_before, names_before, stage.shape_in, page)
+    after = _sample_table("after", stage.sample_after, stage.names_after, stage.shape_out, page)
     present = [t for t in (before, after) if t is not None]
     if not present:
         return None
@@ -83,20 +83,22 @@ def _side_by_side(page: Page) -> bool:
 
 
 def _sample_table(
-    title: str, rows: Sequence[Sequence[float | None]], names: Sequence[str], axes: int, page: Page
+    title: str, rows: Sequence[Sequence[float | None]], names: Sequence[str], shape: Sequence[int], page: Page
 ) -> Table | None:
-    """The first values of up to three samples under the names of their columns."""
+    """The first values of up to three samples under the names of their columns; of windows their first channel."""
     if not rows or not rows[0]:
         return None
-    total = len(rows[0])
+    recorded, windows = len(rows[0]), len(shape) >= 3
+    # The record holds the first values only: how many there are is said by the shape.
+    total = max(recorded, shape[-1] if shape else 0)
     room = (page.inner - 3) // 2 if _side_by_side(page) else page.inner
-    more_width = 5
+    if windows:
+        title = f"{title}: {_middle(names[0], page) if names else 'channel 1'}"
+    more_width = 5 + max(0, len(title) - 6)
     fit = max(1, (room - 7 - more_width) // (CELL + 1))
-    shown = total if total <= fit else fit
-    known = len(names) == total and axes < 3
+    shown = total if total <= fit else min(fit, recorded)
+    known = not windows and len(names) >= shown
     heads = [_middle(name, page) for name in names[:shown]] if known else [""] * shown
-    if axes >= 3:
-        title = f"{title}: channel 1"
     extra = [f"+{total - shown:,}"] if total > shown else []
     made = table([title, *heads, *extra], range(1, shown + 2), gap=1)
     for row in rows[:ROWS]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+# From here on a reading is written with an exponent: below, ten characters hold it, sign and commas included.
+_EXPONENT = 9_999_999.5
 _COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -21,15 +23,15 @@ def flow_text(shape_in: Sequence[int], shape_out: Sequence[int]) -> str:
 
 
 def number(value: float | None) -> str:
-    """A reading with four significant digits; 'missing' for None and NaN."""
+    """A reading with four significant digits, whole up to millions (101,325 Pa); 'missing' for None and NaN."""
     if value is None or math.isnan(value):
         return "missing"
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
     size = abs(value)
-    if value == int(value) and size < 100_000:
-        return f"{int(value):,}"
-    if size >= 100_000 or size < 0.0005:
+    if size < _EXPONENT and (value == int(value) or size >= 100_000):
+        return f"{value:,.0f}" if value else "0"
+    if size >= _EXPONENT or size < 0.0005:
         return f"{value:.2e}"
     digits = max(0, 3 - math.floor(math.log10(size)))
     return f"{value:,.{min(digits, 4)}f}"

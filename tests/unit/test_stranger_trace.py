@@ -1,0 +1,70 @@
+"""What a reader of the trace is told about shapes, names and numbers is so."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console, RenderableType
+
+from edgewright.schema.trace import PredictionRecord, StageRecord
+from edgewright.trace.page import page_of
+from edgewright.trace.prediction_view import prediction_card
+from edgewright.trace.stage_view import stage_card
+
+
+def _text(made: RenderableType, width: int = 80) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    with console.capture() as held:
+        console.print(made, markup=False, highlight=False, emoji=False)
+    return held.get()
+
+
+PAGE = page_of(Console(file=io.StringIO(), width=80))
+
+
+def test_names_and_number_of_columns_that_are_not_shown() -> None:
+    names = tuple(f"w{i}" for i in range(500))
+    stage = StageRecord(
+        name="Scale", kind="scale", shape_in=(600, 500), shape_out=(600, 500), why="", names_after=names,
+        sample_before=((1.5,) * 20,), sample_after=((2.5,) * 20,),
+    )  # fmt: skip
+    text = _text(stage_card(stage, 1, names, PAGE))
+    assert text.count("+495") == 2
+    assert text.count("w4") == 2
+
+
+def test_a_window_shows_the_name_of_its_first_channel_and_all_its_samples() -> None:
+    stage = StageRecord(
+        name="Filter", kind="filter", shape_in=(50, 3, 100), shape_out=(50, 3, 100), why="",
+        names_after=("ax", "ay", "az"), sample_after=((1.5,) * 20,),
+    )  # fmt: skip
+    text = _text(stage_card(stage, 1, (), PAGE))
+    assert "after: ax" in text
+    assert "+95" in text
+
+
+def _prediction(**changed: object) -> PredictionRecord:
+    fields: dict[str, object] = {
+        "row": 4, "input_names": (), "raw": (), "features": (), "layers": (), "probabilities": (("a", 1.0),),
+        "answer": "a", "confidence": 1.0, **changed,
+    }  # fmt: skip
+    return PredictionRecord(**fields)  # type: ignore[arg-type]
+
+
+def test_all_inputs_of_a_wide_row_are_counted() -> None:
+    names = tuple(f"w{i}" for i in range(64))
+    record = _prediction(input_names=names, raw=(0.5,) * 64, raw_shape=(500,))
+    assert "and 496 more" in _text(prediction_card(record, PAGE))
+
+
+def test_a_window_is_no_row_of_features() -> None:
+    record = _prediction(
+        input_names=("ax",), raw=(0.5,) * 64, raw_shape=(3, 100),
+        feature_names=("ax", "ay", "az"), features=(0.25,) * 64, feature_shape=(3, 50),
+    )  # fmt: skip
+    text = " ".join(_text(prediction_card(record, PAGE)).split())
+    assert "Prediction of window 4" in text
+    assert "ax: 0.5000, 0.5000" in text
+    assert "(3 x 100 values)" in text
+    assert "3 x 50 features to the network" in text
+    assert "3 features" not in text
