@@ -102,7 +102,7 @@ def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -
     """
     kinds, configs, shapes = [], [], [tuple(int(n) for n in shape)]
     for number, table in enumerate(tables, start=1):
-        kind, config, layer = _layer(dict(table), number)
+        kind, config, layer = read_layer(table, number)
         kinds.append(kind)
         configs.append(config)
         shapes.append(layer.out_shape(config, shapes[-1]))
@@ -113,13 +113,19 @@ def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -
     return Architecture(kinds=tuple(kinds), configs=tuple(configs), shapes=tuple(shapes))
 
 
-def _layer(table: dict[str, Any], number: int) -> tuple[str, LayerConfig, Layer[Any]]:
+def read_layer(table: dict[str, Any], number: int) -> tuple[str, LayerConfig, Layer[Any]]:
+    """Kind, configuration and definition of the layer a table describes; `number`, from 1, is for messages.
+
+    Raises:
+        InputError: no kind, an unknown kind or key, or a wrong value.
+    """
     where = f"model.layers {number}"
-    if "kind" not in table:
-        raise InputError("a key 'kind'", ", ".join(table) or "an empty table", where)
-    kind = str(table.pop("kind"))
+    rest = dict(table)
+    if "kind" not in rest:
+        raise InputError("a key 'kind'", ", ".join(rest) or "an empty table", where)
+    kind = str(rest.pop("kind"))
     layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer", where)
-    config: LayerConfig = convert_table(table, layer.config, f"{where} ({kind})")
+    config: LayerConfig = convert_table(rest, layer.config, f"{where} ({kind})")
     return kind, config, layer
 
 

@@ -18,6 +18,7 @@ from edgewright.pipeline.learning import Judged, judge, learn, training_record
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
+from edgewright.pipeline.names import check_names
 from edgewright.pipeline.parts import parts
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.scaling import scale
@@ -71,6 +72,7 @@ def run_pipeline(
     job = Job(config, listener or Listener())
     stages = parts(config.stages, f"{config.name}.toml")
     with new_run_folder(Path(out), config.name, force=force) as place:
+        check_names(config)
         folder = place.work
         job.listener.start(config.name, config.title, config.device.profile)
         with job.listener.doing("Reading data"):
