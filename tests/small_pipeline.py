@@ -58,8 +58,8 @@ def write_toml(path: Path, data: Path, more: str = "") -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder, hidden files too."""
-    return sorted(path.name for path in folder.iterdir())
+    """What lies in a folder, hidden files too; nothing where there is none."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
 
 
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:

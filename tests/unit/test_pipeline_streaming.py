@@ -68,7 +68,7 @@ def test_the_lesson_streams_to_the_same_weights(
     lesson: Callable[[str], Lesson], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fitting, "KEEP_BYTES", 2**20)
-    config = read_config("scalability", ("scaling.rows=[500]", "scaling.epochs=1"))
+    config = read_config("scalability", ("scaling.rows=[500]", "scaling.epochs=1", "training.epochs=3"))
     streamed = run_pipeline(config, out=tmp_path)
     kept = lesson("scalability")
     name = "pipeline/model.fitted_.parameters.0.weights.npy"
