@@ -188,9 +188,9 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
     except EdgewrightError:
         raise
     except ValueError as error:
-        raise InputError(
-            f"samples the stage {part.name!r} can take", str(error).split("\n")[0], f"stage {part.name}"
-        ) from None
+        said = str(error).split("\n")[0]
+        do = "Add a stage before it that fills them: [[stages]] kind = 'impute'" if "contains NaN" in said else ""
+        raise InputError(f"samples the stage {part.name!r} can take", said, f"stage {part.name}", do) from None
     flow.contexts.append(flow.context)
     flow.steps.append((part.name, estimator))
     flow.context = next_context(flow.context, estimator, shape)

@@ -17,8 +17,10 @@ from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import build_model
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
+from edgewright.trace.words import plural
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Judged:
 def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - any model of the room
     """Trains the model; its card, table and record go to the listener."""
     config, sides = job.config, material.sides
+    _refuse_missing(flow)
     model = build_model(config, material.task)
     rows = flow.training_rows(sides.train)
     y = material.samples.y[sides.train]
@@ -60,6 +63,28 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     job.card(_card(job, material, flow, model, len(rows), done.cost))
     job.listener.layers(model.layer_records())
     return model
+
+
+def _refuse_missing(flow: Flow) -> None:
+    """A network cannot compute with a missing value, and a device would answer nonsense.
+
+    Raises:
+        InputError: naming the columns or channels with missing values.
+    """
+    if flow.pending:
+        # Made in pieces: a value that is missing there shows as a loss that is no number.
+        return
+    missing = np.isnan(flow.X).any(axis=tuple(axis for axis in range(flow.X.ndim) if axis != 1))
+    if not missing.any():
+        return
+    names = [name for name, bad in zip(flow.context.names, missing, strict=True) if bad]
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
+    raise InputError(
+        "samples without missing values",
+        f"{plural(int(np.isnan(flow.X).sum()), 'missing value')} in {shown}",
+        "model",
+        "Add a stage that fills them: [[stages]] kind = 'impute'",
+    )
 
 
 def training_record(model: Any) -> TrainingRecord:  # noqa: ANN401 - any model of the room
