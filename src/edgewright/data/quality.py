@@ -10,7 +10,7 @@ from edgewright.data.checks_time import clocks
 from edgewright.data.checks_units import units
 from edgewright.data.clock import rate_of, tidy_rate
 from edgewright.data.findings import Finding, Quality, worst_first
-from edgewright.data.targets import as_text, labelled, task_of
+from edgewright.data.targets import as_text, class_names, labelled, task_of
 from edgewright.schema.data import DataSet
 
 
@@ -33,7 +33,8 @@ def examine(dataset: DataSet) -> Quality:
         y = np.concatenate([as_text(t) for t in known]) if text else np.concatenate(known)
         if task_of(y) == "classification":
             names, counts = np.unique(as_text(y), return_counts=True)
-            classes = {str(n): int(c) for n, c in zip(names, counts, strict=True) if n}
+            count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+            classes = {name: count_of[name] for name in class_names(names)}
     groups = {str(g) for r in dataset.recordings if r.groups is not None for g in np.unique(r.groups)}
     rates = [rate for r in dataset.recordings if r.time is not None and (rate := rate_of(r.time)) is not None]
     return Quality(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.targets import class_names
 from edgewright.schema.data import Floats, Labels
 from edgewright.schema.trace import ClassRow, EvaluationRecord, GroupRow, Mistake
 from edgewright.training import metrics
@@ -25,7 +26,7 @@ def evaluate_classes(
     split_by: str,
     majority: float,
 ) -> EvaluationRecord:
-    """The evaluation of a classifier.
+    """The evaluation of a classifier; numbers as names of classes stand by size: 2 before 10.
 
     Args:
         truth: labels, shape (n,).
@@ -36,7 +37,9 @@ def evaluate_classes(
         split_by: what the split kept whole.
         majority: accuracy of always answering the commonest class of the training samples.
     """
-    names = [str(name) for name in classes]
+    names = list(class_names(np.asarray([str(name) for name in classes])))
+    places = [[str(name) for name in classes].index(name) for name in names]
+    probabilities = probabilities[:, places]
     numbers = {name: index for index, name in enumerate(names)}
     true = np.asarray([numbers[str(label)] for label in truth], np.int64)
     answer = np.argmax(probabilities, axis=1).astype(np.int64)
@@ -44,10 +47,12 @@ def evaluate_classes(
     right = true == answer
     matrix = metrics.confusion(true, answer, len(names))
     precision, recall, f1 = metrics.class_scores(matrix)
-    whole = np.arange(len(true))
-    by = groups if groups is not None and len(np.unique(groups)) > 1 else whole
+    grouped = groups is not None and len(np.unique(groups)) > 1
     macro = metrics.bootstrap_by_group(
-        by, lambda i: metrics.macro_f1(true[i], answer[i], len(names)), repeats=1000 if len(true) < 20_000 else 200
+        groups if groups is not None and grouped else np.arange(len(true)),
+        lambda i: metrics.macro_f1(true[i], answer[i], len(names)),
+        repeats=1000 if len(true) < 20_000 else 200,
+        method="bootstrap by group" if grouped else "bootstrap by sample",
     )
     return EvaluationRecord(
         samples=len(true),

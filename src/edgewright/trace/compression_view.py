@@ -8,7 +8,7 @@ from rich.text import Text
 from edgewright.schema.trace import CompressionRecord, VariantRecord
 from edgewright.trace.evaluation_view import interval_text
 from edgewright.trace.page import BAD, GOOD, QUIET, Page, add, note, table
-from edgewright.trace.words import bytes_text, fraction, microseconds_text, number, percent, points
+from edgewright.trace.words import bytes_text, fraction, microseconds_text, number, percent, plural, points
 
 BAD_CHANGE = -0.05
 
@@ -23,9 +23,10 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
     parts += [Text(""), _latency(record), Text("")]
     for variant in record.variants:
         if variant.flips_by_class:
-            by_class = ", ".join(f"{label} {count:,}" for label, count in variant.flips_by_class if count)
+            by_class = ", ".join(f"{count:,} of {label}" for label, count in variant.flips_by_class if count)
             if by_class:
-                parts.append(note(f"{variant.name} gives another class than float for: {by_class}"))
+                many = plural(variant.flips, "sample")
+                parts.append(note(f"{variant.name} gives another class than float for {many}: {by_class}"))
     parts += [Text(text) for text in record.notes]
     if record.robustness:
         parts += [Text(""), _robustness(record)]

@@ -52,7 +52,9 @@ def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
         f"calibration error {percent(evaluation.calibration_error, 1)}"
         if evaluation.calibration_error is not None
         else "",
-        f"{plural(evaluation.ties, 'tie') if evaluation.ties else 'no ties'} of the largest probability",
+        f"{plural(evaluation.ties, 'tie') if evaluation.ties else 'no ties'} of the largest probability"
+        if evaluation.labels
+        else "",
     )
     if beside:
         lines.append(Text(beside))
@@ -92,10 +94,10 @@ def _frequent(evaluation: EvaluationRecord, labels: tuple[str, ...]) -> list[Ren
     ]
     if not pairs:
         return [Text("no sample was confused with another class")]
-    made = table(["most frequent confusions", "answer", "samples"], (2,))
+    made = table(["truth", "answer", "samples"], (2,))
     for count, truth, answer in sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:CONFUSIONS]:
         add(made, truth, answer, f"{count:,}")
-    return [made]
+    return [note("the most frequent confusions"), made]
 
 
 def _classes(evaluation: EvaluationRecord, page: Page) -> RenderableType:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +14,8 @@ from edgewright.schema.trace import Interval
 Numbers = NDArray[np.int64]
 # Two-sided 95 % point of the normal distribution.
 Z95 = 1.959963984540054
+# From fewer groups it cannot be told how much groups differ.
+FEW_GROUPS = 4
 
 
 def confusion(truth: Numbers, answer: Numbers, classes: int) -> Numbers:
@@ -60,6 +63,7 @@ def bootstrap_by_group(
     *,
     repeats: int = 1000,
     seed: int = 0,
+    method: str = "bootstrap by group",
 ) -> Interval:
     """A figure with its 95 % percentile interval when whole groups (people, machines) are drawn anew.
 
@@ -68,6 +72,7 @@ def bootstrap_by_group(
         statistic: from indices of samples (repeated ones come repeatedly) to the figure.
         repeats: draws.
         seed: of the draws.
+        method: what to call it.
     """
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     order = np.argsort(inverse, kind="stable")
@@ -82,15 +87,23 @@ def bootstrap_by_group(
         drawn.append(statistic(order[np.arange(int(length.sum())) + shift]))
     low, high = np.quantile(drawn, [0.025, 0.975])
     value = statistic(np.arange(len(groups), dtype=np.int64))
-    return Interval(value=value, low=float(low), high=float(high), method="bootstrap by group")
+    return Interval(value=value, low=float(low), high=float(high), method=method)
 
 
 def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generic] | None) -> Interval:
-    """Accuracy with its interval: by group where at least two are known, else Wilson's."""
+    """Accuracy with its interval: by group where at least two are known, else Wilson's.
+
+    Few groups that happen to be alike give a bootstrap narrower than their samples allow even if every sample stood
+    for itself; the interval is never narrower than Wilson's, and its method says so where groups are too few.
+    """
     right = truth == answer
-    if groups is None or len(np.unique(groups)) < 2:
-        return wilson(int(right.sum()), len(right))
-    return bootstrap_by_group(groups, lambda indices: float(right[indices].mean()))
+    alone = wilson(int(right.sum()), len(right))
+    known = 0 if groups is None else len(np.unique(groups))
+    if groups is None or known < 2:
+        return msgspec.structs.replace(alone, method="wilson, within one group") if known else alone
+    few = f", too narrow: {known} groups" if known < FEW_GROUPS else ""
+    drawn = bootstrap_by_group(groups, lambda i: float(right[i].mean()), method=f"bootstrap by group{few}")
+    return msgspec.structs.replace(drawn, low=min(drawn.low, alone.low), high=max(drawn.high, alone.high))
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:

@@ -1,0 +1,46 @@
+"""What the evaluation says: classes in a reader's order, intervals that do not flatter, methods by their name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.pipeline.evaluate import evaluate_classes
+from edgewright.training.metrics import accuracy_interval, wilson
+
+ROWS = np.arange(12)
+
+
+def test_numbers_as_classes_stand_by_size() -> None:
+    classes = ["0", "1", "10", "2"]  # as the network has them: sorted as text
+    truth = np.array(["0", "1", "2", "10"] * 3)
+    probabilities = np.full((12, 4), 0.1, np.float32)
+    for row, label in enumerate(truth):
+        probabilities[row, classes.index(label)] = 0.7
+    probabilities[3] = [0.1, 0.1, 0.1, 0.7]  # a 10 taken for a 2
+    record = evaluate_classes(truth, probabilities, classes, None, ROWS, split_by="row", majority=0.25)
+    assert record.labels == ("0", "1", "2", "10")
+    assert record.confusion == ((3, 0, 0, 0), (0, 3, 0, 0), (0, 0, 3, 0), (0, 0, 1, 2))
+    assert [row.label for row in record.classes] == ["0", "1", "2", "10"]
+    assert (record.mistakes[0].truth, record.mistakes[0].answer, record.mistakes[0].row) == ("10", "2", 3)
+
+
+def test_the_method_of_an_interval_is_what_was_drawn() -> None:
+    truth = np.array(["a", "b"] * 6)
+    probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (12, 1))
+    for groups, method in ((None, "sample"), (np.full(12, "p"), "sample"), (np.repeat(["p", "q"], 6), "group")):
+        record = evaluate_classes(truth, probabilities, ["a", "b"], groups, ROWS, split_by="row", majority=0.5)
+        assert record.macro_f1 is not None
+        assert record.macro_f1.method == f"bootstrap by {method}"
+
+
+@pytest.mark.parametrize("right", [80, 100])
+def test_groups_that_are_alike_do_not_make_the_interval_narrower_than_samples_do(right: int) -> None:
+    answer = np.tile((np.arange(100) < right).astype(np.int64), 2)
+    interval = accuracy_interval(np.ones(200, np.int64), answer, np.repeat(["p", "q"], 100))
+    alone = wilson(2 * right, 200)
+    assert interval.value == alone.value
+    assert interval.low <= alone.low and interval.high >= alone.high
+    assert interval.method == "bootstrap by group, too narrow: 2 groups"
+    one = accuracy_interval(np.ones(200, np.int64), answer, np.full(200, "p"))
+    assert one.method == "wilson, within one group"
