@@ -59,7 +59,7 @@ def balance(dataset: DataSet) -> list[Finding]:
     severity: Severity = "warning" if rare else "note"
     least = int(counts.argmin())
     sentence = (
-        f"{len(names)} classes, the rarest is {str(names[least])!r} with {int(counts[least])} rows "
+        f"{len(names)} classes, the rarest is {str(names[least])!r} with {int(counts[least]):,} rows "
         f"({percent(shares[least])}); evenness {evenness:.2f} (1 is even)"
     )
     if rare:

@@ -77,7 +77,7 @@ def _sessions(samples: Samples, known: NDArray[np.int64], test: NDArray[np.int64
     if samples.rate is None and len(np.unique(samples.sessions)) == 1:
         return []  # a table without time is one session only because nothing else is known
     sentence = (
-        f"{len(both)} sessions are on both sides ({few([str(b) for b in both], 3)}): "
+        f"{len(both):,} session{'s are' if len(both) > 1 else ' is'} on both sides ({few([str(b) for b in both], 3)}): "
         f"{percent(share)} of the test samples"
     )
     numbers = {"sessions": float(len(both)), "share": share}

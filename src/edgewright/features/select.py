@@ -79,7 +79,7 @@ class Select(SampleTransformer):
         scores = np.asarray(self.scores_, np.float64)
         least = float(scores[np.asarray(self.kept_)].min())
         out = sorted(set(range(len(scores))) - {int(i) for i in self.kept_}, key=lambda i: -scores[i])
-        return tuple((names[i], f"score {scores[i]:.4g}, the least kept has {least:.4g}") for i in out)
+        return tuple((names[i], f"score {_score(scores[i])}, the least kept has {_score(least)}") for i in out)
 
     def formula(self, x: Value) -> Value:
         """The kept columns."""
@@ -120,13 +120,18 @@ def _build(config: SelectConfig, context: Context) -> Select:
     return Select(k=config.k, score=config.score, task=context.task, seed=context.seed, names=context.names)
 
 
+def _score(value: float) -> str:
+    """Three digits of a small score, all whole ones of a large one."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def _why(estimator: Select) -> str:
     names = tuple(estimator.names) or tuple(f"x{i}" for i in range(estimator.n_features_in_))
     best = int(np.argmax(np.asarray(estimator.scores_)))
     return (
         f"Fewer inputs make a smaller model that learns less by heart: {len(estimator.kept_)} of "
         f"{len(estimator.scores_)} columns are kept by {estimator.score.replace('_', ' ')} with the target, "
-        f"{names[best]} first ({estimator.scores_[best]:.3g})."
+        f"{names[best]} first ({_score(estimator.scores_[best])})."
     )
 
 

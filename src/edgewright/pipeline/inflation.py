@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_va
 
 from edgewright.schema.data import Samples
 from edgewright.schema.trace import Interval
+from edgewright.trace.words import plural
 from edgewright.training.metrics import bootstrap_by_group
 
 _MOST = 10_000
@@ -76,7 +77,7 @@ def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
         kept=_score(y, honest, classify),
         difference=difference,
         samples=len(y),
-        model=f"{_TREES} extremely randomised trees on {X.shape[1]} plain features",
+        model=f"{_TREES} extremely randomised trees on {plural(X.shape[1], 'plain feature')}",
     )
 
 

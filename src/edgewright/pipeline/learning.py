@@ -16,6 +16,7 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import build_model
+from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
@@ -131,8 +132,8 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         shape_in=(seen, *flow.context.shape),
         shape_out=(seen, 1 if answer.shape[1] == 2 else int(answer.shape[1])),
         why=f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "
-        f"{len(sides.validation):,} stop it and calibrate its confidence; {len(sides.test):,} others evaluate it.",
-        names_after=tuple(str(c) for c in getattr(model, "classes_", ())),
+        f"{_validation_told(job.config, len(sides.validation), classify)}{len(sides.test):,} others evaluate it.",
+        names_after=tuple(str(c) for c in getattr(model, "classes_", (material.dataset.target_name or "prediction",))),
         sample_before=sample_rows(one),
         sample_after=sample_rows(answer),
         fitted_on=fitted,
@@ -142,3 +143,13 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
         cpu_seconds=cost.cpu_seconds,
         peak_bytes=cost.peak_bytes,
     )
+
+
+def _validation_told(config: PipelineConfig, count: int, classify: bool) -> str:
+    """What the validation samples do: they stop training only with patience, and calibrate only a classifier."""
+    if not count:
+        return ""
+    uses = ["stop it" if config.training.patience else "watch it"]
+    if classify and config.training.calibrate:
+        uses.append("calibrate its confidence")
+    return f"{count:,} {' and '.join(uses)}; "

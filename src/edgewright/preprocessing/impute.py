@@ -98,9 +98,13 @@ def _why(estimator: Impute) -> str:
     filled = int(np.sum(estimator.filled_))
     columns = int(np.count_nonzero(estimator.filled_))
     source = f"{estimator.value:g}" if estimator.strategy == "constant" else f"the {estimator.strategy} of its column"
+    if not filled:
+        return (
+            f"A network cannot compute with a missing value: the training samples miss none, later ones get {source}."
+        )
     return (
-        f"A network cannot compute with a missing value: {filled:,} missing training values in {columns} columns are "
-        f"replaced by {source}."
+        f"A network cannot compute with a missing value: {filled:,} missing training "
+        f"value{'s are' if filled > 1 else ' is'} replaced by {source}, in {columns} column{'s' * (columns > 1)}."
     )
 
 

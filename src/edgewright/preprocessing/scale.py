@@ -122,6 +122,10 @@ def _build(config: ScaleConfig, context: Context) -> Scale:
     return Scale(method=config.method, clip=limits, names=context.names)
 
 
+# Spreads within this ratio count alike already.
+_ALIKE = 1.5
+
+
 def _why(estimator: Scale) -> str:
     what = {
         "minmax": "0 to 1",
@@ -130,6 +134,11 @@ def _why(estimator: Scale) -> str:
     }[estimator.method]
     factors = np.asarray(estimator.factor_, np.float64)
     spans = 1.0 / factors[factors > 0] if factors.any() else np.zeros(1)
+    if spans.max() < _ALIKE * spans.min():
+        return (
+            f"Training is quickest on numbers near 1: columns of about equal spread ({spans.min():.3g} to "
+            f"{spans.max():.3g}) are each brought to {what}, by the training samples only."
+        )
     return (
         f"Columns of spread {spans.min():.3g} to {spans.max():.3g} would not count alike: each is brought to {what}, "
         f"by the training samples only."

@@ -131,5 +131,5 @@ def _notes(profile: Profile, rows: list[BudgetRow], measured: float | None, int8
     ]
     if measured is None:
         figure = profile.macs_int8 if int8 else profile.macs_float
-        notes.append(f"{figure.value:g} cycles a multiply-accumulate ({figure.source})")
+        notes.append(f"{figure.value:g} cycle{'s' * (figure.value != 1)} a multiply-accumulate ({figure.source})")
     return tuple(notes)

@@ -73,11 +73,12 @@ def command(
 
 def _lines(found: Checked) -> list[str]:
     quality = found.quality
-    head = f"{found.name}: {quality.rows:,} rows, {quality.columns} columns, {quality.recordings} recordings"
-    if quality.groups:
-        head += f", {quality.groups} groups"
+    counts = {
+        "row": quality.rows, "column": quality.columns, "recording": quality.recordings, "group": quality.groups
+    }  # fmt: skip
+    head = f"{found.name}: " + ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in counts.items() if n)
     if quality.rate:
-        head += f", {quality.rate:g} Hz"
+        head += f", {quality.rate:.4g} Hz"
     lines = [head]
     if quality.classes:
         lines.append("classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()))
