@@ -86,12 +86,19 @@ def _sentence(answer: dict[str, Any]) -> str:
     place = f"{answer['place']}: " if answer.get("place") else ""
     if "label" not in answer:
         return f"{place}{answer['prediction']:.6g}"
-    text = f"{place}{answer['label']}, {answer['confidence']:.0%}".replace("%", " %")
+    text = f"{place}{answer['label']}, {_percent(answer['confidence'])}"
     if answer.get("unsure"):
         text += " (unsure)"
     if answer.get("out_of_range"):
         text += f" (out of the declared range: {', '.join(answer['out_of_range'])})"
     return text
+
+
+def _percent(share: float) -> str:
+    """'85 %'; what is not quite sure is never rounded to '100 %'."""
+    if share < 1 and round(100 * share) >= 100:
+        return f"{100 * share:.1f} %" if share < 0.9995 else "> 99.9 %"
+    return f"{100 * share:.0f} %"
 
 
 COMMAND = command

@@ -82,7 +82,8 @@ def load(config: CsvConfig, seed: int) -> DataSet:
     """Reads the rows; the seed is not used."""
     path = Path(config.path)
     if not config.path or not path.exists():
-        raise InputError("a CSV file or a folder of them", "no such file", config.path or "path")
+        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a CSV file or a folder of them", *missing)
     files = files_in(path) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one CSV file", "none", config.path)

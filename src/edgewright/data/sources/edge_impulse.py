@@ -107,7 +107,8 @@ def load(config: EdgeImpulseConfig, seed: int) -> DataSet:
     """Reads the export; the seed is not used."""
     root = Path(config.path)
     if not config.path or not root.is_dir():
-        raise InputError("a folder with an Edge Impulse export", "no such folder", config.path or "path")
+        missing = ("no such folder", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a folder with an Edge Impulse export", *missing)
     files = [f for f in _files(root) if config.category in ("all", f.category)]
     if not files:
         raise InputError(f"files of the category {config.category!r}", "none", config.path)

@@ -54,7 +54,8 @@ def load(config: FolderConfig, seed: int) -> DataSet:
     """Reads the recordings; the seed is not used."""
     root = Path(config.path)
     if not config.path or not root.is_dir():
-        raise InputError("a folder of recordings", "no such folder", config.path or "path")
+        missing = ("no such folder", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a folder of recordings", *missing)
     labels = Path(config.labels) if config.labels else root / LABELS_FILE
     marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     files = [

@@ -47,7 +47,8 @@ def load(config: NumpyConfig, seed: int) -> DataSet:
     """Reads the arrays; the seed is not used."""
     path = Path(config.path)
     if not config.path or not path.is_file():
-        raise InputError("a .npz or .npy file", "no such file", config.path or "path")
+        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a .npz or .npy file", *missing)
     arrays = _arrays(path, config)
     values = _numbers(arrays[config.x], f"{path.name} {config.x}")
     for key, array in arrays.items():

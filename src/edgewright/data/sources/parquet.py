@@ -65,7 +65,8 @@ def load(config: ParquetConfig, seed: int) -> DataSet:
     """Reads the rows; the seed is not used."""
     path = Path(config.path)
     if not config.path or not path.exists():
-        raise InputError("a Parquet file or a folder of them", "no such file", config.path or "path")
+        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a Parquet file or a folder of them", *missing)
     files = sorted(p for p in path.iterdir() if p.name.lower().endswith(SUFFIXES)) if path.is_dir() else [path]
     if not files:
         raise InputError("at least one Parquet file", "none", config.path)

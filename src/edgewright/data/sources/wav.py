@@ -97,7 +97,8 @@ def load(config: WavConfig, seed: int) -> DataSet:
     """Reads the sound; the seed is not used."""
     path = Path(config.path)
     if not config.path or not path.exists():
-        raise InputError("a WAV file, a folder or a ZIP of them", "no such file", config.path or "path")
+        missing = ("no such file", config.path) if config.path else ("none", "[data] path, or --data")
+        raise InputError("a WAV file, a folder or a ZIP of them", *missing)
     marks = read_marks(Path(config.labels)) if config.labels else None
     single = path.is_file() and path.suffix.lower() != ".zip"
     recordings: list[Recording] = []
