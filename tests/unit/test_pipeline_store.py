@@ -93,6 +93,11 @@ def test_what_is_neither_array_nor_json_is_a_defect_that_shows() -> None:
         pack({"a": {1}}, {}, "x")
 
 
+def test_numbers_that_json_lacks_are_kept() -> None:
+    packed = msgspec.json.decode(msgspec.json.encode(pack([np.inf, np.float32(-np.inf), np.nan], {}, "x")))
+    np.testing.assert_array_equal(unpack(packed, {}), [np.inf, -np.inf, np.nan])
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5) | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,10 @@ def pack(value: Any, arrays: Arrays, name: str) -> Any:  # noqa: ANN401 - JSON o
         arrays[f"{name}.npy"] = value
         return {"$array": f"{name}.npy"}
     if isinstance(value, np.generic):
-        return value.item()
+        return pack(value.item(), arrays, name)
+    if isinstance(value, float) and not math.isfinite(value):
+        # JSON knows no infinity and would keep null.
+        return {"$number": str(value)}
     if isinstance(value, Mapping):
         return {str(key): pack(entry, arrays, f"{name}.{key}") for key, entry in value.items()}
     if isinstance(value, list | tuple):
@@ -66,6 +70,8 @@ def unpack(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:  # no
     if isinstance(value, dict):
         if set(value) == {"$array"}:
             return arrays[value["$array"]]
+        if set(value) == {"$number"}:
+            return float(value["$number"])
         return {key: unpack(entry, arrays) for key, entry in value.items()}
     if isinstance(value, list):
         return [unpack(entry, arrays) for entry in value]
