@@ -6,7 +6,9 @@ import io
 
 from rich.console import Console, RenderableType
 
-from edgewright.schema.trace import PredictionRecord, StageRecord
+from edgewright.schema.trace import EvaluationRecord, LayerRecord, Mistake, PredictionRecord, StageRecord
+from edgewright.trace.evaluation_view import evaluation_parts
+from edgewright.trace.model_view import model_table
 from edgewright.trace.page import page_of
 from edgewright.trace.prediction_view import prediction_card
 from edgewright.trace.stage_view import stage_card
@@ -68,3 +70,22 @@ def test_a_window_is_no_row_of_features() -> None:
     assert "(3 x 100 values)" in text
     assert "3 x 50 features to the network" in text
     assert "3 features" not in text
+
+
+def test_long_names_of_layers_stay_on_one_line() -> None:
+    layers = tuple(
+        LayerRecord(
+            name=name, kind=kind, shape_out=(16, 25), parameters=192, macs=4200, activation_bytes=1600,
+            activation="relu", formula="f",
+        )
+        for name, kind in (("depthwise_separable 1", "depthwise_separable"), ("output", "dense"))
+    )  # fmt: skip
+    lines = _text(model_table(layers, PAGE)).splitlines()
+    assert lines[1].startswith("depthwise_separable 1  16 x 25")
+    assert lines[2].startswith("output (dense)")
+
+
+def test_a_mistake_over_a_window_is_no_row() -> None:
+    mistake = Mistake(row=12, group="", truth="a", answer="b", confidence=0.9)
+    record = EvaluationRecord(samples=3, split_by="row", mistakes=(mistake,), unit="window")
+    assert "window 12" in "".join(_text(part) for part in evaluation_parts(record, PAGE))

@@ -111,6 +111,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         answers = np.asarray(model.predict(X), np.float32).reshape(len(X), -1)
         evaluation = evaluate_numbers(truth, answers, split_by=sides.by)
         places = [0]
+    evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
     job.listener.evaluation(evaluation)
     predictions = tuple(
         explain(samples, int(sides.test[place]), X[place : place + 1], model, feature_names=flow.context.names)

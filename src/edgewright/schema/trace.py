@@ -38,7 +38,7 @@ class GroupRow(Part, frozen=True, kw_only=True):
 
 
 class Mistake(Part, frozen=True, kw_only=True):
-    """A confident wrong answer: sample number in the data, truth, answer and its probability."""
+    """A confident wrong answer: number of the sample in the data, from 0, truth, answer and its probability."""
 
     row: int
     group: str
@@ -55,6 +55,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         calibration_error: expected calibration error over 10 bins of confidence.
         ties: samples whose largest probability is shared by two classes.
         regression: 'mae', 'rmse', 'r2' by name.
+        unit: what a sample is: 'row' or 'window'.
     """
 
     samples: int
@@ -70,6 +71,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     mistakes: tuple[Mistake, ...] = ()
     ties: int = 0
     regression: dict[str, float] = msgspec.field(default_factory=dict)
+    unit: str = "row"
 
 
 class LayerTrace(Part, frozen=True, kw_only=True):

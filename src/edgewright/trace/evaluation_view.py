@@ -129,5 +129,12 @@ def _mistakes(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
     made = table(["worst mistakes", "truth", "answer", "confidence", *(["group"] if grouped else [])], (3,))
     for m in worst[:MISTAKES]:
         answer = Text(m.answer, style=BAD)
-        add(made, f"row {m.row:,}", m.truth, answer, percent(m.confidence), *([m.group] if grouped else []))
+        add(
+            made,
+            f"{evaluation.unit} {m.row:,}",
+            m.truth,
+            answer,
+            percent(m.confidence),
+            *([m.group] if grouped else []),
+        )
     return [made]

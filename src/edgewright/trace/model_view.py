@@ -20,13 +20,12 @@ def model_table(layers: Sequence[LayerRecord], page: Page) -> RenderableType:
     Formulas stand in their own column where the page is wide, below the table (each once) where it is not.
     """
     wide = page.width >= 96 and all(len(layer.formula) <= FORMULA_WIDTH for layer in layers)
-    heads = ["layer", "kind", "output", "parameters", "MACs", "activations", "function"]
-    made = table([*heads, *(["formula"] if wide else [])], (3, 4, 5))
+    heads = ["layer", "output", "parameters", "MACs", "activations", "function"]
+    made = table([*heads, *(["formula"] if wide else [])], (2, 3, 4))
     for layer in layers:
         add(
             made,
-            layer.name,
-            layer.kind,
+            layer.name if layer.name.startswith(layer.kind) else f"{layer.name} ({layer.kind})",
             shape_text(layer.shape_out),
             f"{layer.parameters:,}",
             f"{layer.macs:,}",
@@ -36,7 +35,7 @@ def model_table(layers: Sequence[LayerRecord], page: Page) -> RenderableType:
         )
     parameters, macs = sum(x.parameters for x in layers), sum(x.macs for x in layers)
     largest = max((x.activation_bytes for x in layers), default=0)
-    add(made, "total", "", "", f"{parameters:,}", f"{macs:,}", f"max {bytes_text(largest)}", "", style="bold")
+    add(made, "total", "", f"{parameters:,}", f"{macs:,}", f"max {bytes_text(largest)}", "", style="bold")
     parts: list[RenderableType] = [made]
     if not wide:
         formulas = dict.fromkeys((layer.kind, layer.formula) for layer in layers if layer.formula)

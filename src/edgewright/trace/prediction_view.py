@@ -14,7 +14,7 @@ from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, Page
 from edgewright.trace.plot import spark
 from edgewright.trace.words import fraction, number, percent, shape_text, shorten
 
-SHOWN, WINDOW_SHOWN, CLASSES, LABEL = 4, 6, 4, 24
+SHOWN, WINDOW_SHOWN, CLASSES, LABEL = 4, 6, 4, 28
 SQUASHING = ("softmax", "sigmoid")
 
 
