@@ -100,9 +100,11 @@ def _divide(
         units = _units(samples, among, by, length)
         chosen = choose(units, _strata(samples.y[among]), share, rng)
         if chosen is None:
+            others = " or ".join(repr(other) for other in ("session", "time", "row") if other != by)
+            none = ", set validation = 0" if side == "validation" else ""
             raise InputError(
                 f"at least two {by}s to take {side} samples from", "one", f"[split] by = {by!r}",
-                f"Record more {by}s, set {side} = 0 if it is the validation, or split by = 'session', 'time' or 'row'",
+                f"Record more {by}s{none}, or split by = {others}",
             )  # fmt: skip
         leaves = chosen[units]
         stay, leave = among[~leaves], among[leaves]

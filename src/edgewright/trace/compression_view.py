@@ -23,7 +23,7 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
     parts += [Text(""), _latency(record), Text("")]
     for variant in record.variants:
         if variant.flips_by_class:
-            by_class = ", ".join(f"{count:,} of {label}" for label, count in variant.flips_by_class if count)
+            by_class = ", ".join(f"{label} ({count:,})" for label, count in variant.flips_by_class if count)
             if by_class:
                 many = plural(variant.flips, "sample")
                 parts.append(note(f"{variant.name} gives another class than float for {many}: {by_class}"))

@@ -93,7 +93,7 @@ def _sample_table(
     total = max(recorded, shape[-1] if shape else 0)
     room = (page.inner - 3) // 2 if _side_by_side(page) else page.inner
     if windows:
-        title = f"{title}: {_middle(names[0], page) if names else 'channel 1'}"
+        title = f"{title}: {shorten(names[0], 24, page.ellipsis) if names else 'channel 1'}"
     more_width = 5 + max(0, len(title) - 6)
     fit = max(1, (room - 7 - more_width) // (CELL + 1))
     shown = total if total <= fit else min(fit, recorded)
