@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,20 @@ def test_a_parent_that_is_a_file_is_bad_input(tmp_path: Path) -> None:
 
 def test_finished_folders_are_readable_by_others(tmp_path: Path) -> None:
     assert fill(tmp_path, "x").stat().st_mode & 0o777 == 0o755
+
+
+def test_what_a_killed_run_left_is_swept(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True
+    )
+    dead = tmp_path / f".pump-{done.stdout.strip()}-abc.tmp"
+    alive = tmp_path / f".pump-{os.getpid()}-abc.tmp"
+    other = tmp_path / f".pump-2-{done.stdout.strip()}-abc.tmp"
+    for folder in (dead, alive, other):
+        folder.mkdir()
+    with new_run_folder(tmp_path, "pump") as place:
+        (place.work / "file").write_text("x")
+    assert not dead.exists()
+    assert alive.exists()
+    assert other.exists()
+    assert (tmp_path / "pump" / "file").exists()

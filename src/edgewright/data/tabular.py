@@ -54,7 +54,7 @@ class TableConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields
     ignore: tuple[str, ...] = ()
     units: dict[str, str] = msgspec.field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
-    rate: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgewright.graph.tables import convert_table
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -66,9 +68,16 @@ def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfi
 
 
 def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
-    """A shipped pipeline or a TOML file, checked."""
+    """A shipped pipeline or a TOML file, checked; a relative `[data] path` is looked for beside the file first."""
     text, where = source_text(name)
-    return parse(text, where, changes)
+    config = parse(text, where, changes)
+    path = config.data.get("path")
+    if name in shipped() or not isinstance(path, str) or not path:
+        return config
+    beside = Path(name).parent / path
+    if any(change.partition("=")[0].strip() == "data.path" for change in changes) or not beside.exists():
+        return config
+    return msgspec.structs.replace(config, data={**config.data, "path": str(beside)})
 
 
 def _apply(table: dict[str, Any], change: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
 import shutil
 import tempfile
@@ -52,7 +53,8 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=f".{name}-", suffix=".tmp", dir=parent))
+        _sweep(parent, name)
+        work = Path(tempfile.mkdtemp(prefix=f".{name}-{os.getpid()}-", suffix=".tmp", dir=parent))
     except OSError as error:
         raise _translate(error, parent) from None
     place = Place(work, parent / name if force else free_name(parent, name))
@@ -67,6 +69,25 @@ def new_run_folder(parent: Path, name: str, *, force: bool = False) -> Iterator[
     finally:
         if work.exists():
             shutil.rmtree(work, ignore_errors=True)
+
+
+def _sweep(parent: Path, name: str) -> None:
+    """Removes what a run of this name left that was killed outright: its process number is in the name."""
+    for left in parent.glob(f".{glob.escape(name)}-*.tmp"):
+        number, _, rest = left.name.removeprefix(f".{name}-").partition("-")
+        # A further dash: the folder of another pipeline, whose name begins with this one.
+        if number.isdecimal() and "-" not in rest and not _alive(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _publish(work: Path, final: Path, parent: Path, name: str, *, force: bool) -> Path:

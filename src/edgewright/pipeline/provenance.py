@@ -16,8 +16,13 @@ _LIBRARIES = ("edgewright", "numpy", "jax", "optax", "scikit-learn", "onnx", "on
 
 
 def config_hash(config: PipelineConfig) -> str:
-    """SHA-256 of the checked configuration, defaults included."""
-    return hashlib.sha256(msgspec.json.encode(config, order="deterministic")).hexdigest()
+    """SHA-256 of the checked configuration, defaults included, without the place its data lie at.
+
+    The data have a hash of their own, and the same run in another folder must give the same package.
+    """
+    data = {key: value for key, value in config.data.items() if key != "path"}
+    placeless = msgspec.structs.replace(config, data=data)
+    return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
 
 
 def provenance(config: PipelineConfig, material: Material, *, command: str, started: str, package: str) -> Provenance:

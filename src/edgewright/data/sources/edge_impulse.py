@@ -37,7 +37,7 @@ class EdgeImpulseConfig(SourceConfig, frozen=True, kw_only=True, forbid_unknown_
     group_key: str = ""
     units: dict[str, str] = msgspec.field(default_factory=dict)
     ranges: dict[str, tuple[float, float]] = msgspec.field(default_factory=dict)
-    rate: Annotated[float, msgspec.Meta(gt=0.0)] | None = None
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
 
 
 class _Span(msgspec.Struct):
