@@ -20,7 +20,7 @@ def test_a_good_table_becomes_the_struct() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"sampels": 3, "samples": 2}, "Known: samples, step, within. Did you mean 'samples'? - at w [window]"),
+        ({"sampels": 3, "samples": 2}, "Known: pad, samples, step, within. Did you mean 'samples'? - at w [window]"),
         ({"samples": "x"}, "expected `int`, got `str` - at w [window] samples"),
         ({"samples": 0}, "expected `int` >= 1, got 0 - at w [window] samples"),
         ({}, "expected the key `samples`, got none - at w [window]. Add samples = ... there"),
@@ -36,7 +36,7 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("table", "place"),
     [
-        ({"window": {"samples": 1, "stp": 2}}, "Known: samples, step, within. Did you mean 'step'? - at f window"),
+        ({"window": {"samples": 1, "stp": 2}}, "Known: pad, samples, step, within. Did you mean 'step'? - at f window"),
         ({"scaling": {"rows": [1, "a"], "architectures": {}}}, "expected `int`, got `str` - at f scaling.rows[1]"),
         ({"stages": [1]}, "expected `object`, got `int` - at f stages[0]"),
         ({"training": {"augment": [{1: 2}]}}, "expected `str`, got `int` - at f training.augment[0]"),
