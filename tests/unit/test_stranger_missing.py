@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.errors import InputError
@@ -29,3 +30,10 @@ def test_missing_values_without_a_stage_that_fills_them(tmp_path: Path, stages: 
         run_pipeline(parse(TEXT + stages, "m.toml"), data=_csv(tmp_path / "m.csv", hole), out=tmp_path / "runs")
     assert "\n" not in str(caught.value)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_numbers_near_the_limit_of_float32_make_no_noise() -> None:
+    X = np.array([[3e38, 1.0], [-3e38, 2.0], [3e38, 3.0], [-3e38, 4.0]] * 4, np.float32)
+    model = NetworkClassifier(({"kind": "dense", "units": 2},), epochs=1)
+    # A warning is an error in these tests: the sum of such numbers would be one.
+    assert model.fit(X, np.array(["a", "b"] * 8)).predict_proba(X).shape == (16, 2)

@@ -45,3 +45,19 @@ def test_recordings_that_are_left_out_are_told() -> None:
     assert any("4 of 12 recordings or sessions hold no window of 10 samples and are left out" in note for note in notes)
     padded = prepare(parse(text, "words.toml", ("window.pad=true",)), None, _dataset()).card.notes
     assert not any("left out" in note for note in padded)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("task='classification'",), "target: 30 classes, 0 (4), 1 (4), 2 (4), 3 (4), 4 (4), 5 (4) and 24 more"),
+        ((), "target: an amount from 0 to 29; if its whole numbers are classes, set task = 'classification'"),
+        (("task='regression'",), "target: an amount from 0 to 29"),
+    ],
+)
+def test_the_card_says_what_is_learned(changes: tuple[str, ...], told: str) -> None:
+    y = np.arange(120, dtype=np.float64) % 30
+    recording = Recording(name="rows", values=np.zeros((120, 1), np.float32), target=y)
+    dataset = DataSet(name="rows", columns=(Column(name="a"),), recordings=(recording,), rate=None)
+    text = 'name = "rows"\n[data]\nkind = "csv"\n[split]\nby = "row"\n'
+    assert prepare(parse(text, "rows.toml", changes), None, dataset).card.notes[0] == told

@@ -6,8 +6,18 @@ import io
 
 from rich.console import Console, RenderableType
 
-from edgewright.schema.trace import EvaluationRecord, LayerRecord, Mistake, PredictionRecord, StageRecord
+from edgewright.schema.trace import (
+    CompressionRecord,
+    EvaluationRecord,
+    LayerRecord,
+    Mistake,
+    PredictionRecord,
+    StageRecord,
+    VariantRecord,
+)
+from edgewright.trace.compression_view import compression_parts
 from edgewright.trace.evaluation_view import evaluation_parts
+from edgewright.trace.insight import key_insight
 from edgewright.trace.model_view import model_table
 from edgewright.trace.page import page_of
 from edgewright.trace.prediction_view import prediction_card
@@ -89,3 +99,17 @@ def test_a_mistake_over_a_window_is_no_row() -> None:
     mistake = Mistake(row=12, group="", truth="a", answer="b", confidence=0.9)
     record = EvaluationRecord(samples=3, split_by="row", mistakes=(mistake,), unit="window")
     assert "window 12" in "".join(_text(part) for part in evaluation_parts(record, PAGE))
+
+
+def test_an_error_that_falls_is_not_said_to_grow() -> None:
+    def variant(name: str, error: float, size: int) -> VariantRecord:
+        return VariantRecord(
+            name=name, accuracy=None, flips=0, flips_by_class=(), weight_bytes=size, file_bytes=size,
+            latency_p50_us=None, latency_p99_us=None, engine="numpy", error=error,
+        )  # fmt: skip
+
+    record = CompressionRecord(
+        variants=(variant("float", 0.2, 400), variant("int8", 0.19, 100)), max_drop=0.02, drop=-0.05, within=True
+    )
+    assert "error falls by 5.0 %" in key_insight(compression=record).sentence
+    assert "error taken off: 5.0 %" in "".join(_text(part) for part in compression_parts(record, PAGE))

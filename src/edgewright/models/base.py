@@ -97,7 +97,9 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
 
     def _rows(self, X: Any, fitting: bool = False) -> Rows:  # noqa: ANN401 - arrays, frames and Rows
         if hasattr(X, "__array__") or not isinstance(X, Rows):
-            X = validate_data(self, X, reset=fitting, dtype=np.float32, allow_nd=True)
+            # Its test for missing values adds everything up, which overflows near the limits of float32.
+            with np.errstate(over="ignore", invalid="ignore"):
+                X = validate_data(self, X, reset=fitting, dtype=np.float32, allow_nd=True)
         rows = as_rows(X)
         if fitting:
             self.shape_ = list(rows.shape[1:])

@@ -43,6 +43,7 @@ def explain(
     else:
         value = float(np.ravel(model.predict(features))[0])
         answer, confidence, shares, right = f"{value:.6g}", 1.0, (), None
+        truth = "" if truth == "" else f"{float(truth):.6g}"
     return PredictionRecord(
         row=row,
         input_names=tuple(column.name for column in samples.columns[: _SHOWN if samples.X.ndim == 2 else 1]),

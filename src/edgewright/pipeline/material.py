@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
-from edgewright.data.targets import encode_target, task_of
+from edgewright.data.targets import class_names, encode_target, task_of
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.measure import measured
 from edgewright.schema.config import PipelineConfig
@@ -21,6 +21,10 @@ from edgewright.schema.data import DataSet, Floats, Samples, Split
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import StageRecord
 from edgewright.training.augment import augmented
+
+_CLASSES_SHOWN = 6
+# More whole numbers than this are taken for an amount without a word.
+_CLASSES_ASKED = 200
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = 
         columns=samples.columns,
         cost=read.cost,
         settings=dict(config.data),
-        notes=(_told(sides), *_left_out(config, dataset, samples)),
+        notes=(_target_told(config, dataset, samples, task), _told(sides), *_left_out(config, dataset, samples)),
     )
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
     return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, sha256(samples))
@@ -112,6 +116,22 @@ def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Fl
     given = np.asarray(samples.X[sides.train], np.float32)
     windows, origin = augmented(config.training.augment, given, config.seed)
     return windows[len(given) :], samples.y[sides.train][origin[len(given) :]]
+
+
+def _target_told(config: PipelineConfig, dataset: DataSet, samples: Samples, task: str) -> str:
+    """What is learned: classes with their counts, or the span of an amount."""
+    head = f"target {dataset.target_name}: " if dataset.target_name else "target: "
+    if task == "classification":
+        names, counts = np.unique(samples.y, return_counts=True)
+        count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
+        order = class_names(names)
+        shown = ", ".join(f"{name} ({count_of[name]:,})" for name in order[:_CLASSES_SHOWN])
+        more = f" and {len(order) - _CLASSES_SHOWN:,} more" if len(order) > _CLASSES_SHOWN else ""
+        return f"{head}{len(order):,} classes, {shown}{more}"
+    y = np.asarray(samples.y, np.float64)
+    told = f"{head}an amount from {y.min():.6g} to {y.max():.6g}"
+    whole = config.task == "auto" and bool((y == np.round(y)).all()) and len(np.unique(y)) <= _CLASSES_ASKED
+    return told + ("; if its whole numbers are classes, set task = 'classification'" if whole else "")
 
 
 def _left_out(config: PipelineConfig, dataset: DataSet, samples: Samples) -> tuple[str, ...]:

@@ -89,7 +89,11 @@ def _limit(record: CompressionRecord) -> Text:
     """Whether the drop stays within the limit."""
     classified = any(v.accuracy is not None for v in record.variants)
     size = points(abs(record.drop)) if classified else percent(abs(record.drop), 1)
-    word = ("accuracy lost" if record.drop >= 0 else "accuracy gained") if classified else "error added"
+    word = (
+        ("accuracy lost" if record.drop >= 0 else "accuracy gained")
+        if classified
+        else ("error added" if record.drop >= 0 else "error taken off")
+    )
     limit = points(record.max_drop) if classified else percent(record.max_drop, 1)
     verdict = ("within the limit of ", GOOD) if record.within else ("ABOVE the limit of ", BAD)
     return Text.assemble(f"{word}: {size}, ", verdict, limit)

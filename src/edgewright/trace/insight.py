@@ -152,7 +152,7 @@ def _int8_clause(compression: CompressionRecord | None, numbers: dict[str, float
     if abs(compression.drop) < 0.0005:
         text += " at the same accuracy"
     elif small.accuracy is None:
-        text += f" and its error grows by {percent(compression.drop, 1)}"
+        text += f" and its error {'grows' if compression.drop > 0 else 'falls'} by {percent(abs(compression.drop), 1)}"
     else:
         text += f" and {'costs' if compression.drop > 0 else 'gains'} {points(compression.drop)} of accuracy"
     if not whole.latency_p50_us or not small.latency_p50_us:
