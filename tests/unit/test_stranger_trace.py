@@ -113,3 +113,10 @@ def test_an_error_that_falls_is_not_said_to_grow() -> None:
     )
     assert "error falls by 5.0 %" in key_insight(compression=record).sentence
     assert "error taken off: 5.0 %" in "".join(_text(part) for part in compression_parts(record, PAGE))
+
+
+def test_directions_are_not_called_columns() -> None:
+    stage = StageRecord(name="PCA", kind="pca", shape_in=(50, 24), shape_out=(50, 8), why="")
+    evaluation = EvaluationRecord(samples=10, split_by="row", regression={"r2": 0.5})
+    sentence = key_insight(stages=(stage,), evaluation=evaluation).sentence
+    assert sentence.startswith("8 directions in the space of 24 columns are enough to explain 50.0 %")

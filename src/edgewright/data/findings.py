@@ -61,7 +61,10 @@ def worst_first(findings: list[Finding]) -> tuple[Finding, ...]:
 
 def percent(share: float) -> str:
     """A share as a reader writes it: 0.0312 gives '3.1 %'."""
-    return f"{100 * share:.1f} %" if share >= 0.001 else f"{100 * share:.2g} %"
+    if share >= 0.001 or share < 1e-9:
+        # Less than a thousand-millionth is what rounding leaves of nothing.
+        return f"{100 * share:.1f} %" if share >= 0.001 else "0 %"
+    return f"{100 * share:.2g} %"
 
 
 def few(names: list[str], most: int = 5) -> str:

@@ -54,6 +54,7 @@ def check_data(
     session: str = "",
     time: str = "",
     ignore: tuple[str, ...] = (),
+    pattern: str = "",
     split_column: str = "",
     window: int = 0,
     seed: int = 0,
@@ -65,6 +66,7 @@ def check_data(
         kind: source or public set; judged by the path when empty.
         target, group, session, time: columns.
         ignore: columns that are no measurement.
+        pattern: what the parts of a file's name mean, for a folder of recordings.
         split_column: column that says which rows train and which test.
         window: rows in a window; 0 looks at single rows.
         seed: of the random split and the quick model.
@@ -80,6 +82,10 @@ def check_data(
     table.update({key: value for key, value in named.items() if value})
     if ignore:
         table["ignore"] = list(ignore)
+    if pattern:
+        table["pattern"] = pattern
+        if not kind and table["kind"] != "wav":
+            table["kind"] = "folder"
     dataset = load_data(table, seed=seed)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):

@@ -126,7 +126,9 @@ def _features_clause(
     fewer = reduction(stages)
     if fewer is not None:
         numbers.update({"columns in": float(fewer.shape_in[-1]), "columns out": float(fewer.shape_out[-1])})
-        return f"{fewer.shape_out[-1]:,} of {fewer.shape_in[-1]:,} columns are enough to {result}"
+        # A direction is made of all columns; only what was selected is a part of them.
+        of = "directions in the space of" if "pca" in fewer.kind else "of"
+        return f"{fewer.shape_out[-1]:,} {of} {fewer.shape_in[-1]:,} columns are enough to {result}"
     parameters = sum(layer.parameters for layer in layers)
     if parameters:
         numbers["parameters"] = float(parameters)

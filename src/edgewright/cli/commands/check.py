@@ -20,6 +20,7 @@ _MARKS = {"error": "x", "warning": "!", "note": "-"}
 @click.option("--session", default="", help="Column with the session of a row.")
 @click.option("--time", default="", help="Column with the time of a row.")
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
+@click.option("--pattern", default="", help="What a file's name means, such as {label}_{person}_{index}.")
 @click.option("--split", "split_column", default="", help="Column that says which rows train and which test.")
 @click.option("--window", type=click.IntRange(min=0), default=0, help="Rows in a window; 0 looks at single rows.")
 @click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
@@ -34,6 +35,7 @@ def command(
     session: str,
     time: str,
     ignore: tuple[str, ...],
+    pattern: str,
     split_column: str,
     window: int,
     kind: str,
@@ -59,6 +61,7 @@ def command(
         session=session,
         time=time,
         ignore=ignore,
+        pattern=pattern,
         split_column=split_column,
         window=window,
         seed=seed,
