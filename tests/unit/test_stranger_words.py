@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edgewright.cli.commands.predict import _sentence
 from edgewright.data.load import load_data
+from edgewright.runtime.rows import iter_csv
 from edgewright.schema.errors import InputError
 
 
@@ -23,3 +26,18 @@ def test_a_source_without_a_path_says_where_to_name_one(kind: str) -> None:
         load_data({"kind": kind}, seed=0)
     with pytest.raises(InputError, match=r"got no such (file|folder) - at nowhere"):
         load_data({"kind": kind, "path": "nowhere"}, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (b"RIFF\x24\xa4\x00\x00WAVE", "a sound file (WAV)"),
+        (b"PK\x03\x04\x14\x00\x06\xff", "a ZIP file or a spreadsheet"),
+        (b"\x1f\x8b\x08\x00", "a gzip file without the ending .gz"),
+    ],
+)
+def test_another_kind_of_file_is_called_by_its_name(tmp_path: Path, start: bytes, said: str) -> None:
+    (tmp_path / "rows.csv").write_bytes(start + bytes(range(1, 200)) + b"\n")
+    with pytest.raises(InputError) as caught:
+        list(iter_csv(tmp_path / "rows.csv", name="rows.csv"))
+    assert str(caught.value).startswith(f"expected a CSV file, got {said} - at rows.csv.")

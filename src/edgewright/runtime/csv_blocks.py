@@ -17,6 +17,15 @@ BLOCK_BYTES = 1 << 20
 # file one block: beyond this length it is an error instead.
 LONGEST_LINE = 1 << 24
 _BOM = b"\xef\xbb\xbf"
+# How files begin that people hand over for CSV.
+_OTHERS = {
+    b"RIFF": "a sound file (WAV)",
+    b"PK\x03\x04": "a ZIP file or a spreadsheet",
+    b"PAR1": "a Parquet file",
+    b"\x1f\x8b": "a gzip file without the ending .gz",
+    b"\xfd7zXZ": "an xz file without the ending .xz",
+    b"\x93NUMPY": "a NumPy file",
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,10 @@ def _cut(held: bytes) -> int:
 
 
 def _clean(data: bytes, line: int, name: str) -> Block:
+    if line == 1:
+        other = next((kind for start, kind in _OTHERS.items() if data.startswith(start)), "")
+        if other:
+            raise InputError("a CSV file", other, name, "Write its rows as CSV, a column a channel")
     if line == 1 and data.startswith(_BOM):
         data = data[len(_BOM) :]
     if not data.isascii():
