@@ -1,6 +1,6 @@
 """Draws the pictures of the README: a real run of the activity pipeline, as the terminal shows it.
 
-    python tools/make_pictures.py      # writes docs/images/*.svg
+`python tools/make_pictures.py` writes `docs/images/*.svg`.
 """
 
 from __future__ import annotations
