@@ -1,0 +1,1 @@
+"""Targets a model is written to: one file a target."""

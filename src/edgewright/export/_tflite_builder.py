@@ -1,0 +1,123 @@
+"""A .tflite file table by table, through the schema classes of `ai_edge_litert`; TensorFlow is not needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edgewright.schema.graph import Array
+
+# The file identifier and version of the schema.
+IDENTIFIER = b"TFL3"
+VERSION = 3
+_TYPES = {
+    "float32": schema.TensorType.FLOAT32,
+    "int8": schema.TensorType.INT8,
+    "int32": schema.TensorType.INT32,
+    "int64": schema.TensorType.INT64,
+}
+
+
+class TfliteBuilder:
+    """Collects tensors and operators; `finish` gives the bytes. Equal constants share one buffer."""
+
+    def __init__(self, description: str) -> None:
+        self._model = schema.ModelT()
+        self._model.version, self._model.description = VERSION, description
+        # By convention buffer 0 is empty: tensors without data refer to it.
+        self._model.buffers, self._model.operatorCodes = [schema.BufferT()], []
+        self._tensors: list[Any] = []
+        self._operators: list[Any] = []
+        self._buffers: dict[bytes, int] = {}
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
+        self._codes: dict[tuple[int, int], int] = {}
+
+    def tensor(self, shape: tuple[int, ...], dtype: str, scale: Any = None, zero: int = 0, name: str = "") -> int:  # noqa: ANN401 - a number or None
+        """Adds a value that an operator or the caller fills; gives its number."""
+        return self._add(shape, dtype, 0, name, _grid(scale, zero))
+
+    def constant(self, array: Array, scale: Array | None = None, axis: int = 0) -> int:
+        """Adds a constant, with a scale for each entry along `axis` or one for all; gives its number."""
+        content = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+        if scale is None:
+            key = (array.dtype.name, array.shape, content)
+            if key not in self._constants:
+                self._constants[key] = self._add(array.shape, array.dtype.name, self._buffer(content), "", None)
+            return self._constants[key]
+        grid = _grid(scale, 0)
+        grid.quantizedDimension = axis if np.size(scale) > 1 else 0
+        return self._add(array.shape, array.dtype.name, self._buffer(content), "", grid)
+
+    def operator(
+        self,
+        name: str,
+        version: int,
+        inputs: tuple[int, ...],
+        outputs: tuple[int, ...],
+        options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
+    ) -> None:
+        """Adds an operator.
+
+        Args:
+            name: of the schema's builtin operators, such as 'CONV_2D'.
+            version: lowest one that has the types used.
+            inputs: numbers of tensors, -1 for one left out.
+            outputs: numbers of tensors.
+            options: the operator's options table, an object of the schema.
+        """
+        made = schema.OperatorT()
+        made.opcodeIndex = self._code(getattr(schema.BuiltinOperator, name), version)
+        made.inputs, made.outputs = list(inputs), list(outputs)
+        if options is not None:
+            table = type(options).__name__.removesuffix("T")
+            made.builtinOptionsType = getattr(schema.BuiltinOptions, table)
+            made.builtinOptions = options
+        self._operators.append(made)
+
+    def finish(self, inputs: tuple[int, ...], outputs: tuple[int, ...]) -> bytes:
+        """The file's bytes; the same calls give the same bytes."""
+        graph = schema.SubGraphT()
+        graph.tensors, graph.operators = self._tensors, self._operators
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        self._model.subgraphs = [graph]
+        writer = flatbuffers.Builder(1024)
+        writer.Finish(self._model.Pack(writer), file_identifier=IDENTIFIER)
+        return bytes(writer.Output())
+
+    def _add(self, shape: tuple[int, ...], dtype: str, buffer: int, name: str, grid: Any) -> int:  # noqa: ANN401
+        made = schema.TensorT()
+        made.shape, made.type, made.buffer = list(shape), _TYPES[dtype], buffer
+        made.quantization = grid
+        # TFLM's interpreter reads the name of every tensor.
+        made.name = name
+        self._tensors.append(made)
+        return len(self._tensors) - 1
+
+    def _buffer(self, content: bytes) -> int:
+        if content not in self._buffers:
+            made = schema.BufferT()
+            made.data = np.frombuffer(content, np.uint8)
+            self._model.buffers.append(made)
+            self._buffers[content] = len(self._model.buffers) - 1
+        return self._buffers[content]
+
+    def _code(self, builtin: int, version: int) -> int:
+        if (builtin, version) not in self._codes:
+            made = schema.OperatorCodeT()
+            # Readers from before the field grew to 32 bits look at the old one; 127 says 'see the new one'.
+            made.deprecatedBuiltinCode, made.builtinCode, made.version = min(builtin, 127), builtin, version
+            self._model.operatorCodes.append(made)
+            self._codes[builtin, version] = len(self._model.operatorCodes) - 1
+        return self._codes[builtin, version]
+
+
+def _grid(scale: Any, zero: int) -> Any:  # noqa: ANN401 - the schema's class has no types
+    if scale is None:
+        return None
+    grid = schema.QuantizationParametersT()
+    grid.scale = np.atleast_1d(np.asarray(scale, np.float32))
+    grid.zeroPoint = np.full(grid.scale.shape, zero, np.int64)
+    return grid

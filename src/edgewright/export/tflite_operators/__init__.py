@@ -1,0 +1,99 @@
+"""How each kind of operator is written to .tflite. Every module of this folder is a family of decorated functions."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+
+from edgewright.export._tflite_builder import TfliteBuilder
+from edgewright.runtime import catalogue
+from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.integer import IntegerOperator, IntegerValue
+
+
+@dataclass(frozen=True)
+class Place:
+    """An operator with what it stands between.
+
+    Attributes:
+        builder: of the file.
+        operator: to write.
+        inputs: numbers of the tensors.
+        output: number of its tensor.
+        sources, target: the values of inputs and output.
+    """
+
+    builder: TfliteBuilder
+    operator: IntegerOperator
+    inputs: tuple[int, ...]
+    output: int
+    sources: tuple[IntegerValue, ...]
+    target: IntegerValue
+
+    @property
+    def integer(self) -> bool:
+        """Whether the operator works on bytes."""
+        return self.target.scale > 0
+
+    def version(self, floats: int, integers: int) -> int:
+        """Version of the operator by the type it works on."""
+        return integers if self.integer else floats
+
+    def weights(self, shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+        """Adds weights of this shape and the bias, if there is one; their numbers."""
+        arrays = self.operator.arrays
+        scale = arrays.get("weight_scale") if self.integer else None
+        numbers = [self.builder.constant(arrays["weights"].reshape(shape), scale, axis)]
+        if "bias" not in arrays:
+            return tuple(numbers)
+        product = None if scale is None else np.float32(self.sources[0].scale) * np.asarray(scale, np.float32)
+        return (*numbers, self.builder.constant(arrays["bias"], product))
+
+    def numbers(self, *values: int) -> int:
+        """Adds a vector of int32."""
+        return self.builder.constant(np.asarray(values, np.int32))
+
+
+Writer = Callable[[Place], None]
+_REGISTRY: dict[str, Writer] = {}
+
+
+def writes(*kinds: str) -> Callable[[Writer], Writer]:
+    """Registers the writer of these kinds."""
+
+    def register(writer: Writer) -> Writer:
+        for kind in kinds:
+            _REGISTRY[kind] = writer
+        return writer
+
+    return register
+
+
+@cache
+def registered() -> MappingProxyType[str, Writer]:
+    """All writers by kind, from every family file."""
+    for module in catalogue.names(__name__):
+        importlib.import_module(f"{__name__}.{module}")
+    return MappingProxyType(_REGISTRY)
+
+
+def write(place: Place) -> None:
+    """Appends the operator to the file.
+
+    Raises:
+        UnknownNameError: for a kind that .tflite has no writer for.
+    """
+    writer = registered().get(place.operator.kind)
+    if writer is None:
+        raise UnknownNameError("operator for .tflite", place.operator.kind, registered())
+    writer(place)
+
+
+def tensor_shape(value: IntegerValue) -> tuple[int, ...]:
+    """Shape in the file: one sample a run."""
+    return (1, *value.shape)

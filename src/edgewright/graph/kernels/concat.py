@@ -1,0 +1,28 @@
+"""Values one after the other along `numbers['axis']`, without the batch axis; all have one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.graph.kernels import same_grid
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+
+
+def prepare(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Nothing to work out; inputs of other scales are requantised before."""
+    del rounding
+    same_grid(inputs, output, operator.kind)
+    return operator
+
+
+def run(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
+) -> Array:
+    """Several of (n, *shape) -> (n, *shape)."""
+    del inputs, output
+    return np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1)

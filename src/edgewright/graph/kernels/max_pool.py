@@ -1,0 +1,40 @@
+"""Largest integer under the kernel; padding never wins; the scale stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.graph.kernels import Site, clamped, same_grid
+from edgewright.graph.kernels._windows import placement, windows
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+
+ONNX = ("MaxPool", "GlobalMaxPool")
+
+
+def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
+    """MaxPool, or GlobalMaxPool as a kernel over everything."""
+    whole = site.graph_shape[1:]
+    kernel = site.node.attributes.get("kernel_shape", whole)
+    numbers, places = placement(site.node, tuple(int(k) for k in kernel), whole)  # type: ignore[union-attr]
+    return IntegerOperator(kind="max_pool", inputs=(), output=-1, numbers=numbers), (*places, site.graph_shape[0])
+
+
+def prepare(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """Only the clamp of a fused activation."""
+    del rounding
+    same_grid(inputs, output, operator.kind)
+    return clamped(operator, output)
+
+
+def run(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
+) -> Array:
+    """(n, h, w, c) -> (n, rows, columns, c)."""
+    del inputs, output
+    largest = windows(operator, arrays[0], -128).max(axis=(3, 4))
+    return np.asarray(np.clip(largest, operator.low, operator.high), np.int8)

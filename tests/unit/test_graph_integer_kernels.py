@@ -1,0 +1,120 @@
+"""Every integer kernel against the two interpreters it is defined by, on random layers, bit by bit."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.graph.integer import run_integer, with_rounding
+from edgewright.graph.kernels import kernel
+from edgewright.runtime import catalogue
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerOperator, IntegerValue
+from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm
+
+COUNT = 25
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_equal_to_the_reference_kernels_of_litert(kind: str) -> None:
+    need_litert()
+    from edgewright.export.tflite import to_tflite
+
+    rng = np.random.default_rng(1)
+    inside = 0
+    for _ in range(COUNT):
+        network = with_rounding(LAYERS[kind](rng), "litert")
+        x = some(network, rng)
+        answers = litert(to_tflite(network), x)
+        np.testing.assert_array_equal(run_integer(network, x), answers)
+        inside += int((np.abs(answers.astype(int)) < 120).sum())
+    assert inside > 100, "the layers do not only saturate"
+
+
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_equal_to_tflm(kind: str) -> None:
+    need_litert()
+    need_tflm()
+    from edgewright.export.tflite import to_tflite
+
+    rng = np.random.default_rng(2)
+    for _ in range(COUNT):
+        network = with_rounding(LAYERS[kind](rng), "tflm")
+        x = some(network, rng)
+        np.testing.assert_array_equal(run_integer(network, x), tflm(to_tflite(network), x))
+
+
+def test_the_two_roundings_differ_in_fully_connected_only_sometimes() -> None:
+    rng = np.random.default_rng(3)
+    differ = count = 0
+    for _ in range(300):
+        layer = LAYERS["dense"](rng)
+        x = some(layer, rng)
+        first, other = (run_integer(with_rounding(layer, rule), x).astype(int) for rule in ("litert", "tflm"))
+        assert np.abs(first - other).max() <= 1
+        differ, count = differ + int((first != other).sum()), count + first.size
+    assert 0 < differ < count / 200
+
+
+@pytest.mark.parametrize(
+    "kind", ["conv", "depthwise", "average_pool", "max_pool", "mean", "add", "softmax", "quantise"]
+)
+def test_the_two_roundings_are_one_elsewhere(kind: str) -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(10):
+        layer = LAYERS[kind](rng)
+        x = some(layer, rng)
+        first, other = (run_integer(with_rounding(layer, rule), x) for rule in ("litert", "tflm"))
+        np.testing.assert_array_equal(first, other)
+
+
+def test_a_dead_channel_with_a_large_bias() -> None:
+    """A floored scale puts the bias at 2**30 steps; the answer is that bias whatever the input."""
+    rng = np.random.default_rng(5)
+    weights = rng.integers(-127, 128, (3, 10)).astype(np.int8)
+    weights[1] = 0
+    bias = np.array([100, 2**30, -(2**30)], np.int32)
+    weights[2] = rng.integers(-1, 2, 10)
+    scale = np.array([0.01, 40 / 2**30 / 0.02, 25 / 2**30 / 0.02], np.float32)
+    arrays = {"weights": weights, "weight_scale": scale, "bias": bias}
+    values = (IntegerValue(shape=(10,), scale=0.02, zero=3), IntegerValue(shape=(3,), scale=0.5, zero=-9))
+    operator = IntegerOperator(kind="dense", inputs=(0,), output=1, arrays=arrays)
+    layer = msgspec.structs.replace(LAYERS["dense"](rng), values=values, operators=(operator,))
+    for rule in ("litert", "tflm"):
+        x = some(layer, rng)
+        y = run_integer(with_rounding(layer, rule), x)
+        assert (y[:, 1] == 80 - 9).all() and (y[:, 2] == -50 - 9).all()
+
+
+def test_sums_that_leave_32_bits_are_refused_by_channel() -> None:
+    rng = np.random.default_rng(6)
+    for kind in ("dense", "conv", "depthwise"):
+        layer = LAYERS[kind](rng)
+        operator = layer.operators[0]
+        channels = operator.arrays["weights"].shape[2 if kind == "depthwise" else 0]
+        arrays: dict[str, Array] = {**operator.arrays, "bias": np.full(channels, 2**31 - 1, np.int32)}
+        broken = msgspec.structs.replace(operator, arrays=arrays)
+        network = msgspec.structs.replace(layer, operators=(broken,))
+        with pytest.raises(InputError, match=f"sums of products within 32 bits.*channel 0.*{kind}"):
+            with_rounding(network, "litert")
+
+
+def test_grids_an_operator_cannot_have_are_refused() -> None:
+    source, other = IntegerValue(shape=(4,), scale=0.1), IntegerValue(shape=(4,), scale=0.2)
+    for kind, message in (
+        ("max_pool", "one scale and zero point"),
+        ("concat", "one scale and zero point"),
+        ("softmax", "scale 1/256"),
+        ("logistic", "scale 1/256"),
+    ):
+        with pytest.raises(InputError, match=message):
+            kernel(kind).prepare(IntegerOperator(kind=kind, inputs=(0,), output=1), [source], other, "litert")
+
+
+def test_every_kernel_is_tried_here_and_an_unknown_one_is_named() -> None:
+    tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "concat"}
+    assert set(catalogue.names("edgewright.graph.kernels")) == tried
+    with pytest.raises(UnknownNameError, match=r"no integer operator 'convv'.*Did you mean 'conv'"):
+        kernel("convv")
