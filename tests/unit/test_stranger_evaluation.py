@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from edgewright.pipeline.evaluate import evaluate_classes
-from edgewright.training.metrics import accuracy_interval, wilson
+from edgewright.training.metrics import accuracy_interval, macro_f1_interval, wilson
 
 ROWS = np.arange(12)
 
@@ -28,7 +28,8 @@ def test_numbers_as_classes_stand_by_size() -> None:
 def test_the_method_of_an_interval_is_what_was_drawn() -> None:
     truth = np.array(["a", "b"] * 6)
     probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (12, 1))
-    for groups, method in ((None, "sample"), (np.full(12, "p"), "sample"), (np.repeat(["p", "q"], 6), "group")):
+    four = np.repeat(["p", "q", "r", "s"], 3)
+    for groups, method in ((None, "sample"), (np.full(12, "p"), "sample, within one group"), (four, "group")):
         record = evaluate_classes(truth, probabilities, ["a", "b"], groups, ROWS, split_by="row", majority=0.5)
         assert record.macro_f1 is not None
         assert record.macro_f1.method == f"bootstrap by {method}"
@@ -42,5 +43,8 @@ def test_groups_that_are_alike_do_not_make_the_interval_narrower_than_samples_do
     assert interval.value == alone.value
     assert interval.low <= alone.low and interval.high >= alone.high
     assert interval.method == "bootstrap by group, too narrow: 2 groups"
+    f1 = macro_f1_interval(np.ones(200, np.int64), answer, 2, np.repeat(["p", "q"], 100))
+    assert f1.method == interval.method
+    assert f1.high - f1.low > 0.01 or right == 100
     one = accuracy_interval(np.ones(200, np.int64), answer, np.full(200, "p"))
     assert one.method == "wilson, within one group"

@@ -47,18 +47,12 @@ def evaluate_classes(
     right = true == answer
     matrix = metrics.confusion(true, answer, len(names))
     precision, recall, f1 = metrics.class_scores(matrix)
-    grouped = groups is not None and len(np.unique(groups)) > 1
-    macro = metrics.bootstrap_by_group(
-        groups if groups is not None and grouped else np.arange(len(true)),
-        lambda i: metrics.macro_f1(true[i], answer[i], len(names)),
-        repeats=1000 if len(true) < 20_000 else 200,
-        method="bootstrap by group" if grouped else "bootstrap by sample",
-    )
+    repeats = 1000 if len(true) < 20_000 else 200
     return EvaluationRecord(
         samples=len(true),
         split_by=split_by,
         accuracy=metrics.accuracy_interval(true, answer, groups),
-        macro_f1=macro,
+        macro_f1=metrics.macro_f1_interval(true, answer, len(names), groups, repeats),
         majority=majority,
         calibration_error=metrics.calibration_error(confidence, right),
         confusion=tuple(tuple(int(n) for n in row) for row in matrix),

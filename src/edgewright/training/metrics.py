@@ -91,18 +91,43 @@ def bootstrap_by_group(
 
 
 def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generic] | None) -> Interval:
-    """Accuracy with its interval: by group where at least two are known, else Wilson's.
-
-    Few groups that happen to be alike give a bootstrap narrower than their samples allow even if every sample stood
-    for itself; the interval is never narrower than Wilson's, and its method says so where groups are too few.
-    """
+    """Accuracy with its interval: by group where at least two are known, else Wilson's."""
     right = truth == answer
     alone = wilson(int(right.sum()), len(right))
+    return widened(alone, groups, lambda indices: float(right[indices].mean()))
+
+
+def macro_f1_interval(
+    truth: Numbers, answer: Numbers, classes: int, groups: NDArray[np.generic] | None, repeats: int = 1000
+) -> Interval:
+    """Macro-F1 with its interval: by group where at least two are known, else by sample."""
+
+    def statistic(indices: Numbers) -> float:
+        return macro_f1(truth[indices], answer[indices], classes)
+
+    alone = bootstrap_by_group(np.arange(len(truth)), statistic, repeats=repeats, method="bootstrap by sample")
+    return widened(alone, groups, statistic, repeats)
+
+
+def widened(
+    alone: Interval, groups: NDArray[np.generic] | None, statistic: Callable[[Numbers], float], repeats: int = 1000
+) -> Interval:
+    """The interval by group, never narrower than the one in which every sample stands for itself.
+
+    Few groups that happen to be alike give a bootstrap narrower than even their samples allow. Where there are too
+    few groups to tell how much they differ, the method says so.
+
+    Args:
+        alone: as if all samples were independent.
+        groups: of each sample, None where unknown; with one group only, `alone` is all that can be said.
+        statistic: as for `bootstrap_by_group`.
+        repeats: draws.
+    """
     known = 0 if groups is None else len(np.unique(groups))
     if groups is None or known < 2:
-        return msgspec.structs.replace(alone, method="wilson, within one group") if known else alone
+        return msgspec.structs.replace(alone, method=f"{alone.method}, within one group") if known else alone
     few = f", too narrow: {known} groups" if known < FEW_GROUPS else ""
-    drawn = bootstrap_by_group(groups, lambda i: float(right[i].mean()), method=f"bootstrap by group{few}")
+    drawn = bootstrap_by_group(groups, statistic, repeats=repeats, method=f"bootstrap by group{few}")
     return msgspec.structs.replace(drawn, low=min(drawn.low, alone.low), high=max(drawn.high, alone.high))
 
 
