@@ -18,8 +18,12 @@ from edgewright.schema.graph import Graph, Value
 # A feature may differ by this share of itself plus this share of its spread over the samples: float32 rounds, and
 # what is left of a difference of large numbers can only be judged against how much the feature varies.
 RELATIVE = SPREAD = 1e-5
+# Readings may differ by this many of their last digits.
+LAST_DIGITS = 2.0
 # Probabilities carry the rounding of every layer before them.
 PROBABILITY = 1e-4
+# Last digits that readings are moved by to see what one does: a single one may vanish in a sum.
+_STEP = np.float32(4)
 _PIECE = 4096
 
 
@@ -83,10 +87,16 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
     shares = []
     for start in range(0, len(X), _PIECE):
         piece = slice(start, start + _PIECE)
-        given = ask(np.ascontiguousarray(X[piece], np.float32))[graph.boundary]
+        asked_of = np.ascontiguousarray(X[piece], np.float32)
+        given = ask(asked_of)[graph.boundary].reshape(len(asked_of), -1)
+        # A mean of readings near 230 cannot be told apart from one whose readings differ in their last digit: what
+        # that digit changes is no disagreement, even where the feature varies by little.
+        moved = (asked_of + _STEP * np.spacing(asked_of)).astype(np.float32)
+        beside = ask(moved)[graph.boundary].reshape(given.shape)
+        digit = LAST_DIGITS / _STEP * np.abs(beside.astype(np.float64) - given)
         expected = wanted[piece].astype(np.float64)
-        allowed = RELATIVE * np.abs(expected) + spread
-        difference = np.abs(given.reshape(len(given), -1) - expected)
+        allowed = RELATIVE * np.abs(expected) + spread + digit
+        difference = np.abs(given - expected)
         # A constant feature has no spread and may be zero: then only equality will do.
         share = np.divide(difference, allowed, out=np.where(difference > 0, np.inf, 0.0), where=allowed > 0)
         shares.append(share.max(axis=1))
