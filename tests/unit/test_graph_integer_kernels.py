@@ -78,7 +78,7 @@ def test_a_dead_channel_with_a_large_bias() -> None:
     bias = np.array([100, 2**30, -(2**30)], np.int32)
     weights[2] = rng.integers(-1, 2, 10)
     scale = np.array([0.01, 40 / 2**30 / 0.02, 25 / 2**30 / 0.02], np.float32)
-    arrays = {"weights": weights, "weight_scale": scale, "bias": bias}
+    arrays: dict[str, Array] = {"weights": weights, "weight_scale": scale, "bias": bias}
     values = (IntegerValue(shape=(10,), scale=0.02, zero=3), IntegerValue(shape=(3,), scale=0.5, zero=-9))
     operator = IntegerOperator(kind="dense", inputs=(0,), output=1, arrays=arrays)
     layer = msgspec.structs.replace(LAYERS["dense"](rng), values=values, operators=(operator,))
