@@ -131,3 +131,23 @@ def test_what_is_no_integer_network_is_refused() -> None:
     loose = msgspec.structs.replace(picture().inputs[0], shape=(3, -1, 8))
     with pytest.raises(InputError, match="lengths are fixed"):
         float_network(msgspec.structs.replace(picture(), inputs=(loose,)))
+
+
+def test_a_network_never_ends_early_in_silence() -> None:
+    graph = small("dense")
+    last = max(i for i, node in enumerate(graph.nodes) if node.op == "Gemm")
+    gemm = graph.nodes[last]
+    broken = (
+        *graph.nodes[:last],
+        Node(op=gemm.op, inputs=gemm.inputs, outputs=("extra",), attributes=gemm.attributes),
+        Node(op="Neg", inputs=("extra",), outputs=gemm.outputs),
+        *graph.nodes[last + 1 :],
+    )
+    with pytest.raises(InputError, match="one operator between two roundings"):
+        integer_network(msgspec.structs.replace(graph, nodes=broken))
+    builder = Builder("turned", (4,))
+    builder.boundary(builder.input)
+    value = builder.op("Sub", builder.number(1.0), builder.input)
+    value = builder.op("Gemm", value, builder.constant(np.ones((4, 2), np.float32)))
+    with pytest.raises(InputError, match="a first input that the network computes"):
+        float_network(builder.finish({"prediction": (value, "float32", (2,))}))

@@ -19,7 +19,7 @@ from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerVa
 
 WEIGHTED = ("Gemm", "Conv")
 # Operators that take a ReLU after them in: the rounding that follows clamps.
-FUSING = (*WEIGHTED, "Add", "AveragePool", "MaxPool")
+FUSING = (*WEIGHTED, "Add")
 _FLAT = ("Flatten", "Reshape")
 
 
@@ -171,14 +171,20 @@ class _Integers(_Reader):
     """QDQ form: a value is the bytes that QuantizeLinear gives, under this name and that of its float form."""
 
     def read(self) -> IntegerNetwork:
+        reached: set[str] = set()
         for node in self.graph.nodes:
             first = node.inputs[0] if node.inputs else ""
             if node.op == "QuantizeLinear" and first == self.graph.boundary and not self.values:
                 self.known[node.outputs[0]] = self.start(first, self.grid(node))
             elif node.op == "DequantizeLinear" and first in self.known:
                 self.known[node.outputs[0]] = self.known[first]
+            elif node.op == "QuantizeLinear" and first in reached and node.outputs[0] not in self.known:
+                # Left out without a word, the network would end here.
+                raise InputError("one operator between two roundings", "another pattern", where(node))
             elif first in self.known and node.op not in ("QuantizeLinear", "DequantizeLinear"):
                 self.operator(node)
+            if node.outputs[0] in self.known or reached.intersection(node.inputs):
+                reached.update(node.outputs)
         return self.finish()
 
     def operator(self, node: Node) -> None:
@@ -236,8 +242,11 @@ class _Floats(_Reader):
             self.known[boundary] = self.start(boundary, (0.0, 0))
         done: set[str] = set()
         for node in self.graph.nodes[: last + 1]:
-            if node.inputs and node.inputs[0] in self.known and node.outputs[0] not in done:
-                done.add(self.operator(node, fuse=node is not self.graph.nodes[last]))
+            if node.outputs[0] in done or not reached.intersection(node.inputs):
+                continue
+            if node.inputs[0] not in self.known:
+                raise InputError("a first input that the network computes", repr(node.inputs[0]), where(node))
+            done.add(self.operator(node, fuse=node is not self.graph.nodes[last]))
         return self.finish()
 
     def operator(self, node: Node, fuse: bool) -> str:
