@@ -29,6 +29,14 @@ def need_tflm() -> None:
         left_out("tflite-micro")
 
 
+def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
+    """The network's file; leaves the test out where the schema classes of LiteRT are absent."""
+    need_litert()
+    from edgewright.export import tflite
+
+    return tflite.to_tflite(network, float_ends=float_ends)
+
+
 def litert(model: bytes, *inputs: NDArray[Any], reference: bool = True) -> NDArray[Any]:
     """Answers of LiteRT, row by row, with its reference kernels or its own choice."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType

@@ -13,16 +13,12 @@ from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.integer import run_integer, to_integers, to_reals
+from edgewright.runtime import catalogue
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
-from integer_layers import litert, need_litert, need_tflm, tflm
+from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite
 from integer_networks import LAYERS, samples_of, small, trained
-
-need_litert()
-from edgewright.export.tflite import to_tflite  # noqa: E402 - only where LiteRT is there
-from edgewright.export.tflite_operators import registered  # noqa: E402
-from edgewright.runtime import catalogue  # noqa: E402
 
 NAMES = tuple(LAYERS)
 
@@ -64,6 +60,7 @@ def test_the_fast_path_of_litert_is_some_steps_away(name: str) -> None:
 
 
 def test_details_that_a_caller_reads() -> None:
+    need_litert()
     from ai_edge_litert.interpreter import Interpreter
 
     network = integer_network(small("conv1d"))
@@ -116,6 +113,9 @@ def test_size_of_a_large_network() -> None:
 
 
 def test_every_kernel_has_a_writer() -> None:
+    need_litert()
+    from edgewright.export.tflite_operators import registered
+
     assert set(registered()) == set(catalogue.names("edgewright.graph.kernels"))
 
 

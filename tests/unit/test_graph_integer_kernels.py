@@ -12,7 +12,7 @@ from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue
-from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm
+from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm, to_tflite
 
 COUNT = 25
 
@@ -20,8 +20,6 @@ COUNT = 25
 @pytest.mark.parametrize("kind", sorted(LAYERS))
 def test_equal_to_the_reference_kernels_of_litert(kind: str) -> None:
     need_litert()
-    from edgewright.export.tflite import to_tflite
-
     rng = np.random.default_rng(1)
     inside = 0
     for _ in range(COUNT):
@@ -37,8 +35,6 @@ def test_equal_to_the_reference_kernels_of_litert(kind: str) -> None:
 def test_equal_to_tflm(kind: str) -> None:
     need_litert()
     need_tflm()
-    from edgewright.export.tflite import to_tflite
-
     rng = np.random.default_rng(2)
     for _ in range(COUNT):
         network = with_rounding(LAYERS[kind](rng), "tflm")

@@ -12,7 +12,7 @@ from edgewright.graph.integer import run_integer, run_values, to_integers, to_re
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Node
-from integer_layers import litert, need_litert, need_tflm, tflm
+from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite
 from integer_networks import LAYERS, picture, samples_of, small, trained
 
 NAMES = (*LAYERS, "picture")
@@ -23,8 +23,6 @@ NAMES = (*LAYERS, "picture")
 def test_whole_networks_equal_both_interpreters(name: str, per_channel: str) -> None:
     need_litert()
     need_tflm()
-    from edgewright.export.tflite import to_tflite
-
     graph = small(name, per_channel)
     for rounding, engine in (("litert", litert), ("tflm", tflm)):
         network = integer_network(graph, rounding)  # type: ignore[arg-type]
