@@ -28,9 +28,7 @@ def main() -> int:
     rows[-1].append(verdict(within))
     rows[0].append("")
     print(markdown(["rows, whole run of 3 epochs", "peak memory", "time", f"at most {LIMIT / 1e9:.0f} GB"], rows))
-    print(
-        f"\nThe features alone, kept whole in float32, would be {WHOLE / 1e9:.2f} GB, twice that while made."
-    )
+    print(f"\nThe features alone, kept whole in float32, would be {WHOLE / 1e9:.2f} GB, twice that while made.")
     return 0 if within else 1
 
 

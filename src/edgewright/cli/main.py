@@ -34,6 +34,8 @@ _EXTRAS = {
     "rich": "train",
     "cbor2": "train",
     "onnxruntime": "engines",
+    "ai_edge_litert": "engines",
+    "flatbuffers": "engines",
     "sktime": "demo",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
