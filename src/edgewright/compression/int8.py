@@ -8,6 +8,7 @@ keep their scale, and raw outputs as int8. Float preprocessing before the bounda
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.compact import prune, shorten
-from edgewright.compression.ranges import SIGMOID, Grid, Method, grid, watch
-from edgewright.compression.section import FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
-from edgewright.compression.weights import PerChannel, to_integers
+from edgewright.compression.ranges import SIGMOID, Grid, Method, Range, grid, watch
+from edgewright.compression.section import ENDS, FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
+from edgewright.compression.weights import LEVELS, PerChannel, to_integers
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 
@@ -30,6 +31,8 @@ def quantise(
     method: Method = "minmax",
     percentile: float = 99.99,
     per_channel: PerChannel = "auto",
+    levels: int = LEVELS,
+    known: Mapping[str, Range] | None = None,
 ) -> Graph:
     """The int8 form of a graph.
 
@@ -39,15 +42,16 @@ def quantise(
         method: how ranges of activations are found, 'minmax' or 'percentile'.
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: a scale for each output channel of the weights 'always', 'never', or where it pays ('auto').
+        levels: the largest integer of the weights: 127, or 7 for weights of 4 bits kept in bytes.
+        known: ranges of values that a training with fake quantisation has used; the others are watched.
 
     Raises:
         InputError: when there is no network after the boundary, an operator has no integer form, or ranges cannot
             be found.
     """
     section = network_section(graph)
-    names = tuple(dict.fromkeys((section.start, *(node.outputs[0] for node in section.inside))))
-    ranges = watch(graph, names, calibration, method, percentile)
-    writer = _Writer(graph, section, ranges, per_channel)
+    ranges = {**watch(graph, values_of(section), calibration, method, percentile), **(known or {})}
+    writer = _Writer(graph, section, ranges, per_channel, levels)
     writer.write()
     whole = msgspec.structs.replace(
         graph,
@@ -55,6 +59,11 @@ def quantise(
         constants={**graph.constants, **writer.constants},
     )
     return shorten(prune(whole))
+
+
+def values_of(section: Section) -> tuple[str, ...]:
+    """Names of the values whose ranges the quantiser asks for: the network's input, and what every operator gives."""
+    return tuple(dict.fromkeys((section.start, *(node.outputs[0] for node in section.inside))))
 
 
 @dataclass(frozen=True)
@@ -70,9 +79,10 @@ class _Writer:
     """Writes the nodes of the integer part; the float form of every value keeps its name."""
 
     def __init__(
-        self, graph: Graph, section: Section, ranges: dict[str, tuple[float, float]], per_channel: PerChannel
+        self, graph: Graph, section: Section, ranges: dict[str, Range], per_channel: PerChannel, levels: int
     ) -> None:
-        self.graph, self.section, self.ranges, self.per_channel = graph, section, ranges, per_channel
+        self.graph, self.section, self.ranges = graph, section, ranges
+        self.per_channel, self.levels = per_channel, levels
         self.nodes: list[Node] = []
         self.constants: dict[str, Array] = {}
         self._shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
@@ -90,6 +100,10 @@ class _Writer:
                 self._weighted(node, f"{value}.r" if value not in fused else value)
                 if value not in fused:
                     self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
+            elif node.op == "Add":
+                self._add(node, f"{value}.r" if value not in fused else value)
+                if value not in fused:
+                    self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
             elif source is None:
                 # ReLU right after an operator with weights: one rounding for both, over the range after ReLU.
                 self._node(node.op, node.inputs, f"{value}.r", node)
@@ -103,13 +117,23 @@ class _Writer:
                 self._round(f"{value}.r", value, chosen or grid(*self.ranges[value]), value)
 
     def _fused(self) -> frozenset[str]:
-        """Outputs of operators with weights that go to one ReLU and nowhere else."""
+        """Outputs of operators with weights, and of sums, that go to one ReLU or ReLU6 and nowhere else."""
         readers: dict[str, list[Node]] = {}
         for node in self.graph.nodes:
             for name in node.inputs:
                 readers.setdefault(name, []).append(node)
-        values = (node.outputs[0] for node in self.section.inside if node.op in WEIGHTED)
-        return frozenset(v for v in values if [reader.op for reader in readers.get(v, [])] == ["Relu"])
+        values = (node.outputs[0] for node in self.section.inside if node.op in (*WEIGHTED, "Add"))
+        inside = {node.outputs[0] for node in self.section.inside}
+        after = {v: readers.get(v, []) for v in values}
+        return frozenset(
+            v for v, found in after.items() if len(found) == 1 and found[0].op in ENDS and found[0].outputs[0] in inside
+        )
+
+    def _add(self, node: Node, output: str) -> None:
+        missing = [name for name in node.inputs if name not in self._held]
+        if missing:
+            raise InputError("an Add of two values of the network", f"the value {missing[0]!r}", "int8")
+        self._node(node.op, tuple(self._held[name].floats for name in node.inputs), output, node)
 
     def _weighted(self, node: Node, output: str) -> None:
         source = self._held[node.inputs[0]]
@@ -123,7 +147,9 @@ class _Writer:
         turned = node.op == "Gemm" and not node.attributes.get("transB", 0)
         axis = 1 if turned else 0
         apart = int(str(node.attributes.get("group", 1))) > 1
-        made = to_integers(constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart)
+        made = to_integers(
+            constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart, levels=self.levels
+        )
         along = {"axis": axis} if made.per_channel and axis != 1 else {}
         weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along)
         inputs = [source.floats, weights]

@@ -13,6 +13,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 Method = Literal["minmax", "percentile"]
+Range = tuple[float, float]
 # Samples that run through the graph at a time: a window's activations are hundreds of kilobytes.
 _PIECE = 512
 

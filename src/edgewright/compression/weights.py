@@ -13,10 +13,15 @@ PerChannel = Literal["auto", "always", "never"]
 Floats = NDArray[np.float32]
 # A bias beyond this on the accumulator's grid leaves the sum of products no room in 32 bits.
 BIAS_LIMIT = 2.0**30
-# Bytes a channel that scales of its own cost: one for the weights and one for the bias, float32.
-SCALE_BYTES = 8
-# For channels that stay apart 'auto' wants half the rounding error, a quarter of its power.
-APART_WORTH = 4.0
+# Bytes a channel that scales of its own cost where they cost most: a .tflite holds for the weights and for the bias a
+# float32 scale and an int64 zero point; ONNX needs 8 of them.
+SCALE_BYTES = 24
+# 'auto' wants at least half the rounding error, a quarter of its power: normal weights of a wide layer would give .7
+# bits to every channel, and 10 MB of them would stay above a quarter of their float32 bytes for it.
+WORTH = 4.0
+# Mean error power of a channel, relative to its weights, beyond which bytes are no argument: 4 bits are left of 8.
+POOR = 2e-3
+LEVELS = 127  # the largest signed byte that is used, so that weights are symmetric
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ def to_integers(
     per_channel: PerChannel,
     *,
     apart: bool = False,
+    levels: int = LEVELS,
 ) -> IntegerWeights:
     """Rounds the weights of one operator.
 
@@ -60,11 +66,13 @@ def to_integers(
         per_channel: 'auto' decides by the error of the weights.
         apart: whether each output channel stays a channel by itself (depthwise convolution), so that a small one
             is as important as a large one.
+        levels: the largest integer: 127 for 8 bits, 7 for 4.
     """
     rows = np.moveaxis(np.asarray(weights, np.float32), axis, 0).reshape(weights.shape[axis], -1)
     largest = np.abs(rows).max(axis=1)
-    one, many = _floored(largest.max(), bias, input_scale), _floored(largest, bias, input_scale)
-    if per_channel == "always" or (per_channel == "auto" and pays(rows, one, many, apart)):
+    one = _floored(largest.max(), bias, input_scale, levels)
+    many = _floored(largest, bias, input_scale, levels)
+    if per_channel == "always" or (per_channel == "auto" and pays(rows, one, many, apart, levels)):
         scale = many
     else:
         scale = np.asarray(one.max(), np.float32)
@@ -72,49 +80,50 @@ def to_integers(
     shape[axis] = -1
     spread = scale.reshape(shape) if scale.ndim else scale
     bias_scale = np.asarray(np.float32(input_scale) * scale, np.float32)
-    integers = np.clip(np.rint(weights / spread), -127, 127).astype(np.int8)
+    integers = np.clip(np.rint(weights / spread), -levels, levels).astype(np.int8)
     rounded: NDArray[np.int32] | None = None
     if bias is not None:
         rounded = np.clip(np.rint(bias.astype(np.float64) / bias_scale), -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
     return IntegerWeights(integers, scale, rounded, bias_scale)
 
 
-def _floored(largest: Any, bias: Floats | None, input_scale: np.float32) -> Floats:  # noqa: ANN401 - scalar or array
+def _floored(largest: Any, bias: Floats | None, input_scale: np.float32, levels: int) -> Floats:  # noqa: ANN401
     """Scales for the largest weights, raised where the bias would leave 32 bits (a dead channel with a live bias)."""
     floor: Any = float(np.finfo(np.float32).tiny)
     if bias is not None:
         floor = np.maximum(floor, np.abs(bias.astype(np.float64)) / (float(input_scale) * BIAS_LIMIT))
     # A product of two scales must not vanish in float32 either.
     floor = np.maximum(floor, 1e-30 / float(input_scale))
-    return np.asarray(np.maximum(np.asarray(largest, np.float64) / 127.0, floor), np.float32)
+    return np.asarray(np.maximum(np.asarray(largest, np.float64) / levels, floor), np.float32)
 
 
-def pays(rows: Floats, one: Floats, many: Floats, apart: bool) -> bool:
+def pays(rows: Floats, one: Floats, many: Floats, apart: bool, levels: int = LEVELS) -> bool:
     """Whether a scale a channel is worth its bytes.
 
-    Halving the rounding error is worth what one more bit in every weight would cost. Channels that stay apart are too
-    short for that sum: theirs is compared relative to each channel's own weights.
+    It must halve the rounding error, and save more bits in every weight than it costs or rescue channels that would
+    lose most of theirs. Channels that stay apart are too short for that sum: their error is compared relative to each
+    channel's own weights.
 
     Args:
         rows: weights of shape (channels, weights a channel).
         one: scales of shape () or (channels,) of which the largest serves all.
         many: a scale for each channel.
-        apart: as of `to_integers`.
+        apart, levels: as of `to_integers`.
     """
     signal = np.square(rows).sum(axis=1)
     alive = signal > 0
     if not alive.any():
         return False
 
-    def error(scale: Any) -> float:  # noqa: ANN401 - an array that broadcasts over the rows
-        rounded = np.clip(np.rint(rows / scale), -127, 127) * scale
+    def error(scale: Any) -> tuple[float, float]:  # noqa: ANN401 - an array that broadcasts over the rows
+        rounded = np.clip(np.rint(rows / scale), -levels, levels) * scale
         power = np.square(rows - rounded).sum(axis=1)[alive]
-        return float((power / signal[alive]).mean() if apart else power.sum())
+        return float(power.sum()), float((power / signal[alive]).mean())
 
-    coarse, fine = error(one.max()), error(many[:, None])
+    (coarse, poor), (fine, relative) = error(one.max()), error(many[:, None])
     if apart:
-        return coarse > APART_WORTH * fine
-    if fine == 0.0 or coarse <= fine:
-        return coarse > fine
-    bits = 0.5 * math.log2(coarse / fine)
-    return bits * rows.size / 8 > SCALE_BYTES * len(rows)
+        return poor > WORTH * relative
+    if coarse <= WORTH * fine:
+        return False
+    bits = 0.5 * math.log2(coarse / fine) if fine else math.inf
+    return poor > POOR or bits * rows.size / 8 > SCALE_BYTES * len(rows)
