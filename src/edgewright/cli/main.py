@@ -7,6 +7,7 @@ import importlib
 import os
 import pkgutil
 import sys
+from contextlib import suppress
 from importlib import resources
 from typing import NoReturn
 
@@ -126,17 +127,25 @@ def run(arguments: list[str]) -> int:
             raise
         return _say(str(MissingExtraError(extra, error.name or "")), BAD_INPUT)
     except (_ReaderLeftError, BrokenPipeError):
-        # The reader of a pipe went away (`| head`): end quietly, and keep Python from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe went away (`| head`): end quietly.
+        _forget_output()
         return OUTPUT_FAILED
     except MemoryError:
         return _say("expected enough memory for this data. Take fewer rows or a smaller window", OUTPUT_FAILED)
     except OSError as error:
         if error.errno is None:
             raise
+        _forget_output()
         wanted = "room to write" if error.errno in _FULL else "a file that can be read and written"
         return _say(f"expected {wanted}, got {error.strerror} - at {error.filename or 'output'}", OUTPUT_FAILED)
     return code
+
+
+def _forget_output() -> None:
+    """Sends what is still buffered nowhere: Python would try it again at exit, complain, and end with 120."""
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str, code: int) -> int:
