@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -37,6 +37,10 @@ class Layer(Generic[L]):
         formula: (config) -> how an output is computed, in plain text.
         activation: (config) -> the activation applied, 'linear' for none.
         training: (config, parameters, x, random key) -> y in a training step, where that is not what `apply` gives.
+        between: `apply` with one more argument, a function that the value between its two halves goes through.
+        width: key of the configuration that says how many channels come out; empty where as many come out as go in.
+        inputs: axis of the channels that come in, by name of the parameters that have one.
+        outputs: the same of the channels that come out.
     """
 
     config: type[L]
@@ -48,3 +52,7 @@ class Layer(Generic[L]):
     formula: Callable[[L], str]
     activation: Callable[[L], str]
     training: Callable[[L, Parameters, Any, Any], Any] | None = None
+    between: Callable[[L, Parameters, Any, Callable[[Any], Any]], Any] | None = None
+    width: str = ""
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    outputs: Mapping[str, int] = field(default_factory=dict)

@@ -85,7 +85,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
         if "classes" in stored:
             self.classes_ = stored["classes"]
 
-    def _network(self) -> Architecture:
+    def network(self) -> Architecture:
+        """The layers of a fitted network, the output layer last."""
         return architecture(self.layers, tuple(self.shape_), self._outputs())
 
     def _outputs(self) -> int:
@@ -94,6 +95,23 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def _final(self) -> str:
         """Activation after the output layer."""
         return "linear"
+
+    def settings(self, loss: str) -> Settings:
+        """How the training loop is told to train; `loss` is a name of `LOSSES`."""
+        return Settings(
+            loss=loss,
+            epochs=self.epochs,
+            batch=self.batch,
+            optimiser=self.optimiser,
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            warm_up=self.warm_up,
+            weight_decay=self.weight_decay,
+            patience=self.patience,
+            label_smoothing=self.label_smoothing,
+            dropout=self.dropout,
+            seed=self.seed,
+        )
 
     def _rows(self, X: Any, fitting: bool = False) -> Rows:  # noqa: ANN401 - arrays, frames and Rows
         if hasattr(X, "__array__") or not isinstance(X, Rows):
@@ -111,21 +129,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def _train(
         self, samples: Sampled, validation: Sampled | None, on_epoch: OnEpoch | None, loss: str
     ) -> tuple[Result, Architecture]:
-        network = self._network()
-        settings = Settings(
-            loss=loss,
-            epochs=self.epochs,
-            batch=self.batch,
-            optimiser=self.optimiser,
-            learning_rate=self.learning_rate,
-            schedule=self.schedule,
-            warm_up=self.warm_up,
-            weight_decay=self.weight_decay,
-            patience=self.patience,
-            label_smoothing=self.label_smoothing,
-            dropout=self.dropout,
-            seed=self.seed,
-        )
+        network, settings = self.network(), self.settings(loss)
         start = network.initialise(np.random.default_rng(self.seed))
         result = train(function(network), start, samples, settings, validation=validation, on_epoch=on_epoch)
         return result, network
@@ -151,7 +155,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
 
     def _raw(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
         check_is_fitted(self, "parameters_")
-        return outputs(function(self._network()), self.parameters_, self._rows(X))
+        return outputs(function(self.network()), self.parameters_, self._rows(X))
 
     def _answer(self, raw: Floats) -> Floats:
         """Raw outputs of shape (n, k) after the final activation."""
@@ -160,7 +164,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def layer_outputs(self, X: Any) -> list[LayerOutput]:  # noqa: ANN401 - arrays, frames and Rows
         """What every layer gives for a few samples, in order; the last after its softmax or sigmoid."""
         check_is_fitted(self, "parameters_")
-        network, rows = self._network(), self._rows(X)
+        network, rows = self.network(), self._rows(X)
         values = forward(function(network, every=True), self.parameters_, rows.take(np.arange(len(rows))))
         values[-1] = self._answer(values[-1])
         records = self.layer_records()
@@ -169,8 +173,8 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
     def layer_records(self) -> tuple[LayerRecord, ...]:
         """A row of the model's table for each layer."""
         check_is_fitted(self, "parameters_")
-        return self._network().records(self.parameters_, self._final())
+        return self.network().records(self.parameters_, self._final())
 
     def _emit(self, builder: Builder, value: str) -> str:
         builder.boundary(value)
-        return self._network().to_graph(self.parameters_, builder, value)
+        return self.network().to_graph(self.parameters_, builder, value)

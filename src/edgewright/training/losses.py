@@ -51,7 +51,49 @@ def huber(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[A
     return xp.where(error < 1.0, 0.5 * error * error, error - 0.5), xp.zeros_like(error) > 0
 
 
+def distilled_softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Cross-entropy with the labels and, at a temperature, with a teacher's probabilities (Hinton et al., 2015).
+
+    Args:
+        xp: `numpy` or `jax.numpy`.
+        outputs: logits, shape (n, k).
+        targets: class number, temperature T, share of the teacher, and the teacher's k probabilities at T: (n, 3 + k).
+        smoothing: of the labels.
+    """
+    hard, right = softmax_cross_entropy(xp, outputs, targets[:, 0], smoothing)
+    heat, share, teacher = targets[:, 1], targets[:, 2], targets[:, 3:]
+    scaled = outputs / heat[:, None]
+    shifted = scaled - xp.max(scaled, axis=1, keepdims=True)
+    soft = xp.log(xp.sum(xp.exp(shifted), axis=1)) - xp.sum(teacher * shifted, axis=1)
+    # Gradients of the soft targets shrink with T squared.
+    return (1.0 - share) * hard + share * heat * heat * soft, right
+
+
+def distilled_sigmoid_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """As the softmax one for one logit (n, 1): targets are label, T, share, the second class's probability at T."""
+    hard, right = sigmoid_cross_entropy(xp, outputs, targets[:, 0], smoothing)
+    heat, share, teacher = targets[:, 1], targets[:, 2], targets[:, 3]
+    logit = outputs[:, 0] / heat
+    soft = xp.maximum(logit, 0.0) - logit * teacher + xp.log1p(xp.exp(-xp.abs(logit)))
+    return (1.0 - share) * hard + share * heat * heat * soft, right
+
+
+def distilled_mean_squared_error(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Squared error to the target and to a teacher's answer: targets are target, unused, share, answer: (n, 4)."""
+    hard, right = mean_squared_error(xp, outputs, targets[:, 0], smoothing)
+    soft, _ = mean_squared_error(xp, outputs, targets[:, 3], smoothing)
+    return (1.0 - targets[:, 2]) * hard + targets[:, 2] * soft, right
+
+
 LOSSES: dict[str, Loss] = {
     function.__name__: function
-    for function in (softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error, huber)
+    for function in (
+        softmax_cross_entropy,
+        sigmoid_cross_entropy,
+        mean_squared_error,
+        huber,
+        distilled_softmax_cross_entropy,
+        distilled_sigmoid_cross_entropy,
+        distilled_mean_squared_error,
+    )
 }

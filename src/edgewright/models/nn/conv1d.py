@@ -77,4 +77,7 @@ LAYER = Layer(
     to_graph=to_graph,
     formula=lambda config: activation_text(config.activation, "sum over channels and kernel of x W, + b"),
     activation=lambda config: config.activation,
+    width="filters",
+    inputs={"weights": 1},
+    outputs={"weights": 0, "bias": 0},
 )

@@ -69,4 +69,7 @@ LAYER = Layer(
     to_graph=to_graph,
     formula=lambda config: activation_text(config.activation, "x W + b"),
     activation=lambda config: config.activation,
+    width="units",
+    inputs={"weights": 0},
+    outputs={"weights": 1, "bias": 0},
 )
