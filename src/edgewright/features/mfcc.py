@@ -63,6 +63,7 @@ STAGE = Stage(
     build=_build,
     state=("shape_", "floor_"),
     why=_why,
+    title="MFCC",
     formula=(
         "y[i, j] = sqrt(2/M) sum_m logmel[m, j] cos(pi i (m + 1/2) / M), with sqrt(1/M) for i = 0; "
         "logmel = log(1 + power / floor)"

@@ -104,5 +104,6 @@ STAGE = Stage(
     build=_build,
     state=("shape_", "mean_", "components_", "explained_"),
     why=_why,
+    title="PCA",
     formula="y = (x - mean) @ components",
 )

@@ -52,6 +52,7 @@ class Stage(Generic[C]):
         state: fitted attributes that are stored (arrays, numbers, text, lists and dicts of these) and restored.
         why: one sentence for the trace: what this stage is for, with the numbers of the fitted estimator.
         formula: how an output is computed, in plain text.
+        title: of its card where the file name does not read well ('PCA'); empty makes one from the file name.
     """
 
     config: type[C]
@@ -59,6 +60,7 @@ class Stage(Generic[C]):
     state: tuple[str, ...]
     why: Callable[[Any], str]
     formula: str = ""
+    title: str = ""
 
 
 @runtime_checkable

@@ -63,7 +63,9 @@ def parts(tables: Sequence[dict[str, Any]], where: str) -> tuple[Part, ...]:
         config = convert_table(rest, stage.config, f"{place} ({kind})")
         taken = sum(part.kind == kind for part in made)
         name = kind if not taken else f"{kind}-{taken + 1}"
-        made.append(Part(name, kind, title or kind.replace("_", " ").capitalize(), stage, config, dict(table)))
+        made.append(
+            Part(name, kind, title or stage.title or kind.replace("_", " ").capitalize(), stage, config, dict(table))
+        )
     return tuple(made)
 
 
