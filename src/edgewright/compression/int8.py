@@ -43,14 +43,17 @@ def quantise(
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: a scale for each output channel of the weights 'always', 'never', or where it pays ('auto').
         levels: the largest integer of the weights: 127, or 7 for weights of 4 bits kept in bytes.
-        known: ranges of values that a training with fake quantisation has used; the others are watched.
+        known: ranges of values that a training with fake quantisation has used; only the others are watched.
 
     Raises:
         InputError: when there is no network after the boundary, an operator has no integer form, or ranges cannot
             be found.
     """
     section = network_section(graph)
-    ranges = {**watch(graph, values_of(section), calibration, method, percentile), **(known or {})}
+    ranges = dict(known or {})
+    missing = tuple(name for name in values_of(section) if name not in ranges)
+    if missing:
+        ranges.update(watch(graph, missing, calibration, method, percentile))
     writer = _Writer(graph, section, ranges, per_channel, levels)
     writer.write()
     whole = msgspec.structs.replace(

@@ -1,0 +1,136 @@
+"""Leaving weights out: whole units, which makes a smaller network, or the smallest weights, which makes zeros."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression.lesson import with_parameters
+from edgewright.graph.layer import Layer, Parameters
+from edgewright.models.architecture import Architecture
+from edgewright.models.base import Network
+from edgewright.schema.errors import InputError
+
+Kept = NDArray[np.int64]
+
+
+def macs(model: Network) -> int:
+    """Multiply-accumulates of the network an inference."""
+    return sum(record.macs for record in model.layer_records())
+
+
+def structured(model: Network, share: float) -> Network:
+    """The network without its weakest units, at most (1 - share) of its multiply-accumulates left.
+
+    Every layer but the last loses the same share of its units. A unit's strength is the norm of the weights that come
+    in times the norm of those that go out (after Li et al., Pruning Filters for Efficient ConvNets, ICLR 2017).
+
+    Args:
+        model: fitted; what is given back must be trained further.
+        share: of the multiply-accumulates to take away, above 0 and below 1.
+
+    Raises:
+        InputError: no layer has units to spare, or not so many.
+    """
+    network = model.network()
+    places = [i for i, layer in enumerate(network.layers[:-1]) if layer.width]
+    if not places:
+        raise InputError("a layer with units to leave out", "a network without hidden units", "--prune structured")
+    limit = (1.0 - share) * macs(model)
+    strengths = {i: _strengths(network, model.parameters_, i) for i in places}
+    most = max(len(found) for found in strengths.values())
+    # One unit less of the widest layer at a time: the first width that is small enough is the largest such.
+    for step in range(most, 0, -1):
+        counts = {i: max(1, math.ceil(len(found) * step / most)) for i, found in strengths.items()}
+        made = _cut(model, network, {i: _strongest(strengths[i], count) for i, count in counts.items()})
+        if macs(made) <= limit:
+            return made
+    raise InputError(
+        f"units to leave out for {share:.0%} fewer multiply-accumulates",
+        f"{macs(made):,} with one unit a layer, {macs(model):,} before",
+        "--prune structured",
+        "Take a smaller share",
+    )
+
+
+def _strongest(strengths: NDArray[np.float64], count: int) -> Kept:
+    return np.sort(np.argsort(-strengths, kind="stable")[:count])
+
+
+def _strengths(network: Architecture, parameters: Sequence[Parameters], place: int) -> NDArray[np.float64]:
+    """Strength of each unit of a layer."""
+    layer, own = network.layers[place], parameters[place]
+    units = network.shapes[place + 1][0]
+    coming = np.sqrt(sum((_power(own[name], axis, units) for name, axis in layer.outputs.items()), np.zeros(units)))
+    for later in range(place + 1, len(network.layers)):
+        found = network.layers[later].inputs
+        if found:
+            # Behind a flatten one unit is several inputs, one after the other.
+            return np.asarray(coming * np.sqrt(sum(_power(parameters[later][n], a, units) for n, a in found.items())))
+    return np.asarray(coming)
+
+
+def _power(array: NDArray[Any], axis: int, channels: int) -> NDArray[np.float64]:
+    rows = np.moveaxis(np.asarray(array, np.float64), axis, 0).reshape(channels, -1)
+    power: NDArray[np.float64] = np.square(rows).sum(axis=1)
+    return power
+
+
+def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Network:
+    """The network with only the kept units of the layers in `kept`."""
+    coming: Kept = np.arange(network.shapes[0][0])
+    tables = [dict(table) for table in model.layers]
+    parameters: list[Parameters] = []
+    for place, layer in enumerate(network.layers):
+        own = _taken(layer.inputs, dict(model.parameters_[place]), coming)
+        before, after = network.shapes[place][0], network.shapes[place + 1][0]
+        if place in kept:
+            own = _taken(layer.outputs, own, kept[place])
+            tables[place][layer.width] = len(kept[place])
+            coming = kept[place]
+        elif layer.width:
+            coming = np.arange(after)
+        else:
+            coming = _through(coming, after // before)
+        parameters.append(own)
+    return with_parameters(model, parameters, tables)
+
+
+def _taken(axes: Any, own: Parameters, places: Kept) -> Parameters:  # noqa: ANN401 - a mapping of the layer
+    return {name: np.take(a, places, axis=axes[name]) if name in axes else a for name, a in own.items()}
+
+
+def _through(coming: Kept, each: int) -> Kept:
+    """Channels behind a layer without weights: the same, or behind a flatten `each` features of every channel."""
+    return (coming[:, None] * each + np.arange(each)[None, :]).ravel()
+
+
+def weights_of(layer: Layer[Any], own: Parameters) -> tuple[str, ...]:
+    """Names of a layer's weights, its biases left out."""
+    return tuple(name for name, array in own.items() if np.ndim(array) > 1)
+
+
+def smallest(model: Network, share: float) -> list[dict[str, NDArray[np.float32]]]:
+    """Masks without the smallest weights: zeros for `share` of all weights, and of each layer's as far as they go.
+
+    Weights of different layers differ in size, so each array loses the same share of its own.
+
+    Args:
+        model: fitted.
+        share: of the weights, above 0 and below 1.
+    """
+    masks = []
+    for layer, own in zip(model.network().layers, model.parameters_, strict=True):
+        made = {}
+        for name in weights_of(layer, own):
+            sizes = np.abs(np.asarray(own[name]))
+            order = np.argsort(sizes, axis=None, kind="stable")
+            mask = np.ones(sizes.size, np.float32)
+            mask[order[: round(share * sizes.size)]] = 0.0
+            made[name] = mask.reshape(sizes.shape)
+        masks.append(made)
+    return masks
