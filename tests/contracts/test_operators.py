@@ -104,6 +104,8 @@ def _shapes() -> list[Case]:
         case("Concat", x, x, axis=-1, computed=2),
         case("Gather", x, i(2, 0, -1), axis=1),
         case("Gather", x, np.asarray(1, np.int64), axis=2),
+        case("GatherElements", x, np.array([[[0, 2, -1, 1]]] * 2, np.int32), axis=1, computed=2),
+        case("GatherElements", f(2, 5), np.array([[4, 0], [1, 1]], np.int64), axis=1),
         case("Slice", x, i(1), i(3), i(1)),
         case("Slice", x, i(0, -1), i(2**62, -(2**62)), i(1, 2), i(2, -1)),
         case("Slice", x, i(0), i(1)),
@@ -189,8 +191,8 @@ def _quantised() -> list[Case]:
 _DIALECT = (
     "Add Sub Mul Div Neg Abs Sqrt Exp Log Pow Min Max Floor Ceil Round Reciprocal Relu Sigmoid Tanh Softmax Clip "
     "MatMul Gemm Conv MaxPool AveragePool GlobalAveragePool GlobalMaxPool Concat Gather Slice Reshape Flatten "
-    "Transpose Squeeze Unsqueeze Expand Pad ReduceMean ReduceMax ReduceMin ReduceSum ReduceSumSquare ReduceL2 ArgMax "
-    "Where IsNaN Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Cast Identity QuantizeLinear "
+    "GatherElements Transpose Squeeze Unsqueeze Expand Pad ReduceMean ReduceMax ReduceMin ReduceSum "
+    "ReduceSumSquare ReduceL2 ArgMax Where IsNaN Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Cast Identity QuantizeLinear "
     "DequantizeLinear"
 )
 

@@ -1,0 +1,182 @@
+"""Any ONNX model to a graph in the dialect: PyTorch, Keras, scikit-learn, LightGBM. See docs/adr/0014."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.from_onnx_answers import finished
+from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
+from edgewright.graph.normalise import normalise
+from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Value
+
+# A model beyond this is none for a device; a length is compared before a file is read.
+LARGEST_FILE = 1 << 30
+_TYPES = ("float32", "int64", "int32", "int8", "bool")
+
+
+def read_model(
+    source: Path | str | bytes,
+    name: str = "",
+    *,
+    shape: tuple[int, ...] | None = None,
+    labels: tuple[str, ...] = (),
+) -> Graph:
+    """Reads an ONNX model and brings it into the dialect; one of our own is given as it is.
+
+    Args:
+        source: path of the file, or its bytes.
+        name: of the model in messages and in the graph; the file's name when empty.
+        shape: of one sample, without the batch axis, for a model that leaves its axes open.
+        labels: names of the classes; a network that ends without Softmax then gets one.
+
+    Returns:
+        A graph with the outputs `label`, `probabilities` and `confidence` for a classifier (a model with Softmax at
+        its end, or with names of classes), `prediction` for any other; models with several outputs keep their names.
+
+    Raises:
+        InputError: in one line: damaged bytes, an operator the dialect has no word for (with its nodes), an open axis,
+            weights that are not numbers, samples of a batch that depend on each other.
+    """
+    data, folder = (source, None) if isinstance(source, bytes) else _file(Path(source))
+    title = name or ("model" if folder is None else Path(str(source)).stem)
+    parsed = parse(data, lambda entries: _outside(entries, folder))
+    if any(key.startswith("edgewright.") for key in parsed.metadata) and shape is None:
+        return _named(read_onnx(data), labels)
+    draft = _draft(parsed, title, shape)
+    _refuse_nan(draft)
+    normalise(draft)
+    _refuse_text(draft)
+    told = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
+    return finished(draft, labels, told)
+
+
+def _file(path: Path) -> tuple[bytes, Path]:
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise InputError("a model of at most 1 GiB", f"{path.stat().st_size} bytes", str(path))
+        return path.read_bytes(), path.parent
+    except OSError as error:
+        raise InputError("an ONNX model", error.strerror or str(error), str(path)) from None
+
+
+def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
+    """Values of a constant in a file beside the model; its name may lead nowhere else."""
+    name = entries.get("location", "")
+    if folder is None or not name or Path(name).name != name:
+        raise InputError("constants inside the model or in a file beside it", repr(name), "external data")
+    try:
+        start, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
+        with (folder / name).open("rb") as file:
+            file.seek(start)
+            return file.read(length if length >= 0 else LARGEST_FILE)
+    except (OSError, ValueError) as error:
+        told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError("the model's file of constants", told, str(folder / name)) from None
+
+
+def _named(graph: Graph, labels: tuple[str, ...]) -> Graph:
+    if labels and len(labels) != len(graph.labels):
+        raise InputError(f"{len(graph.labels)} names of classes", str(len(labels)), f"model {graph.name}")
+    return msgspec.structs.replace(graph, labels=labels) if labels else graph
+
+
+def _draft(parsed: Parsed, title: str, shape: tuple[int, ...] | None) -> Draft:
+    if not parsed.outputs:
+        raise InputError("a model with an output", "none", f"model {title}")
+    inputs, nodes, constants = parsed.inputs, parsed.nodes, dict(parsed.constants)
+    extra: list[DraftNode] = []
+    if len(inputs) > 1:
+        inputs, extra = _joined(inputs, title, constants)
+    if len(inputs) != 1:
+        raise InputError("a model with one input", "none", f"model {title}")
+    one = inputs[0]
+    given = _sample(one, title, shape)
+    if one.dtype not in _TYPES:
+        raise InputError(
+            f"an input of type {', '.join(_TYPES)}", one.dtype or "no tensor", f"model {title}, input {one.name!r}",
+            "Export the model with float32 inputs",
+        )  # fmt: skip
+    made = {one.name, *constants, *(output for node in nodes for output in node.outputs)}
+    absent = [output for output in parsed.outputs if output not in made]
+    if absent:
+        raise InputError("outputs that a node gives", repr(absent[0]), f"model {title}")
+    fixed = one.shape[0] if one.shape and one.shape[0] > 0 else 0
+    return Draft(
+        name=title,
+        opset=parsed.opset,
+        source=Value(name=one.name, dtype=one.dtype, shape=given),
+        outputs=list(parsed.outputs),
+        nodes=[*extra, *nodes],
+        constants=constants,
+        fixed_batch=fixed,
+    )
+
+
+def _sample(one: Declared, title: str, shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Shape of one sample: what the model says, with open axes from `shape`.
+
+    Raises:
+        InputError: for an axis that stays open, or a shape that contradicts the model.
+    """
+    where = f"model {title}, input {one.name!r}"
+    said = one.shape[1:]
+    if len(one.shape) > 8 or any(length == 0 or length > 1 << 24 for length in one.shape):
+        raise InputError("axes of sensible length", str(one.shape), where)
+    if not one.shape and shape is None:
+        raise InputError("an input with a batch axis and a fixed shape", "no shape", where, "Say it with --shape")
+    if shape is not None:
+        fits = not one.shape or (
+            len(said) == len(shape) and all(a in (-1, b) for a, b in zip(said, shape, strict=True))
+        )
+        if not fits or any(length < 1 for length in shape):
+            told = ",".join("?" if length < 0 else str(length) for length in said)
+            raise InputError(f"a shape of one sample that fits ({told})", ",".join(map(str, shape)), where)
+        return shape
+    if any(length < 0 for length in said):
+        names = [axis or "?" for axis in one.axes[1:]]
+        told = ",".join(str(n) if n > 0 else name for n, name in zip(said, names, strict=True))
+        raise InputError(
+            "a sample of fixed shape", f"open axes ({told})", where,
+            "Give the shape of one sample, such as --shape " + ",".join(str(n) if n > 0 else "100" for n in said),
+        )  # fmt: skip
+    return said
+
+
+def _joined(inputs: list[Declared], title: str, constants: dict[str, Array]) -> tuple[list[Declared], list[DraftNode]]:
+    """Several inputs of columns, as scikit-learn exports tables, as one input of all columns in their order."""
+    columns = all(len(i.shape) == 2 and i.shape[1] > 0 and i.dtype == inputs[0].dtype for i in inputs)
+    if not columns:
+        told = ", ".join(f"{i.name} {i.shape}" for i in inputs[:4])
+        raise InputError("one input, or several of columns of one type", told, f"model {title}")
+    at, nodes = 0, []
+    for one in inputs:
+        ends = []
+        for number in (at, at + one.shape[1], 1):
+            ends.append(f"~cut{len(constants)}")
+            constants[ends[-1]] = np.asarray([number], np.int64)
+        nodes.append(DraftNode("Slice", ["~columns", *ends], [one.name]))
+        at += one.shape[1]
+    whole = Declared("~columns", inputs[0].dtype, (inputs[0].shape[0], at), ("", ""))
+    return [whole], nodes
+
+
+def _refuse_nan(draft: Draft) -> None:
+    for key, array in draft.constants.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise InputError(
+                "weights that are numbers", f"{int(np.isnan(array).sum())} that are not (NaN) in {key!r}",
+                f"model {draft.name}", "Training diverged: lower the learning rate and export again",
+            )  # fmt: skip
+
+
+def _refuse_text(draft: Draft) -> None:
+    for key, array in draft.constants.items():
+        if array.dtype.kind not in "fiub":
+            raise InputError("numbers as constants", "text", f"model {draft.name}, constant {key!r}")

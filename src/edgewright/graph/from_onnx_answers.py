@@ -1,0 +1,142 @@
+"""The last part of reading a foreign model: its outputs by the names ours have, its boundary, and its rows apart."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.normalise._draft import Chain, Draft
+from edgewright.graph.normalise._values import everything
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Node, Value
+
+WEIGHTED = ("Gemm", "Conv")
+# Operators that a network may have between its boundary and its last weights.
+_NETWORK = frozenset({"Gemm", "Conv", "Relu", "Clip", "Add", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
+                      "GlobalMaxPool", "Reshape", "Flatten", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip
+_TOLERANCE = 1e-3
+
+
+def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) -> Graph:
+    """Gives the outputs their names and freezes the graph.
+
+    Raises:
+        InputError: for names of classes that do not fit, or samples that are not independent of each other.
+    """
+    outputs = _outputs(draft, labels)
+    shapes = everything(draft)[0]
+    public = {value: name for name, value in outputs.items()}
+    draft.outputs = list(outputs.values())
+    draft.prune()
+    graph = draft.graph()
+    if "input" in outputs:
+        raise InputError("outputs that are not called 'input'", "one that is", f"model {draft.name}")
+    # A model with several outputs may call one of them v1 too.
+    mark = "~" if any(name[:1] in "vc" and name[1:].isdigit() for name in outputs) else ""
+    short = {name: f"{mark}v{n}" for n, name in enumerate(o for node in graph.nodes for o in node.outputs)}
+    short |= {name: f"{mark}c{n}" for n, name in enumerate(draft.constants)}
+    short |= {draft.source.name: "input", "": "", **public}
+    nodes = tuple(
+        Node(
+            op=node.op,
+            inputs=tuple(short[i] for i in node.inputs),
+            outputs=tuple(short[o] for o in node.outputs),
+            attributes=node.attributes,
+        )
+        for node in graph.nodes
+    )
+    made = msgspec.structs.replace(
+        graph,
+        inputs=(msgspec.structs.replace(draft.source, name="input"),),
+        outputs=tuple(
+            Value(name=name, dtype=shapes[value].dtype.name, shape=shapes[value].shape[1:])
+            for name, value in outputs.items()
+        ),
+        nodes=nodes,
+        constants={short[name]: array for name, array in draft.constants.items()},
+        metadata=metadata,
+    )
+    made = msgspec.structs.replace(made, boundary=_boundary(made))
+    _independent(made)
+    return made
+
+
+def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
+    """Public name -> value. Adds what a classifier answers."""
+    values = everything(draft)[0]
+    if len(draft.outputs) > 1:
+        return {name: name for name in draft.outputs}
+    value, made = draft.outputs[0], values[draft.outputs[0]]
+    last = draft.producers().get(value)
+    ends = last is not None and last.kind == "Softmax" and int(last.attributes.get("axis", -1)) in (-1, made.ndim - 1)
+    classifier = bool(labels or draft.probabilities or ends) and made.ndim == 2 and made.dtype.kind == "f"
+    if labels and not classifier:
+        raise InputError("a classifier for names of classes", f"an output of shape {made.shape[1:]}", draft.name)
+    if not classifier:
+        draft.labels = ()
+        return {"prediction": value}
+    names = labels or draft.labels or tuple(str(n) for n in range(made.shape[1]))
+    if len(names) != made.shape[1]:
+        raise InputError(f"{made.shape[1]} names of classes", str(len(names)), f"model {draft.name}")
+    draft.labels = names
+    chain = Chain(draft)
+    if not (ends or draft.probabilities):
+        value = chain.op("Softmax", value, axis=-1)
+    if value == draft.source.name:
+        value = chain.op("Identity", value)
+    label = chain.op("ArgMax", value, axis=1, keepdims=0)
+    confidence = chain.op("ReduceMax", value, draft.integers([1]), keepdims=0)
+    draft.nodes += chain.nodes
+    return {"label": label, "probabilities": value, "confidence": confidence}
+
+
+def _boundary(graph: Graph) -> str:
+    """The first input of the first weights, when nothing but a network follows up to the last ones; else empty."""
+    weighted = [i for i, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    if not weighted:
+        return ""
+    start = graph.nodes[weighted[0]].inputs[0]
+    if start in graph.constants:
+        return ""
+    reached = {start}
+    for node in graph.nodes[weighted[0] : weighted[-1] + 1]:
+        computed = [name for name in node.inputs if name and name not in graph.constants]
+        if node.op == "DequantizeLinear" and not computed:
+            reached.update(node.outputs)
+            continue
+        if node.op not in _NETWORK or not reached.issuperset(computed):
+            return ""
+        reached.update(node.outputs)
+    return start
+
+
+def _independent(graph: Graph) -> None:
+    """Refuses a graph whose answer to a row depends on its neighbours, or on their number.
+
+    Raises:
+        InputError: naming the output.
+    """
+    source = graph.inputs[0]
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3, *source.shape)) if source.dtype == "float32" else rng.integers(0, 2, (3, *source.shape))
+    run = compile_graph(graph)
+    x = x.astype(source.dtype)
+    together, apart = run(x), [run(x[i : i + 1]) for i in range(3)]
+    for value in graph.outputs:
+        each = [one[value.name] for one in apart]
+        whole = together[value.name]
+        same = all(one.shape == (1, *value.shape) for one in each) and whole.shape == (3, *value.shape)
+        if not same or not _close(whole, np.concatenate(each), value.dtype):
+            raise InputError(
+                "answers to rows that do not depend on each other", f"output {value.name!r} that does",
+                f"model {graph.name}", "Export the model with a batch axis first, in evaluation mode",
+            )  # fmt: skip
+
+
+def _close(a: Array, b: Array, dtype: str) -> bool:
+    if dtype != "float32":
+        # The place of the largest of two equal scores may depend on the last digit.
+        return True
+    spread = float(np.nanmax(np.abs(b), initial=1.0))
+    return bool(np.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE * spread, equal_nan=True))

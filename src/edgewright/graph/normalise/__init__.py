@@ -1,0 +1,41 @@
+"""Bringing a foreign model into the dialect: every module of this folder is a pass, found by its file name.
+
+A pass offers `ORDER`, its place among the passes, and `run(draft)`, which changes the draft.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from types import ModuleType
+
+from edgewright.graph.normalise._draft import Draft
+from edgewright.runtime import catalogue
+from edgewright.schema.errors import InputError
+
+# What an attribute of another type or length than the standard's gives: the file is damaged, or its writer is wrong.
+_MISFIT = (TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError)
+
+
+@cache
+def passes() -> tuple[ModuleType, ...]:
+    """All passes in their order."""
+    names = catalogue.listing(__name__, "ORDER")
+    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
+    return tuple(sorted(modules, key=lambda module: (module.ORDER, module.__name__)))
+
+
+def normalise(draft: Draft) -> None:
+    """Runs all passes.
+
+    Raises:
+        InputError: for what the dialect has no word for, naming the operator and the nodes.
+    """
+    for module in passes():
+        try:
+            module.run(draft)
+        except _MISFIT as error:
+            text = " ".join(str(error).split()) or type(error).__name__
+            told = "attributes and constants of the types the ONNX standard gives them"
+            raise InputError(told, text, f"model {draft.name}, {module.__name__.rpartition('.')[2]}") from None
+        draft.prune()

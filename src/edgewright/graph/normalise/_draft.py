@@ -1,0 +1,206 @@
+"""A model while it is brought into the dialect: nodes of any domain, with attributes of any kind, open to change."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.operators import registered
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Node, Value
+
+# Attributes as ONNX has them: numbers, text, lists of these, tensors as arrays.
+Attributes = dict[str, Any]
+ML = "ai.onnx.ml"
+
+
+@dataclass
+class DraftNode:
+    """One operator; `domain` is empty for ai.onnx, an empty input name is an input left out."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: Attributes = field(default_factory=dict)
+    domain: str = ""
+
+    @property
+    def kind(self) -> str:
+        """Name with the domain, as messages and passes say it: 'Conv', 'ai.onnx.ml.Scaler'."""
+        return f"{self.domain}.{self.op}" if self.domain else self.op
+
+    @property
+    def where(self) -> str:
+        """How messages name a node."""
+        return f"operator {self.kind} that gives {self.outputs[0] if self.outputs else 'nothing'!r}"
+
+
+@dataclass
+class Draft:
+    """A model that is being normalised.
+
+    Attributes:
+        name: of the model.
+        opset: of ai.onnx.
+        source: the one input, batch axis left out.
+        outputs: values the model gives, in its order.
+        nodes: in an order in which they can run.
+        constants: by name; text is of dtype object.
+        labels: names of the classes, once they are known.
+        probabilities: value with a probability for each class, once it is known.
+        fixed_batch: the length of the batch axis where the model has it fixed, else 0.
+    """
+
+    name: str
+    opset: int
+    source: Value
+    outputs: list[str]
+    nodes: list[DraftNode]
+    constants: dict[str, Array]
+    labels: tuple[str, ...] = ()
+    probabilities: str = ""
+    fixed_batch: int = 0
+    _numbers: Any = field(default_factory=itertools.count)
+
+    def fresh(self, hint: str = "n") -> str:
+        """A value name that nothing has yet."""
+        return f"~{hint}{next(self._numbers)}"
+
+    def constant(self, array: Any) -> str:  # noqa: ANN401 - an array or a number
+        """Adds a constant and gives its name."""
+        name = self.fresh("c")
+        self.constants[name] = np.asarray(array)
+        return name
+
+    def floats(self, *values: float) -> str:
+        """A float32 vector constant; a scalar for a single number."""
+        return self.constant(np.asarray(values if len(values) != 1 else values[0], np.float32))
+
+    def integers(self, values: Iterable[int]) -> str:
+        """An int64 vector constant."""
+        return self.constant(np.asarray(list(values), np.int64))
+
+    def array(self, name: str) -> Array | None:
+        """A constant by name, None for computed values."""
+        return self.constants.get(name)
+
+    def producers(self) -> dict[str, DraftNode]:
+        """The node that gives each value."""
+        return {output: node for node in self.nodes for output in node.outputs if output}
+
+    def readers(self) -> dict[str, list[DraftNode]]:
+        """The nodes that read each value; an output of the model is read by None of them."""
+        found: dict[str, list[DraftNode]] = {}
+        for node in self.nodes:
+            for name in node.inputs:
+                found.setdefault(name, []).append(node)
+        return found
+
+    def rename(self, old: str, new: str) -> None:
+        """Lets every reader of `old` read `new`."""
+        for node in self.nodes:
+            node.inputs = [new if name == old else name for name in node.inputs]
+        self.outputs = [new if name == old else name for name in self.outputs]
+        if self.probabilities == old:
+            self.probabilities = new
+
+    def prune(self) -> None:
+        """Drops nodes and constants that no output depends on."""
+        needed, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.outputs):
+                needed.update(node.inputs)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {name: array for name, array in self.constants.items() if name in needed}
+
+    def graph(self, outputs: Iterable[Value] = ()) -> Graph:
+        """The draft as a graph, every node of it in the dialect.
+
+        Raises:
+            InputError: naming the operators that are not, and the nodes.
+        """
+        self.refuse_unknown()
+        return Graph(
+            name=self.name,
+            inputs=(self.source,),
+            outputs=tuple(outputs),
+            nodes=tuple(
+                Node(op=node.op, inputs=tuple(node.inputs), outputs=tuple(node.outputs), attributes=_plain(node))
+                for node in self.nodes
+            ),
+            constants=self.constants,
+            labels=self.labels,
+        )
+
+    def refuse_unknown(self) -> None:
+        """Says which operators the dialect has no word for.
+
+        Raises:
+            InputError: naming them all, with the first nodes of each.
+        """
+        unknown: dict[str, list[str]] = {}
+        for node in self.nodes:
+            if node.domain or node.op not in registered():
+                unknown.setdefault(node.kind, []).append(node.outputs[0] if node.outputs else "")
+        if unknown:
+            told = "; ".join(f"{op} (gives {', '.join(map(repr, names[:3]))}"
+                             f"{f' and {len(names) - 3} more' if len(names) > 3 else ''})"
+                             for op, names in list(unknown.items())[:4])  # fmt: skip
+            raise InputError(
+                "operators that can be brought into the dialect (docs/adr/0014-models-from-elsewhere.md)",
+                told,
+                f"model {self.name}",
+                "Leave that part out of the export, or replace it by other operators",
+            )
+
+    def values(self, names: Iterable[str], batch: int) -> dict[str, Array]:
+        """Values for a batch of samples of ones; every node must be in the dialect."""
+        sample = np.ones((batch, *self.source.shape), self.source.dtype)
+        return compile_graph(self.graph(), tuple(names))(sample)
+
+
+def _plain(node: DraftNode) -> dict[str, Any]:
+    for name, value in node.attributes.items():
+        if not isinstance(value, int | float | str | tuple):
+            raise InputError("an attribute that is a number, text or a list of numbers", name, node.where)
+    return dict(node.attributes)
+
+
+Rewrite = Callable[[Draft, DraftNode], list[DraftNode]]
+
+
+def rewrite(draft: Draft, rules: Mapping[str, Rewrite]) -> None:
+    """Replaces each node whose kind has a rule by the nodes the rule gives."""
+    made: list[DraftNode] = []
+    for node in draft.nodes:
+        rule = rules.get(node.kind)
+        made += [node] if rule is None else rule(draft, node)
+    draft.nodes = made
+
+
+class Chain:
+    """Nodes one after another, each with one output."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft, self.nodes = draft, list[DraftNode]()
+
+    def op(self, op: str, *inputs: str, output: str = "", **attributes: Any) -> str:  # noqa: ANN401 - of any kind
+        """Appends a node and gives its output."""
+        name = output or self.draft.fresh(op.lower())
+        self.nodes.append(DraftNode(op, list(inputs), [name], attributes))
+        return name
+
+    def end(self, value: str, output: str) -> list[DraftNode]:
+        """The nodes, the last of which gives `output`."""
+        for node in self.nodes:
+            node.inputs = [output if name == value else name for name in node.inputs]
+            node.outputs = [output if name == value else name for name in node.outputs]
+        if not any(output in node.outputs for node in self.nodes):
+            self.nodes.append(DraftNode("Identity", [value], [output]))
+        return self.nodes

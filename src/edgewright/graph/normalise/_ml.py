@@ -1,0 +1,41 @@
+"""What the classifiers of ai.onnx.ml have in common: names of classes, and the last step of the scores."""
+
+from __future__ import annotations
+
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
+from edgewright.schema.errors import InputError
+
+
+def class_names(node: DraftNode) -> tuple[str, ...]:
+    """Names of the classes, from whichever attribute has them; integers as text."""
+    for key in ("classlabels_strings", "classlabels_int64s", "classlabels_ints"):
+        found = node.attributes.get(key)
+        if found:
+            return tuple(str(name) for name in found)
+    raise InputError("names or numbers of the classes", "none", node.where)
+
+
+def post_transform(chain: Chain, value: str, node: DraftNode) -> str:
+    """Applies `post_transform`.
+
+    Raises:
+        InputError: for PROBIT and SOFTMAX_ZERO.
+    """
+    kind = node.attributes.get("post_transform", "NONE")
+    if kind == "NONE":
+        return value
+    if kind == "LOGISTIC":
+        return chain.op("Sigmoid", value)
+    if kind == "SOFTMAX":
+        return chain.op("Softmax", value, axis=-1)
+    raise InputError("post_transform NONE, LOGISTIC or SOFTMAX", repr(kind), node.where)
+
+
+def says_classes(draft: Draft, chain: Chain, value: str, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
+    """Ends a classifier: its label (output 0) becomes the place of the largest score, its scores output 1."""
+    draft.labels = names
+    scores = node.outputs[1] if len(node.outputs) > 1 and node.outputs[1] else draft.fresh("scores")
+    nodes = chain.end(value, scores)
+    if node.outputs[0]:
+        nodes.append(DraftNode("ArgMax", [scores], [node.outputs[0]], {"axis": 1, "keepdims": 0}))
+    return nodes

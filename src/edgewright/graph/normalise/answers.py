@@ -1,0 +1,37 @@
+"""What a classifier answers: ZipMap and labels are taken out, the probabilities and the names of the classes stay.
+
+Text and maps exist neither in .tflite nor in C, and the label is the place of the largest probability.
+"""
+
+from __future__ import annotations
+
+from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.normalise._ml import class_names
+
+ORDER = 35
+# Operators between the place of the largest score and the label.
+_TO_LABEL = frozenset({"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "ai.onnx.ml.LabelEncoder"})
+
+
+def run(draft: Draft) -> None:
+    """Finds labels and probabilities among the outputs and leaves the probabilities."""
+    for node in draft.nodes:
+        if node.kind == "ai.onnx.ml.ZipMap":
+            draft.labels = class_names(node)
+            node.op, node.domain, node.attributes = "Identity", "", {}
+        elif node.kind == "ai.onnx.ml.LabelEncoder" and not draft.labels:
+            names = node.attributes.get("values_strings") or node.attributes.get("values_int64s") or ()
+            draft.labels = tuple(str(name) for name in names)
+    producers = draft.producers()
+    rest = [name for name in draft.outputs if not _is_label(name, producers)]
+    if rest and len(rest) < len(draft.outputs):
+        draft.outputs = rest
+    if len(rest) == 1 and draft.labels:
+        draft.probabilities = rest[0]
+
+
+def _is_label(name: str, producers: dict[str, DraftNode]) -> bool:
+    node = producers.get(name)
+    while node is not None and node.kind in _TO_LABEL:
+        node = producers.get(node.inputs[0])
+    return node is not None and node.kind == "ArgMax"

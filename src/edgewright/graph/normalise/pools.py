@@ -1,0 +1,77 @@
+"""Means and maxima over all positions become global pools, which have an integer form; padding becomes explicit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.graph.normalise._draft import Draft, DraftNode
+from edgewright.graph.normalise._values import Values, everything
+
+ORDER = 53
+_GLOBAL = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
+_PLACED = frozenset({"Conv", "MaxPool", "AveragePool"})
+
+
+def run(draft: Draft) -> None:
+    """Rewrites reductions over every axis after the channels, `auto_pad`, and a Pad with zeros before a Conv."""
+    values = everything(draft)[0]
+    made: list[DraftNode] = []
+    for node in draft.nodes:
+        if node.kind in _PLACED:
+            _explicit(draft, node, values[node.inputs[0]].shape[2:])
+            if node.kind == "Conv":
+                _padded(draft, node)
+        made += _pooled(draft, node, values) if node.kind in _GLOBAL else [node]
+    draft.nodes = made
+
+
+def _pooled(draft: Draft, node: DraftNode, values: Values) -> list[DraftNode]:
+    x = values[node.inputs[0]]
+    axes = draft.array(node.inputs[1]) if len(node.inputs) > 1 and node.inputs[1] else None
+    if axes is None or x.ndim not in (3, 4) or x.dtype != np.float32:
+        return [node]
+    if sorted(int(a) % x.ndim for a in axes.ravel()) != list(range(2, x.ndim)):
+        return [node]
+    keep = node.attributes.get("keepdims", 1)
+    pooled = node.outputs[0] if keep else draft.fresh("pool")
+    nodes = [DraftNode(_GLOBAL[node.op], [node.inputs[0]], [pooled])]
+    if not keep:
+        nodes.append(DraftNode("Reshape", [pooled, draft.integers([-1, x.shape[1]])], list(node.outputs)))
+    return nodes
+
+
+def _explicit(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> None:
+    """`auto_pad` as numbers: the formula is that of the ONNX standard."""
+    mode = node.attributes.pop("auto_pad", "NOTSET")
+    weights = draft.array(node.inputs[1]) if node.op == "Conv" else None
+    kernel = node.attributes.get("kernel_shape") or (weights.shape[2:] if weights is not None else ())
+    node.attributes["kernel_shape"] = tuple(int(k) for k in kernel)
+    if mode in ("NOTSET", "VALID", ""):
+        return
+    rank = len(shape)
+    strides = node.attributes.get("strides") or (1,) * rank
+    dilations = node.attributes.get("dilations") or (1,) * rank
+    total = [
+        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        for n, k, s, d in zip(shape, kernel, strides, dilations, strict=True)
+    ]
+    less, more = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+    node.attributes["pads"] = (*more, *less) if mode == "SAME_LOWER" else (*less, *more)
+
+
+def _padded(draft: Draft, node: DraftNode) -> None:
+    """Takes zeros around height and width into the convolution that alone reads them."""
+    before = draft.producers().get(node.inputs[0])
+    if before is None or before.kind != "Pad" or before.attributes.get("mode", "constant") != "constant":
+        return
+    widths, value = draft.array(before.inputs[1]), draft.array((*before.inputs, "", "")[2])
+    left_out = len(before.inputs) > 2 and before.inputs[2] != "" and value is None
+    if widths is None or left_out or (value is not None and np.any(value)) or len(before.inputs) > 3:
+        return
+    rank = len(node.attributes["kernel_shape"]) + 2
+    if widths.size != 2 * rank or widths[:2].any() or widths[rank : rank + 2].any() or (widths < 0).any():
+        return
+    own = node.attributes.get("pads") or (0,) * (2 * (rank - 2))
+    extra = (*widths[2:rank], *widths[rank + 2 :])
+    node.attributes["pads"] = tuple(int(a + b) for a, b in zip(own, extra, strict=True))
+    node.inputs[0] = before.inputs[0]

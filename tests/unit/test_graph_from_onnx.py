@@ -1,0 +1,118 @@
+"""Models from elsewhere: what ONNX Runtime answers to the original, the imported graph answers too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edgewright.graph.extract import float_network
+from edgewright.graph.from_onnx import read_model
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
+from foreign import MODELS, NAMES, answers, node
+from runtime_example import classifier
+
+
+def close(got: Any, expected: NDArray[Any]) -> None:  # noqa: ANN401 - an array
+    spread = max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(np.reshape(got, expected.shape) / spread, expected / spread, rtol=0, atol=1e-6)
+
+
+def test_there_are_models_of_every_kind() -> None:
+    kinds = {name.split("-")[0] for name in NAMES}
+    assert kinds == {"channels", "lightgbm", "sklearn", "torch"}
+    assert sum(path.stat().st_size for path in MODELS.iterdir()) < 2_000_000
+    assert all(path.stat().st_size < 200_000 for path in MODELS.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_model_answers_what_it_answered(name: str) -> None:
+    graph = read_model(MODELS / f"{name}.onnx")
+    kept = np.load(MODELS / f"{name}.npz")
+    x, y, labels = kept["x"], kept["y"], kept["labels"]
+    ours = compile_graph(graph)(x)
+    written = to_onnx(graph)
+    theirs = dict(zip([v.name for v in graph.outputs], answers(written, x), strict=True))
+    key = "probabilities" if graph.labels else "prediction"
+    close(ours[key], y)
+    close(theirs[key], y)
+    if labels.size:
+        assert [graph.labels[i] for i in ours["label"]] == labels.tolist()
+        assert [graph.labels[i] for i in theirs["label"]] == labels.tolist()
+    assert to_onnx(read_onnx(written)) == written
+
+
+def test_networks_have_a_boundary_and_the_form_of_ours() -> None:
+    conv = read_model(MODELS / "torch-conv2d-script.onnx")
+    assert [node.op for node in conv.nodes] == [
+        "Conv", "Clip", "Conv", "Relu", "AveragePool", "Reshape", "Gemm", "ReduceLogSumExp", "Sub",
+    ]  # fmt: skip
+    assert conv.boundary == "input"
+    network = float_network(conv)
+    assert [operator.kind for operator in network.operators][-3:] == ["average_pool", "reshape", "dense"]
+    scaled = read_model(MODELS / "sklearn-mlp.onnx")
+    assert [n.op for n in scaled.nodes if scaled.boundary in n.outputs] == ["Cast"] or scaled.nodes[1].op == "Div"
+    assert read_model(MODELS / "sklearn-forest.onnx").boundary == ""
+
+
+def test_transposes_go_and_flattening_goes_into_the_weights() -> None:
+    graph = read_model(MODELS / "channels-last.onnx")
+    assert [node.op for node in graph.nodes].count("Transpose") == 1
+    assert graph.nodes[0].op == "Transpose"
+
+
+def test_trees_are_linear_in_their_nodes() -> None:
+    for name in ("lightgbm", "sklearn-forest"):
+        path = MODELS / f"{name}.onnx"
+        assert len(to_onnx(read_model(path))) < path.stat().st_size
+
+
+def test_a_model_of_ours_comes_back_as_it_is() -> None:
+    graph = classifier()
+    assert to_onnx(read_model(to_onnx(graph), "activity")) == to_onnx(graph)
+    renamed = read_model(to_onnx(graph), labels=("a", "b", "c"))
+    assert renamed.labels == ("a", "b", "c")
+    with pytest.raises(InputError, match="expected 3 names of classes, got 2"):
+        read_model(to_onnx(graph), labels=("a", "b"))
+
+
+def test_names_of_classes_make_logits_a_classifier() -> None:
+    path = MODELS / "torch-conv1d-script.onnx"
+    x = np.load(path.with_suffix(".npz"))["x"]
+    logits = compile_graph(read_model(path))(x)["prediction"]
+    named = read_model(path, labels=("a", "b", "c", "d"))
+    answer = compile_graph(named)(x)
+    np.testing.assert_array_equal(answer["label"], logits.argmax(axis=1))
+    np.testing.assert_allclose(answer["probabilities"].sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(InputError, match="expected 4 names of classes, got 3"):
+        read_model(path, labels=("a", "b", "c"))
+    with pytest.raises(InputError, match="model torch-conv1d-script"):
+        read_model(path, labels=("a",))
+
+
+def test_columns_in_several_inputs_become_one() -> None:
+    graph = helper.make_graph(
+        [node("Concat", ["b", "a"], ["c"], axis=1), node("MatMul", ["c", "w"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info(n, TensorProto.FLOAT, [None, k]) for n, k in (("a", 1), ("b", 3))],
+        [helper.make_empty_tensor_value_info("y")],
+        [numpy_helper.from_array(np.arange(4, dtype=np.float32).reshape(4, 1), "w")],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    read = read_model(made.SerializeToString())
+    assert read.inputs[0].shape == (4,)
+    x = np.asarray([[10, 1, 2, 3]], np.float32)
+    assert compile_graph(read)(x)["prediction"] == [[0 * 1 + 1 * 2 + 2 * 3 + 3 * 10]]
+
+
+def test_metadata_say_where_a_model_came_from() -> None:
+    told = msgspec.json.decode(read_model(MODELS / "torch-dense-dynamo.onnx").metadata["source"])
+    assert told["format"] == "onnx"
+    assert told["producer"] == "pytorch"
