@@ -191,9 +191,9 @@ def _quantised() -> list[Case]:
 _DIALECT = (
     "Add Sub Mul Div Neg Abs Sqrt Exp Log Pow Min Max Floor Ceil Round Reciprocal Relu Sigmoid Tanh Softmax Clip "
     "MatMul Gemm Conv MaxPool AveragePool GlobalAveragePool GlobalMaxPool Concat Gather Slice Reshape Flatten "
-    "GatherElements Transpose Squeeze Unsqueeze Expand Pad ReduceMean ReduceMax ReduceMin ReduceSum "
-    "ReduceSumSquare ReduceL2 ArgMax Where IsNaN Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Cast Identity QuantizeLinear "
-    "DequantizeLinear"
+    "GatherElements Transpose Squeeze Unsqueeze Expand Pad ReduceMean ReduceMax ReduceMin ReduceSum ReduceSumSquare "
+    "ReduceL2 ArgMax Where IsNaN Greater GreaterOrEqual Less LessOrEqual Equal And Or Not Cast Identity "
+    "QuantizeLinear DequantizeLinear"
 )
 
 CASES = _binary() + _unary() + _reductions() + _shapes() + _products() + _pools() + _quantised()
