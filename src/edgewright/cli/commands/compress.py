@@ -1,0 +1,114 @@
+"""`edgewright compress`: smaller forms of a run's network side by side, and the one that is worth it packaged."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from edgewright.schema.compress import CompressRecord
+
+
+@click.command(
+    "compress",
+    epilog="Example: edgewright compress runs/activity --int8 --qat --prune structured:0.5 --max-drop 0.5%",
+)
+@click.argument("source", metavar="RUN|MODEL.onnx", type=click.Path(path_type=Path))
+@click.option("--data", metavar="PATH", help="File or folder of samples; a run knows its own.")
+@click.option("--target", default="", help="Column that is predicted; of a model from elsewhere.")
+@click.option("--group", default="", help="Column with the person or machine; of a model from elsewhere.")
+@click.option("--int8", is_flag=True, help="Int8 after training, calibrated on training samples.")
+@click.option("--qat", is_flag=True, help="Int8 whose network is trained further with its rounding.")
+@click.option(
+    "--prune",
+    multiple=True,
+    metavar="KIND:SHARE",
+    help="structured:0.5 leaves out units until half the multiply-accumulates are gone; magnitude:0.8 sets 80 % of "
+    "the weights to zero, which saves compressed bytes only. May be repeated.",
+)
+@click.option("--distil", default="", metavar="TEACHER", help="Learn from a larger run or any ONNX model as well.")
+@click.option(
+    "--max-drop", metavar="0.5%", help="Largest loss of accuracy; the run's compression.max_drop if left out."
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes of training a form; those of the run if left out.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: runs/NAME-compressed]")
+@click.option("--force", is_flag=True, help="Replace that folder instead of making the next number.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON instead of the table.")
+def command(
+    source: Path,
+    data: str | None,
+    target: str,
+    group: str,
+    int8: bool,
+    qat: bool,
+    prune: tuple[str, ...],
+    distil: str,
+    max_drop: str | None,
+    epochs: int | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make smaller forms of RUN (a run folder) or of MODEL.onnx, and compare them.
+
+    Every network that is asked for (the run's own, pruned, distilled) is shown as float, and as int8 where --int8 or
+    --qat is given. A form is chosen on the validation samples: the smallest file within --max-drop. All are then
+    judged once on the test samples. The folder holds every form, compress.json, and the package of the chosen form.
+    Exit code 1 where the chosen form loses more than --max-drop or does not fit the device.
+
+    A model from elsewhere needs --data and --target, and takes --int8 only.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import msgspec
+
+        from edgewright.cli.show import Quiet, Shown, Terminal
+        from edgewright.pipeline.compress_options import Wanted, read_drop, read_pruning
+        from edgewright.pipeline.compressing import compress
+        from edgewright.schema.errors import CheckFailedError
+
+    wanted = Wanted(
+        int8=int8,
+        qat=qat,
+        prune=tuple(dict.fromkeys(read_pruning(text) for text in prune)),
+        distil=distil,
+        max_drop=None if max_drop is None else read_drop(max_drop),
+        epochs=epochs,
+    )
+    console = Terminal()
+    name = source.resolve().name.removesuffix(".onnx")
+    done = compress(
+        source,
+        wanted,
+        out=out or Path("runs") / f"{name}-compressed",
+        data=data,
+        target=target,
+        group=group,
+        force=force,
+        listener=Quiet() if as_json else Shown(console),
+    )
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(done.record), indent=1) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        _print(console, done.record, done.folder)
+    if done.record.refused:
+        raise CheckFailedError(done.record.refused, do=f"See {click.format_filename(done.folder)}")
+
+
+def _print(console: Console, record: CompressRecord, folder: Path) -> None:
+    """The table, what was chosen, and what a reader must know."""
+    from edgewright.trace.compress_view import compress_parts
+
+    for part in compress_parts(record):
+        console.print(part)
+    click.echo(f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package"))
+
+
+COMMAND = command

@@ -1,0 +1,228 @@
+"""What is compressed: a run with its network and data, or a model from elsewhere with data beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.load import guess
+from edgewright.data.targets import as_text
+from edgewright.graph.stage import Context
+from edgewright.models.base import Network
+from edgewright.pipeline.contexts import first_context
+from edgewright.pipeline.fitting import KEEP_BYTES, Flow
+from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.store import load_fitted
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Node, Value
+from edgewright.trace.record import read_trace
+
+# Samples on which ranges are watched.
+_CALIBRATION = 2048
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A float model and the samples it is judged on.
+
+    Attributes:
+        config: of the run; of a foreign model made from its data.
+        material: samples and their split.
+        graph: the whole float model.
+        flow: the samples behind the fitted stages; None for a foreign model.
+        model: the fitted network; None for a foreign model.
+    """
+
+    config: PipelineConfig
+    material: Material
+    graph: Graph
+    flow: Flow | None = None
+    model: Network | None = None
+
+    @property
+    def calibration(self) -> NDArray[np.int64]:
+        """Training samples on which ranges are watched, drawn with the run's seed."""
+        train = self.material.sides.train
+        if len(train) <= _CALIBRATION:
+            return train
+        return np.sort(np.random.default_rng(self.config.seed).choice(train, _CALIBRATION, replace=False))
+
+    def whole(self, model: Network) -> Graph:
+        """The whole model with another network after the same stages."""
+        steps = [] if self.flow is None else self.flow.steps
+        return graph_of([*steps, ("model", model)], tuple(self.material.samples.X.shape[1:]), self.config.name)
+
+    def training(self) -> tuple[Any, NDArray[Any]]:
+        """Training samples as the network takes them, augmented copies after them, and their targets."""
+        flow = self._flow()
+        train, y = self.material.sides.train, self.material.samples.y
+        targets = y[train]
+        if self.material.extra is not None:
+            targets = np.concatenate([targets, self.material.extra_y])
+        return flow.training_rows(train), targets
+
+    def raw_training(self) -> Floats:
+        """The samples of `training` as they arrive at the whole model."""
+        given = np.asarray(self.material.samples.X[self.material.sides.train], np.float32)
+        return given if self.material.extra is None else np.concatenate([given, self.material.extra])
+
+    def validation(self) -> tuple[Any, NDArray[Any]]:
+        """Validation samples as the network takes them, and their targets."""
+        chosen = self.material.sides.validation
+        return self._flow().rows(chosen), self.material.samples.y[chosen]
+
+    def features(self, indices: NDArray[np.int64]) -> Floats:
+        """Some samples as the network takes them."""
+        return self._flow().array(indices)
+
+    def _flow(self) -> Flow:
+        if self.flow is None:
+            raise InputError("a run, which can be trained further", "a model from elsewhere", self.config.name)
+        return self.flow
+
+
+def open_run(folder: Path, data: str | None) -> Subject:
+    """A run with the data it was fitted on, split as it was then.
+
+    Args:
+        folder: of the run.
+        data: path of its data, where the configuration names none or another.
+
+    Raises:
+        InputError: no run, other data, no validation samples to choose on, or a model that is no network.
+    """
+    index, steps = load_fitted(folder / "pipeline")
+    model = steps[-1][1]
+    if not isinstance(model, Network):
+        raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
+    material = prepare(index.config, data)
+    trace = folder / "trace.json"
+    if trace.exists() and read_trace(trace).provenance.data_hash != material.sha256:
+        raise InputError(
+            "the data the run was fitted on",
+            "others",
+            data or str(index.config.data.get("path", index.config.data.get("kind"))),
+            "Its training samples could be among those that judge; name its own with --data",
+        )
+    _refuse_no_validation(material, index.config.name)
+    shape = tuple(material.samples.X.shape[1:])
+    graph = graph_of(steps, shape, index.config.name)
+    flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
+    return Subject(index.config, material, graph, flow, model)
+
+
+def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:
+    """The samples behind fitted stages; what is too large to keep is made again whenever it is asked for."""
+    context = first_context(material.samples, task, 0)
+    flow = Flow(material.samples.X, material.extra, context, steps=steps, contexts=contexts)
+    for _, stage in steps:
+        shape = np.asarray(stage.transform(flow.array(np.arange(1, dtype=np.int64)))).shape[1:]
+        size, before = int(np.prod(shape)), int(np.prod(flow.context.shape))
+        if flow.pending or (size > before and len(flow.X) * size * 4 > KEEP_BYTES):
+            flow.pending.append(stage)
+        else:
+            flow.X = np.asarray(stage.transform(flow.X), np.float32)
+            if flow.extra is not None:
+                flow.extra = np.asarray(stage.transform(flow.extra), np.float32)
+        flow.context = dataclasses.replace(flow.context, shape=shape)
+    return flow
+
+
+def open_model(path: Path, data: str | None, target: str, group: str) -> Subject:
+    """A model from elsewhere with data to calibrate and judge it on.
+
+    Args:
+        path: of the ONNX file.
+        data: file or folder of rows.
+        target: column that is predicted.
+        group: column with the person or machine; empty where unknown.
+
+    Raises:
+        InputError: no data, data of another shape, or a model outside the dialect.
+    """
+    graph = _named(_read(path))
+    if not data or not target:
+        raise InputError(
+            "data to calibrate and judge on", "none" if not data else "no target", "edgewright compress",
+            "A run knows its data; for a model from elsewhere give --data FILE --target COLUMN [--group COLUMN]",
+        )  # fmt: skip
+    shape = graph.inputs[0].shape
+    table: dict[str, Any] = {**guess(data), "target": target, **({"group": group} if group else {})}
+    config = PipelineConfig(
+        name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64] or "model",
+        task="classification" if graph.outputs[0].name == "probabilities" else "regression",
+        data=table,
+        window=WindowConfig(samples=shape[1]) if len(shape) == 2 else None,
+    )
+    material = prepare(config, None)
+    found = tuple(material.samples.X.shape[1:])
+    if found != tuple(shape):
+        raise InputError(f"samples of shape {tuple(shape)}", f"shape {found}", data, f"{path.name} takes no other")
+    _refuse_no_validation(material, config.name)
+    if config.task == "classification":
+        graph = _labelled(graph, material, path)
+    return Subject(config, material, graph)
+
+
+def _read(path: Path) -> Graph:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("a run folder or an ONNX file", error.strerror or str(error), str(path)) from None
+    return read_onnx(content)
+
+
+def _named(graph: Graph) -> Graph:
+    """The graph with its boundary, and its answer under the name our own models give it."""
+    if len(graph.inputs) != 1 or graph.inputs[0].dtype != "float32":
+        raise InputError("one float32 input", f"{len(graph.inputs)}", f"model {graph.name}")
+    boundary = graph.boundary or graph.inputs[0].name
+    floats = [v for v in graph.outputs if v.dtype == "float32"]
+    known = [v for v in floats if v.name in ("probabilities", "prediction")]
+    chosen = (known or [v for v in floats if len(v.shape) <= 1])[:1]
+    if not chosen:
+        raise InputError("an output of one float32 number a class", "none", f"model {graph.name}")
+    many = bool(chosen[0].shape) and chosen[0].shape[0] > 1
+    old, new = chosen[0].name, "probabilities" if many or graph.labels else "prediction"
+
+    def name(value: str) -> str:
+        return new if value == old else value
+
+    nodes = tuple(
+        Node(op=n.op, inputs=tuple(map(name, n.inputs)), outputs=tuple(map(name, n.outputs)), attributes=n.attributes)
+        for n in graph.nodes
+    )
+    output = Value(name=new, dtype="float32", shape=chosen[0].shape)
+    return msgspec.structs.replace(graph, nodes=nodes, outputs=(output,), boundary=name(boundary), stages=())
+
+
+def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
+    """The graph with labels: its own, or the classes of the data in their order, as scikit-learn sorts them."""
+    classes = tuple(str(label) for label in np.unique(as_text(material.samples.y)))
+    outputs = graph.outputs[0].shape[0]
+    labels = graph.labels or classes
+    if len(labels) != outputs or not set(classes) <= set(labels):
+        raise InputError(
+            f"{outputs} classes, as {path.name} answers", f"{len(classes)} in the data: {', '.join(classes[:6])}",
+            f"target {material.dataset.target_name}",
+        )  # fmt: skip
+    return msgspec.structs.replace(graph, labels=labels)
+
+
+def _refuse_no_validation(material: Material, name: str) -> None:
+    if not len(material.sides.validation):
+        raise InputError(
+            "validation samples, on which a form is chosen", "none", f"{name} [split] validation",
+            "Run the pipeline again with --set split.validation=0.2",
+        )  # fmt: skip

@@ -1,0 +1,253 @@
+"""A compression: from a run or a model to a folder with every form, the record of them, and the chosen package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.budget import budgets
+from edgewright.pipeline.compress_forms import CompressForm, Maker
+from edgewright.pipeline.compress_judge import file_name, rows_of
+from edgewright.pipeline.compress_options import Wanted
+from edgewright.pipeline.compress_subject import Subject, open_model, open_run
+from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.packaging import build_package
+from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.store import save_fitted
+from edgewright.pipeline.variants import Form
+from edgewright.schema.compress import COMPRESS_VERSION, CompressRecord, CompressRow
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import WindowSpec
+from edgewright.schema.trace import DeviceRecord
+
+RECORD = "compress.json"
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What a compression left: its folder, its record, and the package (None when it was refused)."""
+
+    folder: Path
+    record: CompressRecord
+    package: Path | None
+
+
+def compress(
+    source: Path | str,
+    wanted: Wanted,
+    *,
+    out: Path | str,
+    data: str | None = None,
+    target: str = "",
+    group: str = "",
+    force: bool = False,
+    listener: Listener | None = None,
+) -> Compressed:
+    """Compresses a run, or a model from elsewhere.
+
+    Args:
+        source: run folder or ONNX file.
+        wanted: forms to make, and the limit they are held to.
+        out: folder to write; a number is added when it exists.
+        data: file or folder of the samples; a run knows its own.
+        target, group: columns of the data; of a model from elsewhere only.
+        force: replace `out` instead.
+        listener: hears what is being done.
+
+    Returns:
+        The folder and record. Where the chosen form loses more than the limit, or does not fit its device, the folder
+        is whole but has no package; the record's `refused` says why.
+
+    Raises:
+        InputError: nothing was asked for, or the source or its data are wrong; nothing is left behind.
+    """
+    if not (wanted.int8 or wanted.trains):
+        raise InputError("something to make", "no form", "edgewright compress", "Ask for --int8, --qat or --prune")
+    hears = listener or Listener()
+    place, path = Path(out), Path(source)
+    with new_run_folder(place.parent, place.name, force=force) as made:
+        with hears.doing("Reading data"):
+            subject = _open(path, data, target, group)
+        maker = Maker(subject, wanted, hears)
+        with hears.doing("Making forms"):
+            forms = list(maker.forms())
+        with hears.doing("Judging forms", len(forms)):
+            rows = rows_of(subject, forms)
+        record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
+    package = None if record.refused else made.final / f"{subject.config.name}.edge"
+    return Compressed(made.final, record, package)
+
+
+def read_record(folder: Path) -> CompressRecord:
+    """The record of a compression.
+
+    Raises:
+        InputError: absent, damaged, or of a newer version.
+    """
+    path = folder / RECORD
+    try:
+        content = path.read_bytes()
+        version = msgspec.json.decode(content).get("version", 0)
+        if version > COMPRESS_VERSION:
+            raise InputError("a record of a known version", str(version), str(path), "Upgrade edgewright")
+        return msgspec.json.decode(content, type=CompressRecord)
+    except OSError as error:
+        raise InputError("a compress.json", error.strerror or str(error), str(path)) from None
+    except (msgspec.MsgspecError, AttributeError) as error:
+        raise InputError("an undamaged compress.json", str(error), str(path)) from None
+
+
+def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
+    if not path.is_dir():
+        return open_model(path, data, target, group)
+    if target or group:
+        raise InputError(
+            "a model from elsewhere with --target and --group", "a run, which knows its own", "edgewright compress"
+        )
+    return open_run(path, data)
+
+
+def chosen_row(rows: tuple[CompressRow, ...], limit: float) -> tuple[CompressRow, bool]:
+    """The smallest file among forms within the limit on the validation samples; of equal ones the more accurate.
+
+    Args:
+        rows: float first; it is not chosen.
+        limit: largest loss.
+
+    Returns:
+        The row, and whether it is within the limit; without any that is, the one that loses least.
+    """
+    within = [row for row in rows[1:] if row.validation_drop <= limit]
+    if within:
+        return min(within, key=lambda row: (row.file_bytes, row.validation_drop, row.compressed_bytes)), True
+    return min(rows[1:], key=lambda row: (row.validation_drop, row.file_bytes)), False
+
+
+def _write(
+    subject: Subject,
+    wanted: Wanted,
+    forms: list[CompressForm],
+    rows: tuple[CompressRow, ...],
+    folder: Path,
+    source: str,
+) -> CompressRecord:
+    """Fills the folder and gives the record."""
+    config, sides = subject.config, subject.material.sides
+    limit = config.compression.max_drop if wanted.max_drop is None else wanted.max_drop
+    row, within = chosen_row(rows, limit)
+    form = next(form for form in forms if form.name == row.name)
+    for one in forms:
+        (folder / file_name(one.name)).write_bytes(one.model)
+    chosen_config = _with_layers(config, form)
+    if form.base.model is not None and subject.flow is not None:
+        (folder / "pipeline").mkdir()
+        steps = [*subject.flow.steps, ("model", form.base.model)]
+        save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts)
+    refused = _refusal(row, within, limit)
+    package = folder / f"{config.name}.edge"
+    if not refused:
+        _package(subject, chosen_config, form, package, row)
+    device = _budget(subject, form, row, package)
+    over = [line.name for line in device.rows if 0 < line.available < line.low]
+    if over and not refused:
+        refused = f"{row.name}: {', '.join(over)} beyond the budget of {device.profile}"
+        package.unlink()
+    record = CompressRecord(
+        name=config.name,
+        source=source,
+        task=subject.material.task,
+        asked=wanted.told,
+        rows=rows,
+        chosen=row.name,
+        max_drop=limit,
+        refused=refused,
+        device=device.profile,
+        budget=device.rows,
+        split=f"by {sides.by}: {len(sides.train):,} samples train and calibrate, {len(sides.validation):,} choose, "
+        f"{len(sides.test):,} are looked at once for the table",
+        data_hash=subject.material.sha256,
+        notes=_notes(wanted, rows[0].engine),
+    )
+    text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
+    (folder / RECORD).write_bytes(text)
+    return record
+
+
+def _refusal(row: CompressRow, within: bool, limit: float) -> str:
+    kind = "of accuracy" if row.accuracy is not None else "in error"
+    if not within:
+        lost = f"{100 * row.validation_drop:.2f} % {kind} on the validation samples"
+        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, loses {lost}"
+    if row.drop > limit:
+        return f"{row.name} loses {100 * row.drop:.2f} % {kind} on the test samples, more than {100 * limit:g} %"
+    return ""
+
+
+def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
+    """The configuration with the layers of the form's network."""
+    if form.base.model is None:
+        return config
+    model = msgspec.structs.replace(config.model, layers=tuple(form.base.model.layers))
+    return msgspec.structs.replace(config, model=model, architecture="")
+
+
+def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path: Path, row: CompressRow) -> None:
+    material = subject.material
+    window = None
+    if config.window is not None:
+        step = config.window.step or max(1, config.window.samples // 2)
+        window = WindowSpec(samples=config.window.samples, step=step, rate=material.samples.rate)
+    models = {"int8": form.model} if form.integer else {}
+    result = f"rmse {row.error:.6g}" if row.accuracy is None else f"accuracy {row.accuracy.value:.4f}"
+    build_package(
+        path,
+        name=config.name,
+        task=material.task,
+        target=material.dataset.target_name,
+        samples=material.samples,
+        train=material.sides.train,
+        window=window,
+        models={"float": _float_bytes(form), **models},
+        default="int8" if form.integer else "float",
+        confidence=config.device.confidence,
+        licences=tuple(text for text in (material.dataset.licence,) if text),
+        provenance={
+            "config": config_hash(config),
+            "data": material.sha256,
+            "seed": str(config.seed),
+            "form": form.name,
+            "result": result,
+        },
+        seed=config.seed,
+    )
+
+
+def _float_bytes(form: CompressForm) -> bytes:
+    return to_onnx(form.base.graph) if form.integer else form.model
+
+
+def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
+    base = Form("float", form.base.graph, b"")
+    kind = Form("int8" if form.integer else "float", form.graph, form.model)
+    return budgets(subject.config, subject.material, base, kind, package, row.latency_p50_us)
+
+
+def _notes(wanted: Wanted, engine: str) -> tuple[str, ...]:
+    """What the table does not say by itself."""
+    notes = [
+        "Pareto front (*): no other form is at least as good in accuracy on the validation samples, bytes of file, "
+        "compressed bytes and multiply-accumulates, and better in one.",
+        "File and zlib are of the whole ONNX model with its preprocessing, weights and .tflite of the network alone; "
+        f"one sample was timed here with {engine}.",
+    ]
+    if any(cut.kind == "magnitude" for cut in wanted.prune):
+        notes.append(
+            "Magnitude pruning saves compressed bytes only: the zeros are stored, multiplied and held in memory like "
+            "any weight. Structured pruning makes a smaller network."
+        )
+    return tuple(notes)
