@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.export.tflite import to_tflite
+from edgewright.graph.extract import integer_network
+from edgewright.graph.integer import run_integer, to_integers, to_reals
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime import catalogue, engines
 from edgewright.runtime.engines import Engine
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from integer_networks import ROWS, small
 from runtime_example import classifier, numbers, regressor
 
 ENGINES = engines.known()
+# Those that run any ONNX model; the others need a file of another kind, or one that was compiled of the model.
+ANY = tuple(engine for engine in ENGINES if engine.suits(to_onnx(classifier())))
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.name)
@@ -24,15 +30,22 @@ def test_engine_keeps_the_contract(engine: Engine) -> None:
 
 def test_ranks_differ_so_that_the_choice_is_one() -> None:
     assert len({engine.rank for engine in ENGINES}) == len(ENGINES)
-    assert engines.choose() is ENGINES[0]
-    assert any(not engine.extra for engine in ENGINES), "the base install can always answer"
+    assert engines.choose() is ANY[0]
+    assert engines.choose(model=to_onnx(classifier())) is ANY[0]
+    assert any(not engine.extra for engine in ANY), "the base install can always answer"
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.name)
+def test_a_file_of_litert_is_for_litert_alone() -> None:
+    model = b"\x1c\0\0\0TFL3"
+    assert [engine.name for engine in ENGINES if engine.suits(model)] == ["litert"]
+    assert engines.choose(model=model).name == "litert"
+
+
+@pytest.mark.parametrize("engine", ANY, ids=lambda e: e.name)
 @pytest.mark.parametrize("graph", [classifier(), regressor()], ids=lambda g: g.name)
 def test_engines_answer_alike(engine: Engine, graph: Graph) -> None:
     x = numbers(7, *graph.inputs[0].shape)
-    answers, reference = engine.load(to_onnx(graph))(x), ENGINES[0].load(to_onnx(graph))(x)
+    answers, reference = engine.load(to_onnx(graph))(x), ANY[0].load(to_onnx(graph))(x)
     assert list(answers) == [output.name for output in graph.outputs]
     for name, value in answers.items():
         assert value.shape == reference[name].shape
@@ -48,9 +61,25 @@ def test_a_damaged_model_is_an_input_error(engine: Engine, model: bytes) -> None
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: e.name)
+@pytest.mark.parametrize("engine", ANY, ids=lambda e: e.name)
 @pytest.mark.parametrize("shape", [(2, 9), (10,), (2, 10, 1)])
 def test_another_shape_is_an_input_error(engine: Engine, shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError) as caught:
         engine.load(to_onnx(classifier()))(np.zeros(shape, np.float32))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("float_ends", [False, True], ids=["int8", "float ends"])
+def test_litert_answers_bit_by_bit_as_the_network(float_ends: bool) -> None:
+    network = integer_network(small("dense"))
+    answer = engines.get("litert").load(to_tflite(network, float_ends=float_ends))
+    x = ROWS[:40]
+    boundary = network.values[network.input]
+    (given,) = answer(x).values()
+    wanted = to_reals(network.values[network.output], run_integer(network, to_integers(boundary, x)))
+    assert given.dtype == np.float32
+    # LiteRT's fast kernels may round a step differently from its reference kernels.
+    assert np.abs(given - wanted).max() <= network.values[network.output].scale * 1.001
+    assert {name: len(value) for name, value in answer(x[:0]).items()} == dict.fromkeys(answer(x), 0)
+    with pytest.raises(InputError):
+        answer(np.zeros((1, 11), np.float32))

@@ -68,9 +68,10 @@ class Predictor:
         self.package = package if isinstance(package, Package) else read_package(Path(package))
         self.manifest = self.package.manifest
         self.form = form or self.manifest.default
-        self.engine = engines.choose(engine)
+        model = self.package.model(self.form)
+        self.engine = engines.choose(engine, model)
         self.regression = self.manifest.task == "regression"
-        self._run = self.engine.load(self.package.model(self.form))
+        self._run = self.engine.load(model)
         self._labels = np.array(self.manifest.labels, dtype=np.str_)
         self._threshold = self.manifest.thresholds.get("confidence", 0.0)
         columns = self.manifest.columns

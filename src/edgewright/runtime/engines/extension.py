@@ -1,0 +1,103 @@
+"""A module compiled for one model and this machine: the fastest there is, where it was built (`export.extension`)."""
+
+from __future__ import annotations
+
+import math
+import os
+from types import ModuleType
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.engines import Answer, Engine
+from edgewright.runtime.native import find_module, load_module
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Value
+
+
+class Description(msgspec.Struct, frozen=True, kw_only=True):
+    """What a compiled module says of itself, as JSON in its `DESCRIPTION`.
+
+    Attributes:
+        input: shape of a row.
+        outputs: as the graph declares them, in its order.
+        values: the output that `row` and `batch` give as numbers: 'probabilities' or 'prediction'.
+        network: the code of the network: 'float', 'int8', or 'portable'.
+    """
+
+    input: tuple[int, ...]
+    outputs: tuple[Value, ...]
+    values: str
+    network: str
+
+
+def _available() -> bool:
+    return hasattr(os, "getuid")
+
+
+def _suits(model: bytes) -> bool:
+    return find_module(model) is not None
+
+
+def _load(model: bytes) -> Answer:
+    path = find_module(model)
+    if path is None:
+        read_onnx(model)
+        raise InputError(
+            "a model with a compiled extension",
+            "none for this one",
+            "engine 'extension'",
+            "Build it: edgewright export",
+        )
+    return answer_of(load_module(path))
+
+
+def describe(module: ModuleType) -> Description:
+    """The description of a compiled module.
+
+    Raises:
+        InputError: when it is not one of ours.
+    """
+    try:
+        return msgspec.json.decode(str(module.DESCRIPTION), type=Description)
+    except (AttributeError, msgspec.DecodeError) as error:
+        raise InputError("a module that Edgewright compiled", str(error), str(module.__file__)) from None
+
+
+def answer_of(module: ModuleType) -> Answer:
+    """An engine's function over a compiled module.
+
+    Raises:
+        InputError: when the module is not one of ours.
+    """
+    said, batch = describe(module), module.batch
+    by_name = {value.name: value for value in said.outputs}
+    order = [said.values] + (["label", "confidence"] if "label" in by_name else [])
+    shapes = [by_name[name].shape for name in order]
+    kinds = [np.dtype(by_name[name].dtype) for name in order]
+    names = tuple(by_name)
+    shape, rank = said.input, len(said.input) + 1
+    empty, single = np.empty, np.dtype(np.float32)
+
+    def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        if x.ndim != rank or x.shape[1:] != shape:
+            raise InputError(f"input of shape (n, {', '.join(map(str, shape))})", f"shape {x.shape}")
+        if x.dtype != single or not x.flags.c_contiguous:
+            x = np.ascontiguousarray(x, single)
+        made = [empty((len(x), *s), k) for s, k in zip(shapes, kinds, strict=True)]
+        batch(x, *made)
+        found = dict(zip(order, made, strict=True))
+        return {name: found[name] for name in names}
+
+    return answer
+
+
+def row_length(said: Description) -> int:
+    """Numbers in one row."""
+    return math.prod(said.input)
+
+
+ENGINE = Engine(name="extension", available=_available, load=_load, rank=1, suits=_suits)

@@ -1,0 +1,83 @@
+"""Where compiled modules lie, and how one is loaded: never compiled here, and only from a folder of one's own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import platform
+import sys
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from edgewright.schema.errors import InputError
+
+MODULE = "edgewright_model"
+_FOLDER_VARIABLE = "XDG_CACHE_HOME"
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """What the processor has, as Linux names it; empty elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    found = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return frozenset(found.partition(":")[2].split())
+
+
+@cache
+def machine_tag() -> str:
+    """Python's binary interface and the processor: a module serves only where both are the same."""
+    features = hashlib.sha256(" ".join(sorted(cpu_features())).encode()).hexdigest()[:8]
+    return f"{sys.implementation.cache_tag}-{sys.platform}-{platform.machine()}-{features}"
+
+
+def cache_folder(cache_home: Path | None = None) -> Path:
+    """The folder of compiled modules for this machine.
+
+    Args:
+        cache_home: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+    """
+    home = cache_home or Path(os.environ.get(_FOLDER_VARIABLE) or Path.home() / ".cache")
+    return home / "edgewright" / "extensions" / machine_tag()
+
+
+def model_key(model: bytes) -> str:
+    """How the file of a model's module begins."""
+    return hashlib.sha256(model).hexdigest()[:32]
+
+
+def find_module(model: bytes, cache_home: Path | None = None) -> Path | None:
+    """The newest module that was compiled for a model, or None; one that others could have written is left alone."""
+    folder = cache_folder(cache_home)
+    try:
+        own = folder.stat()
+        if own.st_uid != os.getuid() or own.st_mode & 0o022:
+            return None
+        found = [(path.stat().st_mtime_ns, path) for path in folder.glob(f"{model_key(model)}-*.so")]
+    except OSError:
+        return None
+    return max(found)[1] if found else None
+
+
+def load_module(path: Path) -> ModuleType:
+    """Loads a compiled module.
+
+    Raises:
+        InputError: when the system cannot load it.
+    """
+    loader = importlib.machinery.ExtensionFileLoader(MODULE, str(path))
+    spec = importlib.util.spec_from_file_location(MODULE, path, loader=loader)
+    try:
+        if spec is None:
+            raise ImportError("no loader")
+        module = importlib.util.module_from_spec(spec)
+        loader.exec_module(module)
+    except ImportError as error:
+        said = " ".join(str(error).split())
+        raise InputError("a compiled module of this machine", said[:200], str(path), "Remove it") from None
+    return module

@@ -1,0 +1,89 @@
+"""Programs on emulated microcontrollers: exact counts, bytes that come back, faults that are told."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.export.emulator import Entry, devices, missing_tools, run_on_device
+from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
+from support import left_out
+
+HEADER = "#include <stdint.h>\nvoid turn(const int8_t *in, int8_t *out);\n"
+TURN = """#include "turn.h"
+int8_t kept[100];
+void turn(const int8_t *in, int8_t *out) {
+    for (int i = 0; i < 8; ++i) { kept[i] = (int8_t)(in[i] * 3); out[i] = kept[i]; }
+}
+"""
+ENTRY = Entry("turn.h", "turn((const int8_t *)in, (int8_t *)out);", 8, 8)
+ROWS = np.arange(32, dtype=np.int8).reshape(4, 8)
+COUNTED = """#include "turn.h"
+void turn(const int8_t *in, int8_t *out) {
+    (void)in; (void)out;
+    unsigned rounds = %d;
+    __asm__ volatile(".syntax unified\\n1: subs %%0, #1\\nbne 1b" : "+l"(rounds));
+}
+"""
+
+
+@pytest.fixture(autouse=True)
+def tools() -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+
+
+@pytest.mark.parametrize("device", devices())
+def test_rows_go_in_and_answers_come_out(device: str) -> None:
+    run = run_on_device({"turn.h": HEADER, "turn.c": TURN}, ENTRY, device, ROWS)
+    assert np.array_equal(run.outputs.view(np.int8), ROWS * 3)
+    assert 100 <= run.ram <= 104
+    assert 16 <= run.flash <= 96
+
+
+@pytest.mark.parametrize("device", devices())
+def test_instructions_are_counted_exactly_and_again_the_same(device: str) -> None:
+    counts = []
+    for rounds in (100, 177, 177):
+        run = run_on_device({"turn.h": HEADER, "turn.c": COUNTED % rounds}, ENTRY, device, ROWS)
+        assert run.counted_within == 0.0
+        counts.append(run.instructions)
+    assert counts[1] - counts[0] == 2 * 77
+    assert counts[1] == counts[2]
+
+
+def test_floating_point_is_on_and_the_stack_is_measured() -> None:
+    source = """#include "turn.h"
+#include <math.h>
+void turn(const int8_t *in, int8_t *out) {
+    volatile char room[600];
+    room[0] = 1;
+    ((float *)out)[0] = expf(((const float *)in)[0]) + (float)(room[0] - 1);
+}
+"""
+    x = np.array([[0.5], [-1.0]], np.float32)
+    entry = Entry(ENTRY.header, ENTRY.call, 4, 4)
+    for device in ("cortex-m4", "cortex-m0"):
+        run = run_on_device({"turn.h": HEADER, "turn.c": source}, entry, device, x)
+        np.testing.assert_allclose(run.outputs.view(np.float32), np.exp(x), rtol=2e-7)
+        assert 600 <= run.stack <= 900
+
+
+def test_what_goes_wrong_is_told_in_one_line() -> None:
+    broken = {"turn.h": HEADER, "turn.c": "int x = y;"}
+    with pytest.raises(InputError, match="undeclared") as caught:
+        run_on_device(broken, ENTRY, "cortex-m4", ROWS)
+    assert "\n" not in str(caught.value)
+    large = {"turn.h": HEADER, "turn.c": TURN.replace("kept[100]", "kept[20000]")}
+    with pytest.raises(InputError, match="RAM"):
+        run_on_device(large, ENTRY, "cortex-m0", ROWS)
+    wild = {"turn.h": HEADER, "turn.c": TURN.replace("kept[i] =", "((volatile int8_t *)0xF0000000)[i] =")}
+    with pytest.raises(CheckFailedError, match="stopped"):
+        run_on_device(wild, ENTRY, "cortex-m4", ROWS)
+    with pytest.raises(CheckFailedError, match="did not end"):
+        endless = HEADER + "void turn(const int8_t *in, int8_t *out) { for (;;) { *out = *in; } }\n"
+        run_on_device({"turn.h": HEADER, "turn.c": endless}, ENTRY, "cortex-m3", ROWS, timeout=1)
+    with pytest.raises(InputError, match="8 bytes"):
+        run_on_device({"turn.h": HEADER, "turn.c": TURN}, ENTRY, "cortex-m4", ROWS.astype(np.int32))
+    with pytest.raises(UnknownNameError):
+        run_on_device({"turn.h": HEADER, "turn.c": TURN}, ENTRY, "cortex-m99", ROWS)
