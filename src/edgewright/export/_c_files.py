@@ -1,0 +1,202 @@
+"""The text of the generated header and source file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewright.export._c_header import header, network_header
+from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_text import TYPES, literal
+from edgewright.export._c_unit import Step, Unit
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
+
+Range = tuple[float, float] | None
+_INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What the generated functions take and give.
+
+    Attributes:
+        graph: the pipeline.
+        network: its integers, or None.
+        outputs: by public name, in buffers.
+        borders: numbers of the steps at which a function of the code ends: preprocessing, rounding, network.
+        ends: buffers of the integer network's input and output.
+        limits: smallest and largest value of each column or channel.
+        taps: names of the stages that can be seen.
+        columns, units: of the input.
+    """
+
+    graph: Graph
+    network: IntegerNetwork | None
+    outputs: dict[str, Source]
+    borders: tuple[int, ...]
+    ends: tuple[Buffer, ...]
+    limits: tuple[Range, ...]
+    taps: tuple[str, ...]
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+def files(unit: Unit, face: Interface) -> dict[str, str]:
+    """NAME.h and NAME.c of a pipeline."""
+    kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
+    offsets, size, _ = unit.arena(kept)
+    name, whole = unit.name, len(unit.steps)
+    cuts = (0, *face.borders, whole)
+    labels = ["before", "round", "bytes", "after"] if face.network is not None else ["before", "after"]
+    parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
+    functions = []
+    calls = []
+    for label, steps in parts:
+        if not steps:
+            continue
+        uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
+        functions.append(_function(unit, label, steps, offsets, "const float *input" if uses else "void"))
+        calls.append(f"    {name}_{label}({'input' if uses else ''});")
+    body = [
+        f"int {name}_predict(const float *input, {name}_answer *answer) {{",
+        "    unsigned flags = 0u;",
+        *_checks(unit, face),
+        *calls,
+        *_answer(unit, face, offsets),
+        "    answer->flags = flags;",
+        "    return (int)flags;",
+        "}",
+    ]
+    if face.network is not None:
+        body += ["", *_network(unit, face.network, face.ends, offsets)]
+    tail = _taps(unit, face)
+    text = _assemble(unit, size, functions, [*body, *tail])
+    return {f"{name}.h": header(unit, face, size), f"{name}.c": text}
+
+
+def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...]) -> dict[str, str]:
+    """NAME.h and NAME.c of an integer network alone."""
+    offsets, size, _ = unit.arena([ends[1]])
+    functions = [_function(unit, "bytes", unit.steps, offsets, "void")]
+    text = _assemble(unit, size, functions, _network(unit, network, ends, offsets))
+    return {f"{unit.name}.h": network_header(unit, network, size), f"{unit.name}.c": text}
+
+
+def _assemble(unit: Unit, size: int, functions: Sequence[str], body: Sequence[str]) -> str:
+    blocks = [
+        f'#include "{unit.name}.h"',
+        "\n".join(_INCLUDES),
+        *(
+            [
+                f"/* Values between operators; those that are not needed at the same time share memory. */\n"
+                f"static float {unit.name}_arena[{-(-size // 4)}];"
+            ]
+            if size
+            else []
+        ),
+        *(["\n".join(unit.own)] if unit.own else []),
+        *_tap_memory(unit),
+        *unit.tables(),
+        *unit.helpers(),
+        *functions,
+        "\n".join(body),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool) -> str:
+    kind = TYPES[buffer.kind]
+    word = "const " if constant else ""
+    offset = offsets[buffer.key]
+    if kind == "float":
+        return f"{word}float *const {buffer.name} = {unit.name}_arena + {offset // 4};"
+    return f"{word}{kind} *const {buffer.name} = ({word}{kind} *){unit.name}_arena + {offset};"
+
+
+def _function(unit: Unit, label: str, steps: Sequence[Step], offsets: dict[int, int], argument: str) -> str:
+    lines = [f"static void {unit.name}_{label}({argument}) {{"]
+    for step in steps:
+        block = ["    {"]
+        written = {buffer.key for buffer in step.writes}
+        used = (*step.writes, *(buffer for buffer in step.reads if buffer.key not in written))
+        block += ["        " + _pointer(unit, b, offsets, b.key not in written) for b in used if not b.fixed]
+        block += ["        " + line for line in step.lines]
+        block.append("    }")
+        lines += [f"#ifdef {step.condition}", *block, "#endif"] if step.condition else block
+    return "\n".join([*lines, "}"])
+
+
+def _checks(unit: Unit, face: Interface) -> list[str]:
+    if not any(face.limits):
+        return []
+    lows = [limit[0] if limit else -np.inf for limit in face.limits]
+    highs = [limit[1] if limit else np.inf for limit in face.limits]
+    low, high = (unit.table(np.asarray(values, np.float32)) for values in (lows, highs))
+    each = int(np.prod(face.graph.inputs[0].shape[1:]))
+    place = "i" if each == 1 else f"i / {each}"
+    flag = f"{unit.name.upper()}_OUT_OF_RANGE"
+    return [
+        f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",
+        f"        if (input[i] < {low}[{place}] || input[i] > {high}[{place}]) {{",
+        f"            flags |= {flag};",
+        "        }",
+        "    }",
+    ]
+
+
+def _answer(unit: Unit, face: Interface, offsets: dict[int, int]) -> list[str]:
+    lines = []
+    for source in face.outputs.values():
+        buffer = source.leaves[0].buffer
+        if not buffer.fixed:
+            lines.append("    " + _pointer(unit, buffer, offsets, True))
+    # Two outputs may be one value.
+    lines = list(dict.fromkeys(lines))
+    for name, source in face.outputs.items():
+        leaf, count = source.leaves[0], int(np.prod(source.shape))
+        at = f"{leaf.buffer.name}[{leaf.offset}]" if leaf.offset or count == 1 else leaf.buffer.name
+        if name == "label":
+            lines.append(f"    answer->label = (int){at};")
+            continue
+        field = "prediction" if name not in ("probabilities", "confidence") else name
+        if count == 1 and field != "probabilities":
+            lines.append(f"    answer->{field} = {at};")
+        else:
+            lines.append(f"    memcpy(answer->{field}, {'&' if '[' in at else ''}{at}, sizeof answer->{field});")
+    return lines
+
+
+def _network(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...], offsets: dict[int, int]) -> list[str]:
+    first, last = ends
+    return [
+        f"int {unit.name}_network(const int8_t *in, int8_t *out) {{",
+        f"    memcpy((int8_t *){unit.name}_arena + {offsets[first.key]}, in, {first.size});",
+        f"    {unit.name}_bytes();",
+        f"    memcpy(out, (const int8_t *){unit.name}_arena + {offsets[last.key]}, {last.size});",
+        "    return 0;",
+        "}",
+    ]
+
+
+def _tap_memory(unit: Unit) -> list[str]:
+    if not unit.taps:
+        return []
+    lines = [f"static float {unit.name}_tap{i}[{count}];" for i, count in enumerate(unit.taps)]
+    return ["\n".join([f"#ifdef {unit.name.upper()}_TAPS", *lines, "#endif"])]
+
+
+def _taps(unit: Unit, face: Interface) -> list[str]:
+    if not face.taps:
+        return []
+    name = unit.name
+    lines = ["", f"#ifdef {name.upper()}_TAPS", f"const char *const {name}_stage_names[] = {{"]
+    lines += [f"    {literal(stage)}," for stage in face.taps]
+    lines += ["};", "", f"void {name}_stage(int index, const float **values, int *count) {{"]
+    lines.append(
+        f"    static const float *const all[] = {{{', '.join(f'{name}_tap{i}' for i in range(len(unit.taps)))}}};"
+    )
+    lines.append(f"    static const int counts[] = {{{', '.join(map(str, unit.taps))}}};")
+    return [*lines, "    *values = all[index];", "    *count = counts[index];", "}", "#endif"]

@@ -1,0 +1,158 @@
+"""A graph made ready for C: shapes of one sample, constants worked out, equal nodes once, the network cut out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.extract import WEIGHTED
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Graph, Node
+
+Key = tuple[str, tuple[str, ...], tuple[tuple[str, object], ...]]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is written, in this order: `before`, the integer network if there is one, `after`.
+
+    Attributes:
+        before: float nodes that do not need the network.
+        after: float nodes that do, or all when the network is float.
+        end: value the integer network gives in float form; empty without one.
+        constants: by name, worked out ones included.
+        shapes, kinds: of every computed value, batch axis of 1 included.
+        uses: how often each value is read, by nodes, stages and outputs.
+        alias: names of values that are another value.
+        taps: value of each stage that C can show, by the stage's name.
+    """
+
+    before: tuple[Node, ...]
+    after: tuple[Node, ...]
+    end: str
+    constants: dict[str, Array]
+    shapes: dict[str, tuple[int, ...]]
+    kinds: dict[str, str]
+    uses: Counter[str]
+    alias: dict[str, str]
+    taps: tuple[tuple[str, str], ...]
+
+
+def plan_graph(graph: Graph, integer: bool) -> Plan:
+    """Reads a graph.
+
+    Args:
+        graph: whole pipeline.
+        integer: whether an integer network takes the place of the nodes from the boundary to the raw outputs.
+
+    Raises:
+        InputError: for an input whose lengths are not fixed or that is no float, or a graph without a boundary where
+            one is needed.
+    """
+    source = graph.inputs[0]
+    if any(length < 1 for length in source.shape) or source.dtype not in ("float32", "float64"):
+        raise InputError(
+            "a float input whose lengths are fixed", f"{source.dtype} of shape {source.shape}", f"graph {graph.name}"
+        )
+    end = network_end(graph) if integer else ""
+    made = _values(graph)
+    graph, alias = _once(graph)
+    before, after = _parts(graph, end, alias)
+    constant = _constant_values(graph)
+    nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]
+    wanted = {alias.get(v.name, v.name) for v in graph.outputs}
+    computed = {name for node in nodes for name in node.outputs} | {source.name, end}
+    taps = tuple((s.stage, alias.get(s.value, s.value)) for s in graph.stages)
+    uses: Counter[str] = Counter(name for node in nodes for name in node.inputs)
+    uses.update(wanted)
+    return Plan(
+        before=tuple(n for n in before if n.outputs[0] not in constant),
+        after=tuple(n for n in after if n.outputs[0] not in constant),
+        end=end,
+        constants={**graph.constants, **{name: made[name] for name in constant}},
+        shapes={name: tuple(array.shape) for name, array in made.items()},
+        kinds={name: _kind(array) for name, array in made.items()},
+        uses=uses,
+        alias=alias,
+        taps=tuple(t for t in taps if t[1] in computed and _kind(made[t[1]]) == "float32"),
+    )
+
+
+def network_end(graph: Graph) -> str:
+    """The value at which the integer network gives real numbers again.
+
+    Raises:
+        InputError: for a graph that has none.
+    """
+    made = {name for node in graph.nodes for name in node.outputs}
+    for node in reversed(graph.nodes):
+        if node.op == "DequantizeLinear" and node.inputs[0] in made:
+            return node.outputs[0]
+    reached, last = {graph.boundary} if graph.boundary else set(), ""
+    for node in graph.nodes:
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            last = node.outputs[0] if node.op in WEIGHTED else last
+    if not last:
+        raise InputError("a graph with a network after its boundary", "none", f"graph {graph.name}")
+    return last
+
+
+def _values(graph: Graph) -> dict[str, Array]:
+    """Every value for a sample of zeros."""
+    source = graph.inputs[0]
+    sample = np.zeros((1, *source.shape), source.dtype)
+    names = tuple(name for node in graph.nodes for name in node.outputs)
+    return {source.name: sample, **compile_graph(graph, names)(sample)}
+
+
+def _kind(array: Array) -> str:
+    return {"f": "float32", "b": "bool"}.get(array.dtype.kind, "int32")
+
+
+def _once(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The graph without nodes that compute what an earlier one has; names of theirs and what they now are."""
+    known: dict[Key, str] = {}
+    alias: dict[str, str] = {}
+    nodes = []
+    for node in graph.nodes:
+        inputs = tuple(alias.get(name, name) for name in node.inputs)
+        key = (node.op, inputs, tuple(sorted(node.attributes.items())))
+        if key in known:
+            alias[node.outputs[0]] = known[key]
+            continue
+        known[key] = node.outputs[0]
+        nodes.append(msgspec.structs.replace(node, inputs=inputs))
+    return msgspec.structs.replace(graph, nodes=tuple(nodes)), alias
+
+
+def _constant_values(graph: Graph) -> set[str]:
+    known = set(graph.constants)
+    found: set[str] = set()
+    for node in graph.nodes:
+        if node.inputs and all(not name or name in known for name in node.inputs):
+            known.update(node.outputs)
+            found.update(node.outputs)
+    return found
+
+
+def _parts(graph: Graph, end: str, alias: dict[str, str]) -> tuple[list[Node], list[Node]]:
+    """Needed nodes before and after the integer network; all before when there is none."""
+    end = alias.get(end, end)
+    after_end = {end} if end else set()
+    for node in graph.nodes:
+        if after_end.intersection(node.inputs):
+            after_end.update(node.outputs)
+    needed = {alias.get(v.name, v.name) for v in graph.outputs} | ({graph.boundary} if end else set())
+    before: list[Node] = []
+    after: list[Node] = []
+    for node in reversed(graph.nodes):
+        if end in node.outputs or not needed.intersection(node.outputs):
+            continue
+        needed.update(node.inputs)
+        (after if after_end.intersection(node.inputs) else before).append(node)
+    return before[::-1], after[::-1]

@@ -1,0 +1,152 @@
+"""The generated header: names, shapes, units, ranges and memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewright.export._c_text import comment
+from edgewright.export._c_unit import Unit
+from edgewright.schema.integer import IntegerNetwork
+
+if TYPE_CHECKING:
+    from edgewright.export._c_files import Interface
+
+_LAYOUT = {
+    1: "one row of columns",
+    2: "a window, channel after channel: input[channel * {} + sample]",
+    3: "(channels, height, width)",
+}
+
+
+def header(unit: Unit, face: Interface, arena: int) -> str:
+    """The header of a pipeline."""
+    name, upper = unit.name, unit.name.upper()
+    shape = face.graph.inputs[0].shape
+    lines = [
+        *_open(upper),
+        "/*",
+        f" * {comment(face.graph.name)}: the whole pipeline, from raw numbers to the answer. Portable C99.",
+        " *",
+        *_input(face),
+        " *",
+        *_memory(unit, arena, face.network),
+        " */",
+        f"#define {upper}_INPUTS {int(np.prod(shape))}",
+        f"#define {upper}_OUTPUTS {_outputs(face)}",
+        f"#define {upper}_OUT_OF_RANGE 1u",
+        "",
+        *_answer(name, upper, face),
+        "",
+        "/* Answers for one sample: 0, or flags. The answer is given in either case. Not reentrant. */",
+        f"int {name}_predict(const float *input, {name}_answer *answer);",
+    ]
+    if face.network is not None:
+        lines += ["", *_network(name, upper, face.network)]
+    if face.taps:
+        lines += [
+            "",
+            f"#ifdef {upper}_TAPS",
+            "/* What the stages gave for the last sample, for comparisons. */",
+            f"#define {upper}_STAGES {len(face.taps)}",
+            f"extern const char *const {name}_stage_names[{upper}_STAGES];",
+            f"void {name}_stage(int index, const float **values, int *count);",
+            "#endif",
+        ]
+    return "\n".join([*lines, *_close()])
+
+
+def network_header(unit: Unit, network: IntegerNetwork, arena: int) -> str:
+    """The header of an integer network alone."""
+    lines = [
+        *_open(unit.name.upper()),
+        "/*",
+        f" * {comment(network.name)}: the network alone, bytes in and out. Portable C99, integers only.",
+        " *",
+        *_memory(unit, arena, network),
+        " */",
+        *_network(unit.name, unit.name.upper(), network),
+    ]
+    return "\n".join([*lines, *_close()])
+
+
+def _open(upper: str) -> list[str]:
+    return [
+        f"#ifndef {upper}_H",
+        f"#define {upper}_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        "#ifdef __cplusplus",
+        'extern "C" {',
+        "#endif",
+        "",
+    ]
+
+
+def _close() -> list[str]:
+    return ["", "#ifdef __cplusplus", "}", "#endif", "", "#endif", ""]
+
+
+def _outputs(face: Interface) -> int:
+    for name, source in face.outputs.items():
+        if name not in ("label", "confidence"):
+            return int(np.prod(source.shape))
+    return 1
+
+
+def _input(face: Interface) -> list[str]:
+    shape = face.graph.inputs[0].shape
+    layout = _LAYOUT.get(len(shape), "in the order of the model").format(shape[-1])
+    lines = [
+        f" * Input: {int(np.prod(shape))} numbers of shape {shape}, {layout}.",
+        " * NAN stands for a missing number.",
+    ]
+    for place in range(shape[0] if shape else 0):
+        column = face.columns[place] if place < len(face.columns) else str(place)
+        unit = f" in {face.units[place]}" if place < len(face.units) and face.units[place] else ""
+        limit = face.limits[place] if place < len(face.limits) else None
+        span = f", from {limit[0]:.9g} to {limit[1]:.9g}" if limit else ""
+        if place < len(face.columns) or limit:
+            lines.append(f" *   {place}: {comment(column + unit + span)}")
+    if any(face.limits):
+        lines.append(" * Numbers outside these ranges set OUT_OF_RANGE in the answer.")
+    return lines
+
+
+def _memory(unit: Unit, arena: int, network: IntegerNetwork | None) -> list[str]:
+    _, _, apart = unit.arena()
+    kinds = f"integer network (rounding {network.rounding})" if network is not None else "float network"
+    return [
+        f" * Memory: {arena} bytes of RAM for values, static and shared ({apart} bytes if each had its own), no heap;",
+        f" * {unit.table_bytes} bytes of constants, with the code in flash. Form: {kinds}.",
+    ]
+
+
+def _answer(name: str, upper: str, face: Interface) -> list[str]:
+    fields = []
+    for public, source in face.outputs.items():
+        count = int(np.prod(source.shape))
+        if public == "label":
+            continue
+        field = public if public in ("probabilities", "confidence") else "prediction"
+        array = f"[{upper}_OUTPUTS]" if count > 1 or field == "probabilities" else ""
+        fields.append(f"    float {field}{array};")
+    if "label" in face.outputs:
+        fields.append("    int label;")
+    lines = [f"/* Label {i}: {comment(label)} */" for i, label in enumerate(face.graph.labels)]
+    return [*lines, "typedef struct {", *fields, "    unsigned flags;", f"}} {name}_answer;"]
+
+
+def _network(name: str, upper: str, network: IntegerNetwork) -> list[str]:
+    first, last = network.values[network.input], network.values[network.output]
+    return [
+        f"/* The network alone: real = {first.scale:.9g} * (in - {first.zero}) of shape {first.shape},".replace(
+            "- -", "+ "
+        ),
+        f" * real = {last.scale:.9g} * (out - {last.zero}) of shape {last.shape}. Gives 0. */".replace("- -", "+ "),
+        f"#define {upper}_NETWORK_INPUTS {int(np.prod(first.shape))}",
+        f"#define {upper}_NETWORK_OUTPUTS {int(np.prod(last.shape))}",
+        f"int {name}_network(const int8_t *in, int8_t *out);",
+    ]

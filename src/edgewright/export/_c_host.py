@@ -1,0 +1,193 @@
+"""Generated C on this machine: compiled to a shared object and called."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.errors import InputError
+
+COMPILERS = ("cc", "gcc", "clang")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+# -ffp-contract=off: a product and a sum are never made one instruction, so that every compiler gives the same bits.
+FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
+
+
+def find_compiler(wanted: str = "") -> str:
+    """Path of a C compiler: the one wanted, else $CC, else cc, gcc or clang.
+
+    Raises:
+        InputError: when there is none.
+    """
+    asked = wanted or os.environ.get("CC", "")
+    for name in [asked] if asked else COMPILERS:
+        found = shutil.which(name)
+        if found:
+            return found
+    raise InputError(
+        f"a C compiler ({asked or ', '.join(COMPILERS)})",
+        "none on the path",
+        do="Install gcc or clang, or set CC to its path",
+    )
+
+
+def compile_c99(
+    files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
+) -> Path:
+    """Compiles generated files to a shared object.
+
+    Args:
+        files: name -> text, as `write_c99` gives them.
+        folder: where files and result go; made if absent.
+        flags: of the compiler.
+        compiler: name or path; found when empty.
+        taps: whether the stages can be seen.
+
+    Returns:
+        Path of the shared object.
+
+    Raises:
+        InputError: when there is no compiler, or it refuses the code.
+    """
+    tool = find_compiler(compiler)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    sources = sorted(name for name in files if name.endswith(".c"))
+    stem = Path(sources[0]).stem
+    target = folder / f"{stem}.so"
+    defines = [f"-D{stem.upper()}_TAPS"] if taps else []
+    command = [tool, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
+        raise InputError("C that compiles", first, tool)
+    return target
+
+
+@dataclass(frozen=True)
+class CAnswer:
+    """What a compiled pipeline gave for n samples.
+
+    Attributes:
+        outputs: by field of the answer: probabilities (n, classes), confidence (n,), label (n,), or prediction.
+        flags: (n,), 0 or flags.
+        stages: output of each stage, (n, values), by its name; empty when compiled without taps.
+    """
+
+    outputs: dict[str, NDArray[Any]]
+    flags: NDArray[np.uint32]
+    stages: dict[str, NDArray[np.float32]]
+
+
+class CModel:
+    """A compiled pipeline or network, called sample by sample.
+
+    Args:
+        library: path of a shared object.
+        header: text of NAME.h, from which counts and fields are read.
+        name: prefix of its names.
+    """
+
+    def __init__(self, library: Path, header: str, name: str) -> None:
+        self.name = name
+        self._library = ctypes.CDLL(str(library))
+        self._numbers = _numbers(header, name)
+        self._fields = _fields(header, self._numbers.get("OUTPUTS", 0))
+        self._stages = self._stage_names()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of the stages that can be seen."""
+        return self._stages
+
+    def predict(self, x: NDArray[np.float32]) -> CAnswer:
+        """Answers for samples of shape (n, ...).
+
+        Raises:
+            InputError: for samples of another size.
+        """
+        rows = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
+        if rows.shape[1] != self._numbers["INPUTS"]:
+            raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
+        answer = _structure(self._fields)()
+        function = getattr(self._library, f"{self.name}_predict")
+        found: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
+        seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._stages}
+        for row in rows:
+            function(row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
+            for name, _, _ in self._fields:
+                found[name].append(np.array(getattr(answer, name)))
+            for index, name in enumerate(self._stages):
+                seen[name].append(self._stage(index))
+        outputs = {name: np.stack(parts) if parts else np.zeros(0) for name, parts in found.items()}
+        flags = np.asarray(outputs.pop("flags"), np.uint32)
+        return CAnswer(outputs, flags, {name: np.stack(parts) for name, parts in seen.items() if parts})
+
+    def network(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Raw bytes of the integer network for bytes of shape (n, ...): (n, outputs)."""
+        rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
+        if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
+            raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
+        made = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
+        function = getattr(self._library, f"{self.name}_network")
+        for row, out in zip(rows, made, strict=True):
+            function(row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
+        return made
+
+    def _stage_names(self) -> tuple[str, ...]:
+        if "STAGES" not in self._numbers or not hasattr(self._library, f"{self.name}_stage"):
+            return ()
+        kind = ctypes.c_char_p * self._numbers["STAGES"]
+        names = kind.in_dll(self._library, f"{self.name}_stage_names")
+        return tuple((text or b"").decode() for text in names)
+
+    def _stage(self, index: int) -> NDArray[np.float32]:
+        values, count = ctypes.POINTER(ctypes.c_float)(), ctypes.c_int()
+        getattr(self._library, f"{self.name}_stage")(index, ctypes.byref(values), ctypes.byref(count))
+        return np.ctypeslib.as_array(values, (count.value,)).copy()
+
+
+_Field = tuple[str, str, int]
+
+
+def _numbers(header: str, name: str) -> dict[str, int]:
+    start = f"#define {name.upper()}_"
+    lines = [line.removeprefix(start).split() for line in header.splitlines() if line.startswith(start)]
+    return {words[0]: int(words[1].rstrip("u")) for words in lines if len(words) == 2}
+
+
+def _fields(header: str, outputs: int) -> list[_Field]:
+    """Fields of the answer: name, C type, entries (0 for a single number)."""
+    lines = header.partition("typedef struct {")[2].partition("}")[0].splitlines()
+    fields = []
+    for line in lines:
+        kind, _, name = line.strip().rstrip(";").partition(" ")
+        if name:
+            fields.append((name.partition("[")[0], kind, outputs if "[" in name else 0))
+    return fields
+
+
+def _structure(fields: list[_Field]) -> type[ctypes.Structure]:
+    kinds: dict[str, Any] = {"float": ctypes.c_float, "int": ctypes.c_int, "unsigned": ctypes.c_uint}
+    made = [(name, kinds[kind] * count if count else kinds[kind]) for name, kind, count in fields]
+    return type("Answer", (ctypes.Structure,), {"_fields_": made})
+
+
+def load_c99(files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "") -> CModel:
+    """Compiles generated files with taps and opens the result.
+
+    Raises:
+        InputError: as `compile_c99`.
+    """
+    name = next(Path(file).stem for file in files if file.endswith(".h"))
+    return CModel(compile_c99(files, folder, flags=flags, compiler=compiler), files[f"{name}.h"], name)

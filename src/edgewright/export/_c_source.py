@@ -1,0 +1,190 @@
+"""Where numbers lie, and expressions over them that no buffer holds yet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Buffer:
+    """Memory of the generated code.
+
+    Attributes:
+        key: number; also the number in its name.
+        name: in the code.
+        size: entries.
+        kind: NumPy's name of the type of an entry.
+        fixed: whether it is a table in flash or the caller's, so that no offset is planned for it.
+    """
+
+    key: int
+    name: str
+    size: int
+    kind: str
+    fixed: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """Entries of a buffer seen in some shape.
+
+    Attributes:
+        buffer: that holds them.
+        base: an array of one byte an entry that stands for the buffer.
+        view: a view of `base`: NumPy's own strides, slices and reshapes say where each entry lies.
+    """
+
+    buffer: Buffer
+    base: Bytes
+    view: Bytes
+
+    @property
+    def offset(self) -> int:
+        """Place of the first entry."""
+        return int(self.view.__array_interface__["data"][0]) - int(self.base.__array_interface__["data"][0])
+
+    @property
+    def whole(self) -> bool:
+        """Whether the view is the buffer from its beginning, in order."""
+        return self.offset == 0 and self.view.flags.c_contiguous and self.view.size == self.base.size
+
+    def same(self, other: Leaf) -> bool:
+        """Whether both see the same entries in the same order."""
+        mine, its = self.view, other.view
+        return (
+            self.buffer is other.buffer
+            and self.offset == other.offset
+            and (mine.shape == its.shape and mine.strides == its.strides)
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An expression for every entry of a value: `text` with {0}, {1}, ... for the leaves, all of the value's shape.
+
+    Attributes:
+        shape: of the value, batch axis of 1 included.
+        kind: NumPy's name of the type.
+        leaves: what is read.
+        text: C expression; '{0}' alone where the value lies in a buffer.
+    """
+
+    shape: tuple[int, ...]
+    kind: str
+    leaves: tuple[Leaf, ...]
+    text: str
+
+    @property
+    def plain(self) -> bool:
+        """Whether the value lies in a buffer, in whatever order."""
+        return self.text == "{0}"
+
+    @property
+    def lying(self) -> bool:
+        """Whether the value lies in a buffer, in order, one entry after the other."""
+        return self.plain and bool(self.leaves[0].view.flags.c_contiguous)
+
+    def viewed(self, change: Callable[[Bytes], Bytes]) -> Source | None:
+        """The value with axes moved, cut or split; None where NumPy would have to copy."""
+        leaves = []
+        for leaf in self.leaves:
+            view = change(leaf.view)
+            # Windows that overlap make the exact question slow; a copy never lies within the same bounds.
+            if view.size and not np.may_share_memory(view, leaf.base):
+                return None
+            leaves.append(replace(leaf, view=view))
+        if not leaves:
+            return replace(self, shape=change(np.empty(self.shape, np.uint8)).shape)
+        return replace(self, shape=leaves[0].view.shape, leaves=tuple(leaves))
+
+    def seen(self, change: Callable[[Bytes], Bytes]) -> Source:
+        """The same for a change that strides can always say.
+
+        Raises:
+            ValueError: when they cannot.
+        """
+        found = self.viewed(change)
+        if found is None:
+            raise ValueError(f"a view of shape {self.shape} that would be a copy")
+        return found
+
+    def spread(self, shape: tuple[int, ...]) -> Source:
+        """The value repeated to a larger shape."""
+        leaves = tuple(replace(leaf, view=np.broadcast_to(leaf.view, shape)) for leaf in self.leaves)
+        return replace(self, shape=shape, leaves=leaves)
+
+
+def combined(text: str, kind: str, sources: tuple[Source, ...]) -> Source:
+    """An expression over expressions: `text` with {0}, {1}, ... for the sources; leaves that agree are shared."""
+    shape = np.broadcast_shapes(*(source.shape for source in sources))
+    leaves: list[Leaf] = []
+    parts = []
+    for source in sources:
+        names = []
+        for leaf in source.spread(shape).leaves:
+            found = next((i for i, known in enumerate(leaves) if known.same(leaf)), None)
+            if found is None:
+                found = len(leaves)
+                leaves.append(leaf)
+            names.append("{" + str(found) + "}")
+        parts.append(source.text.format(*names))
+    return Source(shape, kind, tuple(leaves), text.format(*parts))
+
+
+@dataclass(frozen=True)
+class Loops:
+    """Nested loops over a shape, axes that every view walks in one stride taken together.
+
+    Attributes:
+        lengths: of the loops, the outermost first.
+        strides: for each view, its stride in each loop.
+        offsets: for each view, the place of its first entry.
+        outer: how many of the loops are over the axes before the split.
+    """
+
+    lengths: tuple[int, ...]
+    strides: tuple[tuple[int, ...], ...]
+    offsets: tuple[int, ...]
+    outer: int
+
+    def index(self, view: int, names: tuple[str, ...]) -> str:
+        """Index expression of a view, with the loops' variables."""
+        terms = []
+        for name, stride in zip(names, self.strides[view], strict=True):
+            if stride:
+                terms.append(name if stride == 1 else f"{stride} * {name}")
+        offset = self.offsets[view]
+        text = " + ".join(terms) if terms else ""
+        if offset or not text:
+            text = f"{offset} + {text}" if text else str(offset)
+        return text
+
+
+def loops(shape: tuple[int, ...], leaves: tuple[Leaf, ...], split: int | None = None) -> Loops:
+    """The fewest loops that walk all leaves over a shape, in order; axes before and after `split` stay apart."""
+    axes: list[list[int]] = []
+    border = len(shape) if split is None else split
+    outer = 0
+    for axis, length in enumerate(shape):
+        if axis == border:
+            outer = len(axes)
+        if length == 1:
+            continue
+        steps = [leaf.view.strides[axis] for leaf in leaves]
+        fits = len(axes) > (outer if axis >= border else 0)
+        if fits and all(before == step * length for before, step in zip(axes[-1][1:], steps, strict=True)):
+            axes[-1] = [axes[-1][0] * length, *steps]
+        else:
+            axes.append([length, *steps])
+    return Loops(
+        tuple(axis[0] for axis in axes),
+        tuple(tuple(axis[i + 1] for axis in axes) for i in range(len(leaves))),
+        tuple(leaf.offset for leaf in leaves),
+        len(axes) if border >= len(shape) else outer,
+    )

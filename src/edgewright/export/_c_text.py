@@ -1,0 +1,119 @@
+"""Numbers and arrays as C99 text."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import numpy as np
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Words of C99 that a prefix cannot be, and prefixes the libraries keep for themselves.
+_TAKEN = frozenset(
+    (
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "main",
+    )
+)
+TYPES = {"float32": "float", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
+TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "bool": "uint8_t"}
+
+
+def identifier(name: str) -> str:
+    """The name, if C takes it as a prefix of names.
+
+    Raises:
+        InputError: for other characters than letters, digits and underscores, or a word of C.
+    """
+    if not _IDENTIFIER.fullmatch(name) or name in _TAKEN or len(name) > 40:
+        raise InputError("a name of letters, digits and underscores that is no word of C", repr(name), "name of C code")
+    return name
+
+
+def number(value: float) -> str:
+    """A float32 constant that reads back as the same bits."""
+    single = np.float32(value)
+    if np.isnan(single):
+        return "NAN"
+    if np.isinf(single):
+        return "INFINITY" if single > 0 else "(-INFINITY)"
+    text = np.format_float_scientific(single, unique=True, trim="0", exp_digits=1)
+    plain = str(single)
+    text = (plain if len(plain) <= len(text) and "." in plain and "e" not in plain else text) + "f"
+    return f"({text})" if text.startswith("-") else text
+
+
+def smallest(array: Array) -> Array:
+    """Whole numbers in the smallest type that the code uses for them."""
+    for dtype in (np.int8, np.uint8, np.int16, np.uint16, np.int32):
+        limits = np.iinfo(dtype)
+        if array.size == 0 or (array.min() >= limits.min and array.max() <= limits.max):
+            return np.asarray(array, dtype)
+    return np.asarray(array, np.int64)
+
+
+def entries(array: Array) -> str:
+    """Entries of an array between braces, in lines of at most 120 characters."""
+    flat = array.ravel()
+    if flat.dtype.kind == "f":
+        words = [number(value).strip("()") for value in flat]
+    elif flat.dtype == np.int64:
+        words = [f"INT64_C({value})" for value in flat.tolist()]
+    else:
+        # The smallest 32-bit number has no literal of its own: it would be minus a number that does not fit.
+        words = ["INT32_MIN" if value == -(2**31) else str(value) for value in flat.tolist()]
+    return "\n".join(
+        textwrap.wrap(", ".join(words), 116, break_long_words=False, initial_indent="    ", subsequent_indent="    ")
+    )
+
+
+def comment(text: str) -> str:
+    """Text that cannot end a comment or hold what a C99 compiler warns of."""
+    safe = text.encode("ascii", "replace").decode().replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+    return " ".join(safe.replace("\\", "/").split())
+
+
+def literal(text: str) -> str:
+    """A string constant in UTF-8 whose bytes do not depend on the compiler's encoding."""
+    made = []
+    for byte in text.encode("utf-8"):
+        plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
+        # Octal escapes end after three digits, hexadecimal ones do not.
+        made.append(chr(byte) if plain else f"\\{byte:03o}")
+    return f'"{"".join(made)}"'

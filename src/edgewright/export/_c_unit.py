@@ -1,0 +1,178 @@
+"""What is being written: tables, helper functions, buffers, and steps that read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgewright.export._c_plan import Lifetime, plan
+from edgewright.export._c_source import Buffer, Leaf, Source, loops
+from edgewright.export._c_text import TYPES, entries, number
+from edgewright.schema.graph import Array
+
+_BYTES = {"float": 4, "int32_t": 4, "int8_t": 1, "uint8_t": 1}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Lines of code, with the buffers they use.
+
+    Attributes:
+        lines: between braces.
+        reads: buffers read.
+        writes: buffers written.
+        condition: name that must be defined for the code to be compiled, or nothing.
+    """
+
+    lines: tuple[str, ...]
+    reads: tuple[Buffer, ...]
+    writes: tuple[Buffer, ...]
+    condition: str = ""
+
+
+@dataclass
+class Unit:
+    """Collects the code of one model.
+
+    Attributes:
+        name: prefix of all names.
+        steps: in the order in which they run.
+        own: definitions of memory outside the arena.
+        taps: entries of each stage's output.
+    """
+
+    name: str
+    steps: list[Step] = field(default_factory=list)
+    _buffers: list[Buffer] = field(default_factory=list)
+    _tables: dict[tuple[str, tuple[int, ...], bytes], tuple[str, Array]] = field(default_factory=dict)
+    _helpers: dict[str, str] = field(default_factory=dict)
+    own: list[str] = field(default_factory=list)
+    taps: list[int] = field(default_factory=list)
+    _used: set[str] = field(default_factory=set)
+
+    def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
+        """New memory; `name` makes it fixed: a table or an argument, with no place in the arena."""
+        key = len(self._buffers)
+        if kind == "int32" and not name:
+            # The arena holds floats; only bytes may lie in the same memory, by the rules of C.
+            name = f"{self.name}_v{key}"
+            self.own.append(f"static int32_t {name}[{size}];")
+        made = Buffer(key, name or f"v{key}", size, kind, fixed=bool(name))
+        self._buffers.append(made)
+        return made
+
+    def source(self, buffer: Buffer, shape: Sequence[int]) -> Source:
+        """A whole buffer as a value of this shape."""
+        base = np.empty(max(buffer.size, 1), np.uint8)[: buffer.size]
+        return Source(tuple(shape), buffer.kind, (Leaf(buffer, base, base.reshape(shape)),), "{0}")
+
+    def fresh(self, shape: Sequence[int], kind: str = "float32") -> Source:
+        """New memory for a value of this shape."""
+        return self.source(self.buffer(int(np.prod(shape, dtype=np.int64)), kind), shape)
+
+    def table(self, array: Array) -> str:
+        """Name of a constant table in flash; equal tables are one."""
+        name = self._named(array)
+        self._used.add(name)
+        return name
+
+    def _named(self, array: Array) -> str:
+        array = np.ascontiguousarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes())
+        return self._tables.setdefault(key, (f"{self.name}_t{len(self._tables)}", array))[0]
+
+    def constant(self, array: Array) -> Source:
+        """A constant as a value: written out where it is one number, else a table once a step reads it."""
+        kind = "float32" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
+        array = array.astype(kind)
+        if array.size == 1:
+            text = number(float(array.ravel()[0])) if kind == "float32" else str(int(array.ravel()[0]))
+            return Source(array.shape, kind, (), text)
+        return self.source(self.buffer(array.size, kind, self._named(array)), array.shape)
+
+    def helper(self, name: str, text: str) -> str:
+        """Name of a small function that is written once; `text` has @ for the prefix of names."""
+        self._helpers.setdefault(name, text.replace("@", self.name))
+        return f"{self.name}_{name}"
+
+    def step(
+        self, lines: Sequence[str], reads: Sequence[Source], writes: Sequence[Source], condition: str = ""
+    ) -> None:
+        """Appends code that reads and writes values."""
+        read = {leaf.buffer.key: leaf.buffer for source in reads for leaf in source.leaves}
+        written = {leaf.buffer.key: leaf.buffer for source in writes for leaf in source.leaves}
+        self._used.update(buffer.name for buffer in read.values())
+        self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition))
+
+    def stored(self, source: Source, *, in_order: bool = False) -> Source:
+        """The value in a buffer; written there by a loop where it is an expression."""
+        if source.lying or (source.plain and not in_order):
+            return source
+        target = self.fresh(source.shape, source.kind)
+        self.copy(source, target)
+        return target
+
+    def tap(self, source: Source) -> None:
+        """Keeps a stage's output where the code is compiled with taps; the expression stays one with what follows."""
+        count = int(np.prod(source.shape))
+        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), source.shape)
+        self.taps.append(count)
+        self.copy(source, target, f"{self.name.upper()}_TAPS")
+
+    def copy(self, source: Source, target: Source, condition: str = "") -> None:
+        """Works an expression out into memory of the same shape, only compiled where `condition` is defined."""
+        walk = loops(source.shape, (target.leaves[0], *source.leaves))
+        names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+        places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(source.leaves)]
+        line = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {source.text.format(*places)};"
+        self.step(nested(walk.lengths, names, [line]), (source,), (target,), condition)
+
+    def tables(self) -> list[str]:
+        """Definitions of the tables that are read, in the order in which they were made."""
+        return [
+            f"static const {TYPES[array.dtype.name]} {name}[{array.size}] = {{\n{entries(array)}\n}};"
+            for name, array in self._tables.values()
+            if name in self._used
+        ]
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the tables that are read."""
+        return sum(array.nbytes for name, array in self._tables.values() if name in self._used)
+
+    def helpers(self) -> list[str]:
+        """Definitions of the small functions, in the order of their first use."""
+        return list(self._helpers.values())
+
+    def arena(self, kept: Sequence[Buffer] = ()) -> tuple[dict[int, int], int, int]:
+        """Offsets in bytes by buffer, bytes of the arena, and bytes if nothing overlapped.
+
+        Args:
+            kept: buffers that are read after the last step.
+        """
+        first: dict[int, int] = {}
+        last: dict[int, int] = {}
+        for place, step in enumerate(self.steps):
+            for buffer in (*step.writes, *step.reads):
+                first.setdefault(buffer.key, place)
+                last[buffer.key] = place
+        last |= {buffer.key: len(self.steps) for buffer in kept}
+        lives = [
+            Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key])
+            for b in self._buffers
+            if not b.fixed and b.key in first
+        ]
+        offsets, size = plan(lives)
+        return offsets, size, sum(-(-life.size // 4) * 4 for life in lives)
+
+
+def nested(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:
+    """Lines within nested loops, indented."""
+    made = []
+    for depth, (length, name) in enumerate(zip(lengths, names, strict=True)):
+        made.append(f"{'    ' * depth}for (int {name} = 0; {name} < {length}; ++{name}) {{")
+    made += ["    " * len(lengths) + line for line in body]
+    made += [f"{'    ' * depth}}}" for depth in reversed(range(len(lengths)))]
+    return made

@@ -1,0 +1,149 @@
+"""A whole pipeline as portable C99: raw sample in, answer out (docs/adr/0011-generated-c.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.export._c_files import Interface, files, network_files
+from edgewright.export._c_graph import Plan, plan_graph
+from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_text import identifier
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
+from edgewright.export.c99_operators._rounding import dequantised, quantise_step
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Node
+from edgewright.schema.integer import IntegerNetwork
+
+Range = tuple[float, float] | None
+
+
+def write_c99(
+    graph: Graph,
+    network: IntegerNetwork | None = None,
+    *,
+    name: str,
+    columns: Sequence[str] = (),
+    units: Sequence[str] = (),
+    ranges: Sequence[Range] = (),
+) -> dict[str, str]:
+    """A pipeline as a header and a source file.
+
+    Args:
+        graph: the whole pipeline, float or in QDQ form.
+        network: the integers of its network; None writes the float network.
+        name: of the files, and prefix of every name in them.
+        columns: names of the columns or channels, for the header.
+        units: their units.
+        ranges: smallest and largest value of each column or channel that the model was made for; None for any.
+
+    Returns:
+        File name -> text: NAME.h and NAME.c.
+
+    Raises:
+        InputError: for a name that C does not take, ranges of another number, or a graph that does not fit.
+        UnknownNameError: for an operator that has no C form.
+    """
+    unit = Unit(identifier(name))
+    plan = plan_graph(graph, network is not None)
+    limits = _limits(graph, ranges)
+    values: dict[str, Source] = {}
+    source = graph.inputs[0]
+    entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
+    values[source.name] = unit.source(entry, (1, *source.shape))
+    _tap(unit, plan, source.name, values)
+    _floats(unit, plan, plan.before, values)
+    borders = [len(unit.steps)]
+    ends: tuple[Buffer, ...] = ()
+    if network is not None:
+        first = quantise_step(
+            unit, values[plan.alias.get(graph.boundary, graph.boundary)], network.values[network.input]
+        )
+        borders.append(len(unit.steps))
+        last = _integers(unit, network, first)
+        borders.append(len(unit.steps))
+        ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+        shape = plan.shapes[plan.end]
+        real = dequantised(unit, last, network.values[network.output], shape)
+        _keep(unit, plan, plan.end, real, values)
+    _floats(unit, plan, plan.after, values)
+    outputs = {
+        output.name: unit.stored(values[plan.alias.get(output.name, output.name)], in_order=True)
+        for output in graph.outputs
+    }
+    taps = _tap_names(plan, source.name)
+    return files(
+        unit, Interface(graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units))
+    )
+
+
+def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
+    """An integer network alone, bytes in and out: `int NAME_network(const int8_t *in, int8_t *out)`.
+
+    Raises:
+        InputError: for a float network or a name that C does not take.
+        UnknownNameError: for a kind of operator that has no C form.
+    """
+    if network.rounding == "none":
+        raise InputError("an integer network", "a float one", f"network {network.name}")
+    unit = Unit(identifier(name))
+    first = unit.fresh(network.values[network.input].shape, "int8")
+    last = _integers(unit, network, first)
+    return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
+
+
+def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
+    if ranges and len(ranges) != graph.inputs[0].shape[0]:
+        raise InputError(f"a range for each of {graph.inputs[0].shape[0]} columns", str(len(ranges)), "ranges")
+    return tuple(ranges)
+
+
+def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source]) -> None:
+    for node in nodes:
+        output = node.outputs[0]
+        sources = tuple(
+            None if not name else unit.constant(plan.constants[name]) if name in plan.constants else values[name]
+            for name in node.inputs
+        )
+        spot = Spot(
+            unit=unit,
+            node=node,
+            inputs=sources,
+            constants=tuple(plan.constants.get(name) for name in node.inputs),
+            shape=plan.shapes[output],
+            kind=plan.kinds[output],
+        )
+        _keep(unit, plan, output, write_float(spot), values)
+
+
+def _keep(unit: Unit, plan: Plan, name: str, source: Source, values: dict[str, Source]) -> None:
+    """Names a value; an expression that is read more than once is worked out now."""
+    values[name] = source if plan.uses[name] <= 1 else unit.stored(source)
+    _tap(unit, plan, name, values)
+
+
+def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
+    for _, value in plan.taps:
+        if value == name:
+            unit.tap(values[name])
+
+
+def _tap_names(plan: Plan, source: str) -> tuple[str, ...]:
+    """Stages in the order in which their taps are written."""
+    order = [source, *(n.outputs[0] for n in plan.before), plan.end, *(n.outputs[0] for n in plan.after)]
+    return tuple(stage for name in order if name for stage, value in plan.taps if value == name)
+
+
+def _integers(unit: Unit, network: IntegerNetwork, first: Source) -> Source:
+    made = {network.input: first}
+    for operator in network.operators:
+        site = Site(
+            unit=unit,
+            operator=operator,
+            values=(*(network.values[i] for i in operator.inputs), network.values[operator.output]),
+            inputs=tuple(unit.stored(made[i], in_order=True) for i in operator.inputs),
+        )
+        made[operator.output] = write_integer(site)
+    return unit.stored(made[network.output], in_order=True)

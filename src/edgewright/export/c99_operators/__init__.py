@@ -1,0 +1,151 @@
+"""How operators are written as C99. Every module of this folder is a family, found by name.
+
+`operator` registers the writer of float operators of the graph, `kernel` that of a kind of integer operator.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from types import MappingProxyType
+
+from edgewright.export._c_source import Source
+from edgewright.export._c_unit import Unit
+from edgewright.runtime import catalogue
+from edgewright.runtime.operators import where
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.graph import Array, Node
+from edgewright.schema.integer import IntegerOperator, IntegerValue
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A float operator with what stands around it; one sample, batch axis of 1 included in every shape.
+
+    Attributes:
+        unit: where code goes.
+        node: of the graph.
+        inputs: None for one left out.
+        constants: for each input, its array where it is constant.
+        shape: of the output.
+        kind: type of the output as NumPy names it.
+    """
+
+    unit: Unit
+    node: Node
+    inputs: tuple[Source | None, ...]
+    constants: tuple[Array | None, ...]
+    shape: tuple[int, ...]
+    kind: str
+
+    def source(self, place: int) -> Source:
+        """An input that is there.
+
+        Raises:
+            InputError: when it is left out.
+        """
+        found = self.inputs[place]
+        if found is None:
+            raise InputError(f"input {place}", "none", where(self.node))
+        return found
+
+
+@dataclass(frozen=True)
+class Site:
+    """An integer operator with what stands around it.
+
+    Attributes:
+        unit: where code goes.
+        operator: to write.
+        values: of the inputs, and of the output as the last.
+        inputs: bytes of the inputs, in order, in buffers.
+    """
+
+    unit: Unit
+    operator: IntegerOperator
+    values: tuple[IntegerValue, ...]
+    inputs: tuple[Source, ...]
+
+    @cached_property
+    def output(self) -> Source:
+        """Memory for the result, taken when first asked for."""
+        return self.unit.fresh(self.target.shape, "int8")
+
+    @property
+    def target(self) -> IntegerValue:
+        """The output's grid and shape."""
+        return self.values[-1]
+
+    def name(self, place: int = 0) -> str:
+        """Name of an input's buffer."""
+        return self.inputs[place].leaves[0].buffer.name
+
+    @property
+    def result(self) -> str:
+        """Name of the output's buffer."""
+        return self.output.leaves[0].buffer.name
+
+    def step(self, lines: list[str]) -> None:
+        """Appends code that reads the inputs and writes the output."""
+        self.unit.step(lines, self.inputs, (self.output,))
+
+
+FloatWriter = Callable[[Spot], Source]
+# A writer gives a value back only where its output is the memory of an input.
+IntegerWriter = Callable[[Site], Source | None]
+_FLOAT: dict[str, FloatWriter] = {}
+_INTEGER: dict[str, IntegerWriter] = {}
+
+
+def operator(*names: str) -> Callable[[FloatWriter], FloatWriter]:
+    """Registers the writer of float operators, as ONNX calls them."""
+
+    def register(writer: FloatWriter) -> FloatWriter:
+        _FLOAT.update(dict.fromkeys(names, writer))
+        return writer
+
+    return register
+
+
+def kernel(*kinds: str) -> Callable[[IntegerWriter], IntegerWriter]:
+    """Registers the writer of kinds of integer operators."""
+
+    def register(writer: IntegerWriter) -> IntegerWriter:
+        _INTEGER.update(dict.fromkeys(kinds, writer))
+        return writer
+
+    return register
+
+
+@cache
+def registered() -> tuple[MappingProxyType[str, FloatWriter], MappingProxyType[str, IntegerWriter]]:
+    """All float writers by operator and all integer writers by kind, from every family file."""
+    for module in catalogue.names(__name__):
+        importlib.import_module(f"{__name__}.{module}")
+    return MappingProxyType(_FLOAT), MappingProxyType(_INTEGER)
+
+
+def write_float(spot: Spot) -> Source:
+    """The output of a float operator.
+
+    Raises:
+        UnknownNameError: for an operator that has no C form.
+    """
+    floats, _ = registered()
+    if spot.node.op not in floats:
+        raise UnknownNameError("operator for C", spot.node.op, floats, where(spot.node))
+    return floats[spot.node.op](spot)
+
+
+def write_integer(site: Site) -> Source:
+    """The output of an integer operator.
+
+    Raises:
+        UnknownNameError: for a kind that has no C form.
+    """
+    _, integers = registered()
+    if site.operator.kind not in integers:
+        raise UnknownNameError("integer operator for C", site.operator.kind, integers)
+    return integers[site.operator.kind](site) or site.output

@@ -1,0 +1,148 @@
+"""Arithmetic value by value: expressions, which the next loop that needs them works out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.export._c_source import Source, combined
+from edgewright.export.c99_operators import Spot, operator
+
+_BINARY = {"Add": "({0} + {1})", "Sub": "({0} - {1})", "Mul": "({0} * {1})", "Div": "({0} / {1})"}
+_UNARY = {
+    "Neg": "(-{0})",
+    "Abs": "fabsf({0})",
+    "Sqrt": "sqrtf({0})",
+    "Exp": "expf({0})",
+    "Log": "logf({0})",
+    "Floor": "floorf({0})",
+    "Ceil": "ceilf({0})",
+    "Round": "rintf({0})",
+    "Sin": "sinf({0})",
+    "Cos": "cosf({0})",
+    "Tanh": "tanhf({0})",
+    "Erf": "erff({0})",
+    "Reciprocal": "(1.0f / {0})",
+    "Identity": "{0}",
+}
+_COMPARE = {
+    "Greater": "({0} > {1})",
+    "GreaterOrEqual": "({0} >= {1})",
+    "Less": "({0} < {1})",
+    "LessOrEqual": "({0} <= {1})",
+    "Equal": "({0} == {1})",
+    "And": "({0} && {1})",
+    "Or": "({0} || {1})",
+    "Xor": "({0} != {1})",
+}
+# Not-a-number comes out where it went in, as NumPy and ONNX Runtime have it.
+_HELPERS = {
+    "Max": "static float @_max(float a, float b) {\n    return a > b || a != a ? a : b;\n}",
+    "Min": "static float @_min(float a, float b) {\n    return a < b || a != a ? a : b;\n}",
+    "Relu": "static float @_relu(float a) {\n    return a < 0.0f ? 0.0f : a;\n}",
+    "Sign": "static float @_sign(float a) {\n    return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a;\n}",
+    "LeakyRelu": "static float @_leakyrelu(float a, float slope) {\n    return a < 0.0f ? slope * a : a;\n}",
+    "Sigmoid": "static float @_sigmoid(float a) {\n    return 1.0f / (1.0f + expf(-a));\n}",
+    "IsNaN": "static uint8_t @_isnan(float a) {\n    return a != a;\n}",
+}
+
+
+def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
+    """An expression over inputs; one that would be repeated over a larger shape is worked out before."""
+    inner = tuple(
+        s
+        if s.plain or not s.leaves or s.shape == spot.shape or _size(s) == _size_of(spot.shape)
+        else spot.unit.stored(s)
+        for s in sources
+    )
+    found = combined(text, kind or spot.kind, inner)
+    return found if found.shape == spot.shape else found.spread(spot.shape)
+
+
+def _size(source: Source) -> int:
+    return _size_of(source.shape)
+
+
+def _size_of(shape: tuple[int, ...]) -> int:
+    size = 1
+    for length in shape:
+        size *= length
+    return size
+
+
+def call(spot: Spot, op: str) -> str:
+    """Name of a helper function."""
+    return spot.unit.helper(op.lower(), _HELPERS[op])
+
+
+@operator(*_BINARY, *_COMPARE)
+def binary(spot: Spot) -> Source:
+    """Two values."""
+    return made(spot, {**_BINARY, **_COMPARE}[spot.node.op], spot.source(0), spot.source(1))
+
+
+@operator(*_UNARY, "Not")
+def unary(spot: Spot) -> Source:
+    """One value."""
+    return made(spot, "(!{0})" if spot.node.op == "Not" else _UNARY[spot.node.op], spot.source(0))
+
+
+@operator("Relu", "Sign", "Sigmoid", "IsNaN")
+def one(spot: Spot) -> Source:
+    """One value, by a helper function."""
+    return made(spot, call(spot, spot.node.op) + "({0})", spot.source(0))
+
+
+@operator("LeakyRelu")
+def leaky(spot: Spot) -> Source:
+    """Relu with a slope below 0."""
+    slope = spot.unit.constant(np.asarray(spot.node.attributes.get("alpha", 0.01), np.float32))
+    return made(spot, call(spot, "LeakyRelu") + "({0}, {1})", spot.source(0), slope)
+
+
+@operator("Max", "Min")
+def extreme(spot: Spot) -> Source:
+    """The largest or smallest of several values."""
+    function = call(spot, spot.node.op)
+    text, sources = "{0}", tuple(s for s in spot.inputs if s is not None)
+    for place in range(1, len(sources)):
+        text = f"{function}({text}, {{{place}}})"
+    return made(spot, text, *sources)
+
+
+@operator("Clip")
+def clip(spot: Spot) -> Source:
+    """Between two limits, each of which may be left out."""
+    text, sources = "{0}", [spot.source(0)]
+    for place, op in ((1, "Max"), (2, "Min")):
+        if place < len(spot.inputs) and spot.inputs[place] is not None:
+            text = f"{call(spot, op)}({text}, {{{len(sources)}}})"
+            sources.append(spot.source(place))
+    return made(spot, text, *sources)
+
+
+@operator("Pow")
+def power(spot: Spot) -> Source:
+    """A power; squares and cubes of a value in memory are products."""
+    exponent = spot.constants[1]
+    base = spot.source(0)
+    if exponent is not None and exponent.size == 1 and float(exponent.ravel()[0]) in (2.0, 3.0):
+        base = spot.unit.stored(base)
+        times = int(exponent.ravel()[0])
+        return made(spot, "(" + " * ".join(["{0}"] * times) + ")", base)
+    return made(spot, "powf({0}, {1})", base, spot.source(1))
+
+
+@operator("Where")
+def where_(spot: Spot) -> Source:
+    """One of two values by a condition."""
+    return made(spot, "({0} ? {1} : {2})", spot.source(0), spot.source(1), spot.source(2))
+
+
+@operator("Cast")
+def cast(spot: Spot) -> Source:
+    """Another type; float to whole numbers cuts towards zero."""
+    source = spot.source(0)
+    if source.kind == spot.kind:
+        return source
+    text = {"float32": "(float){0}", "bool": "({0} != 0)"}.get(spot.kind, "(int32_t){0}")
+    return made(spot, f"({text})" if spot.kind != "bool" else text, source)

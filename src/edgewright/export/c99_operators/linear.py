@@ -1,0 +1,135 @@
+"""Products with constant matrices, and of two computed ones."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_source import Source, loops
+from edgewright.export._c_text import smallest
+from edgewright.export._c_unit import nested
+from edgewright.export.c99_operators import Spot, operator
+from edgewright.runtime.operators import where
+from edgewright.schema.errors import InputError
+
+Matrix = NDArray[np.float32]
+
+
+@operator("MatMul")
+def matmul(spot: Spot) -> Source:
+    """(..., inputs) times a constant (inputs, outputs), or two computed values."""
+    weights = spot.constants[1] if len(spot.constants) > 1 else None
+    if weights is not None and weights.ndim == 2 and len(spot.source(0).shape) >= 2:
+        return product(spot, spot.source(0), np.asarray(weights, np.float32), None)
+    return _computed(spot)
+
+
+@operator("Gemm")
+def gemm(spot: Spot) -> Source:
+    """Gives alpha * A * B' + beta * C with constant B and C."""
+    node, attributes = spot.node, spot.node.attributes
+    weights, bias = spot.constants[1], spot.constants[2] if len(spot.constants) > 2 else None
+    if weights is None or attributes.get("transA", 0) or (bias is None and len(node.inputs) > 2 and node.inputs[2]):
+        raise InputError("a Gemm with constant weights and bias", "others", where(node))
+    alpha, beta = (np.float32(str(attributes.get(name, 1.0))) for name in ("alpha", "beta"))
+    matrix = np.asarray(weights.T if attributes.get("transB", 0) else weights, np.float32) * alpha
+    offset = None if bias is None else np.broadcast_to(np.asarray(bias, np.float32) * beta, (1, matrix.shape[1]))[0]
+    return product(spot, spot.source(0), matrix, offset)
+
+
+def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) -> Source:
+    """Products x @ weights + bias along the last axis; columns of mostly zeros are cut to what they hold."""
+    unit = spot.unit
+    source = unit.stored(source)
+    target = unit.fresh(spot.shape)
+    leaf, inputs, outputs = source.leaves[0], weights.shape[0], weights.shape[1]
+    rows = source.seen(lambda view: view[..., :1])
+    cells = target.seen(lambda view: view[..., :1])
+    walk = loops(rows.shape, (cells.leaves[0], rows.leaves[0]))
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    step = leaf.view.strides[-1]
+    x = f"{leaf.buffer.name} + {walk.index(1, names)}"
+    y = f"{target.leaves[0].buffer.name} + {walk.index(0, names)}"
+    body = _runs(spot, weights, x, y, step) if bias is None else None
+    if body is None:
+        table = unit.table(np.ascontiguousarray(weights.T))
+        offset = "0" if bias is None else unit.table(np.asarray(bias))
+        body = [f"{unit.helper('dense', _DENSE)}({x}, {step}, {table}, {offset}, {y}, {inputs}, {outputs});"]
+    unit.step(nested(walk.lengths, names, body), (source,), (target,))
+    return target
+
+
+def _runs(spot: Spot, weights: Matrix, x: str, y: str, step: int) -> list[str] | None:
+    """The call for a matrix that is mostly zeros, or None where a full table is smaller."""
+    inputs, outputs = weights.shape
+    filled = weights != 0
+    any_filled = filled.any(axis=0)
+    first = np.where(any_filled, filled.argmax(axis=0), 0)
+    count = np.where(any_filled, inputs - filled[::-1].argmax(axis=0) - first, 0)
+    starts, counts = smallest(first), smallest(count)
+    size = 4 * int(count.sum()) + starts.nbytes + counts.nbytes
+    if size >= 0.9 * weights.nbytes:
+        return None
+    unit = spot.unit
+    values = np.concatenate([weights[f : f + c, j] for j, (f, c) in enumerate(zip(first, count, strict=True))])
+    tables = (unit.table(smallest(v).astype(np.uint16)) for v in (first, count))
+    table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
+    call = unit.helper("runs", _RUNS)
+    return [f"{call}({x}, {step}, {table}, {', '.join(tables)}, {y}, {outputs});"]
+
+
+def _computed(spot: Spot) -> Source:
+    unit = spot.unit
+    first, second = unit.stored(spot.source(0)), unit.stored(spot.source(1))
+    if len(first.shape) < 2 or len(second.shape) < 2:
+        raise InputError("matrices", f"shapes {first.shape} and {second.shape}", where(spot.node))
+    target = unit.fresh(spot.shape)
+    inner = first.shape[-1]
+    left = first.seen(lambda view: np.broadcast_to(view[..., :1], spot.shape))
+    lead = spot.shape[:-2]
+    right = second.seen(lambda view: np.broadcast_to(view[..., :1, :], (*lead, spot.shape[-2], spot.shape[-1])))
+    walk = loops(spot.shape, (target.leaves[0], left.leaves[0], right.leaves[0]))
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    a, b = first.leaves[0], second.leaves[0]
+    body = [
+        "float a = 0.0f;",
+        f"for (int k = 0; k < {inner}; ++k) {{",
+        f"    a += {a.buffer.name}[{walk.index(1, names)} + {a.view.strides[-1]} * k]"
+        f" * {b.buffer.name}[{walk.index(2, names)} + {b.view.strides[-2]} * k];",
+        "}",
+        f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = a;",
+    ]
+    unit.step(nested(walk.lengths, names, body), (first, second), (target,))
+    return target
+
+
+_DENSE = """\
+static void @_dense(const float *x, int step, const float *weights, const float *bias, float *y, int inputs,
+                    int outputs) {
+    for (int j = 0; j < outputs; ++j, weights += inputs) {
+        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
+        int i = 0;
+        for (; i + 3 < inputs; i += 4) {
+            a += x[i * step] * weights[i];
+            b += x[(i + 1) * step] * weights[i + 1];
+            c += x[(i + 2) * step] * weights[i + 2];
+            d += x[(i + 3) * step] * weights[i + 3];
+        }
+        for (; i < inputs; ++i) {
+            a += x[i * step] * weights[i];
+        }
+        y[j] = (a + b) + (c + d) + (bias != 0 ? bias[j] : 0.0f);
+    }
+}"""
+
+_RUNS = """\
+static void @_runs(const float *x, int step, const float *weights, const uint16_t *first, const uint16_t *count,
+                   float *y, int outputs) {
+    for (int j = 0; j < outputs; ++j) {
+        float a = 0.0f;
+        for (int i = 0; i < count[j]; ++i) {
+            a += x[(first[j] + i) * step] * *weights++;
+        }
+        y[j] = a;
+    }
+}"""

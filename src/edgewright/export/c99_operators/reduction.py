@@ -1,0 +1,167 @@
+"""Sums, means and extremes along axes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from edgewright.export._c_source import Bytes, Source, loops
+from edgewright.export._c_text import number
+from edgewright.export._c_unit import nested
+from edgewright.export.c99_operators import Spot, operator
+from edgewright.schema.graph import Array
+
+# Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of the whole length.
+BLOCK = 32
+# How an operator takes one value in, from `a` the total and `x` the value.
+_TAKE = {
+    "ReduceSum": "a += x;",
+    "ReduceMean": "a += x;",
+    "ReduceL1": "a += fabsf(x);",
+    "ReduceL2": "a += x * x;",
+    "ReduceSumSquare": "a += x * x;",
+    "ReduceProd": "a *= x;",
+    "ReduceMax": "if (x > a || x != x) {\n    a = x;\n}",
+    "ReduceMin": "if (x < a || x != x) {\n    a = x;\n}",
+}
+_START = {"ReduceProd": "1.0f", "ReduceMax": "(-INFINITY)", "ReduceMin": "INFINITY"}
+
+
+def axes_of(spot: Spot) -> tuple[int, ...]:
+    """Axes that are reduced, from the attribute or the constant input, counted from the front."""
+    given = spot.node.attributes.get("axes")
+    if len(spot.constants) > 1 and spot.constants[1] is not None:
+        given = tuple(int(axis) for axis in np.ravel(spot.constants[1]))
+    rank = len(spot.source(0).shape)
+    if not given:
+        return () if spot.node.attributes.get("noop_with_empty_axes", 0) else tuple(range(rank))
+    return tuple(sorted(int(axis) % rank for axis in given))  # type: ignore[union-attr]
+
+
+def kept_first(rank: int, axes: tuple[int, ...]) -> Callable[[Bytes], Bytes]:
+    """A view with the reduced axes at the end."""
+    order = (*(axis for axis in range(rank) if axis not in axes), *axes)
+    return lambda view: view.transpose(order)
+
+
+@operator(*_TAKE)
+def reduce(spot: Spot) -> Source:
+    """One loop over what stays, one over what is reduced; the input may be an expression."""
+    source, axes = spot.source(0), axes_of(spot)
+    rank = len(source.shape)
+    if not axes:
+        return source
+    turned = source.seen(kept_first(rank, axes))
+    target = spot.unit.fresh(spot.shape)
+    count = rank - len(axes)
+    seen = target.seen(lambda view: view.reshape(turned.shape[:count] + (1,) * len(axes)))
+    walk = loops(turned.shape, (seen.spread(turned.shape).leaves[0], *turned.leaves), split=count)
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(turned.leaves)]
+    op, total = spot.node.op, int(np.prod([source.shape[axis] for axis in axes]))
+    take = [f"const float x = {turned.text.format(*places)};", *_TAKE[op].split("\n")]
+    start = _START.get(op, "0.0f")
+    inner, inside = walk.lengths[walk.outer :], names[walk.outer :]
+    if start == "0.0f" and len(inner) == 1 and inner[0] >= 2 * BLOCK:
+        body = _blocks(inner[0], inside[0], take)
+    else:
+        body = [f"float a = {start};", *nested(inner, inside, take)]
+    result = {"ReduceMean": f"a * {number(1.0 / total)}", "ReduceL2": "sqrtf(a)"}.get(op, "a")
+    if op == "ReduceMean":
+        result = f"a / {number(float(total))}"
+    body.append(f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {result};")
+    spot.unit.step(nested(walk.lengths[: walk.outer], names[: walk.outer], body), (turned,), (target,))
+    return target
+
+
+def _blocks(length: int, name: str, take: list[str]) -> list[str]:
+    inner = [line.replace("a +=", "b +=") for line in take]
+    return [
+        "float a = 0.0f;",
+        f"for (int k = 0; k < {length}; k += {BLOCK}) {{",
+        "    float b = 0.0f;",
+        f"    for (int {name} = k; {name} < k + {BLOCK} && {name} < {length}; ++{name}) {{",
+        *("        " + line for line in inner),
+        "    }",
+        "    a += b;",
+        "}",
+    ]
+
+
+@operator("ArgMax", "ArgMin")
+def position(spot: Spot) -> Source:
+    """Place of the first largest or smallest entry along an axis."""
+    source = spot.unit.stored(spot.source(0))
+    rank = len(source.shape)
+    axis = int(str(spot.node.attributes.get("axis", 0))) % rank
+    last = bool(spot.node.attributes.get("select_last_index", 0))
+    sign = (">" if spot.node.op == "ArgMax" else "<") + ("=" if last else "")
+    turned = source.seen(kept_first(rank, (axis,)))
+    target = spot.unit.fresh(spot.shape, "int32")
+    seen = target.seen(lambda view: view.reshape(*turned.shape[:-1], 1))
+    front = (seen.leaves[0], _first(turned).leaves[0])
+    walk = loops(seen.shape, front)
+    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
+    stride = turned.leaves[0].view.strides[-1]
+    read = f"{turned.leaves[0].buffer.name}[{walk.index(1, names)}"
+    body = [
+        "int32_t best = 0;",
+        f"for (int32_t k = 1; k < {source.shape[axis]}; ++k) {{",
+        f"    if ({read} + {stride} * k] {sign} {read} + {stride} * best]) {{",
+        "        best = k;",
+        "    }",
+        "}",
+        f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = best;",
+    ]
+    spot.unit.step(nested(walk.lengths, names, body), (turned,), (target,))
+    return target
+
+
+def _first(source: Source) -> Source:
+    return source.seen(lambda view: view[..., :1])
+
+
+@operator("Softmax")
+def softmax(spot: Spot) -> Source:
+    """Powers of e of the distance to the largest, over their sum."""
+    source = spot.unit.stored(spot.source(0), in_order=True)
+    rank = len(source.shape)
+    axis = int(str(spot.node.attributes.get("axis", -1))) % rank
+    length = source.shape[axis]
+    inner = int(np.prod(source.shape[axis + 1 :]))
+    outer = int(np.prod(source.shape[:axis]))
+    target = spot.unit.fresh(source.shape)
+    function = spot.unit.helper("softmax", _SOFTMAX)
+    a, b = source.leaves[0].buffer.name, target.leaves[0].buffer.name
+    start = f"{source.leaves[0].offset} + " if source.leaves[0].offset else ""
+    at = f"i0 * {length * inner} + i1"
+    spot.unit.step(
+        nested((outer, inner), ("i0", "i1"), [f"{function}({a} + {start}{at}, {b} + {at}, {length}, {inner});"]),
+        (source,),
+        (target,),
+    )
+    return target
+
+
+_SOFTMAX = """\
+static void @_softmax(const float *in, float *out, int count, int step) {
+    float top = in[0], total = 0.0f;
+    for (int i = 1; i < count; ++i) {
+        if (in[i * step] > top) {
+            top = in[i * step];
+        }
+    }
+    for (int i = 0; i < count; ++i) {
+        out[i * step] = expf(in[i * step] - top);
+        total += out[i * step];
+    }
+    for (int i = 0; i < count; ++i) {
+        out[i * step] /= total;
+    }
+}"""
+
+
+def integers(array: Array | None) -> tuple[int, ...] | None:
+    """A constant vector as whole numbers."""
+    return None if array is None else tuple(int(value) for value in np.ravel(array))

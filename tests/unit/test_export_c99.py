@@ -1,0 +1,207 @@
+"""Networks as C99: bytes as the reference has them, answers as the graph has them, and what the header promises."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgewright.export._c_host import STRICT, compile_c99, find_compiler, load_c99
+from edgewright.export._c_plan import Lifetime, plan
+from edgewright.export.c99 import write_c99, write_network_c99
+from edgewright.graph.builder import Builder
+from edgewright.graph.extract import integer_network
+from edgewright.graph.integer import run_integer, to_integers, to_reals
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import Rounding
+from integer_networks import LAYERS, picture, samples_of, small, trained
+from support import left_out
+
+FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
+NETWORKS = [*LAYERS, "picture"]
+
+
+def float_form(name: str) -> Graph:
+    return picture() if name == "picture" else trained(name)
+
+
+def answers(graph: Graph, rounding: Rounding, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Softmax of the raw outputs of the integer reference."""
+    network = integer_network(graph, rounding)
+    bytes_in = to_integers(network.values[network.input], x)
+    raw = to_reals(network.values[network.output], run_integer(network, bytes_in))
+    powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_byte_of_an_integer_network_is_that_of_the_reference(
+    name: str, rounding: Rounding, tmp_path: Path
+) -> None:
+    network = integer_network(small(name), rounding)
+    model = load_c99(write_network_c99(network, name="net"), tmp_path, flags=FLAGS)
+    x = np.random.default_rng(1).integers(-128, 128, (300, *network.values[network.input].shape)).astype(np.int8)
+    np.testing.assert_array_equal(model.network(x), run_integer(network, x).reshape(300, -1))
+
+
+@pytest.mark.parametrize("name", ["dense", "separable"])
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+def test_a_quantised_pipeline_answers_as_the_reference(name: str, rounding: Rounding, tmp_path: Path) -> None:
+    graph = small(name)
+    x = samples_of(graph)
+    model = load_c99(write_c99(graph, integer_network(graph, rounding), name="whole"), tmp_path, flags=FLAGS)
+    found, expected = model.predict(x), answers(graph, rounding, x)
+    np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=2e-7)
+    np.testing.assert_array_equal(found.outputs["label"], expected.argmax(axis=1))
+    np.testing.assert_array_equal(found.outputs["confidence"], found.outputs["probabilities"].max(axis=1))
+    np.testing.assert_array_equal(found.stages["model"], found.outputs["probabilities"])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_float_network_answers_as_the_graph(name: str, tmp_path: Path) -> None:
+    graph = float_form(name)
+    x = samples_of(graph)
+    found = load_c99(write_c99(graph, name="floats"), tmp_path, flags=FLAGS).predict(x).outputs
+    for output, expected in compile_graph(graph)(x).items():
+        np.testing.assert_allclose(found[output], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_integer_network_may_come_with_the_float_graph(tmp_path: Path) -> None:
+    network = integer_network(small("conv1d"))
+    one = write_c99(small("conv1d"), network, name="one")
+    other = write_c99(trained("conv1d"), network, name="one")
+    assert one["one.c"] == other["one.c"]
+
+
+def test_bytes_share_memory_and_the_header_says_how_much() -> None:
+    text = write_network_c99(integer_network(small("pools")), name="net")["net.h"]
+    found = re.search(r"Memory: (\d+) bytes of RAM .* \((\d+) bytes if", text)
+    assert found is not None
+    assert int(found[1]) < 0.6 * int(found[2])
+
+
+def test_the_plan_never_lets_two_living_buffers_overlap() -> None:
+    rng = np.random.default_rng(3)
+    lives = []
+    for key in range(60):
+        first = int(rng.integers(0, 40))
+        lives.append(Lifetime(key, int(rng.integers(1, 500)), first, first + int(rng.integers(0, 6))))
+    offsets, size = plan(lives)
+    assert size < 0.4 * sum(life.size for life in lives)
+    for a in lives:
+        assert offsets[a.key] % 4 == 0
+        assert offsets[a.key] + a.size <= size
+        for b in lives:
+            together = a.key < b.key and a.first <= b.last and b.first <= a.last
+            apart = offsets[a.key] + a.size <= offsets[b.key] or offsets[b.key] + b.size <= offsets[a.key]
+            assert apart or not together
+
+
+def test_numbers_outside_their_ranges_set_a_flag_and_missing_ones_do_not(tmp_path: Path) -> None:
+    ranges = [(-1.0, 1.0), *[None] * 8, (0.0, float("inf"))]
+    files = write_c99(trained("dense"), name="ranged", columns=[f"s{i}" for i in range(10)], units=["g"], ranges=ranges)
+    assert "0: s0 in g, from -1 to 1" in files["ranged.h"]
+    model = load_c99(files, tmp_path, flags=FLAGS)
+    x = np.zeros((5, 10), np.float32)
+    x[1, 0], x[2, 9], x[3, 0], x[4, 5] = 1.5, -0.1, np.nan, 1e9
+    np.testing.assert_array_equal(model.predict(x).flags, [0, 1, 1, 0, 0])
+
+
+def test_code_is_the_same_for_the_same_model_and_uses_no_heap_or_other_library() -> None:
+    files = write_c99(small("pools"), integer_network(small("pools")), name="again")
+    assert files == write_c99(small("pools"), integer_network(small("pools")), name="again")
+    assert set(re.findall(r"#include <(\w+\.h)>", files["again.c"])) <= {"math.h", "stdint.h", "string.h"}
+    assert not re.search(r"\b(malloc|calloc|realloc|free|alloca)\b", files["again.c"])
+    integers = files["again.c"].partition("again_bytes(void) {")[2].partition("\n}")[0]
+    assert "float" not in integers.replace("again_arena", "")
+    assert "double" not in files["again.c"]
+
+
+@pytest.mark.parametrize("name", ["pools", "picture"])
+def test_address_and_undefined_behaviour_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
+    graph = small(name)
+    main = tmp_path / "main.c"
+    files = write_c99(graph, integer_network(graph), name="clean")
+    compile_c99(files, tmp_path, flags=FLAGS)
+    main.write_text(_MAIN)
+    flags = ["-std=c99", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    build = [find_compiler(), *flags, "main.c", "clean.c", "-o", "run", "-lm"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run([str(tmp_path / "run")], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+_MAIN = """\
+#include "clean.h"
+int main(void) {
+    static float in[CLEAN_INPUTS];
+    static int8_t bytes[CLEAN_NETWORK_INPUTS], out[CLEAN_NETWORK_OUTPUTS];
+    CLEAN_ANSWER answer;
+    for (int run = 0; run < 20; ++run) {
+        for (int i = 0; i < CLEAN_INPUTS; ++i) {
+            in[i] = (float)((i * 37 + run * 11) % 101 - 50) * (run < 15 ? 0.1f : 1e30f);
+        }
+        for (int i = 0; i < CLEAN_NETWORK_INPUTS; ++i) {
+            bytes[i] = (int8_t)(run == 0 ? -128 : run == 1 ? 127 : (i * 29 + run * 7) % 256 - 128);
+        }
+        if (clean_predict(in, &answer) != 0 || clean_network(bytes, out) != 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+""".replace("CLEAN_ANSWER", "clean_answer")
+
+
+@pytest.mark.parametrize("name", ["dense", "pools"])
+def test_clang_warns_of_nothing_and_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
+    if shutil.which("clang") is None:
+        left_out("clang")
+    network = integer_network(small(name))
+    model = load_c99(write_c99(small(name), network, name="net"), tmp_path, flags=FLAGS, compiler="clang")
+    x = np.random.default_rng(2).integers(-128, 128, (50, *network.values[network.input].shape)).astype(np.int8)
+    np.testing.assert_array_equal(model.network(x), run_integer(network, x).reshape(50, -1))
+
+
+@pytest.mark.parametrize("name", ["double", "3d", "a-b", "", "ä"])
+def test_a_name_that_c_does_not_take_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="word of C"):
+        write_c99(trained("dense"), name=name)
+
+
+def test_what_cannot_be_written_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    builder = Builder("odd", (4,))
+    value = builder.op("Mystery", builder.input)
+    with pytest.raises(UnknownNameError, match="Mystery"):
+        write_c99(builder.finish({"prediction": (value, "float32", (4,))}), name="odd")
+    with pytest.raises(InputError, match="a range for each of 10 columns"):
+        write_c99(trained("dense"), name="odd", ranges=[(0.0, 1.0)])
+    with pytest.raises(InputError, match="a network after its boundary"):
+        plain = Builder("plain", (4,))
+        graph = plain.finish({"prediction": (plain.op("Relu", plain.input), "float32", (4,))})
+        write_c99(graph, integer_network(small("dense")), name="odd")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    with pytest.raises(InputError, match=r"a C compiler \(cc, gcc, clang\)"):
+        find_compiler()
+
+
+def test_code_that_a_compiler_refuses_is_said_with_its_first_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"C that compiles, got bad\.c:1"):
+        compile_c99({"bad.c": "int f(void) { return g; }\n"}, tmp_path)
+
+
+def test_samples_of_another_size_are_refused(tmp_path: Path) -> None:
+    model = load_c99(write_c99(trained("dense"), name="sized"), tmp_path, flags=FLAGS)
+    with pytest.raises(InputError, match="10 numbers a sample, got 9"):
+        model.predict(np.zeros((1, 9), np.float32))
+    with pytest.raises(InputError, match="bytes a sample"):
+        model.network(np.zeros((1, 9), np.int8))

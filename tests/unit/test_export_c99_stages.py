@@ -1,0 +1,63 @@
+"""Every stage as C99 gives what ONNX Runtime gives, within the last digits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+
+from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export.c99 import write_c99
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.stage import emit
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.graph import Graph
+from stage_examples import EXAMPLES, Floats, arriving, targets
+
+ROOMS = ("edgewright.preprocessing", "edgewright.features")
+CASES = [(room, kind, n) for room in ROOMS for kind in listing(room, "STAGE") for n in range(len(EXAMPLES[kind]))]
+
+
+def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
+    """The graph of a fitted stage, the stage, and its samples."""
+    stage = find(room, kind, "STAGE", "stage")
+    words, table = EXAMPLES[kind][number]
+    X, context = arriving(words)
+    estimator = stage.build(msgspec.convert(table, stage.config), context).fit(X, targets(X))
+    builder = Builder("stage", X.shape[1:])
+    value = emit(estimator, builder, builder.input)
+    builder.stage(kind, value)
+    return builder.finish({"prediction": (value, "float32", estimator.transform(X[:2]).shape[1:])}), estimator, X
+
+
+def in_onnxruntime(model: bytes, X: Floats) -> Floats:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"input": X})[0])
+
+
+def share_of_tolerance(expected: NDArray[Any], found: NDArray[Any]) -> float:
+    """Largest difference in units of what is allowed: relative 1e-5 plus 1e-5 of the range over the samples."""
+    expected, found = (a.reshape(len(a), -1).astype(np.float64) for a in (expected, found))
+    assert (np.isnan(expected) == np.isnan(found)).all()
+    spread = np.nanmax(expected, axis=0) - np.nanmin(expected, axis=0)
+    allowed = 1e-5 * np.abs(expected) + 1e-5 * spread + np.finfo(np.float32).tiny
+    return float(np.nanmax(np.abs(expected - found) / allowed))
+
+
+@pytest.mark.parametrize(("room", "kind", "number"), CASES)
+def test_a_stage_in_c_gives_what_onnx_runtime_gives(room: str, kind: str, number: int, tmp_path: Path) -> None:
+    graph, _, X = fitted(room, kind, number)
+    model = load_c99(write_c99(graph, name="stage"), tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
+    found = model.predict(X)
+    assert share_of_tolerance(in_onnxruntime(to_onnx(graph), X), found.outputs["prediction"]) <= 1.0
+    np.testing.assert_array_equal(
+        found.stages[kind].ravel(), found.outputs["prediction"].ravel(), err_msg="the tap is not the output"
+    )
