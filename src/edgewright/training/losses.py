@@ -57,11 +57,13 @@ def distilled_softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, 
     Args:
         xp: `numpy` or `jax.numpy`.
         outputs: logits, shape (n, k).
-        targets: class number, temperature T, share of the teacher, and the teacher's k probabilities at T: (n, 3 + k).
+        targets: class number, temperature T from 1 on, share of the teacher, and the teacher's k probabilities at T:
+            shape (n, 3 + k).
         smoothing: of the labels.
     """
     hard, right = softmax_cross_entropy(xp, outputs, targets[:, 0], smoothing)
-    heat, share, teacher = targets[:, 1], targets[:, 2], targets[:, 3:]
+    # A batch is filled up with rows of zeros, which must stay numbers.
+    heat, share, teacher = xp.maximum(targets[:, 1], 1.0), targets[:, 2], targets[:, 3:]
     scaled = outputs / heat[:, None]
     shifted = scaled - xp.max(scaled, axis=1, keepdims=True)
     soft = xp.log(xp.sum(xp.exp(shifted), axis=1)) - xp.sum(teacher * shifted, axis=1)
@@ -72,7 +74,7 @@ def distilled_softmax_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, 
 def distilled_sigmoid_cross_entropy(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
     """As the softmax one for one logit (n, 1): targets are label, T, share, the second class's probability at T."""
     hard, right = sigmoid_cross_entropy(xp, outputs, targets[:, 0], smoothing)
-    heat, share, teacher = targets[:, 1], targets[:, 2], targets[:, 3]
+    heat, share, teacher = xp.maximum(targets[:, 1], 1.0), targets[:, 2], targets[:, 3]
     logit = outputs[:, 0] / heat
     soft = xp.maximum(logit, 0.0) - logit * teacher + xp.log1p(xp.exp(-xp.abs(logit)))
     return (1.0 - share) * hard + share * heat * heat * soft, right
