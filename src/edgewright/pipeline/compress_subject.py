@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.load import guess
 from edgewright.data.targets import as_text
+from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
 from edgewright.pipeline.contexts import first_context
@@ -21,11 +21,10 @@ from edgewright.pipeline.fitting import KEEP_BYTES, Flow
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph, Node, Value
+from edgewright.schema.graph import Graph
 from edgewright.trace.record import read_trace
 
 # Samples on which ranges are watched.
@@ -151,7 +150,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     Raises:
         InputError: no data, data of another shape, or a model outside the dialect.
     """
-    graph = _named(_read(path))
+    graph = read_model(path)
     if not data or not target:
         raise InputError(
             "data to calibrate and judge on", "none" if not data else "no target", "edgewright compress",
@@ -161,7 +160,7 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     table: dict[str, Any] = {**guess(data), "target": target, **({"group": group} if group else {})}
     config = PipelineConfig(
         name=re.sub(r"[^A-Za-z0-9_.-]", "-", path.stem).lstrip("_.-")[:64] or "model",
-        task="classification" if graph.outputs[0].name == "probabilities" else "regression",
+        task="classification" if _columns(graph, path) > 1 else "regression",
         data=table,
         window=WindowConfig(samples=shape[1]) if len(shape) == 2 else None,
     )
@@ -170,54 +169,33 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     if found != tuple(shape):
         raise InputError(f"samples of shape {tuple(shape)}", f"shape {found}", data, f"{path.name} takes no other")
     _refuse_no_validation(material, config.name)
-    if config.task == "classification":
-        graph = _labelled(graph, material, path)
-    return Subject(config, material, graph)
+    return Subject(config, material, _labelled(graph, material, path) if config.task == "classification" else graph)
 
 
-def _read(path: Path) -> Graph:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError("a run folder or an ONNX file", error.strerror or str(error), str(path)) from None
-    return read_onnx(content)
+def _columns(graph: Graph, path: Path) -> int:
+    """How many numbers the model answers with.
 
-
-def _named(graph: Graph) -> Graph:
-    """The graph with its boundary, and its answer under the name our own models give it."""
-    if len(graph.inputs) != 1 or graph.inputs[0].dtype != "float32":
-        raise InputError("one float32 input", f"{len(graph.inputs)}", f"model {graph.name}")
-    boundary = graph.boundary or graph.inputs[0].name
-    floats = [v for v in graph.outputs if v.dtype == "float32"]
-    known = [v for v in floats if v.name in ("probabilities", "prediction")]
-    chosen = (known or [v for v in floats if len(v.shape) <= 1])[:1]
-    if not chosen:
-        raise InputError("an output of one float32 number a class", "none", f"model {graph.name}")
-    many = bool(chosen[0].shape) and chosen[0].shape[0] > 1
-    old, new = chosen[0].name, "probabilities" if many or graph.labels else "prediction"
-
-    def name(value: str) -> str:
-        return new if value == old else value
-
-    nodes = tuple(
-        Node(op=n.op, inputs=tuple(map(name, n.inputs)), outputs=tuple(map(name, n.outputs)), attributes=n.attributes)
-        for n in graph.nodes
-    )
-    output = Value(name=new, dtype="float32", shape=chosen[0].shape)
-    return msgspec.structs.replace(graph, nodes=nodes, outputs=(output,), boundary=name(boundary), stages=())
+    Raises:
+        InputError: several answers, of which none is known.
+    """
+    outputs = {value.name: value for value in graph.outputs}
+    chosen = outputs.get("probabilities") or outputs.get("prediction")
+    if chosen is None or len(chosen.shape) > 1:
+        raise InputError("one answer of a number, or of one number a class", ", ".join(outputs), path.name)
+    return chosen.shape[0] if chosen.shape else 1
 
 
 def _labelled(graph: Graph, material: Material, path: Path) -> Graph:
     """The graph with labels: its own, or the classes of the data in their order, as scikit-learn sorts them."""
     classes = tuple(str(label) for label in np.unique(as_text(material.samples.y)))
-    outputs = graph.outputs[0].shape[0]
-    labels = graph.labels or classes
-    if len(labels) != outputs or not set(classes) <= set(labels):
-        raise InputError(
-            f"{outputs} classes, as {path.name} answers", f"{len(classes)} in the data: {', '.join(classes[:6])}",
-            f"target {material.dataset.target_name}",
-        )  # fmt: skip
-    return msgspec.structs.replace(graph, labels=labels)
+    if set(classes) <= set(graph.labels):
+        return graph
+    outputs = _columns(graph, path)
+    if len(classes) != outputs or not all(label.isdigit() for label in graph.labels):
+        own = ", ".join(graph.labels) or f"{outputs} outputs without names"
+        told = f"{len(classes)} in the data: {', '.join(classes[:6])}"
+        raise InputError(f"the classes of {path.name} ({own})", told, f"target {material.dataset.target_name}")
+    return read_model(path, labels=classes)
 
 
 def _refuse_no_validation(material: Material, name: str) -> None:

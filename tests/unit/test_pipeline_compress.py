@@ -1,0 +1,257 @@
+"""`edgewright compress` on a small run and on a model from elsewhere: the folder, the record, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.compress_options import Pruning, Wanted, read_drop, read_pruning
+from edgewright.pipeline.compressing import chosen_row, compress, read_record
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.runtime.load import load
+from edgewright.schema.compress import CompressRecord, CompressRow
+from edgewright.schema.errors import InputError
+from small_pipeline import names, rows, run_small, write_rows, write_toml
+
+CLASSES = ("idle", "off", "on")
+EVERYTHING = Wanted(
+    int8=True,
+    qat=True,
+    prune=(Pruning("structured", 0.5), Pruning("magnitude", 0.8)),
+    max_drop=1.0,
+    epochs=2,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compress")
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv", rows(CLASSES, 300)))
+    return run_small(
+        toml, folder / "runs", "training.epochs=20", "training.learning_rate=0.01", "model.layers.0.units=64"
+    ).folder
+
+
+@pytest.fixture(scope="module")
+def everything(trained: Path) -> tuple[Path, CompressRecord]:
+    done = compress(trained, EVERYTHING, out=trained.parent / "everything")
+    assert done.package is not None and done.package.exists()
+    return done.folder, done.record
+
+
+def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path, CompressRecord]) -> None:
+    folder, record = everything
+    bases = ("float", "structured-50", "magnitude-80")
+    kinds = {"float": ("float", "int8", "qat")}
+    wanted = [n for b in bases for n in kinds.get(b, (b, f"{b}-int8", f"{b}-qat"))]
+    assert [row.name for row in record.rows] == wanted
+    assert names(folder) == sorted(["compress.json", "pipeline", "small.edge", *(row.file for row in record.rows)])
+    for row in record.rows:
+        model = (folder / row.file).read_bytes()
+        assert row.file_bytes == len(model) and row.compressed_bytes < len(model)
+        session = onnxruntime.InferenceSession(model)
+        assert session.run(["probabilities"], {"input": np.zeros((2, 2), np.float32)})[0].shape == (2, 3)
+        assert row.accuracy is not None and row.accuracy.low <= row.accuracy.value <= row.accuracy.high
+        assert row.latency_p50_us <= row.latency_p99_us and row.tflite_bytes is not None
+    assert any(row.front for row in record.rows)
+
+
+def test_what_each_way_saves(everything: tuple[Path, CompressRecord]) -> None:
+    row = {row.name: row for row in everything[1].rows}
+    assert row["structured-50"].macs <= row["float"].macs / 2
+    assert row["structured-50"].file_bytes < row["float"].file_bytes
+    assert row["int8"].weight_bytes < row["float"].weight_bytes / 2
+    zeros = row["magnitude-80"]
+    assert (zeros.file_bytes, zeros.macs) == (row["float"].file_bytes, row["float"].macs)
+    assert zeros.compressed_bytes < row["float"].compressed_bytes
+    assert any("compressed bytes only" in note for note in everything[1].notes)
+
+
+def test_the_chosen_form_answers_and_can_be_loaded(everything: tuple[Path, CompressRecord]) -> None:
+    folder, record = everything
+    assert read_record(folder) == record
+    assert record.chosen.startswith("structured-50-")
+    predictor = load(folder)
+    assert predictor.form == "int8"
+    samples = np.array([[2.0, 2.0], [-2.0, -2.0]], np.float32)
+    again = Pipeline.load(folder)
+    assert again.config is not None and again.config.model.layers[0]["units"] == 32
+    assert list(again.predict(samples)) == list(predictor.predict(samples).labels) == ["on", "idle"]
+
+
+def test_the_same_request_gives_the_same_forms(trained: Path, tmp_path: Path) -> None:
+    wanted = Wanted(qat=True, prune=(Pruning("structured", 0.5),), max_drop=1.0, epochs=1)
+    first, other = (compress(trained, wanted, out=tmp_path / "same") for _ in range(2))
+    assert other.folder.name == "same-2"
+    for row in first.record.rows:
+        assert (first.folder / row.file).read_bytes() == (other.folder / row.file).read_bytes()
+    assert first.package is not None and other.package is not None
+    assert first.package.read_bytes() == other.package.read_bytes()
+
+
+def test_a_larger_run_or_any_onnx_model_teaches(trained: Path, tmp_path: Path) -> None:
+    wanted = Wanted(distil=str(trained), prune=(Pruning("structured", 0.5),), max_drop=1.0, epochs=1)
+    done = compress(trained, wanted, out=tmp_path / "taught")
+    assert [row.name for row in done.record.rows] == [
+        "float",
+        "distilled",
+        "structured-50",
+        "distilled-structured-50",
+    ]
+    # Scores of the three classes from the raw columns, without labels and without softmax.
+    builder = Builder("teacher", (2,))
+    weights = builder.constant(np.array([[-1, 0, 1], [-1, 0, 1]], np.float32))
+    scores = builder.op("Gemm", builder.input, weights, builder.constant(np.array([0, 0.5, 0], np.float32)))
+    teacher = tmp_path / "teacher.onnx"
+    teacher.write_bytes(to_onnx(builder.finish({"scores": (scores, "float32", (3,))})))
+    wanted = Wanted(distil=str(teacher), max_drop=1.0, epochs=1)
+    assert compress(trained, wanted, out=tmp_path / "scores").record.chosen == "distilled"
+    builder = Builder("wrong", (5,))
+    teacher.write_bytes(to_onnx(builder.finish({"y": (builder.op("Relu", builder.input), "float32", (5,))})))
+    with pytest.raises(InputError, match=r"a teacher of samples of shape \(2,\)"):
+        compress(trained, wanted, out=tmp_path / "wrong")
+    assert names(tmp_path) == ["scores", "taught", "teacher.onnx"]
+
+
+def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hard = [str(trained), "--prune", "magnitude:0.99", "--max-drop", "0.1%", "--epochs", "1"]
+    assert run(["compress", *hard, "--out", str(tmp_path / "hard"), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert "no form stays within max_drop 0.1 %" in err and err.count("\n") == 1
+    record = json.loads(out)
+    assert record["chosen"] == "magnitude-99" and record["refused"] and record["version"] == 1
+    assert "small.edge" not in names(tmp_path / "hard")
+
+
+def test_a_device_that_is_too_small_refuses(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = trained / "pipeline" / "pipeline.json"
+    before = stored.read_bytes()
+    tight = before.replace(b'"profile": "phone-arm64"', b'"profile": "cortex-m4"')
+    assert tight != before
+    stored.write_bytes(tight)
+    try:
+        record = compress(trained, Wanted(int8=True, max_drop=1.0), out=tmp_path / "fits").record
+    finally:
+        stored.write_bytes(before)
+    assert record.device == "cortex-m4" and {row.name for row in record.budget} >= {"flash", "RAM"}
+
+
+def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [str(trained), "--int8", "--prune", "structured:0.5", "--max-drop", "100%", "--epochs", "1"]
+    assert run(["compress", *given, "--out", str(tmp_path / "shown")]) == 0
+    out = capsys.readouterr().out
+    assert "* " in out and "chosen: structured-50-int8" in out
+    assert "multiply-accumulates, fine-tuned" in out and "Pareto front" in out
+    assert "look" in out and "by row" in out
+
+
+def foreign(path: Path, *, outputs: int = 3) -> None:
+    builder = Builder("elsewhere", (2,), input_name="x")
+    generator = np.random.default_rng(0)
+    hidden = builder.op(
+        "Relu",
+        builder.op(
+            "Gemm",
+            builder.input,
+            builder.constant(np.array([[1, -1, 0.5, 0.1], [1, -1, 0.5, -0.1]], np.float32)),
+            builder.constant(generator.standard_normal(4).astype(np.float32) * np.float32(0.1)),
+        ),
+    )
+    weights = np.array([[-2, 0, 2], [2, 0, -2], [0, 0, 0], [0, 0.1, 0]], np.float32)[:, :outputs]
+    scores = builder.op("Gemm", hidden, builder.constant(weights), builder.constant(np.zeros(outputs, np.float32)))
+    graph = builder.finish({"scores": (scores, "float32", (outputs,))})
+    model = onnx.load_from_string(to_onnx(graph))
+    del model.metadata_props[:]
+    path.write_bytes(model.SerializeToString())
+
+
+def test_a_model_from_elsewhere_becomes_int8(tmp_path: Path) -> None:
+    foreign(tmp_path / "net.onnx")
+    data = str(write_rows(tmp_path / "rows.csv", rows(CLASSES, 300)))
+    done = compress(
+        tmp_path / "net.onnx", Wanted(int8=True, max_drop=0.05), out=tmp_path / "o", data=data, target="label"
+    )
+    float_row, int8_row = done.record.rows
+    assert float_row.accuracy is not None and float_row.accuracy.value > 0.5
+    assert abs(int8_row.drop) <= 0.05 and int8_row.flips <= 3
+    assert done.package is not None and load(done.package).manifest.labels == CLASSES
+    assert "pipeline" not in names(done.folder) and done.record.source == "model"
+
+
+def test_what_a_model_from_elsewhere_cannot_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    foreign(tmp_path / "net.onnx")
+    data = str(write_rows(tmp_path / "rows.csv", rows(CLASSES, 300)))
+    two = str(write_rows(tmp_path / "two.csv", rows(("off", "on"), 300)))
+    wide = tmp_path / "wide.csv"
+    wide.write_text("a,b,c,label\n" + "".join(f"{i},{i},{i},{CLASSES[i % 3]}\n" for i in range(60)))
+    model, known = str(tmp_path / "net.onnx"), ["--data", data, "--target", "label"]
+    out = ["--out", str(tmp_path / "o")]
+    for given, told in (
+        ([model, "--int8"], "a run knows its data"),
+        ([model, "--int8", *known, "--qat", "--prune", "structured:0.5"], "--qat --prune"),
+        ([model, "--int8", "--data", two, "--target", "label"], "the classes of net.onnx (3 outputs without names)"),
+        ([model, "--int8", "--data", str(wide), "--target", "label"], "samples of shape (2,)"),
+        ([model, *known], "something to make"),
+        ([str(tmp_path / "none.onnx"), "--int8", *known], "No such file"),
+        ([data, "--int8", *known], "ONNX"),
+    ):
+        assert run(["compress", *given, *out]) == 2
+        err = capsys.readouterr().err
+        assert told.lower() in err.lower() and err.count("\n") == 1, (told, err)
+    assert names(tmp_path / "o") == []
+
+
+def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> None:
+    other = write_rows(tmp_path / "other.csv", rows(CLASSES, 200))
+    with pytest.raises(InputError, match="the data the run was fitted on"):
+        compress(trained, Wanted(int8=True), out=tmp_path / "o", data=str(other))
+    with pytest.raises(InputError, match="which knows its own"):
+        compress(trained, Wanted(int8=True), out=tmp_path / "o", target="label")
+
+
+def test_words_of_the_command_line() -> None:
+    assert read_drop("0.5%") == pytest.approx(0.005) and read_drop("0.02") == 0.02
+    assert read_pruning("structured:0.5") == Pruning("structured", 0.5)
+    for text in ("structured", "magnitude:1", "units:0.5", "magnitude:x"):
+        with pytest.raises(InputError, match="--prune"):
+            read_pruning(text)
+    for text in ("much", "-1%", "300%", "nan"):
+        with pytest.raises(InputError, match="--max-drop"):
+            read_drop(text)
+
+
+def test_the_choice_is_made_on_validation() -> None:
+    row = CompressRow(
+        name="float", made="", file="", drop=0.0, validation_drop=0.0, weight_bytes=9, file_bytes=90,
+        compressed_bytes=9, macs=9, latency_p50_us=1.0, latency_p99_us=1.0, engine="numpy",
+    )  # fmt: skip
+    better = msgspec.structs.replace(row, name="int8", file_bytes=30, validation_drop=0.004)
+    small = msgspec.structs.replace(row, name="tiny", file_bytes=10, validation_drop=0.02)
+    lucky = msgspec.structs.replace(row, name="same", file_bytes=30, validation_drop=0.001, drop=0.5)
+    rows_ = (row, better, small, lucky)
+    assert chosen_row(rows_, 0.005) == (lucky, True)
+    assert chosen_row(rows_, 0.03) == (small, True)
+    assert chosen_row((row, better, small), 0.001) == (better, False)
+
+
+def test_damaged_records_are_refused(everything: tuple[Path, CompressRecord], tmp_path: Path) -> None:
+    content = (everything[0] / "compress.json").read_bytes()
+    for damaged, told in (
+        (content[:200], "undamaged"),
+        (content.replace(b'"version": 1', b'"version": 9'), "Upgrade"),
+        (b"[]", "undamaged"),
+    ):
+        (tmp_path / "compress.json").write_bytes(damaged)
+        with pytest.raises(InputError, match=told):
+            read_record(tmp_path)
