@@ -45,6 +45,23 @@ def float_network(graph: Graph) -> IntegerNetwork:
     return _Floats(graph).read()
 
 
+def value_names(graph: Graph) -> dict[int, str]:
+    """Number of a value of the network -> the graph's value that holds it, bytes in a quantised graph.
+
+    Values that only the network has, such as a window with its channels last, have none.
+
+    Raises:
+        InputError: as `integer_network` and `float_network`.
+    """
+    quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
+    reader = _Integers(graph) if quantised else _Floats(graph)
+    reader.read()
+    made: dict[int, str] = {}
+    for name, number in reader.known.items():
+        made.setdefault(number, name)
+    return made
+
+
 class _Reader:
     """Walks the nodes; `_Integers` and `_Floats` say where values become visible."""
 

@@ -21,6 +21,7 @@ from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
@@ -37,6 +38,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
 
     config: PipelineConfig | None = None
     data: str | None = None
+    columns: tuple[Column, ...] = ()
 
     @classmethod
     def from_toml(cls, name: str | Path, *, data: str | None = None, changes: tuple[str, ...] = ()) -> Self:
@@ -73,7 +75,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         """The fitted pipeline of a run folder."""
         index, steps = load_fitted(Path(folder) / "pipeline")
         made = cls(steps)
-        made.config = index.config
+        made.config, made.columns = index.config, index.columns
         return made
 
     def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:
@@ -102,7 +104,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
             shape: of one sample, (columns,) or (channels, samples).
             name: of the graph.
         """
-        return graph_of(self.steps, shape, name)
+        return graph_of(self.steps, shape, name, self.columns)
 
     def to_onnx(self, shape: tuple[int, ...], name: str = "pipeline") -> bytes:
         """The whole fitted pipeline as ONNX: raw sample in, label, probabilities and confidence out."""

@@ -87,7 +87,7 @@ def run_pipeline(
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)
         steps = [*flow.steps, ("model", model)]
-        graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name)
+        graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
         deployed = deploy(job, material, judged, graph, folder)
         if config.cards.prediction:
             job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
@@ -95,7 +95,7 @@ def run_pipeline(
             job.listener.prediction(record)
         trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started)
         (folder / "pipeline").mkdir()
-        save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts)
+        save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts, material.samples.columns)
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
     job.listener.finish(trace, place.final)

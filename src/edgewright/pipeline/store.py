@@ -14,6 +14,7 @@ import numpy as np
 from edgewright.graph.stage import Context
 from edgewright.pipeline.parts import build, build_model, model_of, parts
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 
 STORE_VERSION = 1
@@ -38,6 +39,7 @@ class StoredPipeline(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     stages: tuple[StoredStage, ...]
     model: dict[str, Any]
+    columns: tuple[Column, ...] = ()
 
 
 def pack(value: Any, arrays: Arrays, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
@@ -79,7 +81,12 @@ def unpack(value: Any, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Any:  # no
 
 
 def save_fitted(
-    folder: Path, config: PipelineConfig, task: str, steps: list[tuple[str, Any]], contexts: list[Context]
+    folder: Path,
+    config: PipelineConfig,
+    task: str,
+    steps: list[tuple[str, Any]],
+    contexts: list[Context],
+    columns: tuple[Column, ...] = (),
 ) -> None:
     """Writes `pipeline.json` and an `.npy` file an array into `folder`, which must exist.
 
@@ -89,6 +96,7 @@ def save_fitted(
         task: 'classification' or 'regression'.
         steps: fitted stages in order, the model last.
         contexts: what each stage but the model was built for.
+        columns: that arrive, with their declared ranges.
     """
     arrays: Arrays = {}
     stored = []
@@ -97,7 +105,7 @@ def save_fitted(
         stored.append(StoredStage(name=name, table=part.table, context=context, state=state))
     name, model = steps[-1]
     state = {key: pack(getattr(model, key), arrays, f"{name}.{key}") for key in model_of(config).state}
-    index = StoredPipeline(config=config, task=task, stages=tuple(stored), model=state)
+    index = StoredPipeline(config=config, task=task, stages=tuple(stored), model=state, columns=columns)
     for file, array in arrays.items():
         stream = io.BytesIO()
         np.save(stream, array, allow_pickle=False)

@@ -1,0 +1,44 @@
+"""`edgewright prove`: the same raw rows through every form, stage by stage, to the first that differs."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from edgewright.schema.errors import CheckFailedError
+
+
+@click.command("prove", epilog="Example: edgewright prove runs/activity --json")
+@click.argument("place", metavar="RUN|PACKAGE|MODEL")
+@click.option("--data", metavar="FILE", help="Rows to prove with; a run's own test samples when left out.")
+@click.option("--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Most rows or windows.")
+@click.option("--device", default="", metavar="PROFILE", help="Also run the C code on this emulated processor.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def command(place: str, data: str | None, rows: int, device: str, as_json: bool) -> None:
+    """Show that every form of a pipeline answers alike.
+
+    The same raw rows go through Python, float and int8 ONNX, .tflite, compiled C and the extension, as far as they
+    exist here. Every pair gets a verdict; the first stage that differs is named with the row and the values. Exit
+    code 1 where a tolerance is broken.
+    """
+    import msgspec
+
+    from edgewright.cli.interrupt import loading
+    from edgewright.cli.show import Terminal
+
+    with loading():
+        from edgewright.pipeline.proving import prove_place
+        from edgewright.trace.proof_view import print_proof, told
+
+    record = prove_place(place, data=data, rows=rows, device=device)
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        print_proof(record, Terminal())
+    if record.breaks is not None:
+        raise CheckFailedError(f"the forms of {record.name} part at stage {told(record.breaks, record.broken)}")
+
+
+COMMAND = command

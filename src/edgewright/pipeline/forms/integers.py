@@ -1,0 +1,69 @@
+"""The integer reference: what every other form of ours must equal, byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.integer import run_values, to_integers, to_reals
+from edgewright.pipeline.forms import Forms, Subject
+from edgewright.pipeline.prove_stages import (
+    boundary_value,
+    graph_layout,
+    layers,
+    network_values,
+    preprocessing,
+    renamed,
+    tail,
+)
+from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.ranges import flagged
+from edgewright.schema.integer import IntegerNetwork
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if subject.network is None:
+        if "int8" in subject.graphs:
+            subject.missing("integer reference", "the int8 form has no network of integers after its boundary")
+        return
+    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network))
+
+
+def _run(subject: Subject, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
+    graph = subject.graphs["int8"]
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        stages = preprocessing(graph)
+        made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
+        integers = to_integers(network.values[network.input], boundary_value(graph, samples))
+        return {RANGE: flagged(samples, subject.ranges), **made, **network_stages(subject, network, integers)}
+
+    return run
+
+
+def network_stages(subject: Subject, network: IntegerNetwork, integers: NDArray[np.int8]) -> Stages:
+    """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
+    graph = subject.graphs["int8"]
+    values = run_values(network, integers)
+    shapes = shapes_of(subject)
+    made: Stages = {BYTES: integers}
+    for stage, number in layers(network).items():
+        made[stage] = graph_layout(values[number], shapes.get(stage, values[number].shape[1:]))
+    raw = to_reals(network.values[network.output], values[network.output])
+    return {**made, **tail(graph, network)(raw.reshape(len(raw), -1))}
+
+
+def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:
+    """Stage of the int8 network -> shape of one sample in the graph."""
+    graph = subject.graphs["int8"]
+    stages = network_values(graph, subject.network)
+    if not stages:
+        return {}
+    probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
+    return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
+
+
+FORMS = Forms(rank=15, make=_make)

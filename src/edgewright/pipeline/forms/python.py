@@ -1,0 +1,62 @@
+"""The fitted Python pipeline: what the person who trained it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from edgewright.pipeline.forms import Forms, Subject
+from edgewright.pipeline.prove_stages import float_part, layers
+from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
+
+# Layers that compute nothing when a network answers, and those that are two operators.
+_NOTHING, _TWO = frozenset({"dropout", "flatten"}), frozenset({"depthwise_separable"})
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if subject.pipeline is None:
+        subject.missing("Python pipeline", "only a run folder holds it; this is a package or a model")
+    else:
+        yield Form(name="Python pipeline", numbers="float", run=_run(subject))
+
+
+def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
+    steps: list[tuple[str, Any]] = subject.pipeline.steps
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        made: Stages = {}
+        value: Any = samples
+        marked = {mark.stage for mark in subject.graphs["float"].stages} if "float" in subject.graphs else None
+        for name, estimator in steps[:-1]:
+            value = estimator.transform(value)
+            if marked is None or name in marked:
+                made[name] = np.asarray(value, np.float32)
+        model = steps[-1][1]
+        made.update(_layers(subject, model, value))
+        if hasattr(model, "predict_proba"):
+            chance = np.asarray(model.predict_proba(value), np.float32)
+            return {**made, PROBABILITIES: chance, LABEL: np.argmax(chance, axis=1).astype(np.int64)}
+        return {**made, PREDICTION: np.asarray(model.predict(value), np.float32).reshape(len(samples), 1)}
+
+    return run
+
+
+def _layers(subject: Subject, model: Any, value: Any) -> Stages:  # noqa: ANN401 - any estimator
+    """Layers of a network but its last, which the model gives after softmax only."""
+    network = float_part(subject.graphs["float"]) if "float" in subject.graphs else None
+    if network is None or not hasattr(model, "layer_outputs"):
+        return {}
+    names = list(layers(network))
+    found, place = {}, 0
+    outputs = [o for o in model.layer_outputs(value) if o.kind not in _NOTHING]
+    if sum(2 if o.kind in _TWO else 1 for o in outputs) != len(names):
+        return {}
+    for output in outputs[:-1]:
+        place += 2 if output.kind in _TWO else 1
+        found[names[place - 1]] = np.asarray(output.values, np.float32)
+    return found
+
+
+FORMS = Forms(rank=10, make=_make)

@@ -1,0 +1,130 @@
+"""Which values of a graph or of a network of integers are its stages, under the names every form gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.extract import float_network, value_names
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Value
+from edgewright.schema.integer import IntegerNetwork
+
+MODEL, BOUNDARY = "model", "boundary"
+# Operators of a network that only move values: no stage of their own.
+_MOVES = frozenset({"reshape", "transpose", "pad"})
+
+
+def preprocessing(graph: Graph) -> dict[str, str]:
+    """Stage -> the graph's value that ends it, up to the boundary."""
+    source = graph.inputs[0].name
+    made = {mark.stage: mark.value for mark in graph.stages if mark.stage != MODEL and mark.value != source}
+    if graph.boundary and graph.boundary != source and graph.boundary not in made.values():
+        made[BOUNDARY] = graph.boundary
+    return made
+
+
+def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What arrives at the boundary, by the NumPy engine; the samples themselves where nothing comes before it."""
+    if graph.boundary in ("", graph.inputs[0].name):
+        return samples
+    return np.asarray(compile_graph(graph, (graph.boundary,))(samples)[graph.boundary], np.float32)
+
+
+def layers(network: IntegerNetwork) -> dict[str, int]:
+    """Layer -> number of the value it gives; the last one is the raw output."""
+    made: dict[str, int] = {}
+    for operator in network.operators:
+        if operator.kind in _MOVES:
+            continue
+        made[f"layer {len(made) + 1} {operator.kind.replace('_', ' ')}"] = operator.output
+    if not made:
+        return {OUTPUT: network.output}
+    last = next(reversed(made))
+    made.pop(last)
+    return {**made, OUTPUT: network.output}
+
+
+def network_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
+    """Stage of the network -> the graph's value that holds it; nothing for a graph without a network."""
+    if network is None:
+        return {}
+    names = value_names(graph)
+    made = {BYTES: _bytes_of(graph)} if network.rounding != "none" else {}
+    return {**made, **{stage: names[number] for stage, number in layers(network).items() if number in names}}
+
+
+def _bytes_of(graph: Graph) -> str:
+    return next(n.outputs[0] for n in graph.nodes if n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary)
+
+
+def float_part(graph: Graph) -> IntegerNetwork | None:
+    """The network of a float graph; None where it has none that can be read."""
+    try:
+        return float_network(graph)
+    except InputError:
+        return None
+
+
+def ends(graph: Graph) -> dict[str, str]:
+    """Public outputs under their stages' names."""
+    known = (PROBABILITIES, PREDICTION, LABEL)
+    return {name: name for name in known if any(v.name == name for v in graph.outputs)}
+
+
+def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
+    """Every stage of a graph in order -> its value."""
+    return {**preprocessing(graph), **network_values(graph, network), **ends(graph)}
+
+
+def renamed(values: dict[str, NDArray[Any]], stages: dict[str, str]) -> Stages:
+    """Values of a graph as stages; numbers that are neither bytes nor labels as float32."""
+    return {stage: _plain(stage, values[name]) for stage, name in stages.items()}
+
+
+def _plain(stage: str, values: NDArray[Any]) -> NDArray[Any]:
+    if stage == LABEL:
+        return np.asarray(values, np.int64).reshape(len(values))
+    if values.dtype == np.int8:
+        return values
+    made = np.asarray(values, np.float32)
+    return made.reshape(len(made), -1) if stage in (PROBABILITIES, PREDICTION, OUTPUT) else made
+
+
+def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[Any]:
+    """Values of a network, channels last, in the order and shape that the graph gives them."""
+    if values.ndim == 4:
+        values = values.transpose(0, 3, 1, 2)
+    if values[:1].size != int(np.prod(graph_shape)):
+        return values
+    return values.reshape(len(values), *graph_shape)
+
+
+def tail(graph: Graph, network: IntegerNetwork) -> Callable[[NDArray[np.float32]], Stages]:
+    """What the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
+
+    Args:
+        graph: float, or with its network quantised.
+        network: of this graph.
+    """
+    names = value_names(graph)
+    start = names[network.output]
+    if network.rounding != "none":
+        start = next(n.outputs[0] for n in graph.nodes if n.op == "DequantizeLinear" and n.inputs[0] == start)
+    kept, reached = [], {start}
+    for node in graph.nodes:
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            kept.append(node)
+    wanted = ends(graph)
+    source = Value(name=start, shape=(-1,))
+    if start in wanted.values() and not kept:
+        return lambda x: dict.fromkeys(wanted, x)
+    run = compile_graph(msgspec.structs.replace(graph, inputs=(source,), nodes=tuple(kept)), tuple(wanted.values()))
+    return lambda x: renamed(run(np.asarray(x, np.float32)), wanted)

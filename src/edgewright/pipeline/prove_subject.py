@@ -1,0 +1,132 @@
+"""Reading what is to be proven: a run folder, a package, or a model alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from edgewright.graph.extract import integer_network
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.forms import Subject
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.runtime.load import package_path
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import Package, read_package
+from edgewright.runtime.ranges import Ranges, read_ranges
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork, Rounding
+
+_FILES = {"float": "model.onnx", "int8": "model.int8.onnx"}
+# Where a graph says which rounding its integers follow.
+ROUNDING = "edgewright.rounding"
+
+
+def read_subject(place: Path, device: str = "") -> Subject:
+    """Reads a run folder, a `.edge` package, or an `.onnx` model.
+
+    Raises:
+        InputError: nothing there, or nothing that can be proven.
+    """
+    if not place.exists():
+        raise InputError("a run folder, a package or a model", "no such file", str(place), "Check the path")
+    if place.is_dir():
+        return _run(place, device)
+    if place.suffix == ".onnx":
+        model = place.read_bytes()
+        beside = _package_of(model, place.parent)
+        if beside is not None:
+            return _packed(beside, None, device)
+        graph = read_onnx(model)
+        return subject_of(place.stem, {_numbers(graph): graph}, {_numbers(graph): model}, device=device)
+    package = read_package(package_path(place))
+    return _packed(package, None, device)
+
+
+def subject_of(
+    name: str,
+    graphs: dict[str, Graph],
+    models: dict[str, bytes] | None = None,
+    *,
+    pipeline: Any = None,  # noqa: ANN401 - a scikit-learn pipeline
+    package: Package | None = None,
+    network: IntegerNetwork | None = None,
+    device: str = "",
+) -> Subject:
+    """A subject of graphs that are at hand.
+
+    Args:
+        name: for a reader.
+        graphs: 'float' and 'int8', one at least.
+        models: their bytes; written when left out.
+        pipeline: fitted.
+        package: whose columns and tolerances hold.
+        network: of integers; read from the int8 graph when left out.
+        device: to emulate.
+    """
+    if not graphs:
+        raise InputError("a float or an int8 form", "neither", name)
+    reason = ""
+    if network is None and "int8" in graphs:
+        try:
+            network = integer_network(graphs["int8"], _rounding(graphs["int8"]))
+        except InputError as error:
+            reason = str(error)
+    manifest = None if package is None else package.manifest
+    ranges: Ranges = ()
+    if manifest is not None and any(c.minimum is not None or c.maximum is not None for c in manifest.columns):
+        ranges = tuple((c.name, c.minimum, c.maximum) for c in manifest.columns)
+    elif manifest is None:
+        ranges = read_ranges(next(iter(graphs.values())).metadata)
+    made = Subject(
+        name=name,
+        pipeline=pipeline,
+        graphs=graphs,
+        models=models or {form: to_onnx(graph) for form, graph in graphs.items()},
+        network=network,
+        package=package,
+        ranges=ranges,
+        device=device,
+    )
+    if reason:
+        made.missing("integer reference", reason)
+    return made
+
+
+def _run(folder: Path, device: str) -> Subject:
+    pipeline = Pipeline.load(folder) if (folder / "pipeline").is_dir() else None
+    packages = sorted(folder.glob("*.edge"))
+    if len(packages) == 1:
+        return _packed(read_package(packages[0]), pipeline, device)
+    models = {form: (folder / file).read_bytes() for form, file in _FILES.items() if (folder / file).is_file()}
+    if not models:
+        raise InputError("a run folder with models", "a folder without them", str(folder))
+    graphs = {form: read_onnx(model) for form, model in models.items()}
+    return subject_of(folder.name, graphs, models, pipeline=pipeline, device=device)
+
+
+def _package_of(model: bytes, folder: Path) -> Package | None:
+    """The package in a folder that carries this very model: its columns, ranges and test vectors hold."""
+    for path in sorted(folder.glob("*.edge")):
+        try:
+            package = read_package(path)
+        except InputError:
+            continue
+        if model in package.files.values():
+            return package
+    return None
+
+
+def _packed(package: Package, pipeline: Pipeline | None, device: str) -> Subject:
+    models = {form: package.model(form) for form in package.manifest.forms if form in _FILES}
+    graphs = {form: read_onnx(model) for form, model in models.items()}
+    return subject_of(package.manifest.name, graphs, models, pipeline=pipeline, package=package, device=device)
+
+
+def _numbers(graph: Graph) -> str:
+    quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
+    return "int8" if quantised else "float"
+
+
+def _rounding(graph: Graph) -> Rounding:
+    return "tflm" if graph.metadata.get(ROUNDING) == "tflm" else "litert"

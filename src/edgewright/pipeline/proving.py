@@ -1,0 +1,156 @@
+"""`prove`: the same raw rows through every form that exists here, stage by stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.pipeline.forms import Subject, forms_of
+from edgewright.pipeline.prove_rows import Chosen, choose_rows
+from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
+from edgewright.pipeline.prove_subject import read_subject
+from edgewright.proof.form import PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.prove import earliest, odd_one, prove
+from edgewright.proof.tolerance import last_digits, moved_readings, spreads
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.ranges import outside
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import ProofRecord
+
+ROWS = 1000
+# All stages of all forms are held at once: more values than this a form, and fewer rows are taken.
+_VALUES = 30_000_000
+
+
+def prove_place(
+    place: str, *, data: str | None = None, rows: int = ROWS, device: str = "", seed: int = 0
+) -> ProofRecord:
+    """Proves a run, a package or a model.
+
+    Args:
+        place: run folder, `.edge`, `.onnx` or `.tflite` file.
+        data: rows to prove with: CSV, .npy, or whatever the run's own data may be.
+        rows: most rows or windows.
+        device: profile whose processor is emulated as one more form; empty for none.
+        seed: of the choice of rows.
+
+    Raises:
+        InputError: for what cannot be read, or rows that do not fit.
+    """
+    subject = read_subject(Path(place), device)
+    return prove_subject(subject, place, choose_rows(subject, Path(place), data, rows, seed))
+
+
+def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[Form] | None = None) -> ProofRecord:
+    """Proves what was read already.
+
+    Args:
+        subject: what is proven.
+        place: where it was read from.
+        chosen: samples.
+        forms: to compare; all that exist here when None.
+    """
+    started = time.perf_counter()
+    reference = subject.reference
+    if chosen.samples.shape[1:] != tuple(reference.inputs[0].shape):
+        raise InputError(f"samples of shape {reference.inputs[0].shape}", f"{chosen.samples.shape[1:]}", place)
+    chosen, notes = _bounded(subject, chosen)
+    samples = chosen.samples
+    forms = forms_of(subject) if forms is None else forms
+    boundary = boundary_value(reference, samples)
+    proven = prove(forms, samples, boundary, yardstick(subject, chosen))
+    first = earliest(proven.forms, proven.pairs)
+    flags: NDArray[np.bool_] = outside(samples, subject.ranges)
+    counts = zip(subject.ranges, flags.sum(axis=0).tolist(), strict=True)
+    return ProofRecord(
+        name=subject.name,
+        subject=place,
+        source=chosen.source,
+        samples=len(samples),
+        shape=tuple(int(n) for n in samples.shape[1:]),
+        labels=reference.labels,
+        forms=proven.forms,
+        absent=(*subject.absent, *proven.absent),
+        pairs=proven.pairs,
+        out_of_range=int(flags.any(axis=1).sum()),
+        out_of_range_by_column=tuple((name, count) for (name, _, _), count in counts if count),
+        ranges=sum(low is not None or high is not None for _, low, high in subject.ranges),
+        passed=proven.passed,
+        breaks=None if first is None else first.breaks,
+        broken=() if first is None else (first.first, first.second),
+        odd=odd_one(proven.pairs),
+        notes=(*chosen.notes, *notes),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
+    """Spreads, the effect of last digits, and names, from the float graph in the NumPy engine."""
+    graph = subject.reference
+    network = float_part(graph) if "float" in subject.graphs else subject.network
+    stages = all_values(graph, network)
+    run = compile_graph(graph, tuple(stages.values()))
+    given = renamed(run(chosen.samples), stages)
+    moved = [renamed(run(samples), stages) for samples in moved_readings(chosen.samples)]
+    before = frozenset(preprocessing(graph))
+    return Yardstick(
+        spread=spreads(given),
+        digits=last_digits(given, moved),
+        names=_names(subject),
+        origins=chosen.origins,
+        labels=graph.labels,
+        int8_tolerance=_ends_tolerance(subject),
+        before=before,
+    )
+
+
+def _ends_tolerance(subject: Subject) -> float:
+    """The package's own tolerance of int8, or what two steps of the raw output make of a probability."""
+    named = 0.08 if subject.manifest is None else subject.manifest.tolerance.get("int8", 0.08)
+    if subject.network is None:
+        return named
+    # The steepest slope of the logistic function is a quarter.
+    return max(named, 2 * subject.network.values[subject.network.output].scale / 4)
+
+
+def _names(subject: Subject) -> dict[str, tuple[str, ...]]:
+    """Names of what each stage gives, and of the classes."""
+    labels = tuple(subject.reference.labels)
+    made: dict[str, tuple[str, ...]] = {PROBABILITIES: labels, PREDICTION: ("prediction",), RANGE: ()}
+    if subject.pipeline is None:
+        return made
+    names: tuple[str, ...] | None = None
+    if subject.manifest is not None:
+        names = tuple(column.name for column in subject.manifest.columns)
+    for stage, estimator in subject.pipeline.steps[:-1]:
+        names = _feature_names(estimator, names)
+        made[stage] = names or ()
+    return made
+
+
+def _feature_names(estimator: object, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    ask = getattr(estimator, "get_feature_names_out", None)
+    if ask is None:
+        return None
+    try:
+        return tuple(str(name) for name in ask(None if names is None else list(names)))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _bounded(subject: Subject, chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]:
+    """Fewer samples where their stages would not fit into memory."""
+    graph = subject.reference
+    stages = all_values(graph, float_part(graph) if "float" in subject.graphs else subject.network)
+    one: Samples = chosen.samples[:1]
+    values: Stages = compile_graph(graph, tuple(stages.values()))(one)
+    each = one.size + sum(array.size for array in values.values())
+    most = max(1, _VALUES // each)
+    if len(chosen.samples) <= most:
+        return chosen, ()
+    note = f"{each:,} values a sample: the first {most:,} of {len(chosen.samples):,} samples are taken"
+    return Chosen(chosen.samples[:most], chosen.origins[:most], chosen.source, chosen.notes), (note,)

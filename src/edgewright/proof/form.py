@@ -1,0 +1,65 @@
+"""What is compared: a form, and what it gives stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.proof import Numbers
+
+# Stage -> values of shape (n, ...): float32 is compared by tolerance, int8 by steps, int64 as labels.
+Stages = dict[str, NDArray[Any]]
+Samples = NDArray[np.float32]
+# Names of stages that every form with such an end gives.
+RANGE, BYTES, OUTPUT = "out of range", "boundary bytes", "raw output"
+PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form of a pipeline.
+
+    Attributes:
+        name: for a reader.
+        numbers: what its network computes in.
+        run: (raw samples, what arrives at the boundary, float32) -> stages in order. A form of the whole pipeline
+            takes the first, one of the network alone the second.
+        ours: whether an int8 form rounds as the reference does, and must then be bit-exact to every other such one.
+        whole: whether it begins at raw rows.
+        note: what a reader should know of it.
+    """
+
+    name: str
+    numbers: Numbers
+    run: Callable[[Samples, Samples], Stages]
+    ours: bool = True
+    whole: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """What tolerances are measured by.
+
+    Attributes:
+        spread: stage -> how much each value varies over the samples, broadcast against (n, ...).
+        digits: stage -> what the last digits of the readings can change, shape (n, ...).
+        names: stage -> names of its features or channels.
+        origins: where each sample came from, shape (n,).
+        labels: of the classes.
+        int8_tolerance: largest difference of a probability between int8 engines that round in their own ways; of a
+            prediction, relative to the spread of the predictions.
+        before: stages of float preprocessing.
+    """
+
+    spread: Stages
+    digits: Stages
+    names: dict[str, tuple[str, ...]]
+    origins: tuple[str, ...]
+    labels: tuple[str, ...]
+    int8_tolerance: float = 0.08
+    before: frozenset[str] = field(default_factory=frozenset)

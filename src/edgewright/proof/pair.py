@@ -1,0 +1,188 @@
+"""Two forms beside one another, stage by stage, to the first that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.proof import tolerance
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Stages, Yardstick
+from edgewright.proof.stage import Compared, Mask, aligned, distance, equal, judge, same_bits, shown
+from edgewright.schema.proof import Difference, PairRecord, StageVerdict, Verdict
+
+# How many samples that moved across a quantisation step are shown with their values.
+_SHOWN = 3
+
+
+def compare(forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick) -> PairRecord:
+    """Judges a pair.
+
+    Args:
+        forms: of the pair.
+        values: what each gave for the same samples.
+        yard: what tolerances are measured by.
+    """
+    return _Pair(forms, values, yard).record()
+
+
+class _Pair:
+    """Walks the stages. A sample is judged until it parts: what follows from a difference is no difference more."""
+
+    def __init__(self, forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick) -> None:
+        self.forms, (self.a, self.b), self.yard = forms, values, yard
+        count = len(next(iter(self.a.values())))
+        self.mixed = forms[0].numbers != forms[1].numbers
+        self.ours = forms[0].ours and forms[1].ours
+        # Not beyond a tolerance yet; the same bytes at every stage of integers so far; the last reals bit-exact.
+        self.alive, self.same = np.ones(count, np.bool_), np.ones(count, np.bool_)
+        self.exact = np.ones(count, np.bool_)
+        self.moved = np.zeros(count, np.bool_)
+        self.moves: tuple[Difference, ...] = ()
+        self.verdicts: list[StageVerdict] = []
+        self.differs: Difference | None = None
+        self.breaks: Difference | None = None
+        self.inside_off, self.integers = 0, False
+
+    def record(self) -> PairRecord:
+        shared = [stage for stage in self.a if stage in self.b]
+        if self.mixed:
+            shared = [stage for stage in shared if stage == RANGE or stage in self.yard.before]
+        self.ends_only = self._ends_only(shared)
+        for stage in shared:
+            pair = aligned(self.a[stage], self.b[stage])
+            if pair is None:
+                self._another_shape(stage)
+            elif stage == LABEL:
+                self._label(*pair)
+            elif stage == RANGE:
+                words = "the same declared ranges"
+                self._keep(judge(stage, "label", distance(*pair), np.zeros(pair[0].shape), self.alive, words), *pair)
+            elif pair[0].dtype == np.int8:
+                self._bytes(stage, *pair)
+            else:
+                self._reals(stage, *pair)
+        flips, by_class = self._flips()
+        return PairRecord(
+            first=self.forms[0].name,
+            second=self.forms[1].name,
+            verdict=self._verdict(),
+            exact_from_boundary=self.inside_off == 0 if self.integers and not self.mixed else None,
+            stages=tuple(self.verdicts),
+            moved=int(self.moved.sum()),
+            moves=self.moves,
+            flips=flips,
+            flips_by_class=by_class,
+            differs=self.differs,
+            breaks=self.breaks,
+        )
+
+    def _verdict(self) -> Verdict:
+        if self.breaks is not None:
+            return "broken"
+        if self.mixed:
+            return "quantised"
+        if not self.verdicts:
+            return "nothing shared"
+        return "bit-exact" if self.differs is None else "within tolerance"
+
+    def _ends_only(self, shared: Sequence[str]) -> bool:
+        """Whether only the end of a network of several layers can be compared."""
+        inside = {s for values in (self.a, self.b) for s, v in values.items() if v.dtype == np.int8} - {BYTES}
+        return len(inside) > 1 and not inside.intersection(shared).difference({OUTPUT})
+
+    def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
+        _, words = tolerance.allowed(stage, a[:0], self.yard)
+        if same_bits(a, b):
+            self.exact[:] = True
+            self._keep(equal(stage, "float", a, words), a, b)
+            return
+        difference = distance(a, b)
+        limit, words = tolerance.allowed(stage, a, self.yard)
+        judged = self.alive
+        if stage in (PROBABILITIES, PREDICTION) and self.integers:
+            judged = self.alive & self.same
+            if self.ends_only and not self.ours:
+                far, wider = tolerance.wide(stage, a, self.yard)
+                limit = np.where(self.same.reshape(-1, *(1,) * (a.ndim - 1)), limit, far)
+                judged, words = self.alive, wider
+        self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
+        self._keep(judge(stage, "float", difference, limit, judged, words), a, b)
+
+    def _bytes(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
+        self.integers = True
+        words = tolerance.EXACT if self.ours else tolerance.ONE_STEP
+        if same_bits(a, b):
+            self._keep(equal(stage, "int8", a, words), a, b)
+            return
+        difference = distance(a, b)
+        limit = np.full(a.shape, 0.0 if self.ours else 1.0)
+        if stage == BYTES:
+            # Reals that were not quite equal may round to either side of the same step.
+            limit[~self.exact] = 1.0
+            words += "; one step where the reals before it are not bit-exact"
+        elif stage == OUTPUT and self.ends_only and not self.ours:
+            limit[:] = np.inf
+            words = "seen through the probabilities"
+        found = judge(stage, "int8", difference, limit, self.alive & self.same, words)
+        if stage == BYTES:
+            self.moved = found.differing & ~found.beyond & (~self.exact | (not self.ours))
+            self._show_moves(found, a, b)
+        else:
+            self.inside_off += found.verdict.off
+        self._keep(found, a, b)
+        self.same &= ~found.differing
+
+    def _show_moves(self, found: Compared, a: NDArray[Any], b: NDArray[Any]) -> None:
+        made = []
+        for row in np.flatnonzero(self.moved)[:_SHOWN]:
+            one = np.zeros(len(a), np.bool_)
+            one[row] = True
+            difference = shown(found, a, b, one, self.yard)
+            made += [] if difference is None else [difference]
+        self.moves = tuple(made)
+
+    def _label(self, a: NDArray[Any], b: NDArray[Any]) -> None:
+        if np.array_equal(a, b):
+            self._keep(equal(LABEL, "label", a, tolerance.SAME), a, b)
+            return
+        judged = self.alive & self.same & (self.ours or not self.integers)
+        if self.forms[0].numbers == "float" and PROBABILITIES in self.a:
+            # Between two classes that are as likely, either answer is right.
+            top = np.sort(self.a[PROBABILITIES].reshape(len(a), -1), axis=1)[:, -2:]
+            judged = judged & (top[:, -1] - top[:, 0] > 2 * tolerance.PROBABILITY)
+        difference = (a != b).astype(np.float64)
+        self._keep(judge(LABEL, "label", difference, np.zeros(a.shape), judged, tolerance.SAME), a, b)
+
+    def _keep(self, found: Compared, a: NDArray[Any], b: NDArray[Any]) -> None:
+        self.verdicts.append(found.verdict)
+        if self.differs is None:
+            self.differs = shown(found, a, b, found.differing, self.yard)
+        if self.breaks is None:
+            self.breaks = shown(found, a, b, found.beyond, self.yard)
+        self.alive &= ~found.beyond
+
+    def _another_shape(self, stage: str) -> None:
+        a, b = self.a[stage], self.b[stage]
+        verdict = StageVerdict(
+            stage=stage, numbers="float", samples=len(a), differing=len(a), beyond=len(a),
+            largest=float(abs(a[0].size - b[0].size)), share=0.0, tolerance="the same number of values",
+        )  # fmt: skip
+        self.verdicts.append(verdict)
+        made = Difference(
+            stage=stage, sample=0, origin=self.yard.origins[0], place="number of values",
+            first=float(a[0].size), second=float(b[0].size), allowed=0.0,
+        )  # fmt: skip
+        self.differs, self.breaks = self.differs or made, self.breaks or made
+        self.alive[:] = False
+
+    def _flips(self) -> tuple[int | None, tuple[tuple[str, int], ...]]:
+        if LABEL not in self.a or LABEL not in self.b:
+            return None, ()
+        first = self.a[LABEL].reshape(-1)
+        away: Mask = first != self.b[LABEL].reshape(-1)
+        counts = np.bincount(first[away], minlength=len(self.yard.labels))
+        by_class = tuple((n, int(c)) for n, c in zip(self.yard.labels, counts, strict=False) if c)
+        return int(away.sum()), by_class

@@ -1,0 +1,91 @@
+"""Every form over the same samples, and every pair of forms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from edgewright.proof.form import RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.pair import compare
+from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord
+
+
+@dataclass(frozen=True)
+class Proven:
+    """What came of it: the forms that ran, those that could not, and every pair."""
+
+    forms: tuple[FormRecord, ...]
+    absent: tuple[AbsentForm, ...]
+    pairs: tuple[PairRecord, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether no tolerance is broken."""
+        return all(pair.verdict != "broken" for pair in self.pairs)
+
+
+def odd_one(pairs: Sequence[PairRecord]) -> str:
+    """The one form that stands in every pair that breaks a tolerance; empty where there is none, or no other."""
+    broken = [{pair.first, pair.second} for pair in pairs if pair.breaks is not None]
+    common = set.intersection(*broken) if len(broken) > 1 else set()
+    return common.pop() if len(common) == 1 else ""
+
+
+def earliest(forms: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> PairRecord | None:
+    """Of the pairs that break a tolerance the one that does so at the earliest stage; None where none does."""
+    broken = [(pair, pair.breaks.stage) for pair in pairs if pair.breaks is not None]
+    if not broken:
+        return None
+    # Forms of the network alone begin later: the order is that of the forms which show most.
+    longest = sorted((form.stages for form in forms), key=len, reverse=True)
+    order = {stage: place for place, stage in enumerate(dict.fromkeys(s for stages in longest for s in stages))}
+    return min(broken, key=lambda entry: order[entry[1]])[0]
+
+
+def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yardstick) -> Proven:
+    """Runs every form and compares every pair.
+
+    Args:
+        forms: to compare; a pair is reported in their order.
+        samples: raw rows or windows, shape (n, ...), float32.
+        boundary: what arrives at the boundary, for forms of the network alone.
+        yard: what tolerances are measured by.
+    """
+    made: list[tuple[Form, Stages]] = []
+    records: list[FormRecord] = []
+    absent: list[AbsentForm] = []
+    for form in forms:
+        started = time.perf_counter()
+        try:
+            stages = form.run(samples, boundary)
+        except (InputError, CheckFailedError) as error:
+            absent.append(AbsentForm(name=form.name, reason=str(error)))
+            continue
+        seconds = time.perf_counter() - started
+        made.append((form, stages))
+        records.append(_record(form, stages, seconds))
+    pairs = tuple(compare((p[0], q[0]), (p[1], q[1]), yard) for p, q in combinations(made, 2) if wanted(p[0], q[0]))
+    return Proven(tuple(records), tuple(absent), pairs)
+
+
+def wanted(first: Form, second: Form) -> bool:
+    """Whether a pair says something: of two networks that begin at the boundary in other numbers it does not."""
+    return first.numbers == second.numbers or (first.whole and second.whole)
+
+
+def _record(form: Form, stages: Stages, seconds: float) -> FormRecord:
+    return FormRecord(
+        name=form.name,
+        numbers=form.numbers,
+        rounding="" if form.numbers == "float" else "ours" if form.ours else "own",
+        stages=tuple(stages),
+        begins="raw rows" if form.whole else "the boundary",
+        seconds=seconds,
+        out_of_range=int(np.count_nonzero(stages[RANGE])) if RANGE in stages else None,
+        note=form.note,
+    )

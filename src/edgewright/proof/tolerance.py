@@ -1,0 +1,99 @@
+"""How far apart two values may be, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, Yardstick
+
+# float32 rounds at every operation, in an order that each engine chooses: a value may differ by this share of itself
+# plus this share of its spread, for what is left of a difference of large numbers has lost its own digits.
+RELATIVE = SPREAD = 1e-5
+# After the boundary the rounding of every layer before has come together.
+NETWORK_SPREAD = 1e-4
+PROBABILITY = 1e-4
+# Readings may differ by this many of their last digits; they are moved by `DIGIT_STEP` of them to see what that does,
+# since a single one may vanish in a sum.
+LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
+# With fewer samples than this the spread of one value says little, and that of the whole stage stands for it.
+_FEW = 16
+PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 last digits of the readings"
+NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the spread"
+CHANCE = "rounding of every layer before: 1e-4"
+EXACT = "one definition of rounding: bit-exact"
+ONE_STEP = "its own rounding: one step where it got the same bytes"
+ENDS = "its own rounding in every layer: {:g} of a probability"
+SAME = "the same label"
+
+
+def spreads(stages: Stages) -> Stages:
+    """Standard deviation of every value over the samples, shape (1, ...), float64."""
+    made: Stages = {}
+    for stage, values in stages.items():
+        if values.dtype.kind != "f" or not len(values):
+            continue
+        axis = 0 if len(values) >= _FEW else None
+        with np.errstate(all="ignore"):
+            found = np.nanstd(values, axis=axis, dtype=np.float64, keepdims=True) if values.size else np.zeros(1)
+        made[stage] = np.nan_to_num(found)
+    return made
+
+
+def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Samples whose readings stand `DIGIT_STEP` of their last digits higher; and each higher or lower by chance.
+
+    The first shows in means, the second in what is left of sums that cancel.
+    """
+    signs = np.random.default_rng(0).choice(np.array([-1, 1], np.float32), samples.shape)
+    with np.errstate(all="ignore"):
+        step = np.float32(DIGIT_STEP) * np.spacing(np.abs(samples))
+        return np.asarray(samples + step, np.float32), np.asarray(samples + signs * step, np.float32)
+
+
+def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
+    """What `LAST_DIGITS` of the readings change in each value, the most of several ways to move them."""
+    made: Stages = {}
+    for stage, values in given.items():
+        if values.dtype.kind != "f":
+            continue
+        most = np.zeros(values.shape)
+        for other in moved:
+            with np.errstate(all="ignore"):
+                change = np.abs(other[stage].astype(np.float64) - values) * (LAST_DIGITS / DIGIT_STEP)
+            most = np.maximum(most, np.nan_to_num(change, posinf=0.0))
+        made[stage] = most
+    return made
+
+
+def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
+    """How far a float value may be from `values` at a stage, and the reason.
+
+    Returns:
+        Shape of `values`, and the tolerance in words.
+    """
+    expected = np.abs(values.astype(np.float64))
+    spread = yard.spread.get(stage, np.zeros(1))
+    if stage == PROBABILITIES:
+        return np.full(values.shape, PROBABILITY), CHANCE
+    if stage == PREDICTION:
+        return RELATIVE * expected + PROBABILITY * (_range(values) or 1.0), CHANCE + " of their range"
+    share, words = (SPREAD, PREPROCESSING) if stage in yard.before else (NETWORK_SPREAD, NETWORK)
+    made = RELATIVE * expected + share * spread
+    digits = yard.digits.get(stage)
+    if digits is not None and digits.shape == values.shape:
+        made = made + digits
+    return np.broadcast_to(np.nan_to_num(made), values.shape), words
+
+
+def wide(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
+    """As `allowed`, for the ends of two int8 forms of which one rounds in its own way."""
+    unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values) or 1.0
+    return np.full(values.shape, yard.int8_tolerance * unit), ENDS.format(yard.int8_tolerance)
+
+
+def _range(values: NDArray[Any]) -> float:
+    return float(np.ptp(values)) if values.size else 0.0

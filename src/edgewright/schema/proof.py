@@ -1,0 +1,166 @@
+"""The record of a proof: the same rows through every form, pair by pair, stage by stage."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+PROOF_VERSION = 1
+Numbers = Literal["float", "int8"]
+Verdict = Literal["bit-exact", "within tolerance", "quantised", "broken", "nothing shared"]
+
+
+class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that ran.
+
+    Attributes:
+        name: such as 'float ONNX in ONNX Runtime'.
+        numbers: what its network computes in.
+        rounding: 'ours' where an int8 form must be bit-exact, 'own' where an engine rounds in its own way, empty for
+            a float form.
+        stages: it shows, in order.
+        begins: 'raw rows', or 'the boundary' where it is a network that is fed what arrives there.
+        seconds: it took for all rows.
+        out_of_range: samples it flagged as outside the declared input ranges; None where it does not say.
+        note: what a reader should know of it.
+    """
+
+    name: str
+    numbers: Numbers
+    rounding: Literal["ours", "own", ""] = ""
+    stages: tuple[str, ...] = ()
+    begins: Literal["raw rows", "the boundary"] = "raw rows"
+    seconds: float = 0.0
+    out_of_range: int | None = None
+    note: str = ""
+
+
+class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
+    """A form that cannot exist here, and why."""
+
+    name: str
+    reason: str
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """One value that differs.
+
+    Attributes:
+        stage: at which it stands.
+        sample: number of the row or window, from 0.
+        origin: where that sample came from, such as 'test sample 17'.
+        place: which value of the stage, by name where it has one.
+        first, second: the value in either form; of int8 stages the integers.
+        allowed: how far apart they may be, in the unit of the values.
+    """
+
+    stage: str
+    sample: int
+    origin: str
+    place: str
+    first: float
+    second: float
+    allowed: float
+
+
+class StageVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage of a pair.
+
+    Attributes:
+        stage: name.
+        numbers: how it is compared: 'float' by tolerance, 'int8' by steps, 'label' by equality.
+        samples: compared; those that part earlier, or got other bytes, are no longer this stage's matter.
+        differing: samples with any difference.
+        beyond: samples beyond what is allowed.
+        largest: difference, in the unit of the values; steps for int8.
+        share: largest difference as a share of what is allowed there; 0 when bit-exact.
+        tolerance: in words, with its reason.
+        values: compared, and `off` of them that differ.
+        off: how many values differ.
+    """
+
+    stage: str
+    numbers: Literal["float", "int8", "label"]
+    samples: int
+    differing: int
+    beyond: int
+    largest: float
+    share: float
+    tolerance: str
+    values: int = 0
+    off: int = 0
+
+
+class PairRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Two forms beside one another.
+
+    Attributes:
+        first, second: names of the forms.
+        verdict: 'quantised' for a float form beside an int8 one, where only preprocessing and labels are compared.
+        exact_from_boundary: whether every value after the boundary was equal, bit by bit, on samples whose bytes at
+            the boundary were equal; None where the pair shares no integers.
+        stages: those that both show.
+        moved: samples that a last-digit difference before the boundary moved across a quantisation step.
+        moves: the first few of them.
+        flips: samples whose label differs, and by class of the first form.
+        flips_by_class: (class, samples).
+        differs: the first stage that differs at all, with the sample and the values; None when bit-exact.
+        breaks: the first stage beyond its tolerance; None when there is none.
+    """
+
+    first: str
+    second: str
+    verdict: Verdict
+    exact_from_boundary: bool | None
+    stages: tuple[StageVerdict, ...]
+    moved: int = 0
+    moves: tuple[Difference, ...] = ()
+    flips: int | None = None
+    flips_by_class: tuple[tuple[str, int], ...] = ()
+    differs: Difference | None = None
+    breaks: Difference | None = None
+
+
+class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A proof.
+
+    Attributes:
+        version: of this record.
+        name: of what was proven.
+        subject: the path that was given.
+        source: of the rows, in words.
+        samples: rows or windows that went through every form.
+        shape: of one of them.
+        labels: of the classes; empty for amounts.
+        forms, absent, pairs: what ran, what could not, and every pair.
+        out_of_range: samples outside the declared input ranges, and by column.
+        ranges: columns with a declared range.
+        passed: no tolerance is broken.
+        breaks: the earliest stage at which any pair breaks a tolerance, with the sample and the values; None when
+            none does.
+        broken: the two forms of that pair.
+        odd: the form that stands alone in the pairs that break a tolerance; empty where none does.
+        notes: further sentences.
+        seconds: of the whole proof.
+    """
+
+    version: int = PROOF_VERSION
+    name: str
+    subject: str
+    source: str
+    samples: int
+    shape: tuple[int, ...]
+    labels: tuple[str, ...]
+    forms: tuple[FormRecord, ...]
+    absent: tuple[AbsentForm, ...]
+    pairs: tuple[PairRecord, ...]
+    out_of_range: int = 0
+    out_of_range_by_column: tuple[tuple[str, int], ...] = ()
+    ranges: int = 0
+    passed: bool
+    breaks: Difference | None = None
+    broken: tuple[str, ...] = ()
+    odd: str = ""
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0

@@ -1,0 +1,178 @@
+"""A proof in the terminal: forms, every pair, every stage, and the first value that breaks a tolerance."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+from edgewright.schema.proof import Difference, PairRecord, ProofRecord
+from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, page_of, table
+from edgewright.trace.proof_tables import forms_table, inside, matrix, stages_table
+from edgewright.trace.words import percent, plural, seconds_text, shape_text
+
+_LEGEND = {
+    "float": "= bit-exact; otherwise the largest difference, as a share of what is allowed",
+    "int8": "= bit-exact from the boundary on; otherwise how many values are a step away, on the same bytes",
+}
+_TITLES = {"float": "Float forms, pair by pair", "int8": "int8 forms, pair by pair"}
+# Pairs that break at the same stage are told once, and so many of the others by name.
+_TOLD = 3
+
+
+def print_proof(record: ProofRecord, console: Console) -> None:
+    """Prints a proof."""
+    page = page_of(console)
+    for part in proof_parts(record, page):
+        if page.terminal and page.unicode:
+            console.print(part, markup=False, highlight=False, emoji=False, width=page.width)
+            continue
+        # Elsewhere without blanks at the ends of lines, and with question marks for what the encoding lacks.
+        sheet = io.StringIO()
+        paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
+        paper.print(part, markup=False, highlight=False, emoji=False)
+        text = "\n".join(line.rstrip() for line in sheet.getvalue().splitlines())
+        printable = text.encode(console.encoding, "replace").decode(console.encoding)
+        console.print(Text(printable), soft_wrap=True, highlight=False)
+
+
+def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    """All parts in order, the verdict last."""
+    facts = page.facts(record.source, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
+    yield Text.assemble(("prove ", "bold"), (record.name, ACCENT))
+    yield note(facts)
+    for sentence in record.notes:
+        yield Text(sentence, style=WARN)
+    yield page.heading("Forms")
+    yield forms_table(record)
+    yield from _absent(record)
+    for numbers in ("float", "int8"):
+        names = [form.name for form in record.forms if form.numbers == numbers]
+        pairs = [pair for pair in record.pairs if pair.first in names and pair.second in names]
+        if not pairs:
+            continue
+        yield page.heading(_TITLES[numbers])
+        yield matrix(record, names, pairs)
+        yield note(_LEGEND[numbers])
+        yield Text("")
+        yield stages_table(record, names, pairs)
+        yield from _steps(pairs)
+        yield from _moves(pairs)
+    yield from _flips(record, page)
+    yield from _ranges(record, page)
+    yield page.heading("Verdict")
+    yield from _verdict(record, page)
+
+
+def _absent(record: ProofRecord) -> Iterator[RenderableType]:
+    if record.absent:
+        yield Text("")
+    for form in record.absent:
+        yield note(f"left out: {form.name} - {form.reason}")
+
+
+def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
+    """An example of an engine's own rounding."""
+    for pair in pairs:
+        found = pair.differs
+        if pair.exact_from_boundary is False and pair.breaks is None and found is not None:
+            names = {stage.stage for stage in inside(pair)}
+            if found.stage in names:
+                yield Text("")
+                yield note(f"a step, for example: {told(found, (pair.first, pair.second))}")
+                return
+
+
+def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
+    """Samples that a last digit moved across a quantisation step."""
+    for pair in pairs:
+        if pair.moved and pair.moves:
+            many = f"{plural(pair.moved, 'sample')} moved across a quantisation step by a last-digit difference"
+            yield Text(f"{many}, for example {told(pair.moves[0], (pair.first, pair.second))}", style=WARN)
+
+
+def told(found: Difference, forms: Sequence[str]) -> str:
+    """A difference between two forms in a sentence."""
+    place = f", {found.place}" if found.place else ""
+    return (
+        f"{found.stage}, {found.origin}{place}: {found.first:.9g} in {forms[0]}, "
+        f"{found.second:.9g} in {forms[1]} (allowed {found.allowed:.3g})"
+    )
+
+
+def _flips(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    """Labels that differ between forms, those of one answer together."""
+    if not record.labels:
+        return
+    first_float = next((form.name for form in record.forms if form.numbers == "float"), "")
+    groups: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
+    for pair in record.pairs:
+        # What int8 changes is told once, against the first float form.
+        if pair.flips and (pair.verdict != "quantised" or pair.first == first_float):
+            groups.setdefault((pair.first, pair.flips, pair.flips_by_class), []).append(pair.second)
+    yield page.heading("Labels")
+    if not groups:
+        yield Text("every form gives every sample the same label")
+    for (first, flips, by_class), others in groups.items():
+        same = f"another label for {flips:,} of {record.samples:,} samples ({percent(flips / record.samples, 2)})"
+        classes = ", ".join(f"{name} {count:,}" for name, count in by_class)
+        rest = ", ".join(others) if len(others) <= _TOLD else f"{len(others)} int8 forms"
+        yield Text(f"{first} / {rest}: {same}{f': {classes}' if classes else ''}")
+
+
+def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    if not record.ranges:
+        return
+    yield page.heading("Declared input ranges")
+    says = [form for form in record.forms if form.out_of_range is not None]
+    agree = "all say the same" if len({form.out_of_range for form in says}) <= 1 else "they do NOT say the same"
+    by = ", ".join(f"{name} {count:,}" for name, count in record.out_of_range_by_column)
+    yield Text(
+        f"{plural(record.ranges, 'column')} declared; {plural(record.out_of_range, 'sample')} outside"
+        f"{f' ({by})' if by else ''}; {plural(len(says), 'form')} check them: {agree}"
+    )
+
+
+def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    broken = [pair for pair in record.pairs if pair.breaks is not None]
+    count = len(record.pairs)
+    if not broken:
+        exact = sum(pair.exact_from_boundary is True for pair in record.pairs)
+        own = sum(pair.exact_from_boundary is False for pair in record.pairs)
+        said = f"; {exact} int8 pairs bit-exact from the boundary on" if exact else ""
+        said += f", {own} apart by an engine's own rounding" if own else ""
+        yield Text.assemble(("PROVEN", GOOD), f"  no tolerance is broken in {plural(count, 'pair')}{said}")
+        return
+    yield Text.assemble(("NOT PROVEN", BAD), f"  {len(broken)} of {plural(count, 'pair')} break a tolerance")
+    if record.odd:
+        yield Text.assemble("the form that stands alone: ", (record.odd, BAD))
+    yield from _first_difference(record, broken, page)
+
+
+def _first_difference(record: ProofRecord, broken: Sequence[PairRecord], page: Page) -> Iterator[RenderableType]:
+    """The earliest stage at which a pair breaks, framed, and who else breaks there."""
+    found = record.breaks
+    if found is None:
+        return
+    here = [pair for pair in broken if pair.breaks is not None and pair.breaks.stage == found.stage]
+    first = next(pair for pair in here if (pair.first, pair.second) == record.broken)
+    stage = next(stage for stage in first.stages if stage.stage == found.stage)
+    made = table(["", ""], (1,))
+    add(made, first.first, Text(f"{found.first:.9g}", style="bold"))
+    add(made, first.second, Text(f"{found.second:.9g}", style=BAD))
+    add(made, "allowed", f"{found.allowed:.3g}", style=QUIET)
+    lines: list[RenderableType] = [
+        Text(f"{found.origin}{f', {found.place}' if found.place else ''}"),
+        made,
+        note(f"{stage.beyond:,} of {stage.samples:,} samples beyond: {stage.tolerance}"),
+    ]
+    others = [f"{p.first} / {p.second}" for p in here if p is not first]
+    if others:
+        rest = f"; and {len(others) - _TOLD} more" if len(others) > _TOLD else ""
+        lines.append(note(f"the same stage in {'; '.join(others[:_TOLD])}{rest}"))
+    later = len(broken) - len(here)
+    if later:
+        lines.append(note(f"{plural(later, 'pair')} that begin later break at the first stage they share"))
+    yield page.card(f"First difference: stage {found.stage}", [Group(*lines)])

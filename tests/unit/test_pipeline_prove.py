@@ -1,0 +1,151 @@
+"""`edgewright prove` on runs, packages and models: forms, record, view, rows and exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.pipeline.proving import prove_place
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.ranges import METADATA, flagged, outside, ranges_text, read_ranges
+from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import ProofRecord
+from small_pipeline import run_small, write_rows, write_toml
+from support import shared_data
+
+Capture = pytest.CaptureFixture[str]
+RANGES = "\n[data.ranges]\na = [-1.5, 1.5]\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("proof")
+    toml = write_toml(place / "small.toml", write_rows(place / "rows.csv"))
+    changes = ("training.epochs=20", "compression.max_drop=0.3", "data.ranges.a=[-1.5, 1.5]")
+    return run_small(toml, place / "runs", *changes).folder
+
+
+def test_every_form_of_a_run_is_proven_on_its_test_samples(folder: Path) -> None:
+    record = prove_place(str(folder))
+    assert record.passed and record.source == "test samples of small"
+    names = [form.name for form in record.forms]
+    assert names[0] == "Python pipeline" and "integer reference" in names and "int8 ONNX in NumPy" in names
+    assert len(record.pairs) >= len(names)
+    for pair in record.pairs:
+        if pair.exact_from_boundary is not None:
+            assert pair.verdict in ("bit-exact", "within tolerance")
+    stages = next(form.stages for form in record.forms if form.name == "integer reference")
+    assert stages[:4] == ("out of range", "impute", "scale", "boundary bytes")
+
+
+def test_ranges_travel_with_the_model_and_every_form_flags_the_same(folder: Path) -> None:
+    record = prove_place(str(folder), data=str(folder.parent.parent / "rows.csv"))
+    table = np.genfromtxt(folder.parent.parent / "rows.csv", delimiter=",", skip_header=1, usecols=(0, 1))
+    expected = int((np.abs(table[:, 0].astype(np.float32)) > 1.5).sum())
+    assert record.samples == len(table) and 0 < expected == record.out_of_range
+    assert record.out_of_range_by_column == (("a", expected),) and record.ranges == 1
+    assert {form.out_of_range for form in record.forms} <= {None, expected}
+    for name in ("model.onnx", "model.int8.onnx"):
+        assert read_ranges(read_onnx((folder / name).read_bytes()).metadata) == (("a", -1.5, 1.5), ("b", None, None))
+
+
+def test_a_package_is_proven_on_its_vectors_and_has_no_python(folder: Path) -> None:
+    record = prove_place(str(folder / "small.edge"), rows=10)
+    assert record.passed and record.samples == 10 and "test vectors" in record.source
+    assert any(absent.name == "Python pipeline" for absent in record.absent)
+
+
+def test_a_model_alone_takes_drawn_rows_or_a_file(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "model.int8.onnx").write_bytes((folder / "model.int8.onnx").read_bytes())
+    record = prove_place(str(tmp_path / "model.int8.onnx"))
+    assert record.passed and "drawn" in record.source
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).standard_normal((7, 2)).astype(np.float32))
+    assert prove_place(str(tmp_path / "model.int8.onnx"), data=str(tmp_path / "rows.npy")).samples == 7
+    assert "test vectors" in prove_place(str(folder / "model.onnx")).source
+
+
+def test_the_command_shows_and_prints_the_record(folder: Path, capsys: Capture) -> None:
+    assert run(["prove", str(folder)]) == 0
+    out = capsys.readouterr().out
+    assert "PROVEN  no tolerance is broken" in out and "Python pipeline" in out
+    assert all(len(line) <= 120 and line == line.rstrip() for line in out.splitlines())
+    assert run(["prove", str(folder), "--json"]) == 0
+    record = msgspec.json.decode(capsys.readouterr().out, type=ProofRecord)
+    assert record.version == 1 and record.passed
+
+
+def test_a_run_whose_model_was_changed_is_refused_with_stage_row_and_values(
+    folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    from edgewright.graph.onnx_writer import to_onnx
+
+    place = tmp_path / "changed"
+    (place / "pipeline").mkdir(parents=True)
+    for file in (folder / "pipeline").iterdir():
+        (place / "pipeline" / file.name).write_bytes(file.read_bytes())
+    graph = read_onnx((folder / "model.onnx").read_bytes())
+    node = next(n for n in graph.nodes if n.op == "Mul" and any(name in graph.constants for name in n.inputs))
+    name = next(name for name in node.inputs if name in graph.constants)
+    constants = {**graph.constants, name: graph.constants[name] * np.float32(1.01)}
+    (place / "model.onnx").write_bytes(to_onnx(msgspec.structs.replace(graph, constants=constants)))
+    assert run(["prove", str(place), "--data", str(folder.parent.parent / "rows.csv")]) == 2
+    capsys.readouterr()
+    np.save(tmp_path / "rows.npy", np.ones((3, 2), np.float32))
+    assert run(["prove", str(place), "--data", str(tmp_path / "rows.npy")]) == 1
+    out, err = capsys.readouterr()
+    assert "NOT PROVEN" in out and "First difference: stage scale" in out and "the form that stands alone" in out
+    assert "part at stage scale, row 0, a:" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nowhere"], "no such file"),
+        (["{run}", "--data", "nowhere.csv"], "no such file"),
+        (["{run}", "--rows", "0"], "0 is not in the range"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], told: str, folder: Path, capsys: Capture) -> None:
+    assert run(["prove", *(a.format(run=folder) for a in arguments)]) == 2
+    err = capsys.readouterr().err
+    assert told in err and err.count("\n") == 1
+
+
+def test_ranges_are_written_and_read() -> None:
+    columns = (Column(name='a "b"', minimum=-1.5, maximum=2.0), Column(name="c"), Column(name="ü", maximum=0.1))
+    text = ranges_text(columns)
+    found = read_ranges({METADATA: text})
+    assert found == (('a "b"', -1.5, 2.0), ("c", None, None), ("ü", None, 0.1))
+    assert ranges_text(columns[1:2]) == "" and read_ranges({}) == ()
+    x = np.array([[0, 9, 0], [-2, 9, 0], [np.nan, 0, np.float32(0.1)], [0, 0, 0.2]], np.float32)
+    assert outside(x, found).tolist() == [[0, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert flagged(np.repeat(x[..., None], 4, axis=2), found).tolist() == [0, 1, 0, 1]
+    for text in ("[", "[1]", '[["a", "x", 1]]', '[["a", Infinity, 1]]', "{}x"):
+        with pytest.raises(InputError, match="smallest, largest"):
+            read_ranges({METADATA: text})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["activity", "latency", "demo"])
+def test_shipped_pipelines_prove(name: str, tmp_path: Path, capsys: Capture) -> None:
+    assert run(["run", name, "--out", str(tmp_path)]) == 0
+    assert run(["prove", str(tmp_path / name), "--rows", "300"]) == 0
+    assert "PROVEN" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_hapt_proves_with_preprocessing_within_tolerance_and_the_network_bit_exact(tmp_path: Path) -> None:
+    data = shared_data("har-hapt")
+    changes = [f"split.test_groups={['29', '30']}".replace("'", '"'), "training.epochs=2", "training.augment=[]"]
+    arguments = [part for change in (*changes, "compression.max_drop=0.2") for part in ("--set", change)]
+    assert run(["run", "hapt", "--data", str(data), "--out", str(tmp_path), *arguments, "--json"]) == 0
+    record = prove_place(str(tmp_path / "hapt"), data=str(data))
+    assert record.passed and record.seconds < 20
+    exact = {pair.second: pair.exact_from_boundary for pair in record.pairs if pair.first == "integer reference"}
+    ours = {form.name for form in record.forms if form.rounding == "ours"}
+    assert all(exact[name] for name in exact if name in ours)

@@ -1,0 +1,184 @@
+"""Pairs of forms: verdicts, the first stage that differs, steps, moved samples and flips."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.pair import compare
+from edgewright.proof.prove import odd_one, prove
+from edgewright.proof.tolerance import last_digits, moved_readings, spreads
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import Numbers, PairRecord
+
+N = 40
+RNG = np.random.default_rng(1)
+SCALE = RNG.standard_normal((N, 5)).astype(np.float32)
+INSIDE = RNG.integers(-100, 100, (N, 6)).astype(np.int8)
+END = RNG.integers(-100, 100, (N, 3)).astype(np.int8)
+
+
+def base() -> Stages:
+    """Stages of an int8 form of the whole pipeline."""
+    chance = RNG.dirichlet(np.ones(3), N).astype(np.float32)
+    return {
+        RANGE: np.zeros(N, np.int64),
+        "scale": SCALE.copy(),
+        BYTES: np.rint(SCALE * 20).astype(np.int8),
+        "layer 1 dense": INSIDE.copy(),
+        OUTPUT: END.copy(),
+        PROBABILITIES: chance,
+        LABEL: chance.argmax(axis=1).astype(np.int64),
+    }
+
+
+def pair(a: Stages, b: Stages, *, ours: bool = True, numbers: tuple[Numbers, Numbers] = ("int8", "int8")) -> PairRecord:
+    forms = tuple(Form(name=n, numbers=k, run=lambda x, y: {}, ours=ours) for n, k in zip("ab", numbers, strict=True))
+    yard = Yardstick(
+        spread=spreads(a),
+        digits={},
+        names={"scale": ("u", "v", "w", "x", "y")},
+        origins=tuple(f"row {i}" for i in range(N)),
+        labels=("p", "q", "r"),
+        before=frozenset({"scale"}),
+    )
+    return compare((forms[0], forms[1]), (a, b), yard)
+
+
+def changed(stages: Stages, **values: tuple[tuple[int, ...], float]) -> Stages:
+    """A copy with one value of some stages moved by an amount."""
+    made = {name: array.copy() for name, array in stages.items()}
+    for stage, (place, amount) in values.items():
+        made[stage][place] += np.asarray(amount).astype(made[stage].dtype)
+    return made
+
+
+def test_equal_stages_are_bit_exact() -> None:
+    stages = base()
+    record = pair(stages, changed(stages))
+    assert record.verdict == "bit-exact" and record.exact_from_boundary and record.flips == 0
+    assert record.differs is None is record.breaks
+    assert [s.stage for s in record.stages] == list(stages)
+
+
+def test_a_difference_within_the_tolerance_is_told_and_not_broken() -> None:
+    stages = base()
+    record = pair(stages, changed(stages, scale=((3, 2), 2e-6)))
+    assert record.verdict == "within tolerance" and record.exact_from_boundary
+    assert record.differs is not None and (record.differs.sample, record.differs.place) == (3, "w")
+    (stage,) = [s for s in record.stages if s.differing]
+    assert 0 < stage.share < 1 and stage.off == 1
+
+
+def test_a_difference_beyond_it_names_stage_row_and_values() -> None:
+    stages = base()
+    record = pair(stages, changed(stages, scale=((7, 4), 0.01)))
+    assert record.verdict == "broken" and record.breaks is not None
+    found = record.breaks
+    assert (found.stage, found.sample, found.origin, found.place) == ("scale", 7, "row 7", "y")
+    assert found.first == pytest.approx(float(SCALE[7, 4])) and found.second - found.first == pytest.approx(0.01)
+
+
+def test_a_sample_that_parted_is_not_blamed_again() -> None:
+    stages = base()
+    other = changed(stages, scale=((7, 4), 0.01))
+    other["layer 1 dense"][7] = 0
+    record = pair(stages, other)
+    assert record.exact_from_boundary
+    assert next(s for s in record.stages if s.stage == "layer 1 dense").samples == N - 1
+
+
+@pytest.mark.parametrize(("ours", "verdict"), [(True, "broken"), (False, "within tolerance")])
+def test_one_step_is_allowed_to_engines_with_their_own_rounding(ours: bool, verdict: str) -> None:
+    stages = base()
+    record = pair(stages, changed(stages, **{"layer 1 dense": ((5, 1), 1)}), ours=ours)
+    assert record.verdict == verdict and record.exact_from_boundary is False
+    assert record.differs is not None and record.differs.stage == "layer 1 dense"
+
+
+def test_two_steps_are_never_allowed_and_what_follows_is_not_judged() -> None:
+    stages = base()
+    other = changed(stages, **{"layer 1 dense": ((5, 1), 1), OUTPUT: ((5, 0), 9)})
+    assert pair(stages, other, ours=False).verdict == "within tolerance"
+    other = changed(stages, **{"layer 1 dense": ((5, 1), 2)})
+    record = pair(stages, other, ours=False)
+    assert record.verdict == "broken" and record.breaks is not None and record.breaks.allowed == 1
+
+
+def test_a_sample_moved_across_a_step_is_counted_and_shown() -> None:
+    stages = base()
+    other = changed(stages, scale=((3, 2), 2e-6), **{BYTES: ((3, 2), 1), "layer 1 dense": ((3, 0), 5)})
+    record = pair(stages, other)
+    assert record.verdict == "within tolerance" and record.moved == 1 and record.exact_from_boundary
+    assert record.moves[0].stage == BYTES and record.moves[0].sample == 3
+    unexplained = changed(stages, **{BYTES: ((3, 2), 1)})
+    assert pair(stages, unexplained).verdict == "broken"
+
+
+def test_flips_are_counted_by_class() -> None:
+    stages = base()
+    other = {**stages, LABEL: stages[LABEL].copy()}
+    other[LABEL][:4] = (other[LABEL][:4] + 1) % 3
+    other[PROBABILITIES] = stages[PROBABILITIES]
+    mixed = pair(stages, other, numbers=("float", "int8"))
+    assert mixed.verdict == "quantised" and mixed.flips == 4
+    assert sum(count for _, count in mixed.flips_by_class) == 4
+    assert pair(stages, other).verdict == "broken"
+
+
+def test_other_shapes_break_at_their_stage() -> None:
+    stages = base()
+    record = pair(stages, {**stages, "scale": SCALE[:, :4]})
+    assert record.verdict == "broken" and record.breaks is not None
+    assert (record.breaks.first, record.breaks.second) == (5, 4)
+
+
+def test_flags_must_agree() -> None:
+    stages = base()
+    record = pair(stages, changed(stages, **{RANGE: ((2,), 1)}))
+    assert record.breaks is not None and record.breaks.stage == RANGE
+
+
+def test_missing_values_equal_each_other_and_no_number() -> None:
+    stages = base()
+    stages["scale"][4, 1] = np.nan
+    assert pair(stages, changed(stages)).verdict == "bit-exact"
+    other = changed(stages)
+    other["scale"][4, 1] = 0
+    assert pair(stages, other).verdict == "broken"
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, N - 1), st.integers(0, 4), st.floats(1e-4, 1e3))
+def test_the_verdict_does_not_depend_on_the_order(row: int, column: int, amount: float) -> None:
+    stages = base()
+    other = changed(stages, scale=((row, column), amount))
+    there, back = pair(stages, other), pair(other, stages)
+    assert there.verdict == back.verdict == "broken"
+    assert there.breaks is not None and back.breaks is not None and there.breaks.sample == back.breaks.sample == row
+
+
+def test_last_digits_of_readings_are_no_disagreement() -> None:
+    readings = (230 + 0.01 * RNG.standard_normal((N, 8))).astype(np.float32)
+    mean = {"mean": readings.mean(axis=1, keepdims=True)}
+    moved = [{"mean": m.mean(axis=1, keepdims=True)} for m in moved_readings(readings)]
+    digits = last_digits(mean, moved)["mean"]
+    assert digits.shape == (N, 1) and 1e-5 < digits.max() < 1e-4
+
+
+def test_a_form_that_cannot_run_is_left_out_with_its_reason() -> None:
+    def refuse(samples: Samples, boundary: Samples) -> Stages:
+        raise InputError("a compiler", "none")
+
+    forms = [
+        Form("a", "float", lambda x, y: {"s": x}),
+        Form("b", "float", refuse),
+        Form("c", "float", lambda x, y: {"s": x}),
+    ]
+    yard = Yardstick(spread={}, digits={}, names={}, origins=("0",) * N, labels=())
+    made = prove(forms, SCALE, SCALE, yard)
+    assert [f.name for f in made.forms] == ["a", "c"] and made.absent[0].reason == "expected a compiler, got none"
+    assert made.passed and odd_one(made.pairs) == ""
