@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress lock
 
 install: $(STAMP)
 
@@ -46,7 +46,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m slow -n 2
 
-bench: bench-training bench-hapt bench-start bench-stream
+bench: bench-training bench-hapt bench-start bench-stream bench-compress
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -59,6 +59,9 @@ bench-start: install
 
 bench-stream: install
 	$(BIN)/python -m benchmarks.stream
+
+bench-compress: install
+	$(BIN)/python -m benchmarks.compress
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

@@ -1,0 +1,138 @@
+"""Forms of the shipped pipeline `hapt` on people never seen: cross-validation over the 16 who do not evaluate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.hapt.crossvalidation import Changes, others, people_of
+from edgewright.compression import qat
+from edgewright.compression.int8 import quantise
+from edgewright.compression.lesson import finished, trained, with_parameters
+from edgewright.compression.shaped import Shaped
+from edgewright.data.targets import as_text
+from edgewright.graph.cost import cost
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.compress_forms import Base, Maker
+from edgewright.pipeline.compress_options import Pruning, Wanted
+from edgewright.pipeline.compress_subject import Subject
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import learn
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.parts import parts
+from edgewright.pipeline.variants import asked
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.data import DataSet
+from edgewright.schema.graph import Graph
+
+WANTED = Wanted(int8=True, qat=True, prune=(Pruning("structured", 0.5), Pruning("magnitude", 0.8)))
+FOUR_BITS = 7  # the largest integer of 4 bits
+
+
+@dataclass(frozen=True)
+class Form:
+    """Answers to the windows of people left out: whether right (n,), answers and people; and what the form costs."""
+
+    right: NDArray[np.bool_]
+    answers: NDArray[np.int64]
+    people: NDArray[np.str_]
+    macs: int
+
+
+def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> dict[str, Form]:
+    """Trains on the other people, makes every form, and answers for those left out.
+
+    Args:
+        dataset: recordings of the people who do not evaluate.
+        changes: of the shipped pipeline, as with `--set`.
+        left_out: people who are answered for.
+        seed: of the run.
+    """
+    config = read_config("hapt", changes)
+    split = msgspec.structs.replace(config.split, test_groups=left_out)
+    config = msgspec.structs.replace(config, seed=seed, split=split)
+    job = Job(config, Listener())
+    material = prepare(config, None, dataset)
+    stages = parts(config.stages, "hapt.toml")
+    flow = fit_stages(
+        material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
+    )
+    model = learn(job, material, flow)
+    graph = graph_of([*flow.steps, ("model", model)], tuple(material.samples.X.shape[1:]), config.name)
+    subject = Subject(config, material, graph, flow, model)
+    maker = Maker(subject, WANTED, job.listener)
+    made: dict[str, tuple[Graph, int]] = {}
+    for form in maker.forms():
+        made[form.name] = (form.graph, cost(form.base.graph).network.macs)
+        if form.name == "float":
+            four, tuned = four_bits(subject, form.base, maker.epochs)
+            made["4-bit weights"], made["4-bit weights, qat"] = (four, made["float"][1]), (tuned, made["float"][1])
+    return {name: _answered(subject, found, macs) for name, (found, macs) in made.items()}
+
+
+def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
+    """The experiment: weights of 4 bits in bytes, after training and trained with that rounding; activations int8."""
+    if base.model is None or base.lesson is None:
+        raise ValueError("a run")
+    features = subject.features(subject.calibration)
+    raw = subject.material.samples.X[subject.calibration]
+    after = quantise(base.graph, raw, per_channel="always", levels=FOUR_BITS)
+    found = qat.find_ranges(base.model, features)
+    rounding = qat.rounding_of(base.model, found, per_channel="always", levels=FOUR_BITS)
+    apply = Shaped(base.model.network(), None, rounding)
+    result = trained(base.model, base.lesson, apply, base.model.parameters_, epochs=epochs)
+    tuned = with_parameters(base.model, finished(base.model, base.lesson, apply, result.parameters), base.model.layers)
+    whole = subject.whole(tuned)
+    return after, qat.as_trained(whole, found, features, tuned, per_channel="always", levels=FOUR_BITS)
+
+
+def _answered(subject: Subject, graph: Graph, macs: int) -> Form:
+    test, samples = subject.material.sides.test, subject.material.samples
+    answers = np.argmax(asked(to_onnx(graph))(samples.X[test]), axis=1).astype(np.int64)
+    truth = np.searchsorted(np.asarray(graph.labels), as_text(samples.y[test]))
+    return Form(answers == truth, answers, np.asarray(samples.groups)[test].astype(np.str_), macs)
+
+
+def cross_validate(
+    data: str,
+    *,
+    changes: Changes = (),
+    seed: int,
+    every: int,
+    only: int | None = None,
+    told: Callable[[str], None] = lambda line: None,
+) -> dict[str, Form]:
+    """Answers to the windows of everybody, each by networks that have not seen the person.
+
+    Args:
+        data: folder of the set.
+        changes: of the shipped pipeline, as with `--set`.
+        seed: of the runs.
+        every: people left out at a time.
+        only: number of folds that are run, all when None.
+        told: hears a line a fold.
+    """
+    dataset = others(data, read_config("hapt", changes))
+    order = np.random.default_rng(seed).permutation(people_of(dataset))
+    folds = []
+    for start in range(0, len(order), every)[:only]:
+        left_out = tuple(str(name) for name in order[start : start + every])
+        folds.append(one_fold(dataset, changes, left_out, seed))
+        lost = {name: f"{f.right.mean():.4f}" for name, f in folds[-1].items()}
+        told(f"people {', '.join(left_out)}: {lost}")
+    return {
+        name: Form(
+            np.concatenate([fold[name].right for fold in folds]),
+            np.concatenate([fold[name].answers for fold in folds]),
+            np.concatenate([fold[name].people for fold in folds]),
+            max(fold[name].macs for fold in folds),
+        )
+        for name in folds[0]
+    }

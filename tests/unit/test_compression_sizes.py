@@ -1,0 +1,76 @@
+"""What int8 saves in bytes of file, in compact ONNX and in .tflite."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from benchmarks.compress.__main__ import RATIOS
+from benchmarks.compress.sizes import LARGE, SMALL, Sizes, sizes
+
+from edgewright.compression.int8 import quantise
+from edgewright.compression.weights import to_integers
+from edgewright.graph.builder import Builder
+from edgewright.graph.extract import integer_network
+from edgewright.graph.integer import run_integer
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.graph import Graph
+
+
+@pytest.mark.parametrize(("widths", "parameters"), [(SMALL, 5_059), (LARGE, 2_397_578)])
+def test_int8_is_as_much_smaller_as_was_asked(widths: tuple[int, ...], parameters: int) -> None:
+    found: Sizes = sizes(widths)
+    least, least_tflite = RATIOS[widths]
+    assert found.parameters == parameters
+    assert found.onnx[0] / found.onnx[1] >= least
+    assert found.tflite[0] / found.tflite[1] >= least_tflite
+    assert found.tflite_int8_ends < found.tflite[1]
+
+
+def test_a_channel_is_rescued_whatever_its_scale_costs() -> None:
+    rng = np.random.default_rng(3)
+    even = rng.standard_normal((512, 64)).astype(np.float32)
+    assert not to_integers(even, None, 1, np.float32(0.1), "auto").per_channel
+    lost = even[:16].copy()
+    lost[:, 1:] *= 0.01
+    assert to_integers(lost, None, 1, np.float32(0.1), "auto").per_channel
+
+
+def test_four_bits_are_seven_levels_each_way() -> None:
+    weights = np.random.default_rng(0).standard_normal((20, 6)).astype(np.float32)
+    made = to_integers(weights, None, 1, np.float32(0.1), "always", levels=7)
+    assert np.abs(made.weights).max() == 7 and made.per_channel
+    assert np.abs(made.weights * made.scale - weights).max() <= 0.501 * made.scale.max()
+
+
+def residual() -> Graph:
+    """A network with a sum of two branches, then ReLU6."""
+    rng = np.random.default_rng(0)
+    builder = Builder("residual", (6,))
+    builder.boundary(builder.input)
+
+    def gemm(value: str, width: int) -> str:
+        weights = builder.constant((rng.standard_normal((6, width)) * 0.7).astype(np.float32))
+        return builder.op("Gemm", value, weights, builder.constant(np.zeros(width, np.float32)))
+
+    first = builder.op("Relu", gemm(builder.input, 6))
+    total = builder.op("Add", gemm(first, 6), first)
+    kept = builder.op("Clip", total, builder.number(0.0), builder.number(6.0))
+    return builder.finish({"prediction": (gemm(kept, 2), "float32", (2,))})
+
+
+def test_sums_and_relu6_become_integers() -> None:
+    graph = residual()
+    samples = np.random.default_rng(1).standard_normal((400, 6)).astype(np.float32)
+    small = quantise(graph, samples)
+    plain = compile_graph(graph, ("prediction",))(samples)["prediction"]
+    rounded = compile_graph(small, ("prediction",))(samples)["prediction"]
+    assert np.abs(rounded - plain).max() < 0.06 * np.ptp(plain)
+    ops = [node.op for node in small.nodes]
+    assert ops.index("Clip") == ops.index("Add") + 1
+    network = integer_network(small)
+    assert [operator.activation for operator in network.operators if operator.kind == "add"] == ["relu6"]
+    start = network.values[network.input]
+    bytes_in = np.clip(np.rint(samples / np.float32(start.scale)) + start.zero, -128, 127).astype(np.int8)
+    end = network.values[network.output]
+    integers = (run_integer(network, bytes_in).astype(np.float32) - end.zero) * np.float32(end.scale)
+    assert np.mean(np.abs(integers - rounded) < 2.01 * end.scale) > 0.99
