@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from edgewright.graph.normalise._draft import Chain, Draft
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import everything
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
@@ -68,7 +68,7 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     if len(draft.outputs) > 1:
         return {name: name for name in draft.outputs}
     value, made = draft.outputs[0], values[draft.outputs[0]]
-    last = draft.producers().get(value)
+    last = _last(draft, value)
     ends = last is not None and last.kind == "Softmax" and int(last.attributes.get("axis", -1)) in (-1, made.ndim - 1)
     classifier = bool(labels or draft.probabilities or ends) and made.ndim == 2 and made.dtype.kind == "f"
     if labels and not classifier:
@@ -91,16 +91,27 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     return {"label": label, "probabilities": value, "confidence": confidence}
 
 
+def _last(draft: Draft, value: str) -> DraftNode | None:
+    """The node that gives a value, before it is rounded onto a grid."""
+    made = draft.producers()
+    node = made.get(value)
+    while node is not None and node.kind in ("DequantizeLinear", "QuantizeLinear"):
+        node = made.get(node.inputs[0])
+    return node
+
+
 def _boundary(graph: Graph) -> str:
     """The first input of the first weights, when nothing but a network follows up to the last ones; else empty."""
     weighted = [i for i, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not weighted:
         return ""
-    start = graph.nodes[weighted[0]].inputs[0]
+    start = _unrounded(graph, graph.nodes[weighted[0]].inputs[0])
     if start in graph.constants:
         return ""
     reached = {start}
-    for node in graph.nodes[weighted[0] : weighted[-1] + 1]:
+    for node in graph.nodes[: weighted[-1] + 1]:
+        if node.op != "DequantizeLinear" and not reached.intersection(node.inputs):
+            continue
         computed = [name for name in node.inputs if name and name not in graph.constants]
         if node.op == "DequantizeLinear" and not computed:
             reached.update(node.outputs)
@@ -109,6 +120,17 @@ def _boundary(graph: Graph) -> str:
             return ""
         reached.update(node.outputs)
     return start
+
+
+def _unrounded(graph: Graph, name: str) -> str:
+    """The float value before QuantizeLinear and DequantizeLinear: integers begin there."""
+    made = {node.outputs[0]: node for node in graph.nodes}
+    for op in ("DequantizeLinear", "QuantizeLinear"):
+        node = made.get(name)
+        if node is None or node.op != op:
+            return name
+        name = node.inputs[0]
+    return name
 
 
 def _independent(graph: Graph) -> None:

@@ -1,0 +1,253 @@
+"""A .tflite file to a network, float or int8, without TensorFlow or LiteRT. See docs/adr/0014."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile, parse_tflite
+from edgewright.graph.from_tflite_operators import READERS
+from edgewright.graph.integer import with_rounding
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
+
+_LARGEST_FILE = 1 << 28
+# What a kernel's preparation gives for scales no writer makes: the file is damaged.
+_MISFIT = (ValueError, OverflowError, ArithmeticError, IndexError)
+
+
+def read_tflite(source: Path | str | bytes, name: str = "", *, rounding: Rounding = "litert") -> IntegerNetwork:
+    """Reads a .tflite model.
+
+    Args:
+        source: path of the file, or its bytes.
+        name: of the model; the file's name when empty.
+        rounding: which kernels an int8 network equals, 'litert' or 'tflm'; a float one has 'none'.
+
+    Returns:
+        The network. Its input is shaped as the file has it, channels last and without the batch axis. Float ends
+        (QUANTIZE and DEQUANTIZE) of an int8 model are left to the caller: the network goes from bytes to bytes.
+
+    Raises:
+        InputError: in one line: damaged bytes, an operator that is not known (with its outputs), another type than
+            float32 and int8, weights that are not numbers.
+    """
+    data = source if isinstance(source, bytes) else _file(Path(source))
+    title = name or ("model" if isinstance(source, bytes) else Path(source).stem)
+    network = Walk(parse_tflite(data), title).read()
+    if not network.values[network.output].scale:
+        return network
+    try:
+        with np.errstate(all="ignore"):
+            return with_rounding(network, rounding)
+    except _MISFIT as error:
+        raise InputError("scales a kernel can have", " ".join(str(error).split()), f"model {title}") from None
+
+
+def _file(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise InputError("a model of at most 256 MiB", f"{path.stat().st_size} bytes", str(path))
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("a .tflite file", error.strerror or str(error), str(path)) from None
+
+
+class Walk:
+    """Goes through the operators in the file's order and collects values and operators."""
+
+    def __init__(self, file: TfliteFile, name: str) -> None:
+        self.file, self.name = file, name
+        self.values: list[IntegerValue] = []
+        self.operators: list[IntegerOperator] = []
+        self._numbers: dict[int, int] = {}
+
+    def read(self) -> IntegerNetwork:
+        """The network.
+
+        Raises:
+            InputError: naming what is not known.
+        """
+        file = self.file
+        if len(file.inputs) != 1 or len(file.outputs) != 1:
+            told = f"{len(file.inputs)} and {len(file.outputs)}"
+            raise InputError("a model with one input and one output", told, f"model {self.name}")
+        needed = self._needed()
+        self._refuse_unknown(needed)
+        floats = file.tensors[file.inputs[0]].dtype == "float32"
+        if not floats or not any(o.name == "QUANTIZE" and o.inputs[:1] == file.inputs for o in needed):
+            self.begin(file.inputs[0])
+        for operator in needed:
+            READERS[operator.name](self, operator)
+        if not self.operators:
+            raise InputError("a model with operators", "none", f"model {self.name}")
+        return IntegerNetwork(
+            name=self.name,
+            rounding="none",
+            values=tuple(self.values),
+            operators=tuple(self.operators),
+            input=0,
+            output=self.value(file.outputs[0]),
+        )
+
+    def _needed(self) -> list[Operator]:
+        """Operators that the output depends on; what only computes the shape of a RESHAPE is not among them."""
+        wanted, kept = set(self.file.outputs), []
+        for operator in reversed(self.file.operators):
+            if wanted.intersection(operator.outputs):
+                shaping = operator.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+                wanted.update(operator.inputs[:1] if shaping else operator.inputs)
+                kept.append(operator)
+        return kept[::-1]
+
+    def _refuse_unknown(self, operators: list[Operator]) -> None:
+        unknown: dict[str, list[str]] = {}
+        for operator in operators:
+            if operator.name not in READERS:
+                unknown.setdefault(operator.name, []).append(self.file.tensors[operator.outputs[0]].name)
+            elif not operator.inputs or operator.inputs[0] < 0:
+                raise InputError("an operator with an input", "none", f"model {self.name}, {operator.name}")
+        if unknown:
+            told = "; ".join(
+                f"{op} (gives {', '.join(map(repr, names[:3]))})" for op, names in list(unknown.items())[:4]
+            )
+            known = f"operators that are known ({', '.join(sorted(READERS))})"
+            raise InputError(known, told, f"model {self.name}")
+
+    def begin(self, tensor: int) -> None:
+        """The network's input."""
+        if self.values:
+            raise InputError("one place where the network begins", "two", f"model {self.name}")
+        self._numbers[tensor] = self._new(self.declared(tensor), tensor)
+
+    def value(self, tensor: int) -> int:
+        """Number of the value that a tensor is.
+
+        Raises:
+            InputError: for a constant, or a tensor that no earlier operator gives.
+        """
+        if tensor not in self._numbers:
+            told = "nothing" if tensor < 0 else repr(self.file.tensors[tensor].name)
+            raise InputError("an input that an earlier operator computes", told, f"model {self.name}")
+        return self._numbers[tensor]
+
+    def alias(self, tensor: int, value: int) -> None:
+        """Lets a tensor be a value that is there."""
+        self._numbers[tensor] = value
+
+    def shape(self, value: int) -> tuple[int, ...]:
+        """Shape of a value, without the batch axis."""
+        return self.values[value].shape
+
+    def declared(self, tensor: int) -> tuple[int, ...]:
+        """Shape of a tensor as the file says it, without the batch axis.
+
+        Raises:
+            InputError: for a batch of another length than 1, or an empty axis.
+        """
+        shape = self.file.tensors[tensor].shape
+        if len(shape) < 2 or shape[0] != 1 or min(shape) < 1:
+            told = f"shape {shape} of {self.file.tensors[tensor].name!r}"
+            raise InputError("a batch axis of 1 and fixed lengths", told, f"model {self.name}")
+        return shape[1:]
+
+    def _new(self, shape: tuple[int, ...], tensor: int) -> int:
+        self.values.append(_grid(self.file.tensors[tensor], shape, self.name))
+        kinds = {bool(value.scale) for value in self.values}
+        if len(kinds) > 1:
+            told = f"{self.file.tensors[tensor].name!r} of the other kind"
+            raise InputError("values that are all float32 or all int8", told, f"model {self.name}")
+        return len(self.values) - 1
+
+    def reshaped(self, value: int, shape: tuple[int, ...]) -> int:
+        """A value in another shape."""
+        self.values.append(msgspec.structs.replace(self.values[value], shape=shape))
+        made = len(self.values) - 1
+        self.operators.append(IntegerOperator(kind="reshape", inputs=(value,), output=made))
+        return made
+
+    def add(
+        self,
+        operator: Operator,
+        kind: str,
+        inputs: tuple[int, ...],
+        shape: tuple[int, ...],
+        *,
+        final: tuple[int, ...] | None = None,
+        **settings: Any,  # noqa: ANN401 - fields of IntegerOperator
+    ) -> None:
+        """Appends an operator; `final` is the shape its output takes afterwards.
+
+        Raises:
+            InputError: when the file says another shape.
+        """
+        tensor = operator.outputs[0]
+        if self.declared(tensor) != (final or shape):
+            told = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
+            raise InputError(f"the shape {final or shape}", told, f"model {self.name}, {operator.name}")
+        if tensor in self._numbers:
+            raise InputError("tensors that are given once", repr(self.file.tensors[tensor].name), f"model {self.name}")
+        number = self._new(shape, tensor)
+        self.operators.append(IntegerOperator(kind=kind, inputs=inputs, output=number, **settings))
+        self._numbers[tensor] = number if final in (None, shape) else self.reshaped(number, final or shape)
+
+    def weights(self, operator: Operator, rank: int, axis: int) -> dict[str, Array]:
+        """Weights, bias and scales of an operator; `axis` is that of the output channels.
+
+        Raises:
+            InputError: for weights of another type or shape, that are computed, or are not numbers.
+        """
+        integer = bool(self.values[self.value(operator.inputs[0])].scale)
+        if len(operator.inputs) < 2 or operator.inputs[1] < 0:
+            raise InputError("weights", "none", f"model {self.name}, {operator.name}")
+        tensor = self.file.tensors[operator.inputs[1]]
+        # Weights as bytes among float values: read as the numbers they stand for (docs/adr/0014).
+        hybrid = not integer and tensor.dtype == "int8" and tensor.scale.size > 0
+        array = _constant(tensor, "int8" if integer or hybrid else "float32", self.name)
+        if array.ndim != rank or min(array.shape) < 1:
+            raise InputError(f"weights of {rank} axes", f"shape {array.shape} of {tensor.name!r}", f"model {self.name}")
+        arrays, channels = {"weights": array}, array.shape[axis]
+        if integer or hybrid:
+            good = tensor.scale.size in (1, channels) and np.isfinite(tensor.scale).all() and (tensor.scale > 0).all()
+            if not good or tensor.zero.any() or (tensor.scale.size > 1 and tensor.axis != axis):
+                told = f"{tensor.scale.size} of {tensor.name!r}"
+                raise InputError(f"1 or {channels} scales above 0, zero points 0", told, f"model {self.name}")
+            if integer:
+                arrays["weight_scale"] = tensor.scale
+            else:
+                along = tuple(channels if i == axis and tensor.scale.size > 1 else 1 for i in range(rank))
+                arrays["weights"] = array.astype(np.float32) * tensor.scale.reshape(along)
+        if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+            bias = _constant(self.file.tensors[operator.inputs[2]], "int32" if integer else "float32", self.name)
+            if bias.size != channels:
+                raise InputError(f"a bias of {channels}", f"{bias.size}", f"model {self.name}, {operator.name}")
+            arrays["bias"] = bias.reshape(-1)
+        return arrays
+
+
+def _grid(tensor: Tensor, shape: tuple[int, ...], model: str) -> IntegerValue:
+    if tensor.dtype == "float32":
+        return IntegerValue(shape=shape)
+    where = f"model {model}, tensor {tensor.name!r}"
+    if tensor.dtype != "int8":
+        raise InputError("values of type float32 or int8", tensor.dtype, where, "Convert the model with int8 or float")
+    if tensor.scale.size != 1 or tensor.zero.size > 1 or not 0 < tensor.scale[0] < np.inf:
+        raise InputError("one scale above 0 and one zero point", f"{tensor.scale.size} scales", where)
+    zero = int(tensor.zero[0]) if tensor.zero.size else 0
+    if not -128 <= zero <= 127:
+        raise InputError("a zero point from -128 to 127", str(zero), where)
+    return IntegerValue(shape=shape, scale=float(tensor.scale[0]), zero=zero)
+
+
+def _constant(tensor: Tensor, dtype: str, model: str) -> Array:
+    where = f"model {model}, tensor {tensor.name!r}"
+    if tensor.array is None or tensor.dtype != dtype:
+        told = "computed ones" if tensor.array is None else tensor.dtype
+        raise InputError(f"constants of type {dtype}", told, where)
+    if dtype == "float32" and np.isnan(tensor.array).any():
+        raise InputError("weights that are numbers", f"{int(np.isnan(tensor.array).sum())} that are not (NaN)", where)
+    return tensor.array

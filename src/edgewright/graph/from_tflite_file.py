@@ -1,0 +1,268 @@
+"""What a .tflite file holds: tensors, constants and operators by name, checked as far as lengths and numbers go.
+
+Field numbers are those of LiteRT's schema (schema.fbs, version 3).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgewright.graph.from_tflite_buffer import Table, damaged, number
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+# Numbers of BuiltinOperator, from 0 on; later ones are named by their number.
+OPERATORS = [
+    "ADD",
+    "AVERAGE_POOL_2D",
+    "CONCATENATION",
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "DEPTH_TO_SPACE",
+    "DEQUANTIZE",
+    "EMBEDDING_LOOKUP",
+    "FLOOR",
+    "FULLY_CONNECTED",
+    "HASHTABLE_LOOKUP",
+    "L2_NORMALIZATION",
+    "L2_POOL_2D",
+    "LOCAL_RESPONSE_NORMALIZATION",
+    "LOGISTIC",
+    "LSH_PROJECTION",
+    "LSTM",
+    "MAX_POOL_2D",
+    "MUL",
+    "RELU",
+    "RELU_N1_TO_1",
+    "RELU6",
+    "RESHAPE",
+    "RESIZE_BILINEAR",
+    "RNN",
+    "SOFTMAX",
+    "SPACE_TO_DEPTH",
+    "SVDF",
+    "TANH",
+    "CONCAT_EMBEDDINGS",
+    "SKIP_GRAM",
+    "CALL",
+    "CUSTOM",
+    "EMBEDDING_LOOKUP_SPARSE",
+    "PAD",
+    "UNIDIRECTIONAL_SEQUENCE_RNN",
+    "GATHER",
+    "BATCH_TO_SPACE_ND",
+    "SPACE_TO_BATCH_ND",
+    "TRANSPOSE",
+    "MEAN",
+    "SUB",
+    "DIV",
+    "SQUEEZE",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "STRIDED_SLICE",
+    "BIDIRECTIONAL_SEQUENCE_RNN",
+    "EXP",
+    "TOPK_V2",
+    "SPLIT",
+    "LOG_SOFTMAX",
+    "DELEGATE",
+    "BIDIRECTIONAL_SEQUENCE_LSTM",
+    "CAST",
+    "PRELU",
+    "MAXIMUM",
+    "ARG_MAX",
+    "MINIMUM",
+    "LESS",
+    "NEG",
+    "PADV2",
+    "GREATER",
+    "GREATER_EQUAL",
+    "LESS_EQUAL",
+    "SELECT",
+    "SLICE",
+    "SIN",
+    "TRANSPOSE_CONV",
+    "SPARSE_TO_DENSE",
+    "TILE",
+    "EXPAND_DIMS",
+    "EQUAL",
+    "NOT_EQUAL",
+    "LOG",
+    "SUM",
+    "SQRT",
+    "RSQRT",
+    "SHAPE",
+    "POW",
+    "ARG_MIN",
+    "FAKE_QUANT",
+    "REDUCE_PROD",
+    "REDUCE_MAX",
+    "PACK",
+    "LOGICAL_OR",
+    "ONE_HOT",
+    "LOGICAL_AND",
+    "LOGICAL_NOT",
+    "UNPACK",
+    "REDUCE_MIN",
+    "FLOOR_DIV",
+    "REDUCE_ANY",
+    "SQUARE",
+    "ZEROS_LIKE",
+    "FILL",
+    "FLOOR_MOD",
+    "RANGE",
+    "RESIZE_NEAREST_NEIGHBOR",
+    "LEAKY_RELU",
+    "SQUARED_DIFFERENCE",
+    "MIRROR_PAD",
+    "ABS",
+    "SPLIT_V",
+    "UNIQUE",
+    "CEIL",
+    "REVERSE_V2",
+    "ADD_N",
+    "GATHER_ND",
+    "COS",
+    "WHERE",
+    "RANK",
+    "ELU",
+    "REVERSE_SEQUENCE",
+    "MATRIX_DIAG",
+    "QUANTIZE",
+    "MATRIX_SET_DIAG",
+    "ROUND",
+    "HARD_SWISH",
+    "IF",
+    "WHILE",
+    "NON_MAX_SUPPRESSION_V4",
+    "NON_MAX_SUPPRESSION_V5",
+    "SCATTER_ND",
+    "SELECT_V2",
+    "DENSIFY",
+    "SEGMENT_SUM",
+    "BATCH_MATMUL",
+    "PLACEHOLDER_FOR_GREATER_OP_CODES",
+    "CUMSUM",
+    "CALL_ONCE",
+    "BROADCAST_TO",
+]
+TYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<f4"), 1: np.dtype("<f2"), 2: np.dtype("<i4"), 3: np.dtype("u1"), 4: np.dtype("<i8"),
+    6: np.dtype("?"), 7: np.dtype("<i2"), 9: np.dtype("i1"), 10: np.dtype("<f8"),
+}  # fmt: skip
+_CUSTOM = 32
+_MOST_TENSORS, _MOST_OPERATORS, _MOST_AXES, _MOST_INPUTS = 100_000, 20_000, 8, 1_024
+_LARGEST = 1 << 26
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor: shape with the batch axis; scales and zero points when it is quantised; None where it is computed."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: Array
+    zero: Array
+    axis: int
+    array: Array | None
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator: its name in the schema, numbers of tensors (-1 left out), and the table of its options."""
+
+    name: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Table | None
+
+    def option(self, field: int, kind: str = "i32", default: int = 0) -> int:
+        """A number of the options."""
+        return default if self.options is None else self.options.integer(field, kind, default)
+
+
+@dataclass(frozen=True)
+class TfliteFile:
+    """The first subgraph of a file; more than one is refused."""
+
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def parse_tflite(data: bytes) -> TfliteFile:
+    """Reads the tables of a file.
+
+    Raises:
+        InputError: for bytes that are no such file, or hold what is not known here (several subgraphs, sparse weights).
+    """
+    view = memoryview(data)
+    if len(data) < 16 or data[4:8] != b"TFL3":
+        raise damaged("the mark TFL3 is missing")
+    model = Table(view, number(view, 0, "u32"))
+    if model.integer(0, "u32") != 3:
+        raise InputError("version 3 of the schema", str(model.integer(0, "u32")), ".tflite")
+    graphs = model.tables(2, 1_000)
+    if len(graphs) != 1:
+        raise InputError("one subgraph", str(len(graphs)), ".tflite", "Export one signature without control flow")
+    codes = [_code(code) for code in model.tables(1, 10_000)]
+    buffers = model.tables(4, _MOST_TENSORS)
+    tensors = tuple(_tensor(table, buffers) for table in graphs[0].tables(0, _MOST_TENSORS))
+    operators = tuple(_operator(table, codes, len(tensors)) for table in graphs[0].tables(3, _MOST_OPERATORS))
+    inputs, outputs = (_places(graphs[0], field, len(tensors)) for field in (1, 2))
+    if min((*inputs, *outputs), default=-1) < 0:
+        raise damaged("an input or output is left out")
+    return TfliteFile(tensors, operators, inputs, outputs)
+
+
+def _code(table: Table) -> str:
+    # The old field has eight bits; files of today fill both.
+    code = max(table.integer(0, "i8"), table.integer(3))
+    if code == _CUSTOM:
+        return f"CUSTOM {table.text(1)}"
+    return OPERATORS[code] if 0 <= code < len(OPERATORS) else f"operator {code}"
+
+
+def _places(table: Table, field: int, count: int) -> tuple[int, ...]:
+    found = table.numbers(field, "<i4")
+    if len(found) > _MOST_INPUTS or (len(found) and not (found.min() >= -1 and found.max() < count)):
+        raise damaged("an operator reads a tensor that is not there")
+    return tuple(int(n) for n in found)
+
+
+def _operator(table: Table, codes: list[str], count: int) -> Operator:
+    index = table.integer(0, "u32")
+    if index >= len(codes):
+        raise damaged("an operator has no name")
+    outputs = _places(table, 2, count)
+    if not outputs or min(outputs) < 0:
+        raise damaged("an operator gives nothing")
+    return Operator(codes[index], _places(table, 1, count), outputs, table.table(4))
+
+
+def _tensor(table: Table, buffers: list[Table]) -> Tensor:
+    name = table.text(3) or "a tensor without name"
+    shape = tuple(int(n) for n in table.numbers(0, "<i4")[: _MOST_AXES + 1])
+    if len(shape) > _MOST_AXES or any(not 0 <= n <= _LARGEST for n in shape) or math.prod(shape) > _LARGEST:
+        raise InputError("a shape of sensible size", str(shape), f".tflite tensor {name!r}")
+    kind, place = table.integer(1, "i8"), table.integer(2, "u32")
+    if place >= len(buffers) or table.table(6) is not None:
+        raise InputError("dense constants inside the file", "others", f".tflite tensor {name!r}")
+    dtype = TYPES.get(kind)
+    quantised = table.table(4)
+    scale = np.zeros(0, np.float32) if quantised is None else quantised.numbers(2, "<f4")
+    zero = np.zeros(0, np.int64) if quantised is None else quantised.numbers(3, "<i8")
+    axis = 0 if quantised is None else quantised.integer(6)
+    raw = buffers[place].numbers(0, "u1")
+    array: Array | None = None
+    if len(raw) and dtype is not None:
+        if len(raw) != math.prod(shape) * dtype.itemsize:
+            raise InputError(f"values for the shape {shape}", f"{len(raw)} bytes", f".tflite tensor {name!r}")
+        array = np.frombuffer(raw, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+    said = dtype.name if dtype is not None else f"type {kind}"
+    return Tensor(name, shape, said, scale.astype(np.float32), zero.astype(np.int64), axis, array)

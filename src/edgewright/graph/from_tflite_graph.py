@@ -1,0 +1,211 @@
+"""A network as a graph in the dialect: float operators, and for an int8 one the rounding between them (QDQ).
+
+Windows are channels last in a network and channels first in the dialect's operators: the graph takes the sample as the
+file does and turns it once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.graph.from_onnx_answers import finished
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.normalise import normalise
+from edgewright.graph.normalise._draft import Chain, Draft
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import OPSET, Array, Graph, Value
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+
+def read_tflite_graph(source: Path | str | bytes, name: str = "", *, labels: tuple[str, ...] = ()) -> Graph:
+    """A .tflite model as a graph; arguments and errors as of `read_tflite` and `network_graph`."""
+    return network_graph(read_tflite(source, name), labels=labels)
+
+
+def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> Graph:
+    """The graph of a network.
+
+    Args:
+        network: float or int8, from .tflite or from `graph.extract`.
+        labels: names of the classes, numbers when empty.
+
+    Returns:
+        Outputs as `read_model` gives them. The input is float32, shaped as the network's (channels last); an int8
+        network's is rounded onto its grid first.
+
+    Raises:
+        InputError: for an operator that ONNX has no plain form of.
+    """
+    draft = Draft(
+        name=network.name,
+        opset=OPSET,
+        source=Value(name="input", dtype="float32", shape=network.values[network.input].shape),
+        outputs=[],
+        nodes=[],
+        constants={},
+    )
+    writer = _Writer(draft, network)
+    value = writer.start()
+    for operator in network.operators:
+        value = writer.operator(operator)
+    value = writer.last(writer.names[network.output], network.output)
+    draft.nodes, draft.outputs = writer.chain.nodes, [value]
+    draft.prune()
+    normalise(draft)
+    told = {"source": json.dumps({"format": "tflite", "rounding": network.rounding})}
+    return finished(draft, labels, told)
+
+
+# Operators that move bytes, or choose among them: they work on the bytes themselves.
+_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "concat"})
+
+
+class _Writer:
+    """Writes nodes; values of height, width and channels stand in the graph with the channels first."""
+
+    def __init__(self, draft: Draft, network: IntegerNetwork) -> None:
+        self.draft, self.network = draft, network
+        self.chain = Chain(draft)
+        self.names: dict[int, str] = {}
+        self.bytes: dict[int, str] = {}
+
+    def start(self) -> str:
+        """The input, rounded and turned."""
+        number = self.network.input
+        value = self.network.values[number]
+        name = "input" if len(value.shape) != 3 else self.chain.op("Transpose", "input", perm=(0, 3, 1, 2))
+        return self.keep(number, self.rounded(name, value))
+
+    def last(self, name: str, number: int) -> str:
+        """The output as the network has it: channels last."""
+        if len(self.network.values[number].shape) == 3:
+            return self.chain.op("Transpose", name, perm=(0, 2, 3, 1))
+        return self.chain.op("Identity", name) if name == "input" else name
+
+    def rounded(self, name: str, value: IntegerValue) -> str:
+        """Rounded onto the grid of an int8 value; as it is in a float network."""
+        return self.chain.op("QuantizeLinear", name, *self._grid(value)) if value.scale else name
+
+    def keep(self, number: int, name: str) -> str:
+        """Keeps a value as the bytes it is, and as the numbers they stand for; gives the latter."""
+        value = self.network.values[number]
+        self.bytes[number] = name
+        self.names[number] = self.chain.op("DequantizeLinear", name, *self._grid(value)) if value.scale else name
+        return self.names[number]
+
+    def _grid(self, value: IntegerValue) -> tuple[str, str]:
+        scale = self.draft.constant(np.asarray(value.scale, np.float32))
+        return scale, self.draft.constant(np.asarray(value.zero, np.int8))
+
+    def operator(self, operator: IntegerOperator) -> str:
+        """One operator, its activation and its rounding."""
+        write = getattr(self, f"_{operator.kind}", None)
+        if write is None:
+            raise InputError("an operator with a plain form in ONNX", operator.kind, f"network {self.network.name}")
+        moves = operator.kind in _MOVES and not operator.activation
+        sources = [(self.bytes if moves else self.names)[i] for i in operator.inputs]
+        target = self.network.values[operator.output]
+        name: str = write(operator, sources, target)
+        if operator.activation == "relu":
+            name = self.chain.op("Relu", name)
+        elif operator.activation == "relu6":
+            name = self.chain.op("Clip", name, self.draft.floats(0.0), self.draft.floats(6.0))
+        return self.keep(operator.output, name if moves else self.rounded(name, target))
+
+    def _weights(self, operator: IntegerOperator, array: Array, axis: int) -> list[str]:
+        """Weights and bias, read back from integers in an int8 network."""
+        arrays = operator.arrays
+        bias = arrays.get("bias")
+        if "weight_scale" not in arrays:
+            return [self.draft.constant(array), *([] if bias is None else [self.draft.constant(bias)])]
+        scale = np.asarray(arrays["weight_scale"], np.float32)
+        scale = scale.reshape(()) if scale.size == 1 else scale
+        along: dict[str, Any] = {"axis": axis} if scale.ndim else {}
+        constant = self.draft.constant
+        names = [self.chain.op("DequantizeLinear", constant(array), constant(scale), **along)]
+        if bias is not None:
+            product = (np.float32(self.network.values[operator.inputs[0]].scale) * scale).astype(np.float32)
+            along = {"axis": 0} if scale.ndim else {}
+            names.append(self.chain.op("DequantizeLinear", constant(bias), constant(product), **along))
+        return names
+
+    def _dense(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        rows = np.ascontiguousarray(operator.arrays["weights"].T)
+        return self.chain.op("Gemm", sources[0], *self._weights(operator, rows, 1))
+
+    def _conv(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        first = np.ascontiguousarray(operator.arrays["weights"].transpose(0, 3, 1, 2))
+        return self._placed("Conv", operator, [*sources, *self._weights(operator, first, 0)], groups=True)
+
+    def _depthwise(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        first = np.ascontiguousarray(operator.arrays["weights"].transpose(2, 0, 1)[:, None])
+        return self._placed("Conv", operator, [*sources, *self._weights(operator, first, 0)], groups=True)
+
+    def _placed(self, op: str, operator: IntegerOperator, inputs: list[str], *, groups: bool = False) -> str:
+        numbers = operator.numbers
+        more: dict[str, Any] = {}
+        if groups:
+            channels = self.network.values[operator.inputs[0]].shape[2]
+            more = {"dilations": numbers["dilations"], "group": numbers.get("groups", (channels,))[0]}
+        return self.chain.op(
+            op, *inputs, kernel_shape=numbers["kernel"], strides=numbers["strides"], pads=numbers["pads"], **more
+        )
+
+    def _average_pool(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        # Over everything it stays a pool: a mean of integers is rounded in another way.
+        return self._placed("AveragePool", operator, sources)
+
+    def _max_pool(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self._placed("MaxPool", operator, sources)
+
+    def _mean(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self.chain.op("GlobalAveragePool", sources[0])
+
+    def _add(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self.chain.op("Add", *sources)
+
+    def _relu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return sources[0]
+
+    def _quantise(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return sources[0]
+
+    def _logistic(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self.chain.op("Sigmoid", sources[0])
+
+    def _softmax(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        return self.chain.op("Softmax", sources[0], axis=1 if len(target.shape) == 3 else -1)
+
+    def _pad(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        top, left, bottom, right = operator.numbers["pads"]
+        widths = self.draft.integers([0, 0, top, left, 0, 0, bottom, right])
+        fill = np.asarray(target.zero, np.int8) if target.scale else np.asarray(0.0, np.float32)
+        return self.chain.op("Pad", sources[0], widths, self.draft.constant(fill))
+
+    def _concat(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        axis = operator.numbers["axis"][0]
+        turned = (2, 3, 1)[axis] if len(target.shape) == 3 else axis + 1
+        return self.chain.op("Concat", *sources, axis=turned)
+
+    def _last_channels(self, name: str, value: IntegerValue) -> str:
+        if len(value.shape) != 3:
+            return name
+        if value.shape[2] == 1 or value.shape[:2] == (1, 1):
+            return self.chain.op("Reshape", name, self.draft.integers([-1, *value.shape]))
+        return self.chain.op("Transpose", name, perm=(0, 2, 3, 1))
+
+    def _first_channels(self, name: str, value: IntegerValue) -> str:
+        return self.chain.op("Transpose", name, perm=(0, 3, 1, 2)) if len(value.shape) == 3 else name
+
+    def _reshape(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        name = self._last_channels(sources[0], self.network.values[operator.inputs[0]])
+        return self._first_channels(self.chain.op("Reshape", name, self.draft.integers([-1, *target.shape])), target)
+
+    def _transpose(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        name = self._last_channels(sources[0], self.network.values[operator.inputs[0]])
+        order = (0, *(axis + 1 for axis in operator.numbers["order"]))
+        return self._first_channels(self.chain.op("Transpose", name, perm=order), target)

@@ -1,0 +1,234 @@
+"""Operators of .tflite as operators of a network: a new one is one decorated function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgewright.graph.from_tflite_file import Operator
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array
+
+if TYPE_CHECKING:
+    from edgewright.graph.from_tflite import Walk
+
+Reads = Callable[["Walk", Operator], None]
+READERS: dict[str, Reads] = {}
+_ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
+_SAME = 0
+Numbers = dict[str, tuple[int, ...]]
+
+
+def reads(*names: str) -> Callable[[Reads], Reads]:
+    """Registers the reader of operators, by their names in the schema."""
+
+    def register(function: Reads) -> Reads:
+        READERS.update(dict.fromkeys(names, function))
+        return function
+
+    return register
+
+
+def _activation(operator: Operator, field: int) -> str:
+    number = operator.option(field, "i8")
+    if number not in _ACTIVATIONS:
+        raise InputError("no fused activation, RELU or RELU6", f"number {number}", operator.name)
+    return _ACTIVATIONS[number]
+
+
+def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int], steps: tuple[int, ...]) -> Numbers:
+    """Kernel, strides, dilations and pads (top, left, bottom, right); `steps`: strides, dilations.
+
+    Raises:
+        InputError: for a kernel that does not fit.
+    """
+    if len(shape) != 3 or min((*kernel, *steps)) < 1 or max((*kernel, *steps)) > 1 << 16:
+        raise InputError("height, width and channels, and steps from 1", f"{shape}, {kernel}, {steps}", operator.name)
+    (sh, sw), dilations, pads = steps[:2], steps[2:], (0, 0, 0, 0)
+    extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    if operator.option(0, "i8") == _SAME:
+        total = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(shape[:2], (sh, sw), extent, strict=True)]
+        pads = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
+    if any(n + pads[i] + pads[i + 2] < e for i, (n, e) in enumerate(zip(shape[:2], extent, strict=True))):
+        raise InputError("a kernel within its input", f"{kernel} on {shape[:2]}", operator.name)
+    return {"kernel": kernel, "strides": (sh, sw), "dilations": (dilations[0], dilations[1]), "pads": pads}
+
+
+def _positions(shape: tuple[int, ...], numbers: Numbers) -> tuple[int, int]:
+    top, left, bottom, right = numbers["pads"]
+    lengths = (shape[0] + top + bottom, shape[1] + left + right)
+    parts = zip(lengths, numbers["kernel"], numbers["strides"], numbers["dilations"], strict=True)
+    rows, columns = ((n - ((k - 1) * d + 1)) // s + 1 for n, k, s, d in parts)
+    return rows, columns
+
+
+@reads("FULLY_CONNECTED")
+def dense(walk: Walk, operator: Operator) -> None:
+    """Rows of features; other shapes are flattened first, as the kernel does."""
+    source = walk.value(operator.inputs[0])
+    arrays = walk.weights(operator, 2, 0)
+    rows, columns = arrays["weights"].shape
+    if operator.option(1, "i8"):
+        raise InputError("weights in the usual order", "shuffled ones", operator.name)
+    shape = walk.shape(source)
+    if len(shape) != 1:
+        source = walk.reshaped(source, (int(np.prod(shape)),))
+    if walk.shape(source) != (columns,):
+        raise InputError(f"{columns} features", str(shape), operator.name)
+    walk.add(operator, "dense", (source,), (rows,), activation=_activation(operator, 0), arrays=arrays)
+
+
+@reads("CONV_2D")
+def conv(walk: Walk, operator: Operator) -> None:
+    """Weights (filters, height, width, channels of the group)."""
+    source = walk.value(operator.inputs[0])
+    shape, arrays = walk.shape(source), walk.weights(operator, 4, 0)
+    filters, kh, kw, depth = arrays["weights"].shape
+    steps = (operator.option(2), operator.option(1), operator.option(5, default=1), operator.option(4, default=1))
+    numbers = _placed(operator, shape, (kh, kw), steps)
+    groups = shape[2] // depth if depth else 0
+    if groups < 1 or groups * depth != shape[2] or filters % groups:
+        raise InputError(f"{depth} channels or a multiple", str(shape[2]), operator.name)
+    numbers["groups"] = (groups,)
+    activation, out = _activation(operator, 3), (*_positions(shape, numbers), filters)
+    walk.add(operator, "conv", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
+
+
+@reads("DEPTHWISE_CONV_2D")
+def depthwise(walk: Walk, operator: Operator) -> None:
+    """Weights (1, height, width, filters)."""
+    source = walk.value(operator.inputs[0])
+    shape, arrays = walk.shape(source), walk.weights(operator, 4, 3)
+    one, kh, kw, filters = arrays["weights"].shape
+    steps = (operator.option(2), operator.option(1), operator.option(6, default=1), operator.option(5, default=1))
+    numbers = _placed(operator, shape, (kh, kw), steps)
+    if one != 1 or not shape[2] or filters % shape[2]:
+        raise InputError(f"filters for each of {shape[2]} channels", f"{filters}", operator.name)
+    arrays["weights"] = arrays["weights"][0]
+    activation, out = _activation(operator, 4), (*_positions(shape, numbers), filters)
+    walk.add(operator, "depthwise", (source,), out, activation=activation, arrays=arrays, numbers=numbers)
+
+
+@reads("AVERAGE_POOL_2D", "MAX_POOL_2D")
+def pool(walk: Walk, operator: Operator) -> None:
+    """Padding does not count."""
+    source = walk.value(operator.inputs[0])
+    shape = walk.shape(source)
+    kernel = (operator.option(4), operator.option(3))
+    numbers = _placed(operator, shape, kernel, (operator.option(2), operator.option(1), 1, 1))
+    kind = "average_pool" if operator.name == "AVERAGE_POOL_2D" else "max_pool"
+    activation, out = _activation(operator, 5), (*_positions(shape, numbers), shape[2])
+    walk.add(operator, kind, (source,), out, activation=activation, numbers=numbers)
+
+
+@reads("ADD")
+def add(walk: Walk, operator: Operator) -> None:
+    """Two values of one shape."""
+    sources = tuple(walk.value(i) for i in operator.inputs)
+    if len(sources) != 2 or walk.shape(sources[0]) != walk.shape(sources[1]):
+        raise InputError("two values of one shape", str([walk.shape(s) for s in sources]), operator.name)
+    walk.add(operator, "add", sources, walk.shape(sources[0]), activation=_activation(operator, 0))
+
+
+@reads("RELU", "RELU6", "LOGISTIC")
+def by_itself(walk: Walk, operator: Operator) -> None:
+    """Activations that no other operator took in."""
+    source = walk.value(operator.inputs[0])
+    kind, activation = ("logistic", "") if operator.name == "LOGISTIC" else ("relu", operator.name.lower())
+    walk.add(operator, kind, (source,), walk.shape(source), activation=activation)
+
+
+@reads("SOFTMAX")
+def softmax(walk: Walk, operator: Operator) -> None:
+    """Over the last axis, beta 1."""
+    source = walk.value(operator.inputs[0])
+    beta = 0.0 if operator.options is None else operator.options.value(0, "f32")
+    if beta != 1.0:
+        raise InputError("beta 1", f"{beta:g}", operator.name)
+    walk.add(operator, "softmax", (source,), walk.shape(source))
+
+
+@reads("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+def reshape(walk: Walk, operator: Operator) -> None:
+    """The shape is that of the output; operators that compute it are left out."""
+    source, shape = walk.value(operator.inputs[0]), walk.declared(operator.outputs[0])
+    if int(np.prod(shape)) != int(np.prod(walk.shape(source))):
+        raise InputError(f"{int(np.prod(walk.shape(source)))} values", f"the shape {shape}", operator.name)
+    walk.add(operator, "reshape", (source,), shape)
+
+
+@reads("TRANSPOSE")
+def transpose(walk: Walk, operator: Operator) -> None:
+    """The batch axis stays first."""
+    source, order = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if sorted(order) != list(range(len(shape) + 1)) or order[0] != 0:
+        raise InputError("an order that keeps the batch axis", str(order), operator.name)
+    inner = tuple(axis - 1 for axis in order[1:])
+    walk.add(operator, "transpose", (source,), tuple(shape[a] for a in inner), numbers={"order": inner})
+
+
+@reads("PAD")
+def pad(walk: Walk, operator: Operator) -> None:
+    """The real number 0 around height and width."""
+    source, widths = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if len(shape) != 3 or len(widths) != 8 or any(widths[:2]) or any(widths[6:]) or not 0 <= min(widths) <= 1 << 16:
+        raise InputError("padding of height and width", str(widths), operator.name)
+    top, bottom, left, right = widths[2:6]
+    out = (shape[0] + top + bottom, shape[1] + left + right, shape[2])
+    walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)})
+
+
+@reads("MEAN")
+def mean(walk: Walk, operator: Operator) -> None:
+    """Over height and width."""
+    source, axes = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
+    shape = walk.shape(source)
+    if len(shape) != 3 or sorted(axis % 4 for axis in axes) != [1, 2]:
+        raise InputError("a mean over height and width", f"axes {axes} of {shape}", operator.name)
+    kept = (1, 1, shape[2])
+    walk.add(operator, "mean", (source,), kept, final=kept if operator.option(0, "u8") else (shape[2],))
+
+
+@reads("CONCATENATION")
+def concat(walk: Walk, operator: Operator) -> None:
+    """Along any axis but the batch."""
+    sources = tuple(walk.value(i) for i in operator.inputs)
+    shapes = [walk.shape(s) for s in sources]
+    axis = operator.option(0)
+    axis = axis - 1 if axis > 0 else axis + len(shapes[0])
+    rest = {(*s[:axis], *s[axis + 1 :]) for s in shapes}
+    if not 0 <= axis < len(shapes[0]) or len(rest) != 1 or _activation(operator, 1):
+        raise InputError("values that join along an axis", str(shapes), operator.name)
+    out = (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
+    walk.add(operator, "concat", sources, out, numbers={"axis": (axis,)})
+
+
+@reads("QUANTIZE")
+def quantise(walk: Walk, operator: Operator) -> None:
+    """From bytes to bytes; from float at the model's own input it is where the network begins."""
+    if operator.inputs[0] == walk.file.inputs[0] and walk.file.tensors[operator.inputs[0]].dtype == "float32":
+        walk.begin(operator.outputs[0])
+        return
+    source = walk.value(operator.inputs[0])
+    walk.add(operator, "quantise", (source,), walk.shape(source))
+
+
+@reads("DEQUANTIZE")
+def dequantise(walk: Walk, operator: Operator) -> None:
+    """To float at the model's own output: where the network ends."""
+    if operator.outputs[0] not in walk.file.outputs:
+        raise InputError("float values at the ends of an int8 model only", "one inside", operator.name)
+    walk.alias(operator.outputs[0], walk.value(operator.inputs[0]))
+
+
+def _integers(walk: Walk, operator: Operator, place: int) -> tuple[int, ...]:
+    found: Array | None = None
+    if len(operator.inputs) > place and operator.inputs[place] >= 0:
+        found = walk.file.tensors[operator.inputs[place]].array
+    if found is None or found.dtype.kind != "i" or found.size > 64:
+        raise InputError("constant integers", "computed ones", f"{operator.name}, input {place}")
+    return tuple(int(n) for n in found.ravel())
