@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.export._c_spectrum import with_spectra
 from edgewright.graph.extract import WEIGHTED
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
@@ -61,6 +62,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     end = network_end(graph) if integer else ""
     made = _values(graph)
     graph, alias = _once(graph)
+    graph = with_spectra(graph)
     before, after = _parts(graph, end, alias)
     constant = _constant_values(graph)
     nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]

@@ -9,6 +9,7 @@ from edgewright.export._c_source import Source, loops
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
+from edgewright.export.c99_operators._rows import over_rows
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 
@@ -42,24 +43,33 @@ def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) ->
     unit = spot.unit
     source = unit.stored(source)
     target = unit.fresh(spot.shape)
-    leaf, inputs, outputs = source.leaves[0], weights.shape[0], weights.shape[1]
-    rows = source.seen(lambda view: view[..., :1])
-    cells = target.seen(lambda view: view[..., :1])
-    walk = loops(rows.shape, (cells.leaves[0], rows.leaves[0]))
-    names = tuple(f"i{n}" for n in range(len(walk.lengths)))
-    step = leaf.view.strides[-1]
-    x = f"{leaf.buffer.name} + {walk.index(1, names)}"
-    y = f"{target.leaves[0].buffer.name} + {walk.index(0, names)}"
-    body = _runs(spot, weights, x, y, step) if bias is None else None
-    if body is None:
+    inputs, outputs = weights.shape
+    call = (_shifted(spot, weights) or _runs(spot, weights)) if bias is None else None
+    if call is None:
         table = unit.table(np.ascontiguousarray(weights.T))
         offset = "0" if bias is None else unit.table(np.asarray(bias))
-        body = [f"{unit.helper('dense', _DENSE)}({x}, {step}, {table}, {offset}, {y}, {inputs}, {outputs});"]
-    unit.step(nested(walk.lengths, names, body), (source,), (target,))
+        call = f"{unit.helper('dense', _DENSE)}({{x}}, {{step}}, {table}, {offset}, {{y}}, {inputs}, {outputs});"
+    over_rows(spot, source, target, call)
     return target
 
 
-def _runs(spot: Spot, weights: Matrix, x: str, y: str, step: int) -> list[str] | None:
+def _shifted(spot: Spot, weights: Matrix) -> str | None:
+    """The call for a filter that runs from the first sample to the last, or None where the matrix is none.
+
+    All its rows but the first (which holds the filter's state at the beginning, too) are one response, moved.
+    """
+    count = len(weights)
+    if weights.shape[1] != count or count < 8 or np.tril(weights, -1).any():
+        return None
+    inner = weights[1:, 1:]
+    if np.abs(inner[1:, 1:] - inner[:-1, :-1]).max() > 1e-7 * np.abs(weights).max():
+        return None
+    unit = spot.unit
+    first, response = unit.table(weights[0]), unit.table(np.append(inner[0], np.float32(0)))
+    return f"{unit.helper('shifted', _SHIFTED)}({{x}}, {{step}}, {first}, {response}, {{y}}, {count});"
+
+
+def _runs(spot: Spot, weights: Matrix) -> str | None:
     """The call for a matrix that is mostly zeros, or None where a full table is smaller."""
     inputs, outputs = weights.shape
     filled = weights != 0
@@ -75,7 +85,7 @@ def _runs(spot: Spot, weights: Matrix, x: str, y: str, step: int) -> list[str] |
     tables = (unit.table(smallest(v).astype(np.uint16)) for v in (first, count))
     table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
     call = unit.helper("runs", _RUNS)
-    return [f"{call}({x}, {step}, {table}, {', '.join(tables)}, {y}, {outputs});"]
+    return f"{call}({{x}}, {{step}}, {table}, {', '.join(tables)}, {{y}}, {outputs});"
 
 
 def _computed(spot: Spot) -> Source:
@@ -125,11 +135,38 @@ static void @_dense(const float *x, int step, const float *weights, const float 
 _RUNS = """\
 static void @_runs(const float *x, int step, const float *weights, const uint16_t *first, const uint16_t *count,
                    float *y, int outputs) {
-    for (int j = 0; j < outputs; ++j) {
-        float a = 0.0f;
-        for (int i = 0; i < count[j]; ++i) {
-            a += x[(first[j] + i) * step] * *weights++;
+    for (int j = 0; j < outputs; weights += count[j++]) {
+        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
+        const float *v = x + first[j] * step;
+        int i = 0;
+        for (; i + 3 < count[j]; i += 4) {
+            a += v[i * step] * weights[i];
+            b += v[(i + 1) * step] * weights[i + 1];
+            c += v[(i + 2) * step] * weights[i + 2];
+            d += v[(i + 3) * step] * weights[i + 3];
         }
-        y[j] = a;
+        for (; i < count[j]; ++i) {
+            a += v[i * step] * weights[i];
+        }
+        y[j] = (a + b) + (c + d);
+    }
+}"""
+
+_SHIFTED = """\
+static void @_shifted(const float *x, int step, const float *first, const float *response, float *y, int count) {
+    for (int j = 0; j < count; ++j) {
+        float a = x[0] * first[j], b = 0.0f, c = 0.0f, d = 0.0f;
+        const float *v = x + j * step;
+        int i = 0;
+        for (; i + 3 < j; i += 4) {
+            a += v[-i * step] * response[i];
+            b += v[-(i + 1) * step] * response[i + 1];
+            c += v[-(i + 2) * step] * response[i + 2];
+            d += v[-(i + 3) * step] * response[i + 3];
+        }
+        for (; i < j; ++i) {
+            a += v[-i * step] * response[i];
+        }
+        y[j] = (a + b) + (c + d);
     }
 }"""
