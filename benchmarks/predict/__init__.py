@@ -1,0 +1,1 @@
+"""One row predicted: the extension beside LiteRT, ONNX Runtime and NumPy."""

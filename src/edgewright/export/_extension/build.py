@@ -1,0 +1,77 @@
+"""Compiling sources into a Python module with the system's compiler, in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.native import cpu_features
+from edgewright.schema.errors import CheckFailedError
+
+# -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.
+_FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
+_SAID = 300
+
+
+def compiler() -> str | None:
+    """Path of the C compiler: `CC`, or the first of cc, gcc and clang; None where there is none."""
+    for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
+        words = shlex.split(name)
+        found = shutil.which(words[0]) if words else None
+        if found:
+            return found
+    return None
+
+
+def can_build() -> bool:
+    """Whether a compiler and Python's headers are here."""
+    return compiler() is not None and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
+
+
+def flags() -> tuple[str, ...]:
+    """Options of the compiler: everything this processor has, for a cache that no other processor reads."""
+    wide = ("-mprefer-vector-width=512",) if "avx512f" in cpu_features() else ()
+    return (*_FLAGS, "-march=native", *wide)
+
+
+def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds: float) -> None:
+    """Compiles one source that includes the others.
+
+    Args:
+        files: all sources by name.
+        main: the one to compile.
+        target: the shared library, written whole or not at all.
+        seconds: longest time.
+
+    Raises:
+        CheckFailedError: without a compiler, when it fails, or takes too long.
+        OutputError: when the library cannot be written.
+    """
+    found = compiler()
+    if found is None or not can_build():
+        raise CheckFailedError(
+            "building the extension needs a C compiler and Python's headers", "apt-get install gcc python3-dev"
+        )
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
+        for name, data in files.items():
+            (Path(place) / name).write_bytes(data)
+        include = "-I" + sysconfig.get_paths()["include"]
+        command = [found, *flags(), include, main, "-lm", "-o", "module.so"]
+        try:
+            done = subprocess.run(
+                command, cwd=place, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
+            )
+        except subprocess.TimeoutExpired:
+            raise CheckFailedError(f"the compiler took longer than {seconds:g} s over the extension") from None
+        if done.returncode:
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+            said = " ".join((lines or [f"status {done.returncode}"])[0].split())
+            raise CheckFailedError(f"{Path(found).name} could not compile the extension: {said[:_SAID]}")
+        write_atomic(target, (Path(place) / "module.so").read_bytes())

@@ -1,0 +1,181 @@
+"""The whole model as one C source: portable code before and after the network, the network for this machine."""
+
+from __future__ import annotations
+
+import math
+from importlib import resources
+
+import msgspec
+import numpy as np
+
+from edgewright.export._c_graph import network_end
+from edgewright.export._extension.network import NetworkWriter, supported
+from edgewright.export._extension.packing import Blob
+from edgewright.export.c99 import write_c99
+from edgewright.graph.extract import float_network, integer_network
+from edgewright.runtime.engines.extension import Description
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Value
+from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding
+
+MAIN = "model.c"
+# Bytes of weights that a second cache surely holds.
+_NEAR = 1 << 19
+_CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
+        "edgewright_constants:\\n.incbin \\"constants.bin\\"\\n.previous\\n");
+extern const unsigned char constants[] __asm__("edgewright_constants") __attribute__((visibility("hidden")));
+"""
+_ROUND = """for (int i = 0; i < {count}; ++i) {{
+        const float step = boundary[i] / {scale}, whole = truncf(step);
+        float done = whole + (fabsf(step - whole) >= 0.5f ? copysignf(1.0f, step) : 0.0f);
+        done = (done == done ? done : 0.0f) + {zero};
+        bytes[i] = (int8_t)(done < -128.0f ? -128.0f : done > 127.0f ? 127.0f : done);
+    }}"""
+
+
+def compose(graph: Graph, rounding: Rounding = "litert") -> tuple[dict[str, bytes], str]:
+    """Sources of the extension by name, and the one to compile.
+
+    Args:
+        graph: a whole pipeline, float or in QDQ form.
+        rounding: of an int8 network.
+
+    Raises:
+        InputError: for a graph whose input has no fixed lengths, or an output the extension cannot give.
+        UnknownNameError: for an operator that has no C form.
+    """
+    quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
+    network = integer_network(graph, rounding) if quantised else _floats(graph)
+    blob = Blob()
+    files: dict[str, bytes] = {}
+    if network is not None and supported(network):
+        body, kind = _split(graph, network, blob, files), "int8" if quantised else "float"
+    else:
+        body, kind = _whole(graph, network if quantised else None, files), "portable"
+    values, count = _values(graph)
+    said = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
+    ends = (network.values[network.input], network.values[network.output]) if network and kind == "int8" else None
+    definitions = [
+        f"#define FAR_WEIGHTS {int(blob.size > _NEAR)}",
+        f"#define INPUTS {math.prod(graph.inputs[0].shape)}",
+        f"#define VALUES {count}",
+        f"#define CLASSIFIES {int(_classifies(graph))}",
+        f"#define NETWORK_INPUTS {math.prod(ends[0].shape) if ends else 0}",
+        f"#define NETWORK_OUTPUTS {math.prod(ends[1].shape) if ends else 0}",
+        f"#define DESCRIPTION {_quoted(msgspec.json.encode(said).decode())}",
+    ]
+    head = ["#define PY_SSIZE_T_CLEAN", "#include <Python.h>", *definitions, '#include "kernels.h"', _CONSTANTS]
+    answer = "struct answer { int64_t label; float confidence; float values[VALUES]; };"
+    text = "\n".join([*head, answer, body, '#include "module.c"', ""])
+    own = resources.files(__package__)
+    files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c")}
+    files |= {MAIN: text.encode(), "constants.bin": blob.bytes()}
+    return files, MAIN
+
+
+def _floats(graph: Graph) -> IntegerNetwork | None:
+    """The float network; None where there is none, or one with operators that only the portable code has."""
+    if not graph.boundary:
+        return None
+    try:
+        return float_network(graph)
+    except InputError:
+        return None
+
+
+def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, bytes]) -> str:
+    end = network_end(graph)
+    first, last = network.values[network.input], network.values[network.output]
+    lines = ["static void evaluate(const float *row, struct answer *made) {"]
+    parts = []
+    if graph.boundary == graph.inputs[0].name:
+        lines.append("    const float *const boundary = row;")
+    else:
+        before = cut(graph, graph.inputs[0], (Value(name=graph.boundary, shape=first.shape),))
+        parts.append(_portable(before, None, "before", files))
+        lines += ["    before_answer seen;", "    before_predict(row, &seen);"]
+        single = math.prod(first.shape) == 1
+        lines.append(f"    const float *const boundary = {'&' if single else ''}seen.prediction;")
+    parts.append(NetworkWriter(network, blob).text())
+    size = math.prod(last.shape)
+    lines.append(f"    float raw[{size}];")
+    lines += _through(first, last) if network.rounding != "none" else ["    network(boundary, raw);"]
+    after = cut(graph, Value(name=end, shape=last.shape), graph.outputs)
+    if after.nodes:
+        parts.append(_portable(after, None, "after", files))
+        lines += ["    after_answer given;", "    after_predict(raw, &given);", *_copied(graph, "given")]
+    else:
+        lines.append("    memcpy(made->values, raw, sizeof raw);")
+    return "\n".join([*parts, *lines, "}"])
+
+
+def _through(first: IntegerValue, last: IntegerValue) -> list[str]:
+    """Rounds onto the grid of the boundary, runs the network, and gives real numbers back."""
+    count, size = math.prod(first.shape), math.prod(last.shape)
+    scale, zero = (f"{float(np.float32(first.scale)).hex()}f", f"{first.zero}.0f")
+    return [
+        f"    int8_t bytes[{count}], done[{size}];",
+        "    " + _ROUND.format(count=count, scale=scale, zero=zero),
+        "    network(bytes, done);",
+        f"    for (int i = 0; i < {size}; ++i) raw[i] = (float)((int)done[i] - ({last.zero})) * "
+        f"{float(np.float32(last.scale)).hex()}f;",
+    ]
+
+
+def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]) -> str:
+    part = _portable(graph, network, "whole", files)
+    lines = ["static void evaluate(const float *row, struct answer *made) {", "    whole_answer given;"]
+    return "\n".join([part, *lines, "    whole_predict(row, &given);", *_copied(graph, "given"), "}"])
+
+
+def _portable(graph: Graph, network: IntegerNetwork | None, name: str, files: dict[str, bytes]) -> str:
+    for file, text in write_c99(graph, network, name=name).items():
+        files[file] = text.encode()
+    return f'#include "{name}.c"'
+
+
+def _copied(graph: Graph, name: str) -> list[str]:
+    values, count = _values(graph)
+    field = f"{'&' if values == 'prediction' and count == 1 else ''}{name}.{values}"
+    lines = [f"    memcpy(made->values, {field}, sizeof made->values);"]
+    if _classifies(graph):
+        lines += [f"    made->label = {name}.label;", f"    made->confidence = {name}.confidence;"]
+    return lines
+
+
+def _classifies(graph: Graph) -> bool:
+    return any(output.name == "label" for output in graph.outputs)
+
+
+def _values(graph: Graph) -> tuple[str, int]:
+    """The output that holds the numbers, and how many they are."""
+    shapes = {output.name: output.shape for output in graph.outputs}
+    expected = {"label", "probabilities", "confidence"} if _classifies(graph) else {"prediction"}
+    if shapes.keys() != expected:
+        raise InputError(f"the outputs {', '.join(sorted(expected))}", ", ".join(shapes), f"graph {graph.name}")
+    name = "probabilities" if _classifies(graph) else "prediction"
+    return name, math.prod(shapes[name])
+
+
+def cut(graph: Graph, source: Value, targets: tuple[Value, ...]) -> Graph:
+    """The part of a graph between a value and others, without labels, stages and boundary."""
+    needed = {value.name for value in targets} - {source.name}
+    nodes = []
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs) and source.name not in node.outputs:
+            nodes.append(node)
+            needed.update(name for name in node.inputs if name != source.name)
+    constants = {name: array for name, array in graph.constants.items() if name in needed}
+    return msgspec.structs.replace(
+        graph,
+        inputs=(source,),
+        outputs=targets,
+        nodes=tuple(nodes[::-1]),
+        constants=constants,
+        stages=(),
+        boundary="",
+    )
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,0 +1,220 @@
+"""A network as C for this machine: dense layers and convolutions on packed weights, float or int8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from edgewright.export._extension import windows
+from edgewright.export._extension.packing import Blob, blocks, byte_bias, byte_block, float_block, padded
+from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+# Sums that are kept at once: more groups leave no registers, fewer wait for each other.
+_MOST_GROUPS = {"float": 4, "int8": 16}
+# Kernels read whole vectors: room behind every buffer.
+_ROOM = 64
+KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "reshape", "transpose")
+
+
+def supported(network: IntegerNetwork) -> bool:
+    """Whether every operator has code of its own here; the portable C serves the others."""
+    flat = len(network.values[network.output].shape) == 1
+    return flat and all(_has_code(network, operator) for operator in network.operators)
+
+
+def _has_code(network: IntegerNetwork, operator: IntegerOperator) -> bool:
+    if operator.kind == "depthwise":
+        return bool(operator.arrays["weights"].shape[2] == network.values[operator.inputs[0]].shape[2])
+    return operator.kind in KINDS and operator.numbers.get("groups", (1,)) == (1,)
+
+
+class NetworkWriter:
+    """Writes `static void network(const T *in, T *out)`; T is float, or int8_t for a network of integers.
+
+    Attributes:
+        blob: the constants.
+        integer: whether values between operators are bytes; they are kept as value + 128, which the kernels multiply.
+    """
+
+    def __init__(self, network: IntegerNetwork, blob: Blob) -> None:
+        self.network, self.blob = network, blob
+        self.integer = network.rounding != "none"
+        self.kind = "int8" if self.integer else "float"
+        self.type = "uint8_t" if self.integer else "float"
+        self.lines: list[str] = []
+
+    def text(self) -> str:
+        """The function, with its buffers."""
+        network = self.network
+        outside = "int8_t" if self.integer else "float"
+        writers: dict[str, Callable[[IntegerOperator], None]] = {
+            "dense": self._dense,
+            "conv": self._conv,
+            "depthwise": partial(windows.depthwise, self),
+            "max_pool": partial(windows.max_pool, self),
+            "mean": partial(windows.mean, self),
+            "reshape": self._reshape,
+            "transpose": self._transpose,
+        }
+        self._copy(f"v{network.input}", "in", _size(network.values[network.input]))
+        for operator in network.operators:
+            writers[operator.kind](operator)
+        self._copy("out", f"v{network.output}", _size(network.values[network.output]))
+        room = _ROOM if self.integer else _ROOM // 4
+        buffers = [
+            f"static {self.type} v{i}[{_size(value) + room}] __attribute__((aligned(64)));"
+            for i, value in enumerate(network.values)
+        ]
+        head = f"static void network(const {outside} *restrict in, {outside} *restrict out) {{"
+        return "\n".join([*buffers, head, *(f"    {line}" for line in self.lines), "}", ""])
+
+    def _copy(self, target: str, source: str, count: int) -> None:
+        value = f"{source}[i]"
+        if self.integer:
+            value = f"(uint8_t)({value} + 128)" if source == "in" else f"(int8_t)({value} - 128)"
+        self.lines.append(f"for (int i = 0; i < {count}; ++i) {target}[i] = {value};")
+
+    def _reshape(self, operator: IntegerOperator) -> None:
+        count = _size(self.network.values[operator.output])
+        size = count * (1 if self.integer else 4)
+        self.lines.append(f"memcpy(v{operator.output}, v{operator.inputs[0]}, {size});")
+
+    def _transpose(self, operator: IntegerOperator) -> None:
+        shape = self.network.values[operator.inputs[0]].shape
+        order = operator.numbers["order"]
+        steps = [int(np.prod(shape[axis + 1 :])) for axis in order]
+        a, b, c = (shape[axis] for axis in order)
+        self.lines.append(f"for (int i = 0, at = 0; i < {a}; ++i) for (int j = 0; j < {b}; ++j)")
+        index = f"i * {steps[0]} + j * {steps[1]} + k * {steps[2]}"
+        self.lines.append(
+            f"    for (int k = 0; k < {c}; ++k, ++at) v{operator.output}[at] = v{operator.inputs[0]}[{index}];"
+        )
+
+    def _dense(self, operator: IntegerOperator) -> None:
+        weights = operator.arrays["weights"]
+        self._layer(operator, weights, f"v{operator.inputs[0]}", f"v{operator.output}")
+
+    def _conv(self, operator: IntegerOperator) -> None:
+        """Every place of the kernel is a dense layer on what lies under it, gathered in one row."""
+        source = self.network.values[operator.inputs[0]]
+        (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
+        channels, element = source.shape[2], 1 if self.integer else 4
+        name, wide = self.padded(operator, str(source.zero + 128) if self.integer else "0.0f")
+        weights = operator.arrays["weights"].reshape(len(operator.arrays["weights"]), -1)
+        self.lines.append(self.places(operator))
+        at = f"{name} + ((r * {sh}) * {wide} + c * {sw}) * {channels}"
+        if (kh == 1 or (kw == wide and dh == 1)) and dw == 1:
+            self.lines.append(f"    const {self.type} *const under = {at};")
+        else:
+            self.lines.append(f"    {self.type} under[{weights.shape[1] + _ROOM}];")
+            run = channels if dw > 1 else kw * channels
+            inner = f"for (int b = 0; b < {kw if dw > 1 else 1}; ++b)"
+            self.lines.append(
+                f"    for (int a = 0; a < {kh}; ++a) {inner} memcpy(under + a * {kw * channels} + b * {channels}, "
+                f"{at} + (a * {dh * wide} + b * {dw}) * {channels}, {run * element});"
+            )
+        self._layer(operator, weights, "under", self.place(operator))
+        self.lines.append("}")
+
+    def padded(self, operator: IntegerOperator, fill: str) -> tuple[str, int]:
+        """The operator's input with its padding in place: name of the memory, and its width."""
+        height, width, channels = self.network.values[operator.inputs[0]].shape
+        top, left, bottom, right = operator.numbers["pads"]
+        name, wide, element = f"v{operator.inputs[0]}", width + left + right, 1 if self.integer else 4
+        if not any((top, left, bottom, right)):
+            return name, wide
+        made, size = f"padded{operator.output}", (height + top + bottom) * wide * channels
+        self.lines += [
+            f"static {self.type} {made}[{size + _ROOM}];",
+            f"for (int i = 0; i < {size}; ++i) {made}[i] = {fill};",
+            f"for (int i = 0; i < {height}; ++i) memcpy({made} + ((i + {top}) * {wide} + {left}) * {channels}, "
+            f"{name} + i * {width * channels}, {width * channels * element});",
+        ]
+        return made, wide
+
+    def places(self, operator: IntegerOperator) -> str:
+        """Opens the loops over rows `r` and columns `c` of the output."""
+        rows, columns, _ = self.network.values[operator.output].shape
+        return f"for (int r = 0; r < {rows}; ++r) for (int c = 0; c < {columns}; ++c) {{"
+
+    def place(self, operator: IntegerOperator) -> str:
+        """Where the channels of such a place lie."""
+        _, columns, channels = self.network.values[operator.output].shape
+        return f"(v{operator.output} + (r * {columns} + c) * {channels})"
+
+    def limits(self, operator: IntegerOperator) -> tuple[str, str]:
+        """What the activation of a float operator clamps to."""
+        known = {"": ("-INFINITY", "INFINITY"), "relu": ("0.0f", "INFINITY"), "relu6": ("0.0f", "6.0f")}
+        return known[operator.activation]
+
+    def finished(self, operator: IntegerOperator, count: int, target: str) -> str:
+        """Sums in `total` to the operator's outputs."""
+        if not self.integer:
+            low, high = self.limits(operator)
+            value = f"total[ch] < {low} ? {low} : total[ch] > {high} ? {high} : total[ch]"
+            return f"for (int ch = 0; ch < {count}; ++ch) {target}[ch] = {value};"
+        rule, arrays = self._rounding(operator, count, 0, count)
+        zero = self.network.values[operator.output].zero
+        return f"{rule}(total, {arrays}, {target}, {count}, {zero}, {operator.low}, {operator.high});"
+
+    def _layer(self, operator: IntegerOperator, weights: Array, source: str, target: str) -> None:
+        bias = operator.arrays.get("bias", np.zeros(len(weights), np.int32 if self.integer else np.float32))
+        for start, groups in blocks(len(weights), _MOST_GROUPS[self.kind]):
+            count = min(len(weights) - start, groups * 16)
+            if self.integer:
+                self._bytes(operator, weights, bias, (start, groups, count), source, target)
+            else:
+                low, high = self.limits(operator)
+                w = self.constant("float", float_block(weights, start, groups))
+                b = self.constant("float", padded(bias.astype(np.float32), start, groups))
+                self.lines.append(
+                    f"dense_floats({source}, {w}, {b}, {target} + {start}, {weights.shape[1]}, {groups}, "
+                    f"WAYS({groups}), {count}, {low}, {high});"
+                )
+
+    def _bytes(
+        self,
+        operator: IntegerOperator,
+        weights: Array,
+        bias: Array,
+        block: tuple[int, int, int],
+        source: str,
+        target: str,
+    ) -> None:
+        start, groups, count = block
+        values = self.network.values
+        plain, signed = byte_bias(weights, bias, values[operator.inputs[0]].zero)
+        both = np.concatenate([padded(plain, start, groups), padded(signed, start, groups)])
+        w = self.constant("int8_t", byte_block(weights, start, groups))
+        b = self.constant("int32_t", both)
+        quads, ways = -(-weights.shape[1] // 4), max(1, 8 // groups)
+        self.lines.append(f"{{ int32_t total[{groups * 16}] __attribute__((aligned(64)));")
+        self.lines.append(f"dense_sums({source}, {w}, {b}, total, {quads}, {groups}, {ways});")
+        rule, arrays = self._rounding(operator, len(weights), start, count)
+        zero, low, high = values[operator.output].zero, operator.low, operator.high
+        self.lines.append(f"{rule}(total, {arrays}, {target} + {start}, {count}, {zero}, {low}, {high}); }}")
+
+    def _rounding(self, operator: IntegerOperator, outputs: int, start: int, count: int) -> tuple[str, str]:
+        own = slice(start, start + count)
+        multiplier = np.broadcast_to(operator.arrays["multiplier"].reshape(-1), outputs)[own]
+        shift = np.broadcast_to(operator.arrays["shift"].reshape(-1), outputs)[own]
+        single = bool(operator.numbers["single"][0])
+        # Factors below 1 with 31 bits, nearly always: results fit 32 bits and a vector takes twice as many.
+        short = multiplier.max() < 2**31 and (shift.min() >= 31 if single else shift.max() <= 0)
+        rule, kind = ("round_once" if single else "round_twice"), "int32" if short else "int64"
+        if short and not single:
+            shift = -shift
+        arrays = [np.pad(array.astype(kind), (0, -count % 16), "edge") for array in (multiplier, shift)]
+        places = ", ".join(self.constant(f"{kind}_t", array) for array in arrays)
+        return (rule if short else f"{rule}_long"), places
+
+    def constant(self, kind: str, array: Array) -> str:
+        """C expression of a constant array."""
+        return f"(const {kind} *)(constants + {self.blob.add(array)})"
+
+
+def _size(value: IntegerValue) -> int:
+    return int(np.prod(value.shape))

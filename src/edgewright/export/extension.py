@@ -1,0 +1,60 @@
+"""A model as a CPython module compiled for this machine, kept in a cache that the engine 'extension' reads."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from edgewright.export._extension.build import compile_module, compiler, flags
+from edgewright.export._extension.model import compose
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.runtime.native import cache_folder, model_key
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import OutputError
+from edgewright.schema.graph import Graph
+
+_SECONDS = 60.0
+
+
+def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds: float = _SECONDS) -> Path:
+    """Generates C for a model and compiles it, or finds what was compiled from the same sources before.
+
+    Args:
+        model: a graph, or the bytes of an ONNX model; the engine finds the module by these bytes.
+        cache: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
+        seconds: longest time the compiler may take.
+
+    Returns:
+        Path of the compiled module.
+
+    Raises:
+        InputError: for a model that cannot be read or written as C.
+        UnknownNameError: for an operator that has no C form.
+        CheckFailedError: without a compiler, when it fails, or takes too long.
+        OutputError: when the cache cannot be written.
+    """
+    data = to_onnx(model) if isinstance(model, Graph) else model
+    files, main = compose(read_onnx(data))
+    target = cache_folder(cache) / f"{model_key(data)}-{_content(files)}.so"
+    if target.exists():
+        # The newest is the one that is found.
+        os.utime(target)
+        return target
+    _folder(target.parent)
+    compile_module(files, main, target, seconds)
+    return target
+
+
+def _content(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(" ".join((compiler() or "", *flags())).encode())
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()[:16]
+
+
+def _folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError("to make the cache", error.strerror or str(error), str(folder)) from None
