@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export._c_host import STRICT, compile_c99, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
@@ -55,9 +56,13 @@ def share_of_tolerance(expected: NDArray[Any], found: NDArray[Any]) -> float:
 @pytest.mark.parametrize(("room", "kind", "number"), CASES)
 def test_a_stage_in_c_gives_what_onnx_runtime_gives(room: str, kind: str, number: int, tmp_path: Path) -> None:
     graph, _, X = fitted(room, kind, number)
-    model = load_c99(write_c99(graph, name="stage"), tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
+    files = write_c99(graph, name="stage")
+    model = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
     found = model.predict(X)
     assert share_of_tolerance(in_onnxruntime(to_onnx(graph), X), found.outputs["prediction"]) <= 1.0
+    # Without taps, and by another compiler where there is one, it compiles without a warning too.
+    other = "clang" if shutil.which("clang") else ""
+    assert compile_c99(files, tmp_path / "plain", flags=(*STRICT, "-O0"), compiler=other, taps=False).exists()
     np.testing.assert_array_equal(
         found.stages[kind].ravel(), found.outputs["prediction"].ravel(), err_msg="the tap is not the output"
     )

@@ -118,6 +118,8 @@ def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool
 
 def _function(unit: Unit, label: str, steps: Sequence[Step], offsets: dict[int, int], argument: str) -> str:
     lines = [f"static void {unit.name}_{label}({argument}) {{"]
+    if argument != "void" and not any(b.name == "input" for s in steps if not s.condition for b in s.reads):
+        lines.append("    (void)input;")
     for step in steps:
         block = ["    {"]
         written = {buffer.key for buffer in step.writes}
