@@ -134,24 +134,24 @@ def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
     assert "small.edge" not in names(tmp_path / "hard")
 
 
-def test_a_device_that_is_too_small_refuses(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stored = trained / "pipeline" / "pipeline.json"
-    before = stored.read_bytes()
-    tight = before.replace(b'"profile": "phone-arm64"', b'"profile": "cortex-m4"')
-    assert tight != before
-    stored.write_bytes(tight)
-    try:
-        record = compress(trained, Wanted(int8=True, max_drop=1.0), out=tmp_path / "fits").record
-    finally:
-        stored.write_bytes(before)
-    assert record.device == "cortex-m4" and {row.name for row in record.budget} >= {"flash", "RAM"}
+def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:
+    more = '\n[[model.layers]]\nkind = "dense"\nunits = 1100\n\n[device]\nprofile = "cortex-m4"\n'
+    toml = write_toml(tmp_path / "large.toml", write_rows(tmp_path / "rows.csv"), more)
+    large = run_small(toml, tmp_path / "runs", "model.layers.0.units=1100", "training.epochs=1")
+    assert "flash, package beyond the budget" in large.refused
+    done = compress(large.folder, Wanted(int8=True, max_drop=1.0), out=tmp_path / "still")
+    assert done.package is None and done.record.refused == "int8: flash, package beyond the budget of cortex-m4"
+    assert "small.edge" not in names(done.folder) and "compress.json" in names(done.folder)
+    wanted = Wanted(int8=True, prune=(Pruning("structured", 0.9),), max_drop=1.0, epochs=1)
+    fits = compress(large.folder, wanted, out=tmp_path / "fits")
+    assert fits.package is not None and fits.record.chosen == "structured-90-int8"
 
 
 def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = [str(trained), "--int8", "--prune", "structured:0.5", "--max-drop", "100%", "--epochs", "1"]
     assert run(["compress", *given, "--out", str(tmp_path / "shown")]) == 0
     out = capsys.readouterr().out
-    assert "* " in out and "chosen: structured-50-int8" in out
+    assert "*structured-50" in out and "chosen: structured-50-int8" in out
     assert "multiply-accumulates, fine-tuned" in out and "Pareto front" in out
     assert "look" in out and "by row" in out
 

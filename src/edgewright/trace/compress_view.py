@@ -61,9 +61,9 @@ def _costs(record: CompressRecord) -> RenderableType:
 
 
 def _name(row: CompressRow, record: CompressRecord) -> Text:
-    """The name of a form, whole; `*` on the Pareto front, bold when chosen."""
+    """The name of a form, whole, on two lines where it must; `*` on the Pareto front, bold when chosen."""
     style = "bold" if row.name == record.chosen else ""
-    return Text(row.name + ("*" if row.front else ""), style=style, no_wrap=True)
+    return Text(("*" if row.front else " ") + row.name, style=style, overflow="fold")
 
 
 def _choice(record: CompressRecord) -> str:
