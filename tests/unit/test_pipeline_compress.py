@@ -15,7 +15,8 @@ from edgewright.cli.main import run
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.compress_options import Pruning, Wanted, read_drop, read_pruning
-from edgewright.pipeline.compressing import chosen_row, compress, read_record
+from edgewright.pipeline.compress_record import read_record
+from edgewright.pipeline.compressing import chosen_row, compress
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.runtime.load import load
 from edgewright.schema.compress import CompressRecord, CompressRow
@@ -216,6 +217,10 @@ def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> 
     other = write_rows(tmp_path / "other.csv", rows(CLASSES, 200))
     with pytest.raises(InputError, match="the data the run was fitted on"):
         compress(trained, Wanted(int8=True), out=tmp_path / "o", data=str(other))
+    again = compress(trained, Wanted(int8=True, max_drop=1.0), out=tmp_path / "first").folder
+    assert compress(again, Wanted(int8=True, max_drop=1.0), out=tmp_path / "second").record.chosen == "int8"
+    with pytest.raises(InputError, match="the data the run was fitted on"):
+        compress(again, Wanted(int8=True), out=tmp_path / "o", data=str(other))
     with pytest.raises(InputError, match="which knows its own"):
         compress(trained, Wanted(int8=True), out=tmp_path / "o", target="label")
 

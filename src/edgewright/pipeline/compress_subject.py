@@ -16,6 +16,7 @@ from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
+from edgewright.pipeline.compress_record import RECORD, read_record
 from edgewright.pipeline.contexts import first_context
 from edgewright.pipeline.fitting import KEEP_BYTES, Flow
 from edgewright.pipeline.material import Material, prepare
@@ -106,8 +107,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
     if not isinstance(model, Network):
         raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
     material = prepare(index.config, data)
-    trace = folder / "trace.json"
-    if trace.exists() and read_trace(trace).provenance.data_hash != material.sha256:
+    if _data_hash(folder) not in ("", material.sha256):
         raise InputError(
             "the data the run was fitted on",
             "others",
@@ -119,6 +119,13 @@ def open_run(folder: Path, data: str | None) -> Subject:
     graph = graph_of(steps, shape, index.config.name)
     flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
     return Subject(index.config, material, graph, flow, model)
+
+
+def _data_hash(folder: Path) -> str:
+    """Hash of the samples a run or a compressed run was fitted on; empty where it left no record."""
+    if (folder / "trace.json").exists():
+        return read_trace(folder / "trace.json").provenance.data_hash
+    return read_record(folder).data_hash if (folder / RECORD).exists() else ""
 
 
 def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:

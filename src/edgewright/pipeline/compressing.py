@@ -12,6 +12,7 @@ from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.compress_forms import CompressForm, Maker
 from edgewright.pipeline.compress_judge import file_name, rows_of
 from edgewright.pipeline.compress_options import Wanted
+from edgewright.pipeline.compress_record import write_record
 from edgewright.pipeline.compress_subject import Subject, open_model, open_run
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
@@ -19,13 +20,11 @@ from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
-from edgewright.schema.compress import COMPRESS_VERSION, CompressRecord, CompressRow
+from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import DeviceRecord
-
-RECORD = "compress.json"
 
 
 @dataclass(frozen=True)
@@ -81,25 +80,6 @@ def compress(
         record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
     package = None if record.refused else made.final / f"{subject.config.name}.edge"
     return Compressed(made.final, record, package)
-
-
-def read_record(folder: Path) -> CompressRecord:
-    """The record of a compression.
-
-    Raises:
-        InputError: absent, damaged, or of a newer version.
-    """
-    path = folder / RECORD
-    try:
-        content = path.read_bytes()
-        version = msgspec.json.decode(content).get("version", 0)
-        if version > COMPRESS_VERSION:
-            raise InputError("a record of a known version", str(version), str(path), "Upgrade edgewright")
-        return msgspec.json.decode(content, type=CompressRecord)
-    except OSError as error:
-        raise InputError("a compress.json", error.strerror or str(error), str(path)) from None
-    except (msgspec.MsgspecError, AttributeError) as error:
-        raise InputError("an undamaged compress.json", str(error), str(path)) from None
 
 
 def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
@@ -173,8 +153,7 @@ def _write(
         data_hash=subject.material.sha256,
         notes=_notes(wanted, rows[0].engine),
     )
-    text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
-    (folder / RECORD).write_bytes(text)
+    write_record(record, folder)
     return record
 
 
