@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +12,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.export import _c_host
 from edgewright.features._dft import matrices
-from edgewright.pipeline.forms import Subject
+from edgewright.pipeline.forms import Subject, forms_of
+from edgewright.pipeline.forms.c99 import c_form
 from edgewright.pipeline.forms.integers import FORMS as INTEGERS
 from edgewright.proof.form import Form, Samples, Stages
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph
 from edgewright.schema.integer import IntegerNetwork
-from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.schema.proof import Difference, Numbers, ProofRecord
 from proof_example import SHAPE, form_of, planted, proven, samples, subject, with_constants
+from support import left_out
 
 REFERENCE = "integer reference"
 
@@ -110,3 +116,55 @@ def test_a_swapped_channel_is_found_at_the_first_stage(form: str) -> None:
     found = named(proven(forms=planted(form, replace(right, run=swapped))), form, "impute")
     x = samples().samples[found.sample]
     assert found.place.split(",")[0] in ("x", "y") and np.isfinite(x).any()
+
+
+def _in_c(form: str, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> ProofRecord:
+    """The proof with changed C in one form; left out where there is no compiler."""
+    try:
+        _c_host.find_compiler()
+    except InputError as error:
+        left_out(str(error))
+    numbers: Numbers = "int8" if form.startswith("int8") else "float"
+    name = next(f.name for f in forms_of(subject()) if f.name.startswith(form))
+    return proven(forms=planted(name, c_form(subject(), numbers, name, change=change)))
+
+
+def _edited(pattern: str, change: Callable[[str], str]) -> Callable[[Mapping[str, str]], Mapping[str, str]]:
+    """A change of the first table in the C source that the pattern finds."""
+
+    def edit(files: Mapping[str, str]) -> Mapping[str, str]:
+        text = files["model.c"]
+        found = re.search(pattern, text)
+        assert found is not None
+        return {**files, "model.c": text[: found.start()] + change(found.group()) + text[found.end() :]}
+
+    return edit
+
+
+def test_a_multiplier_that_overflows_in_the_c_source_is_found_in_its_layer() -> None:
+    network = subject().network
+    assert network is not None
+    multiplier = str(int(network.operators[0].arrays["multiplier"].ravel()[0]))
+    small = str(int(multiplier) & (2**29 - 1))
+    record = _in_c("int8 C99", _edited(rf"(?<!\d){multiplier}(?!\d)", lambda text: small))
+    found = named(record, record.odd, "layer 1 dense")
+    assert record.odd.startswith("int8 C99") and found.allowed in (0.0, 1.0)
+
+
+def test_another_imputer_value_in_the_c_source_is_found_in_its_stage() -> None:
+    record = _in_c("float C99", _edited(r"\{[^{}]*0\.25f[^{}]*\}", lambda text: text.replace("0.25f", "0.26f")))
+    assert record.odd.startswith("float C99")
+    found = named(record, record.odd, "impute")
+    assert sorted((found.first, found.second)) == pytest.approx([0.25, 0.26])
+
+
+def test_swapped_channels_before_the_c_code_are_found_at_the_first_stage() -> None:
+    name = next((f.name for f in forms_of(subject()) if f.name.startswith("int8 C99")), "")
+    if not name:
+        left_out("no C compiler")
+    right = form_of(subject(), name)
+
+    def swapped(rows: Samples, boundary: Samples) -> Stages:
+        return right.run(np.ascontiguousarray(rows[:, [2, 1, 0]]), boundary)
+
+    named(proven(forms=planted(name, replace(right, run=swapped))), name, "impute")

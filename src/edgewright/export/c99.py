@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
+from edgewright.export.contract import Subject, Target
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork
@@ -28,6 +29,7 @@ def write_c99(
     columns: Sequence[str] = (),
     units: Sequence[str] = (),
     ranges: Sequence[Range] = (),
+    inside: Mapping[int, str] | None = None,
 ) -> dict[str, str]:
     """A pipeline as a header and a source file.
 
@@ -38,6 +40,7 @@ def write_c99(
         columns: names of the columns or channels, for the header.
         units: their units.
         ranges: smallest and largest value of each column or channel that the model was made for; None for any.
+        inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
 
     Returns:
         File name -> text: NAME.h and NAME.c.
@@ -50,6 +53,7 @@ def write_c99(
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
     values: dict[str, Source] = {}
+    seen: list[str] = []
     source = graph.inputs[0]
     entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
     values[source.name] = unit.source(entry, (1, *source.shape))
@@ -62,7 +66,7 @@ def write_c99(
             unit, values[plan.alias.get(graph.boundary, graph.boundary)], network.values[network.input]
         )
         borders.append(len(unit.steps))
-        last = _integers(unit, network, first)
+        last = _integers(unit, network, first, inside or {}, seen)
         borders.append(len(unit.steps))
         ends = (first.leaves[0].buffer, last.leaves[0].buffer)
         shape = plan.shapes[plan.end]
@@ -73,7 +77,7 @@ def write_c99(
         output.name: unit.stored(values[plan.alias.get(output.name, output.name)], in_order=True)
         for output in graph.outputs
     }
-    taps = _tap_names(plan, source.name)
+    taps = _tap_names(plan, source.name, seen)
     return files(
         unit, Interface(graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units))
     )
@@ -90,7 +94,7 @@ def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
         raise InputError("an integer network", "a float one", f"network {network.name}")
     unit = Unit(identifier(name))
     first = unit.fresh(network.values[network.input].shape, "int8")
-    last = _integers(unit, network, first)
+    last = _integers(unit, network, first, {}, [])
     return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
 
 
@@ -130,14 +134,18 @@ def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
             unit.tap(values[name])
 
 
-def _tap_names(plan: Plan, source: str) -> tuple[str, ...]:
+def _tap_names(plan: Plan, source: str, seen: Sequence[str]) -> tuple[str, ...]:
     """Stages in the order in which their taps are written."""
-    order = [source, *(n.outputs[0] for n in plan.before), plan.end, *(n.outputs[0] for n in plan.after)]
-    return tuple(stage for name in order if name for stage, value in plan.taps if value == name)
+    before = (source, *(n.outputs[0] for n in plan.before))
+    after = (plan.end, *(n.outputs[0] for n in plan.after))
+    names = [[s for name in order if name for s, value in plan.taps if value == name] for order in (before, after)]
+    return (*names[0], *seen, *names[1])
 
 
-def _integers(unit: Unit, network: IntegerNetwork, first: Source) -> Source:
+def _integers(unit: Unit, network: IntegerNetwork, first: Source, inside: Mapping[int, str], seen: list[str]) -> Source:
+    """The network after its input; names of the stages that can be seen go to `seen`."""
     made = {network.input: first}
+    _see(unit, network.input, first, inside, seen)
     for operator in network.operators:
         site = Site(
             unit=unit,
@@ -146,4 +154,36 @@ def _integers(unit: Unit, network: IntegerNetwork, first: Source) -> Source:
             inputs=tuple(unit.stored(made[i], in_order=True) for i in operator.inputs),
         )
         made[operator.output] = write_integer(site)
+        _see(unit, operator.output, made[operator.output], inside, seen)
     return unit.stored(made[network.output], in_order=True)
+
+
+def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], seen: list[str]) -> None:
+    """Keeps a value of the network where the code is compiled with taps; every byte is a float exactly."""
+    if number in inside:
+        unit.tap(Source(source.shape, "float32", source.leaves, f"(float)({source.text})"))
+        seen.append(inside[number])
+
+
+def _target_files(subject: Subject) -> dict[str, bytes]:
+    limits: list[Range] = [
+        None
+        if column.minimum is None and column.maximum is None
+        else (
+            -np.inf if column.minimum is None else column.minimum,
+            np.inf if column.maximum is None else column.maximum,
+        )
+        for column in subject.columns
+    ]
+    made = write_c99(
+        subject.graph,
+        subject.integers,
+        name=subject.word,
+        columns=[column.name for column in subject.columns],
+        units=[column.unit for column in subject.columns],
+        ranges=limits,
+    )
+    return {name: text.encode() for name, text in made.items()}
+
+
+TARGET = Target(description="C99 source and header, preprocessing included, no heap, no library", files=_target_files)

@@ -37,6 +37,14 @@ def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.flo
     return np.asarray(compile_graph(graph, (graph.boundary,))(samples)[graph.boundary], np.float32)
 
 
+def shapes(graph: Graph, stages: dict[str, str]) -> dict[str, tuple[int, ...]]:
+    """Shape of one sample at each of the stages."""
+    if not stages:
+        return {}
+    probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
+    return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
+
+
 def layers(network: IntegerNetwork) -> dict[str, int]:
     """Layer -> number of the value it gives; the last one is the raw output."""
     made: dict[str, int] = {}

@@ -13,7 +13,7 @@ from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
 from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
 from edgewright.pipeline.prove_subject import read_subject
-from edgewright.proof.form import PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import BYTES, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.prove import earliest, odd_one, prove
 from edgewright.proof.tolerance import last_digits, moved_readings, spreads
 from edgewright.runtime.executor import compile_graph
@@ -123,12 +123,15 @@ def _names(subject: Subject) -> dict[str, tuple[str, ...]]:
     made: dict[str, tuple[str, ...]] = {PROBABILITIES: labels, PREDICTION: ("prediction",), RANGE: ()}
     if subject.pipeline is None:
         return made
+    before = preprocessing(subject.reference)
     names: tuple[str, ...] | None = None
     if subject.manifest is not None:
         names = tuple(column.name for column in subject.manifest.columns)
     for stage, estimator in subject.pipeline.steps[:-1]:
         names = _feature_names(estimator, names)
         made[stage] = names or ()
+        if before.get(stage) == subject.reference.boundary:
+            made[BYTES] = made[stage]
     return made
 
 

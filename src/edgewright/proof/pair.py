@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,6 +41,7 @@ class _Pair:
         self.alive, self.same = np.ones(count, np.bool_), np.ones(count, np.bool_)
         self.exact = np.ones(count, np.bool_)
         self.moved = np.zeros(count, np.bool_)
+        self.last: tuple[NDArray[Any], NDArray[Any]] | None = None
         self.moves: tuple[Difference, ...] = ()
         self.verdicts: list[StageVerdict] = []
         self.differs: Difference | None = None
@@ -95,6 +97,7 @@ class _Pair:
 
     def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         _, words = tolerance.allowed(stage, a[:0], self.yard)
+        self.last = a, b
         if same_bits(a, b):
             self.exact[:] = True
             self._keep(equal(stage, "float", a, words), a, b)
@@ -141,8 +144,16 @@ class _Pair:
             one = np.zeros(len(a), np.bool_)
             one[row] = True
             difference = shown(found, a, b, one, self.yard)
-            made += [] if difference is None else [difference]
+            if difference is not None:
+                made.append(msgspec.structs.replace(difference, reals=self._rounded(a, b, int(row))))
         self.moves = tuple(made)
+
+    def _rounded(self, a: NDArray[Any], b: NDArray[Any], row: int) -> tuple[float, ...]:
+        """The real numbers behind the bytes of a sample that differ most."""
+        if self.last is None or self.last[0][row].size != a[row].size:
+            return ()
+        place = int(np.argmax(distance(a[row], b[row])))
+        return tuple(float(values[row].reshape(-1)[place]) for values in self.last)
 
     def _label(self, a: NDArray[Any], b: NDArray[Any]) -> None:
         if np.array_equal(a, b):

@@ -53,6 +53,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
         place: which value of the stage, by name where it has one.
         first, second: the value in either form; of int8 stages the integers.
         allowed: how far apart they may be, in the unit of the values.
+        reals: of bytes at the boundary the two real numbers that were rounded.
     """
 
     stage: str
@@ -62,6 +63,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     first: float
     second: float
     allowed: float
+    reals: tuple[float, ...] = ()
 
 
 class StageVerdict(msgspec.Struct, frozen=True, kw_only=True):

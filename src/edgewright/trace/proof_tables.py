@@ -75,7 +75,7 @@ def _rate(off: int, values: int) -> str:
 
 def stages_table(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> RenderableType:
     """The pair that is furthest apart at each stage; stages at which none is, in a line."""
-    made = table(["stage", "furthest", "samples that differ", "largest difference", "of what is allowed"], (2, 3, 4))
+    made = table(["stage", "furthest", "samples", "largest", "of what is allowed"], (2, 3, 4))
     same: list[str] = []
     for name in _order(record, names, pairs):
         found = [(stage, pair) for pair in pairs for stage in pair.stages if stage.stage == name]

@@ -86,11 +86,20 @@ def _steps(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
 
 
 def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
-    """Samples that a last digit moved across a quantisation step."""
-    for pair in pairs:
-        if pair.moved and pair.moves:
-            many = f"{plural(pair.moved, 'sample')} moved across a quantisation step by a last-digit difference"
-            yield Text(f"{many}, for example {told(pair.moves[0], (pair.first, pair.second))}", style=WARN)
+    """Samples that a last digit moved across a quantisation step, in the pair with most of them."""
+    found = [pair for pair in pairs if pair.moved and pair.moves]
+    if not found:
+        return
+    pair = max(found, key=lambda p: p.moved)
+    move = pair.moves[0]
+    reals = " and ".join(f"{value:.9g}" for value in move.reals)
+    yield Text("")
+    yield Text(
+        f"{plural(pair.moved, 'sample')} moved across a quantisation step by a last-digit difference, for example "
+        f"{move.origin}, {move.place}: {f'{reals} become ' if reals else ''}{move.first:.0f} in {pair.first} and "
+        f"{move.second:.0f} in {pair.second}",
+        style=WARN,
+    )
 
 
 def told(found: Difference, forms: Sequence[str]) -> str:

@@ -16,6 +16,7 @@ from edgewright.pipeline.prove_stages import (
     network_values,
     preprocessing,
     renamed,
+    shapes,
     tail,
 )
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
@@ -48,10 +49,10 @@ def network_stages(subject: Subject, network: IntegerNetwork, integers: NDArray[
     """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
     graph = subject.graphs["int8"]
     values = run_values(network, integers)
-    shapes = shapes_of(subject)
+    forms = shapes_of(subject)
     made: Stages = {BYTES: integers}
     for stage, number in layers(network).items():
-        made[stage] = graph_layout(values[number], shapes.get(stage, values[number].shape[1:]))
+        made[stage] = graph_layout(values[number], forms.get(stage, values[number].shape[1:]))
     raw = to_reals(network.values[network.output], values[network.output])
     return {**made, **tail(graph, network)(raw.reshape(len(raw), -1))}
 
@@ -59,11 +60,7 @@ def network_stages(subject: Subject, network: IntegerNetwork, integers: NDArray[
 def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:
     """Stage of the int8 network -> shape of one sample in the graph."""
     graph = subject.graphs["int8"]
-    stages = network_values(graph, subject.network)
-    if not stages:
-        return {}
-    probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
-    return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
+    return shapes(graph, network_values(graph, subject.network))
 
 
 FORMS = Forms(rank=15, make=_make)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgewright.graph.integer import to_integers, to_reals
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms.integers import shapes_of
-from edgewright.pipeline.prove_stages import float_part, graph_layout, layers, tail
+from edgewright.pipeline.prove_stages import float_part, graph_layout, layers, preprocessing, tail
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -51,7 +51,8 @@ def _run(
         integers = network.rounding != "none"
         source = to_integers(network.values[network.input], boundary) if integers else boundary
         shapes = shapes_of(subject) if integers else {}
-        made: Stages = {BYTES: source} if integers else {}
+        made: Stages = {stage: boundary for stage, value in preprocessing(graph).items() if value == graph.boundary}
+        made |= {BYTES: source} if integers else {}
         values = _inside(network, source) if reference else _by_parts(network, source)
         for stage, number in layers(network).items():
             made[stage] = graph_layout(values[number], shapes.get(stage, _flat(values[number])))
