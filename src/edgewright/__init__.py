@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from edgewright.export.extension import load as load
     from edgewright.pipeline.pipeline import Pipeline as Pipeline
-    from edgewright.runtime.load import load as load
 
-_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.runtime.load"}
+_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.export.extension"}
 __all__ = ["Pipeline", "__version__", "load"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from edgewright.compression.int8 import quantise
 from edgewright.export._extension import build
-from edgewright.export.extension import build_extension
+from edgewright.export.extension import build_extension, load
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer
@@ -18,11 +18,13 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime import engines
 from edgewright.runtime.engines.extension import answer_of, describe
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.load import load as runtime_load
 from edgewright.runtime.native import cache_folder, find_module, load_module
+from edgewright.runtime.package import write_package
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from integer_networks import LAYERS, picture, samples_of, small, trained
-from runtime_example import classifier, numbers, regressor
+from runtime_example import classifier, numbers, parts, regressor
 from support import left_out
 
 FLOATS = {"rows": classifier, "windows": regressor, "picture": picture, **dict.fromkeys(LAYERS, trained)}
@@ -71,6 +73,10 @@ def test_other_int8_networks_run_as_portable_code(name: str, cache: Path) -> Non
     graph = small(name)
     module = load_module(build_extension(graph, cache=cache))
     assert describe(module).network == "portable"
+    network = integer_network(graph)
+    whole = np.random.default_rng(0).integers(-128, 128, (50, *network.values[network.input].shape), dtype=np.int8)
+    wanted = run_integer(network, whole)
+    assert np.array_equal(np.frombuffer(module.network(whole), np.int8).reshape(wanted.shape), wanted)
     x = samples_of(graph)[:20]
     key = "prediction" if name == "picture" else "probabilities"
     assert np.abs(answer_of(module)(x)[key] - compile_graph(graph)(x)[key]).max() < 0.05
@@ -136,6 +142,17 @@ def test_a_missing_value_is_imputed_and_one_row_is_as_many(cache: Path) -> None:
     assert np.array_equal(answer_of(module)(turned)["probabilities"], many["probabilities"][:4])
 
 
+def test_features_at_the_boundary_are_those_of_the_graph(cache: Path) -> None:
+    graph, x = classifier(), numbers(5, 10)
+    x[1, 2] = np.nan
+    made = np.empty((5, 10), np.float32)
+    module = load_module(build_extension(graph, cache=cache))
+    module.boundary(x, made)
+    np.testing.assert_allclose(made, compile_graph(graph, (graph.boundary,))(x)[graph.boundary], rtol=1e-6)
+    with pytest.raises(ValueError, match="rows of 10 numbers"):
+        module.boundary(x, made[:4])
+
+
 def test_what_is_no_row_is_refused(cache: Path) -> None:
     module = load_module(build_extension(classifier(), cache=cache))
     for wrong in (np.zeros(9, np.float32), np.zeros(10), np.zeros(10, np.int32), np.zeros(20, np.float32)[::2], None):
@@ -164,6 +181,24 @@ def test_the_engine_finds_what_was_built(tmp_path: Path, monkeypatch: pytest.Mon
     # A folder that others may write to is no place to load code from.
     first.parent.chmod(0o777)
     assert find_module(model) is None
+
+
+def test_loading_a_package_compiles_it_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    manifest, files = parts()
+    write_package(tmp_path / "activity.edge", manifest, files)
+    monkeypatch.setenv("EDGEWRIGHT_COMPILE", "no")
+    assert load(tmp_path / "activity.edge").engine.name == "onnxruntime"
+    monkeypatch.delenv("EDGEWRIGHT_COMPILE")
+    assert load(tmp_path / "activity.edge", engine="numpy").engine.name == "numpy"
+    assert not list((tmp_path / "cache").rglob("*.so"))
+    predictor = load(tmp_path / "activity.edge")
+    assert predictor.engine.name == "extension"
+    assert runtime_load(tmp_path / "activity.edge").engine.name == "extension", "the runtime finds what is there"
+    x = numbers(9, 10)
+    wanted = load(tmp_path / "activity.edge", engine="numpy").predict(x)
+    assert predictor.predict(x).labels.tolist() == wanted.labels.tolist()
+    np.testing.assert_allclose(predictor.predict(x).confidence, wanted.confidence, atol=1e-6)
 
 
 def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding
 
 MAIN = "model.c"
+_ROUNDING = "edgewright.rounding"
 # Bytes of weights that a second cache surely holds.
 _NEAR = 1 << 19
 _CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
@@ -33,19 +34,18 @@ _ROUND = """for (int i = 0; i < {count}; ++i) {{
     }}"""
 
 
-def compose(graph: Graph, rounding: Rounding = "litert") -> tuple[dict[str, bytes], str]:
+def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     """Sources of the extension by name, and the one to compile.
 
     Args:
-        graph: a whole pipeline, float or in QDQ form.
-        rounding: of an int8 network.
+        graph: a whole pipeline, float or in QDQ form; its metadata may name the rounding of its integers.
 
     Raises:
         InputError: for a graph whose input has no fixed lengths, or an output the extension cannot give.
         UnknownNameError: for an operator that has no C form.
     """
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
-    network = integer_network(graph, rounding) if quantised else _floats(graph)
+    network = integer_network(graph, _rounding(graph)) if quantised else _floats(graph)
     blob = Blob()
     files: dict[str, bytes] = {}
     if network is not None and supported(network):
@@ -54,12 +54,13 @@ def compose(graph: Graph, rounding: Rounding = "litert") -> tuple[dict[str, byte
         body, kind = _whole(graph, network if quantised else None, files), "portable"
     values, count = _values(graph)
     said = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
-    ends = (network.values[network.input], network.values[network.output]) if network and kind == "int8" else None
+    ends = (network.values[network.input], network.values[network.output]) if network and quantised else None
     definitions = [
         f"#define FAR_WEIGHTS {int(blob.size > _NEAR)}",
         f"#define INPUTS {math.prod(graph.inputs[0].shape)}",
         f"#define VALUES {count}",
         f"#define CLASSIFIES {int(_classifies(graph))}",
+        f"#define FEATURES {math.prod(network.values[network.input].shape) if network and kind != 'portable' else 0}",
         f"#define NETWORK_INPUTS {math.prod(ends[0].shape) if ends else 0}",
         f"#define NETWORK_OUTPUTS {math.prod(ends[1].shape) if ends else 0}",
         f"#define DESCRIPTION {_quoted(msgspec.json.encode(said).decode())}",
@@ -71,6 +72,10 @@ def compose(graph: Graph, rounding: Rounding = "litert") -> tuple[dict[str, byte
     files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c")}
     files |= {MAIN: text.encode(), "constants.bin": blob.bytes()}
     return files, MAIN
+
+
+def _rounding(graph: Graph) -> Rounding:
+    return "tflm" if graph.metadata.get(_ROUNDING) == "tflm" else "litert"
 
 
 def _floats(graph: Graph) -> IntegerNetwork | None:
@@ -96,6 +101,8 @@ def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, b
         lines += ["    before_answer seen;", "    before_predict(row, &seen);"]
         single = math.prod(first.shape) == 1
         lines.append(f"    const float *const boundary = {'&' if single else ''}seen.prediction;")
+    lines.append("    if (made == NULL) { memcpy(features, boundary, sizeof features); return; }")
+    parts.append(f"static float features[{math.prod(first.shape)}];")
     parts.append(NetworkWriter(network, blob).text())
     size = math.prod(last.shape)
     lines.append(f"    float raw[{size}];")
@@ -125,6 +132,8 @@ def _through(first: IntegerValue, last: IntegerValue) -> list[str]:
 def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]) -> str:
     part = _portable(graph, network, "whole", files)
     lines = ["static void evaluate(const float *row, struct answer *made) {", "    whole_answer given;"]
+    if network is not None:
+        lines.insert(0, "static void network(const int8_t *in, int8_t *out) { whole_network(in, out); }")
     return "\n".join([part, *lines, "    whole_predict(row, &given);", *_copied(graph, "given"), "}"])
 
 

@@ -1,6 +1,6 @@
 /* The Python module around the generated code: one row as fast as a call can be, or many rows into given memory.
  *
- * Included after the model, which defines INPUTS, VALUES, CLASSIFIES, NETWORK_INPUTS, NETWORK_OUTPUTS (0: none),
+ * Included after the model, which defines INPUTS, VALUES, CLASSIFIES, FEATURES, NETWORK_INPUTS, NETWORK_OUTPUTS (0: none),
  * DESCRIPTION, `struct answer` and `evaluate`.
  */
 
@@ -108,6 +108,38 @@ static PyObject *batch(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     Py_RETURN_NONE;
 }
 
+#if FEATURES
+/* boundary(rows, features): what the network is given, for those who compare stage by stage. */
+static PyObject *boundary_of(PyObject *self, PyObject *const *arguments, Py_ssize_t count) {
+    Py_buffer rows, made;
+    (void)self;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "expected rows and the memory of the features");
+        return NULL;
+    }
+    if (take(arguments[0], &rows, "f", 4, 0) != 0) {
+        return NULL;
+    }
+    if (take(arguments[1], &made, "f", 4, 1) != 0) {
+        PyBuffer_Release(&rows);
+        return NULL;
+    }
+    const Py_ssize_t whole = rows.len / (Py_ssize_t)(4 * INPUTS);
+    const int right = rows.len == whole * 4 * INPUTS && made.len == whole * 4 * FEATURES;
+    for (Py_ssize_t n = 0; right && n < whole; ++n) {
+        evaluate((const float *)rows.buf + n * INPUTS, NULL);
+        memcpy((float *)made.buf + n * FEATURES, features, sizeof features);
+    }
+    PyBuffer_Release(&rows);
+    PyBuffer_Release(&made);
+    if (!right) {
+        PyErr_Format(PyExc_ValueError, "expected rows of %d numbers and as many of %d", INPUTS, FEATURES);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+#endif
+
 #if NETWORK_INPUTS
 /* The network alone, bytes in and bytes out: what is compared with the reference bit by bit. */
 static PyObject *bytes_of(PyObject *self, PyObject *given) {
@@ -117,6 +149,11 @@ static PyObject *bytes_of(PyObject *self, PyObject *given) {
         return NULL;
     }
     const Py_ssize_t rows = view.len / NETWORK_INPUTS;
+    if (view.len != rows * NETWORK_INPUTS) {
+        PyErr_Format(PyExc_ValueError, "expected rows of %d bytes", NETWORK_INPUTS);
+        PyBuffer_Release(&view);
+        return NULL;
+    }
     PyObject *made = PyBytes_FromStringAndSize(NULL, rows * NETWORK_OUTPUTS);
     for (Py_ssize_t n = 0; made != NULL && n < rows; ++n) {
         network((const int8_t *)view.buf + n * NETWORK_INPUTS,
@@ -130,6 +167,9 @@ static PyObject *bytes_of(PyObject *self, PyObject *given) {
 static PyMethodDef methods[] = {
     {"row", row, METH_O, "One row of float32: (label, confidence, values), or the values of a regression."},
     {"batch", (PyCFunction)(void (*)(void))batch, METH_FASTCALL, "Rows into given memory."},
+#if FEATURES
+    {"boundary", (PyCFunction)(void (*)(void))boundary_of, METH_FASTCALL, "Features of rows into given memory."},
+#endif
 #if NETWORK_INPUTS
     {"network", bytes_of, METH_O, "Bytes at the boundary to the network's bytes."},
 #endif

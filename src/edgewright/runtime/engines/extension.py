@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from types import ModuleType
 from typing import Any
@@ -75,29 +74,25 @@ def answer_of(module: ModuleType) -> Answer:
     """
     said, batch = describe(module), module.batch
     by_name = {value.name: value for value in said.outputs}
-    order = [said.values] + (["label", "confidence"] if "label" in by_name else [])
-    shapes = [by_name[name].shape for name in order]
-    kinds = [np.dtype(by_name[name].dtype) for name in order]
-    names = tuple(by_name)
-    shape, rank = said.input, len(said.input) + 1
-    empty, single = np.empty, np.dtype(np.float32)
+    names, shape, rank = tuple(by_name), said.input, len(said.input) + 1
+    values, width = said.values, by_name[said.values].shape
+    classifies, single, empty = "label" in by_name, np.dtype(np.float32), np.empty
 
     def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         if x.ndim != rank or x.shape[1:] != shape:
             raise InputError(f"input of shape (n, {', '.join(map(str, shape))})", f"shape {x.shape}")
-        if x.dtype != single or not x.flags.c_contiguous:
+        if x.dtype is not single or not x.flags.c_contiguous:
             x = np.ascontiguousarray(x, single)
-        made = [empty((len(x), *s), k) for s, k in zip(shapes, kinds, strict=True)]
-        batch(x, *made)
-        found = dict(zip(order, made, strict=True))
+        n = len(x)
+        found = {values: empty((n, *width), single)}
+        if not classifies:
+            batch(x, found[values])
+            return found
+        found["label"], found["confidence"] = empty(n, np.int64), empty(n, single)
+        batch(x, found[values], found["label"], found["confidence"])
         return {name: found[name] for name in names}
 
     return answer
-
-
-def row_length(said: Description) -> int:
-    """Numbers in one row."""
-    return math.prod(said.input)
 
 
 ENGINE = Engine(name="extension", available=_available, load=_load, rank=1, suits=_suits)
