@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.machinery
 import os
 from pathlib import Path
 
 from edgewright.export._extension.build import can_build, compile_module, compiler, flags
 from edgewright.export._extension.model import compose
+from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime.load import package_path
-from edgewright.runtime.native import cache_folder, find_module, model_key
+from edgewright.runtime.native import MODULE, cache_folder, find_module, model_key
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import read_package
 from edgewright.runtime.predictor import Predictor
@@ -105,3 +107,12 @@ def _folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise OutputError("to make the cache", error.strerror or str(error), str(folder)) from None
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
+    suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
+    return {f"{MODULE}{suffix}": build_extension(subject.graph).read_bytes()}
+
+
+TARGET = Target(description="a CPython module compiled for this machine", files=_files)

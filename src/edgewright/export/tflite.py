@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgewright.export._tflite_builder import TfliteBuilder
+from edgewright.export.contract import Subject, Target
 from edgewright.export.tflite_operators import Place, tensor_shape, write
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork, IntegerValue
@@ -51,3 +52,10 @@ def _tensor(builder: TfliteBuilder, value: IntegerValue) -> int:
     if value.scale:
         return builder.tensor(tensor_shape(value), "int8", value.scale, value.zero)
     return builder.tensor(tensor_shape(value), "float32")
+
+
+def _files(subject: Subject) -> dict[str, bytes]:
+    return {f"{subject.name}.tflite": to_tflite(subject.network)}
+
+
+TARGET = Target(description="the network from the boundary on, for LiteRT and TFLM", files=_files)

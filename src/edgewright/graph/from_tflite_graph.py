@@ -49,9 +49,9 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
         constants={},
     )
     writer = _Writer(draft, network)
-    value = writer.start()
-    for operator in network.operators:
-        value = writer.operator(operator)
+    moved = writer.start()
+    for operator in network.operators[moved:]:
+        writer.operator(operator)
     value = writer.last(writer.names[network.output], network.output)
     draft.nodes, draft.outputs = writer.chain.nodes, [value]
     draft.prune()
@@ -72,13 +72,22 @@ class _Writer:
         self.chain = Chain(draft)
         self.names: dict[int, str] = {}
         self.bytes: dict[int, str] = {}
+        # Flattened with the channels first: the place in the network of each feature.
+        self.orders: dict[int, Array] = {}
 
-    def start(self) -> str:
-        """The input, rounded and turned."""
+    def start(self) -> int:
+        """The input with the channels first, rounded after the moves that come first; gives how many these are."""
         number = self.network.input
-        value = self.network.values[number]
-        name = "input" if len(value.shape) != 3 else self.chain.op("Transpose", "input", perm=(0, 3, 1, 2))
-        return self.keep(number, self.rounded(name, value))
+        name = self._first_channels("input", self.network.values[number])
+        moved = 0
+        for operator in self.network.operators:
+            alone = sum(number in other.inputs for other in self.network.operators) == 1
+            if operator.kind not in ("reshape", "transpose") or operator.inputs != (number,) or not alone:
+                break
+            name = getattr(self, f"_{operator.kind}")(operator, [name], self.network.values[operator.output])
+            number, moved = operator.output, moved + 1
+        self.keep(number, self.rounded(name, self.network.values[number]))
+        return moved
 
     def last(self, name: str, number: int) -> str:
         """The output as the network has it: channels last."""
@@ -90,18 +99,17 @@ class _Writer:
         """Rounded onto the grid of an int8 value; as it is in a float network."""
         return self.chain.op("QuantizeLinear", name, *self._grid(value)) if value.scale else name
 
-    def keep(self, number: int, name: str) -> str:
-        """Keeps a value as the bytes it is, and as the numbers they stand for; gives the latter."""
+    def keep(self, number: int, name: str) -> None:
+        """Keeps a value as the bytes it is, and as the numbers they stand for."""
         value = self.network.values[number]
         self.bytes[number] = name
         self.names[number] = self.chain.op("DequantizeLinear", name, *self._grid(value)) if value.scale else name
-        return self.names[number]
 
     def _grid(self, value: IntegerValue) -> tuple[str, str]:
         scale = self.draft.constant(np.asarray(value.scale, np.float32))
         return scale, self.draft.constant(np.asarray(value.zero, np.int8))
 
-    def operator(self, operator: IntegerOperator) -> str:
+    def operator(self, operator: IntegerOperator) -> None:
         """One operator, its activation and its rounding."""
         write = getattr(self, f"_{operator.kind}", None)
         if write is None:
@@ -114,7 +122,7 @@ class _Writer:
             name = self.chain.op("Relu", name)
         elif operator.activation == "relu6":
             name = self.chain.op("Clip", name, self.draft.floats(0.0), self.draft.floats(6.0))
-        return self.keep(operator.output, name if moves else self.rounded(name, target))
+        self.keep(operator.output, name if moves else self.rounded(name, target))
 
     def _weights(self, operator: IntegerOperator, array: Array, axis: int) -> list[str]:
         """Weights and bias, read back from integers in an int8 network."""
@@ -134,7 +142,9 @@ class _Writer:
         return names
 
     def _dense(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        rows = np.ascontiguousarray(operator.arrays["weights"].T)
+        rows = operator.arrays["weights"].T
+        order = self.orders.get(operator.inputs[0])
+        rows = np.ascontiguousarray(rows if order is None else rows[order])
         return self.chain.op("Gemm", sources[0], *self._weights(operator, rows, 1))
 
     def _conv(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
@@ -202,6 +212,12 @@ class _Writer:
         return self.chain.op("Transpose", name, perm=(0, 3, 1, 2)) if len(value.shape) == 3 else name
 
     def _reshape(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        shape = self.network.values[operator.inputs[0]].shape
+        readers = [other for other in self.network.operators if operator.output in other.inputs]
+        dense = bool(readers) and all(other.kind == "dense" for other in readers)
+        if dense and len(shape) == 3 and len(target.shape) == 1 and operator.inputs[0] in self.names:
+            self.orders[operator.output] = np.arange(int(np.prod(shape))).reshape(shape).transpose(2, 0, 1).ravel()
+            return self.chain.op("Reshape", sources[0], self.draft.integers([-1, *target.shape]))
         name = self._last_channels(sources[0], self.network.values[operator.inputs[0]])
         return self._first_channels(self.chain.op("Reshape", name, self.draft.integers([-1, *target.shape])), target)
 

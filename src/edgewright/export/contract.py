@@ -1,0 +1,83 @@
+"""What every target of `edgewright export` offers, and what it is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from edgewright.graph.extract import float_network, integer_network
+from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork, Rounding
+
+# Where a graph says which kernels its integers equal.
+ROUNDING = "edgewright.rounding"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported.
+
+    Attributes:
+        name: of the pipeline or model.
+        graph: one form of it, whole.
+        rounding: which kernels an int8 network equals.
+        columns: names, units and declared ranges of the columns or channels; empty where they are not known.
+        read: the network as a .tflite file had it, None for graphs.
+    """
+
+    name: str
+    graph: Graph
+    rounding: Rounding = "litert"
+    columns: tuple[Column, ...] = ()
+    read: IntegerNetwork | None = field(default=None, repr=False)
+
+    @property
+    def word(self) -> str:
+        """The name as C and Python take it: letters, digits and underscores."""
+        word = re.sub(r"\W", "_", self.name, flags=re.ASCII)[:40] or "model"
+        return word if not word[0].isdigit() else f"m_{word}"[:40]
+
+    @property
+    def form(self) -> str:
+        """'int8' where the network after the boundary is integers, 'float' otherwise."""
+        graph = self.graph
+        quantised = bool(graph.boundary) and any(
+            node.op == "QuantizeLinear" and node.inputs[0] == graph.boundary for node in graph.nodes
+        )
+        return "int8" if quantised else "float"
+
+    @cached_property
+    def integers(self) -> IntegerNetwork | None:
+        """The integers after the boundary; None for a float form."""
+        return integer_network(self.graph, self.rounding) if self.form == "int8" else None
+
+    @cached_property
+    def network(self) -> IntegerNetwork:
+        """The network alone, as it was read or from the boundary to the raw outputs.
+
+        Raises:
+            InputError: when the graph has none.
+        """
+        if self.read is not None:
+            return self.read
+        if not self.graph.boundary:
+            told = f"operators up to {self.graph.nodes[-1].op}" if self.graph.nodes else "no operators"
+            raise InputError("a model whose end is a network", told, f"model {self.name}", "Export it to c99 or onnx")
+        return self.integers or float_network(self.graph)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The one object `TARGET` of a target's file; the file name is the target's name.
+
+    Attributes:
+        description: what it writes, in a few words.
+        files: subject -> bytes by file name; raises `InputError` for a model that the target cannot hold.
+    """
+
+    description: str
+    files: Callable[[Subject], dict[str, bytes]]

@@ -1,0 +1,60 @@
+"""What is exported, from a run folder, a package, or a model from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewright.export.contract import ROUNDING, Subject
+from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
+from edgewright.runtime.load import package_path
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import read_package
+from edgewright.runtime.ranges import read_ranges
+from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import Rounding
+
+_TFLITE_MARK = slice(4, 8)
+
+
+def read_subject(
+    place: Path, *, form: str = "", rounding: Rounding | None = None, shape: tuple[int, ...] | None = None
+) -> Subject:
+    """Reads what is to be exported.
+
+    Args:
+        place: run folder, `.edge` package, `.onnx` or `.tflite` file.
+        form: 'float' or 'int8' of a package; its default when empty.
+        rounding: of int8 networks; what the model says, else 'litert', when None.
+        shape: of one sample of an ONNX model that leaves its axes open.
+
+    Raises:
+        InputError: nothing there, damaged, or of another kind.
+    """
+    if not place.exists():
+        raise InputError("a run folder, a package, or a model", "no such file", str(place), "Check the path")
+    if place.suffix == ".tflite" or _mark(place) == b"TFL3":
+        network = read_tflite(place, rounding=rounding or "litert")
+        return Subject(place.stem, network_graph(network), rounding or "litert", read=network)
+    if place.suffix == ".onnx":
+        graph = read_model(place, shape=shape)
+        columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
+        return Subject(place.stem, graph, rounding or _said(graph), columns)
+    package = read_package(package_path(place))
+    manifest = package.manifest
+    graph = read_onnx(package.model(form or manifest.default))
+    return Subject(manifest.name, graph, rounding or _said(graph), manifest.columns)
+
+
+def _mark(place: Path) -> bytes:
+    if not place.is_file():
+        return b""
+    with place.open("rb") as file:
+        return file.read(8)[_TFLITE_MARK]
+
+
+def _said(graph: Graph) -> Rounding:
+    return "tflm" if graph.metadata.get(ROUNDING) == "tflm" else "litert"

@@ -1,0 +1,162 @@
+"""`edgewright export`: one form of a model as files; refusals in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.export._extension.build import can_build
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from foreign import MODELS, model, node
+from small_pipeline import run_small, write_rows, write_toml
+from support import left_out
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("model")
+    toml = write_toml(place / "small.toml", write_rows(place / "rows.csv"))
+    return run_small(toml, place / "runs", "training.epochs=5", "compression.max_drop=0.5").folder
+
+
+def exported(capsys: Capture, *arguments: str) -> dict[str, Any]:
+    assert run(["export", *arguments, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    told: dict[str, Any] = msgspec.json.decode(out)
+    for file in told["files"]:
+        assert Path(file["path"]).stat().st_size == file["bytes"]
+    return told
+
+
+def test_a_run_becomes_onnx_with_its_rounding(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    told = exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--rounding", "tflm")
+    assert (told["name"], told["form"], told["rounding"]) == ("small", "int8", "tflm")
+    assert told["labels"] == ["off", "on"]
+    assert [column["name"] for column in told["input"]["columns"]] == ["a", "b"]
+    assert [file["path"] for file in told["files"]] == [str(tmp_path / "small.onnx")]
+    graph = read_onnx((tmp_path / "small.onnx").read_bytes())
+    assert graph.metadata["edgewright.rounding"] == "tflm"
+    assert exported(capsys, str(tmp_path / "small.onnx"), "--to", "c99", "--out", str(tmp_path))["rounding"] == "tflm"
+
+
+def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    package = str(folder / "small.edge")
+    told = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--device", "cortex-m4", "--form", "float")
+    assert [Path(file["path"]).name for file in told["files"]] == ["small.c", "small.h"]
+    assert told["form"] == "float"
+    assert told["device"]["fits"]
+    assert "int small_predict" in (tmp_path / "small.h").read_text()
+    other = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--name", "2nd-one")
+    assert [Path(file["path"]).name for file in other["files"]] == ["m_2nd_one.c", "m_2nd_one.h"]
+
+
+def test_the_int8_network_of_a_run_becomes_tflite(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
+    network = read_tflite(tmp_path / "small.tflite")
+    assert network.values[network.output].scale > 0
+    # And back to ONNX, from the file alone.
+    told = exported(capsys, str(tmp_path / "small.tflite"), "--to", "onnx", "--out", str(tmp_path))
+    assert told["form"] == "int8"
+
+
+def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not can_build():
+        left_out("a C compiler and Python's headers")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    told = exported(capsys, str(folder), "--to", "extension", "--out", str(tmp_path / "out"))
+    (file,) = told["files"]
+    assert Path(file["path"]).name.startswith("edgewright_model.")
+
+
+@pytest.mark.parametrize("name", ["torch-conv2d-script", "sklearn-mlp", "sklearn-forest", "lightgbm"])
+def test_models_from_elsewhere_are_exported_in_the_dialect(name: str, tmp_path: Path, capsys: Capture) -> None:
+    told = exported(capsys, str(MODELS / f"{name}.onnx"), "--to", "onnx", "--out", str(tmp_path))
+    kept = np.load(MODELS / f"{name}.npz")
+    graph = read_onnx(Path(told["files"][0]["path"]).read_bytes())
+    value = "probabilities" if graph.labels else "prediction"
+    np.testing.assert_allclose(compile_graph(graph)(kept["x"])[value], kept["y"], atol=2e-5)
+
+
+def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert run(["export", str(folder), "--to", "onnx", "--out", str(tmp_path), "--device", "cortex-m4"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "small: int8, rounded as litert"
+    assert lines[1].startswith("  in   float32 2: a")
+    assert lines[2] == "  out  label: int64 a number, one of off, on"
+    assert lines[5].startswith(f"  wrote {tmp_path / 'small.onnx'}, ")
+    assert lines[6].startswith("cortex-m4: ")
+    assert [line.split(":")[0].strip() for line in lines[7:10]] == ["flash", "RAM", "latency"]
+
+
+def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Capture) -> None:
+    weights = np.zeros((1000, 2000), np.float32)
+    place = tmp_path / "wide.onnx"
+    place.write_bytes(model([node("Gemm", ["x", "w"], ["y"])], ["n", 1000], constants={"w": weights}))
+    arguments = ["export", str(place), "--to", "onnx", "--device", "cortex-m4", "--out", str(tmp_path / "out")]
+    assert run(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "wrote" in out
+    assert err == "edgewright: wide is beyond the flash of cortex-m4\n"
+
+
+def test_nothing_is_overwritten_unless_told(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "small.onnx").write_bytes(b"mine")
+    assert run(["export", str(folder), "--to", "onnx", "--out", str(tmp_path)]) == 2
+    assert "Use --force to replace it" in capsys.readouterr().err
+    assert (tmp_path / "small.onnx").read_bytes() == b"mine"
+    exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path), "--force")
+    # The same bytes once more change nothing and need no force.
+    exported(capsys, str(folder), "--to", "onnx", "--out", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--to", "tflit"], "no export target 'tflit'. Known: c99, extension, onnx, tflite. Did you mean 'tflite'?"),
+        (["--to", "onnx", "--device", "cortex-m5"], "no device profile 'cortex-m5'"),
+        (["--to", "onnx", "--shape", "3,x"], "expected lengths separated by commas, such as 100,3, got '3,x'"),
+        (["--to", "onnx", "--shape", "0"], "at --shape"),
+        (["--to", "onnx", "--rounding", "up"], "'up' is not one of 'litert', 'tflm'"),
+        ([], "Missing option '--to'"),
+    ],
+)
+def test_wrong_use_is_one_line(arguments: list[str], told: str, tmp_path: Path, capsys: Capture) -> None:
+    place = MODELS / "sklearn-mlp.onnx"
+    assert run(["export", str(place), *arguments, "--out", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert told in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("none.onnx", None, "got no such file"),
+        ("cut.onnx", (MODELS / "lightgbm.onnx").read_bytes()[:3000], "expected an ONNX model, got bytes in which"),
+        ("cut.tflite", b"\x1c\0\0\0TFL3" + b"\xff" * 50, "expected a .tflite file"),
+        ("odd.onnx", model([node("Foo", ["x"], ["y"])], ["n", 3]), "got Foo (gives 'y') - at model odd"),
+        ("text.edge", b"a,b\n1,2\n", "another kind"),
+    ],
+)
+def test_bad_models_are_refused_in_one_line(
+    name: str, data: bytes | None, told: str, tmp_path: Path, capsys: Capture
+) -> None:
+    place = tmp_path / name
+    if data is not None:
+        place.write_bytes(data)
+    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
+    out, err = capsys.readouterr()
+    assert told in err
+    assert (out, err.count("\n")) == ("", 1)
+    assert not (tmp_path / "out").exists()
