@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from benchmarks.compress.__main__ import RATIOS
+from benchmarks.compress.people import cross_validate
 from benchmarks.compress.sizes import LARGE, SMALL, Sizes, sizes
 
 from edgewright.compression.int8 import quantise
@@ -14,6 +15,7 @@ from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.graph import Graph
+from support import shared_data
 
 
 @pytest.mark.parametrize(("widths", "parameters"), [(SMALL, 5_059), (LARGE, 2_397_578)])
@@ -74,3 +76,22 @@ def test_sums_and_relu6_become_integers() -> None:
     end = network.values[network.output]
     integers = (run_integer(network, bytes_in).astype(np.float32) - end.zero) * np.float32(end.scale)
     assert np.mean(np.abs(integers - rounded) < 2.01 * end.scale) > 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_a_fold_of_people_never_seen() -> None:
+    """All forms of one fold; nobody who evaluates the shipped pipeline is among them."""
+    forms = cross_validate(
+        str(shared_data("har-hapt")),
+        changes=("training.epochs=3", "training.augment=[]"),
+        seed=7,
+        every=2,
+        only=1,
+    )
+    first, people = forms["float"], set(forms["float"].people.tolist())
+    assert len(people) == 2 and people.isdisjoint({"26", "27", "28", "29", "30"})
+    assert first.right.mean() > 0.9
+    assert forms["structured-50-int8"].macs <= first.macs / 2
+    assert abs(forms["int8"].right.mean() - first.right.mean()) < 0.02
+    assert {"qat", "magnitude-80", "4-bit weights", "4-bit weights, qat"} <= set(forms)
