@@ -10,11 +10,12 @@ import numpy as np
 from edgewright.export._c_header import header, network_header
 from edgewright.export._c_source import Buffer, Source
 from edgewright.export._c_text import TYPES, literal
-from edgewright.export._c_unit import Step, Unit
+from edgewright.export._c_unit import Arena, Step, Unit
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
 Range = tuple[float, float] | None
+_ARENAS = {"float": "arena", "int32_t": "integers"}
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
 
 
@@ -47,7 +48,8 @@ class Interface:
 def files(unit: Unit, face: Interface) -> dict[str, str]:
     """NAME.h and NAME.c of a pipeline."""
     kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
-    offsets, size, _ = unit.arena(kept)
+    arena = unit.arena(kept)
+    offsets = arena.offsets
     name, whole = unit.name, len(unit.steps)
     cuts = (0, *face.borders, whole)
     labels = ["before", "round", "bytes", "after"] if face.network is not None else ["before", "after"]
@@ -73,31 +75,30 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     if face.network is not None:
         body += ["", *_network(unit, face.network, face.ends, offsets)]
     tail = _taps(unit, face)
-    text = _assemble(unit, size, functions, [*body, *tail])
-    return {f"{name}.h": header(unit, face, size), f"{name}.c": text}
+    text = _assemble(unit, arena, functions, [*body, *tail])
+    return {f"{name}.h": header(unit, face, arena), f"{name}.c": text}
 
 
 def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...]) -> dict[str, str]:
     """NAME.h and NAME.c of an integer network alone."""
-    offsets, size, _ = unit.arena([ends[1]])
-    functions = [_function(unit, "bytes", unit.steps, offsets, "void")]
-    text = _assemble(unit, size, functions, _network(unit, network, ends, offsets))
-    return {f"{unit.name}.h": network_header(unit, network, size), f"{unit.name}.c": text}
+    arena = unit.arena([ends[1]])
+    functions = [_function(unit, "bytes", unit.steps, arena.offsets, "void")]
+    text = _assemble(unit, arena, functions, _network(unit, network, ends, arena.offsets))
+    return {f"{unit.name}.h": network_header(unit, network, arena), f"{unit.name}.c": text}
 
 
-def _assemble(unit: Unit, size: int, functions: Sequence[str], body: Sequence[str]) -> str:
+def _assemble(unit: Unit, arena: Arena, functions: Sequence[str], body: Sequence[str]) -> str:
+    memory = []
+    if arena.floats:
+        memory.append(f"static float {unit.name}_arena[{-(-arena.floats // 4)}];")
+    if arena.integers:
+        memory.append(f"static int32_t {unit.name}_integers[{-(-arena.integers // 4)}];")
+    if memory:
+        memory.insert(0, "/* Values between operators; those that are not needed at the same time share memory. */")
     blocks = [
         f'#include "{unit.name}.h"',
         "\n".join(_INCLUDES),
-        *(
-            [
-                f"/* Values between operators; those that are not needed at the same time share memory. */\n"
-                f"static float {unit.name}_arena[{-(-size // 4)}];"
-            ]
-            if size
-            else []
-        ),
-        *(["\n".join(unit.own)] if unit.own else []),
+        *(["\n".join(memory)] if memory else []),
         *_tap_memory(unit),
         *unit.tables(),
         *unit.helpers(),
@@ -111,8 +112,8 @@ def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool
     kind = TYPES[buffer.kind]
     word = "const " if constant else ""
     offset = offsets[buffer.key]
-    if kind == "float":
-        return f"{word}float *const {buffer.name} = {unit.name}_arena + {offset // 4};"
+    if kind in _ARENAS:
+        return f"{word}{kind} *const {buffer.name} = {unit.name}_{_ARENAS[kind]} + {offset // 4};"
     return f"{word}{kind} *const {buffer.name} = ({word}{kind} *){unit.name}_arena + {offset};"
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from edgewright.export._c_spectrum import with_spectra
+from edgewright.export._c_trees import with_walks
 from edgewright.graph.extract import WEIGHTED
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
@@ -62,7 +63,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
     end = network_end(graph) if integer else ""
     made = _values(graph)
     graph, alias = _once(graph)
-    graph = with_spectra(graph)
+    graph = with_walks(with_spectra(graph))
     before, after = _parts(graph, end, alias)
     constant = _constant_values(graph)
     nodes = [n for n in (*before, *after) if n.outputs[0] not in constant]
@@ -136,7 +137,8 @@ def _constant_values(graph: Graph) -> set[str]:
     known = set(graph.constants)
     found: set[str] = set()
     for node in graph.nodes:
-        if node.inputs and all(not name or name in known for name in node.inputs):
+        # Lengths are fixed, so a value's shape is a constant too.
+        if node.op == "Shape" or (node.inputs and all(not name or name in known for name in node.inputs)):
             known.update(node.outputs)
             found.update(node.outputs)
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgewright.export._c_text import comment
-from edgewright.export._c_unit import Unit
+from edgewright.export._c_unit import Arena, Unit
 from edgewright.schema.integer import IntegerNetwork
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _LAYOUT = {
 }
 
 
-def header(unit: Unit, face: Interface, arena: int) -> str:
+def header(unit: Unit, face: Interface, arena: Arena) -> str:
     """The header of a pipeline."""
     name, upper = unit.name, unit.name.upper()
     shape = face.graph.inputs[0].shape
@@ -57,7 +57,7 @@ def header(unit: Unit, face: Interface, arena: int) -> str:
     return "\n".join([*lines, *_close()])
 
 
-def network_header(unit: Unit, network: IntegerNetwork, arena: int) -> str:
+def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
     """The header of an integer network alone."""
     lines = [
         *_open(unit.name.upper()),
@@ -115,11 +115,11 @@ def _input(face: Interface) -> list[str]:
     return lines
 
 
-def _memory(unit: Unit, arena: int, network: IntegerNetwork | None) -> list[str]:
-    _, _, apart = unit.arena()
+def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None) -> list[str]:
     kinds = f"integer network (rounding {network.rounding})" if network is not None else "float network"
     return [
-        f" * Memory: {arena} bytes of RAM for values, static and shared ({apart} bytes if each had its own), no heap;",
+        f" * Memory: {arena.floats + arena.integers} bytes of RAM for values, static and shared "
+        f"({arena.apart} bytes if each had its own), no heap;",
         f" * {unit.table_bytes} bytes of constants, with the code in flash. Form: {kinds}.",
     ]
 

@@ -97,7 +97,7 @@ def entries(array: Array) -> str:
         words = [f"INT64_C({value})" for value in flat.tolist()]
     else:
         # The smallest 32-bit number has no literal of its own: it would be minus a number that does not fit.
-        words = ["INT32_MIN" if value == -(2**31) else str(value) for value in flat.tolist()]
+        words = ["INT32_MIN" if value == -(2**31) else str(int(value)) for value in flat.tolist()]
     return "\n".join(
         textwrap.wrap(", ".join(words), 116, break_long_words=False, initial_indent="    ", subsequent_indent="    ")
     )

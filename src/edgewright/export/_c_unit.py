@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export._c_source import Buffer, Leaf, Source, loops
-from edgewright.export._c_text import TYPES, entries, number
+from edgewright.export._c_text import TYPES, entries, number, smallest
 from edgewright.schema.graph import Array
 
 _BYTES = {"float": 4, "int32_t": 4, "int8_t": 1, "uint8_t": 1}
@@ -32,6 +32,23 @@ class Step:
     condition: str = ""
 
 
+@dataclass(frozen=True)
+class Arena:
+    """Memory of a model.
+
+    Attributes:
+        offsets: in bytes, by buffer.
+        floats: bytes of the memory of floats and bytes.
+        integers: bytes of the memory of whole numbers.
+        apart: bytes if no two buffers shared any.
+    """
+
+    offsets: dict[int, int]
+    floats: int
+    integers: int
+    apart: int
+
+
 @dataclass
 class Unit:
     """Collects the code of one model.
@@ -39,7 +56,6 @@ class Unit:
     Attributes:
         name: prefix of all names.
         steps: in the order in which they run.
-        own: definitions of memory outside the arena.
         taps: entries of each stage's output.
     """
 
@@ -48,17 +64,12 @@ class Unit:
     _buffers: list[Buffer] = field(default_factory=list)
     _tables: dict[tuple[str, tuple[int, ...], bytes], tuple[str, Array]] = field(default_factory=dict)
     _helpers: dict[str, str] = field(default_factory=dict)
-    own: list[str] = field(default_factory=list)
     taps: list[int] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
 
     def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
         """New memory; `name` makes it fixed: a table or an argument, with no place in the arena."""
         key = len(self._buffers)
-        if kind == "int32" and not name:
-            # The arena holds floats; only bytes may lie in the same memory, by the rules of C.
-            name = f"{self.name}_v{key}"
-            self.own.append(f"static int32_t {name}[{size}];")
         made = Buffer(key, name or f"v{key}", size, kind, fixed=bool(name))
         self._buffers.append(made)
         return made
@@ -90,6 +101,8 @@ class Unit:
         if array.size == 1:
             text = number(float(array.ravel()[0])) if kind == "float32" else str(int(array.ravel()[0]))
             return Source(array.shape, kind, (), text)
+        if kind == "int32":
+            array = smallest(array)
         return self.source(self.buffer(array.size, kind, self._named(array)), array.shape)
 
     def helper(self, name: str, text: str) -> str:
@@ -146,8 +159,10 @@ class Unit:
         """Definitions of the small functions, in the order of their first use."""
         return list(self._helpers.values())
 
-    def arena(self, kept: Sequence[Buffer] = ()) -> tuple[dict[int, int], int, int]:
-        """Offsets in bytes by buffer, bytes of the arena, and bytes if nothing overlapped.
+    def arena(self, kept: Sequence[Buffer] = ()) -> Arena:
+        """Where every buffer lies.
+
+        Whole numbers have memory of their own: by the rules of C only bytes may lie where floats have been.
 
         Args:
             kept: buffers that are read after the last step.
@@ -159,13 +174,14 @@ class Unit:
                 first.setdefault(buffer.key, place)
                 last[buffer.key] = place
         last |= {buffer.key: len(self.steps) for buffer in kept}
-        lives = [
-            Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key])
-            for b in self._buffers
-            if not b.fixed and b.key in first
-        ]
-        offsets, size = plan(lives)
-        return offsets, size, sum(-(-life.size // 4) * 4 for life in lives)
+        lives: dict[bool, list[Lifetime]] = {False: [], True: []}
+        for b in self._buffers:
+            if not b.fixed and b.key in first:
+                size = b.size * _BYTES[TYPES[b.kind]]
+                lives[b.kind == "int32"].append(Lifetime(b.key, size, first[b.key], last[b.key]))
+        floats, integers = plan(lives[False]), plan(lives[True])
+        apart = sum(-(-life.size // 4) * 4 for life in (*lives[False], *lives[True]))
+        return Arena({**floats[0], **integers[0]}, floats[1], integers[1], apart)
 
 
 def nested(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:

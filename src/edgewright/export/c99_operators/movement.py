@@ -8,6 +8,7 @@ from edgewright.export._c_source import Bytes, Leaf, Source
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
+from edgewright.export.c99_operators._choice import chosen
 from edgewright.runtime.operators import prepare, where
 from edgewright.schema.errors import InputError
 
@@ -43,10 +44,10 @@ def expand(spot: Spot) -> Source:
 
 @operator("Gather")
 def gather(spot: Spot) -> Source:
-    """Entries by constant index: a view where the places advance evenly (frames, every second), else a copy."""
+    """Entries by index: a view where constant places advance evenly (frames, every second), else a copy."""
     indices = spot.constants[1]
     if indices is None:
-        raise InputError("constant indices", "indices that are computed", where(spot.node))
+        return chosen(spot)
     source = spot.source(0)
     axis = int(str(spot.node.attributes.get("axis", 0))) % len(source.shape)
     length = source.shape[axis]

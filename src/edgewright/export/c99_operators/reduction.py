@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.export._c_source import Bytes, Source, loops
+from edgewright.export._c_source import Bytes, Source, combined, loops
 from edgewright.export._c_text import number
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
@@ -48,18 +48,32 @@ def kept_first(rank: int, axes: tuple[int, ...]) -> Callable[[Bytes], Bytes]:
 @operator(*_TAKE)
 def reduce(spot: Spot) -> Source:
     """One loop over what stays, one over what is reduced; the input may be an expression."""
-    source, axes = spot.source(0), axes_of(spot)
+    axes = axes_of(spot)
+    return reduced(spot, spot.node.op, spot.source(0), axes, spot.shape) if axes else spot.source(0)
+
+
+@operator("ReduceLogSumExp")
+def log_sum_exp(spot: Spot) -> Source:
+    """The largest value is taken off first, so that exp does not overflow."""
+    source, axes = spot.unit.stored(spot.source(0)), axes_of(spot)
+    shape = tuple(1 if axis in axes else length for axis, length in enumerate(source.shape))
+    top = reduced(spot, "ReduceMax", source, axes, shape)
+    powers = combined("expf({0} - {1})", "float32", (source, top))
+    total = combined("(logf({0}) + {1})", "float32", (reduced(spot, "ReduceSum", powers, axes, shape), top))
+    return spot.unit.stored(total).seen(lambda view: view.reshape(spot.shape))
+
+
+def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: tuple[int, ...]) -> Source:
+    """Appends a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
     rank = len(source.shape)
-    if not axes:
-        return source
     turned = source.seen(kept_first(rank, axes))
-    target = spot.unit.fresh(spot.shape)
+    target = spot.unit.fresh(shape)
     count = rank - len(axes)
     seen = target.seen(lambda view: view.reshape(turned.shape[:count] + (1,) * len(axes)))
     walk = loops(turned.shape, (seen.spread(turned.shape).leaves[0], *turned.leaves), split=count)
     names = tuple(f"i{n}" for n in range(len(walk.lengths)))
     places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(turned.leaves)]
-    op, total = spot.node.op, int(np.prod([source.shape[axis] for axis in axes]))
+    total = int(np.prod([source.shape[axis] for axis in axes]))
     take = [f"const float x = {turned.text.format(*places)};", *_TAKE[op].split("\n")]
     start = _START.get(op, "0.0f")
     inner, inside = walk.lengths[walk.outer :], names[walk.outer :]
@@ -67,9 +81,7 @@ def reduce(spot: Spot) -> Source:
         body = _blocks(inner[0], inside[0], take)
     else:
         body = [f"float a = {start};", *nested(inner, inside, take)]
-    result = {"ReduceMean": f"a * {number(1.0 / total)}", "ReduceL2": "sqrtf(a)"}.get(op, "a")
-    if op == "ReduceMean":
-        result = f"a / {number(float(total))}"
+    result = {"ReduceMean": f"a / {number(float(total))}", "ReduceL2": "sqrtf(a)"}.get(op, "a")
     body.append(f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {result};")
     spot.unit.step(nested(walk.lengths[: walk.outer], names[: walk.outer], body), (turned,), (target,))
     return target
