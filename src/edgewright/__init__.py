@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from edgewright.export.extension import load as load
+    from edgewright.export.answering import load as load
     from edgewright.pipeline.pipeline import Pipeline as Pipeline
 
-_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.export.extension"}
+_PUBLIC = {"Pipeline": "edgewright.pipeline.pipeline", "load": "edgewright.export.answering"}
 __all__ = ["Pipeline", "__version__", "load"]
 
 

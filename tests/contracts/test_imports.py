@@ -44,7 +44,8 @@ def test_load_needs_the_base_install_only() -> None:
     modules = loaded("from edgewright import load")
     assert not tops(modules) & DESK
     rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
-    assert rooms == {"runtime", "schema"}
+    # Where a compiler is, `load` writes the model as C and compiles it; that too takes numpy alone.
+    assert rooms == {"export", "graph", "runtime", "schema"}
 
 
 def test_the_whole_runtime_needs_the_base_install_only() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from edgewright.compression.int8 import quantise
 from edgewright.export._extension import build
-from edgewright.export.extension import build_extension, load
+from edgewright.export.answering import ensure_extension, load
+from edgewright.export.extension import build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer
@@ -217,6 +218,16 @@ def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not list(cache_folder(tmp_path).iterdir())
     with pytest.raises((InputError, UnknownNameError)):
         build_extension(b"no model", cache=tmp_path)
+
+
+def test_a_compiler_that_failed_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    model = to_onnx(classifier())
+    assert not ensure_extension(model, seconds=0.001)
+    assert not ensure_extension(model), "although it could be done in more time"
+    assert [path.suffix for path in cache_folder().iterdir()] == [".failed"]
+    build_extension(model)
+    assert ensure_extension(model)
 
 
 def test_a_damaged_module_is_an_input_error(tmp_path: Path) -> None:

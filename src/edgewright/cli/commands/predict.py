@@ -39,7 +39,7 @@ def command(
 
     With '-' rows of CSV come from standard input and JSON lines go out as they are answered.
     """
-    from edgewright.export.extension import load
+    from edgewright.export.answering import load
 
     given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
     if len(given) != 1:

@@ -1,0 +1,102 @@
+"""Models compiled for this machine on demand: by whoever asks for an answer, with the base install alone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from edgewright.export._extension.build import can_build, compile_module, compiler, flags
+from edgewright.export._extension.model import compose
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.load import package_path
+from edgewright.runtime.native import cache_folder, find_module, model_key
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import read_package
+from edgewright.runtime.predictor import Predictor
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
+
+SECONDS = 60.0
+# Longest time somebody who asks for an answer waits for the compiler.
+_PATIENCE = 20.0
+# Set to 'no', models are never compiled on demand.
+_SETTING = "EDGEWRIGHT_COMPILE"
+
+
+def build_model(model: bytes, *, cache: Path | None = None, seconds: float = SECONDS) -> Path:
+    """As `export.extension.build_extension`, without the writer of ONNX, which the base install lacks."""
+    files, main = compose(read_onnx(model))
+    target = cache_folder(cache) / f"{model_key(model)}-{_content(files)}.so"
+    if target.exists():
+        # The newest is the one that is found.
+        os.utime(target)
+        return target
+    _folder(target.parent)
+    compile_module(files, main, target, seconds)
+    return target
+
+
+def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
+    """Compiles a model on demand, where a compiler is here and `EDGEWRIGHT_COMPILE` is not 'no'.
+
+    Never an error: where it cannot be, another engine answers.
+
+    Returns:
+        Whether the engine 'extension' can answer now.
+    """
+    if find_module(model) is not None:
+        return True
+    # What a compiler could not do in this time it is not asked again, each time somebody waits for an answer.
+    given_up = cache_folder() / f"{model_key(model)}.failed"
+    if os.environ.get(_SETTING, "") == "no" or not can_build() or given_up.exists():
+        return False
+    try:
+        build_model(model, seconds=seconds)
+    except CheckFailedError as error:
+        _note(given_up, str(error))
+    except EdgewrightError:
+        return False
+    return find_module(model) is not None
+
+
+def load(place: str | Path, *, form: str | None = None, engine: str | None = None) -> Predictor:
+    """Opens a package, runs its test vectors through the engine, and gives what answers.
+
+    Where a C compiler is, the model is compiled for this machine the first time; without one, or where an engine is
+    named, nothing is built.
+
+    Args:
+        place: a run folder or a `.edge` file.
+        form: 'float' or 'int8'; the package's default when None.
+        engine: a file of `runtime/engines`; the fastest when None.
+
+    Raises:
+        InputError: damaged, altered, or of a newer format.
+        CheckFailedError: the test vectors give other answers here.
+    """
+    package = read_package(package_path(place))
+    if engine is None:
+        ensure_extension(package.model(form or package.manifest.default))
+    return Predictor(package, form=form, engine=engine)
+
+
+def _note(path: Path, text: str) -> None:
+    try:
+        write_atomic(path, text.encode())
+    except OutputError:
+        # A full disk: then it is tried again.
+        return
+
+
+def _content(files: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(" ".join((compiler() or "", *flags())).encode())
+    for name in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
+    return digest.hexdigest()[:16]
+
+
+def _folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise OutputError("to make the cache", error.strerror or str(error), str(folder)) from None
