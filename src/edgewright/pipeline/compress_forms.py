@@ -154,14 +154,15 @@ class Maker:
 
     def _int8(self, base: Base) -> CompressForm:
         given = self.subject.config.compression
-        small = quantise(
-            base.graph,
-            self.subject.material.samples.X[self.calibration],
-            method=given.method,
-            percentile=given.percentile,
-            per_channel=given.per_channel,
-        )
         name = _joined(base, "int8")
+        with self.listener.doing(f"Calibrating {name}"):
+            small = quantise(
+                base.graph,
+                self.subject.material.samples.X[self.calibration],
+                method=given.method,
+                percentile=given.percentile,
+                per_channel=given.per_channel,
+            )
         return CompressForm(name, "int8 after training", small, to_onnx(small), base, True, base.seconds)
 
     def _qat(self, base: Base) -> CompressForm:
@@ -171,9 +172,11 @@ class Maker:
         rounding = qat.rounding_of(model, found, per_channel=given.per_channel)
         apply = Shaped(model.network(), base.masks, rounding)
         made, seconds = self._train(replace(base, name=_joined(base, "qat")), model, apply)
-        small = qat.as_trained(self.subject.whole(made), found, features, made, per_channel=given.per_channel)
+        # The float network beside it in a package is the one it was made from.
+        tuned = replace(base, model=made, graph=self.subject.whole(made))
+        small = qat.as_trained(tuned.graph, found, features, made, per_channel=given.per_channel)
         name, spent = _joined(base, "qat"), base.seconds + seconds
-        return CompressForm(name, "int8, trained with its rounding", small, to_onnx(small), base, True, spent)
+        return CompressForm(name, "int8, trained with its rounding", small, to_onnx(small), tuned, True, spent)
 
     def _features(self) -> NDArray[np.float32]:
         return self.subject.features(self.calibration)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -35,11 +36,18 @@ class Seen:
     test: Floats
 
 
-def rows_of(subject: Subject, forms: list[CompressForm]) -> tuple[CompressRow, ...]:
+def rows_of(
+    subject: Subject, forms: list[CompressForm], advance: Callable[[int], None] = lambda count: None
+) -> tuple[CompressRow, ...]:
     """A row for each form, float first; the Pareto front is marked.
 
     The front is over what does not change from one measurement to the next: accuracy on the validation samples, bytes
     of the file, its bytes after zlib, and multiply-accumulates.
+
+    Args:
+        subject: what was compressed.
+        forms: float first.
+        advance: told of every row.
     """
     sides = subject.material.sides
     made: list[CompressRow] = []
@@ -50,6 +58,7 @@ def rows_of(subject: Subject, forms: list[CompressForm]) -> tuple[CompressRow, .
         seen = Seen(answer(X[sides.validation]), answer(X[sides.test]))
         first = first or seen
         made.append(_row(subject, form, seen, first, made[0] if made else None))
+        advance(1)
     marks = front([_figures(row) for row in made])
     return tuple(msgspec.structs.replace(row, front=mark) for row, mark in zip(made, marks, strict=True))
 

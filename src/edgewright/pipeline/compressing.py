@@ -73,10 +73,9 @@ def compress(
         with hears.doing("Reading data"):
             subject = _open(path, data, target, group)
         maker = Maker(subject, wanted, hears)
-        with hears.doing("Making forms"):
-            forms = list(maker.forms())
-        with hears.doing("Judging forms", len(forms)):
-            rows = rows_of(subject, forms)
+        forms = list(maker.forms())
+        with hears.doing("Judging forms", len(forms)) as advance:
+            rows = rows_of(subject, forms, advance)
         record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
     package = None if record.refused else made.final / f"{subject.config.name}.edge"
     return Compressed(made.final, record, package)
