@@ -22,6 +22,8 @@ from small_pipeline import write_rows, write_toml
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
 CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "training.epochs=3")}
 WIDTH = 100
+# Tests neither wait for a compiler nor answer with what they find in somebody's cache; those of it ask for it.
+os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
 
 
 @dataclass(frozen=True)

@@ -222,6 +222,7 @@ def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_compiler_that_failed_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("EDGEWRIGHT_COMPILE", raising=False)
     model = to_onnx(classifier())
     assert not ensure_extension(model, seconds=0.001)
     assert not ensure_extension(model), "although it could be done in more time"
