@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.export._extension.build import can_build
+from edgewright.export.emulator import missing_tools
 from edgewright.pipeline.proving import prove_place
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.ranges import METADATA, flagged, outside, ranges_text, read_ranges
@@ -16,7 +18,7 @@ from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
 from small_pipeline import run_small, write_rows, write_toml
-from support import shared_data
+from support import left_out, shared_data
 
 Capture = pytest.CaptureFixture[str]
 RANGES = "\n[data.ranges]\na = [-1.5, 1.5]\n"
@@ -128,6 +130,34 @@ def test_ranges_are_written_and_read() -> None:
     for text in ("[", "[1]", '[["a", "x", 1]]', '[["a", Infinity, 1]]', "{}x"):
         with pytest.raises(InputError, match="smallest, largest"):
             read_ranges({METADATA: text})
+
+
+def test_c_and_the_extension_equal_the_reference_from_the_boundary_on(folder: Path) -> None:
+    if not can_build():
+        left_out("no C compiler")
+    record = prove_place(str(folder))
+    exact = {p.second: p.exact_from_boundary for p in record.pairs if p.first == "integer reference"}
+    found = [name for name in exact if name.startswith(("int8 C99", "int8 extension", "int8 .tflite in LiteRT ref"))]
+    assert len(found) >= 2 and all(exact[name] for name in found)
+    assert all(form.rounding == "ours" for form in record.forms if form.name in found)
+
+
+@pytest.mark.parametrize("device", ["cortex-m0", "cortex-m4"])
+def test_an_emulated_device_is_one_more_form(device: str, folder: Path) -> None:
+    missing = missing_tools()
+    if missing:
+        left_out(", ".join(missing))
+    record = prove_place(str(folder), data=str(folder.parent.parent / "rows.csv"), device=device)
+    name = f"int8 C99 on an emulated {device}"
+    form = next(form for form in record.forms if form.name == name)
+    assert record.passed and form.samples == 100 < record.samples and "instructions" in form.note
+    exact = {p.first: p.exact_from_boundary for p in record.pairs if p.second == name}
+    assert exact["integer reference"] is True
+
+
+def test_an_unknown_device_is_refused(folder: Path, capsys: Capture) -> None:
+    assert run(["prove", str(folder), "--device", "cortex-m99"]) == 2
+    assert "cortex-m4" in capsys.readouterr().err
 
 
 @pytest.mark.slow

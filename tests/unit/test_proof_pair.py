@@ -161,6 +161,23 @@ def test_the_verdict_does_not_depend_on_the_order(row: int, column: int, amount:
     assert there.breaks is not None and back.breaks is not None and there.breaks.sample == back.breaks.sample == row
 
 
+def test_a_form_that_hides_its_bytes_is_seen_through_its_probabilities() -> None:
+    stages = base()
+    other = {name: stages[name].copy() for name in (RANGE, "scale", PROBABILITIES, LABEL)}
+    other[PROBABILITIES][3] += np.array([0.05, -0.05, 0], np.float32)
+    assert pair(stages, other).verdict == "within tolerance"
+    other[PROBABILITIES][3] += np.array([0.05, -0.05, 0], np.float32)
+    assert pair(stages, other).verdict == "broken"
+
+
+def test_a_form_of_fewer_samples_is_compared_on_those() -> None:
+    stages = base()
+    other = {name: values[:9].copy() for name, values in stages.items()}
+    record = pair(stages, other)
+    assert record.verdict == "bit-exact" and {s.samples for s in record.stages} == {9}
+    assert pair(stages, changed(other, scale=((7, 4), 0.01))).verdict == "broken"
+
+
 def test_last_digits_of_readings_are_no_disagreement() -> None:
     readings = (230 + 0.01 * RNG.standard_normal((N, 8))).astype(np.float32)
     mean = {"mean": readings.mean(axis=1, keepdims=True)}

@@ -31,6 +31,8 @@ class Form:
         ours: whether an int8 form rounds as the reference does, and must then be bit-exact to every other such one.
         whole: whether it begins at raw rows.
         note: what a reader should know of it.
+        most: samples it takes at most, the first ones; 0 for all.
+        said: what it has to say after it ran, filled in by `run`.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Form:
     ours: bool = True
     whole: bool = True
     note: str = ""
+    most: int = 0
+    said: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
     for form in forms:
         started = time.perf_counter()
         try:
-            stages = form.run(samples, boundary)
+            most = form.most or len(samples)
+            stages = form.run(samples[:most], boundary[:most])
         except (InputError, CheckFailedError) as error:
             absent.append(AbsentForm(name=form.name, reason=str(error)))
             continue
@@ -87,5 +88,6 @@ def _record(form: Form, stages: Stages, seconds: float) -> FormRecord:
         begins="raw rows" if form.whole else "the boundary",
         seconds=seconds,
         out_of_range=int(np.count_nonzero(stages[RANGE])) if RANGE in stages else None,
-        note=form.note,
+        note="; ".join(text for text in (form.note, *form.said) if text),
+        samples=len(next(iter(stages.values()))),
     )

@@ -84,8 +84,8 @@ def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[
     share, words = (SPREAD, PREPROCESSING) if stage in yard.before else (NETWORK_SPREAD, NETWORK)
     made = RELATIVE * expected + share * spread
     digits = yard.digits.get(stage)
-    if digits is not None and digits.shape == values.shape:
-        made = made + digits
+    if digits is not None and digits.shape[1:] == values.shape[1:]:
+        made = made + digits[: len(values)]
     return np.broadcast_to(np.nan_to_num(made), values.shape), words
 
 

@@ -21,7 +21,8 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
             a float form.
         stages: it shows, in order.
         begins: 'raw rows', or 'the boundary' where it is a network that is fed what arrives there.
-        seconds: it took for all rows.
+        samples: it ran.
+        seconds: it took for them.
         out_of_range: samples it flagged as outside the declared input ranges; None where it does not say.
         note: what a reader should know of it.
     """
@@ -31,6 +32,7 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
     rounding: Literal["ours", "own", ""] = ""
     stages: tuple[str, ...] = ()
     begins: Literal["raw rows", "the boundary"] = "raw rows"
+    samples: int = 0
     seconds: float = 0.0
     out_of_range: int | None = None
     note: str = ""

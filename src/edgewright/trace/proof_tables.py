@@ -47,7 +47,7 @@ def _cell(pair: PairRecord | None) -> Text:
     if pair.breaks is not None:
         return Text("BROKEN", style=BAD)
     if pair.exact_from_boundary is not None:
-        moved = f" {pair.moved} moved" if pair.moved else ""
+        moved = f" +{pair.moved}" if pair.moved else ""
         if pair.exact_from_boundary:
             return Text(f"={moved}", style=GOOD)
         off, values = _off(pair)

@@ -15,7 +15,8 @@ from edgewright.trace.words import percent, plural, seconds_text, shape_text
 
 _LEGEND = {
     "float": "= bit-exact; otherwise the largest difference, as a share of what is allowed",
-    "int8": "= bit-exact from the boundary on; otherwise how many values are a step away, on the same bytes",
+    "int8": "= bit-exact from the boundary on; otherwise how many values are a step away, on the same bytes; "
+    "+n samples moved across a step before it",
 }
 _TITLES = {"float": "Float forms, pair by pair", "int8": "int8 forms, pair by pair"}
 # Pairs that break at the same stage are told once, and so many of the others by name.
@@ -47,6 +48,10 @@ def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
         yield Text(sentence, style=WARN)
     yield page.heading("Forms")
     yield forms_table(record)
+    for place, form in enumerate(record.forms, 1):
+        if form.note and form.begins == "raw rows":
+            few = f"{form.samples:,} samples; " if form.samples < record.samples else ""
+            yield note(f"{place}: {few}{form.note}")
     yield from _absent(record)
     for numbers in ("float", "int8"):
         names = [form.name for form in record.forms if form.numbers == numbers]

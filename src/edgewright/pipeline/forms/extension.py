@@ -1,0 +1,72 @@
+"""The CPython module compiled for this machine: what `predict` answers with where it was built."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from edgewright.graph.integer import to_integers
+from edgewright.pipeline.forms import Forms, Subject
+from edgewright.pipeline.prove_stages import ends, float_part, preprocessing, renamed
+from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
+from edgewright.runtime.engines.extension import answer_of
+from edgewright.runtime.native import load_module
+from edgewright.runtime.ranges import flagged, read_ranges
+from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.proof import Numbers
+
+_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if not importlib.import_module("edgewright.export._extension.build").can_build():
+        subject.missing("extension", "no C compiler or no Python headers: apt-get install gcc python3-dev")
+        return
+    build = importlib.import_module("edgewright.export.extension").build_extension
+    for numbers in _NUMBERS:
+        if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
+            yield Form(name=f"{numbers} extension", numbers=numbers, run=_run(subject, numbers, build))
+
+
+def _run(subject: Subject, numbers: Numbers, build: Callable[..., Path]) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        graph, model = subject.graphs[numbers], subject.models[numbers]
+        with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+            module = load_module(build(model, cache=Path(folder)))
+        answer = answer_of(module)(samples)
+        made: Stages = {RANGE: flagged(samples, read_ranges(graph.metadata))}
+        made |= _inside(subject, numbers, module, samples)
+        return {**made, **renamed(answer, ends(graph))}
+
+    return run
+
+
+def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Samples) -> Stages:
+    """What arrives at the boundary as the module computes it, the bytes there, and the network's bytes for them."""
+    graph = subject.graphs[numbers]
+    network = subject.network if numbers == "int8" else float_part(graph)
+    if network is None or not hasattr(module, "boundary"):
+        return {}
+    shape = network.values[network.input].shape
+    value = np.empty((len(samples), math.prod(shape)), np.float32)
+    module.boundary(np.ascontiguousarray(samples, np.float32), value)
+    value = value.reshape(len(samples), *shape)
+    made: Stages = {stage: value for stage, name in preprocessing(graph).items() if name == graph.boundary}
+    if numbers == "float":
+        return made
+    integers = np.ascontiguousarray(to_integers(network.values[network.input], value))
+    end = network.values[network.output].shape
+    try:
+        raw = np.frombuffer(module.network(integers), np.int8).reshape(len(samples), *end)
+    except ValueError as error:
+        raise CheckFailedError(f"the extension's network refuses its own features: {error}") from None
+    return {**made, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
+
+
+FORMS = Forms(rank=60, make=_make)
