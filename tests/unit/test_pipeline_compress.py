@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -223,6 +224,34 @@ def test_a_run_is_only_judged_on_its_own_data(trained: Path, tmp_path: Path) -> 
         compress(again, Wanted(int8=True), out=tmp_path / "o", data=str(other))
     with pytest.raises(InputError, match="which knows its own"):
         compress(trained, Wanted(int8=True), out=tmp_path / "o", target="label")
+
+
+def test_damaged_sources_are_one_line(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(trained, broken)
+    (array,) = broken.glob("pipeline/model.*.0.weights.npy")
+    weights = np.load(array)
+    weights[0, 0] = np.nan
+    np.save(array, weights)
+    foreign(tmp_path / "net.onnx")
+    model = (tmp_path / "net.onnx").read_bytes()
+    (tmp_path / "short.onnx").write_bytes(model[: len(model) // 2])
+    known = ["--data", str(write_rows(tmp_path / "rows.csv", rows(CLASSES, 300))), "--target", "label"]
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for given, told in (
+        ([str(broken), "--int8"], "finite activations"),
+        ([str(broken), "--qat"], "finite"),
+        ([str(tmp_path / "short.onnx"), "--int8", *known], "expected"),
+        ([str(empty), "--int8"], "a fitted pipeline"),
+        ([str(trained), "--distil", str(tmp_path / "none.onnx")], "no such file"),
+        ([str(trained), "--prune", "structured:0.999"], "one unit a layer"),
+    ):
+        assert run(["compress", *given, "--out", str(tmp_path / "o")]) == 2, given
+        err = capsys.readouterr().err
+        assert told in err.lower() and err.count("\n") == 1, (told, err)
+    assert not (tmp_path / "o").exists()
+    assert not [name for name in names(tmp_path) if name.startswith(".")]
 
 
 def test_words_of_the_command_line() -> None:
