@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 import pytest
-from numpy.typing import NDArray
 
+from c99_stages import in_onnxruntime, share_of_tolerance
 from edgewright.export._c_host import STRICT, compile_c99, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.builder import Builder
@@ -35,22 +34,6 @@ def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
     value = emit(estimator, builder, builder.input)
     builder.stage(kind, value)
     return builder.finish({"prediction": (value, "float32", estimator.transform(X[:2]).shape[1:])}), estimator, X
-
-
-def in_onnxruntime(model: bytes, X: Floats) -> Floats:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"input": X})[0])
-
-
-def share_of_tolerance(expected: NDArray[Any], found: NDArray[Any]) -> float:
-    """Largest difference in units of what is allowed: relative 1e-5 plus 1e-5 of the range over the samples."""
-    expected, found = (a.reshape(len(a), -1).astype(np.float64) for a in (expected, found))
-    assert (np.isnan(expected) == np.isnan(found)).all()
-    spread = np.nanmax(expected, axis=0) - np.nanmin(expected, axis=0)
-    allowed = 1e-5 * np.abs(expected) + 1e-5 * spread + np.finfo(np.float32).tiny
-    return float(np.nanmax(np.abs(expected - found) / allowed))
 
 
 @pytest.mark.parametrize(("room", "kind", "number"), CASES)

@@ -1,0 +1,105 @@
+"""Windows to answers in C: motion features and a dense network, sound and a convolution, both int8."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from c99_stages import in_onnxruntime, share_of_tolerance
+from edgewright.compression.int8 import quantise
+from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export.c99 import write_c99
+from edgewright.graph.extract import integer_network
+from edgewright.graph.integer import run_integer, to_integers, to_reals
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.contexts import next_context
+from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.graph import Graph, StageMark, Value
+from edgewright.schema.integer import Rounding
+from stage_examples import Floats, arriving
+
+MOTION: list[dict[str, Any]] = [
+    {"kind": "impute", "strategy": "median"},
+    {
+        "kind": "union",
+        "parts": [
+            {
+                "kind": "statistics",
+                "features": ["std", "rise", "fall", "skewness"],
+                "log": True,
+                "noise": 2e-3,
+                "correlations": "all",
+                "autocorrelation": [8],
+            },
+            {"kind": "spectral", "features": ["bands", "energy"], "bands": 5, "noise": 3e-3},
+            {"kind": "posture", "of": ["acc_x", "acc_y", "acc_z"], "name": "acc"},
+        ],
+    },
+    {"kind": "scale", "method": "standard", "clip": 4.0},
+]
+SOUND: list[dict[str, Any]] = [{"kind": "log_mel", "mels": 16, "fft": 256}, {"kind": "scale", "method": "standard"}]
+CASES = {
+    "motion": ("windows", MOTION, ({"kind": "dense", "units": 24},)),
+    "sound": ("sound", SOUND, ({"kind": "conv1d", "filters": 8, "kernel": 5}, {"kind": "global_average_pool"})),
+}
+
+
+@cache
+def fitted(name: str) -> tuple[Graph, Floats]:
+    """The float graph of a small pipeline, the end of preprocessing marked, and its windows."""
+    words, tables, layers = CASES[name]
+    X, context = arriving(words)
+    loud = np.nanstd(X.reshape(len(X), -1), axis=1)
+    y = np.asarray(["low", "middle", "high"])[np.searchsorted(np.quantile(loud, [1 / 3, 2 / 3]), loud)]
+    value, steps = X, []
+    for part in parts(tables, name):
+        estimator = build(part, context)
+        value = estimator.fit(value, y).transform(value)
+        context = next_context(context, estimator, value.shape[1:])
+        steps.append((part.name, estimator))
+    steps.append(("model", NetworkClassifier(layers, epochs=3, batch=32).fit(value, y)))
+    graph = graph_of(steps, X.shape[1:], name)
+    return msgspec.structs.replace(graph, stages=(*graph.stages, StageMark(stage="end", value=graph.boundary))), X
+
+
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+@pytest.mark.parametrize("name", CASES)
+def test_windows_reach_the_answer_of_the_reference(name: str, rounding: Rounding, tmp_path: Path) -> None:
+    graph, X = fitted(name)
+    small = quantise(graph, X[: len(X) // 2])
+    network = integer_network(small, rounding)
+    found = load_c99(
+        write_c99(small, network, name=name), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")
+    ).predict(X)
+    features = found.stages["end"].reshape(len(X), *network.values[network.input].shape)
+    extra = Value(name=graph.boundary, dtype="float32", shape=features.shape[1:])
+    expected = in_onnxruntime(to_onnx(msgspec.structs.replace(graph, outputs=(extra,))), X)
+    assert share_of_tolerance(expected, features) <= 1.0
+    first, last = network.values[network.input], network.values[network.output]
+    grid, other = to_integers(first, features), to_integers(first, expected)
+    # How many samples a last-digit difference moves across a quantisation step: they are counted, and few.
+    moved = (grid != other).reshape(len(X), -1).any(axis=1)
+    assert (grid != other).mean() < 1e-4
+    raw = to_reals(last, run_integer(network, grid))
+    assert len(set(found.outputs["label"].tolist())) > 1
+    np.testing.assert_array_equal(found.outputs["label"], raw.argmax(axis=1))
+    there = to_reals(last, run_integer(network, other)).argmax(axis=1)
+    np.testing.assert_array_equal(found.outputs["label"][~moved], there[~moved])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_float_windows_have_every_label_of_onnx_runtime(name: str, tmp_path: Path) -> None:
+    graph, X = fitted(name)
+    found = load_c99(write_c99(graph, name=name), tmp_path, flags=(*STRICT, "-O2", "-ffp-contract=off")).predict(X)
+    only = [value for value in graph.outputs if value.name == "probabilities"]
+    expected = in_onnxruntime(to_onnx(msgspec.structs.replace(graph, outputs=tuple(only))), X)
+    np.testing.assert_allclose(found.outputs["probabilities"], expected, atol=1e-4)
+    close = np.abs(np.diff(np.sort(expected, axis=1)[:, -2:], axis=1)).ravel() < 2e-4
+    np.testing.assert_array_equal(found.outputs["label"][~close], expected.argmax(axis=1)[~close])
