@@ -76,9 +76,11 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     if not classifier:
         draft.labels = ()
         return {"prediction": value}
-    names = labels or draft.labels or tuple(str(n) for n in range(made.shape[1]))
-    if len(names) != made.shape[1]:
-        raise InputError(f"{made.shape[1]} names of classes", str(len(names)), f"model {draft.name}")
+    width = made.shape[1]
+    fitting = [names for names in draft.names if len(names) == width]
+    names = labels or (fitting[0] if fitting else tuple(str(n) for n in range(width)))
+    if len(names) != width:
+        raise InputError(f"{width} names of classes", str(len(names)), f"model {draft.name}")
     draft.labels = names
     chain = Chain(draft)
     if not (ends or draft.probabilities):

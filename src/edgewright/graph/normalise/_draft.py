@@ -16,7 +16,7 @@ from edgewright.schema.graph import Array, Graph, Node, Value
 
 # Attributes as ONNX has them: numbers, text, lists of these, tensors as arrays.
 Attributes = dict[str, Any]
-ML = "ai.onnx.ml"
+_OF_SHAPES = frozenset({"ConstantOfShape", "Range", "Size", "Tile", "Mod"})
 
 
 @dataclass
@@ -52,6 +52,7 @@ class Draft:
         nodes: in an order in which they can run.
         constants: by name; text is of dtype object.
         labels: names of the classes, once they are known.
+        names: names that may be those of the classes, the likeliest first.
         probabilities: value with a probability for each class, once it is known.
         fixed_batch: the length of the batch axis where the model has it fixed, else 0.
     """
@@ -63,6 +64,7 @@ class Draft:
     nodes: list[DraftNode]
     constants: dict[str, Array]
     labels: tuple[str, ...] = ()
+    names: list[tuple[str, ...]] = field(default_factory=list)
     probabilities: str = ""
     fixed_batch: int = 0
     _numbers: Any = field(default_factory=itertools.count)
@@ -148,6 +150,8 @@ class Draft:
         for node in self.nodes:
             if node.domain or node.op not in registered():
                 unknown.setdefault(node.kind, []).append(node.outputs[0] if node.outputs else "")
+        # What only makes shapes is not the reason while there is another one.
+        unknown = {op: names for op, names in unknown.items() if op not in _OF_SHAPES} or unknown
         if unknown:
             told = "; ".join(f"{op} (gives {', '.join(map(repr, names[:3]))}"
                              f"{f' and {len(names) - 3} more' if len(names) > 3 else ''})"

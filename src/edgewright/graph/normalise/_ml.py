@@ -33,7 +33,7 @@ def post_transform(chain: Chain, value: str, node: DraftNode) -> str:
 
 def says_classes(draft: Draft, chain: Chain, value: str, node: DraftNode, names: tuple[str, ...]) -> list[DraftNode]:
     """Ends a classifier: its label (output 0) becomes the place of the largest score, its scores output 1."""
-    draft.labels = names
+    draft.names.append(names)
     scores = node.outputs[1] if len(node.outputs) > 1 and node.outputs[1] else draft.fresh("scores")
     nodes = chain.end(value, scores)
     if node.outputs[0]:

@@ -108,5 +108,6 @@ MAKERS: dict[str, Callable[[DraftNode, list[Any]], Array]] = {
     "Range": _range,
     "Size": lambda _node, inputs: np.asarray(inputs[0].size, np.int64),
     "Tile": _tile,
+    "Mod": lambda node, inputs: (np.fmod if node.attributes.get("fmod", 0) else np.mod)(*inputs),
     "BatchNormalization": lambda _node, inputs: inputs[0],
 }

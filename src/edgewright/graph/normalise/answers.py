@@ -17,16 +17,16 @@ def run(draft: Draft) -> None:
     """Finds labels and probabilities among the outputs and leaves the probabilities."""
     for node in draft.nodes:
         if node.kind == "ai.onnx.ml.ZipMap":
-            draft.labels = class_names(node)
+            draft.names.insert(0, class_names(node))
             node.op, node.domain, node.attributes = "Identity", "", {}
-        elif node.kind == "ai.onnx.ml.LabelEncoder" and not draft.labels:
+        elif node.kind == "ai.onnx.ml.LabelEncoder":
             names = node.attributes.get("values_strings") or node.attributes.get("values_int64s") or ()
-            draft.labels = tuple(str(name) for name in names)
+            draft.names.append(tuple(str(name) for name in names))
     producers = draft.producers()
     rest = [name for name in draft.outputs if not _is_label(name, producers)]
     if rest and len(rest) < len(draft.outputs):
         draft.outputs = rest
-    if len(rest) == 1 and draft.labels:
+    if len(rest) == 1 and draft.names:
         draft.probabilities = rest[0]
 
 

@@ -7,12 +7,17 @@ differs only in the batch gets -1 there.
 
 from __future__ import annotations
 
-from edgewright.graph.normalise._draft import Draft, DraftNode
+import math
+
+import numpy as np
+
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
 
 ORDER = 50
 _SHAPES = frozenset({"Shape", "Size"})
+_FILLS = frozenset({"ConstantOfShape", "Expand", "Tile"})
 
 
 def run(draft: Draft) -> None:
@@ -36,6 +41,9 @@ def run(draft: Draft) -> None:
             if all((one[name].shape, one[name].tobytes()) == _of(values[0], name) for one in values):
                 draft.constants[name] = values[0][name]
                 continue
+            if node.op in _FILLS and not draft.fixed_batch:
+                kept += _repeated(draft, node, values)
+                continue
         if node.op == "Reshape":
             node.inputs[1] = draft.integers(target(values, name, node, draft.fixed_batch))
             node.attributes.pop("allowzero", None)
@@ -43,6 +51,28 @@ def run(draft: Draft) -> None:
                 one[node.inputs[1]] = draft.constants[node.inputs[1]]
         kept.append(node)
     draft.nodes = kept
+
+
+def _repeated(draft: Draft, node: DraftNode, values: list[Values]) -> list[DraftNode]:
+    """A constant repeated for each sample: a choice between the constant and itself, as long as the batch."""
+    made = [one[node.outputs[0]] for one in values]
+    row = made[0][:1]
+    if any(one.shape[1:] != row.shape[1:] or not np.array_equal(one, np.broadcast_to(row, one.shape)) for one in made):
+        return [node]
+    chain = Chain(draft)
+    flat = chain.op("Reshape", draft.source.name, draft.integers([-1, math.prod(draft.source.shape)]))
+    first = chain.op("Gather", flat, draft.integers([0]), axis=1)
+    tall = chain.op("Reshape", chain.op("Equal", first, first), draft.integers([-1, *(1,) * (row.ndim - 1)]))
+    constant = draft.constant(row)
+    chain.op("Where", tall, constant, constant, output=node.outputs[0])
+    for one in values:
+        del one[node.outputs[0]]
+        one.update(
+            {name: draft.constants[name] for part in chain.nodes for name in part.inputs if name in draft.constants}
+        )
+    for part in chain.nodes:
+        step(part, values)
+    return chain.nodes
 
 
 def _of(values: Values, name: str) -> tuple[tuple[int, ...], bytes]:

@@ -20,6 +20,7 @@ def run(draft: Draft) -> None:
         "Sum": _sum, "Mean": _mean, "PRelu": _prelu, "Elu": _elu, "Selu": _selu, "HardSigmoid": _hard_sigmoid,
         "HardSwish": _hard_swish, "Softplus": _softplus, "Softsign": _softsign, "Mish": _mish, "Gelu": _gelu,
         "Swish": _swish, "LogSoftmax": _log_softmax, "LayerNormalization": _layer_norm,
+        "InstanceNormalization": _instance_norm,
     }  # fmt: skip
     rewrite(draft, rules)
 
@@ -153,3 +154,17 @@ def _layer_norm(draft: Draft, node: DraftNode) -> list[DraftNode]:
     if len(node.inputs) > 2 and node.inputs[2]:
         value = chain.op("Add", value, node.inputs[2])
     return chain.end(value, node.outputs[0])
+
+
+def _instance_norm(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """Each channel of each sample by itself; positions are flattened, so that the number of axes does not matter."""
+    chain, last = Chain(draft), draft.integers([-1])
+    flat = chain.op("Reshape", node.inputs[0], draft.integers([0, 0, -1]))
+    centred = chain.op("Sub", flat, chain.op("ReduceMean", flat, last, keepdims=1))
+    spread = chain.op("ReduceMean", chain.op("Mul", centred, centred), last, keepdims=1)
+    epsilon = draft.floats(float(np.float32(node.attributes.get("epsilon", 1e-5))))
+    value = chain.op("Div", centred, chain.op("Sqrt", chain.op("Add", spread, epsilon)))
+    for op, name in (("Mul", node.inputs[1]), ("Add", node.inputs[2])):
+        value = chain.op(op, value, chain.op("Unsqueeze", name, last))
+    chain.op("Reshape", value, chain.op("Shape", node.inputs[0]), output=node.outputs[0])
+    return chain.nodes

@@ -78,8 +78,7 @@ def _columns(draft: Draft, node: DraftNode) -> list[DraftNode]:
     """Entries of the last axis; from the names of the classes (text) it gives labels, which `answers` takes out."""
     names = draft.array(node.inputs[0])
     if names is not None:
-        if not draft.labels:
-            draft.labels = tuple(str(name) for name in names.ravel().tolist())
+        draft.names.insert(0, tuple(str(name) for name in names.ravel().tolist()))
         return [DraftNode("Identity", [node.inputs[1]], [node.outputs[0]])]
     places = draft.array(node.inputs[1])
     if places is None:
