@@ -10,9 +10,11 @@ from benchmarks.compress.sizes import LARGE, SMALL, Sizes, sizes
 
 from edgewright.compression.int8 import quantise
 from edgewright.compression.weights import to_integers
+from edgewright.export.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer
+from edgewright.models.network import NetworkRegressor
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.graph import Graph
 from support import shared_data
@@ -76,6 +78,23 @@ def test_sums_and_relu6_become_integers() -> None:
     end = network.values[network.output]
     integers = (run_integer(network, bytes_in).astype(np.float32) - end.zero) * np.float32(end.scale)
     assert np.mean(np.abs(integers - rounded) < 2.01 * end.scale) > 0.99
+
+
+def test_a_regression_is_a_network_of_integers_too() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((300, 4)).astype(np.float32)
+    model = NetworkRegressor(({"kind": "dense", "units": 64},), epochs=3).fit(X, 5 + X[:, 0])
+    builder = Builder("amount", (4,))
+    graph = builder.finish(model.outputs(builder, model.to_graph(builder, builder.input)))
+    small = quantise(graph, X)
+    network = integer_network(small)
+    assert network.values[network.output].shape == (1,)
+    start, end = network.values[network.input], network.values[network.output]
+    bytes_in = np.clip(np.rint(X / np.float32(start.scale)) + start.zero, -128, 127).astype(np.int8)
+    integers = (run_integer(network, bytes_in).astype(np.float32) - end.zero) * np.float32(end.scale)
+    there = compile_graph(small, ("prediction",))(X)["prediction"]
+    assert np.mean(np.abs(integers[:, 0] - there) < 1.01 * end.scale) > 0.99
+    assert to_tflite(network, float_ends=True)[4:8] == b"TFL3"
 
 
 @pytest.mark.slow

@@ -208,7 +208,9 @@ class _Integers(_Reader):
         first = node.inputs[0]
         source = self.values[self.known[first]]
         if node.op in _FLAT:
-            self.known[node.outputs[0]] = self.flatten(node, self.known[first])
+            # The answer of a regression is brought to shape (n,) behind the network.
+            if node.outputs[0] not in {value.name for value in self.graph.outputs}:
+                self.known[node.outputs[0]] = self.flatten(node, self.known[first])
             return
         if self.producers[first].op != "DequantizeLinear":
             # On the bytes themselves: the scale stays.
