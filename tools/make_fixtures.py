@@ -1,6 +1,6 @@
 """Makes the small foreign models of `tests/fixtures/models`: needs what they come from, in an environment of its own.
 
-    python -m venv fixtures && fixtures/bin/pip install torch onnxscript lightgbm onnxmltools skl2onnx
+    python -m venv fixtures && fixtures/bin/pip install torch onnxscript keras lightgbm onnxmltools skl2onnx
     fixtures/bin/python tools/make_fixtures.py tests/fixtures/models
 
 The files are committed, so tests need none of these. Beside each model lie rows and the answers ONNX Runtime gave.
@@ -10,6 +10,7 @@ The files are committed, so tests need none of these. Beside each model lie rows
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def from_sklearn(folder: Path) -> None:
     from sklearn.naive_bayes import GaussianNB
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import MinMaxScaler, Normalizer, StandardScaler
+    from sklearn.preprocessing import MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     x, y = table(3)
@@ -50,6 +51,7 @@ def from_sklearn(folder: Path) -> None:
         "sklearn-logistic": make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()).fit(holes, y),
         "sklearn-logistic-two": make_pipeline(MinMaxScaler(), LogisticRegression()).fit(x, two),
         "sklearn-linear": make_pipeline(Normalizer(), LinearRegression()).fit(x, target),
+        "sklearn-polynomial": make_pipeline(PolynomialFeatures(2), LinearRegression()).fit(x, target),
         "sklearn-tree": DecisionTreeClassifier(max_depth=5, random_state=0).fit(x, y),
         "sklearn-tree-regressor": DecisionTreeRegressor(max_depth=6, random_state=0).fit(x, target),
         "sklearn-forest": RandomForestClassifier(8, max_depth=6, random_state=0).fit(x, two + 3),
@@ -126,6 +128,38 @@ def from_torch(folder: Path) -> None:
             save(folder, path.stem, path.read_bytes(), x)
 
 
+def from_keras(folder: Path) -> None:
+    """Networks by the exporter of Keras 3 on its PyTorch backend."""
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(SEED)
+    shapes: dict[str, tuple[tuple[int, ...], list[Any]]] = {
+        "dense": ((6,), [
+            layers.Normalization(mean=0.5, variance=2.0), layers.Dense(8, "relu"), layers.BatchNormalization(),
+            layers.Dropout(0.2), layers.Dense(3, "softmax"),
+        ]),
+        "conv2d": ((12, 12, 1), [
+            layers.Conv2D(8, 3, strides=2, padding="same", activation="relu"),
+            layers.DepthwiseConv2D(3, padding="same"), layers.BatchNormalization(), layers.ReLU(6.0),
+            layers.MaxPooling2D(), layers.Conv2D(4, 1), layers.Flatten(), layers.Dense(4, "softmax"),
+        ]),
+        "conv1d": ((32, 3), [
+            layers.Conv1D(8, 5, padding="causal", activation="relu"), layers.SeparableConv1D(6, 3),
+            layers.AveragePooling1D(2), layers.GlobalAveragePooling1D(), layers.Dense(4),
+        ]),
+    }  # fmt: skip
+    rng = np.random.default_rng(SEED)
+    for name, (shape, parts) in shapes.items():
+        model = keras.Sequential([layers.Input(shape), *parts])
+        x = rng.normal(size=(ROWS, *shape)).astype(np.float32)
+        model(x)
+        path = folder / f"keras-{name}.onnx"
+        model.export(str(path), format="onnx", verbose=False)
+        save(folder, path.stem, path.read_bytes(), x)
+
+
 def channels_last(folder: Path) -> None:
     """A network as converters of channels-last frameworks write it: Transposes around convolutions, opset 11."""
     import onnx
@@ -198,6 +232,7 @@ def main() -> None:
     from_sklearn(folder)
     from_lightgbm(folder)
     from_torch(folder)
+    from_keras(folder)
 
 
 if __name__ == "__main__":

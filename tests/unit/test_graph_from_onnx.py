@@ -27,7 +27,7 @@ def close(got: Any, expected: NDArray[Any]) -> None:  # noqa: ANN401 - an array
 
 def test_there_are_models_of_every_kind() -> None:
     kinds = {name.split("-")[0] for name in NAMES}
-    assert kinds == {"channels", "lightgbm", "sklearn", "torch"}
+    assert kinds == {"channels", "keras", "lightgbm", "sklearn", "torch"}
     assert sum(path.stat().st_size for path in MODELS.iterdir()) < 2_000_000
     assert all(path.stat().st_size < 200_000 for path in MODELS.iterdir())
 
@@ -58,7 +58,7 @@ def test_networks_have_a_boundary_and_the_form_of_ours() -> None:
     network = float_network(conv)
     assert [operator.kind for operator in network.operators][-3:] == ["average_pool", "reshape", "dense"]
     scaled = read_model(MODELS / "sklearn-mlp.onnx")
-    assert [n.op for n in scaled.nodes if scaled.boundary in n.outputs] == ["Cast"] or scaled.nodes[1].op == "Div"
+    assert scaled.boundary == next(n for n in scaled.nodes if n.op == "Gemm").inputs[0] != "input"
     assert read_model(MODELS / "sklearn-forest.onnx").boundary == ""
 
 
@@ -66,6 +66,18 @@ def test_transposes_go_and_flattening_goes_into_the_weights() -> None:
     graph = read_model(MODELS / "channels-last.onnx")
     assert [node.op for node in graph.nodes].count("Transpose") == 1
     assert graph.nodes[0].op == "Transpose"
+
+
+def test_what_converters_add_goes_and_a_network_is_left() -> None:
+    ops = [node.op for node in read_model(MODELS / "keras-conv2d.onnx").nodes]
+    assert ops == ["Transpose", "Conv", "Relu", "Conv", "Clip", "MaxPool", "Conv", "Reshape", "Gemm", "Softmax",
+                   "ArgMax", "ReduceMax"]  # fmt: skip
+    dense = read_model(MODELS / "keras-dense.onnx")
+    # Preprocessing before the first weights stays as it is; the norm inside the network went into the weights.
+    assert [node.op for node in dense.nodes][:5] == ["Sub", "Div", "Gemm", "Relu", "Gemm"]
+    assert dense.boundary == dense.nodes[1].outputs[0]
+    causal = read_model(MODELS / "keras-conv1d.onnx")
+    assert next(node for node in causal.nodes if node.op == "Conv").attributes["pads"] == (4, 0)
 
 
 def test_trees_are_linear_in_their_nodes() -> None:

@@ -50,6 +50,17 @@ def test_operators_said_by_others_mean_the_same(op: str, attributes: dict[str, A
          {"s": np.asarray([1, 2, 3], np.float32), "t": np.asarray([0, 1, 0], np.float32)}, ["n", 3, 4], 11),
         ([node("Slice", ["x"], ["y"], starts=[1], ends=[3], axes=[1])], {}, ["n", 4], 9),
         ([node("Pad", ["x"], ["y"], pads=[0, 1, 0, 2], value=0.5)], {}, ["n", 4], 9),
+        ([node("Pad", ["x", "p"], ["a"]), node("Transpose", ["a"], ["b"], perm=[0, 2, 1]),
+          node("Conv", ["b", "w"], ["y"])], {"p": np.asarray([0, 2, 0, 0, 1, 0]), "w": np.ones((2, 3, 2), np.float32)},
+         ["n", 5, 3], 13),
+        ([node("Transpose", ["x"], ["a"], perm=[0, 2, 1]), node("ReduceMax", ["a", "p"], ["y"], keepdims=0)],
+         {"p": np.asarray([1])}, ["n", 5, 3], 18),
+        ([node("Cast", ["x"], ["a"], to=1), node("Cast", ["a"], ["y"], to=1)], {}, ["n", 5], 13),
+        ([node("Shape", ["x"], ["a"], end=1), node("Concat", ["a", "p"], ["b"], axis=0),
+          node("ConstantOfShape", ["b"], ["c"]), node("Concat", ["c", "x"], ["y"], axis=1)],
+         {"p": np.asarray([2])}, ["n", 5], 18),
+        ([node("InstanceNormalization", ["x", "s", "s"], ["y"])], {"s": np.asarray([1, 2, 3], np.float32)},
+         ["n", 3, 4], 13),
         ([node("Dropout", ["x"], ["a", "mask"]), node("Relu", ["a"], ["y"])], {}, ["n", 4], 12),
         ([node("Identity", ["x"], ["y"])], {}, ["n", 4], 12),
         ([node("Binarizer", ["x"], ["y"], domain="ai.onnx.ml", threshold=0.2)], {}, ["n", 4], 15),
@@ -67,6 +78,33 @@ def test_other_ways_of_saying_mean_the_same(nodes: list[Any], constants: Any, sh
     expected = answers(data, x)[0]
     np.testing.assert_allclose(compile_graph(graph)(x)[value], expected, atol=2e-6)
     np.testing.assert_allclose(answers(to_onnx(graph), x)[1 if graph.labels else 0], expected, atol=2e-6)
+
+
+_SCALE = {"w": np.ones((4, 3), np.float32), "s": np.asarray([1, 2, 3], np.float32), "t": np.asarray(2, np.float32)}
+
+
+@pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div"])
+@pytest.mark.parametrize("first", [True, False])
+def test_factors_beside_weights_go_into_them(op: str, first: bool) -> None:
+    nodes = [
+        node("Gemm", ["x", "w"], ["a"]),
+        node(op, ["a", "s"] if first else ["s", "a"], ["b"]),
+        node(op, ["b", "t"], ["c"]),
+        node("Relu", ["c"], ["d"]),
+        node(op, ["d", "s"] if first else ["s", "d"], ["e"]),
+        node("MatMul", ["e", "v"], ["y"]),
+    ]
+    weights = np.random.default_rng(3).normal(size=(4, 3)).astype(np.float32)
+    constants = {**_SCALE, "w": weights, "v": weights[:3, :2]}
+    data = model(nodes, ["n", 4], constants=constants)
+    x = np.random.default_rng(4).uniform(0.5, 1, (6, 4)).astype(np.float32)
+    graph = read_model(data)
+    expected = answers(data, x)[0]
+    if not np.isfinite(expected).all():
+        expected, x = expected[:0], x[:0]
+    np.testing.assert_allclose(compile_graph(graph)(x)["prediction"], expected, rtol=1e-4, atol=1e-5)
+    if op != "Div" or first:
+        assert [n.op for n in graph.nodes] == ["Gemm", "Relu", "Gemm"]
 
 
 def trees(modes: list[str], tracks: list[int]) -> bytes:

@@ -65,6 +65,9 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
 def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
     """Public name -> value. Adds what a classifier answers."""
     values = everything(draft)[0]
+    absent = [name for name in draft.outputs if name not in values]
+    if absent:
+        raise InputError("outputs that a node gives first", repr(absent[0]), f"model {draft.name}")
     if len(draft.outputs) > 1:
         return {name: name for name in draft.outputs}
     value, made = draft.outputs[0], values[draft.outputs[0]]
@@ -162,5 +165,5 @@ def _close(a: Array, b: Array, dtype: str) -> bool:
     if dtype != "float32":
         # The place of the largest of two equal scores may depend on the last digit.
         return True
-    spread = float(np.nanmax(np.abs(b), initial=1.0))
+    spread = float(np.abs(b[np.isfinite(b)]).max(initial=1.0))
     return bool(np.allclose(a, b, rtol=_TOLERANCE, atol=_TOLERANCE * spread, equal_nan=True))

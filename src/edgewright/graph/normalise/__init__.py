@@ -26,12 +26,12 @@ def passes() -> tuple[ModuleType, ...]:
 
 
 def normalise(draft: Draft) -> None:
-    """Runs all passes.
+    """Runs all passes, twice: what one takes away may let an earlier one see more.
 
     Raises:
         InputError: for what the dialect has no word for, naming the operator and the nodes.
     """
-    for module in passes():
+    for module in (*passes(), *passes()):
         try:
             module.run(draft)
         except _MISFIT as error:

@@ -20,7 +20,7 @@ _BINARY = frozenset({"Add", "Sub", "Mul", "Div"})
 def run(draft: Draft) -> None:
     """Moves, cancels and absorbs until nothing changes."""
     for _ in range(4 * len(draft.nodes) + 1):
-        if not (_cancel(draft) or _absorb(draft) or _move(draft)):
+        if not (_cancel(draft) or _absorb(draft) or _reduce(draft) or _pad(draft) or _move(draft)):
             return
         draft.prune()
 
@@ -118,5 +118,43 @@ def _absorb(draft: Draft) -> bool:
         own[places] = weights
         node.inputs[1] = draft.constant(own)
         flat.inputs[0] = turn.inputs[0]
+        return True
+    return False
+
+
+def _reduce(draft: Draft) -> bool:
+    """A reduction after a Transpose works on the axes as they were before."""
+    producers = draft.producers()
+    for node in draft.nodes:
+        turn = producers.get(node.inputs[0]) if node.op.startswith("Reduce") and len(node.inputs) == 2 else None
+        order, axes = _perm(turn), draft.array(node.inputs[1]) if len(node.inputs) == 2 else None
+        if turn is None or not order or axes is None or node.attributes.get("keepdims", 1):
+            continue
+        gone = {int(axis) % len(order) for axis in axes.ravel()}
+        left = [axis for place, axis in enumerate(order) if place not in gone]
+        if left != sorted(left):
+            continue
+        node.inputs = [turn.inputs[0], draft.integers(sorted(order[place] for place in gone))]
+        return True
+    return False
+
+
+def _pad(draft: Draft) -> bool:
+    """Pad, then Transpose: the other way round, so that a convolution can take the padding in."""
+    producers, readers = draft.producers(), draft.readers()
+    for node in draft.nodes:
+        order = _perm(node)
+        pad = producers.get(node.inputs[0]) if order else None
+        if pad is None or pad.kind != "Pad" or len(pad.inputs) > 3 or len(readers[pad.outputs[0]]) != 1:
+            continue
+        widths = draft.array(pad.inputs[1])
+        if widths is None or widths.size != 2 * len(order) or pad.outputs[0] in draft.outputs:
+            continue
+        turned, both = draft.fresh("turned"), widths.reshape(2, -1)[:, list(order)]
+        place = draft.nodes.index(pad)
+        draft.nodes.remove(node)
+        draft.nodes.insert(place, DraftNode("Transpose", [pad.inputs[0]], [turned], {"perm": order}))
+        pad.inputs = [turned, draft.integers(int(n) for n in both.ravel()), *pad.inputs[2:]]
+        pad.outputs = list(node.outputs)
         return True
     return False
