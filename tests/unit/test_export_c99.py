@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer, to_integers, to_reals
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.graph import Graph
+from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, picture, samples_of, small, trained
 from support import left_out
@@ -205,3 +206,26 @@ def test_samples_of_another_size_are_refused(tmp_path: Path) -> None:
         model.predict(np.zeros((1, 9), np.float32))
     with pytest.raises(InputError, match="bytes a sample"):
         model.network(np.zeros((1, 9), np.int8))
+
+
+def test_far_out_numbers_neither_crash_a_choice_nor_a_conversion(tmp_path: Path) -> None:
+    builder = Builder("far", (3,))
+    place = builder.op("Cast", builder.input, to=6)
+    value = builder.op("Gather", builder.constant(np.arange(5, dtype=np.float32)), place, axis=0)
+    graph = builder.finish({"prediction": (value, "float32", (3,))})
+    flags = (*FLAGS, "-fsanitize=undefined", "-fno-sanitize-recover=all")
+    model = load_c99(write_c99(graph, name="far"), tmp_path, flags=flags)
+    x = np.array([[1e30, -1e30, np.nan], [4.7, -1.0, 2.0], [np.inf, -np.inf, 6.0]], np.float32)
+    np.testing.assert_array_equal(model.predict(x).outputs["prediction"], [[4, 0, 0], [4, 4, 2], [4, 0, 4]])
+
+
+def test_an_output_that_is_a_constant_or_the_input_is_written(tmp_path: Path) -> None:
+    builder = Builder("plain", (2,))
+    first = builder.finish({"prediction": (builder.input, "float32", (2,))})
+    graph = msgspec.structs.replace(first, outputs=(Value(name="input", shape=(2,)),))
+    model = load_c99(write_c99(graph, name="same"), tmp_path / "same", flags=FLAGS)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 2), np.float32)).outputs["prediction"], [[1, 1]])
+    value = builder.op("Add", builder.number(1.0), builder.constant(np.array([[2.0, 3.0]], np.float32)))
+    graph = builder.finish({"prediction": (value, "float32", (2,))})
+    model = load_c99(write_c99(graph, name="fixed"), tmp_path / "fixed", flags=FLAGS)
+    np.testing.assert_array_equal(model.predict(np.ones((1, 2), np.float32)).outputs["prediction"], [[3, 4]])

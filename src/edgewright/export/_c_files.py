@@ -47,6 +47,7 @@ class Interface:
 
 def files(unit: Unit, face: Interface) -> dict[str, str]:
     """NAME.h and NAME.c of a pipeline."""
+    unit.mark(face.outputs.values())
     kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
     arena = unit.arena(kept)
     offsets = arena.offsets
@@ -62,12 +63,14 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
         uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
         functions.append(_function(unit, label, steps, offsets, "const float *input" if uses else "void"))
         calls.append(f"    {name}_{label}({'input' if uses else ''});")
+    inside = [*_checks(unit, face), *calls, *_answer(unit, face, offsets)]
+    if not any("input" in line for line in inside):
+        # An answer that is a constant.
+        inside.insert(0, "    (void)input;")
     body = [
         f"int {name}_predict(const float *input, {name}_answer *answer) {{",
         "    unsigned flags = 0u;",
-        *_checks(unit, face),
-        *calls,
-        *_answer(unit, face, offsets),
+        *inside,
         "    answer->flags = flags;",
         "    return (int)flags;",
         "}",

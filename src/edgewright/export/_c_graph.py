@@ -56,7 +56,7 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
             one is needed.
     """
     source = graph.inputs[0]
-    if any(length < 1 for length in source.shape) or source.dtype not in ("float32", "float64"):
+    if not source.shape or any(length < 1 for length in source.shape) or source.dtype not in ("float32", "float64"):
         raise InputError(
             "a float input whose lengths are fixed", f"{source.dtype} of shape {source.shape}", f"graph {graph.name}"
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -104,6 +104,10 @@ class Unit:
         if kind == "int32":
             array = smallest(array)
         return self.source(self.buffer(array.size, kind, self._named(array)), array.shape)
+
+    def mark(self, sources: Iterable[Source]) -> None:
+        """Says that code outside the steps reads these values."""
+        self._used.update(leaf.buffer.name for source in sources for leaf in source.leaves)
 
     def helper(self, name: str, text: str) -> str:
         """Name of a small function that is written once; `text` has @ for the prefix of names."""

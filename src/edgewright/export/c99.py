@@ -74,8 +74,7 @@ def write_c99(
         _keep(unit, plan, plan.end, real, values)
     _floats(unit, plan, plan.after, values)
     outputs = {
-        output.name: unit.stored(values[plan.alias.get(output.name, output.name)], in_order=True)
-        for output in graph.outputs
+        output.name: unit.stored(_value(unit, plan, values, output.name), in_order=True) for output in graph.outputs
     }
     taps = _tap_names(plan, source.name, seen)
     return files(
@@ -107,10 +106,7 @@ def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
 def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source]) -> None:
     for node in nodes:
         output = node.outputs[0]
-        sources = tuple(
-            None if not name else unit.constant(plan.constants[name]) if name in plan.constants else values[name]
-            for name in node.inputs
-        )
+        sources = tuple(_value(unit, plan, values, name) if name else None for name in node.inputs)
         spot = Spot(
             unit=unit,
             node=node,
@@ -120,6 +116,11 @@ def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Sou
             kind=plan.kinds[output],
         )
         _keep(unit, plan, output, write_float(spot), values)
+
+
+def _value(unit: Unit, plan: Plan, values: dict[str, Source], name: str) -> Source:
+    name = plan.alias.get(name, name)
+    return unit.constant(plan.constants[name]) if name in plan.constants else values[name]
 
 
 def _keep(unit: Unit, plan: Plan, name: str, source: Source, values: dict[str, Source]) -> None:

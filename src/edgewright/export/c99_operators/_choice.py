@@ -35,6 +35,8 @@ def chosen(spot: Spot) -> Source:
     body = [
         f"int32_t place = {at.leaves[0].buffer.name}[{walk.index(2, names)}];",
         f"place += place < 0 ? {length} : 0;",
+        # A place that was computed from far-out numbers must not read beyond the value.
+        f"place = place < 0 ? 0 : place >= {length} ? {length - 1} : place;",
         f"{target.leaves[0].buffer.name}[{walk.index(0, names)}]"
         f" = {leaf.buffer.name}[{walk.index(1, names)} + {stride} * place];",
     ]

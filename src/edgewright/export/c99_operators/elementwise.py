@@ -42,6 +42,9 @@ _HELPERS = {
     "Sign": "static float @_sign(float a) {\n    return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a;\n}",
     "LeakyRelu": "static float @_leakyrelu(float a, float slope) {\n    return a < 0.0f ? slope * a : a;\n}",
     "Sigmoid": "static float @_sigmoid(float a) {\n    return 1.0f / (1.0f + expf(-a));\n}",
+    # Where C leaves the conversion undefined: what does not fit is the nearest number, not-a-number is 0.
+    "Whole": "static int32_t @_whole(float a) {\n"
+    "    return a >= 2147483648.0f ? INT32_MAX : a < -2147483648.0f ? INT32_MIN : a == a ? (int32_t)a : 0;\n}",
     "IsNaN": "static uint8_t @_isnan(float a) {\n    return a != a;\n}",
 }
 
@@ -144,5 +147,7 @@ def cast(spot: Spot) -> Source:
     source = spot.source(0)
     if source.kind == spot.kind:
         return source
-    text = {"float32": "(float){0}", "bool": "({0} != 0)"}.get(spot.kind, "(int32_t){0}")
-    return made(spot, f"({text})" if spot.kind != "bool" else text, source)
+    text = {"float32": "((float){0})", "bool": "({0} != 0)"}.get(spot.kind, "((int32_t){0})")
+    if (source.kind, spot.kind) == ("float32", "int32"):
+        text = call(spot, "Whole") + "({0})"
+    return made(spot, text, source)
