@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.native import load_module
 
 # Seconds a peer runs before the next one does, and how often that is repeated.
-_BLOCK = 0.004
-_ROUNDS = 41
+_BLOCK = 0.003
+_ROUNDS = 81
 Call = Callable[[], object]
 
 
@@ -37,12 +38,11 @@ def peers(timed: Timed) -> dict[str, Call]:
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = {session.get_inputs()[0].name: one}
     plain = compile_graph(timed.graph)
-    ask, run = module.row, session.run
     return {
-        "extension": lambda: ask(row),
+        "extension": partial(module.row, row),
         "litert": _litert(timed),
-        "onnxruntime": lambda: run(None, given),
-        "numpy": lambda: plain(one),
+        "onnxruntime": partial(session.run, None, given),
+        "numpy": partial(plain, one),
     }
 
 
@@ -65,14 +65,22 @@ def _litert(timed: Timed) -> Call:
     return call
 
 
-def measure(calls: Mapping[str, Call]) -> dict[str, float]:
-    """Median microseconds of a call; the peers take turns, so that a slow moment of the machine meets all of them."""
+def measure(calls: Mapping[str, Call]) -> dict[str, list[float]]:
+    """Microseconds of a call, round by round; the peers take turns: a slow moment of the machine meets all of them."""
     counts = {name: max(1, int(_BLOCK / max(_spent(call, 20), 1e-9))) for name, call in calls.items()}
     found: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(_ROUNDS):
-        for name, call in calls.items():
-            found[name].append(_spent(call, counts[name]) * 1e6)
-    return {name: median(times) for name, times in found.items()}
+    names = list(calls)
+    for turn in range(_ROUNDS):
+        # Nobody always follows the same one, whose memory fills the caches; the first calls are not counted.
+        for name in names[turn % len(names) :] + names[: turn % len(names)]:
+            _spent(calls[name], 2)
+            found[name].append(_spent(calls[name], counts[name]) * 1e6)
+    return found
+
+
+def ratio(found: Mapping[str, list[float]], name: str, other: str) -> float:
+    """The median over the rounds of how much longer one takes than another, in the same moment."""
+    return median([a / b for a, b in zip(found[name], found[other], strict=True)])
 
 
 def _spent(call: Call, count: int) -> float:

@@ -27,17 +27,42 @@
 #define WAYS(groups) (8 / (groups) / PARTS > 0 ? 8 / (groups) / PARTS : 1)
 typedef float floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
+/* The larger and the smaller of both; the second where one is not a number, which stays what it is. */
+#if defined(__AVX512F__)
+INLINED floats larger(floats a, floats b) { return (floats)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINED floats smaller(floats a, floats b) { return (floats)_mm512_min_ps((__m512)a, (__m512)b); }
+#elif defined(__AVX2__)
+INLINED floats larger(floats a, floats b) { return (floats)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINED floats smaller(floats a, floats b) { return (floats)_mm256_min_ps((__m256)a, (__m256)b); }
+#else
+INLINED floats larger(floats a, floats b) {
+    for (int lane = 0; lane < LANES; ++lane) {
+        b[lane] = a[lane] > b[lane] ? a[lane] : b[lane];
+    }
+    return b;
+}
+INLINED floats smaller(floats a, floats b) {
+    for (int lane = 0; lane < LANES; ++lane) {
+        b[lane] = a[lane] < b[lane] ? a[lane] : b[lane];
+    }
+    return b;
+}
+#endif
+
 /* y = clamp(x w + b) for `groups` groups of outputs; sums are split in `ways`, so that additions do not wait. */
 INLINED void dense_floats(const float *restrict x, const float *restrict w, const float *restrict b,
                           float *restrict y, int inputs, int groups, int ways, int outputs, float low, float high) {
     floats sum[32];
+#pragma GCC unroll 32
     for (int i = 0; i < ways * groups * PARTS; ++i) {
         sum[i] = (floats){0};
     }
     int k = 0;
     for (; k + ways <= inputs; k += ways) {
+#pragma GCC unroll 16
         for (int way = 0; way < ways; ++way) {
             const floats value = (floats){0} + x[k + way];
+#pragma GCC unroll 16
             for (int i = 0; i < groups * PARTS; ++i) {
                 sum[way * groups * PARTS + i] +=
                     value * *(const floats *)(w + (k + way) * groups * GROUP + i * LANES);
@@ -50,20 +75,21 @@ INLINED void dense_floats(const float *restrict x, const float *restrict w, cons
             sum[i] += value * *(const floats *)(w + k * groups * GROUP + i * LANES);
         }
     }
+#pragma GCC unroll 16
     for (int i = 0; i < groups * PARTS; ++i) {
         floats total = sum[i] + *(const floats *)(b + i * LANES);
         for (int way = 1; way < ways; ++way) {
             total += sum[way * groups * PARTS + i];
         }
-        float done[LANES];
-        for (int lane = 0; lane < LANES; ++lane) {
-            /* Written so that not-a-number stays what it is. */
-            float value = total[lane] < low ? low : total[lane];
-            done[lane] = value > high ? high : value;
+        if (low > -INFINITY) {
+            total = larger((floats){0} + low, total);
+        }
+        if (high < INFINITY) {
+            total = smaller((floats){0} + high, total);
         }
         const int rest = outputs - i * LANES;
         if (rest > 0) {
-            memcpy(y + i * LANES, done, sizeof(float) * (size_t)(rest < LANES ? rest : LANES));
+            memcpy(y + i * LANES, &total, sizeof(float) * (size_t)(rest < LANES ? rest : LANES));
         }
     }
 }
@@ -91,7 +117,7 @@ INLINED void dense_sums(const uint8_t *restrict x, const int8_t *restrict w, con
                 const int8_t *at = w + ((k + way) * groups + i) * 64;
                 /* Weights beyond the second cache arrive too late otherwise: the hardware stops at every page. */
                 if (FAR_WEIGHTS) {
-                    _mm_prefetch((const char *)at + 512, _MM_HINT_T0);
+                    __builtin_prefetch(at + 512);
                 }
                 sum[way * groups + i] = _mm512_dpbusd_epi32(sum[way * groups + i], value, _mm512_loadu_si512(at));
             }
