@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.export._c_host import find_compiler, load_c99
 from edgewright.export._extension.build import can_build
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
 from foreign import MODELS, model, node
 from small_pipeline import run_small, write_rows, write_toml
 from support import left_out
@@ -61,7 +63,10 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
 
 
 def test_the_int8_network_of_a_run_becomes_tflite(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
+    note = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))["note"]
+    assert "after the preprocessing" in note
+    assert note.startswith("the file takes 2 and gives ")
+    assert "bytes in: value / " in note
     network = read_tflite(tmp_path / "small.tflite")
     assert network.values[network.output].scale > 0
     # And back to ONNX, from the file alone.
@@ -85,6 +90,32 @@ def test_models_from_elsewhere_are_exported_in_the_dialect(name: str, tmp_path: 
     graph = read_onnx(Path(told["files"][0]["path"]).read_bytes())
     value = "probabilities" if graph.labels else "prediction"
     np.testing.assert_allclose(compile_graph(graph)(kept["x"])[value], kept["y"], atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["keras-conv2d", "sklearn-forest", "lightgbm", "sklearn-polynomial", "torch-dense-dynamo"]
+)
+def test_models_from_elsewhere_answer_in_c_as_they_did(name: str, tmp_path: Path, capsys: Capture) -> None:
+    try:
+        find_compiler()
+    except InputError:
+        left_out("a C compiler")
+    exported(capsys, str(MODELS / f"{name}.onnx"), "--to", "c99", "--out", str(tmp_path))
+    files = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = np.load(MODELS / f"{name}.npz")
+    outputs = load_c99(files, tmp_path).predict(kept["x"]).outputs
+    got = outputs["probabilities"] if "probabilities" in outputs else outputs["prediction"]
+    spread = max(1.0, float(np.abs(kept["y"]).max()))
+    np.testing.assert_allclose(np.reshape(got, kept["y"].shape) / spread, kept["y"] / spread, atol=1e-6)
+
+
+def test_an_open_axis_is_closed_with_a_shape(tmp_path: Path, capsys: Capture) -> None:
+    place = tmp_path / "open.onnx"
+    place.write_bytes(model([node("Relu", ["x"], ["y"])], ["n", "time", 3]))
+    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "out")]) == 2
+    assert "Give the shape of one sample, such as --shape 100,3" in capsys.readouterr().err
+    told = exported(capsys, str(place), "--to", "onnx", "--out", str(tmp_path / "out"), "--shape", "20,3")
+    assert told["input"]["shape"] == [20, 3]
 
 
 def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, tmp_path: Path, capsys: Capture) -> None:

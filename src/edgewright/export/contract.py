@@ -77,7 +77,9 @@ class Target:
     Attributes:
         description: what it writes, in a few words.
         files: subject -> bytes by file name; raises `InputError` for a model that the target cannot hold.
+        note: subject -> what a user of the files must know, empty for nothing.
     """
 
     description: str
     files: Callable[[Subject], dict[str, bytes]]
+    note: Callable[[Subject], str] = lambda _subject: ""

@@ -58,4 +58,15 @@ def _files(subject: Subject) -> dict[str, bytes]:
     return {f"{subject.name}.tflite": to_tflite(subject.network)}
 
 
-TARGET = Target(description="the network from the boundary on, for LiteRT and TFLM", files=_files)
+def _note(subject: Subject) -> str:
+    network = subject.network
+    first, last = network.values[network.input], network.values[network.output]
+    said = [f"the file takes {' x '.join(map(str, first.shape))} and gives {' x '.join(map(str, last.shape))}"]
+    if subject.read is None and subject.graph.boundary != subject.graph.inputs[0].name:
+        said.append("it begins after the preprocessing, which the caller does")
+    if first.scale:
+        said.append(f"bytes in: value / {first.scale:.9g} + {first.zero}, out: (byte - {last.zero}) * {last.scale:.9g}")
+    return "; ".join(said)
+
+
+TARGET = Target(description="the network from the boundary on, for LiteRT and TFLM", files=_files, note=_note)

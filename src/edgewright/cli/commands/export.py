@@ -71,7 +71,7 @@ def command(
     made = chosen.files(subject)
     fit = None if profile is None else _estimate(profile, subject)
     written = write_files(out, made, force=force)
-    told = _told(subject, target, written, fit)
+    told = {**_told(subject, target, written, fit), "note": chosen.note(subject)}
     if as_json:
         import msgspec
 
@@ -153,6 +153,8 @@ def _print(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None) -> 
         click.echo(f"  out  {value.name}: {value.dtype} {_axes(value.shape)}{f', one of {names}' if names else ''}")
     for file in told["files"]:
         click.echo(f"  wrote {click.format_filename(file['path'])}, {file['bytes']:,} bytes")
+    if told["note"]:
+        click.echo(f"  {told['note']}")
     if fit is None:
         return
     from edgewright.trace.words import amount
