@@ -53,6 +53,8 @@ def read_model(
     _refuse_nan(draft)
     normalise(draft)
     _refuse_text(draft)
+    # Factors of huge or negative numbers may have made others that are none.
+    _refuse_nan(draft)
     told = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
     return finished(draft, labels, told)
 

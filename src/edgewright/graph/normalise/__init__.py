@@ -9,6 +9,8 @@ import importlib
 from functools import cache
 from types import ModuleType
 
+import numpy as np
+
 from edgewright.graph.normalise._draft import Draft
 from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError
@@ -33,7 +35,9 @@ def normalise(draft: Draft) -> None:
     """
     for module in (*passes(), *passes()):
         try:
-            module.run(draft)
+            # What overflows becomes infinite here as it does in the model itself.
+            with np.errstate(all="ignore"):
+                module.run(draft)
         except _MISFIT as error:
             text = " ".join(str(error).split()) or type(error).__name__
             told = "attributes and constants of the types the ONNX standard gives them"
