@@ -101,13 +101,25 @@ def _filter() -> Array:
     return made
 
 
+def _smoother(count: int) -> Array:
+    second = np.diff(np.eye(count), n=2, axis=0)
+    return np.linalg.inv(np.eye(count) + 50 * second.T @ second).astype(np.float32)
+
+
 @pytest.mark.parametrize(
-    ("matrix", "share"), [(_bands(), 0.25), (_filter(), 0.06), (np.eye(40, dtype=np.float32), 0.2)]
+    ("matrix", "share"),
+    [
+        (_bands(), 0.25),
+        (_filter(), 0.06),
+        (np.eye(40, dtype=np.float32), 0.2),
+        (_smoother(40), 0.51),
+        (_smoother(30), 0.51),
+    ],
 )
 def test_bands_and_filters_are_stored_as_what_they_are(matrix: Array, share: float, tmp_path: Path) -> None:
     files = write_c99(product(matrix), name="thin")
     assert flash(files["thin.h"]) < share * matrix.nbytes
-    x = np.random.default_rng(0).normal(size=(5, 3, 40)).astype(np.float32)
+    x = np.random.default_rng(0).normal(size=(5, 3, len(matrix))).astype(np.float32)
     found = load_c99(files, tmp_path, flags=FLAGS).predict(x).outputs["prediction"]
     np.testing.assert_allclose(found.reshape(5, 3, -1), x @ matrix, rtol=1e-5, atol=2e-6)
 

@@ -44,7 +44,7 @@ def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) ->
     source = unit.stored(source)
     target = unit.fresh(spot.shape)
     inputs, outputs = weights.shape
-    call = (_shifted(spot, weights) or _runs(spot, weights)) if bias is None else None
+    call = (_shifted(spot, weights) or _runs(spot, weights) or _mirrored(spot, weights)) if bias is None else None
     if call is None:
         table = unit.table(np.ascontiguousarray(weights.T))
         offset = "0" if bias is None else unit.table(np.asarray(bias))
@@ -86,6 +86,23 @@ def _runs(spot: Spot, weights: Matrix) -> str | None:
     table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
     call = unit.helper("runs", _RUNS)
     return f"{call}({{x}}, {{step}}, {table}, {', '.join(tables)}, {{y}}, {outputs});"
+
+
+def _mirrored(spot: Spot, weights: Matrix) -> str | None:
+    """The call for a matrix that is itself when turned by half a turn (smoothers), or None where it is not.
+
+    It acts apart on what two mirrored samples have in common and on what they have not: half the numbers.
+    """
+    count = len(weights)
+    if weights.shape[1] != count or count < 8 or count % 2:
+        return None
+    if np.abs(weights - weights[::-1, ::-1]).max() > 2e-7 * np.abs(weights).max():
+        return None
+    unit, half = spot.unit, count // 2
+    double = ((weights.astype(np.float64) + weights[::-1, ::-1]) / 2)[:, :half].T
+    front, back = double[:, :half], double[:, ::-1][:, :half]
+    tables = [unit.table(((front + sign * back) / 2).astype(np.float32)) for sign in (1, -1)]
+    return f"{unit.helper('mirrored', _MIRRORED)}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {half});"
 
 
 def _computed(spot: Spot) -> Source:
@@ -168,5 +185,27 @@ static void @_shifted(const float *x, int step, const float *first, const float 
             a += v[-i * step] * response[i];
         }
         y[j] = (a + b) + (c + d);
+    }
+}"""
+
+_MIRRORED = """\
+static void @_mirrored(const float *x, int step, const float *even, const float *odd, float *y, int half) {
+    const float *last = x + (2 * half - 1) * step;
+    for (int j = 0; j < half; ++j, even += half, odd += half) {
+        float a = 0.0f, b = 0.0f, c = 0.0f, d = 0.0f;
+        int i = 0;
+        for (; i + 1 < half; i += 2) {
+            const float p = x[i * step], q = last[-i * step], r = x[(i + 1) * step], s = last[-(i + 1) * step];
+            a += (p + q) * even[i];
+            b += (p - q) * odd[i];
+            c += (r + s) * even[i + 1];
+            d += (r - s) * odd[i + 1];
+        }
+        if (i < half) {
+            a += (x[i * step] + last[-i * step]) * even[i];
+            b += (x[i * step] - last[-i * step]) * odd[i];
+        }
+        y[j] = (a + c) + (b + d);
+        y[2 * half - 1 - j] = (a + c) - (b + d);
     }
 }"""
