@@ -11,12 +11,15 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.export._extension.build import can_build
 from edgewright.export.emulator import missing_tools
+from edgewright.graph.extract import integer_network
 from edgewright.pipeline.proving import prove_place
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.ranges import METADATA, flagged, outside, ranges_text, read_ranges
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
+from foreign import MODELS
+from integer_layers import need_litert, to_tflite
 from small_pipeline import run_small, write_rows, write_toml
 from support import left_out, shared_data
 
@@ -158,6 +161,34 @@ def test_an_emulated_device_is_one_more_form(device: str, folder: Path) -> None:
 def test_an_unknown_device_is_refused(folder: Path, capsys: Capture) -> None:
     assert run(["prove", str(folder), "--device", "cortex-m99"]) == 2
     assert "cortex-m4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["torch-conv1d-fixed", "lightgbm-two", "sklearn-logistic"])
+def test_a_model_from_elsewhere_is_compared_with_itself_as_it_came(name: str) -> None:
+    record = prove_place(str(MODELS / f"{name}.onnx"), rows=20)
+    assert record.passed
+    assert any(form.name.startswith("the .onnx file itself") for form in record.forms)
+
+
+def test_a_tflite_file_is_bit_exact_to_our_reading_of_it(folder: Path, tmp_path: Path) -> None:
+    need_litert()
+    network = integer_network(read_onnx((folder / "model.int8.onnx").read_bytes()))
+    (tmp_path / "net.tflite").write_bytes(to_tflite(network))
+    record = prove_place(str(tmp_path / "net.tflite"), rows=20)
+    itself = "the .tflite file itself in LiteRT reference"
+    exact = {p.second: p.exact_from_boundary for p in record.pairs if p.first == itself}
+    assert record.passed and exact["integer reference"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["pretrainedResnet_quant", "kws_ref_model", "str_ww_ref_model", "vww_96_int8"])
+def test_mlperf_models_are_bit_exact_to_the_files_they_came_in(name: str) -> None:
+    need_litert()
+    record = prove_place(str(shared_data("mlperf-tiny") / "models" / f"{name}.tflite"), rows=4)
+    pairs = [
+        p for p in record.pairs if p.first.startswith("the .tflite file itself") and p.second == "integer reference"
+    ]
+    assert record.passed and [p.exact_from_boundary for p in pairs] == [True]
 
 
 @pytest.mark.slow

@@ -83,7 +83,9 @@ def float_part(graph: Graph) -> IntegerNetwork | None:
 def ends(graph: Graph) -> dict[str, str]:
     """Public outputs under their stages' names."""
     known = (PROBABILITIES, PREDICTION, LABEL)
-    return {name: name for name in known if any(v.name == name for v in graph.outputs)}
+    found = {name: name for name in known if any(v.name == name for v in graph.outputs)}
+    # A model from elsewhere with several outputs keeps their names.
+    return found or {v.name: v.name for v in graph.outputs}
 
 
 def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:

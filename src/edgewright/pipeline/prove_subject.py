@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.graph.extract import integer_network
+from edgewright.graph.from_onnx import read_model
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.pipeline import Pipeline
@@ -18,12 +21,14 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
 
 _FILES = {"float": "model.onnx", "int8": "model.int8.onnx"}
+# What the reader of models from elsewhere notes in the graph.
+_SOURCE = "source"
 # Where a graph says which rounding its integers follow.
 ROUNDING = "edgewright.rounding"
 
 
 def read_subject(place: Path, device: str = "") -> Subject:
-    """Reads a run folder, a `.edge` package, or an `.onnx` model.
+    """Reads a run folder, a `.edge` package, an `.onnx` or a `.tflite` model.
 
     Raises:
         InputError: nothing there, or nothing that can be proven.
@@ -37,8 +42,13 @@ def read_subject(place: Path, device: str = "") -> Subject:
         beside = _package_of(model, place.parent)
         if beside is not None:
             return _packed(beside, None, device)
-        graph = read_onnx(model)
-        return subject_of(place.stem, {_numbers(graph): graph}, {_numbers(graph): model}, device=device)
+        graph = read_model(place)
+        foreign = model if _SOURCE in graph.metadata else b""
+        models = None if foreign else {_numbers(graph): model}
+        return subject_of(place.stem, {_numbers(graph): graph}, models, device=device, original=foreign)
+    if place.suffix == ".tflite":
+        graph = network_graph(read_tflite(place))
+        return subject_of(place.stem, {_numbers(graph): graph}, device=device, original=place.read_bytes())
     package = read_package(package_path(place))
     return _packed(package, None, device)
 
@@ -52,6 +62,7 @@ def subject_of(
     package: Package | None = None,
     network: IntegerNetwork | None = None,
     device: str = "",
+    original: bytes = b"",
 ) -> Subject:
     """A subject of graphs that are at hand.
 
@@ -63,6 +74,7 @@ def subject_of(
         package: whose columns and tolerances hold.
         network: of integers; read from the int8 graph when left out.
         device: to emulate.
+        original: bytes of a model from elsewhere.
     """
     if not graphs:
         raise InputError("a float or an int8 form", "neither", name)
@@ -87,6 +99,7 @@ def subject_of(
         package=package,
         ranges=ranges,
         device=device,
+        original=original,
     )
     if reason:
         made.missing("integer reference", reason)

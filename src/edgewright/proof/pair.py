@@ -98,6 +98,11 @@ class _Pair:
         inside = {s for values in (self.a, self.b) for s, v in values.items() if v.dtype == np.int8} - {BYTES}
         return len(inside) > 1 and not inside.intersection(shared).difference({OUTPUT})
 
+    def _hidden_are_ours(self) -> bool:
+        """Whether every form of the pair that hides its layers is one that must equal the reference."""
+        sides = zip(self.forms, (self.a, self.b), strict=True)
+        return all(form.ours for form, stages in sides if not any(s.startswith("layer ") for s in stages))
+
     def _reals(self, stage: str, a: NDArray[Any], b: NDArray[Any]) -> None:
         _, words = tolerance.allowed(stage, a[:0], self.yard)
         self.last = a, b
@@ -110,12 +115,17 @@ class _Pair:
         judged = self.alive
         if stage in (PROBABILITIES, PREDICTION) and self.unseen:
             limit, words = tolerance.wide(stage, a, self.yard)
+            if not self.ours and self._hidden_are_ours():
+                judged, words = np.zeros_like(self.alive), tolerance.ELSEWHERE
         elif stage in (PROBABILITIES, PREDICTION) and self.integers:
             judged = self.alive & self.same
             if self.ends_only and not self.ours:
                 far, wider = tolerance.wide(stage, a, self.yard)
                 limit = np.where(self.same.reshape(-1, *(1,) * (a.ndim - 1)), limit, far)
                 judged, words = self.alive, wider
+                if self._hidden_are_ours():
+                    # A form of ours is held to the reference, bit by bit; here its layers only cannot be seen.
+                    judged, words = self.alive & self.same, tolerance.ELSEWHERE
         self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, judged, words), a, b)
 

@@ -26,6 +26,7 @@ NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of t
 CHANCE = "rounding of every layer before: 1e-4"
 EXACT = "one definition of rounding: bit-exact"
 ONE_STEP = "its own rounding: one step where it got the same bytes"
+ELSEWHERE = "told, not judged: this form is judged beside the reference"
 ENDS = "its own rounding in every layer: {:g} of a probability"
 SAME = "the same label"
 

@@ -21,6 +21,8 @@ _LEGEND = {
 _TITLES = {"float": "Float forms, pair by pair", "int8": "int8 forms, pair by pair"}
 # Pairs that break at the same stage are told once, and so many of the others by name.
 _TOLD = 3
+# From here on an allowance says that something else decides.
+_ANY = 1e300
 
 
 def print_proof(record: ProofRecord, console: Console) -> None:
@@ -112,7 +114,7 @@ def told(found: Difference, forms: Sequence[str]) -> str:
     place = f", {found.place}" if found.place else ""
     return (
         f"{found.stage}, {found.origin}{place}: {found.first:.9g} in {forms[0]}, "
-        f"{found.second:.9g} in {forms[1]} (allowed {found.allowed:.3g})"
+        f"{found.second:.9g} in {forms[1]}{f' (allowed {found.allowed:.3g})' if found.allowed < _ANY else ''}"
     )
 
 
@@ -120,11 +122,11 @@ def _flips(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     """Labels that differ between forms, those of one answer together."""
     if not record.labels:
         return
-    first_float = next((form.name for form in record.forms if form.numbers == "float"), "")
+    firsts = {n: next((f.name for f in record.forms if f.numbers == n), "") for n in ("float", "int8")}
     groups: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
     for pair in record.pairs:
-        # What int8 changes is told once, against the first float form.
-        if pair.flips and (pair.verdict != "quantised" or pair.first == first_float):
+        # Against the first form of each kind; what int8 changes once, against the first float form.
+        if pair.flips and pair.first in (firsts["float"], "" if pair.verdict == "quantised" else firsts["int8"]):
             groups.setdefault((pair.first, pair.flips, pair.flips_by_class), []).append(pair.second)
     yield page.heading("Labels")
     if not groups:

@@ -30,6 +30,7 @@ class Subject:
         package: whose columns, tolerances and test vectors hold; None without one.
         ranges: declared for the columns.
         device: profile for which code is run under emulation; empty for none.
+        original: bytes of a model from elsewhere, as it came; empty for our own.
         absent: forms that cannot be, and why, found so far.
     """
 
@@ -41,6 +42,7 @@ class Subject:
     package: Package | None
     ranges: Ranges
     device: str = ""
+    original: bytes = b""
     absent: list[AbsentForm] = field(default_factory=list)
 
     def missing(self, name: str, reason: str) -> None:

@@ -13,8 +13,15 @@ from numpy.typing import NDArray
 
 from edgewright.graph.integer import to_integers, to_reals
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.forms.integers import shapes_of
-from edgewright.pipeline.prove_stages import float_part, graph_layout, layers, preprocessing, tail
+from edgewright.pipeline.prove_stages import (
+    float_part,
+    graph_layout,
+    layers,
+    network_values,
+    preprocessing,
+    shapes,
+    tail,
+)
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -50,12 +57,12 @@ def _run(
     def run(samples: Samples, boundary: Samples) -> Stages:
         integers = network.rounding != "none"
         source = to_integers(network.values[network.input], boundary) if integers else boundary
-        shapes = shapes_of(subject) if integers else {}
+        whole = shapes(graph, network_values(graph, network))
         made: Stages = {stage: boundary for stage, value in preprocessing(graph).items() if value == graph.boundary}
         made |= {BYTES: source} if integers else {}
         values = _inside(network, source) if reference else _by_parts(network, source)
         for stage, number in layers(network).items():
-            made[stage] = graph_layout(values[number], shapes.get(stage, _flat(values[number])))
+            made[stage] = graph_layout(values[number], whole.get(stage, values[number].shape[1:]))
         raw = values[network.output].reshape(len(source), -1)
         if not integers:
             made[OUTPUT] = raw
@@ -63,15 +70,6 @@ def _run(
         return {**made, **tail(graph, network)(reals)}
 
     return run
-
-
-def _flat(values: NDArray[Any]) -> tuple[int, ...]:
-    """Channels first, as the graph would have it, less an axis of one row."""
-    shape = values.shape[1:]
-    if len(shape) != 3:
-        return tuple(shape)
-    turned = (shape[2], shape[0], shape[1])
-    return (turned[0], turned[2]) if turned[1] == 1 else turned
 
 
 def _inside(network: IntegerNetwork, source: NDArray[Any]) -> dict[int, NDArray[Any]]:
@@ -104,6 +102,14 @@ def _places(model: bytes, network: IntegerNetwork) -> dict[int, int | None]:
         return {}
     pairs = zip(network.operators, operators, strict=True)
     return {operator.output: int(table.outputs[0]) for operator, table in pairs}
+
+
+def run_file(model: bytes, floats: NDArray[Any], integers: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """What a file gives by the reference kernels, and whether those are bytes; it takes floats or integers."""
+    litert = importlib.import_module(f"{_LIBRARY}.interpreter")
+    taken = litert.Interpreter(model_content=model).get_input_details()[0]["dtype"]
+    found = _invoke(model, integers if taken is np.int8 else floats, {0: None}, reference=True)[0]
+    return found, found.dtype == np.int8
 
 
 def _invoke(
