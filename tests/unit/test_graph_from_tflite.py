@@ -131,6 +131,24 @@ def test_float_networks_come_back_with_the_same_answers() -> None:
     np.testing.assert_allclose(compile_graph(graph)(x)[answer(graph)], theirs, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["int8", "float"])
+def test_convolutions_without_a_bias_run_in_both_paths_of_litert(kind: str) -> None:
+    network = networks()[kind]
+    bare = tuple(
+        msgspec.structs.replace(o, arrays={k: v for k, v in o.arrays.items() if k != "bias"})
+        if o.kind in ("conv", "depthwise")
+        else o
+        for o in network.operators
+    )
+    network = msgspec.structs.replace(network, operators=bare)
+    data = to_tflite(network if kind == "float" else with_rounding(network, "litert"))
+    shape = network.values[network.input].shape
+    x = np.random.default_rng(8).normal(size=(3, *shape)) * (40 if kind == "int8" else 1)
+    rows = np.clip(x, -128, 127).astype(np.int8 if kind == "int8" else np.float32)
+    apart = litert(data, rows).astype(np.float64) - litert(data, rows, reference=False)
+    assert np.abs(apart).max() <= (2 if kind == "int8" else 1e-5)
+
+
 def test_float_ends_of_an_int8_model_are_left_to_the_caller() -> None:
     network = networks()["int8"]
     back = read_tflite(to_tflite(network, float_ends=True))

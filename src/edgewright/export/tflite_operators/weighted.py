@@ -27,12 +27,7 @@ def conv(place: Place) -> None:
     source, options.padding = padded_input(place)
     _steps(options, place)
     constants = place.weights(place.operator.arrays["weights"].shape, 0)
-    if place.integer and len(constants) == 1:
-        # LiteRT refuses an int8 convolution without a bias.
-        filters = len(place.operator.arrays["weights"])
-        scale = np.broadcast_to(np.asarray(place.operator.arrays["weight_scale"], np.float32), (filters,))
-        product = np.float32(place.sources[0].scale) * scale
-        constants = (*constants, place.builder.constant(np.zeros(filters, np.int32), product))
+    constants = _biased(place, constants, len(place.operator.arrays["weights"]))
     place.builder.operator("CONV_2D", place.version(1, 3), (source, *constants), (place.output,), options)
 
 
@@ -44,8 +39,19 @@ def depthwise(place: Place) -> None:
     _steps(options, place)
     shape = place.operator.arrays["weights"].shape
     options.depthMultiplier = shape[2] // place.sources[0].shape[-1]
-    constants = place.weights((1, *shape), 3)
+    constants = _biased(place, place.weights((1, *shape), 3), shape[2])
     place.builder.operator("DEPTHWISE_CONV_2D", place.version(1, 3), (source, *constants), (place.output,), options)
+
+
+def _biased(place: Place, constants: tuple[int, ...], filters: int) -> tuple[int, ...]:
+    """Weights and a bias: LiteRT refuses an int8 convolution without one, and XNNPACK crashes on a float depthwise."""
+    if len(constants) > 1:
+        return constants
+    if not place.integer:
+        return (*constants, place.builder.constant(np.zeros(filters, np.float32)))
+    # As many scales as the weights have, or XNNPACK refuses the file.
+    product = np.float32(place.sources[0].scale) * np.asarray(place.operator.arrays["weight_scale"], np.float32)
+    return (*constants, place.builder.constant(np.zeros(filters, np.int32), product))
 
 
 def _steps(options: schema.Conv2DOptionsT | schema.DepthwiseConv2DOptionsT, place: Place) -> None:
