@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from edgewright.export._c_host import COMPILERS
 from stage_examples import Floats
+from support import left_out
+
+
+def need_compiler() -> None:
+    """Leaves the test out where there is no C compiler."""
+    if not any(shutil.which(name) for name in COMPILERS):
+        left_out("a C compiler")
 
 
 def in_onnxruntime(model: bytes, X: Floats) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.export.c99_operators import registered
@@ -24,6 +25,12 @@ X = (3, 4, 5)
 IMAGE = (3, 9, 8)
 # What C makes of several operators; tests/unit/test_export_c99_flash.py and _foreign.py are about them.
 FUSED = {"PowerSpectrum", "WalkTrees"}
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 class Make:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, compile_c99, find_compiler, load_c99
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export.c99 import write_c99, write_network_c99
@@ -27,6 +28,12 @@ from support import left_out
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
 NETWORKS = [*LAYERS, "picture"]
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 def float_form(name: str) -> Graph:

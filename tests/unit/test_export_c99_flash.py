@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_spectrum import OP, factors, recognise, with_spectra
 from edgewright.export.c99 import write_c99
@@ -17,6 +18,12 @@ from edgewright.runtime.executor import compile_graph
 from edgewright.schema.graph import Array, Graph
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 def spectrum(cosine: Array, sine: Array) -> Graph:

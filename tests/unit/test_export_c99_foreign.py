@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_trees import OP, with_walks
 from edgewright.export.c99 import write_c99
@@ -15,6 +16,12 @@ from edgewright.runtime.executor import compile_graph
 
 MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.onnx"))
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_network_c99
 from edgewright.graph.from_tflite import read_tflite
@@ -16,6 +17,12 @@ from edgewright.schema.integer import Rounding
 from support import shared_data
 
 MODELS = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 @pytest.mark.parametrize("name", MODELS)

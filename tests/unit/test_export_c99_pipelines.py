@@ -12,6 +12,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
+from c99_stages import need_compiler
 from edgewright import Pipeline
 from edgewright.export._c_host import STRICT, CModel, load_c99
 from edgewright.export.c99 import write_c99
@@ -29,6 +30,12 @@ if TYPE_CHECKING:
 NAMES = ["activity", "latency", "scalability", "demo"]
 FLAGS = (*STRICT, "-O2", "-ffp-contract=off")
 ROWS = 300
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 def raw_rows(folder: Path) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from c99_stages import in_onnxruntime, share_of_tolerance
+from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.export._c_host import STRICT, compile_c99, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.builder import Builder
@@ -22,6 +22,12 @@ from stage_examples import EXAMPLES, Floats, arriving, targets
 
 ROOMS = ("edgewright.preprocessing", "edgewright.features")
 CASES = [(room, kind, n) for room in ROOMS for kind in listing(room, "STAGE") for n in range(len(EXAMPLES[kind]))]
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from c99_stages import in_onnxruntime, share_of_tolerance
+from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.compression.int8 import quantise
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99
@@ -49,6 +49,12 @@ CASES = {
     "motion": ("windows", MOTION, ({"kind": "dense", "units": 24},)),
     "sound": ("sound", SOUND, ({"kind": "conv1d", "filters": 8, "kernel": 5}, {"kind": "global_average_pool"})),
 }
+
+
+@pytest.fixture(autouse=True)
+def compiler() -> None:
+    """These tests compile what they write."""
+    need_compiler()
 
 
 @cache
