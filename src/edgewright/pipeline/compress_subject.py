@@ -61,7 +61,8 @@ class Subject:
     def whole(self, model: Network) -> Graph:
         """The whole model with another network after the same stages."""
         steps = [] if self.flow is None else self.flow.steps
-        return graph_of([*steps, ("model", model)], tuple(self.material.samples.X.shape[1:]), self.config.name)
+        samples = self.material.samples
+        return graph_of([*steps, ("model", model)], tuple(samples.X.shape[1:]), self.config.name, samples.columns)
 
     def training(self) -> tuple[Any, NDArray[Any]]:
         """Training samples as the network takes them, augmented copies after them, and their targets."""
@@ -116,7 +117,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
         )
     _refuse_no_validation(material, index.config.name)
     shape = tuple(material.samples.X.shape[1:])
-    graph = graph_of(steps, shape, index.config.name)
+    graph = graph_of(steps, shape, index.config.name, material.samples.columns)
     flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
     return Subject(index.config, material, graph, flow, model)
 

@@ -126,7 +126,8 @@ def _write(
     if form.base.model is not None and subject.flow is not None:
         (folder / "pipeline").mkdir()
         steps = [*subject.flow.steps, ("model", form.base.model)]
-        save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts)
+        columns = subject.material.samples.columns
+        save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts, columns)
     refused = _refusal(row, within, limit)
     package = folder / f"{config.name}.edge"
     if not refused:
