@@ -81,8 +81,16 @@ def test_regression_figures() -> None:
 @pytest.mark.parametrize("name", sorted(losses.LOSSES))
 def test_a_loss_is_the_same_in_numpy_and_jax(name: str) -> None:
     rng = np.random.default_rng(2)
-    outputs = rng.standard_normal((20, 3 if name.startswith("softmax") else 1)).astype(np.float32) * 10
+    logits = 3 if "softmax" in name else 1
+    outputs = rng.standard_normal((20, logits)).astype(np.float32) * 10
     targets = rng.integers(0, 2, 20).astype(np.float32)
+    if name.startswith("distilled"):
+        # Label, temperature, share of the teacher, and what the teacher says.
+        teacher = rng.random((20, logits)).astype(np.float32)
+        if logits > 1:
+            teacher /= teacher.sum(axis=1, keepdims=True)
+        others = np.column_stack([rng.uniform(1, 4, 20), rng.random(20)]).astype(np.float32)
+        targets = np.column_stack([targets, others, teacher]).astype(np.float32)
     here, right = losses.LOSSES[name](np, outputs, targets, np.float32(0.1))
     there, also = losses.LOSSES[name](jnp, outputs, targets, np.float32(0.1))
     np.testing.assert_allclose(here, there, rtol=1e-5, atol=1e-5)
