@@ -11,7 +11,8 @@ import pytest
 from edgewright.compression.int8 import quantise
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension, load
-from edgewright.export.extension import build_extension
+from edgewright.export.contract import Subject
+from edgewright.export.extension import TARGET, build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import run_integer
@@ -24,6 +25,7 @@ from edgewright.runtime.native import cache_folder, find_module, load_module
 from edgewright.runtime.package import write_package
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.graph import Graph
+from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, picture, samples_of, small, trained
 from runtime_example import classifier, numbers, parts, regressor
 from support import left_out
@@ -67,6 +69,21 @@ def test_int8_networks_are_bit_exact(name: str, cache: Path) -> None:
     x = np.random.default_rng(0).integers(-128, 128, (200, *network.values[network.input].shape), dtype=np.int8)
     wanted = run_integer(network, x)
     assert np.array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+def test_an_exported_module_rounds_as_it_was_asked(rounding: Rounding, tmp_path: Path) -> None:
+    graph = small("dense")
+    (content,) = TARGET.files(Subject(name="dense", graph=graph, rounding=rounding)).values()
+    (tmp_path / "dense.so").write_bytes(content)
+    module = load_module(tmp_path / "dense.so")
+    networks = {kind: integer_network(graph, kind) for kind in ("litert", "tflm")}
+    inputs = networks["litert"].values[networks["litert"].input].shape
+    x = np.random.default_rng(0).integers(-128, 128, (4000, *inputs), dtype=np.int8)
+    wanted = {kind: run_integer(network, x) for kind, network in networks.items()}
+    assert not np.array_equal(wanted["litert"], wanted["tflm"])
+    got = np.frombuffer(module.network(x), np.int8).reshape(wanted["litert"].shape)
+    assert np.array_equal(got, wanted[rounding])
 
 
 @pytest.mark.parametrize("name", ["logistic", "pools", "picture"])

@@ -13,9 +13,6 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
 
-# Where a graph says which kernels its integers equal.
-ROUNDING = "edgewright.rounding"
-
 
 @dataclass(frozen=True)
 class Subject:

@@ -8,6 +8,7 @@ from pathlib import Path
 from edgewright.export.answering import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.rounding import marked
 from edgewright.runtime.native import MODULE
 from edgewright.schema.graph import Graph
 
@@ -34,8 +35,9 @@ def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds:
 
 def _files(subject: Subject) -> dict[str, bytes]:
     # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
+    graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    return {f"{MODULE}{suffix}": build_extension(subject.graph).read_bytes()}
+    return {f"{MODULE}{suffix}": build_extension(graph).read_bytes()}
 
 
 TARGET = Target(description="a CPython module compiled for this machine", files=_files)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from edgewright.export.contract import ROUNDING, Subject, Target
+from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.rounding import marked
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
     graph = subject.graph
     if subject.form == "int8":
-        graph = msgspec.structs.replace(graph, metadata={**graph.metadata, ROUNDING: subject.rounding})
+        graph = marked(graph, subject.rounding)
     return {f"{subject.name}.onnx": to_onnx(graph)}
 
 

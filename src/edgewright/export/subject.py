@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.export.contract import ROUNDING, Subject
+from edgewright.export.contract import Subject
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
+from edgewright.graph.rounding import rounding_of
 from edgewright.runtime.load import package_path
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import read_package
 from edgewright.runtime.ranges import read_ranges
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Graph
 from edgewright.schema.integer import Rounding
 
 _TFLITE_MARK = slice(4, 8)
@@ -42,11 +42,11 @@ def read_subject(
     if place.suffix == ".onnx":
         graph = read_model(place, shape=shape)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
-        return Subject(place.stem, graph, rounding or _said(graph), columns)
+        return Subject(place.stem, graph, rounding or rounding_of(graph), columns)
     package = read_package(package_path(place))
     manifest = package.manifest
     graph = read_onnx(package.model(form or manifest.default))
-    return Subject(manifest.name, graph, rounding or _said(graph), manifest.columns)
+    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns)
 
 
 def _mark(place: Path) -> bytes:
@@ -54,7 +54,3 @@ def _mark(place: Path) -> bytes:
         return b""
     with place.open("rb") as file:
         return file.read(8)[_TFLITE_MARK]
-
-
-def _said(graph: Graph) -> Rounding:
-    return "tflm" if graph.metadata.get(ROUNDING) == "tflm" else "litert"

@@ -10,6 +10,7 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.rounding import rounding_of
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.runtime.load import package_path
@@ -18,13 +19,12 @@ from edgewright.runtime.package import Package, read_package
 from edgewright.runtime.ranges import Ranges, read_ranges
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.schema.integer import IntegerNetwork
 
 _FILES = {"float": "model.onnx", "int8": "model.int8.onnx"}
 # What the reader of models from elsewhere notes in the graph.
 _SOURCE = "source"
 # Where a graph says which rounding its integers follow.
-ROUNDING = "edgewright.rounding"
 
 
 def read_subject(place: Path, device: str = "") -> Subject:
@@ -81,7 +81,7 @@ def subject_of(
     reason = ""
     if network is None and "int8" in graphs:
         try:
-            network = integer_network(graphs["int8"], _rounding(graphs["int8"]))
+            network = integer_network(graphs["int8"], rounding_of(graphs["int8"]))
         except InputError as error:
             reason = str(error)
     manifest = None if package is None else package.manifest
@@ -139,7 +139,3 @@ def _packed(package: Package, pipeline: Pipeline | None, device: str) -> Subject
 def _numbers(graph: Graph) -> str:
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
     return "int8" if quantised else "float"
-
-
-def _rounding(graph: Graph) -> Rounding:
-    return "tflm" if graph.metadata.get(ROUNDING) == "tflm" else "litert"

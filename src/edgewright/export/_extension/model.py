@@ -13,13 +13,13 @@ from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import float_network, integer_network
+from edgewright.graph.rounding import rounding_of
 from edgewright.runtime.engines.extension import Description
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
-from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 MAIN = "model.c"
-_ROUNDING = "edgewright.rounding"
 # Bytes of weights that a second cache surely holds.
 _NEAR = 1 << 19
 _CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
@@ -45,7 +45,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         UnknownNameError: for an operator that has no C form.
     """
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
-    network = integer_network(graph, _rounding(graph)) if quantised else _floats(graph)
+    network = integer_network(graph, rounding_of(graph)) if quantised else _floats(graph)
     blob = Blob()
     files: dict[str, bytes] = {}
     if network is not None and supported(network):
@@ -72,10 +72,6 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c")}
     files |= {MAIN: text.encode(), "constants.bin": blob.bytes()}
     return files, MAIN
-
-
-def _rounding(graph: Graph) -> Rounding:
-    return "tflm" if graph.metadata.get(_ROUNDING) == "tflm" else "litert"
 
 
 def _floats(graph: Graph) -> IntegerNetwork | None:
