@@ -21,6 +21,7 @@ from edgewright.pipeline.compress_subject import Subject
 from edgewright.pipeline.measure import latency
 from edgewright.pipeline.variants import asked
 from edgewright.runtime.engines import choose
+from edgewright.runtime.package import model_file
 from edgewright.schema.compress import CompressRow
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -63,11 +64,6 @@ def rows_of(
     return tuple(msgspec.structs.replace(row, front=mark) for row, mark in zip(made, marks, strict=True))
 
 
-def file_name(form: str) -> str:
-    """The name of a form's file in the folder."""
-    return "model.onnx" if form == "float" else f"model.{form}.onnx"
-
-
 def _figures(row: CompressRow) -> tuple[float, ...]:
     score = -row.validation.value if row.validation is not None else row.validation_error or 0.0
     return score, row.file_bytes, row.compressed_bytes, row.macs
@@ -80,7 +76,7 @@ def _row(subject: Subject, form: CompressForm, seen: Seen, first: Seen, float_ro
     row = CompressRow(
         name=form.name,
         made=form.made,
-        file=file_name(form.name),
+        file=model_file(form.name),
         drop=0.0,
         validation_drop=0.0,
         weight_bytes=weight_bytes(form.graph),

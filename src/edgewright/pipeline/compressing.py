@@ -10,7 +10,7 @@ import msgspec
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.compress_forms import CompressForm, Maker
-from edgewright.pipeline.compress_judge import file_name, rows_of
+from edgewright.pipeline.compress_judge import rows_of
 from edgewright.pipeline.compress_options import Wanted
 from edgewright.pipeline.compress_record import write_record
 from edgewright.pipeline.compress_subject import Subject, open_model, open_run
@@ -20,6 +20,7 @@ from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
+from edgewright.runtime.package import model_file
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
@@ -121,7 +122,7 @@ def _write(
     row, within = chosen_row(rows, limit)
     form = next(form for form in forms if form.name == row.name)
     for one in forms:
-        (folder / file_name(one.name)).write_bytes(one.model)
+        (folder / model_file(one.name)).write_bytes(one.model)
     chosen_config = _with_layers(config, form)
     if form.base.model is not None and subject.flow is not None:
         (folder / "pipeline").mkdir()

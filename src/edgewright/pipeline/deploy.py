@@ -16,6 +16,7 @@ from edgewright.pipeline.measure import measured
 from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
 from edgewright.pipeline.variants import Form, compare, make_forms
+from edgewright.runtime.package import model_file
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord
@@ -74,7 +75,7 @@ def _pack(
         job.warnings.append(same.sentence)
     compression = msgspec.structs.replace(compression, notes=(same.sentence, *compression.notes))
     for form in forms:
-        (folder / ("model.onnx" if form.name == "float" else f"model.{form.name}.onnx")).write_bytes(form.model)
+        (folder / model_file(form.name)).write_bytes(form.model)
     if not compression.within:
         return forms, compression, ""
     window = None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import write_package
+from edgewright.runtime.package import model_file, vector_files, write_package
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
 
@@ -93,12 +90,9 @@ def build_package(
         seed: of the run.
     """
     vectors = choose_vectors(samples, train, seed)
-    files: dict[str, bytes] = {"vectors/input.npy": npy(vectors)}
-    forms: dict[str, str] = {}
-    for form, model in models.items():
-        forms[form] = "model.onnx" if form == "float" else f"model.{form}.onnx"
-        files[forms[form]] = model
-        files[f"vectors/{form}.npy"] = npy(answers(model, vectors))
+    forms = {form: model_file(form) for form in models}
+    files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
+    files |= {forms[form]: model for form, model in models.items()}
     graph = read_onnx(models["float"])
     manifest = Manifest(
         name=name,
@@ -119,15 +113,3 @@ def build_package(
         files=(),
     )
     return write_package(path, manifest, files)
-
-
-def npy(array: NDArray[Any]) -> bytes:
-    """An array in NumPy's file format."""
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return stream.getvalue()
-
-
-def json_bytes(value: object) -> bytes:
-    """JSON with keys in a fixed order."""
-    return msgspec.json.encode(value, order="deterministic")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
 from edgewright.compression.reference_model import reference_sizes
-from edgewright.compression.report import flips_by_class, weight_bytes
+from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.disturb import disturbances
@@ -105,7 +105,6 @@ def _variant(
 ) -> VariantRecord:
     engine = choose(None)
     ask = engine.load(form.model)
-    p50, p99 = latency(lambda: ask(one))
     accuracy: Interval | None = None
     error: float | None = None
     flips: tuple[tuple[str, int], ...] = ()
@@ -116,25 +115,23 @@ def _variant(
         flips = flips_by_class(np.argmax(first, axis=1), np.argmax(answer, axis=1), form.graph.labels)
     else:
         error = metrics.regression(np.asarray(y, np.float64), np.ravel(answer))["rmse"]
-    return VariantRecord(
-        name=form.name,
+    return variant(
+        form.name,
         accuracy=accuracy,
-        flips=sum(count for _, count in flips),
-        flips_by_class=flips,
-        weight_bytes=weight_bytes(form.graph),
+        flips=flips,
+        graph=form.graph,
         file_bytes=len(form.model),
-        latency_p50_us=p50,
-        latency_p99_us=p99,
+        latency_us=latency(lambda: ask(one)),
         engine=engine.name,
         error=error,
     )
 
 
 def _robustness(
-    config: PipelineConfig, form: Form, material: Material, variant: VariantRecord
+    config: PipelineConfig, form: Form, material: Material, undisturbed: VariantRecord
 ) -> tuple[RobustnessRecord, ...]:
     """Accuracy of the form under each disturbance, and its change against the undisturbed test samples."""
-    if variant.accuracy is None:
+    if undisturbed.accuracy is None:
         return ()
     names = np.asarray(form.graph.labels)
     test = material.sides.test
@@ -146,7 +143,7 @@ def _robustness(
     for name, X, y in disturbances(material.dataset, material.samples, config.window, groups, test):
         found = names[np.argmax(answer(X), axis=1)]
         accuracy = float(np.mean(found == as_text(y))) if len(X) else 0.0
-        made.append(RobustnessRecord(disturbance=name, accuracy=accuracy, change=accuracy - variant.accuracy.value))
+        made.append(RobustnessRecord(disturbance=name, accuracy=accuracy, change=accuracy - undisturbed.accuracy.value))
     return tuple(made)
 
 

@@ -62,6 +62,11 @@ def vector_name(form: str) -> str:
     return f"vectors/{form}.npy"
 
 
+def model_file(form: str) -> str:
+    """The name of a form's ONNX file, in a package as in a run folder."""
+    return "model.onnx" if form == "float" else f"model.{form}.onnx"
+
+
 def vector_files(inputs: NDArray[Any], expected: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
     """The files of the test vectors, as `write_package` takes them.
 
