@@ -37,6 +37,11 @@ _EXTRAS = {
     "onnxruntime": "engines",
     "ai_edge_litert": "engines",
     "flatbuffers": "engines",
+    "jinja2": "trace",
+    "vl_convert": "trace",
+    "starlette": "studio",
+    "granian": "studio",
+    "python_multipart": "studio",
     "sktime": "demo",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from edgewright.schema.trace_flow import (
@@ -15,7 +17,8 @@ from edgewright.schema.trace_flow import (
     TrainingRecord,
 )
 
-TRACE_VERSION = 1
+# 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
+TRACE_VERSION = 2
 
 
 class ClassRow(Part, frozen=True, kw_only=True):
@@ -206,12 +209,18 @@ class Insight(Part, frozen=True, kw_only=True):
 
 
 class Provenance(Part, frozen=True, kw_only=True):
-    """Everything needed to build the same bytes again."""
+    """Everything needed to build the same bytes again.
+
+    Attributes:
+        data_path: absolute path the data were read from; empty where they are made up or a public set's own. It enters
+            no hash and no package.
+    """
 
     command: str
     seed: int
     config_hash: str
     data_hash: str
+    data_path: str = ""
     versions: dict[str, str]
     platform: str
     licences: tuple[str, ...]
@@ -222,7 +231,13 @@ class Provenance(Part, frozen=True, kw_only=True):
 
 
 class Trace(Part, frozen=True, kw_only=True):
-    """The whole record, `trace.json`."""
+    """The whole record, `trace.json`.
+
+    Attributes:
+        config: the checked configuration as tables, defaults included; empty in records of version 1.
+        state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
+        reason: why it broke off.
+    """
 
     version: int = TRACE_VERSION
     name: str
@@ -240,6 +255,9 @@ class Trace(Part, frozen=True, kw_only=True):
     scaling: ScalingRecord | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    config: dict[str, object] = msgspec.field(default_factory=dict)
+    state: Literal["finished", "running", "cancelled", "failed"] = "finished"
+    reason: str = ""
 
 
 __all__ = [
