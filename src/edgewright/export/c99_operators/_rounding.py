@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from edgewright.schema.integer import IntegerValue
 
 _CLAMP = """\
 static int8_t @_clamp(int32_t v, int32_t low, int32_t high) {
-    return (int8_t)(v < low ? low : v > high ? high : v);
+    v = v < low ? low : v;
+    v = v > high ? high : v;
+    return (int8_t)v;
 }"""
 _DIVIDE = """\
 /* v / 2^e, halves away from zero. */
@@ -29,6 +31,18 @@ static int32_t @_twice(int32_t v, int32_t m, int s) {
     const int64_t left = s > 0 ? INT64_C(1) << s : 1;
     const int32_t high = (int32_t)((v * left * m + (INT64_C(1) << 30)) >> 31);
     return s < 0 ? @_divide(high, -s) : high;
+}"""
+_DOWN = """\
+/* v * m / 2^31 / 2^e: rounded at the product, halves upwards, and at the shift, halves away from zero; e > 0. */
+static int32_t @_down(int32_t v, int32_t m, int e) {
+    const int32_t high = (int32_t)(((int64_t)v * m + (INT64_C(1) << 30)) >> 31);
+    return (high + (INT32_C(1) << (e - 1)) - (high < 0)) >> e;
+}"""
+_NARROW = """\
+/* v * m / 2^s, rounded once, halves away from zero; s > 31. */
+static int32_t @_narrow(int32_t v, int32_t m, int s) {
+    const int64_t p = (int64_t)v * m;
+    return (int32_t)((p + (INT64_C(1) << (s - 1)) - (p < 0)) >> s);
 }"""
 _ONCE = """\
 /* v * m / 2^s, rounded once, halves away from zero. */
@@ -47,6 +61,11 @@ def clamp(unit: Unit) -> str:
     return unit.helper("clamp", _CLAMP)
 
 
+def clamp_long(unit: Unit) -> str:
+    """Name of the function that brings an int64 to a byte between two limits."""
+    return unit.helper("clamp_long", _CLAMP_LONG)
+
+
 def twice(unit: Unit) -> str:
     """Name of the function that rounds at the product and at the shift."""
     divide(unit)
@@ -58,50 +77,94 @@ def divide(unit: Unit) -> str:
     return unit.helper("divide", _DIVIDE)
 
 
-def requantised(site: Site, total: str, channel: str) -> str:
+def rescaled(site: Site, total: str, channel: str, most: int, entry: int | None = None) -> str:
+    """Expression of `total` times the operator's factor, rounded twice.
+
+    Args:
+        site: whose multipliers and shifts are meant.
+        total: expression of an int32.
+        channel: expression of the channel.
+        most: largest absolute value of the total.
+        entry: number of the factor; None where it is the channel's.
+    """
+    unit, own = site.unit, site.operator.arrays
+    multiplier, shift = (own[name] if entry is None else own[name][entry] for name in ("multiplier", "shift"))
+    # Adding half a step must not leave 32 bits.
+    if (shift < 0).all() and most < 2**30:
+        down = unit.helper("down", _DOWN)
+        return f"{down}({total}, {_entry(unit, multiplier, channel)}, {_entry(unit, -shift, channel)})"
+    return f"{twice(unit)}({total}, {_entry(unit, multiplier, channel)}, {_entry(unit, shift, channel)})"
+
+
+def requantised(site: Site, total: str, channel: str, most: int) -> str:
     """Expression of the output byte from a sum, for output channel `channel`.
 
     Multipliers and shifts that are the same for every channel are written as numbers, others as tables.
+
+    Args:
+        site: with the operator.
+        total: expression of an int32.
+        channel: expression of the channel.
+        most: largest absolute value of the total.
     """
-    unit, operator, zero = site.unit, site.operator, site.target.zero
+    unit, operator = site.unit, site.operator
     multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
-    m, s = (_entry(unit, array, channel) for array in (multiplier, shift))
-    if operator.numbers.get("single", (0,))[0]:
-        once, limit = unit.helper("once", _ONCE), unit.helper("clamp_long", _CLAMP_LONG)
-        return f"{limit}({once}({total}, {m}, {s}) + {zero}, {operator.low}, {operator.high})".replace("+ -", "- ")
-    rounded = f"{twice(unit)}({total}, {m}, {s}) + {zero}".replace("+ -", "- ")
-    return f"{clamp(unit)}({rounded}, {operator.low}, {operator.high})"
+    low, high = operator.low, operator.high
+    function = clamp
+    if not operator.numbers.get("single", (0,))[0]:
+        rounded = rescaled(site, total, channel, most)
+    else:
+        m, s = (_entry(unit, array, channel) for array in (multiplier, shift))
+        narrow = shift.min() > 31 and shift.max() < 63 and multiplier.max() < 2**31
+        function = clamp if narrow else clamp_long
+        rounded = f"{unit.helper('narrow', _NARROW) if narrow else unit.helper('once', _ONCE)}({total}, {m}, {s})"
+    return f"{function(unit)}({rounded}{less(-site.target.zero)}, {low}, {high})"
 
 
 def _entry(unit: Unit, array: NDArray[np.int64], channel: str) -> str:
-    if (array == array.ravel()[0]).all():
-        value = int(array.ravel()[0])
+    flat = np.ravel(array)
+    if (flat == flat[0]).all():
+        value = int(flat[0])
         return str(value) if abs(value) < 2**31 else f"INT64_C({value})"
-    return f"{unit.table(smallest(array))}[{channel}]"
+    return f"{unit.table(smallest(flat))}[{channel}]"
 
 
-def folded_bias(site: Site, axis: int) -> tuple[NDArray[np.int64], bool]:
-    """Biases, and whether the input's zero point is folded into them so that bytes multiply as they are.
+@dataclass(frozen=True)
+class Start:
+    """What the sums of an operator with weights begin with.
 
-    It is not where the sums without it could leave 32 bits.
+    Attributes:
+        bias: int64, one a channel.
+        zero: to take off each byte; 0 where the input's zero point is within the biases.
+        most: largest absolute value of a sum.
+    """
+
+    bias: NDArray[np.int64]
+    zero: int
+    most: int
+
+
+def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
+    """Biases with the input's zero point folded in, so that bytes multiply as they are.
+
+    It is not where the sums without it could leave 32 bits, or where padding, which stands for the real number 0, lets
+    the weights that count differ from place to place.
 
     Args:
         site: with weights.
         axis: of the output channels in the weights.
+        padded: whether any weight can lie outside the image.
     """
-    own = site.operator.arrays
+    own, zero = site.operator.arrays, site.values[0].zero
     rows = np.moveaxis(own["weights"], axis, 0).astype(np.int64)
     rows = rows.reshape(len(rows), -1)
+    size = np.abs(rows).sum(axis=1)
     bias = own["bias"].astype(np.int64).ravel() if "bias" in own else np.zeros(len(rows), np.int64)
-    folded = bias - site.values[0].zero * rows.sum(axis=1)
-    if (np.abs(folded) + 128 * np.abs(rows).sum(axis=1)).max() >= 2**31:
-        return bias, False
-    return folded, True
-
-
-def bias_text(site: Site, bias: NDArray[np.int64], channel: str) -> str:
-    """Expression of a channel's bias."""
-    return f"{site.unit.table(bias.astype(np.int32))}[{channel}]" if bias.any() else "0"
+    most = int((np.abs(bias) + 255 * size).max())
+    folded = bias - zero * rows.sum(axis=1)
+    if padded or (np.abs(folded) + 128 * size).max() >= 2**31:
+        return Start(bias, zero, most)
+    return Start(folded, 0, most)
 
 
 def less(zero: int) -> str:

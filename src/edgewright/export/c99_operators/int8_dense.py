@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from edgewright.export.c99_operators import Site, kernel
-from edgewright.export.c99_operators._rounding import bias_text, folded_bias, less, requantised
+from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, over_channels
+from edgewright.export.c99_operators._rounding import start_of
 
 
 @kernel("dense")
@@ -11,17 +12,15 @@ def dense(site: Site) -> None:
     """A dot product for each output; the zero point of the input is within the bias."""
     weights = site.operator.arrays["weights"]
     outputs, inputs = weights.shape
-    bias, folded = folded_bias(site, 0)
-    x = f"{site.name()}[i]" if folded else f"({site.name()}[i]{less(site.values[0].zero)})"
+    start = start_of(site, 0)
+
+    def sums(count: int) -> list[str]:
+        call = dots(site.unit, count, start.zero)
+        return [call(site.name(), "w", str(inputs)), f"w += {count * inputs};"]
+
     site.step(
         [
-            f"const int8_t *w = {site.unit.table(weights)};",
-            f"for (int j = 0; j < {outputs}; ++j, w += {inputs}) {{",
-            f"    int32_t sum = {bias_text(site, bias, 'j')};",
-            f"    for (int i = 0; i < {inputs}; ++i) {{",
-            f"        sum += {x} * w[i];",
-            "    }",
-            f"    {site.result}[j] = {requantised(site, 'sum', 'j')};",
-            "}",
+            f"const int8_t *w = {site.unit.table(interleaved(weights))};",
+            *over_channels(site, start, outputs, sums, together=TOGETHER, work=inputs),
         ]
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.export._c_text import smallest
 from edgewright.export.c99_operators import Site, kernel
-from edgewright.export.c99_operators._rounding import clamp, divide, less, requantised, twice
+from edgewright.export.c99_operators._rounding import clamp, divide, less, requantised, rescaled
 
 # As graph/kernels/add.py: bits of fraction while adding.
 EXTRA_BITS = 20
@@ -18,21 +18,18 @@ def _each(site: Site, expression: str) -> None:
 @kernel("relu", "quantise")
 def rescale(site: Site) -> None:
     """Another grid, and the clamp of an activation."""
-    _each(site, requantised(site, f"{site.name()}[i]{less(site.values[0].zero)}", "0"))
+    _each(site, requantised(site, f"{site.name()}[i]{less(site.values[0].zero)}", "0", 255))
 
 
 @kernel("add")
 def add(site: Site) -> None:
     """Both on one grid with more bits, added, brought to the output's grid."""
-    unit, arrays = site.unit, site.operator.arrays
-    m, s = arrays["multiplier"].tolist(), arrays["shift"].tolist()
-    function = twice(unit)
-    terms = [
-        f"{function}(({site.name(i)}[i]{less(site.values[i].zero)}) * {1 << EXTRA_BITS}, {m[i]}, {s[i]})"
+    inside = [
+        rescaled(site, f"({site.name(i)}[i]{less(site.values[i].zero)}) * {1 << EXTRA_BITS}", "", 255 << EXTRA_BITS, i)
         for i in range(2)
     ]
-    total = f"{function}({terms[0]} + {terms[1]}, {m[2]}, {s[2]}) + {site.target.zero}".replace("+ -", "- ")
-    _each(site, f"{clamp(unit)}({total}, {site.operator.low}, {site.operator.high})")
+    total = f"{rescaled(site, f'{inside[0]} + {inside[1]}', '', 255 << EXTRA_BITS + 1, 2)}{less(-site.target.zero)}"
+    _each(site, f"{clamp(site.unit)}({total}, {site.operator.low}, {site.operator.high})")
 
 
 @kernel("logistic")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from edgewright.export.c99_operators import Site, kernel
-from edgewright.export.c99_operators._place import kernel_of, over_places, over_taps
+from edgewright.export.c99_operators._dots import given, lanes, over_blocks
+from edgewright.export.c99_operators._place import Kernel, kernel_of, over_places, over_rows_of_taps
 from edgewright.export.c99_operators._rounding import clamp, less, requantised
 
 
@@ -11,59 +14,78 @@ from edgewright.export.c99_operators._rounding import clamp, less, requantised
 def max_pool(site: Site) -> None:
     """The largest byte under the kernel."""
     k, operator = kernel_of(site), site.operator
-    channels = k.source[2]
-    inner = over_taps(k, [f"if ({site.name()}[at + j] > top_byte) {{", f"    top_byte = {site.name()}[at + j];", "}"])
-    limit = f"{clamp(site.unit)}(top_byte, {operator.low}, {operator.high})"
-    site.step(
-        over_places(
-            k,
-            [
-                f"for (int j = 0; j < {channels}; ++j) {{",
-                "    int8_t top_byte = INT8_MIN;",
-                *("    " + line for line in inner),
-                f"    {site.result}[place * {channels} + j] = {limit};",
-                "}",
-            ],
-        )
-    )
+    free = (operator.low, operator.high) == (-128, 127)
+    value = "(int8_t)sum[k]" if free else f"{clamp(site.unit)}(sum[k], {operator.low}, {operator.high})"
+
+    def block(count: int) -> list[str]:
+        body = [f"{name} = x[{n}] > {name} ? x[{n}] : {name};" for n, name in enumerate(lanes(count))]
+        return [*_taps(site, k, count, "INT8_MIN", body), *given(site, count, value, _place(k))]
+
+    site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
 
 
 @kernel("average_pool")
 def average_pool(site: Site) -> None:
     """The mean of the bytes under the kernel, halves away from zero; padding does not count."""
     k, operator = kernel_of(site), site.operator
-    channels = k.source[2]
-    inner = over_taps(k, [f"sum += {site.name()}[at + j];", "++count;"])
-    limit = f"{clamp(site.unit)}(mean, {operator.low}, {operator.high})"
-    site.step(
-        over_places(
-            k,
-            [
-                f"for (int j = 0; j < {channels}; ++j) {{",
-                "    int32_t sum = 0, count = 0;",
-                *("    " + line for line in inner),
-                "    const int32_t mean = (sum > 0 ? sum + count / 2 : sum - count / 2) / count;",
-                f"    {site.result}[place * {channels} + j] = {limit};",
-                "}",
-            ],
-        )
-    )
+    rows = "(lower - upper)" if k.fewest[0] < k.size[0] else str(k.size[0])
+    count_of_taps = f"{rows} * {k.taps}" if k.padded else str(math.prod(k.size))
+    mean_of = f"{site.unit.helper('average', _AVERAGE)}(sum[k], {count_of_taps})"
+    value = f"{clamp(site.unit)}({mean_of}, {operator.low}, {operator.high})"
+
+    def block(count: int) -> list[str]:
+        body = [f"{name} += x[{n}];" for n, name in enumerate(lanes(count))]
+        return [*_taps(site, k, count, "0", body), *given(site, count, value, _place(k))]
+
+    site.step(over_places(k, over_blocks(k.source[2], block, work=k.work)))
 
 
 @kernel("mean")
 def mean(site: Site) -> None:
     """The mean over height and width, on a grid of its own."""
     height, width, channels = site.values[0].shape
-    zero = site.values[0].zero
-    total = f"(sum{less(height * width * zero)})" if zero else "sum"
-    site.step(
-        [
-            f"for (int j = 0; j < {channels}; ++j) {{",
-            "    int32_t sum = 0;",
-            f"    for (int i = 0; i < {height * width}; ++i) {{",
-            f"        sum += {site.name()}[i * {channels} + j];",
-            "    }",
-            f"    {site.result}[j] = {requantised(site, total, 'j')};",
+    count = height * width
+    value = requantised(site, f"sum[k]{less(count * site.values[0].zero)}", "j + k", 255 * count)
+
+    def block(together: int) -> list[str]:
+        return [
+            _lanes(together, "0"),
+            f"const int8_t *x = {site.name()} + j;",
+            f"for (int i = 0; i < {count}; ++i, x += {channels}) {{",
+            *(f"    {name} += x[{n}];" for n, name in enumerate(lanes(together))),
             "}",
+            _sums(together),
+            *given(site, together, value),
         ]
-    )
+
+    site.step(over_blocks(channels, block, work=count))
+
+
+def _lanes(count: int, value: str) -> str:
+    return f"int32_t {', '.join(f'{name} = {value}' for name in lanes(count))};"
+
+
+def _sums(count: int) -> str:
+    return f"const int32_t sum[{count}] = {{{', '.join(lanes(count))}}};"
+
+
+def _taps(site: Site, k: Kernel, count: int, first: str, body: list[str]) -> list[str]:
+    """`body` for every tap, on numbers that begin as `first` and end as `sum`; `x` is the block's first byte there."""
+    walk = [
+        f"const int8_t *x = {site.name()} + at + j;",
+        f"for (int n = 0; n < {k.taps}; ++n, x += {k.dilations[1] * k.source[2]}) {{",
+        *("    " + line for line in body),
+        "}",
+    ]
+    return [_lanes(count, first), *over_rows_of_taps(k, walk), _sums(count)]
+
+
+def _place(k: Kernel) -> str:
+    return f"place * {k.places[2]} + "
+
+
+_AVERAGE = """\
+/* sum / count, halves away from zero. */
+static int32_t @_average(int32_t sum, int32_t count) {
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}"""
