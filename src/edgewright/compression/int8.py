@@ -111,12 +111,10 @@ class _Writer:
                 # ReLU right after an operator with weights: one rounding for both, over the range after ReLU.
                 self._node(node.op, node.inputs, f"{value}.r", node)
                 self._round(f"{value}.r", value, grid(*self.ranges[value]), value)
-            elif node.op in MOVES:
-                self._node(node.op, (source.integers, *node.inputs[1:]), f"{value}.q", node)
-                self._read(value, source.grid, value)
             else:
+                # ONNX Runtime keeps integers over what moves them only where it is written between two roundings, too.
                 self._node(node.op, (source.floats, *node.inputs[1:]), f"{value}.r", node)
-                chosen = SIGMOID if node.op in FIXED else source.grid if node.op in KEEPS else None
+                chosen = SIGMOID if node.op in FIXED else source.grid if node.op in (*MOVES, *KEEPS) else None
                 self._round(f"{value}.r", value, chosen or grid(*self.ranges[value]), value)
 
     def _fused(self) -> frozenset[str]:
@@ -154,19 +152,25 @@ class _Writer:
             constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart, levels=self.levels
         )
         along = {"axis": axis} if made.per_channel and axis != 1 else {}
-        weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along)
+        # ONNX Runtime takes a dense layer in as integers only where a zero point is written, and makes a session with
+        # exact products only where weights do not share it.
+        zero = f"{output}.z"
+        self.constants[zero] = np.zeros(made.scale.shape, np.int8)
+        weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along, (zero,))
         inputs = [source.floats, weights]
         if made.bias is not None:
             per_bias = {"axis": 0} if made.per_channel else {}
             inputs.append(self._dequantised(self._constant(made.bias), made.bias_scale, f"{output}.b", per_bias))
         self._node(node.op, tuple(inputs), output, node)
 
-    def _dequantised(self, integers: str, scale: Array, name: str, attributes: dict[str, int]) -> str:
+    def _dequantised(
+        self, integers: str, scale: Array, name: str, attributes: dict[str, int], zero: tuple[str, ...] = ()
+    ) -> str:
         """Reads integers whose zero point is 0, which ONNX takes for granted when it is left out."""
         self.nodes.append(
             Node(
                 op="DequantizeLinear",
-                inputs=(integers, self._constant(scale)),
+                inputs=(integers, self._constant(scale), *zero),
                 outputs=(name,),
                 attributes=dict(attributes),
             )

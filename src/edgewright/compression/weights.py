@@ -14,7 +14,7 @@ Floats = NDArray[np.float32]
 # A bias beyond this on the accumulator's grid leaves the sum of products no room in 32 bits.
 BIAS_LIMIT = 2.0**30
 # Bytes a channel that scales of its own cost where they cost most: a .tflite holds for the weights and for the bias a
-# float32 scale and an int64 zero point; ONNX needs 8 of them.
+# float32 scale and an int64 zero point; ONNX needs 9 of them.
 SCALE_BYTES = 24
 # 'auto' wants at least half the rounding error, a quarter of its power: normal weights of a wide layer would give .7
 # bits to every channel, and 10 MB of them would stay above a quarter of their float32 bytes for it.

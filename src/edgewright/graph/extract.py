@@ -187,6 +187,10 @@ class _Reader:
 class _Integers(_Reader):
     """QDQ form: a value is the bytes that QuantizeLinear gives, under this name and that of its float form."""
 
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.reals: set[str] = set()
+
     def read(self) -> IntegerNetwork:
         reached: set[str] = set()
         for node in self.graph.nodes:
@@ -195,6 +199,7 @@ class _Integers(_Reader):
                 self.known[node.outputs[0]] = self.start(first, self.grid(node))
             elif node.op == "DequantizeLinear" and first in self.known:
                 self.known[node.outputs[0]] = self.known[first]
+                self.reals.add(node.outputs[0])
             elif node.op == "QuantizeLinear" and first in reached and node.outputs[0] not in self.known:
                 # Left out without a word, the network would end here.
                 raise InputError("one operator between two roundings", "another pattern", where(node))
@@ -210,9 +215,9 @@ class _Integers(_Reader):
         if node.op in _FLAT:
             # The answer of a regression is brought to shape (n,) behind the network.
             if node.outputs[0] not in {value.name for value in self.graph.outputs}:
-                self.known[node.outputs[0]] = self.flatten(node, self.known[first])
+                self.flattened(node, self.flatten(node, self.known[first]))
             return
-        if self.producers[first].op != "DequantizeLinear":
+        if first not in self.reals:
             # On the bytes themselves: the scale stays.
             self.known[node.outputs[0]] = self.compute(node, None, (source.scale, source.zero), "")
             return
@@ -222,6 +227,19 @@ class _Integers(_Reader):
             return
         weights = self.weights(node) if node.op in WEIGHTED else None
         self.known[rounded[0].outputs[0]] = self.compute(node, weights, self.grid(rounded[0]), activation)
+
+    def flattened(self, node: Node, number: int) -> None:
+        """Names the features; a rounding right after them must be the one they have, and its bytes are theirs."""
+        value = self.values[number]
+        if node.inputs[0] in self.reals:
+            self.reals.add(node.outputs[0])
+            for reader in self.readers.get(node.outputs[0], []):
+                if reader.op != "QuantizeLinear":
+                    continue
+                if self.grid(reader) != (value.scale, value.zero):
+                    raise InputError("one scale and zero point before and after", "two", where(node))
+                self.known[reader.outputs[0]] = number
+        self.known[node.outputs[0]] = number
 
     def grid(self, node: Node) -> tuple[float, int]:
         scale, zero = self.constants[node.inputs[1]], self.constants.get((*node.inputs, "", "")[2])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.engines import Answer, Engine
+from edgewright.runtime.quiet import without_notes
 from edgewright.schema.errors import InputError
 
 _LIBRARY = "ai_edge_litert"
 # File identifier of a .tflite, bytes 4 to 7 of the flatbuffer.
 _MARK = b"TFL3"
+# What LiteRT has told already; it tells it once.
+_said: list[str] = []
 
 
 def _available() -> bool:
@@ -28,12 +32,7 @@ def _suits(model: bytes) -> bool:
 def _load(model: bytes) -> Answer:
     if not _suits(model):
         raise InputError("a .tflite model", "bytes of another kind", "engine 'litert'", "Run ONNX with another engine")
-    library = importlib.import_module(f"{_LIBRARY}.interpreter")
-    try:
-        interpreter = library.Interpreter(model_content=model, num_threads=1)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise InputError("a model that LiteRT can run", _short(error)) from None
+    interpreter = open_model(model)
     sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
     if len(sources) != 1:
         raise InputError("a model with one input", f"{len(sources)}", "engine 'litert'")
@@ -56,6 +55,29 @@ def _load(model: bytes) -> Answer:
         return {name: np.concatenate(parts) if parts else empty[name] for name, parts in made.items()}
 
     return answer
+
+
+def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT is untyped
+    """An interpreter of LiteRT on one thread, its tensors allocated.
+
+    LiteRT says on stderr, once a process and with no way to turn it off, that it has a delegate: that is held back.
+
+    Args:
+        model: bytes of a .tflite.
+        settings: further arguments of LiteRT's `Interpreter`.
+
+    Raises:
+        InputError: when LiteRT does not take the model.
+    """
+    library = importlib.import_module(f"{_LIBRARY}.interpreter")
+    with nullcontext() if _said else without_notes() as notes:
+        try:
+            made = library.Interpreter(model_content=model, num_threads=1, **settings)
+            made.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError("a model that LiteRT can run", _short(error)) from None
+    _said.extend(notes or ())
+    return made
 
 
 def _quantised(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:

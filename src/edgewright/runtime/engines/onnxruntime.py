@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.engines import Answer, Engine
+from edgewright.runtime.native import cpu_features
 from edgewright.schema.errors import InputError
 
 _LIBRARY = "onnxruntime"
-_ERRORS_ONLY = 3
+_PROVIDERS = ["CPUExecutionProvider"]
+_ERRORS_ONLY, _FATAL_ONLY = 3, 4
+# x86-64 multiplies unsigned by signed bytes; where it has no VNNI instructions pairs of products saturate at 16 bits.
+# With this entry weights are made unsigned, and products are exact.
+_EXACT = ("session.x64quantprecision", "1")
+# Integer layers computed in float32: exact as well, and slower.
+_APART = ("session.disable_quant_qdq", "1")
+_VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
 
 def _available() -> bool:
@@ -23,13 +32,8 @@ def _available() -> bool:
 def _load(model: bytes) -> Answer:
     library = importlib.import_module(_LIBRARY)
     failures = _failures()
-    options = library.SessionOptions()
-    # One thread: networks of this size lose more by waking others than they win, and a device keeps its cores.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
-    options.log_severity_level = _ERRORS_ONLY
     try:
-        session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = _session(library, model, failures)
     except failures as error:
         raise InputError("a model that ONNX Runtime can run", _short(error)) from None
     name = session.get_inputs()[0].name
@@ -44,6 +48,39 @@ def _load(model: bytes) -> Answer:
         return dict(zip(outputs, values, strict=True))
 
     return answer
+
+
+def saturates() -> bool:
+    """Whether products of bytes saturate here as ONNX Runtime makes them; assumed where nobody says."""
+    return platform.machine().lower() in ("x86_64", "amd64") and not _VNNI.intersection(cpu_features())
+
+
+def _session(library: Any, model: bytes, failures: tuple[type[Exception], ...]) -> Any:  # noqa: ANN401 - untyped
+    if not saturates():
+        return library.InferenceSession(model, _options(library), providers=_PROVIDERS)
+    try:
+        made = library.InferenceSession(model, _options(library, _EXACT, quiet=True), providers=_PROVIDERS)
+        # ONNX Runtime 1.31 fails over weights that share a zero point, and later over scales a channel without any.
+        made.run(None, {value.name: _zeros(value) for value in made.get_inputs()})
+    except failures:
+        return library.InferenceSession(model, _options(library, _APART), providers=_PROVIDERS)
+    return made
+
+
+def _options(library: Any, entry: tuple[str, str] | None = None, *, quiet: bool = False) -> Any:  # noqa: ANN401
+    made = library.SessionOptions()
+    # One thread: networks of this size lose more by waking others than they win, and a device keeps its cores.
+    made.intra_op_num_threads = made.inter_op_num_threads = 1
+    made.execution_mode = library.ExecutionMode.ORT_SEQUENTIAL
+    # Where another session is tried after this one, its errors are nobody's.
+    made.log_severity_level = _FATAL_ONLY if quiet else _ERRORS_ONLY
+    if entry:
+        made.add_session_config_entry(*entry)
+    return made
+
+
+def _zeros(value: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an input of ONNX Runtime
+    return np.zeros([length if isinstance(length, int) else 1 for length in value.shape], np.float32)
 
 
 def _failures() -> tuple[type[Exception], ...]:
