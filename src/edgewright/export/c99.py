@@ -50,6 +50,7 @@ def write_c99(
         UnknownNameError: for an operator that has no C form.
     """
     unit = Unit(identifier(name))
+    _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
     values: dict[str, Source] = {}
@@ -95,6 +96,16 @@ def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
     first = unit.fresh(network.values[network.input].shape, "int8")
     last = _integers(unit, network, first, {}, [])
     return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
+
+
+def _one_answer(graph: Graph) -> None:
+    """Refuses a graph with more values than the structure of an answer has fields for."""
+    others = [output.name for output in graph.outputs if output.name not in ("label", "probabilities", "confidence")]
+    if len(others) > 1:
+        raise InputError(
+            "one output, or label, probabilities and confidence", ", ".join(others[:6]), f"graph {graph.name}",
+            "Export one output at a time, or to onnx",
+        )  # fmt: skip
 
 
 def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:

@@ -17,7 +17,8 @@ from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import Rounding
 
-_TFLITE_MARK = slice(4, 8)
+# Endings of files that may be packages: an archive of another tool begins with the same bytes.
+_PACKAGES = ("", ".edge", ".zip")
 
 
 def read_subject(
@@ -32,25 +33,43 @@ def read_subject(
         shape: of one sample of an ONNX model that leaves its axes open.
 
     Raises:
-        InputError: nothing there, damaged, or of another kind.
+        InputError: nothing there, damaged, of another kind, or asked for a form or shape that it does not have.
     """
     if not place.exists():
         raise InputError("a run folder, a package, or a model", "no such file", str(place), "Check the path")
-    if place.suffix == ".tflite" or _mark(place) == b"TFL3":
+    mark = _mark(place)
+    if place.suffix == ".tflite" or mark[4:] == b"TFL3":
+        _none_of(place, {"--form": form, "--shape": shape})
         network = read_tflite(place, rounding=rounding or "litert")
         return Subject(place.stem, network_graph(network), rounding or "litert", read=network)
     if place.suffix == ".onnx":
+        _none_of(place, {"--form": form})
         graph = read_model(place, shape=shape)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
         return Subject(place.stem, graph, rounding or rounding_of(graph), columns)
+    _none_of(place, {"--shape": shape})
+    if place.is_file() and (place.suffix not in _PACKAGES or mark[:2] != b"PK"):
+        raise InputError(
+            "a run folder, a package (.edge), or a model (.onnx or .tflite)", "a file of another kind", str(place),
+            "Export a model of another kind to ONNX first",
+        )  # fmt: skip
     package = read_package(package_path(place))
     manifest = package.manifest
     graph = read_onnx(package.model(form or manifest.default))
     return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns)
 
 
+def _none_of(place: Path, options: dict[str, object]) -> None:
+    """Refuses options that say nothing about what was read, instead of leaving them out unseen."""
+    for option, value in options.items():
+        if value:
+            of = "a run or a package, which have forms" if option == "--form" else "an ONNX model"
+            raise InputError(f"{option} with {of}", str(value), str(place), f"Leave {option} out")
+
+
 def _mark(place: Path) -> bytes:
+    """The first eight bytes of a file."""
     if not place.is_file():
         return b""
     with place.open("rb") as file:
-        return file.read(8)[_TFLITE_MARK]
+        return file.read(8)

@@ -7,6 +7,10 @@ from pathlib import Path
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError, OutputError
 
+# Bytes; file systems take 255, and the temporary name is longer.
+_LONGEST_NAME = 200
+_NOT_IN_NAMES = frozenset('/\\:*?"<>|')
+
 
 def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -> dict[Path, bytes]:
     """Writes files, each under another name first.
@@ -20,10 +24,18 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
         The bytes by path.
 
     Raises:
-        InputError: when one of them is there already with other bytes, and `force` is not given.
+        InputError: when one of them is there already with other bytes, and `force` is not given; for a name that leads
+            out of the folder.
         OutputError: when the folder cannot be written.
     """
+    for name in files:
+        _check_name(name)
     paths = {folder / name: data for name, data in sorted(files.items())}
+    for path in paths:
+        if path.is_dir():
+            raise InputError(
+                "a folder without that name", "one that has a folder of it", str(path), "Name another --out"
+            )
     if not force:
         for path, data in paths.items():
             if path.exists() and not (path.is_file() and path.read_bytes() == data):
@@ -37,3 +49,11 @@ def write_files(folder: Path, files: dict[str, bytes], *, force: bool = False) -
     for path, data in paths.items():
         write_atomic(path, data)
     return paths
+
+
+def _check_name(name: str) -> None:
+    """Names come from packages and models, too: none may lead out of the folder, or be none of a file."""
+    longest = len(name.encode("utf-8", "replace")) > _LONGEST_NAME
+    if longest or name.startswith(".") or any(c in _NOT_IN_NAMES or not c.isprintable() for c in name):
+        told = repr(name if len(name) <= 40 else name[:40] + "...")
+        raise InputError("a plain name for the files", told, "the name of the model", "Give another with --name")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.graph.from_onnx_answers import finished
+from edgewright.graph.from_onnx_answers import WEIGHTED, finished
 from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
 from edgewright.graph.normalise import normalise
 from edgewright.graph.normalise._draft import Draft, DraftNode
@@ -55,6 +55,7 @@ def read_model(
     _refuse_text(draft)
     # Factors of huge or negative numbers may have made others that are none.
     _refuse_nan(draft)
+    _refuse_infinite(draft)
     told = {"source": json.dumps({"format": "onnx", "opset": parsed.opset, "producer": parsed.producer})}
     return finished(draft, labels, told)
 
@@ -75,9 +76,11 @@ def _outside(entries: dict[str, str], folder: Path | None) -> bytes:
         raise InputError("constants inside the model or in a file beside it", repr(name), "external data")
     try:
         start, length = int(entries.get("offset", "0")), int(entries.get("length", "-1"))
+        # A length is compared with the file's before so much memory is asked for.
+        there = (folder / name).stat().st_size - start
         with (folder / name).open("rb") as file:
             file.seek(start)
-            return file.read(length if length >= 0 else LARGEST_FILE)
+            return file.read(max(0, min(length if length >= 0 else LARGEST_FILE, there, LARGEST_FILE)))
     except (OSError, ValueError) as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError("the model's file of constants", told, str(folder / name)) from None
@@ -176,6 +179,18 @@ def _refuse_nan(draft: Draft) -> None:
                 "weights that are numbers", f"{int(np.isnan(array).sum())} that are not (NaN) in {key!r}",
                 f"model {draft.name}", "Training diverged: lower the learning rate and export again",
             )  # fmt: skip
+
+
+def _refuse_infinite(draft: Draft) -> None:
+    """Bounds and thresholds may be infinite, weights may not."""
+    for node in draft.nodes:
+        for key in node.inputs[1:] if node.kind in WEIGHTED else ():
+            array = draft.constants.get(key)
+            if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise InputError(
+                    "weights that are numbers", f"{int((~np.isfinite(array)).sum())} that are infinite",
+                    f"model {draft.name}, {node.where}", "Training diverged: lower the learning rate and export again",
+                )  # fmt: skip
 
 
 def _refuse_text(draft: Draft) -> None:

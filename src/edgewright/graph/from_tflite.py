@@ -16,6 +16,8 @@ from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 
 _LARGEST_FILE = 1 << 28
+# A whole pipeline of ours has operators that are no network's, and label and confidence beside the probabilities.
+_WHOLE = "Of a whole pipeline, give the file with its network alone: the rest is not read back"
 # What a kernel's preparation gives for scales no writer makes: the file is damaged.
 _MISFIT = (ValueError, OverflowError, ArithmeticError, IndexError)
 
@@ -75,7 +77,8 @@ class Walk:
         file = self.file
         if len(file.inputs) != 1 or len(file.outputs) != 1:
             told = f"{len(file.inputs)} and {len(file.outputs)}"
-            raise InputError("a model with one input and one output", told, f"model {self.name}")
+            do = _WHOLE if len(file.outputs) > 1 else ""
+            raise InputError("a model with one input and one output", told, f"model {self.name}", do)
         needed = self._needed()
         self._refuse_unknown(needed)
         floats = file.tensors[file.inputs[0]].dtype == "float32"
@@ -248,6 +251,7 @@ def _constant(tensor: Tensor, dtype: str, model: str) -> Array:
     if tensor.array is None or tensor.dtype != dtype:
         told = "computed ones" if tensor.array is None else tensor.dtype
         raise InputError(f"constants of type {dtype}", told, where)
-    if dtype == "float32" and np.isnan(tensor.array).any():
-        raise InputError("weights that are numbers", f"{int(np.isnan(tensor.array).sum())} that are not (NaN)", where)
+    if dtype == "float32" and not np.isfinite(tensor.array).all():
+        told = f"{int((~np.isfinite(tensor.array)).sum())} that are not (NaN or infinite)"
+        raise InputError("weights that are numbers", told, where)
     return tensor.array

@@ -156,6 +156,8 @@ TYPES: dict[int, np.dtype[Any]] = {
 _CUSTOM = 32
 _MOST_TENSORS, _MOST_OPERATORS, _MOST_AXES, _MOST_INPUTS = 100_000, 20_000, 8, 1_024
 _LARGEST = 1 << 26
+# Converters join the names of all layers that they made one; a message has room for the beginning.
+_LONGEST_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def _code(table: Table) -> str:
     # The old field has eight bits; files of today fill both.
     code = max(table.integer(0, "i8"), table.integer(3))
     if code == _CUSTOM:
-        return f"CUSTOM {table.text(1)}"
+        return f"CUSTOM {' '.join(table.text(1).split())[:_LONGEST_NAME]}"
     return OPERATORS[code] if 0 <= code < len(OPERATORS) else f"operator {code}"
 
 
@@ -246,7 +248,7 @@ def _operator(table: Table, codes: list[str], count: int) -> Operator:
 
 
 def _tensor(table: Table, buffers: list[Table]) -> Tensor:
-    name = table.text(3) or "a tensor without name"
+    name = table.text(3)[:_LONGEST_NAME] or "a tensor without name"
     shape = tuple(int(n) for n in table.numbers(0, "<i4")[: _MOST_AXES + 1])
     if len(shape) > _MOST_AXES or any(not 0 <= n <= _LARGEST for n in shape) or math.prod(shape) > _LARGEST:
         raise InputError("a shape of sensible size", str(shape), f".tflite tensor {name!r}")
@@ -263,6 +265,8 @@ def _tensor(table: Table, buffers: list[Table]) -> Tensor:
     if len(raw) and dtype is not None:
         if len(raw) != math.prod(shape) * dtype.itemsize:
             raise InputError(f"values for the shape {shape}", f"{len(raw)} bytes", f".tflite tensor {name!r}")
-        array = np.frombuffer(raw, dtype).reshape(shape).astype(dtype.newbyteorder("="))
+        array = np.frombuffer(raw, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
     said = dtype.name if dtype is not None else f"type {kind}"
-    return Tensor(name, shape, said, scale.astype(np.float32), zero.astype(np.int64), axis, array)
+    return Tensor(
+        name, shape, said, scale.astype(np.float32, copy=False), zero.astype(np.int64, copy=False), axis, array
+    )

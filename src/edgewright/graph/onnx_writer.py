@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Node, Value
 
 # IR version 9 is what opset 18 to 20 need at most; readers older than ONNX 1.15 stay able to open the file.
@@ -30,6 +31,9 @@ def to_onnx(graph: Graph) -> bytes:
 
     Returns:
         The bytes of a checked ONNX model of opset 18 with a symbolic batch axis `N`.
+
+    Raises:
+        InputError: for a graph that the standard does not allow.
     """
     nodes = [helper.make_node(n.op, list(n.inputs), list(n.outputs), **_attributes(n)) for n in graph.nodes]
     body = helper.make_graph(
@@ -50,7 +54,13 @@ def to_onnx(graph: Graph) -> bytes:
         **graph.metadata,
     }
     helper.set_model_props(model, dict(sorted(metadata.items())))
-    onnx.checker.check_model(model, full_check=True)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        # A graph read from elsewhere may hold what our operators take and the standard does not.
+        raise InputError(
+            "a graph that ONNX allows", " ".join(str(error).split())[:200], f"graph {graph.name}"
+        ) from None
     return bytes(model.SerializeToString(deterministic=True))
 
 
@@ -64,4 +74,6 @@ def _tensor(name: str, array: Array) -> TensorProto:
 
 
 def _value(value: Value) -> onnx.ValueInfoProto:
+    if value.dtype not in _TYPES:
+        raise InputError(f"values of type {', '.join(_TYPES)}", value.dtype, f"input or output {value.name!r}")
     return helper.make_tensor_value_info(value.name, _TYPES[value.dtype], ["N", *value.shape])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from edgewright.runtime.archive import pack, unpack
+from edgewright.runtime.archive import LARGEST, pack, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.schema.errors import InputError
@@ -19,6 +20,7 @@ from edgewright.schema.package import PACKAGE_VERSION, FileEntry, Manifest
 
 MANIFEST = "manifest.json"
 INPUT_VECTORS = "vectors/input.npy"
+_LARGEST_SAMPLE = 1 << 24
 _DAMAGED = "Fetch the package again: it was damaged or changed after it was made"
 
 
@@ -119,6 +121,9 @@ def read_package(path: Path) -> Package:
         InputError: when it is missing, damaged, altered, too large, or of a newer format.
     """
     try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise InputError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
         data = path.read_bytes()
     except FileNotFoundError:
         raise InputError("a package file", "no such file", str(path), "Check the path") from None
@@ -158,6 +163,20 @@ def _manifest(text: bytes, where: str) -> Manifest:
         raise InputError("a manifest of a package", str(error), f"{where}, {MANIFEST}", _DAMAGED) from None
 
 
+def _check_sample(manifest: Manifest, where: str) -> None:
+    """Compares what a sample and an answer are said to be: the seal says nothing of who made the package."""
+    shape, columns = manifest.shape, manifest.columns
+    if not shape or min(shape) < 1 or math.prod(shape) > _LARGEST_SAMPLE:
+        raise InputError("a sample of sensible size", f"shape {shape}", f"{where}, {MANIFEST}")
+    if any(c.minimum is not None or c.maximum is not None for c in columns) and len(columns) != shape[0]:
+        raise InputError(f"a range for each of {shape[0]} columns", str(len(columns)), f"{where}, {MANIFEST}")
+    if not 0 <= manifest.thresholds.get("confidence", 0.0) <= 1:
+        told = f"{manifest.thresholds['confidence']:g}"
+        raise InputError("a threshold of confidence from 0 to 1", told, f"{where}, {MANIFEST}")
+    if manifest.task not in ("classification", "regression"):
+        raise InputError("classification or regression", repr(manifest.task), f"{where}, {MANIFEST}")
+
+
 def _compare(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:
     listed = {entry.name: entry for entry in manifest.files}
     if len(listed) != len(manifest.files):
@@ -172,5 +191,6 @@ def _compare(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None
     needed = {*manifest.forms.values(), INPUT_VECTORS, *(vector_name(form) for form in manifest.forms)}
     for name in sorted(needed - files.keys()):
         raise InputError(f"the file {name}", "none", where, _DAMAGED)
+    _check_sample(manifest, where)
     if manifest.default not in manifest.forms or not manifest.forms.keys() <= manifest.tolerance.keys():
         raise InputError("a default form and a tolerance for every form", repr(manifest.default), where, _DAMAGED)

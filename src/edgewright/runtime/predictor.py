@@ -79,7 +79,9 @@ class Predictor:
         shape = (1, len(columns), *(1,) * (len(self.manifest.shape) - 1))
         low = [-np.inf if c.minimum is None else c.minimum for c in columns]
         high = [np.inf if c.maximum is None else c.maximum for c in columns]
-        self._low, self._high = (np.array(v, np.float32).reshape(shape) for v in (low, high))
+        with np.errstate(over="ignore"):
+            # A limit beyond float32 is none.
+            self._low, self._high = (np.array(v, np.float32).reshape(shape) for v in (low, high))
         self._ranged = bool(np.isfinite(low).any() or np.isfinite(high).any())
         if self_test:
             self.check()
@@ -106,7 +108,7 @@ class Predictor:
             )
         confidence = values["confidence"].reshape(n)
         return Answers(
-            labels=self._labels[values["label"].reshape(n)],
+            labels=self._named(values["label"].reshape(n)),
             confidence=confidence,
             probabilities=self._columns(values["probabilities"]),
             predictions=None,
@@ -141,9 +143,14 @@ class Predictor:
             raise InputError(
                 f"answers of shape {wanted.shape}", f"shape {got.shape}", f"{self.manifest.name}, test vectors"
             )
-        difference = np.abs(got.astype(np.float64) - wanted)
-        if self.regression:
-            difference /= float(np.ptp(wanted)) or 1.0
+        if not self.regression and got.shape[1] != len(self._labels):
+            raise InputError(
+                f"a probability for each of {len(self._labels)} labels", f"{got.shape[1]}", self.manifest.name
+            )
+        with np.errstate(all="ignore"):
+            difference = np.abs(got.astype(np.float64) - wanted)
+            if self.regression:
+                difference /= float(np.ptp(wanted)) or 1.0
         worst = np.where(np.isnan(difference), np.inf, difference).max(1)
         tolerance = self.manifest.tolerance[self.form]
         if worst.max() > tolerance:
@@ -160,7 +167,20 @@ class Predictor:
         needed = {"prediction"} if self.regression else {"label", "probabilities", "confidence"}
         if not needed <= values.keys():
             raise InputError(f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}")
+        n = len(samples)
+        for name in needed:
+            value = values[name]
+            if value.shape[:1] != (n,) or (name != "probabilities" and value.size != n):
+                told = f"{name} of shape {value.shape} for {n}"
+                raise InputError("an answer for each sample", told, f"model {self.form}")
         return values
+
+    def _named(self, places: NDArray[Any]) -> NDArray[np.str_]:
+        try:
+            return np.asarray(self._labels[places])
+        except IndexError:
+            told = f"place {places.max(initial=0)}"
+            raise InputError(f"a label among the {len(self._labels)} known", told, f"model {self.form}") from None
 
     def _columns(self, probabilities: Floats) -> Floats:
         """A probability for every class: one sigmoid output is the probability of the second of two."""

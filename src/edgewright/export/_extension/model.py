@@ -44,11 +44,12 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         InputError: for a graph whose input has no fixed lengths, or an output the extension cannot give.
         UnknownNameError: for an operator that has no C form.
     """
+    _values(graph)
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
     network = integer_network(graph, rounding_of(graph)) if quantised else _floats(graph)
     blob = Blob()
     files: dict[str, bytes] = {}
-    if network is not None and supported(network):
+    if network is not None and supported(network) and _parts_alone(graph, network):
         body, kind = _split(graph, network, blob, files), "int8" if quantised else "float"
     else:
         body, kind = _whole(graph, network if quantised else None, files), "portable"
@@ -82,6 +83,21 @@ def _floats(graph: Graph) -> IntegerNetwork | None:
         return float_network(graph)
     except InputError:
         return None
+
+
+def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
+    """Whether what stands before and after the network reads nothing but the input and the network's end."""
+    first, last = network.values[network.input], network.values[network.output]
+    parts = [cut(graph, Value(name=network_end(graph), shape=last.shape), graph.outputs)]
+    if graph.boundary != graph.inputs[0].name:
+        parts.append(cut(graph, graph.inputs[0], (Value(name=graph.boundary, shape=first.shape),)))
+    for part in parts:
+        made = {"", part.inputs[0].name, *part.constants, *(name for node in part.nodes for name in node.outputs)}
+        if not all(made.issuperset(node.inputs) for node in part.nodes) or not made.issuperset(
+            output.name for output in part.outputs
+        ):
+            return False
+    return True
 
 
 def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, bytes]) -> str:

@@ -15,7 +15,7 @@ from edgewright.schema.graph import Array, Node
 
 _MISFIT = (ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
 # A value beyond this many entries is no sensor's but a damaged file's.
-_LARGEST = 1 << 26
+_LARGEST = 1 << 24
 Values = dict[str, Array]
 
 
@@ -26,8 +26,9 @@ def batches(draft: Draft) -> tuple[int, ...]:
 
 def start(draft: Draft) -> list[Values]:
     """The values before the first node, for each batch."""
-    if math.prod(draft.source.shape) > _LARGEST:
-        raise InputError("a sample of sensible size", f"shape {draft.source.shape}", f"model {draft.name}")
+    if math.prod(draft.source.shape) * max(batches(draft)) > _LARGEST:
+        told = f"shape {draft.source.shape}" + (f", {draft.fixed_batch} at once" if draft.fixed_batch else "")
+        raise InputError("a sample of sensible size", told, f"model {draft.name}")
     shape, dtype = draft.source.shape, draft.source.dtype
     return [{**draft.constants, draft.source.name: np.ones((n, *shape), dtype)} for n in batches(draft)]
 

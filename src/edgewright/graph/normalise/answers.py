@@ -31,7 +31,11 @@ def run(draft: Draft) -> None:
 
 
 def _is_label(name: str, producers: dict[str, DraftNode]) -> bool:
-    node = producers.get(name)
-    while node is not None and node.kind in _TO_LABEL:
+    node, passed = producers.get(name), set[str]()
+    while node is not None and node.kind in _TO_LABEL and node.inputs:
+        # Nodes of a damaged file may stand in a ring.
+        if node.outputs[0] in passed:
+            return False
+        passed.add(node.outputs[0])
         node = producers.get(node.inputs[0])
     return node is not None and node.kind == "ArgMax"

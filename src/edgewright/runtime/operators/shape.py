@@ -50,7 +50,11 @@ def slice_(node: Node, constants: Sequence[Array | None]) -> Function:
     axes = constant_integers(node, constants, 3, "axes") or tuple(range(len(starts)))
     steps = constant_integers(node, constants, 4) or (1,) * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps):
-        raise InputError("as many starts as ends, axes and steps", f"{starts}, {ends}, {axes}, {steps}", where(node))
+        raise InputError(
+            "as many starts as ends, axes and steps",
+            ", ".join(map(str, map(len, (starts, ends, axes, steps)))),
+            where(node),
+        )
     cuts = []
     for start, end, step in zip(starts, ends, steps, strict=True):
         # ONNX writes "from the end on, backwards to the beginning" with a very negative end; Python with None.
