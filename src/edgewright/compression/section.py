@@ -14,6 +14,7 @@ KEEPS = ("AveragePool", "GlobalMaxPool")  # the output lies within the input: th
 RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
 ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both
 FIXED = ("Sigmoid",)  # the range is known: 0 to 1
+KNOWN = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def network_section(graph: Graph) -> Section:
             places.append(place)
     weighted = [place for place in places if graph.nodes[place].op in WEIGHTED]
     if not weighted:
-        raise InputError("a graph with a network after its boundary", "none", f"graph {graph.name}")
+        raise InputError("a graph with a network after its boundary", _without_network(graph), f"graph {graph.name}")
     last = graph.nodes[weighted[-1]]
     needed = set(last.outputs)
     chosen: set[int] = set()
@@ -56,11 +57,10 @@ def network_section(graph: Graph) -> Section:
         if needed.intersection(node.outputs):
             chosen.add(place)
             needed.update(node.inputs)
-    known = (*WEIGHTED, *MOVES, *KEEPS, *RANGES, *FIXED)
     for place in chosen:
-        if graph.nodes[place].op not in known:
+        if graph.nodes[place].op not in KNOWN:
             raise InputError(
-                f"operators with an integer form ({', '.join(sorted(known))})",
+                f"operators with an integer form ({', '.join(sorted(KNOWN))})",
                 graph.nodes[place].op,
                 f"graph {graph.name}",
             )
@@ -71,3 +71,12 @@ def network_section(graph: Graph) -> Section:
         start=graph.boundary,
         end=last.outputs[0],
     )
+
+
+def _without_network(graph: Graph) -> str:
+    """Why a graph has no network after a boundary: no weights at all, or operators among them without integer form."""
+    places = [place for place, node in enumerate(graph.nodes) if node.op in WEIGHTED]
+    if not places:
+        return f"no operator with weights ({', '.join(WEIGHTED)}): trees and formulas stay as they are"
+    foreign = dict.fromkeys(n.op for n in graph.nodes[places[0] : places[-1]] if n.op not in KNOWN)
+    return f"operators without an integer form among its layers: {', '.join(foreign)}" if foreign else "none"

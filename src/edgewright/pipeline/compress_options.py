@@ -30,9 +30,11 @@ class Wanted:
         int8: post-training int8 of every network.
         qat: int8 with quantisation-aware training.
         prune: what is left out; a network for each.
-        distil: run folder or ONNX file of the teacher; empty for none.
+        distil: run folder, package or ONNX file of the teacher; empty for none.
         max_drop: largest loss of accuracy as a fraction; the configuration's own when None.
         epochs: passes of fine-tuning; those of the run when None.
+        keep: form to package instead of the one that is chosen; empty for none.
+        device: profile whose budget holds; the configuration's own when empty.
     """
 
     int8: bool = False
@@ -41,6 +43,8 @@ class Wanted:
     distil: str = ""
     max_drop: float | None = None
     epochs: int | None = None
+    keep: str = ""
+    device: str = ""
 
     @property
     def trains(self) -> tuple[str, ...]:
@@ -55,8 +59,21 @@ class Wanted:
         made += ["--qat"] if self.qat else []
         made += [f"--prune {cut.kind}:{cut.share:g}" for cut in self.prune]
         made += ["--distil"] if self.distil else []
+        made += [f"--keep {self.keep}"] if self.keep else []
+        made += [f"--device {self.device}"] if self.device else []
         made += [] if self.max_drop is None else [f"--max-drop {100 * self.max_drop:g}%"]
         return tuple(made) + (() if self.epochs is None else (f"--epochs {self.epochs}",))
+
+
+def names(wanted: Wanted) -> tuple[str, ...]:
+    """Names of the forms that will be made, in the order of the table, float first."""
+    whole = ["float", *(["distilled"] if wanted.distil else [])]
+    cuts = [cut.name if base == "float" else f"{base}-{cut.name}" for base in whole for cut in wanted.prune]
+    kinds = [kind for kind, given in (("int8", wanted.int8), ("qat", wanted.qat)) if given]
+    made: list[str] = []
+    for base in (*whole, *cuts):
+        made += [base, *(kind if base == "float" else f"{base}-{kind}" for kind in kinds)]
+    return tuple(made)
 
 
 def read_pruning(text: str) -> Pruning:

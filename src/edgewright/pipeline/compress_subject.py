@@ -16,17 +16,16 @@ from edgewright.data.targets import as_text
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.stage import Context
 from edgewright.models.base import Network
-from edgewright.pipeline.compress_record import RECORD, read_record
 from edgewright.pipeline.contexts import first_context
 from edgewright.pipeline.fitting import KEEP_BYTES, Flow
 from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.provenance import data_path, remembered
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.trace.record import read_trace
 
 # Samples on which ranges are watched.
 _CALIBRATION = 2048
@@ -42,6 +41,7 @@ class Subject:
         graph: the whole float model.
         flow: the samples behind the fitted stages; None for a foreign model.
         model: the fitted network; None for a foreign model.
+        data_path: absolute path of the data; empty where they are made up or a public set's own.
     """
 
     config: PipelineConfig
@@ -49,6 +49,7 @@ class Subject:
     graph: Graph
     flow: Flow | None = None
     model: Network | None = None
+    data_path: str = ""
 
     @property
     def calibration(self) -> NDArray[np.int64]:
@@ -107,26 +108,21 @@ def open_run(folder: Path, data: str | None) -> Subject:
     model = steps[-1][1]
     if not isinstance(model, Network):
         raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))
-    material = prepare(index.config, data)
-    if _data_hash(folder) not in ("", material.sha256):
+    known = remembered(folder)
+    material = prepare(index.config, data or known.place())
+    if known.changed(material.sha256):
         raise InputError(
             "the data the run was fitted on",
-            "others",
-            data or str(index.config.data.get("path", index.config.data.get("kind"))),
+            "others" if data else "samples that have changed since",
+            data or known.path or str(index.config.data.get("kind")),
             "Its training samples could be among those that judge; name its own with --data",
         )
     _refuse_no_validation(material, index.config.name)
     shape = tuple(material.samples.X.shape[1:])
     graph = graph_of(steps, shape, index.config.name, material.samples.columns)
     flow = _behind(material, steps[:-1], [stage.context for stage in index.stages], index.task)
-    return Subject(index.config, material, graph, flow, model)
-
-
-def _data_hash(folder: Path) -> str:
-    """Hash of the samples a run or a compressed run was fitted on; empty where it left no record."""
-    if (folder / "trace.json").exists():
-        return read_trace(folder / "trace.json").provenance.data_hash
-    return read_record(folder).data_hash if (folder / RECORD).exists() else ""
+    path = data_path(index.config, data or known.path)
+    return Subject(index.config, material, graph, flow, model, path)
 
 
 def _behind(material: Material, steps: list[tuple[str, Any]], contexts: list[Context], task: str) -> Flow:
@@ -177,7 +173,9 @@ def open_model(path: Path, data: str | None, target: str, group: str) -> Subject
     if found != tuple(shape):
         raise InputError(f"samples of shape {tuple(shape)}", f"shape {found}", data, f"{path.name} takes no other")
     _refuse_no_validation(material, config.name)
-    return Subject(config, material, _labelled(graph, material, path) if config.task == "classification" else graph)
+    if config.task == "classification":
+        graph = _labelled(graph, material, path)
+    return Subject(config, material, graph, data_path=data_path(config, data))
 
 
 def _columns(graph: Graph, path: Path) -> int:

@@ -1,4 +1,4 @@
-"""The teacher of a distillation: a run or any ONNX model, asked about the training samples."""
+"""The teacher of a distillation: a run, a package or any ONNX model, asked about the training samples."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.engines import Answer, choose
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import read_package
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -22,7 +23,7 @@ def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str
     """What a teacher answers to the training samples.
 
     Args:
-        place: a run folder, or an ONNX file.
+        place: a run folder, a package, or an ONNX file.
         raw: samples as the sensors gave them.
         features: the same as the student's network takes them, for a teacher without preprocessing of its own.
         labels: the student's classes in their order; empty for a regression.
@@ -49,12 +50,17 @@ def _read(place: str) -> tuple[bytes, tuple[str, ...]]:
     """The model's bytes, and its labels where it says them."""
     path = Path(place)
     file = path / "model.onnx" if path.is_dir() else path
+    if file.suffix == ".edge":
+        package = read_package(file)
+        content = package.model("float" if "float" in package.manifest.forms else package.manifest.default)
+        return content, package.manifest.labels
     try:
         content = file.read_bytes()
     except OSError as error:
         raise InputError(
-            "a run folder or an ONNX file", error.strerror or str(error), str(file), "Name the teacher after --distil"
-        ) from None
+            "a run folder, a package or an ONNX file", error.strerror or str(error), str(file),
+            "Name the teacher after --distil",
+        ) from None  # fmt: skip
     try:
         return content, read_onnx(content).labels
     except InputError:

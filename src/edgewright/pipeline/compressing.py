@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -11,7 +11,7 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.compress_forms import CompressForm, Maker
 from edgewright.pipeline.compress_judge import rows_of
-from edgewright.pipeline.compress_options import Wanted
+from edgewright.pipeline.compress_options import Wanted, names
 from edgewright.pipeline.compress_record import write_record
 from edgewright.pipeline.compress_subject import Subject, open_model, open_run
 from edgewright.pipeline.folder import new_run_folder
@@ -20,6 +20,7 @@ from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
+from edgewright.profiles.catalogue import load_profile
 from edgewright.runtime.package import model_file
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
@@ -68,11 +69,16 @@ def compress(
     """
     if not (wanted.int8 or wanted.trains):
         raise InputError("something to make", "no form", "edgewright compress", "Ask for --int8, --qat or --prune")
+    known = names(wanted)[1:]
+    if wanted.keep and wanted.keep not in known:
+        raise InputError(f"one of {', '.join(known)}", repr(wanted.keep), "--keep")
+    if wanted.device:
+        load_profile(wanted.device)
     hears = listener or Listener()
     place, path = Path(out), Path(source)
     with new_run_folder(place.parent, place.name, force=force) as made:
         with hears.doing("Reading data"):
-            subject = _open(path, data, target, group)
+            subject = _for_device(_open(path, data, target, group), wanted.device)
         maker = Maker(subject, wanted, hears)
         forms = list(maker.forms())
         with hears.doing("Judging forms", len(forms)) as advance:
@@ -84,6 +90,11 @@ def compress(
 
 def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
     if not path.is_dir():
+        if not path.exists() or path.suffix != ".onnx":
+            got = "no such file" if not path.exists() else f"{path.name!r}"
+            raise InputError(
+                "a run folder or an .onnx file", got, str(path), "A run is left by: edgewright run activity"
+            )
         return open_model(path, data, target, group)
     if target or group:
         raise InputError(
@@ -92,16 +103,29 @@ def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
     return open_run(path, data)
 
 
-def chosen_row(rows: tuple[CompressRow, ...], limit: float) -> tuple[CompressRow, bool]:
+def _for_device(subject: Subject, profile: str) -> Subject:
+    """The subject with the budget of another device."""
+    if not profile:
+        return subject
+    config = subject.config
+    device = msgspec.structs.replace(config.device, profile=profile)
+    return replace(subject, config=msgspec.structs.replace(config, device=device))
+
+
+def chosen_row(rows: tuple[CompressRow, ...], limit: float, keep: str = "") -> tuple[CompressRow, bool]:
     """The smallest file among forms within the limit on the validation samples; of equal ones the more accurate.
 
     Args:
         rows: float first; it is not chosen.
         limit: largest loss.
+        keep: name of the row that is taken whatever the others are; empty for none.
 
     Returns:
         The row, and whether it is within the limit; without any that is, the one that loses least.
     """
+    if keep:
+        kept = next(row for row in rows if row.name == keep)
+        return kept, kept.validation_drop <= limit
     within = [row for row in rows[1:] if row.validation_drop <= limit]
     if within:
         return min(within, key=lambda row: (row.file_bytes, row.validation_drop, row.compressed_bytes)), True
@@ -119,7 +143,7 @@ def _write(
     """Fills the folder and gives the record."""
     config, sides = subject.config, subject.material.sides
     limit = config.compression.max_drop if wanted.max_drop is None else wanted.max_drop
-    row, within = chosen_row(rows, limit)
+    row, within = chosen_row(rows, limit, wanted.keep)
     form = next(form for form in forms if form.name == row.name)
     for one in forms:
         (folder / model_file(one.name)).write_bytes(one.model)
@@ -129,7 +153,7 @@ def _write(
         steps = [*subject.flow.steps, ("model", form.base.model)]
         columns = subject.material.samples.columns
         save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts, columns)
-    refused = _refusal(row, within, limit)
+    refused = _refusal(row, within, limit, wanted.keep)
     package = folder / f"{config.name}.edge"
     if not refused:
         _package(subject, chosen_config, form, package, row)
@@ -152,19 +176,28 @@ def _write(
         split=f"by {sides.by}: {len(sides.train):,} samples train and calibrate, {len(sides.validation):,} choose, "
         f"{len(sides.test):,} are looked at once for the table",
         data_hash=subject.material.sha256,
-        notes=_notes(wanted, rows[0].engine),
+        data_path=subject.data_path,
+        notes=_notes(wanted, rows[0].engine, source),
     )
     write_record(record, folder)
     return record
 
 
-def _refusal(row: CompressRow, within: bool, limit: float) -> str:
-    kind = "of accuracy" if row.accuracy is not None else "in error"
+def _refusal(row: CompressRow, within: bool, limit: float, keep: str) -> str:
+    """Why there is no package; empty where the limit holds on both sides."""
+
+    def lost(drop: float) -> str:
+        if row.accuracy is not None:
+            return f"loses {100 * drop:.2f} points of accuracy"
+        return f"has an error {100 * drop:.2f} % larger"
+
+    told = f"{lost(row.validation_drop)} on the validation samples"
+    if not within and keep:
+        return f"{row.name} {told}, more than max_drop {100 * limit:g} %"
     if not within:
-        lost = f"{100 * row.validation_drop:.2f} % {kind} on the validation samples"
-        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, loses {lost}"
+        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, {told}"
     if row.drop > limit:
-        return f"{row.name} loses {100 * row.drop:.2f} % {kind} on the test samples, more than {100 * limit:g} %"
+        return f"{row.name} {lost(row.drop)} on the test samples, more than max_drop {100 * limit:g} %"
     return ""
 
 
@@ -217,7 +250,7 @@ def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Pat
     return budgets(subject.config, subject.material, base, kind, package, row.latency_p50_us)
 
 
-def _notes(wanted: Wanted, engine: str) -> tuple[str, ...]:
+def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:
     """What the table does not say by itself."""
     notes = [
         "Pareto front (*): no other form is at least as good in accuracy on the validation samples, bytes of file, "
@@ -229,5 +262,10 @@ def _notes(wanted: Wanted, engine: str) -> tuple[str, ...]:
         notes.append(
             "Magnitude pruning saves compressed bytes only: the zeros are stored, multiplied and held in memory like "
             "any weight. Structured pruning makes a smaller network."
+        )
+    if source == "model":
+        notes.append(
+            "The model does not say which samples it was trained on: where they are among these, its accuracy is "
+            "flattered."
         )
     return tuple(notes)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -15,6 +13,8 @@ from edgewright.data.samples import cut
 from edgewright.data.splits import split
 from edgewright.data.targets import encode_target, task_of
 from edgewright.pipeline.forms import Subject
+from edgewright.pipeline.material import sha256
+from edgewright.pipeline.provenance import Remembered, remembered
 from edgewright.runtime.npy import from_npy
 from edgewright.runtime.package import Package
 from edgewright.runtime.rows import read_csv
@@ -22,7 +22,6 @@ from edgewright.runtime.samples import to_samples
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
-from edgewright.trace.record import read_trace
 
 # Rows drawn for a model that comes without any.
 _DRAWN = 256
@@ -58,11 +57,11 @@ def choose_rows(subject: Subject, place: Path, data: str | None, count: int, see
     config = None if subject.pipeline is None else subject.pipeline.config
     if config is not None:
         try:
-            return _few(_tested(config, data or _named(place)), count, seed)
+            return _few(_tested(config, data, remembered(place)), count, seed)
         except InputError as error:
             if data is not None or subject.manifest is None:
                 raise
-            notes = (f"the run's own data could not be read again ({error}); --data names them",)
+            notes = (f"the run's own data could not be read again: {error}",)
     if subject.package is not None:
         return replace(_few(_vectors(subject.package), count, seed), notes=notes)
     return _drawn(subject, min(count, _DRAWN), seed)
@@ -80,27 +79,21 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
     return replace(chosen, samples=chosen.samples[kept], origins=tuple(chosen.origins[i] for i in kept), source=source)
 
 
-def _tested(config: PipelineConfig, data: str | None) -> Chosen:
-    """The run's test samples, read from its data again."""
-    samples = cut(load_data(config.data, seed=config.seed, path=data), config.window)
+def _tested(config: PipelineConfig, data: str | None, known: Remembered) -> Chosen:
+    """The run's test samples, read from its data again; other data are split alike, and said to be others."""
+    path = data or known.place()
+    samples = cut(load_data(config.data, seed=config.seed, path=path), config.window)
     whole = msgspec.structs.replace(samples, y=encode_target(samples.y, task_of(samples.y, config.task)))
     window = config.window.samples if config.window else None
     rows = split(whole, config.split, seed=config.seed, window=window).test
-    return Chosen(
-        np.ascontiguousarray(samples.X[rows], np.float32),
-        tuple(f"test sample {i}" for i in range(len(rows))),
-        f"test samples of {config.name}",
-    )
-
-
-def _named(place: Path) -> str | None:
-    """The path that `--data` named when the run was made, when it still leads somewhere."""
-    try:
-        words = shlex.split(read_trace(place / "trace.json").provenance.command)
-    except (InputError, ValueError):
-        return None
-    named = [after for word, after in pairwise(words) if word == "--data"]
-    return named[-1] if named and Path(named[-1]).exists() else None
+    source = f"test samples of {config.name}"
+    notes: tuple[str, ...] = ()
+    if known.changed(sha256(whole)):
+        source = f"test samples of {path or config.data.get('kind')}"
+        since = "are not those of the run" if data else "have changed since the run"
+        notes = (f"these data {since}: the samples are others than it was judged on",)
+    origins = tuple(f"test sample {i}" for i in range(len(rows)))
+    return Chosen(np.ascontiguousarray(samples.X[rows], np.float32), origins, source, notes)
 
 
 def _vectors(package: Package) -> Chosen:

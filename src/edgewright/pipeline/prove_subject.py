@@ -133,6 +133,13 @@ def _package_of(model: bytes, folder: Path) -> Package | None:
 def _packed(package: Package, pipeline: Pipeline | None, device: str) -> Subject:
     models = {form: package.model(form) for form in package.manifest.forms if form in _FILES}
     graphs = {form: read_onnx(model) for form, model in models.items()}
+    own = package.manifest.labels
+    for form, graph in graphs.items():
+        if graph.labels and graph.labels != own:
+            raise InputError(
+                f"the class names of its {form} model ({', '.join(graph.labels)})", ", ".join(own) or "none",
+                f"{package.manifest.name}.edge, manifest", "What answers gives the names of the manifest",
+            )  # fmt: skip
     return subject_of(package.manifest.name, graphs, models, pipeline=pipeline, package=package, device=device)
 
 

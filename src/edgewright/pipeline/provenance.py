@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 
+from edgewright.pipeline.compress_record import RECORD, read_record
 from edgewright.pipeline.material import Material
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Provenance
+from edgewright.trace.record import read_trace
 
 _LIBRARIES = ("edgewright", "numpy", "jax", "optax", "scikit-learn", "onnx", "onnxruntime")
 
@@ -25,7 +30,65 @@ def config_hash(config: PipelineConfig) -> str:
     return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
 
 
-def provenance(config: PipelineConfig, material: Material, *, command: str, started: str, package: str) -> Provenance:
+def data_path(config: PipelineConfig, data: str | None) -> str:
+    """Absolute path of a run's data; empty where they are made up or a public set's own.
+
+    Args:
+        config: of the run.
+        data: path that overrides the one in `[data]`.
+    """
+    given = data or config.data.get("path")
+    return str(Path(given).absolute()) if isinstance(given, str) and given else ""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What a run folder knows of its data: where they lay, and the SHA-256 of its samples; empty where it does not."""
+
+    path: str = ""
+    sha256: str = ""
+
+    def place(self) -> str | None:
+        """The path; None where the configuration alone leads to the data.
+
+        Raises:
+            InputError: nothing lies there any more.
+        """
+        if self.path and not Path(self.path).exists():
+            raise InputError(
+                "the data the run was fitted on", "no such file or folder any more", self.path, "Name them with --data"
+            )
+        return self.path or None
+
+    def changed(self, sha256: str) -> bool:
+        """Whether these are other samples than those of the run."""
+        return self.sha256 not in ("", sha256)
+
+
+def remembered(folder: Path) -> Remembered:
+    """What a run, or a compressed run, noted of its data.
+
+    Raises:
+        InputError: its record is damaged.
+    """
+    if (folder / "trace.json").exists():
+        found = read_trace(folder / "trace.json").provenance
+        return Remembered(found.data_path, found.data_hash)
+    if (folder / RECORD).exists():
+        record = read_record(folder)
+        return Remembered(record.data_path, record.data_hash)
+    return Remembered()
+
+
+def provenance(
+    config: PipelineConfig,
+    material: Material,
+    *,
+    command: str,
+    started: str,
+    package: str,
+    data: str | None = None,
+) -> Provenance:
     """The record's last section.
 
     Args:
@@ -34,6 +97,7 @@ def provenance(config: PipelineConfig, material: Material, *, command: str, star
         command: as it was typed.
         started: time in UTC, ISO 8601.
         package: SHA-256 of the package, empty when it was refused.
+        data: path that overrides the one in `[data]`.
     """
     dataset = material.dataset
     return Provenance(
@@ -41,6 +105,7 @@ def provenance(config: PipelineConfig, material: Material, *, command: str, star
         seed=config.seed,
         config_hash=config_hash(config),
         data_hash=material.sha256,
+        data_path=data_path(config, data),
         versions={name: _version(name) for name in _LIBRARIES},
         platform=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         licences=tuple(text for text in (dataset.licence,) if text),

@@ -13,7 +13,16 @@ from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
 from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
 from edgewright.pipeline.prove_subject import read_subject
-from edgewright.proof.form import BYTES, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import (
+    BYTES,
+    CLASSES,
+    PREDICTION,
+    PROBABILITIES,
+    Form,
+    Samples,
+    Stages,
+    Yardstick,
+)
 from edgewright.proof.prove import earliest, odd_one, prove
 from edgewright.proof.tolerance import last_digits, moved_readings, spreads
 from edgewright.runtime.executor import compile_graph
@@ -120,7 +129,7 @@ def _ends_tolerance(subject: Subject) -> float:
 def _names(subject: Subject) -> dict[str, tuple[str, ...]]:
     """Names of what each stage gives, and of the classes."""
     labels = tuple(subject.reference.labels)
-    made: dict[str, tuple[str, ...]] = {PROBABILITIES: labels, PREDICTION: ("prediction",), RANGE: ()}
+    made: dict[str, tuple[str, ...]] = {PROBABILITIES: labels, PREDICTION: ("prediction",), CLASSES: labels}
     if subject.pipeline is None:
         return made
     before = preprocessing(subject.reference)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
 from edgewright.pipeline.deploy import Deployed, deploy
@@ -93,7 +95,7 @@ def run_pipeline(
             job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
         for record in judged.predictions:
             job.listener.prediction(record)
-        trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started)
+        trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started, data=data)
         (folder / "pipeline").mkdir()
         save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts, material.samples.columns)
         write_trace(trace, folder / "trace.json")
@@ -113,6 +115,7 @@ def _record(
     *,
     command: str,
     started: str,
+    data: str | None,
 ) -> Trace:
     """The whole record."""
     layers, evaluation = model.layer_records(), judged.evaluation
@@ -133,8 +136,11 @@ def _record(
         compression=compression,
         device=device,
         scaling=scaling,
-        provenance=provenance(job.config, material, command=command, started=started, package=deployed.sha256),
+        provenance=provenance(
+            job.config, material, command=command, started=started, package=deployed.sha256, data=data
+        ),
         warnings=tuple(job.warnings),
+        config=msgspec.to_builtins(job.config),
     )
 
 

@@ -17,6 +17,8 @@ Samples = NDArray[np.float32]
 # Names of stages that every form with such an end gives.
 RANGE, BYTES, OUTPUT = "out of range", "boundary bytes", "raw output"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
+# What stands for the class of each number: a form that counts alike may still say other words.
+CLASSES = "class names"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Form:
         note: what a reader should know of it.
         most: samples it takes at most, the first ones; 0 for all.
         said: what it has to say after it ran, filled in by `run`.
+        labels: what it calls its classes, in order; empty where it gives numbers alone.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Form:
     note: str = ""
     most: int = 0
     said: list[str] = field(default_factory=list)
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

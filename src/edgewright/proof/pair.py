@@ -10,12 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.proof import tolerance
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Stages, Yardstick
+from edgewright.proof.form import (
+    BYTES,
+    CLASSES,
+    LABEL,
+    OUTPUT,
+    PREDICTION,
+    PROBABILITIES,
+    RANGE,
+    Form,
+    Stages,
+    Yardstick,
+)
 from edgewright.proof.stage import Compared, Mask, aligned, distance, equal, judge, same_bits, shown
 from edgewright.schema.proof import Difference, PairRecord, StageVerdict, Verdict
 
 # How many samples that moved across a quantisation step are shown with their values.
 _SHOWN = 3
+# Stages that are no numbers but facts, and what must be the same of them.
+_SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same order"}
 
 
 def compare(forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick) -> PairRecord:
@@ -52,7 +65,7 @@ class _Pair:
     def record(self) -> PairRecord:
         shared = [stage for stage in self.a if stage in self.b]
         if self.mixed:
-            shared = [stage for stage in shared if stage == RANGE or stage in self.yard.before]
+            shared = [stage for stage in shared if stage in (RANGE, CLASSES) or stage in self.yard.before]
         self.ends_only = self._ends_only(shared)
         # Nothing says which samples moved across a step where one form does not show its bytes.
         self.unseen = not self.mixed and self.forms[0].numbers == "int8" and BYTES not in shared
@@ -62,8 +75,8 @@ class _Pair:
                 self._another_shape(stage)
             elif stage == LABEL:
                 self._label(*pair)
-            elif stage == RANGE:
-                words = "the same declared ranges"
+            elif stage in _SAME:
+                words = _SAME[stage]
                 self._keep(judge(stage, "label", distance(*pair), np.zeros(pair[0].shape), self.alive, words), *pair)
             elif pair[0].dtype == np.int8:
                 self._bytes(stage, *pair)

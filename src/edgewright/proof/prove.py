@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edgewright.proof.form import RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import CLASSES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord
@@ -68,10 +69,18 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
             absent.append(AbsentForm(name=form.name, reason=str(error)))
             continue
         seconds = time.perf_counter() - started
+        if form.labels and yard.labels:
+            stages = {**stages, CLASSES: called(form.labels, yard.labels, len(next(iter(stages.values()))))}
         made.append((form, stages))
         records.append(_record(form, stages, seconds))
     pairs = tuple(compare((p[0], q[0]), (p[1], q[1]), yard) for p, q in combinations(made, 2) if wanted(p[0], q[0]))
     return Proven(tuple(records), tuple(absent), pairs)
+
+
+def called(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.int64]:
+    """Which of `labels` each class has for a name, -1 for another one; shape (count, len(own))."""
+    places = {label: place for place, label in enumerate(labels)}
+    return np.tile(np.asarray([places.get(label, -1) for label in own], np.int64), (count, 1))
 
 
 def wanted(first: Form, second: Form) -> bool:

@@ -67,6 +67,7 @@ class CompressRecord(Part, frozen=True, kw_only=True):
         device: profile; `budget` its rows for the chosen form.
         split: how many samples of which side were used for what.
         data_hash: SHA-256 of the samples.
+        data_path: absolute path they were read from; empty where they are made up or a public set's own.
         notes: what a reader must know to read the table.
     """
 
@@ -83,4 +84,5 @@ class CompressRecord(Part, frozen=True, kw_only=True):
     budget: tuple[BudgetRow, ...] = ()
     split: str = ""
     data_hash: str = ""
+    data_path: str = ""
     notes: tuple[str, ...] = ()

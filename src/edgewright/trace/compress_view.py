@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from rich.console import RenderableType
+from collections.abc import Iterator
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.measure import Measurement
 from rich.text import Text
 
 from edgewright.schema.compress import CompressRecord, CompressRow
-from edgewright.trace.evaluation_view import interval_text
-from edgewright.trace.page import add, note, table
-from edgewright.trace.words import bytes_text, microseconds_text, number, plural
+from edgewright.schema.trace import BudgetRow
+from edgewright.trace.facts import interval_text
+from edgewright.trace.page import Page, add, note, table
+from edgewright.trace.words import amount, bytes_text, microseconds_text, number, plural
 
 
-def compress_parts(record: CompressRecord) -> list[RenderableType]:
+def compress_parts(record: CompressRecord, page: Page) -> list[RenderableType]:
     """Two tables (what a form answers, what it costs), how forms were made, the choice, its flips, and notes."""
     chosen = _chosen(record)
     parts: list[RenderableType] = [_answers(record), Text(""), _costs(record), Text("")]
@@ -22,6 +26,9 @@ def compress_parts(record: CompressRecord) -> list[RenderableType]:
         parts.append(
             note(f"{chosen.name} gives another class than float for {plural(chosen.flips, 'sample')}: {changed}")
         )
+    budget = page.facts(*(f"{row.name} {_of(row)}" for row in record.budget if row.available))
+    if budget:
+        parts.append(note(f"{chosen.name} on {record.device}, estimated: {budget}"))
     return [*parts, note(record.split), *(note(text) for text in record.notes)]
 
 
@@ -33,7 +40,7 @@ def _answers(record: CompressRecord) -> RenderableType:
         lost = f"{100 * row.drop:+.2f} points" if classes else f"{100 * row.drop:+.1f} %"
         add(
             made,
-            _name(row, record),
+            _Name(row, record.chosen),
             f"{row.validation.value:.4f}" if row.validation is not None else number(row.validation_error),
             interval_text(row.accuracy) if row.accuracy is not None else number(row.error),
             "-" if row is record.rows[0] else lost,
@@ -48,7 +55,7 @@ def _costs(record: CompressRecord) -> RenderableType:
     for row in record.rows:
         add(
             made,
-            _name(row, record),
+            _Name(row, record.chosen),
             bytes_text(row.weight_bytes),
             bytes_text(row.file_bytes),
             bytes_text(row.compressed_bytes),
@@ -60,10 +67,32 @@ def _costs(record: CompressRecord) -> RenderableType:
     return made
 
 
-def _name(row: CompressRow, record: CompressRecord) -> Text:
-    """The name of a form, whole, on two lines where it must; `*` on the Pareto front, bold when chosen."""
-    style = "bold" if row.name == record.chosen else ""
-    return Text(("*" if row.front else " ") + row.name, style=style, overflow="fold")
+class _Name:
+    """The name of a form, whole, on several lines where it must, each ending at a dash of the name.
+
+    `*` stands before those on the Pareto front; the chosen one is bold.
+    """
+
+    def __init__(self, row: CompressRow, chosen: str) -> None:
+        self.parts = [f"{part}-" for part in row.name.split("-")]
+        self.parts[-1] = self.parts[-1][:-1]
+        # 'structured-50' is one word.
+        for i in range(len(self.parts) - 1, 0, -1):
+            if self.parts[i].rstrip("-").replace(".", "").isdigit():
+                self.parts[i - 1 : i + 1] = ["".join(self.parts[i - 1 : i + 1])]
+        self.mark = "*" if row.front else " "
+        self.style = "bold" if row.name == chosen else ""
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(1 + max(map(len, self.parts)), 1 + sum(map(len, self.parts)))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        lines = [self.mark]
+        for part in self.parts:
+            if len(lines[-1]) > 1 and len(lines[-1]) + len(part) > options.max_width:
+                lines.append(" ")
+            lines[-1] += part
+        yield Text("\n".join(lines), style=self.style, overflow="fold")
 
 
 def _choice(record: CompressRecord) -> str:
@@ -72,11 +101,16 @@ def _choice(record: CompressRecord) -> str:
     limit = f"{100 * record.max_drop:g} %"
     if record.refused:
         return f"no package: {record.refused}"
+    kept = any(word.startswith("--keep") for word in record.asked)
+    why = "as --keep says" if kept else f"the smallest file that loses at most {limit} on the validation samples"
     smaller = first.weight_bytes / max(row.weight_bytes, 1)
-    return (
-        f"chosen: {row.name}, the smallest file that loses at most {limit} on the validation samples; "
-        f"weights {smaller:.1f}x smaller"
-    )
+    saved = "" if row.file_bytes < first.file_bytes else ", but the file is no smaller than the float one"
+    return f"chosen: {row.name}, {why}; weights {smaller:.1f}x smaller{saved}"
+
+
+def _of(row: BudgetRow) -> str:
+    """'12 kB of 1 MB'."""
+    return f"{amount(row.used, row.unit)} of {amount(row.available, row.unit)}"
 
 
 def _chosen(record: CompressRecord) -> CompressRow:

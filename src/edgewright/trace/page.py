@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +76,23 @@ def page_of(console: Console) -> Page:
     return Page(width=max(40, min(console.width, 120)), unicode=unicode, terminal=console.is_terminal)
 
 
+def print_parts(parts: Iterable[RenderableType], console: Console, page: Page) -> None:
+    """Prints parts one below the other, no wider than the page.
+
+    Off a terminal lines end without blanks, and what the encoding lacks is a question mark.
+    """
+    for part in parts:
+        if page.terminal and page.unicode:
+            console.print(part, markup=False, highlight=False, emoji=False, width=page.width)
+            continue
+        sheet = io.StringIO()
+        paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
+        paper.print(part, markup=False, highlight=False, emoji=False)
+        text = "\n".join(line.rstrip() for line in sheet.getvalue().splitlines())
+        printable = text.encode(console.encoding, "replace").decode(console.encoding)
+        console.print(Text(printable), soft_wrap=True, highlight=False)
+
+
 def table(headers: Sequence[str], right: Iterable[int] = (), *, gap: int = 2) -> Table:
     """A table without lines; the columns named in `right` hold figures and stand to the right."""
     figures = set(right)
@@ -86,9 +104,9 @@ def table(headers: Sequence[str], right: Iterable[int] = (), *, gap: int = 2) ->
     return made
 
 
-def add(made: Table, *cells: str | Text, style: str = "") -> None:
+def add(made: Table, *cells: RenderableType, style: str = "") -> None:
     """A row of plain text: names of columns and people may hold square brackets, which are no markup here."""
-    made.add_row(*(cell if isinstance(cell, Text) else Text(cell, style=style) for cell in cells))
+    made.add_row(*(Text(cell, style=style) if isinstance(cell, str) else cell for cell in cells))
 
 
 def note(text: str, style: str = QUIET) -> Text:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from edgewright.schema.proof import Difference, PairRecord, ProofRecord
-from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, page_of, table
+from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, page_of, print_parts, table
 from edgewright.trace.proof_tables import forms_table, inside, matrix, stages_table
 from edgewright.trace.words import percent, plural, seconds_text, shape_text
 
@@ -28,17 +27,7 @@ _ANY = 1e300
 def print_proof(record: ProofRecord, console: Console) -> None:
     """Prints a proof."""
     page = page_of(console)
-    for part in proof_parts(record, page):
-        if page.terminal and page.unicode:
-            console.print(part, markup=False, highlight=False, emoji=False, width=page.width)
-            continue
-        # Elsewhere without blanks at the ends of lines, and with question marks for what the encoding lacks.
-        sheet = io.StringIO()
-        paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
-        paper.print(part, markup=False, highlight=False, emoji=False)
-        text = "\n".join(line.rstrip() for line in sheet.getvalue().splitlines())
-        printable = text.encode(console.encoding, "replace").decode(console.encoding)
-        console.print(Text(printable), soft_wrap=True, highlight=False)
+    print_parts(proof_parts(record, page), console, page)
 
 
 def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:

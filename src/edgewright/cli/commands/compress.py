@@ -31,9 +31,18 @@ if TYPE_CHECKING:
     help="structured:0.5 leaves out units until half the multiply-accumulates are gone; magnitude:0.8 sets 80 % of "
     "the weights to zero, which saves compressed bytes only. May be repeated.",
 )
-@click.option("--distil", default="", metavar="TEACHER", help="Learn from a larger run or any ONNX model as well.")
+@click.option(
+    "--distil", default="", metavar="TEACHER", help="Learn from a larger run, a package or any ONNX model as well."
+)
 @click.option(
     "--max-drop", metavar="0.5%", help="Largest loss of accuracy; the run's compression.max_drop if left out."
+)
+@click.option("--device", default="", metavar="PROFILE", help="Budget to hold; the run's own device if left out.")
+@click.option(
+    "--keep",
+    default="",
+    metavar="FORM",
+    help="Package this form of the table instead of the smallest within the limit.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes of training a form; those of the run if left out.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write. [default: runs/NAME-compressed]")
@@ -49,6 +58,8 @@ def command(
     prune: tuple[str, ...],
     distil: str,
     max_drop: str | None,
+    device: str,
+    keep: str,
     epochs: int | None,
     out: Path | None,
     force: bool,
@@ -57,9 +68,9 @@ def command(
     """Make smaller forms of RUN (a run folder) or of MODEL.onnx, and compare them.
 
     Every network that is asked for (the run's own, pruned, distilled) is shown as float, and as int8 where --int8 or
-    --qat is given. A form is chosen on the validation samples: the smallest file within --max-drop. All are then
-    judged once on the test samples. The folder holds every form, compress.json, and the package of the chosen form.
-    Exit code 1 where the chosen form loses more than --max-drop or does not fit the device.
+    --qat is given. A form is chosen on the validation samples: the smallest file within --max-drop, or the one that
+    --keep names. All are then judged once on the test samples. The folder holds every form, compress.json, and the
+    package of the chosen form. Exit code 1 where it loses more than --max-drop or does not fit the device.
 
     A model from elsewhere needs --data and --target, and takes --int8 only.
     """
@@ -80,6 +91,8 @@ def command(
         distil=distil,
         max_drop=None if max_drop is None else read_drop(max_drop),
         epochs=epochs,
+        keep=keep,
+        device=device,
     )
     console = Terminal()
     name = source.resolve().name.removesuffix(".onnx")
@@ -105,9 +118,10 @@ def command(
 def _print(console: Console, record: CompressRecord, folder: Path) -> None:
     """The table, what was chosen, and what a reader must know."""
     from edgewright.trace.compress_view import compress_parts
+    from edgewright.trace.page import page_of, print_parts
 
-    for part in compress_parts(record):
-        console.print(part)
+    page = page_of(console)
+    print_parts(compress_parts(record, page), console, page)
     click.echo(f"{click.format_filename(folder)}: every form, compress.json" + ("" if record.refused else ", package"))
 
 

@@ -31,7 +31,9 @@ def _make(subject: Subject) -> Iterator[Form]:
             if not engine.available():
                 subject.missing(name, f"{engine.name} is not installed: pip install 'edgewright[{engine.extra}]'")
                 continue
-            yield Form(name=name, numbers=numbers, run=_run(subject, numbers, engine), ours=numbers == "float")
+            labels = subject.graphs[numbers].labels
+            run = _run(subject, numbers, engine)
+            yield Form(name=name, numbers=numbers, run=run, ours=numbers == "float", labels=labels)
 
 
 def _run(subject: Subject, numbers: Numbers, engine: Engine) -> Callable[[Samples, Samples], Stages]:

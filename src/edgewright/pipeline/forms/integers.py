@@ -30,7 +30,8 @@ def _make(subject: Subject) -> Iterator[Form]:
         if "int8" in subject.graphs:
             subject.missing("integer reference", "the int8 form has no network of integers after its boundary")
         return
-    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network))
+    labels = subject.graphs["int8"].labels
+    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network), labels=labels)
 
 
 def _run(subject: Subject, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:

@@ -19,7 +19,9 @@ def _make(subject: Subject) -> Iterator[Form]:
     if subject.pipeline is None:
         subject.missing("Python pipeline", "only a run folder holds it; this is a package or a model")
     else:
-        yield Form(name="Python pipeline", numbers="float", run=_run(subject))
+        classes = getattr(subject.pipeline.steps[-1][1], "classes_", ())
+        labels = tuple(str(label) for label in classes)
+        yield Form(name="Python pipeline", numbers="float", run=_run(subject), labels=labels)
 
 
 def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:

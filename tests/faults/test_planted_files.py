@@ -1,0 +1,173 @@
+"""Faults planted in what is shipped (C source, bytes of .tflite, ONNX, class names): a proof names form and stage."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.export import _c_host, tflite
+from edgewright.pipeline.forms import forms_of
+from edgewright.pipeline.forms.c99 import Files, c_form
+from edgewright.pipeline.prove_subject import subject_of
+from edgewright.proof.form import CLASSES, Form, Samples, Stages
+from edgewright.runtime.package import write_package
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.proof import Difference, Numbers, ProofRecord
+from proof_example import fitted, form_of, planted, proven, samples, subject, with_constants
+from support import left_out
+
+
+def named(record: ProofRecord, form: str, stage: str) -> Difference:
+    """The first difference, which must stand at this stage and blame this form alone."""
+    assert not record.passed and record.odd == form
+    found = record.breaks
+    assert found is not None and found.stage == stage and form in record.broken
+    return found
+
+
+def network() -> IntegerNetwork:
+    """Of integers, of the example."""
+    made = subject().network
+    assert made is not None
+    return made
+
+
+def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, str]:
+    """The proof with changed C beside every other form, and the name of the changed one."""
+    try:
+        _c_host.find_compiler()
+    except InputError as error:
+        left_out(str(error))
+    name = next(f.name for f in forms_of(subject()) if f.name.startswith(f"{numbers} C99"))
+
+    def changed(files: Files) -> Files:
+        text = change(files["model.c"])
+        assert text != files["model.c"]
+        return {**files, "model.c": text}
+
+    return proven(forms=planted(name, c_form(subject(), numbers, name, change=changed))), name
+
+
+def table(text: str, head: str, change: Callable[[list[str]], list[str]]) -> str:
+    """The C source with other values in the only table of this type and length."""
+    kind, length = head.split()
+    (found,) = re.finditer(rf"static const {kind} model_t[0-9]+\[{length}\] = {{([^}}]*)}}", text)
+    values = change([value.strip() for value in found.group(1).split(",")])
+    return text[: found.start(1)] + ", ".join(values) + text[found.end(1) :]
+
+
+def test_a_wrong_bias_of_one_channel_in_c() -> None:
+    def wrong(values: list[str]) -> list[str]:
+        return [*values[:5], str(int(values[5]) + 4000), *values[6:]]
+
+    record, name = in_c("int8", lambda text: table(text, "int32_t 8", wrong))
+    assert named(record, name, "layer 2 dense").place == "value 5"
+
+
+def test_class_rows_swapped_in_c_are_found_in_the_raw_output() -> None:
+    def swapped(text: str) -> str:
+        text = table(text, "int32_t 3", lambda bias: [bias[1], bias[0], bias[2]])
+        return table(text, "int8_t 24", lambda weights: [*weights[8:16], *weights[:8], *weights[16:]])
+
+    record, name = in_c("int8", swapped)
+    assert named(record, name, "raw output").place in ("value 0", "value 1")
+
+
+def test_a_frequency_band_that_begins_a_bin_late_in_c() -> None:
+    record, name = in_c("float", lambda text: text.replace("{\n    0, 4, 8, 12\n}", "{ 0, 5, 8, 12 }"))
+    assert named(record, name, "spectral").place.endswith("3-6 Hz")
+
+
+def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
+    def mirrored(text: str) -> str:
+        return text.replace("re += v[0] * c - v[1] * d;", "re += v[0] * c + v[1] * d;")
+
+    record, name = in_c("int8", mirrored)
+    assert "Hz" in named(record, name, "spectral").place
+
+
+def test_no_window_function_in_c() -> None:
+    record, name = in_c("float", lambda text: table(text, "float 32", lambda values: ["0.03125f"] * 32))
+    assert "Hz" in named(record, name, "spectral").place
+
+
+def test_a_changed_byte_of_a_bias_in_tflite(monkeypatch: pytest.MonkeyPatch) -> None:
+    if importlib.util.find_spec("ai_edge_litert") is None:
+        left_out("ai-edge-litert")
+    name = "int8 .tflite in LiteRT reference"
+    right, write = form_of(subject(), name), tflite.to_tflite
+    bias = network().operators[1].arrays["bias"].ravel().astype("<i4")
+
+    def damaged(given: IntegerNetwork, **options: Any) -> bytes:  # noqa: ANN401
+        file = write(given, **options)
+        place = file.find(bias.tobytes())
+        # A network that ends before the second layer does not hold it.
+        return file if place < 0 else file[: place + 22] + bytes([file[place + 22] ^ 0x01]) + file[place + 23 :]
+
+    def run(rows: Samples, boundary: Samples) -> Stages:
+        with monkeypatch.context() as patched:
+            patched.setattr(tflite, "to_tflite", damaged)
+            return right.run(rows, boundary)
+
+    record = proven(forms=planted(name, replace(right, run=run)))
+    assert named(record, name, "layer 2 dense").place == "value 5"
+
+
+def test_a_wrong_bias_of_one_channel_in_onnx() -> None:
+    name = "float ONNX in ONNX Runtime"
+    graph = subject().graphs["float"]
+    gemm = next(node for node in graph.nodes if node.op == "Gemm")
+    bias = graph.constants[gemm.inputs[2]].copy()
+    bias[..., 7] += 0.01
+    about = with_constants("float", {gemm.inputs[2]: bias})
+    assert named(proven(forms=planted(name, form_of(about, name))), name, "layer 1 dense").place == "value 7"
+
+
+def test_swapped_class_names_are_found_though_every_number_is_right() -> None:
+    graph = subject().graphs["int8"]
+    turned = msgspec.structs.replace(graph, labels=(graph.labels[1], graph.labels[0], *graph.labels[2:]))
+    about = subject_of("example", {**subject().graphs, "int8": turned}, pipeline=fitted())
+    record = proven(about)
+    found = record.breaks
+    assert not record.passed and found is not None and found.stage == CLASSES
+    assert {pair.first for pair in record.pairs if pair.breaks} >= {"Python pipeline"}
+    assert found.place == graph.labels[0] and (found.first, found.second) == (0.0, 1.0)
+    assert all(stage.beyond == 0 for pair in record.pairs for stage in pair.stages if stage.stage != CLASSES)
+
+
+def test_windows_cut_with_another_hop_are_found_at_the_first_window_that_differs() -> None:
+    """A form that begins every window one reading later than the last one's hop says."""
+    name = "float ONNX in NumPy"
+    right: Form = form_of(subject(), name)
+
+    def late(rows: Samples, boundary: Samples) -> Stages:
+        stream = np.concatenate(list(rows), axis=1)
+        length = rows.shape[2]
+        starts = [min(i * (length + 1), stream.shape[1] - length) for i in range(len(rows))]
+        return right.run(np.stack([stream[:, s : s + length] for s in starts]), boundary)
+
+    found = named(proven(forms=planted(name, replace(right, run=late))), name, "impute")
+    assert found.origin == samples().origins[1]
+
+
+def test_a_package_that_calls_its_classes_otherwise_is_refused(tmp_path: Path) -> None:
+    from edgewright.pipeline.proving import prove_place
+    from edgewright.runtime.package import read_package
+    from small_pipeline import run_small, write_rows, write_toml
+
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
+    folder = run_small(toml, tmp_path / "runs", "training.epochs=2", "compression.max_drop=1.0").folder
+    package = read_package(folder / "small.edge")
+    manifest = msgspec.structs.replace(package.manifest, labels=package.manifest.labels[::-1])
+    write_package(tmp_path / "turned.edge", manifest, package.files)
+    with pytest.raises(InputError, match="the class names of its float model"):
+        prove_place(str(tmp_path / "turned.edge"))
