@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from edgewright.schema.errors import InputError
 
 COMPILERS = ("cc", "gcc", "clang")
+_PROVEN = ("gcc", "clang")
+_VERSION = re.compile(r"(?:version |\) )(\d+(?:\.\d+)+)")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 # -ffp-contract=off: a product and a sum are never made one instruction, so that every compiler gives the same bits.
 FLAGS = ("-std=c99", "-O2", "-ffp-contract=off")
@@ -28,9 +32,18 @@ def find_compiler(wanted: str = "") -> str:
     Raises:
         InputError: when there is none.
     """
+    return compiler_command(wanted)[0]
+
+
+def compiler_command(wanted: str = "") -> tuple[str, ...]:
+    """A C compiler as the words of a command; `wanted` or $CC may have options or a wrapper before it.
+
+    Raises:
+        InputError: when there is none.
+    """
     asked = wanted or os.environ.get("CC", "")
     for name in [asked] if asked else COMPILERS:
-        found = shutil.which(name)
+        found = _words(name)
         if found:
             return found
     raise InputError(
@@ -38,6 +51,66 @@ def find_compiler(wanted: str = "") -> str:
         "none on the path",
         do="Install gcc or clang, or set CC to its path",
     )
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A compiler that was asked for.
+
+    Attributes:
+        name: as a reader knows it.
+        command: its words, the path first; empty where it is not here.
+        version: what it says of itself, in a word; empty where it says nothing.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    version: str
+
+
+def compilers() -> tuple[Compiler, ...]:
+    """The compilers that C is proven with: $CC, gcc and clang, each once; cc where none of them is here."""
+    made: list[Compiler] = []
+    seen: set[tuple[str, ...]] = set()
+    asked = os.environ.get("CC", "")
+    for name in dict.fromkeys([*([asked] if asked else []), *_PROVEN, "cc"]):
+        command = _words(name)
+        if name == "cc" != asked and (not command or any(known.command for known in made)):
+            continue
+        said = _said(command)
+        # All but the name it was called by: cc and gcc are often one.
+        key = (said.partition(" ")[2] or name, *command[1:])
+        if key not in seen:
+            number = _VERSION.search(said)
+            made.append(Compiler(_plain_name(name) if command else name, command, number[1] if number else ""))
+        seen.add(key)
+    return tuple(made)
+
+
+def _plain_name(name: str) -> str:
+    """A compiler's name without the folder it lies in."""
+    words = name.split()
+    return " ".join([Path(words[0]).name, *words[1:]]) if words else name
+
+
+def _words(name: str) -> tuple[str, ...]:
+    try:
+        words = shlex.split(name)
+    except ValueError:
+        return ()
+    found = shutil.which(words[0]) if words else None
+    return (found, *words[1:]) if found else ()
+
+
+def _said(command: tuple[str, ...]) -> str:
+    """The line in which a compiler says its version; nothing where it does not answer."""
+    if not command:
+        return ""
+    try:
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return "" if done.returncode or not done.stdout else done.stdout.splitlines()[0]
 
 
 def compile_c99(
@@ -58,7 +131,7 @@ def compile_c99(
     Raises:
         InputError: when there is no compiler, or it refuses the code.
     """
-    tool = find_compiler(compiler)
+    command = compiler_command(compiler)
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
@@ -66,11 +139,11 @@ def compile_c99(
     stem = Path(sources[0]).stem
     target = folder / f"{stem}.so"
     defines = [f"-D{stem.upper()}_TAPS"] if taps else []
-    command = [tool, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm"]
+    command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
-        raise InputError("C that compiles", first, tool)
+        raise InputError("C that compiles", first, command[0])
     return target
 
 

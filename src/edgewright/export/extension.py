@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib.machinery
 from pathlib import Path
 
+from edgewright.export._extension.build import can_build
 from edgewright.export.answering import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.rounding import marked
 from edgewright.runtime.native import MODULE
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 
@@ -36,6 +38,14 @@ def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds:
 def _files(subject: Subject) -> dict[str, bytes]:
     # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
     graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
+    if not can_build():
+        # Here a module is asked for by name; `predict` goes on without one.
+        raise InputError(
+            "a C compiler and Python's headers",
+            "none on this machine",
+            "--to extension",
+            "Install them (apt-get install gcc python3-dev), or export --to c99",
+        )
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
     return {f"{MODULE}{suffix}": build_extension(graph).read_bytes()}
 

@@ -1,11 +1,15 @@
-"""Generated C99, compiled on this machine: the whole pipeline, float and with its integer network."""
+"""Generated C99 by every compiler of this machine: the whole pipeline, float and with its integer network."""
 
 from __future__ import annotations
 
 import importlib
+import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +28,6 @@ from edgewright.pipeline.prove_stages import (
     shapes,
 )
 from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
-from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, StageMark
 from edgewright.schema.proof import Numbers
 
@@ -35,45 +38,79 @@ _NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 Files = Mapping[str, str]
 
 
+@dataclass
+class _Builds:
+    """All compilations of a subject, begun together when the first one is asked for: they take most of the time.
+
+    Attributes:
+        subject: what is written.
+        jobs: numbers of the network and the compiler's command.
+        made: what is being compiled.
+    """
+
+    subject: Subject
+    jobs: list[tuple[Numbers, str]] = field(default_factory=list)
+    made: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
+
+    def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+        """The compiled form.
+
+        Raises:
+            InputError: when the compiler refuses the code.
+        """
+        if not self.made:
+            files = {name: written(self.subject, name) for name in dict.fromkeys(name for name, _ in self.jobs)}
+            pool = ThreadPoolExecutor(max_workers=min(len(self.jobs), os.cpu_count() or 1))
+            self.made = {job: pool.submit(_loaded, files[job[0]], job[1]) for job in self.jobs}
+            pool.shutdown(wait=False)
+        return self.made[numbers, command].result()
+
+
 def _make(subject: Subject) -> Iterator[Form]:
-    try:
-        compiler = Path(_host().find_compiler()).name
-    except InputError as error:
-        subject.missing("compiled C", str(error))
-        return
-    for numbers in _NUMBERS:
-        if numbers not in subject.graphs or (numbers == "int8" and subject.network is None):
+    host, builds = _host(), _Builds(subject)
+    for compiler in host.compilers():
+        if not compiler.command:
+            subject.missing(f"C99 by {compiler.name}", f"{compiler.name} is not installed")
             continue
-        note = f"{compiler} {' '.join(_host().FLAGS)}"
-        yield c_form(subject, numbers, f"{numbers} C99 by {compiler}", note)
+        for numbers in _NUMBERS:
+            if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
+                yield _built_form(builds, numbers, compiler)
 
 
-def c_form(
-    subject: Subject,
-    numbers: Numbers,
-    name: str,
-    note: str = "",
-    change: Callable[[Files], Files] = lambda files: files,
-) -> Form:
-    """A form of generated C.
+def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # noqa: ANN401 - `_c_host.Compiler`
+    command = shlex.join(compiler.command)
+    builds.jobs.append((numbers, command))
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        return _stages(builds.subject, numbers, builds.model(numbers, command).predict(samples))
+
+    note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
+    return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note)
+
+
+def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[Files], Files]) -> Form:
+    """A form of generated C that is changed before it is compiled.
 
     Args:
         subject: what is written.
         numbers: of its network.
         name: of the form.
-        note: compiler and flags.
-        change: of the files before they are compiled.
+        change: of the files.
     """
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
-        try:
-            model = _host().load_c99(change(written(subject, numbers)), folder)
-            return _stages(subject, numbers, model.predict(samples))
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+        return _stages(subject, numbers, _loaded(change(written(subject, numbers)), "").predict(samples))
 
-    return Form(name=name, numbers=numbers, run=run, note=note)
+    return Form(name=name, numbers=numbers, run=run)
+
+
+def _loaded(files: Files, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+    """Compiled and opened; the files may go once they are."""
+    folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
+    try:
+        return _host().load_c99(files, folder, compiler=command)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def written(subject: Subject, numbers: Numbers) -> Files:
