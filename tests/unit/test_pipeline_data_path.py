@@ -1,0 +1,91 @@
+"""A run remembers where its data lay: `prove` and `compress` find them, and say when they have gone or changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.pipeline.compress_record import read_record
+from edgewright.pipeline.provenance import Remembered, remembered
+from edgewright.pipeline.proving import prove_place
+from edgewright.runtime.package import read_package
+from edgewright.schema.errors import InputError
+from small_pipeline import rows, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+SET = ["--set", "training.epochs=2", "--set", "compression.max_drop=1.0"]
+
+
+def made(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run whose data were named on the command line, by a path relative to where it was typed."""
+    (place / "here").mkdir(parents=True)
+    write_rows(place / "here" / "mine.csv", rows(("idle", "off", "on"), 200))
+    write_toml(place / "small.toml", place / "elsewhere.csv")
+    monkeypatch.chdir(place / "here")
+    assert run(["run", "../small.toml", "--data", "mine.csv", "--out", "../runs", *SET]) == 0
+    monkeypatch.chdir("/")
+    return place / "runs" / "small"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return made(tmp_path, monkeypatch)
+
+
+def test_prove_and_compress_find_the_data_from_anywhere(folder: Path, tmp_path: Path) -> None:
+    path = str(tmp_path / "here" / "mine.csv")
+    assert Path(path).samefile(remembered(folder).path)
+    record = prove_place(str(folder))
+    assert record.source == "test samples of small" and not record.notes
+    out = tmp_path / "smaller"
+    assert run(["compress", str(folder), "--int8", "--max-drop", "100%", "--out", str(out)]) == 0
+    assert Path(path).samefile(read_record(out).data_path)
+    assert prove_place(str(out)).source == "test samples of small"
+
+
+def test_the_path_enters_neither_the_package_nor_its_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (made(tmp_path / name, monkeypatch) for name in ("a", "b"))
+    packages = [read_package(place / "small.edge") for place in (first, second)]
+    assert packages[0].sha256 == packages[1].sha256
+    assert remembered(first).path != remembered(second).path
+    for package in packages:
+        assert not any(
+            b"mine.csv" in content or str(tmp_path).encode() in content for content in package.files.values()
+        )
+    assert str(tmp_path).encode() not in (first / "small.edge").read_bytes()
+
+
+def test_data_that_have_gone_are_named(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "here" / "mine.csv").rename(tmp_path / "moved.csv")
+    record = prove_place(str(folder))
+    assert record.passed and record.source == "test vectors of the package"
+    assert "no such file or folder any more" in record.notes[0] and "mine.csv" in record.notes[0]
+    arguments = ["compress", str(folder), "--int8", "--max-drop", "100%", "--out", str(tmp_path / "smaller")]
+    capsys.readouterr()
+    assert run(arguments) == 2
+    err = capsys.readouterr().err
+    assert "no such file or folder any more" in err and "--data" in err and err.count("\n") == 1
+    assert run([*arguments, "--data", str(tmp_path / "moved.csv")]) == 0
+
+
+def test_data_that_have_changed_are_said_to_be_others(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    shutil.copy(tmp_path / "here" / "mine.csv", tmp_path / "same.csv")
+    write_rows(tmp_path / "here" / "mine.csv", rows(("idle", "off", "on"), 190))
+    record = prove_place(str(folder))
+    assert record.passed and "have changed since the run" in record.notes[0] and "mine.csv" in record.source
+    assert not prove_place(str(folder), data=str(tmp_path / "same.csv")).notes
+    capsys.readouterr()
+    assert run(["compress", str(folder), "--int8", "--out", str(tmp_path / "smaller")]) == 2
+    err = capsys.readouterr().err
+    assert "samples that have changed since" in err and err.count("\n") == 1
+    assert not (tmp_path / "smaller").exists()
+
+
+def test_a_folder_without_a_record_remembers_nothing(tmp_path: Path) -> None:
+    known = remembered(tmp_path)
+    assert known == Remembered() and known.place() is None and not known.changed("abc")
+    with pytest.raises(InputError, match="no such file or folder any more"):
+        Remembered(str(tmp_path / "gone")).place()
