@@ -6,8 +6,9 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from edgewright.schema.trace import BudgetRow, DeviceRecord
+from edgewright.trace.facts import budget_share
 from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, table
-from edgewright.trace.words import amount, percent
+from edgewright.trace.words import amount
 
 BAR = 24
 
@@ -26,19 +27,12 @@ def device_parts(record: DeviceRecord, page: Page) -> list[RenderableType]:
             amount(row.used, row.unit),
             span,
             amount(row.available, row.unit) if row.available > 0 else "no limit",
-            _share(row),
+            budget_share(row),
             *([_bar(row, page)] if bars else []),
             Text(row.how, style=QUIET),
         )
     fits = Text("fits every budget", style=GOOD) if record.fits else Text("DOES NOT FIT", style=BAD)
     return [Text(head), made, fits, *(Text(note, style=QUIET) for note in record.notes)]
-
-
-def _share(row: BudgetRow) -> str:
-    if row.available <= 0:
-        return ""
-    share = row.used / row.available
-    return percent(share) if share >= 0.01 or share == 0 else "< 1 %"
 
 
 def _style(row: BudgetRow) -> str:

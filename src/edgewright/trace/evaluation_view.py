@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import RenderableType
 from rich.text import Text
 
-from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.schema.trace import EvaluationRecord
+from edgewright.trace.facts import beside_accuracy, frequent_confusions, interval_text
 from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, note, table
 from edgewright.trace.words import fraction, number, percent, plural, shorten
 
@@ -28,13 +29,6 @@ def evaluation_parts(evaluation: EvaluationRecord, page: Page) -> list[Renderabl
     return parts
 
 
-def interval_text(interval: Interval | None) -> str:
-    """'.879 (.861 to .895)'; '-' where there is none."""
-    if interval is None:
-        return "-"
-    return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
-
-
 def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
     """The figures that come first."""
     split = f", split by {evaluation.split_by}" if evaluation.split_by else ""
@@ -47,15 +41,7 @@ def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
     for name, interval in figures:
         method = f"   95 % interval, {interval.method}" if interval.method else ""
         lines.append(Text.assemble(f"{name:<10}", (interval_text(interval), "bold"), (method, QUIET)))
-    beside = page.facts(
-        f"always the most frequent class: {fraction(evaluation.majority)}" if evaluation.majority is not None else "",
-        f"calibration error {percent(evaluation.calibration_error, 1)}"
-        if evaluation.calibration_error is not None
-        else "",
-        f"{plural(evaluation.ties, 'tie') if evaluation.ties else 'no ties'} of the largest probability"
-        if evaluation.labels
-        else "",
-    )
+    beside = page.facts(*beside_accuracy(evaluation))
     if beside:
         lines.append(Text(beside))
     return Text("\n").join(lines)
@@ -72,7 +58,7 @@ def _confusion(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]
     """The matrix, or for many classes the most frequent confusions."""
     labels = evaluation.labels or tuple(str(i) for i in range(len(evaluation.confusion)))
     if len(labels) > MATRIX_CLASSES or len(labels) * 8 + LABEL > page.width:
-        return _frequent(evaluation, labels)
+        return _frequent(evaluation)
     short = [shorten(label, max(6, (page.width - LABEL - 4) // len(labels) - 2), page.ellipsis) for label in labels]
     made = table(["truth \\ answer", *short], range(1, len(labels) + 1))
     for i, row in enumerate(evaluation.confusion):
@@ -85,17 +71,12 @@ def _cell(count: int, right: bool) -> Text:
     return Text(f"{count:,}", style=GOOD if right else WARN if count else QUIET)
 
 
-def _frequent(evaluation: EvaluationRecord, labels: tuple[str, ...]) -> list[RenderableType]:
-    pairs = [
-        (count, labels[i], labels[j])
-        for i, row in enumerate(evaluation.confusion)
-        for j, count in enumerate(row)
-        if count and i != j
-    ]
+def _frequent(evaluation: EvaluationRecord) -> list[RenderableType]:
+    pairs = frequent_confusions(evaluation, CONFUSIONS)
     if not pairs:
         return [Text("no sample was confused with another class")]
     made = table(["truth", "answer", "samples"], (2,))
-    for count, truth, answer in sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:CONFUSIONS]:
+    for count, truth, answer in pairs:
         add(made, truth, answer, f"{count:,}")
     return [note("the most frequent confusions"), made]
 

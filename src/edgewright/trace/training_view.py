@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from edgewright.schema.trace import EpochRecord, TrainingRecord
-from edgewright.trace.observation_rules import best_of, watched_loss
+from edgewright.trace.facts import training_facts
 from edgewright.trace.observations import notable
 from edgewright.trace.page import QUIET, SERIES, Page
 from edgewright.trace.plot import Series, plot
-from edgewright.trace.words import fraction, number, plural, seconds_text
+from edgewright.trace.words import fraction, plural
 
 HEIGHT = 9
 
@@ -79,38 +79,8 @@ def epoch_table(epochs: Sequence[EpochRecord], page: Page) -> list[RenderableTyp
 
 def summary(training: TrainingRecord, page: Page) -> RenderableType:
     """How training went, in two lines."""
-    ran = len(training.epochs)
-    rate = training.seconds / ran if ran else 0.0
-    lines = [
-        page.facts(
-            f"trained on {plural(training.samples, 'sample')}",
-            f"validated on {training.validation_samples:,}" if training.validation_samples else "nothing held out",
-            f"batch {training.batch}",
-            training.optimiser,
-            training.loss_name,
-        ),
-        page.facts(
-            training.stopped,
-            _best(training),
-            f"temperature {number(training.temperature)}" if training.temperature != 1.0 else "",
-        ),
-        page.facts(
-            f"{seconds_text(training.seconds)} for {plural(ran, 'epoch')} ({seconds_text(rate)} each)",
-            f"{seconds_text(training.cpu_seconds)} of CPU" if training.cpu_seconds else "",
-            f"compiling took {seconds_text(training.compile_seconds)}" if training.compile_seconds else "",
-        ),
-    ]
+    lines = [page.facts(*facts) for facts in training_facts(training)]
     return Group(*(Text(line, style=QUIET if i == 2 else "") for i, line in enumerate(lines) if line))
-
-
-def _best(training: TrainingRecord) -> str:
-    """Which epoch's weights were kept, with its loss."""
-    kept = next((e for e in training.epochs if e.epoch == training.best_epoch), None)
-    if kept is None:
-        return ""
-    name = "loss" if kept.validation_loss is None else "validation loss"
-    last = training.epochs and kept is training.epochs[-1] and best_of(training.epochs) is not kept
-    return f"kept epoch {kept.epoch}{' (the last)' if last else ''}, {name} {fraction(watched_loss(kept))}"
 
 
 def training_plot(epochs: Sequence[EpochRecord], page: Page) -> RenderableType | None:

@@ -1,0 +1,135 @@
+"""Sentences and figures that the terminal and the page both tell, computed in one place from parts of the record."""
+
+from __future__ import annotations
+
+from edgewright.schema.trace import (
+    BudgetRow,
+    CompressionRecord,
+    EvaluationRecord,
+    Interval,
+    TrainingRecord,
+    VariantRecord,
+)
+from edgewright.trace.observation_rules import best_of, watched_loss
+from edgewright.trace.words import fraction, number, percent, plural, points, seconds_text
+
+FRAGILE_CHANGE = -0.05
+"""A disturbance that costs this much accuracy, or more, is marked."""
+
+
+def interval_text(interval: Interval | None) -> str:
+    """'.879 (.861 to .895)'; '-' where there is none."""
+    if interval is None:
+        return "-"
+    return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
+
+
+def beside_accuracy(evaluation: EvaluationRecord) -> list[str]:
+    """What an accuracy is judged by: the most frequent class, the calibration, ties."""
+    told = []
+    if evaluation.majority is not None:
+        told.append(f"always the most frequent class: {fraction(evaluation.majority)}")
+    if evaluation.calibration_error is not None:
+        told.append(f"calibration error {percent(evaluation.calibration_error, 1)}")
+    if evaluation.labels:
+        told.append(f"{plural(evaluation.ties, 'tie') if evaluation.ties else 'no ties'} of the largest probability")
+    return told
+
+
+def frequent_confusions(evaluation: EvaluationRecord, most: int) -> list[tuple[int, str, str]]:
+    """The most frequent (samples, truth, answer) where the answer is wrong."""
+    labels = evaluation.labels or tuple(str(i) for i in range(len(evaluation.confusion)))
+    pairs = [
+        (count, labels[i], labels[j])
+        for i, row in enumerate(evaluation.confusion)
+        for j, count in enumerate(row)
+        if count and i != j
+    ]
+    return sorted(pairs, key=lambda p: (-p[0], p[1], p[2]))[:most]
+
+
+def training_facts(training: TrainingRecord) -> tuple[list[str], list[str], list[str]]:
+    """How training was set up, how it ended, what it cost; empty facts are left out."""
+    ran = len(training.epochs)
+    rate = training.seconds / ran if ran else 0.0
+    lines = (
+        [
+            f"trained on {plural(training.samples, 'sample')}",
+            f"validated on {training.validation_samples:,}" if training.validation_samples else "nothing held out",
+            f"batch {training.batch}",
+            training.optimiser,
+            training.loss_name,
+        ],
+        [
+            training.stopped,
+            kept_epoch(training),
+            f"temperature {number(training.temperature)}" if training.temperature != 1.0 else "",
+        ],
+        [
+            f"{seconds_text(training.seconds)} for {plural(ran, 'epoch')} ({seconds_text(rate)} each)",
+            f"{seconds_text(training.cpu_seconds)} of CPU" if training.cpu_seconds else "",
+            f"compiling took {seconds_text(training.compile_seconds)}" if training.compile_seconds else "",
+        ],
+    )
+    first, second, third = ([fact for fact in line if fact] for line in lines)
+    return first, second, third
+
+
+def kept_epoch(training: TrainingRecord) -> str:
+    """Which epoch's weights were kept, with its loss."""
+    kept = next((e for e in training.epochs if e.epoch == training.best_epoch), None)
+    if kept is None:
+        return ""
+    name = "loss" if kept.validation_loss is None else "validation loss"
+    last = training.epochs and kept is training.epochs[-1] and best_of(training.epochs) is not kept
+    return f"kept epoch {kept.epoch}{' (the last)' if last else ''}, {name} {fraction(watched_loss(kept))}"
+
+
+def int8_against_float(record: CompressionRecord) -> str:
+    """What int8 saves against float, in one line; empty where one of them is missing."""
+    whole = next((v for v in record.variants if v.name == "float"), None)
+    small = next((v for v in record.variants if v.name == "int8"), None)
+    if whole is None or small is None:
+        return ""
+    said = []
+    if small.weight_bytes > 0:
+        said.append(f"weights {whole.weight_bytes / small.weight_bytes:.1f}x smaller")
+    if small.file_bytes > 0:
+        said.append(f"file {whole.file_bytes / small.file_bytes:.1f}x smaller")
+    if whole.latency_p50_us and small.latency_p50_us:
+        said.append(_speed(whole, small))
+    return f"int8 against float: {', '.join(said)}" if said else ""
+
+
+def _speed(whole: VariantRecord, small: VariantRecord) -> str:
+    ratio = (whole.latency_p50_us or 1.0) / (small.latency_p50_us or 1.0)
+    return f"{ratio:.1f}x faster" if ratio >= 1 else f"{1 / ratio:.1f}x slower"
+
+
+def limit_words(record: CompressionRecord) -> tuple[str, str, str]:
+    """Whether the drop stays within the limit: ('accuracy lost: 0.2 points, ', 'within the limit of ', '2 points')."""
+    classified = any(v.accuracy is not None for v in record.variants)
+    size = points(abs(record.drop)) if classified else percent(abs(record.drop), 1)
+    word = (
+        ("accuracy lost" if record.drop >= 0 else "accuracy gained")
+        if classified
+        else ("error added" if record.drop >= 0 else "error taken off")
+    )
+    limit = points(record.max_drop) if classified else percent(record.max_drop, 1)
+    return f"{word}: {size}, ", "within the limit of " if record.within else "ABOVE the limit of ", limit
+
+
+def flips_text(variant: VariantRecord) -> str:
+    """'int8 gives another class than float for 11 samples: running (3), walking (8)'; empty where none does."""
+    by_class = ", ".join(f"{label} ({count:,})" for label, count in variant.flips_by_class if count)
+    if not by_class:
+        return ""
+    return f"{variant.name} gives another class than float for {plural(variant.flips, 'sample')}: {by_class}"
+
+
+def budget_share(row: BudgetRow) -> str:
+    """Used of available; empty without a limit."""
+    if row.available <= 0:
+        return ""
+    share = row.used / row.available
+    return percent(share) if share >= 0.01 or share == 0 else "< 1 %"
