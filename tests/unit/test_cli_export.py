@@ -62,15 +62,22 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     assert [Path(file["path"]).name for file in other["files"]] == ["m_2nd_one.c", "m_2nd_one.h"]
 
 
-def test_the_int8_network_of_a_run_becomes_tflite(folder: Path, tmp_path: Path, capsys: Capture) -> None:
-    note = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))["note"]
+def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    told = exported(capsys, str(folder), "--to", "tflite", "--out", str(tmp_path))
+    assert [Path(file["path"]).name for file in told["files"]] == ["small.network.tflite", "small.tflite"]
+    note = told["note"]
+    assert note.startswith(
+        "small.tflite is the whole pipeline: raw float32 values in, label, probabilities, confidence"
+    )
+    assert "small.network.tflite is the network alone: takes 2 and gives " in note
     assert "after the preprocessing" in note
-    assert note.startswith("the file takes 2 and gives ")
     assert "bytes in: value / " in note
-    network = read_tflite(tmp_path / "small.tflite")
+    assert run(["export", str(tmp_path / "small.tflite"), "--to", "onnx", "--out", str(tmp_path)]) == 2
+    assert "give the file with its network alone" in capsys.readouterr().err
+    network = read_tflite(tmp_path / "small.network.tflite")
     assert network.values[network.output].scale > 0
     # And back to ONNX, from the file alone.
-    told = exported(capsys, str(tmp_path / "small.tflite"), "--to", "onnx", "--out", str(tmp_path))
+    told = exported(capsys, str(tmp_path / "small.network.tflite"), "--to", "onnx", "--out", str(tmp_path))
     assert told["form"] == "int8"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import flatbuffers
@@ -18,13 +19,14 @@ _TYPES = {
     "int8": schema.TensorType.INT8,
     "int32": schema.TensorType.INT32,
     "int64": schema.TensorType.INT64,
+    "bool": schema.TensorType.BOOL,
 }
 
 
 class TfliteBuilder:
     """Collects tensors and operators; `finish` gives the bytes. Equal constants share one buffer."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, metadata: Mapping[str, str] | None = None) -> None:
         self._model = schema.ModelT()
         self._model.version, self._model.description = VERSION, description
         # By convention buffer 0 is empty: tensors without data refer to it.
@@ -34,6 +36,7 @@ class TfliteBuilder:
         self._buffers: dict[bytes, int] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], int] = {}
         self._codes: dict[tuple[int, int], int] = {}
+        self._model.metadata = [self._entry(name, text) for name, text in (metadata or {}).items()] or None
 
     def tensor(self, shape: tuple[int, ...], dtype: str, scale: Any = None, zero: int = 0, name: str = "") -> int:  # noqa: ANN401 - a number or None
         """Adds a value that an operator or the caller fills; gives its number."""
@@ -50,6 +53,14 @@ class TfliteBuilder:
         grid = _grid(scale, 0)
         grid.quantizedDimension = axis if np.size(scale) > 1 else 0
         return self._add(array.shape, array.dtype.name, self._buffer(content), "", grid)
+
+    def number(self, value: float) -> int:
+        """Adds a float32 scalar; gives its number."""
+        return self.constant(np.asarray(value, np.float32))
+
+    def name(self, tensor: int, name: str) -> None:
+        """Names a tensor, as callers find inputs and outputs."""
+        self._tensors[tensor].name = name
 
     def operator(
         self,
@@ -95,6 +106,12 @@ class TfliteBuilder:
         made.name = name
         self._tensors.append(made)
         return len(self._tensors) - 1
+
+    def _entry(self, name: str, text: str) -> Any:  # noqa: ANN401
+        """Text that travels with the file: what .tflite has no field for."""
+        made = schema.MetadataT()
+        made.name, made.buffer = name, self._buffer(text.encode())
+        return made
 
     def _buffer(self, content: bytes) -> int:
         if content not in self._buffers:

@@ -1,12 +1,20 @@
-"""A network as a .tflite file that LiteRT and TFLM run."""
+"""Whole pipelines and networks as .tflite files that LiteRT and TFLM run. See docs/adr/0016."""
 
 from __future__ import annotations
 
 from edgewright.export._tflite_builder import TfliteBuilder
+from edgewright.export._tflite_network import append_network, value_tensor
 from edgewright.export.contract import Subject, Target
-from edgewright.export.tflite_operators import Place, tensor_shape, write
+from edgewright.export.tflite_operators import tensor_shape
+from edgewright.export.tflite_whole import write_whole
+from edgewright.graph.extract import float_network, integer_network
+from edgewright.graph.rounding import marked
 from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerNetwork, IntegerValue
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork, Rounding
+
+# Of the file with the network alone, between the model's name and the ending.
+NETWORK = ".network"
 
 
 def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
@@ -23,24 +31,12 @@ def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
     first, last = network.values[network.input], network.values[network.output]
     if float_ends and not first.scale:
         raise InputError("an integer network", "a float one, whose ends are float already", ".tflite")
-    tensors = {network.input: _tensor(builder, first)}
+    tensors = {network.input: value_tensor(builder, first)}
     source = target = tensors[network.input]
     if float_ends:
         source = builder.tensor(tensor_shape(first), "float32", name="input")
         builder.operator("QUANTIZE", 1, (source,), (tensors[network.input],))
-    for operator in network.operators:
-        value = network.values[operator.output]
-        tensors[operator.output] = _tensor(builder, value)
-        write(
-            Place(
-                builder=builder,
-                operator=operator,
-                inputs=tuple(tensors[i] for i in operator.inputs),
-                output=tensors[operator.output],
-                sources=tuple(network.values[i] for i in operator.inputs),
-                target=value,
-            )
-        )
+    append_network(builder, network, tensors)
     target = tensors[network.output]
     if float_ends:
         target = builder.tensor(tensor_shape(last), "float32", name="output")
@@ -48,20 +44,76 @@ def to_tflite(network: IntegerNetwork, *, float_ends: bool = False) -> bytes:
     return builder.finish((source,), (target,))
 
 
-def _tensor(builder: TfliteBuilder, value: IntegerValue) -> int:
-    if value.scale:
-        return builder.tensor(tensor_shape(value), "int8", value.scale, value.zero)
-    return builder.tensor(tensor_shape(value), "float32")
+def network_of(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwork | None:
+    """What stands between the boundary of a graph and its raw outputs; None where nothing does that is a network.
+
+    Raises:
+        InputError: for a quantised graph whose integers cannot be read.
+    """
+    if Subject("", graph).form == "int8":
+        return integer_network(graph, rounding)
+    try:
+        return float_network(graph)
+    except InputError:
+        return None
+
+
+def whole_file(subject: Subject) -> bytes:
+    """The whole pipeline, raw row or window in, answers out.
+
+    Raises:
+        InputError: naming the operator and the node that .tflite cannot hold.
+    """
+    graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
+    return write_whole(graph, network_of(graph, subject.rounding)).model()
 
 
 def _files(subject: Subject) -> dict[str, bytes]:
-    return {f"{subject.name}.tflite": to_tflite(subject.network)}
+    if subject.read is not None:
+        return {_name(subject): to_tflite(subject.read)}
+    made: dict[str, bytes] = {}
+    refused: list[InputError] = []
+    for name, write in ((_name(subject), whole_file), (_name(subject, NETWORK), _network_file)):
+        try:
+            made[name] = write(subject)
+        except InputError as error:
+            refused.append(error)
+    if not made:
+        # A model whose end is a network is told what its network lacks.
+        raise refused[-1 if subject.graph.boundary else 0]
+    return made
+
+
+def _network_file(subject: Subject) -> bytes:
+    return to_tflite(subject.network)
+
+
+def _name(subject: Subject, part: str = "") -> str:
+    """The names of all files of this target."""
+    return f"{subject.name}{part}.tflite"
 
 
 def _note(subject: Subject) -> str:
+    if subject.read is not None:
+        return _network_note(subject, _name(subject))
+    whole, network = _name(subject), _name(subject, NETWORK)
+    try:
+        whole_file(subject)
+        ends = ", ".join(v.name for v in subject.graph.outputs)
+        inside = ", QUANTIZE and DEQUANTIZE around its int8 network" if subject.form == "int8" else ""
+        said = [f"{whole} is the whole pipeline: raw float32 values in, {ends} out{inside}"]
+    except InputError as error:
+        said = [f"{whole}, the whole pipeline, is not written: {error}"]
+    if network in _files(subject):
+        said.append(_network_note(subject, network))
+    return "; ".join(said)
+
+
+def _network_note(subject: Subject, name: str) -> str:
     network = subject.network
     first, last = network.values[network.input], network.values[network.output]
-    said = [f"the file takes {' x '.join(map(str, first.shape))} and gives {' x '.join(map(str, last.shape))}"]
+    taken, given = (" x ".join(map(str, value.shape)) for value in (first, last))
+    said = [f"{name} is the network alone: takes {taken} and gives {given}"]
     if subject.read is None and subject.graph.boundary != subject.graph.inputs[0].name:
         said.append("it begins after the preprocessing, which the caller does")
     if first.scale:
@@ -69,4 +121,4 @@ def _note(subject: Subject) -> str:
     return "; ".join(said)
 
 
-TARGET = Target(description="the network from the boundary on, for LiteRT and TFLM", files=_files, note=_note)
+TARGET = Target(description="whole pipeline and network alone, for LiteRT and TFLM", files=_files, note=_note)

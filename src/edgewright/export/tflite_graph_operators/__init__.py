@@ -1,0 +1,162 @@
+"""How each operator of a float graph is written to .tflite. Every module of this folder is a family of functions.
+
+Only operators that LiteRT's reference kernels and TFLM's interpreter both have are used where there is a choice.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from edgewright.export._tflite_builder import TfliteBuilder
+from edgewright.runtime import catalogue
+from edgewright.runtime.operators import where
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Node
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node with what it stands between; the batch axis, of length 1, is part of every shape.
+
+    Attributes:
+        builder: of the file.
+        node: to write.
+        tensors: numbers of the computed values by name; `finish` adds the node's own.
+        sample: every computed value for a sample of zeros, which tells shapes and types.
+        constants: by name.
+        missing: computed values in which a missing number may arrive.
+    """
+
+    builder: TfliteBuilder
+    node: Node
+    tensors: dict[str, int]
+    sample: Mapping[str, Array]
+    constants: Mapping[str, Array]
+    missing: frozenset[str] | set[str]
+
+    @property
+    def where(self) -> str:
+        """The node in words."""
+        return where(self.node)
+
+    @property
+    def shape(self) -> Shape:
+        """Of the output."""
+        return tuple(self.sample[self.node.outputs[0]].shape)
+
+    @property
+    def kind(self) -> str:
+        """Of the output: 'float32', 'int32' or 'bool'."""
+        return kind_of(self.sample[self.node.outputs[0]])
+
+    def given(self, index: int) -> bool:
+        """Whether the input is not left out."""
+        return len(self.node.inputs) > index and self.node.inputs[index] != ""
+
+    def source(self, index: int = 0) -> Array:
+        """An input as an array: the constant, or the value for a sample of zeros."""
+        name = self.node.inputs[index]
+        return self.constants[name] if name in self.constants else self.sample[name]
+
+    def fixed(self, index: int) -> Array | None:
+        """An input that is a constant; None where it is computed or left out."""
+        return self.constants.get(self.node.inputs[index]) if self.given(index) else None
+
+    def tensor(self, index: int = 0) -> int:
+        """Number of an input's tensor; a constant is added in the type the file has for it."""
+        name = self.node.inputs[index]
+        if name in self.tensors:
+            return self.tensors[name]
+        return self.builder.constant(plain(self.constants[name]))
+
+    def may_miss(self, index: int = 0) -> bool:
+        """Whether a missing number may arrive at an input."""
+        return self.node.inputs[index] in self.missing
+
+    def numbers(self, *values: int) -> int:
+        """Adds a vector of int32."""
+        return self.builder.constant(np.asarray(values, np.int32))
+
+    def step(
+        self,
+        op: str,
+        inputs: tuple[int, ...],
+        options: Any = None,  # noqa: ANN401 - the schema's classes differ by operator
+        *,
+        shape: Shape | None = None,
+        kind: str = "",
+        version: int = 1,
+    ) -> int:
+        """Appends an operator whose output is inside the node; shape and type are those of the node's where left out.
+
+        Returns:
+            The number of the output.
+        """
+        made = self.builder.tensor(self.shape if shape is None else shape, kind or self.kind)
+        self.builder.operator(op, version, inputs, (made,), options)
+        return made
+
+    def finish(self, tensor: int) -> None:
+        """Says that a tensor is what the node gives."""
+        self.tensors[self.node.outputs[0]] = tensor
+
+
+Writer = Callable[[Site], None]
+_REGISTRY: dict[str, Writer] = {}
+
+
+def says(*ops: str) -> Callable[[Writer], Writer]:
+    """Registers the writer of these operators of a graph."""
+
+    def register(writer: Writer) -> Writer:
+        for op in ops:
+            _REGISTRY[op] = writer
+        return writer
+
+    return register
+
+
+@cache
+def registered() -> MappingProxyType[str, Writer]:
+    """All writers by operator, from every family file."""
+    for module in catalogue.names(__name__):
+        importlib.import_module(f"{__name__}.{module}")
+    return MappingProxyType(_REGISTRY)
+
+
+def write(site: Site) -> None:
+    """Appends a node to the file.
+
+    Raises:
+        InputError: naming the operator and the node, for one that has no writer, or a use that .tflite cannot hold.
+    """
+    writer = registered().get(site.node.op)
+    if writer is None:
+        raise InputError("operators that .tflite has outside a network", site.node.op, site.where)
+    writer(site)
+
+
+def kind_of(array: Array) -> str:
+    """The file's type for an array: numbers as float32, whole ones as int32."""
+    return {"f": "float32", "b": "bool"}.get(array.dtype.kind, "int32")
+
+
+def plain(array: Array) -> Array:
+    """A constant in the file's type for it.
+
+    Raises:
+        InputError: for whole numbers beyond 32 bits.
+    """
+    kind = np.dtype(kind_of(array))
+    if kind == np.int32 and array.size and (array.min() < -(2**31) or array.max() >= 2**31):
+        raise InputError("whole numbers of 32 bits", str(array.max()), ".tflite")
+    return np.asarray(array, kind)

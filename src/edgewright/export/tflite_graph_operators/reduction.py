@@ -1,0 +1,110 @@
+"""Reductions along axes."""
+
+from __future__ import annotations
+
+from ai_edge_litert import schema_py_generated as schema
+
+from edgewright.export.tflite_graph_operators import Shape, Site, says
+from edgewright.export.tflite_graph_operators._shapes import reshaped
+from edgewright.runtime.operators._attributes import constant_integers, integer
+from edgewright.schema.errors import InputError
+
+# Products of more factors than this would become as many operators.
+_MOST_FACTORS = 16
+
+_ONE = {
+    "ReduceMax": "REDUCE_MAX",
+    "ReduceMean": "MEAN",
+    "ReduceMin": "REDUCE_MIN",
+    "ReduceSum": "SUM",
+}
+
+
+@says(*_ONE)
+def reduce(site: Site) -> None:
+    """MEAN, SUM, REDUCE_MAX or REDUCE_MIN."""
+    _finish(site, _ONE[site.node.op], site.tensor())
+
+
+@says("ReduceL1")
+def sum_of_sizes(site: Site) -> None:
+    """SUM of ABS."""
+    _finish(site, "SUM", site.step("ABS", (site.tensor(),), schema.AbsOptionsT(), shape=site.source().shape))
+
+
+@says("ReduceSumSquare")
+def sum_of_squares(site: Site) -> None:
+    """SUM of SQUARE."""
+    _finish(site, "SUM", _squares(site))
+
+
+@says("ReduceL2")
+def length(site: Site) -> None:
+    """SQRT of the SUM of SQUARE."""
+    axes = _axes(site)
+    total = site.step("SUM", (_squares(site), site.numbers(*axes)), _options(site))
+    site.finish(site.step("SQRT", (total,)))
+
+
+@says("ReduceProd")
+def product(site: Site) -> None:
+    """MUL of one slice after the other: TFLM has no REDUCE_PROD."""
+    axes, shape = _axes(site), site.source().shape
+    if len(axes) != 1 or shape[axes[0]] > _MOST_FACTORS:
+        raise InputError(f"the product of at most {_MOST_FACTORS} values", f"axes {axes} of {shape}", site.where)
+    (axis,) = axes
+    one = tuple(1 if i == axis else n for i, n in enumerate(shape))
+    begins = [site.numbers(*(k if i == axis else 0 for i in range(len(shape)))) for k in range(shape[axis])]
+    lengths = site.numbers(*one)
+    parts = [site.step("SLICE", (site.tensor(), b, lengths), schema.SliceOptionsT(), shape=one) for b in begins]
+    made = parts[0]
+    for part in parts[1:]:
+        made = site.step("MUL", (made, part), schema.MulOptionsT(), shape=one)
+    site.finish(reshaped(site, made, one))
+
+
+@says("ReduceLogSumExp")
+def log_of_sum(site: Site) -> None:
+    """LOG of the SUM of EXP, the largest value taken off first so that nothing overflows."""
+    axes, whole = site.numbers(*_axes(site)), site.source().shape
+    kept = schema.ReducerOptionsT()
+    kept.keepDims = True
+    small = tuple(1 if i in _axes(site) else n for i, n in enumerate(whole))
+    top = site.step("REDUCE_MAX", (site.tensor(), axes), kept, shape=small)
+    rest = site.step("SUB", (site.tensor(), top), schema.SubOptionsT(), shape=whole)
+    powers = site.step("EXP", (rest,), schema.ExpOptionsT(), shape=whole)
+    total = site.step("LOG", (site.step("SUM", (powers, axes), kept, shape=small),), shape=small)
+    site.finish(reshaped(site, site.step("ADD", (total, top), schema.AddOptionsT(), shape=small), small))
+
+
+@says("GlobalAveragePool", "GlobalMaxPool")
+def over_everything(site: Site) -> None:
+    """MEAN or REDUCE_MAX over all axes but the first two, which stay with length 1."""
+    options = schema.ReducerOptionsT()
+    options.keepDims = True
+    name = "MEAN" if site.node.op == "GlobalAveragePool" else "REDUCE_MAX"
+    site.finish(site.step(name, (site.tensor(), site.numbers(*range(2, site.source().ndim))), options))
+
+
+def _squares(site: Site) -> int:
+    return site.step("SQUARE", (site.tensor(),), schema.SquareOptionsT(), shape=site.source().shape)
+
+
+def _finish(site: Site, name: str, tensor: int) -> None:
+    axes = _axes(site)
+    site.finish(site.step(name, (tensor, site.numbers(*axes)), _options(site)) if axes else tensor)
+
+
+def _axes(site: Site) -> Shape:
+    constants = [site.constants.get(name) for name in site.node.inputs]
+    axes = constant_integers(site.node, constants, 1, "axes")
+    rank = site.source().ndim
+    if not axes:
+        return () if integer(site.node, "noop_with_empty_axes", 0) else tuple(range(rank))
+    return tuple(axis % rank for axis in axes)
+
+
+def _options(site: Site) -> schema.ReducerOptionsT:
+    options = schema.ReducerOptionsT()
+    options.keepDims = bool(integer(site.node, "keepdims", 1))
+    return options

@@ -1,0 +1,173 @@
+"""Every operator of a float graph that .tflite knows gives what its NumPy form gives, in LiteRT and in TFLM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.graph.builder import Builder
+from edgewright.runtime import catalogue
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.operators import registered as numpy_operators
+from edgewright.schema.errors import InputError
+from integer_layers import need_litert
+from tflite_files import Engine, answers
+
+X = (3, 4, 5)
+Inputs = Callable[[Builder], tuple[str, ...]]
+# What the reference kernels of LiteRT lack, and what TFLM does.
+NOT_IN_LITERT = {"Ceil", "Round", "LeakyRelu"}
+NOT_IN_TFLM = {"Sign", "Pow 1.5", "Where of whole numbers", "Gather of whole numbers", "Expand of whole numbers"}
+
+
+def one(b: Builder, *shape: int, start: int = 0) -> str:
+    """Some of the input in a shape."""
+    cut = b.op("Slice", b.input, b.integers(start), b.integers(start + int(np.prod(shape))), b.integers(1))
+    return b.op("Reshape", cut, b.integers(1, *shape))
+
+
+def positive(b: Builder) -> str:
+    return b.op("Add", b.op("Abs", one(b, *X)), b.number(0.1))
+
+
+def given(b: Builder, *shape: int) -> str:
+    return b.constant(np.random.default_rng(4).uniform(-2, 2, shape).astype(np.float32))
+
+
+def truth(b: Builder, start: int = 0) -> str:
+    return b.op("Greater", one(b, *X, start=start), b.number(0.0))
+
+
+def whole(b: Builder, *shape: int) -> str:
+    return b.op("Cast", b.op("Abs", one(b, *shape)), to=6)
+
+
+def x(b: Builder) -> tuple[str, ...]:
+    return (one(b, *X),)
+
+
+def two(b: Builder) -> tuple[str, ...]:
+    return one(b, *X), one(b, *X, start=60)
+
+
+def over(*axes: int) -> Inputs:
+    return lambda b: (one(b, *X), b.integers(*axes))
+
+
+CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
+    **{f"{op} of two": (two, {}) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min")},
+    **{f"{op} broadcast": (lambda b: (one(b, 3, 1, 5), given(b, 4, 1)), {}) for op in ("Add", "Sub", "Mul", "Max")},
+    **{op: (x, {}) for op in ("Neg", "Abs", "Exp", "Floor", "Ceil", "Round", "Sin", "Cos", "Tanh", "Identity", "Relu")},
+    **{op: (x, {}) for op in ("Sign", "Sigmoid")},
+    **{op: (lambda b: (positive(b),), {}) for op in ("Sqrt", "Log", "Reciprocal")},
+    "Max of three": (lambda b: (*two(b), b.number(0.2)), {}),
+    "LeakyRelu": (x, {"alpha": 0.3}),
+    "Pow 2": (lambda b: (one(b, *X), b.number(2.0)), {}),
+    "Pow 1.5": (lambda b: (positive(b), b.number(1.5)), {}),
+    "Clip": (lambda b: (one(b, *X), b.number(-1.0), b.number(1.0)), {}),
+    "Clip above": (lambda b: (one(b, *X), "", b.number(1.0)), {}),
+    "Where": (lambda b: (truth(b), one(b, *X), given(b, 1)), {}),
+    "Where of whole numbers": (lambda b: (truth(b), whole(b, *X), b.constant(np.asarray(3, np.int32))), {}),
+    **{op: (two, {}) for op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal")},
+    **{op: (lambda b: (truth(b), truth(b, 60)), {}) for op in ("And", "Or", "Xor")},
+    "Not": (lambda b: (truth(b),), {}),
+    "IsNaN": (lambda b: (b.op("Where", truth(b), one(b, *X), b.number(float("nan"))),), {}),
+    "Cast": (x, {"to": 6}),
+    "Cast to the same": (x, {"to": 1}),
+    "Cast of truths": (lambda b: (truth(b),), {"to": 1}),
+    **{
+        f"{op} {axes}": (over(*axes), {"keepdims": axes[0] % 2})
+        for op in ("ReduceL1", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum")
+        for axes in ((3,), (1, 2), (-2,))
+    },
+    "ReduceSumSquare": (lambda b: (one(b, *X), b.integers(2)), {}),
+    "ReduceSum of nothing": (x, {"noop_with_empty_axes": 1}),
+    "ReduceProd": (lambda b: (one(b, *X), b.integers(2)), {"keepdims": 0}),
+    "ArgMax": (lambda b: (b.op("Floor", one(b, *X)),), {"axis": 2, "keepdims": 0}),
+    "ArgMin": (lambda b: (b.op("Floor", one(b, *X)),), {"axis": -1, "keepdims": 1}),
+    "Softmax": (x, {"axis": -1}),
+    "Transpose": (x, {"perm": (0, 2, 3, 1)}),
+    "Transpose reversed": (lambda b: (b.op("Reshape", one(b, *X), b.integers(4, 15, 1)),), {}),
+    "Reshape": (lambda b: (one(b, *X), b.integers(1, 4, 15)), {}),
+    "Flatten": (x, {"axis": 1}),
+    "Squeeze": (lambda b: (one(b, 3, 1, 5), b.integers(2)), {}),
+    "Unsqueeze": (lambda b: (one(b, 3, 5), b.integers(2)), {}),
+    "Expand": (lambda b: (one(b, 3, 1, 5), b.integers(1, 3, 4, 5)), {}),
+    "Expand of whole numbers": (lambda b: (whole(b, 3, 1, 5), b.integers(1, 3, 4, 5)), {}),
+    "Slice": (lambda b: (one(b, *X), b.integers(1, -4), b.integers(5, -1), b.integers(1, 3), b.integers(1, 1)), {}),
+    "Slice by twos": (lambda b: (one(b, *X), b.integers(0), b.integers(9), b.integers(3), b.integers(2)), {}),
+    "Gather": (lambda b: (one(b, *X), b.integers(2, 0, -1)), {"axis": 2}),
+    "Gather of two axes": (
+        lambda b: (one(b, 60), b.constant(np.arange(6)[:, None] * 8 + np.arange(12))),
+        {"axis": 1},
+    ),
+    "Gather computed": (lambda b: (given(b, 5, 4), whole(b, 3, 2)), {"axis": 0}),
+    "Gather of whole numbers": (lambda b: (whole(b, 5, 4), b.integers(1, 3)), {"axis": 2}),
+    "GatherElements": (lambda b: (one(b, 6), whole(b, 4)), {"axis": 1}),
+    "GatherElements by constants": (lambda b: (one(b, 6), b.constant(np.asarray([[5, 0, -2]]))), {"axis": 1}),
+    "Concat": (lambda b: (one(b, *X), b.op("Neg", one(b, 3, 2, 5))), {"axis": 2}),
+    "Concat of many": (lambda b: tuple(one(b, 2, start=i) for i in range(23)), {"axis": -1}),
+    "Pad": (lambda b: (one(b, *X), b.integers(0, 0, 1, 2, 0, 1, 0, 0)), {}),
+    "Pad with sevens": (lambda b: (one(b, *X), b.integers(0, 0, 1, 2, 0, 1, 0, 0), b.number(7.0)), {}),
+    "Pad of one axis": (lambda b: (one(b, *X), b.integers(3, 1), "", b.integers(2)), {}),
+    "Pad reflected": (lambda b: (one(b, *X), b.integers(0, 0, 0, 2, 0, 0, 0, 2)), {"mode": "reflect"}),
+    "MatMul": (lambda b: (one(b, *X), given(b, 5, 6)), {}),
+    "MatMul of computed": (lambda b: (one(b, *X), b.op("Exp", one(b, 3, 5, 2))), {}),
+    "Gemm": (lambda b: (one(b, 20), given(b, 20, 7), given(b, 7)), {}),
+    "Gemm turned": (lambda b: (one(b, 20), given(b, 7, 20), given(b, 1, 7)), {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    "GlobalAveragePool": (x, {}),
+    "GlobalMaxPool": (lambda b: (one(b, 4, 11),), {}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_operator_gives_what_numpy_gives(case: str) -> None:
+    op, (make, attributes) = case.split(maxsplit=1)[0], CASES[case]
+    b = Builder("case", (120,))
+    made = b.op(op, *make(b), **attributes)
+    value = made if op not in ("ArgMax", "ArgMin") else b.op("Cast", made, to=6)
+    rows = np.random.default_rng(11).uniform(-3, 3, (4, 120)).astype(np.float32)
+    probe = compile_graph(b.finish({"y": (value, "float32", (1,))}))
+    wanted = np.stack([probe(row[None])["y"].ravel() for row in rows])
+    graph = b.finish({"y": (value, "float32", (1,))})
+    engines: list[Engine] = ["xnnpack" if op in NOT_IN_LITERT else "litert"]
+    engines += [] if case in NOT_IN_TFLM else ["tflm"]
+    for engine in engines:
+        found = answers(graph, None, rows, engine)[0]["y"].reshape(len(rows), -1)
+        np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=4e-6, err_msg=engine)
+
+
+def test_every_operator_has_a_case_and_a_numpy_form() -> None:
+    need_litert()
+    from edgewright.export import tflite_graph_operators
+
+    known = set(tflite_graph_operators.registered())
+    assert known == {case.split(maxsplit=1)[0] for case in CASES} and known <= set(numpy_operators())
+    assert len(catalogue.names(tflite_graph_operators.__name__)) >= 5
+
+
+@pytest.mark.parametrize(
+    ("op", "make", "attributes", "told"),
+    [
+        ("Erf", x, {}, "operators that .tflite has outside a network, got Erf - at operator Erf that gives 'y'"),
+        ("Softmax", x, {"axis": 1}, "softmax over the last axis, got axis 1"),
+        ("ArgMax", x, {"axis": 1, "select_last_index": 1}, "the first of equal values"),
+        ("Slice", lambda b: (one(b, 6), b.integers(-1), b.integers(-9), b.integers(1), b.integers(-1)), {}, "forwards"),
+        ("Pad", lambda b: (one(b, *X), b.integers(0, 0, 0, 2, 0, 0, 0, 2)), {"mode": "edge"}, "constant or reflect"),
+        ("GatherElements", lambda b: (one(b, *X), whole(b, 3, 4, 5)), {"axis": 3}, "one row of values"),
+        ("ReduceProd", lambda b: (one(b, *X), b.integers(1, 2)), {}, "the product of at most 16 values"),
+        ("Gemm", lambda b: (one(b, 20), b.op("Reshape", one(b, 40), b.integers(20, 2))), {}, "constant weights"),
+    ],
+)
+def test_what_tflite_cannot_hold_is_refused_by_name(op: str, make: Inputs, attributes: Any, told: str) -> None:  # noqa: ANN401
+    need_litert()
+    from edgewright.export.tflite_whole import write_whole
+
+    b = Builder("case", (120,))
+    graph = b.finish({"y": (b.op(op, *make(b), **attributes), "float32", (1,))})
+    with pytest.raises(InputError) as caught:
+        write_whole(graph, None)
+    assert told in str(caught.value) and f"operator {op} that gives 'y'" in str(caught.value)
