@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,9 +19,13 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.compress_forms import Maker
 from edgewright.pipeline.compress_options import Pruning, Wanted, read_drop, read_pruning
+from edgewright.pipeline.compress_options import names as foretold
 from edgewright.pipeline.compress_record import read_record
+from edgewright.pipeline.compress_subject import open_run
 from edgewright.pipeline.compressing import chosen_row, compress
+from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.runtime.load import load
 from edgewright.schema.compress import CompressRecord, CompressRow
@@ -134,6 +142,71 @@ def test_a_loss_beyond_the_limit_leaves_no_package_and_ends_with_1(
     record = json.loads(out)
     assert record["chosen"] == "magnitude-99" and record["refused"] and record["version"] == 1
     assert "small.edge" not in names(tmp_path / "hard")
+
+
+def test_a_form_that_is_named_is_packaged_and_held_to_the_limit(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [str(trained), "--int8", "--prune", "structured:0.5", "--epochs", "1", "--device", "cortex-m4"]
+    kept = tmp_path / "kept"
+    assert run(["compress", *asked, "--keep", "structured-50", "--max-drop", "100%", "--out", str(kept)]) == 0
+    out = capsys.readouterr().out
+    assert "chosen: structured-50, as --keep says" in out and "structured-50 on cortex-m4, estimated: flash" in out
+    assert all(line == line.rstrip() and len(line) <= 120 for line in out.splitlines())
+    record = read_record(kept)
+    assert record.chosen == "structured-50" and record.device == "cortex-m4"
+    assert load(kept).form == "float" and load(kept).manifest.provenance["form"] == "structured-50"
+    assert run(["compress", *asked, "--keep", "structured-50-qat", "--out", str(tmp_path / "no")]) == 2
+    assert "int8, structured-50, structured-50-int8" in capsys.readouterr().err
+    assert run(["compress", *asked, "--device", "cortex-m99", "--out", str(tmp_path / "no")]) == 2
+    assert "cortex-m4" in capsys.readouterr().err and not (tmp_path / "no").exists()
+    hard = ["compress", str(trained), "--prune", "magnitude:0.99", "--prune", "magnitude:0.1", "--epochs", "1"]
+    assert run([*hard, "--keep", "magnitude-99", "--max-drop", "0.1%", "--out", str(tmp_path / "hard")]) == 1
+    assert "magnitude-99 loses" in capsys.readouterr().err and "small.edge" not in names(tmp_path / "hard")
+
+
+def test_every_form_has_the_name_that_was_foretold(everything: tuple[Path, CompressRecord]) -> None:
+    assert foretold(EVERYTHING) == tuple(row.name for row in everything[1].rows)
+
+
+def test_a_package_teaches_as_its_run_does(trained: Path, tmp_path: Path) -> None:
+    forms = []
+    for place, name in ((trained, "run"), (trained / "small.edge", "package")):
+        done = compress(trained, Wanted(distil=str(place), max_drop=1.0, epochs=1), out=tmp_path / name)
+        forms.append((done.folder / "model.distilled.onnx").read_bytes())
+    assert forms[0] == forms[1]
+
+
+def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
+    subject = open_run(trained, None)
+    sides = subject.material.sides
+    test = set(sides.test.tolist())
+    assert test and not test & set(subject.calibration.tolist())
+    assert not test & set(sides.validation.tolist()) and not test & set(sides.train.tolist())
+    # Other readings on the test side: the same forms and the same choice come out.
+    wanted = Wanted(int8=True, qat=True, prune=(Pruning("structured", 0.5),), max_drop=1.0, epochs=1)
+    X = subject.material.samples.X.copy()
+    X[sides.test] = 7.0
+    flow = subject.flow
+    assert flow is not None
+    moved = flow.X.copy()
+    moved[sides.test] = 7.0
+    changed = replace(
+        subject,
+        material=replace(subject.material, samples=msgspec.structs.replace(subject.material.samples, X=X)),
+        flow=replace(flow, X=moved),
+    )
+    made = [[form.model for form in Maker(one, wanted, Listener()).forms()] for one in (subject, changed)]
+    assert made[0] == made[1]
+
+
+def test_where_the_encoding_lacks_a_character_it_is_a_question_mark(trained: Path, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "NO_COLOR": "1"}
+    code = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "compress", str(trained), "--int8", "--max-drop", "100%"]
+    words += ["--out", str(tmp_path / "plain")]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0 and "chosen: int8" in done.stdout and not done.stderr
 
 
 def test_a_device_that_is_too_small_refuses(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -14,6 +16,9 @@ from edgewright.proof.form import CLASSES, RANGE, Form, Samples, Stages, Yardsti
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord
+
+# Pairs that are compared at a time.
+_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,10 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
             stages = {**stages, CLASSES: called(form.labels, yard.labels, len(next(iter(stages.values()))))}
         made.append((form, stages))
         records.append(_record(form, stages, seconds))
-    pairs = tuple(compare((p[0], q[0]), (p[1], q[1]), yard) for p, q in combinations(made, 2) if wanted(p[0], q[0]))
+    wished = [(p, q) for p, q in combinations(made, 2) if wanted(p[0], q[0])]
+    # NumPy works on large arrays without holding the interpreter.
+    with ThreadPoolExecutor(max_workers=min(_THREADS, os.cpu_count() or 1)) as pool:
+        pairs = tuple(pool.map(lambda pair: compare((pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), yard), wished))
     return Proven(tuple(records), tuple(absent), pairs)
 
 
