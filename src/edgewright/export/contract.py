@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from edgewright.graph.extract import float_network, integer_network
+from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -49,8 +49,15 @@ class Subject:
 
     @cached_property
     def integers(self) -> IntegerNetwork | None:
-        """The integers after the boundary; None for a float form."""
-        return integer_network(self.graph, self.rounding) if self.form == "int8" else None
+        """The integers after the boundary; None for a float form.
+
+        Raises:
+            InputError: for a quantised model whose integers are no network.
+        """
+        if self.form == "int8":
+            return integer_network(self.graph, self.rounding)
+        refuse_scattered(self.graph)
+        return None
 
     @cached_property
     def network(self) -> IntegerNetwork:

@@ -128,14 +128,13 @@ def _boundary(graph: Graph) -> str:
 
 
 def _unrounded(graph: Graph, name: str) -> str:
-    """The float value before QuantizeLinear and DequantizeLinear: integers begin there."""
+    """The float value before the first rounding that leads to a value: integers begin there."""
     made = {node.outputs[0]: node for node in graph.nodes}
-    for op in ("DequantizeLinear", "QuantizeLinear"):
-        node = made.get(name)
-        if node is None or node.op != op:
-            return name
-        name = node.inputs[0]
-    return name
+    found, node = name, made.get(name)
+    while node is not None and node.op in _NETWORK:
+        found = node.inputs[0] if node.op == "QuantizeLinear" else found
+        node = made.get(node.inputs[0])
+    return found
 
 
 def _independent(graph: Graph) -> None:

@@ -18,7 +18,7 @@ def run(draft: Draft) -> None:
     made: list[DraftNode] = []
     for node in draft.nodes:
         if node.kind in _PLACED:
-            _explicit(draft, node, values[node.inputs[0]].shape[2:])
+            _explicit(node, values)
             if node.kind == "Conv":
                 _padded(draft, node)
         made += _pooled(draft, node, values) if node.kind in _GLOBAL else [node]
@@ -40,11 +40,10 @@ def _pooled(draft: Draft, node: DraftNode, values: Values) -> list[DraftNode]:
     return nodes
 
 
-def _explicit(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> None:
+def _explicit(node: DraftNode, values: Values) -> None:
     """`auto_pad` as numbers: the formula is that of the ONNX standard."""
-    mode = node.attributes.pop("auto_pad", "NOTSET")
-    weights = draft.array(node.inputs[1]) if node.op == "Conv" else None
-    kernel = node.attributes.get("kernel_shape") or (weights.shape[2:] if weights is not None else ())
+    shape, mode = values[node.inputs[0]].shape[2:], node.attributes.pop("auto_pad", "NOTSET")
+    kernel = node.attributes.get("kernel_shape") or (values[node.inputs[1]].shape[2:] if node.op == "Conv" else ())
     node.attributes["kernel_shape"] = tuple(int(k) for k in kernel)
     if mode in ("NOTSET", "VALID", ""):
         return

@@ -1,0 +1,108 @@
+"""Operators on bytes (QLinearConv, QGemm, ...) as plain ones between reading and rounding, which say the same.
+
+They are those of the ONNX standard and of ONNX Runtime's own domain; the order of their inputs is that of their
+documentation. What an operator computes in one go may differ from this form by one step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from edgewright.graph.normalise._draft import Chain, Draft, DraftNode, rewrite
+from edgewright.schema.errors import InputError
+
+ORDER = 15
+_OURS = "com.microsoft."
+
+
+def run(draft: Draft) -> None:
+    """Rewrites them."""
+    rules: dict[str, Callable[[Draft, DraftNode], list[DraftNode]]] = {
+        "QLinearConv": _convolution,
+        "QLinearMatMul": _product,
+        _OURS + "QGemm": _gemm,
+        _OURS + "QLinearConcat": _concat,
+    }
+    rules |= {f"{_OURS}QLinear{op}": partial(_two, op) for op in ("Add", "Mul")}
+    for op in ("AveragePool", "GlobalAveragePool", "Sigmoid", "LeakyRelu", "Softmax"):
+        rules[f"{_OURS}QLinear{op}"] = partial(_one, op)
+    rewrite(draft, rules)
+
+
+def _given(node: DraftNode, place: int) -> str:
+    name = node.inputs[place] if place < len(node.inputs) else ""
+    if not name:
+        raise InputError("all inputs of an operator on bytes", f"input {place} left out", node.where)
+    return name
+
+
+def _read(chain: Chain, node: DraftNode, place: int, axis: int = 0) -> str:
+    """The real numbers of the bytes at `place`, whose scale and zero point follow them."""
+    scale = chain.draft.array(_given(node, place + 1))
+    along: dict[str, Any] = {"axis": axis} if scale is not None and scale.size > 1 else {}
+    return chain.op("DequantizeLinear", *(_given(node, place + i) for i in range(3)), **along)
+
+
+def _bias(chain: Chain, node: DraftNode, place: int, scales: tuple[int, int]) -> list[str]:
+    """The real numbers of an int32 bias, whose scale is the product of the two at `scales`."""
+    if place >= len(node.inputs) or not node.inputs[place]:
+        return []
+    found = [chain.draft.array(_given(node, at)) for at in scales]
+    if found[0] is None or found[1] is None:
+        raise InputError("scales that are constants", "computed ones", node.where)
+    product = np.asarray(found[0].reshape(()) * found[1].reshape(-1), np.float32)
+    scale = chain.draft.constant(product if product.size > 1 else product.reshape(()))
+    along: dict[str, Any] = {"axis": 0} if product.size > 1 else {}
+    return [chain.op("DequantizeLinear", node.inputs[place], scale, **along)]
+
+
+def _round(chain: Chain, node: DraftNode, value: str, place: int) -> list[DraftNode]:
+    """Ends with the bytes of a value; their scale and zero point stand at `place`."""
+    chain.op("QuantizeLinear", value, _given(node, place), _given(node, place + 1), output=node.outputs[0])
+    return chain.nodes
+
+
+def _convolution(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    inputs = [_read(chain, node, 0), _read(chain, node, 3), *_bias(chain, node, 8, (1, 4))]
+    return _round(chain, node, chain.op("Conv", *inputs, **node.attributes), 6)
+
+
+def _product(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    return _round(chain, node, chain.op("MatMul", _read(chain, node, 0), _read(chain, node, 3, 1)), 6)
+
+
+def _gemm(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    turned = int(node.attributes.get("transB", 0))
+    inputs = [_read(chain, node, 0), _read(chain, node, 3, 0 if turned else 1), *_bias(chain, node, 6, (1, 4))]
+    if float(node.attributes.get("alpha", 1.0)) != 1.0:
+        raise InputError("a QGemm without factors", f"alpha {node.attributes['alpha']}", node.where)
+    if len(node.inputs) <= 7:
+        chain.op("Gemm", *inputs, output=node.outputs[0], **node.attributes)
+        return chain.nodes
+    return _round(chain, node, chain.op("Gemm", *inputs, **node.attributes), 7)
+
+
+def _two(op: str, draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    return _round(chain, node, chain.op(op, _read(chain, node, 0), _read(chain, node, 3)), 6)
+
+
+def _one(op: str, draft: Draft, node: DraftNode) -> list[DraftNode]:
+    if node.attributes.get("channels_last", 0):
+        raise InputError("channels before positions", "channels last", node.where, "Export the unoptimised model")
+    kept = {name: value for name, value in node.attributes.items() if name not in ("channels_last", "opset")}
+    chain = Chain(draft)
+    return _round(chain, node, chain.op(op, _read(chain, node, 0), **kept), 3)
+
+
+def _concat(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    parts = [_read(chain, node, place) for place in range(2, len(node.inputs), 3)]
+    return _round(chain, node, chain.op("Concat", *parts, **node.attributes), 0)
