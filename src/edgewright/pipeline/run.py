@@ -30,17 +30,25 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.insight import key_insight, verdict
+from edgewright.trace.page_file import leave_page, warm_page
 from edgewright.trace.record import write_trace
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left: its folder, its record, the package (None when it was refused) and why it was refused."""
+    """What a run left.
+
+    Attributes:
+        folder, trace: its folder and its record.
+        package, refused: the package, or None and why it was refused.
+        page: `trace.html`; None where the extra `[trace]` is not installed.
+    """
 
     folder: Path
     trace: Trace
     package: Path | None
     refused: str
+    page: Path | None
 
 
 def run_pipeline(
@@ -73,6 +81,7 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     job = Job(config, listener or Listener())
     stages = parts(config.stages, f"{config.name}.toml")
+    warm_page()
     with new_run_folder(Path(out), config.name, force=force) as place:
         check_names(config)
         folder = place.work
@@ -100,9 +109,11 @@ def run_pipeline(
         save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts, material.samples.columns)
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
+    # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
+    page = leave_page(trace, place.final)
     job.listener.finish(trace, place.final)
     package = None if deployed.refused else place.final / deployed.package.name
-    return RunResult(place.final, trace, package, deployed.refused)
+    return RunResult(place.final, trace, package, deployed.refused, page)
 
 
 def _record(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -221,10 +220,6 @@ def legend(names: Iterable[str]) -> tuple[tuple[int, str], ...]:
 
 
 def warm() -> None:
-    """Loads the converter in the background: its first conversion takes 0.4 s, later ones 20 ms."""
-    threading.Thread(target=_first, name="chart converter", daemon=True).start()
-
-
-def _first() -> None:
+    """Makes the converter ready: its first conversion takes 0.4 s, later ones 20 ms."""
     chart = Chart("", "", (Curve("", ((0.0, 0.0), (1.0, 1.0))),), "")
     vl_convert.vegalite_to_svg(specification(chart))

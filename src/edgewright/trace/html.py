@@ -13,13 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from edgewright.schema.trace import Trace
-from edgewright.trace import words
+from edgewright.trace import charts, words
 from edgewright.trace.facts import interval_text
+from edgewright.trace.page_file import PAGE_VERSION
 from edgewright.trace.sections import sections
 
-# Raised when the page changes: `edgewright show` then makes pages of older versions anew.
-PAGE_VERSION = 1
-PAGE_FILE = "trace.html"
 _ROOM = "edgewright.trace"
 
 
@@ -114,6 +112,13 @@ def environment() -> Environment:
         when=_when,
     )
     return made
+
+
+def warm() -> None:
+    """Makes ready what every page needs: the templates, and the converter of charts."""
+    charts.warm()
+    for name in ("_page", "_body", *sections()):
+        environment().get_template(f"{name}.html")
 
 
 def _percent1(value: float) -> str:

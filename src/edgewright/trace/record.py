@@ -29,11 +29,20 @@ def write_trace(trace: Trace, path: Path) -> None:
     Raises:
         OutputError: when the file cannot be written, a full disk for example.
     """
+    write_whole(path, trace_bytes(trace), "the trace")
+
+
+def write_whole(path: Path, content: bytes, what: str) -> None:
+    """Writes a file whole or not at all; `what` names it in messages.
+
+    Raises:
+        OutputError: as `write_trace`.
+    """
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
-            file.write(trace_bytes(trace))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -41,7 +50,7 @@ def write_trace(trace: Trace, path: Path) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError("to write the trace", error.strerror or str(error), str(path)) from error
+        raise OutputError(f"to write {what}", error.strerror or str(error), str(path)) from error
 
 
 def read_trace(path: Path) -> Trace:

@@ -31,6 +31,7 @@ from edgewright.trace.evaluation_view import evaluation_parts
 from edgewright.trace.model_view import model_table
 from edgewright.trace.observations import FOLD_ABOVE, is_event, observe, observe_next
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, page_of
+from edgewright.trace.page_file import HINT, PAGE_FILE
 from edgewright.trace.prediction_view import prediction_card
 from edgewright.trace.progress import progress
 from edgewright.trace.scaling_view import point_line, scaling_parts
@@ -201,6 +202,9 @@ class TerminalTrace:
         took = f"stages took {seconds_text(spent)}" if spent else ""
         if folder is not None:
             lines.append(Text(self.page.facts(f"run folder {folder}", took)))
+            if Path(folder).is_dir():
+                page = Path(folder, PAGE_FILE)
+                lines.append(Text(f"page {page}" if page.exists() else HINT))
         elif took:
             lines.append(Text(took, style=QUIET))
         self._print(*lines)

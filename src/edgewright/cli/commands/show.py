@@ -1,0 +1,145 @@
+"""`edgewright show`: opens the page of a run, and makes it anew where it is absent or of an older version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.schema.trace import Trace
+
+_DO = "Give a run folder, its trace.json or trace.html, or a journal"
+
+
+@click.command("show", epilog="Example: edgewright show runs/activity")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Write the page to this file instead.")
+@click.option("--open/--no-open", "opened", default=True, show_default=True, help="Open the page in a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print where the page is, its size and version, as JSON.")
+def command(run: Path, out: Path | None, opened: bool, as_json: bool) -> None:
+    """Open the page of RUN in a browser.
+
+    RUN is a run folder, a trace.json, a trace.html, or the journal of a run that goes on or broke off
+    (.edgewright/journals/*.jsonl beside the run folders). The page is one file that needs no network. It is made anew
+    where it is absent or was made by another version. Without a browser its address is printed.
+    """
+    import msgspec
+
+    from edgewright.trace.page_file import PAGE_VERSION
+
+    path = _page_of(run, out)
+    url = path.resolve().as_uri()
+    shown = opened and not as_json and _open(url)
+    if as_json:
+        told = {"page": str(path), "url": url, "bytes": path.stat().st_size, "version": PAGE_VERSION}
+        sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+        return
+    click.echo(f"page {click.format_filename(path)}")
+    if not shown:
+        click.echo(f"open {url}" if not opened else f"no browser was found; open {url}")
+
+
+def _page_of(run: Path, out: Path | None) -> Path:
+    """The file of the page, made where it has to be.
+
+    Raises:
+        InputError: `run` is nothing that a page can be made from.
+        MissingExtraError: what draws the page is not installed.
+        OutputError: the page cannot be written.
+    """
+    from edgewright.schema.errors import InputError, MissingExtraError
+    from edgewright.trace.page_file import PAGE_FILE, PAGE_VERSION, page_version, render_page
+    from edgewright.trace.record import write_whole
+
+    record, beside = _source(run)
+    if out is not None and out.is_dir():
+        out = out / PAGE_FILE
+    if out is not None and record is not None and out.resolve() == record.resolve():
+        raise InputError("another file for the page than its record", str(out), "--out")
+    if record is None:
+        if out is not None:
+            write_whole(out, beside.read_bytes(), "the page")
+        return out or beside
+    fresh = beside.exists() and page_version(beside) == PAGE_VERSION and not _older(beside, record)
+    if fresh and out is None:
+        return beside
+    html = render_page(_read(record))
+    if html is None:
+        raise MissingExtraError("trace", "what draws the page")
+    place = out or (beside if os.access(beside.parent, os.W_OK) else _elsewhere(record))
+    write_whole(place, html, "the page")
+    return place
+
+
+def _source(run: Path) -> tuple[Path | None, Path]:
+    """The record (None where only a page is there) and where its page belongs.
+
+    Raises:
+        InputError: there is neither.
+    """
+    from edgewright.schema.errors import InputError
+    from edgewright.trace.page_file import PAGE_FILE, page_version
+
+    if run.is_dir():
+        record = run / "trace.json"
+        if not record.exists():
+            if page_version(run / PAGE_FILE):
+                return None, run / PAGE_FILE
+            raise InputError("a run folder with a trace.json", "a folder without one", str(run), _DO)
+        return record, run / PAGE_FILE
+    if not run.exists():
+        raise InputError("a run", "no such file or folder", str(run), _DO)
+    if run.suffix == ".html":
+        record = run.with_name("trace.json")
+        if record.exists() and run.name == PAGE_FILE:
+            return record, run
+        if not page_version(run):
+            raise InputError("a page of Edgewright", "another HTML file", str(run), _DO)
+        return None, run
+    if run.suffix == ".jsonl":
+        return run, _elsewhere(run)
+    if run.suffix != ".json":
+        raise InputError("a run", f"a file that ends in {run.suffix or 'nothing'!r}", str(run), _DO)
+    return run, run.with_name(PAGE_FILE) if run.name == "trace.json" else run.with_suffix(".html")
+
+
+def _read(record: Path) -> Trace:
+    if record.suffix == ".jsonl":
+        from edgewright.trace.partial import read_journal
+
+        return read_journal(record)
+    from edgewright.trace.record import read_trace
+
+    return read_trace(record)
+
+
+def _older(page: Path, record: Path) -> bool:
+    return page.stat().st_mtime < record.stat().st_mtime
+
+
+def _elsewhere(record: Path) -> Path:
+    """A page that has no place beside its record: in the folder for temporary files, by the record's own name."""
+    import tempfile
+
+    name = record.parent.name if record.name == "trace.json" else record.stem
+    return Path(tempfile.mkdtemp(prefix="edgewright-")) / f"{name}.html"
+
+
+def _open(url: str) -> bool:
+    """Whether a browser took the page; one in a terminal is none, as it would take the terminal."""
+    import webbrowser
+
+    screens = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in screens):
+        return False
+    try:
+        return webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        return False
+
+
+COMMAND = command
