@@ -134,7 +134,9 @@ class _Writer:
         scale = scale.reshape(()) if scale.size == 1 else scale
         along: dict[str, Any] = {"axis": axis} if scale.ndim else {}
         constant = self.draft.constant
-        names = [self.chain.op("DequantizeLinear", constant(array), constant(scale), **along)]
+        # A zero point of its own: docs/adr/0006, In ONNX Runtime.
+        zero = constant(np.zeros(scale.shape, np.int8))
+        names = [self.chain.op("DequantizeLinear", constant(array), constant(scale), zero, **along)]
         if bias is not None:
             product = (np.float32(self.network.values[operator.inputs[0]].scale) * scale).astype(np.float32)
             along = {"axis": 0} if scale.ndim else {}
