@@ -14,6 +14,7 @@ from benchmarks.table import markdown, median, verdict  # noqa: E402
 from edgewright.graph.onnx_writer import to_onnx  # noqa: E402
 from edgewright.runtime import engines  # noqa: E402
 
+_SHOWN = ("extension", "litert", "litert network", "onnxruntime", "numpy")
 _FIFTH, _FIFTEENTH = 1 / 5, 1 / 15
 # Of ten models the engine that `predict` chooses must be the fastest in nine.
 _SHARE = 0.9
@@ -25,29 +26,33 @@ def main() -> int:
     for timed in models():
         found = measure(peers(timed))
         times = {name: median(each) for name, each in found.items()}
-        ratios = {name: ratio(found, name, "extension") for name in found}
+        # The network alone answers no row: it stands beside, and is no engine.
+        ratios = {name: ratio(found, name, "extension") for name in found if name != "litert network"}
         chosen, fastest = engines.choose(model=to_onnx(timed.graph)).name, min(ratios, key=ratios.__getitem__)
         chosen_fastest.append(chosen == fastest)
-        lite, onnx = ratio(found, "extension", "litert"), ratio(found, "extension", "onnxruntime")
-        said, within = _target(timed, lite, onnx)
+        lite, alone, onnx = (ratio(found, "extension", name) for name in ("litert", "litert network", "onnxruntime"))
+        said, within = _target(timed, lite, alone, onnx)
         reached.append(within)
-        shown = [f"{times[name]:.2f}" for name in ("extension", "litert", "onnxruntime", "numpy")]
-        rows.append([timed.name, *shown, f"{lite:.2f} / {onnx:.3f}", f"{chosen} / {fastest}", said])
-    headers = ["µs a row, p50", "extension", "LiteRT (network alone)", "ONNX Runtime", "NumPy"]
-    print(markdown([*headers, "extension / LiteRT, / ONNX Runtime", "chosen / fastest", "target"], rows))
+        shown = [f"{times[name]:.2f}" for name in _SHOWN]
+        rows.append([timed.name, *shown, f"{lite:.2f} / {alone:.2f} / {onnx:.3f}", f"{chosen} / {fastest}", said])
+    headers = ["µs a row, p50", "extension", "LiteRT", "LiteRT, network alone", "ONNX Runtime", "NumPy"]
+    print(
+        markdown([*headers, "extension / LiteRT, / network alone, / ONNX Runtime", "chosen / fastest", "target"], rows)
+    )
     count = sum(chosen_fastest)
     enough = count >= _SHARE * len(chosen_fastest)
     print(f"\n`predict` chooses the fastest in {count} of {len(chosen_fastest)} models: {verdict(enough)}")
     return 0 if enough and all(reached) else 1
 
 
-def _target(timed: Timed, lite: float, onnx: float) -> tuple[str, bool]:
-    """What was promised, from the ratios to LiteRT and to ONNX Runtime."""
+def _target(timed: Timed, lite: float, alone: float, onnx: float) -> tuple[str, bool]:
+    """What was promised, from the ratios to LiteRT with the whole file, with the network alone, and to ONNX Runtime."""
     if timed.target == "fifth":
         within = lite <= _FIFTH and onnx <= _FIFTEENTH
         return f"1/5 of LiteRT, 1/15 of ONNX Runtime: {verdict(within)}", within
     if timed.target == "as fast":
-        return f"no slower than LiteRT: {verdict(lite <= 1)}", lite <= 1
+        # The harder of the two: LiteRT is spared softmax and label.
+        return f"no slower than LiteRT's network alone: {verdict(alone <= 1)}", alone <= 1
     return "", True
 
 

@@ -67,7 +67,7 @@ def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(folder: Path, tmp
     assert [Path(file["path"]).name for file in told["files"]] == ["small.network.tflite", "small.tflite"]
     note = told["note"]
     assert note.startswith(
-        "small.tflite is the whole pipeline: raw float32 values in, label, probabilities, confidence"
+        "small.tflite is the whole pipeline: raw float32 values in, label (int32), probabilities, confidence"
     )
     assert "small.network.tflite is the network alone: takes 2 and gives " in note
     assert "after the preprocessing" in note

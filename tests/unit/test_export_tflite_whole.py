@@ -22,6 +22,7 @@ from edgewright.graph.integer import run_values, to_integers
 from edgewright.graph.rounding import marked
 from edgewright.graph.stage import emit
 from edgewright.pipeline.prove_stages import boundary_value
+from edgewright.runtime import engines
 from edgewright.runtime.catalogue import find, listing
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
@@ -132,10 +133,15 @@ def test_what_a_caller_reads_of_a_file(tmp_path: Path) -> None:
     )
     assert files == TARGET.files(Subject("net", marked(small, "tflm"), "tflm")), "the same bytes"
     note = TARGET.note(Subject("net", small))
-    assert "net.tflite is the whole pipeline: raw float32 values in, label, probabilities, confidence out" in note
+    assert (
+        "net.tflite is the whole pipeline: raw float32 values in, label (int32), probabilities, confidence out" in note
+    )
     assert "net.network.tflite is the network alone: takes 10 and gives 3" in note
     # Two constants of ten floats, and a few hundred bytes an operator and tensor around them.
     assert 0 < len(files["net.tflite"]) - len(files["net.network.tflite"]) < 4000
+    X = numbers(5, 10)
+    answered = engines.get("litert").load(files["net.tflite"])(X)
+    np.testing.assert_allclose(answered["probabilities"], compile_graph(small)(X)["probabilities"], atol=0.02)
     with pytest.raises(InputError, match="give the file with its network alone"):
         read_tflite(files["net.tflite"])
     assert read_tflite(files["net.network.tflite"]).values[0].scale > 0
@@ -159,7 +165,7 @@ def test_a_preprocessing_that_tflite_lacks_leaves_the_network() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "engines"),
+    ("name", "runs_in"),
     [
         ("sklearn-logistic", ENGINES),
         ("sklearn-polynomial", ENGINES),
@@ -169,14 +175,14 @@ def test_a_preprocessing_that_tflite_lacks_leaves_the_network() -> None:
         ("lightgbm", ("litert",)),
     ],
 )
-def test_models_from_elsewhere_are_written_whole(name: str, engines: tuple[Engine, ...]) -> None:
+def test_models_from_elsewhere_are_written_whole(name: str, runs_in: tuple[Engine, ...]) -> None:
     need_litert()
     from edgewright.export.tflite import network_of
 
     graph = read_subject(MODELS / f"{name}.onnx").graph
     X = np.random.default_rng(0).standard_normal((20, *graph.inputs[0].shape)).astype(np.float32)
     wanted: dict[str, Any] = compile_graph(graph)(X)
-    for engine in engines:
+    for engine in runs_in:
         found, _ = answers(graph, network_of(graph), X, engine)
         for key, values in wanted.items():
             np.testing.assert_allclose(found[key].ravel(), values.ravel(), rtol=1e-5, atol=1e-5, err_msg=key)

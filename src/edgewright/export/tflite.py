@@ -99,7 +99,8 @@ def _note(subject: Subject) -> str:
     whole, network = _name(subject), _name(subject, NETWORK)
     try:
         whole_file(subject)
-        ends = ", ".join(v.name for v in subject.graph.outputs)
+        # TFLM's ARG_MAX knows no int64, as the graph has the label.
+        ends = ", ".join(v.name + (" (int32)" if v.dtype == "int64" else "") for v in subject.graph.outputs)
         inside = ", QUANTIZE and DEQUANTIZE around its int8 network" if subject.form == "int8" else ""
         said = [f"{whole} is the whole pipeline: raw float32 values in, {ends} out{inside}"]
     except InputError as error:
