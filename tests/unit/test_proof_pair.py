@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
 from edgewright.proof.prove import odd_one, prove
-from edgewright.proof.tolerance import last_digits, moved_readings, spreads
+from edgewright.proof.tolerance import allowed, last_digits, moved_readings, spreads
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers, PairRecord
 
@@ -199,3 +199,20 @@ def test_a_form_that_cannot_run_is_left_out_with_its_reason() -> None:
     made = prove(forms, SCALE, SCALE, yard)
     assert [f.name for f in made.forms] == ["a", "c"] and made.absent[0].reason == "expected a compiler, got none"
     assert made.passed and odd_one(made.pairs) == ""
+
+
+def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() -> None:
+    values = np.zeros((40, 2), np.float32)
+    values[:, 0] = np.linspace(1, 3, 40)
+    values[7, 1] = 0.01
+    other = values.copy()
+    other[7, 1] += 1e-4
+    yard = Yardstick(spread=spreads({"layer 1 dense": values}), digits={}, names={}, origins=(), labels=())
+    limit, words = allowed("layer 1 dense", values, yard)
+    assert (np.abs(other - values) <= limit).all() and "the layer's size" in words
+    other[7, 1] += 1e-3
+    assert (np.abs(other - values) > limit).any()
+    before = Yardstick(
+        spread=yard.spread, digits={}, names={}, origins=(), labels=(), before=frozenset({"layer 1 dense"})
+    )
+    assert allowed("layer 1 dense", values, before)[0][7, 1] < 1e-6

@@ -116,6 +116,8 @@ def _node(data: memoryview, fetch: Fetch) -> DraftNode:
             parts.append(item.message())
     if not node.outputs or not node.outputs[0]:
         raise InputError("a node with an output", "none", f"operator {node.kind}")
+    if not node.kind.isprintable():
+        raise InputError("a name of an operator", repr(node.kind[:40]), "a node of the graph")
     node.attributes = dict(_attribute(part, node, fetch) for part in parts)
     while node.inputs and not node.inputs[-1]:
         node.inputs.pop()

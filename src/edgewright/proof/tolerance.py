@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +14,8 @@ from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Stages, Yard
 # float32 rounds at every operation, in an order that each engine chooses: a value may differ by this share of itself
 # plus this share of its spread, for what is left of a difference of large numbers has lost its own digits.
 RELATIVE = SPREAD = 1e-5
-# After the boundary the rounding of every layer before has come together.
+# After the boundary the rounding of every layer before has come together. It is measured by what the layer's values are
+# as large as: one behind a ReLU that is nearly always 0 has no spread of its own, but sums as large as its neighbours'.
 NETWORK_SPREAD = 1e-4
 PROBABILITY = 1e-4
 # Readings may differ by this many of their last digits; they are moved by `DIGIT_STEP` of them to see what that does,
@@ -22,7 +24,7 @@ LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
 # With fewer samples than this the spread of one value says little, and that of the whole stage stands for it.
 _FEW = 16
 PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 last digits of the readings"
-NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the spread"
+NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's size or the value's spread"
 CHANCE = "rounding of every layer before: 1e-4"
 EXACT = "one definition of rounding: bit-exact"
 ONE_STEP = "its own rounding: one step where it got the same bytes"
@@ -38,7 +40,9 @@ def spreads(stages: Stages) -> Stages:
         if values.dtype.kind != "f" or not len(values):
             continue
         axis = 0 if len(values) >= _FEW else None
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            # A value that is missing in every sample has no spread.
+            warnings.simplefilter("ignore", RuntimeWarning)
             found = np.nanstd(values, axis=axis, dtype=np.float64, keepdims=True) if values.size else np.zeros(1)
         made[stage] = np.nan_to_num(found)
     return made
@@ -82,7 +86,11 @@ def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[
         return np.full(values.shape, PROBABILITY), CHANCE
     if stage == PREDICTION:
         return RELATIVE * expected + PROBABILITY * (_range(values) or 1.0), CHANCE + " of their range"
-    share, words = (SPREAD, PREPROCESSING) if stage in yard.before else (NETWORK_SPREAD, NETWORK)
+    if stage in yard.before:
+        share, words = SPREAD, PREPROCESSING
+    else:
+        share, words = NETWORK_SPREAD, NETWORK
+        spread = np.maximum(spread, _size(expected))
     made = RELATIVE * expected + share * spread
     digits = yard.digits.get(stage)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
@@ -94,6 +102,12 @@ def wide(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.
     """As `allowed`, for the ends of two int8 forms of which one rounds in its own way."""
     unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values) or 1.0
     return np.full(values.shape, yard.int8_tolerance * unit), ENDS.format(yard.int8_tolerance)
+
+
+def _size(values: NDArray[np.float64]) -> float:
+    """Root mean square of what is finite."""
+    finite = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(np.square(finite)))) if finite.size else 0.0
 
 
 def _range(values: NDArray[Any]) -> float:

@@ -21,6 +21,8 @@ from edgewright.schema.errors import InputError
 ORDER = 30
 # Deeper trees are lists of special cases; a level costs seven operators.
 DEEPEST = 64
+# Values of all leaves; more are a damaged file's.
+_LARGEST = 1 << 24
 
 
 def run(draft: Draft) -> None:
@@ -154,6 +156,8 @@ def _leaves(chain: Chain, forest: _Forest, source: str) -> str:
 def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: int) -> str:
     """Values of the leaves, summed or averaged over the trees, and the base values: (n, width)."""
     draft, given = chain.draft, node.attributes
+    if not 1 <= width * len(forest.yes) <= _LARGEST:
+        raise InputError("trees with answers of sensible size", f"{width} a leaf", node.where)
     table = np.zeros((len(forest.yes), width), np.float64)
     parts = [given.get(f"{prefix}_{name}", ()) for name in ("treeids", "nodeids", "ids", "weights")]
     if len({len(part) for part in parts}) != 1:
