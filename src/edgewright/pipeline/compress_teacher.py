@@ -35,7 +35,10 @@ def teacher_answers(place: str, raw: Floats, features: Floats, labels: tuple[str
         InputError: no model, one that takes neither, or one with other classes.
     """
     content, known = _read(place)
-    ask = choose(None).load(content)
+    try:
+        ask = choose(None).load(content)
+    except InputError:
+        raise InputError("a run folder, a package or an ONNX file", "a file that no engine takes", place) from None
     rows = next((rows for rows in (raw, features) if _takes(ask, rows)), None)
     if rows is None:
         raise InputError(
