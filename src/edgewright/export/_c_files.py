@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgewright.export._c_header import header, network_header
 from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import TYPES, literal
+from edgewright.export._c_text import APART, TYPES, literal
 from edgewright.export._c_unit import Arena, Step, Unit
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
 Range = tuple[float, float] | None
 _ARENAS = {"float": "arena", "int32_t": "integers"}
+# Steps of a function at most.
+_STEPS = 24
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
 
 
@@ -57,9 +59,7 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     functions = []
     calls = []
-    for label, steps in parts:
-        if not steps:
-            continue
+    for label, steps in _pieces(parts):
         uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
         functions.append(_function(unit, label, steps, offsets, "const float *input" if uses else "void"))
         calls.append(f"    {name}_{label}({'input' if uses else ''});")
@@ -88,6 +88,14 @@ def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...])
     functions = [_function(unit, "bytes", unit.steps, arena.offsets, "void")]
     text = _assemble(unit, arena, functions, _network(unit, network, ends, arena.offsets))
     return {f"{unit.name}.h": network_header(unit, network, arena), f"{unit.name}.c": text}
+
+
+def _pieces(parts: Sequence[tuple[str, Sequence[Step]]]) -> Iterator[tuple[str, Sequence[Step]]]:
+    """Parts cut into functions of some length: compilers take time by the square of it. The network stays whole."""
+    for label, steps in parts:
+        length = len(steps) if label == "bytes" else _STEPS
+        for first in range(0, len(steps), max(length, 1)):
+            yield f"{label}{first // length + 1 if first else ''}", steps[first : first + length]
 
 
 def _assemble(unit: Unit, arena: Arena, functions: Sequence[str], body: Sequence[str]) -> str:
@@ -121,7 +129,9 @@ def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool
 
 
 def _function(unit: Unit, label: str, steps: Sequence[Step], offsets: dict[int, int], argument: str) -> str:
-    lines = [f"static void {unit.name}_{label}({argument}) {{"]
+    # One that is called once would be put back where it was cut out.
+    apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == _STEPS else ""
+    lines = [f"{apart}static void {unit.name}_{label}({argument}) {{"]
     if argument != "void" and not any(b.name == "input" for s in steps if not s.condition for b in s.reads):
         lines.append("    (void)input;")
     for step in steps:

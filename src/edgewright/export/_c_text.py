@@ -51,6 +51,13 @@ _TAKEN = frozenset(
         "main",
     )
 )
+# Keeps a function out of the one that calls it; @ is the prefix of names.
+APART = """\
+#if defined(__GNUC__)
+#define @_apart __attribute__((noinline))
+#else
+#define @_apart
+#endif"""
 TYPES = {"float32": "float", "int8": "int8_t", "int16": "int16_t", "int32": "int32_t", "int64": "int64_t"}
 TYPES |= {"uint8": "uint8_t", "uint16": "uint16_t", "bool": "uint8_t"}
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_text import APART
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.export.c99_operators._rounding import Start, requantised
@@ -74,7 +75,8 @@ def dots(unit: Unit, count: int, zero: int) -> Callable[[str, str, str], str]:
         *(f"    sum[{k}] = {name};" for k, name in enumerate(names)),
         "}",
     ]
-    unit.helper("apart", _APART)
+    # Within the loops around it a sum would lie on the stack instead of in a register.
+    unit.helper("apart", APART)
     function = unit.helper(_name(count, zero), "\n".join(lines))
     return lambda x, w, n: f"{function}({x}, {w}, {n}, {f'{zero}, ' if zero else ''}sum);"
 
@@ -153,12 +155,3 @@ def given(site: Site, count: int, value: str, at: str = "") -> list[str]:
     if count == 1:
         return [f"{site.result}[{at}j] = {value};".replace("sum[k]", "sum[0]").replace("j + k", "j")]
     return [f"for (int k = 0; k < {count}; ++k) {{", f"    {site.result}[{at}j + k] = {value};", "}"]
-
-
-# Within the loops around it a sum would lie on the stack instead of in a register.
-_APART = """\
-#if defined(__GNUC__)
-#define @_apart __attribute__((noinline))
-#else
-#define @_apart
-#endif"""
