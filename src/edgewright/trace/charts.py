@@ -29,8 +29,6 @@ _LABELS: dict[str, dict[str, Any]] = {
     "us": {"labelExpr": "format(datum.value, '.3~g') + ' µs'"},
 }
 _CONFIG: dict[str, Any] = {
-    # Every label inside would be read one by one; the chart has one sentence instead, and its table beside it.
-    "aria": False,
     "view": {"stroke": None},
     "font": "inherit",
     "line": {"strokeWidth": 2, "strokeCap": "round", "strokeJoin": "round"},
@@ -161,7 +159,8 @@ def _tidy(svg: str, chart: Chart, place: int) -> Markup:
         mine = f"{key}-{place}-{number}"
         svg = svg.replace(f'id="{name}"', f'id="{mine}"').replace(f"#{name})", f"#{mine})")
     svg = _LONG.sub(lambda found: f"{float(found[0]):.2f}", svg)
-    svg = re.sub(r' opacity="1"| pointer-events="none"| stroke-miterlimit="10"', "", svg)
+    # Every mark inside would be read one by one; the chart has one sentence instead, and its table beside it.
+    svg = re.sub(r' (?:role|aria-[a-z]+)="[^"]*"| opacity="1"| pointer-events="none"| stroke-miterlimit="10"', "", svg)
     size = _ROOT.match(svg)
     if size is None:  # pragma: no cover - another version of the converter
         raise RuntimeError(f"the converter gave no SVG for {chart.title!r}")
