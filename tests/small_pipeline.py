@@ -9,6 +9,7 @@ import numpy as np
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.trace.journal import FOLDER
 
 ROWS = 120
 TOML = """\
@@ -58,8 +59,8 @@ def write_toml(path: Path, data: Path, more: str = "") -> Path:
 
 
 def names(folder: Path) -> list[str]:
-    """What lies in a folder, hidden files too; nothing where there is none."""
-    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    """What lies in a folder, hidden files too but the journals of runs that broke off; nothing where there is none."""
+    return sorted(path.name for path in folder.iterdir() if path.name != FOLDER) if folder.exists() else []
 
 
 def run_small(toml: Path, out: Path, *changes: str, force: bool = False) -> RunResult:

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from edgewright.cli.interrupt import answer, loading
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.journalling import journalled
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.parts import model_of
 from edgewright.pipeline.run import run_pipeline
@@ -87,7 +88,8 @@ def run_and_show(
         choose(None)
     listener = Quiet() if as_json else Shown(Terminal())
     command = "edgewright " + " ".join([pipeline if pipeline == "demo" else f"run {pipeline}", *_told(data, changes)])
-    result = run_pipeline(config, data=data, out=out, force=force, listener=listener, command=command)
+    with journalled(out, config, listener, command) as heard:
+        result = run_pipeline(config, data=data, out=out, force=force, listener=heard, command=command)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(result.trace), indent=1) + b"\n")
         sys.stdout.buffer.flush()
