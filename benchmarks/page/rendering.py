@@ -1,0 +1,55 @@
+"""Rendering a record: warm in this process, and cold in one that starts for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.table import ONE_THREAD, median, python
+from edgewright.schema.trace import Trace
+from edgewright.trace.html import page_html
+
+REPEATS = 15
+COLD = 5
+# Prints seconds of importing and of rendering the first page, as processes that `edgewright show` starts do it.
+_COLD = """
+import sys, time
+begun = time.perf_counter()
+from pathlib import Path
+from edgewright.trace.html import page_html
+from edgewright.trace.record import read_trace
+loaded = time.perf_counter()
+page_html(read_trace(Path(sys.argv[1])))
+print(loaded - begun, time.perf_counter() - loaded)
+"""
+
+
+def warm(trace: Trace) -> float:
+    """Median seconds of rendering the page again; the charts are converted anew each time."""
+    page_html(trace)
+    took = []
+    for _ in range(REPEATS):
+        begun = time.perf_counter()
+        page_html(trace)
+        took.append(time.perf_counter() - begun)
+    return median(took)
+
+
+def cold(record: Path) -> tuple[float, float, float]:
+    """Median seconds of a whole process that renders one page, of its imports, and of its rendering."""
+    whole, imports, first = [], [], []
+    for _ in range(COLD):
+        begun = time.perf_counter()
+        told = subprocess.run(
+            [python(), "-c", _COLD, str(record)], capture_output=True, text=True, check=True, env=_environment()
+        ).stdout.split()
+        whole.append(time.perf_counter() - begun)
+        imports.append(float(told[0]))
+        first.append(float(told[1]))
+    return median(whole), median(imports), median(first)
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, **ONE_THREAD}
