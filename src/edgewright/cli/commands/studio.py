@@ -1,0 +1,46 @@
+"""`edgewright studio`: runs in a browser, on this machine only."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from edgewright.schema.errors import INTERRUPTED, InputError
+
+
+@click.command("studio", epilog="Example: edgewright studio runs --port 8900 --no-open")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8797, show_default=True, help="Port on 127.0.0.1; 0: any free."
+)
+@click.option("--no-open", is_flag=True, help="Do not show it in a browser.")
+def command(folder: Path, port: int, no_open: bool) -> int:
+    """Look at the runs in DIR, start new ones and watch them, in a browser on this machine.
+
+    Only this machine can reach it. Ctrl-C ends it, and the runs that were started in it.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
+
+        from edgewright.studio.serve import free_port, serve
+
+    if folder.exists() and not folder.is_dir():
+        raise InputError("a folder of runs", "a file", click.format_filename(folder))
+    if (folder / "trace.json").exists():
+        parent = click.format_filename(folder.parent)
+        raise InputError("a folder of runs", "a run", click.format_filename(folder), f"Give {parent}")
+    chosen = free_port(port)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def ready(address: str) -> None:
+        click.echo(f"studio of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
+
+    ended = serve(folder, chosen, ready, browser=not no_open)
+    return INTERRUPTED if ended == signal.SIGINT else 0
+
+
+COMMAND = command

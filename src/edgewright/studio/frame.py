@@ -1,0 +1,209 @@
+"""What every page shares: the studio's parts, its templates and filters, forms, and pages that say what went wrong."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.trace import Trace
+from edgewright.studio.guard import TooLargeError
+from edgewright.studio.jobs import Jobs
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.summaries import Runs
+from edgewright.trace.record import read_trace
+from edgewright.trace.words import bytes_text, number, percent, plural, seconds_text
+
+HERE = Path(str(resources.files("edgewright.studio")))
+# A form of the pipeline's settings has about a hundred fields.
+MOST_FIELDS = 2000
+
+
+@dataclass
+class Studio:
+    """What pages find in `request.app.state.studio`.
+
+    Attributes:
+        folder: of runs, absolute; nothing outside it is served.
+        port: that the studio listens at.
+        tabs: pages in the order of the navigation.
+        runs: lines of the list, kept between requests.
+        jobs: runs that the studio started.
+        stopping: set when the studio ends; what streams looks at it.
+        shared: what further pages keep between requests, by their own name.
+    """
+
+    folder: Path
+    port: int
+    tabs: Sequence[Page]
+    runs: Runs
+    jobs: Jobs
+    templates: Environment
+    stopping: bool = False
+    shared: dict[str, object] = field(default_factory=dict)
+
+
+def studio_of(request: Request) -> Studio:
+    """The studio that a request came to."""
+    return cast(Studio, request.app.state.studio)
+
+
+def environment() -> Environment:
+    """Templates of the frame and of the pages; everything from data is escaped, and what is not given is an error."""
+    made = Environment(
+        loader=FileSystemLoader([HERE / "pages", HERE / "templates"]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+    )
+    made.filters.update(
+        path=lambda text: quote(text, safe="/"),
+        percent=percent,
+        figure=number,
+        bytes=bytes_text,
+        seconds=seconds_text,
+        count=lambda value, one, many="": plural(value, one, many),
+        when=when_text,
+        after_state=_after_state,
+        ago=ago_text,
+    )
+    return made
+
+
+def when_text(started: str) -> str:
+    """'2026-11-20T12:31:28Z' as '20 Nov 12:31' in this machine's time, with the year where it is another."""
+    try:
+        when = datetime.strptime(started, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).astimezone()
+    except ValueError:
+        return started
+    now = datetime.now(UTC).astimezone()
+    return f"{when:%-d %b %H:%M}" if when.year == now.year else f"{when:%-d %b %Y}"
+
+
+def _after_state(verdict: str) -> str:
+    """A verdict without the words that the list shows as a mark."""
+    _, colon, rest = verdict.partition(": ")
+    return rest if colon and verdict.startswith(("ready", "not ready")) else verdict
+
+
+def ago_text(seconds: float) -> str:
+    """How long ago a moment (seconds since 1970) is: '12 s ago', '3 min ago'."""
+    passed = max(0.0, time.time() - seconds)
+    for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if passed >= size:
+            return f"{passed // size:.0f} {word} ago"
+    return f"{passed:.0f} s ago"
+
+
+def render(
+    request: Request,
+    template: str,
+    *,
+    status: int = 200,
+    **context: Any,  # noqa: ANN401 - of any template
+) -> Response:
+    """A page in the studio's frame.
+
+    Args:
+        request: that is answered; the tab whose address its path begins with is marked as the current one.
+        template: file name.
+        status: of the answer.
+        context: what the template needs; `title` is needed by all.
+    """
+    studio = studio_of(request)
+    text = studio.templates.get_template(template).render(
+        tabs=[page for page in studio.tabs if page.tab], here=request.url.path, folder=str(studio.folder),
+        **context,
+    )  # fmt: skip
+    return HTMLResponse(text, status)
+
+
+def fragment(request: Request, template: str, **context: Any) -> str:  # noqa: ANN401 - of any template
+    """A part of a page, for what is live."""
+    return studio_of(request).templates.get_template(template).render(**context)
+
+
+def run_of(request: Request) -> tuple[str, Path, Trace]:
+    """The run that the address names by `{run:path}`: its place, folder and record.
+
+    Raises:
+        HTTPException: 404 where there is none.
+        InputError: a record that cannot be read.
+    """
+    place = str(request.path_params["run"])
+    folder = run_folder(studio_of(request).folder, place)
+    return place, folder, read_trace(folder / RECORD)
+
+
+def page_of(answer: Callable[[Request], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for a function that reads files or computes: it runs beside the event loop."""
+
+    async def endpoint(request: Request) -> Response:
+        return await run_in_threadpool(answer, request)
+
+    return endpoint
+
+
+def form_of(answer: Callable[[Request, FormData], Response]) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for a function that takes a form; its files are open until the function has ended."""
+
+    async def endpoint(request: Request) -> Response:
+        async with request.form(max_files=16, max_fields=MOST_FIELDS, max_part_size=4_194_304) as form:
+            return await run_in_threadpool(answer, request, form)
+
+    return endpoint
+
+
+def text_of(form: FormData, name: str) -> str:
+    """A field as text; empty where it is absent or a file."""
+    value = form.get(name)
+    return value if isinstance(value, str) else ""
+
+
+async def not_found(request: Request, error: Exception) -> Response:
+    """The page of a wrong address."""
+    known = error if isinstance(error, HTTPException) else HTTPException(404)
+    told = known.detail or "There is no such page."
+    titles = {404: "Not here", 405: "Not this way"}
+    return render(request, "error.html", status=known.status_code, title=titles.get(known.status_code, "No"), told=told)
+
+
+async def mistaken(request: Request, error: Exception) -> Response:
+    """The page of a user's mistake: the one line that the command would print."""
+    status = 413 if isinstance(error, TooLargeError) else 400
+    return render(request, "error.html", status=status, title="That did not work", told=_line(error))
+
+
+async def broken(request: Request, error: Exception) -> Response:
+    """The page of a defect of ours; what it was stands on the terminal."""
+    traceback.print_exception(error, file=sys.stderr)
+    told = f"The studio itself failed ({type(error).__name__}); the terminal it runs in says where."
+    return render(request, "error.html", status=500, title="A defect", told=told)
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text[:1].upper() + text[1:] if isinstance(error, EdgewrightError) else text
+
+
+def told(error: Exception) -> str:
+    """An error as a line of a page."""
+    return _line(error)

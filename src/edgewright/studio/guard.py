@@ -1,0 +1,114 @@
+"""What every request passes first: only this machine's own pages may read, and only they may change anything.
+
+A page of another site can make a browser send requests to 127.0.0.1. It is kept out three times: its name resolved to
+this machine (DNS rebinding) shows in the Host header, its address in Origin and Sec-Fetch-Site, and what the studio
+answers may be neither framed nor read by it. See docs/adr/0019-the-studio.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from edgewright.schema.errors import InputError
+
+LARGEST_BODY = 32 * 1024 * 1024
+"""Bytes of a form with its file."""
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-opener-policy": b"same-origin",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
+}
+_READING = ("GET", "HEAD")
+
+
+class TooLargeError(InputError):
+    """A form that is larger than the studio takes."""
+
+
+class Guard:
+    """Refuses what does not come from the studio's own pages, and says on every answer what a browser may do with it.
+
+    Args:
+        app: what answers.
+        port: the studio's; only `127.0.0.1:PORT` and `localhost:PORT` are its names.
+        largest: bytes of a body.
+    """
+
+    def __init__(self, app: ASGIApp, port: int, largest: int = LARGEST_BODY) -> None:
+        self.app, self.largest = app, largest
+        names = [f"127.0.0.1:{port}", f"localhost:{port}"] + (["127.0.0.1", "localhost"] if port == 80 else [])
+        self.hosts = frozenset(name.encode() for name in names)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request or refuses it; there are no web sockets."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        refused = self.refusal(scope["method"], scope["headers"])
+        if refused is not None:
+            await _refuse(send, *refused)
+            return
+        received = 0
+
+        async def limited() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.largest:
+                raise TooLargeError(f"at most {self.largest // 1_048_576} MiB", "more", "the form")
+            return message
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = list(message.get("headers", []))
+                present = {name.lower() for name, _ in given}
+                policy = POLICY.encode()
+                extra = {b"cache-control": b"no-store", b"content-security-policy": policy, **_HEADERS}
+                message["headers"] = given + [(k, v) for k, v in extra.items() if k not in present]
+            await send(message)
+
+        await self.app(scope, limited, marked)
+
+    def refusal(self, method: str, headers: Iterable[tuple[bytes, bytes]]) -> tuple[int, str] | None:
+        """Status and sentence where a request is refused, None where it may pass."""
+        found: dict[bytes, list[bytes]] = {}
+        for name, value in headers:
+            found.setdefault(name.lower(), []).append(value)
+        host = found.get(b"host", [])
+        if len(host) != 1 or host[0].lower() not in self.hosts:
+            return 421, "The studio answers to 127.0.0.1 and localhost with its own port only."
+        if method in _READING:
+            return None
+        if method != "POST":
+            return 405, "The studio knows GET, HEAD and POST."
+        # A browser sends Origin with every POST; what sends none is no page of the studio.
+        own = {b"http://" + name for name in self.hosts}
+        origin = found.get(b"origin", [])
+        if len(origin) != 1 or origin[0].lower() not in own:
+            return 403, "Changes come from the studio's own pages only: the Origin is missing or another."
+        if found.get(b"sec-fetch-site", [b"same-origin"])[0] != b"same-origin":
+            return 403, "Changes come from the studio's own pages only: the request began on another site."
+        length = found.get(b"content-length", [b"0"])[0]
+        if not length.isdigit() or int(length) > self.largest:
+            return 413, f"The studio takes forms of at most {self.largest // 1_048_576} MiB."
+        return None
+
+
+async def _refuse(send: Send, status: int, sentence: str) -> None:
+    body = sentence.encode() + b"\n"
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    more = [(b"cache-control", b"no-store"), (b"content-security-policy", b"default-src 'none'"), *_HEADERS.items()]
+    await send({"type": "http.response.start", "status": status, "headers": headers + more})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,43 @@
+"""Runs side by side: chosen in the list, the first is what the others are compared with."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.trace import Trace
+from edgewright.studio.frame import page_of, render, studio_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import RECORD, run_folder
+from edgewright.trace.blocks_html import blocks_html
+from edgewright.trace.compare import Entry, compare, comparison_blocks
+from edgewright.trace.record import read_trace
+
+MOST = 6
+
+
+def _answer(request: Request) -> Response:
+    root = studio_of(request).folder
+    places = list(dict.fromkeys(place for place in request.query_params.getlist("run") if place))
+    problems = [f"At most {MOST} runs are put side by side; the others are left out."] if len(places) > MOST else []
+    read: list[tuple[str, Trace]] = []
+    for place in places[:MOST]:
+        try:
+            read.append((place, read_trace(run_folder(root, place) / RECORD)))
+        except EdgewrightError as error:
+            problems.append(told(error))
+    body = None
+    if len(read) > 1:
+        entries = [Entry(place, str(root / place), trace, trace.config or None) for place, trace in read]
+        body = blocks_html(comparison_blocks(compare(entries)), level=2)
+    known = [run for run in studio_of(request).runs.finished() if not run.unreadable]
+    others = sorted((run for run in known if run.place not in places), key=lambda run: run.started, reverse=True)
+    return render(
+        request, "compare.html", title="Compare runs", read=[place for place, _ in read], problems=problems, body=body,
+        others=others[:200],
+    )  # fmt: skip
+
+
+PAGE = Page(routes=(Route("/compare", page_of(_answer), methods=["GET"]),), tab="Compare", rank=30, address="/compare")

@@ -1,0 +1,90 @@
+"""Files for a device or another tool, written from a run and downloaded."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.export.contract import Target
+from edgewright.export.subject import read_subject
+from edgewright.runtime import catalogue
+from edgewright.runtime.load import package_path
+from edgewright.runtime.package import read_package
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
+from edgewright.studio.pages import Page
+
+_TARGETS = "edgewright.export"
+
+
+def targets() -> dict[str, Target]:
+    """Targets by name; those whose libraries are not installed are left out."""
+    return {name: catalogue.find(_TARGETS, name, "TARGET", "target") for name in catalogue.listing(_TARGETS, "TARGET")}
+
+
+def _answer(request: Request) -> Response:
+    return _page(request)
+
+
+def _page(request: Request, problem: str = "", failed: str = "", *, status: int = 200) -> Response:
+    place, folder, trace = run_of(request)
+    forms: tuple[str, ...] = ()
+    default, size, missing = "", 0, ""
+    try:
+        path = package_path(folder)
+        manifest = read_package(path).manifest
+        forms, default, size = tuple(manifest.forms), manifest.default, path.stat().st_size
+    except EdgewrightError as error:
+        missing = told(error)
+    return render(
+        request, "export.html", status=status, title=f"Export: {trace.name}", place=place, name=trace.name,
+        targets=targets(), forms=forms, default=default, size=size, missing=missing, problem=problem, failed=failed,
+    )  # fmt: skip
+
+
+def _write(request: Request, form: FormData) -> Response:
+    _, folder, trace = run_of(request)
+    name = text_of(form, "to")
+    try:
+        if name == "package":
+            path = package_path(folder)
+            return _download(path.name, path.read_bytes())
+        target: Target = catalogue.find(_TARGETS, name, "TARGET", "export target")
+        files = target.files(read_subject(folder, form=text_of(form, "form")))
+        if not files:
+            raise InputError("files", "none", name)
+    except EdgewrightError as error:
+        return _page(request, told(error), name, status=400)
+    if len(files) == 1:
+        return _download(*next(iter(files.items())))
+    return _download(f"{trace.name}-{name}.zip", _zipped(files))
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
+    """The files with fixed dates: the same model gives the same bytes."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_DEFLATED)
+    return stream.getvalue()
+
+
+def _download(name: str, content: bytes) -> Response:
+    """Bytes under a name of plain letters, which needs no quoting."""
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._-") else "_" for c in name)
+    headers = {"content-disposition": f'attachment; filename="{plain}"'}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+PAGE = Page(
+    routes=(
+        Route("/export/{run:path}", page_of(_answer), methods=["GET"]),
+        Route("/export/{run:path}", form_of(_write), methods=["POST"]),
+    ),
+    rank=94,
+)

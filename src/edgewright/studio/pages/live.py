@@ -1,0 +1,171 @@
+"""A run that goes on: its epochs as they come, and a button that ends it. A run that broke off stays to be seen."""
+
+from __future__ import annotations
+
+import asyncio
+import calendar
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from edgewright.studio.curves import Curve, curve
+from edgewright.studio.frame import form_of, fragment, page_of, render, studio_of, text_of
+from edgewright.studio.jobs import cancel
+from edgewright.studio.pages import Page
+from edgewright.trace.journal import journals
+from edgewright.trace.observations import observe_next
+from edgewright.trace.partial import Progress, parse_progress, read_progress
+
+# Seconds between two looks at a journal, two questions whether its process lives, two signs of life to the browser.
+LOOK, ASK, BEAT = 0.25, 1.0, 15.0
+_ROWS = 40
+# A run's folder carries a time a little before its journal, as libraries are loaded in between.
+_BEFORE, _AFTER = 120.0, 5.0
+
+
+def _journal(request: Request, identity: str) -> Path:
+    if "/" in identity or "\0" in identity or identity.startswith("."):
+        raise HTTPException(404, "There is no such run.")
+    return journals(studio_of(request).folder) / f"{identity}.jsonl"
+
+
+def finished_place(request: Request, identity: str) -> str:
+    """Where the run of a journal that is gone lies; empty where it cannot be told."""
+    name, process, moment = [*identity.rsplit("-", 2), "", ""][:3]
+    if not process.isdecimal() or not moment.isdecimal() or len(moment) > 15:
+        return ""
+    near: list[tuple[float, str]] = []
+    for run in studio_of(request).runs.finished():
+        before = int(moment) / 1000 - _seconds(run.started)
+        if run.name == name and -_AFTER <= before <= _BEFORE:
+            near.append((abs(before), run.place))
+    return min(near)[1] if near else ""
+
+
+def _seconds(started: str) -> float:
+    try:
+        return float(calendar.timegm(time.strptime(started, "%Y-%m-%dT%H:%M:%SZ")))
+    except ValueError:
+        return 0.0
+
+
+def curves(progress: Progress) -> list[Curve]:
+    """Loss and, for classes, accuracy over the epochs so far."""
+    epochs = progress.epochs
+    if not epochs:
+        return []
+    last = max(progress.total_epochs, len(epochs))
+    made = [curve("Loss", [e.loss for e in epochs], [e.validation_loss for e in epochs], last)]
+    if any(e.accuracy is not None for e in epochs):
+        accuracy, held_out = [e.accuracy for e in epochs], [e.validation_accuracy for e in epochs]
+        made.append(curve("Accuracy", accuracy, held_out, last, share=True))
+    return made
+
+
+def _view(progress: Progress) -> dict[str, Any]:
+    """What both parts of the page need; the latest epochs with their sentences, the newest first."""
+    epochs = progress.epochs
+    first = max(0, len(epochs) - _ROWS)
+    latest = [observe_next(epochs[:i], epochs[i], progress.classes) for i in range(len(epochs) - 1, first - 1, -1)]
+    spent = sum(e.seconds for e in epochs)
+    left = spent / len(epochs) * (progress.total_epochs - len(epochs)) if epochs and spent else None
+    return {
+        "run": progress, "curves": curves(progress), "latest": latest, "left": left if not progress.trained else None,
+        "lasted": progress.latest - progress.begun,
+    }  # fmt: skip
+
+
+def _answer(request: Request) -> Response:
+    identity = str(request.path_params["identity"])
+    path = _journal(request, identity)
+    if not path.exists():
+        place = finished_place(request, identity)
+        if not place:
+            raise HTTPException(404, "This run is over, and its journal is gone. The list of runs has what is left.")
+        return RedirectResponse(studio_of(request).templates.filters["path"](f"/page/{place}"), 303)
+    progress = read_progress(path)
+    return render(request, "live.html", title=progress.opening.name, identity=identity, **_view(progress))
+
+
+async def _events(request: Request) -> Response:
+    """Server-sent events: the page's parts whenever the journal grew, then where the run lies."""
+    identity = str(request.path_params["identity"])
+    path = _journal(request, identity)
+    try:
+        # Kept open: a run that finishes removes its journal, and its last lines can still be read.
+        journal = path.open("rb")
+    except OSError:
+        raise HTTPException(404, "This run is over.") from None
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(_stream(request, journal, path), media_type="text/event-stream", headers=headers)
+
+
+async def _stream(request: Request, journal: IO[bytes], path: Path) -> AsyncIterator[bytes]:
+    with journal:
+        content, checked, shown = b"", 0.0, 0.0
+        while not studio_of(request).stopping:
+            more = await run_in_threadpool(journal.read)
+            content += more
+            now = time.monotonic()
+            # A process that is killed writes no last line: whether it lives is asked for now and then.
+            if more or now - checked >= ASK:
+                progress, checked = await run_in_threadpool(parse_progress, content, path), now
+                over = progress.state != "running"
+                if more or over or now - shown >= BEAT:
+                    shown = now
+                    yield await run_in_threadpool(_parts, request, progress)
+                if over:
+                    yield _event("over", _place(request, progress) if progress.folder else "")
+                    return
+            await asyncio.sleep(LOOK)
+
+
+def _place(request: Request, progress: Progress) -> str:
+    quoted: str = studio_of(request).templates.filters["path"](f"/page/{progress.folder}")
+    return quoted
+
+
+def _parts(request: Request, progress: Progress) -> bytes:
+    view = _view(progress)
+    parts = {name: fragment(request, f"live_{name}.html", **view) for name in ("facts", "epochs")}
+    said = progress.reason or progress.doing
+    if progress.epochs and not progress.trained:
+        said = f"Epoch {len(progress.epochs)} of {progress.total_epochs}"
+    # Read out at most every tenth of the epochs: a screen reader would never end otherwise.
+    tenth = max(1, progress.total_epochs // 10)
+    told = _event("said", said) if not progress.epochs or len(progress.epochs) % tenth == 0 else b""
+    return _event("parts", parts) + told
+
+
+def _event(name: str, data: object) -> bytes:
+    return b"event: " + name.encode() + b"\ndata: " + msgspec.json.encode(data) + b"\n\n"
+
+
+def _cancel(request: Request, form: FormData) -> Response:
+    identity = text_of(form, "run")
+    path = _journal(request, identity)
+    if not path.exists():
+        raise HTTPException(404, "This run is over.")
+    progress = read_progress(path)
+    if progress.state == "running":
+        cancel(progress.opening)
+    return RedirectResponse(studio_of(request).templates.filters["path"](f"/live/{identity}"), 303)
+
+
+PAGE = Page(
+    routes=(
+        Route("/live/{identity}/events", _events, methods=["GET"]),
+        Route("/live/{identity}", page_of(_answer), methods=["GET"]),
+        Route("/cancel", form_of(_cancel), methods=["POST"]),
+    ),
+    rank=80,
+)

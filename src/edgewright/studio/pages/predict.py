@@ -1,0 +1,152 @@
+"""Answers of a run's package: to one row typed in, to a CSV file, and any of them explained layer by layer."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import tempfile
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.runtime.answers import answer_stream, answer_values
+from edgewright.runtime.load import load, package_path
+from edgewright.runtime.predictor import Predictor
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
+from edgewright.studio.late import late
+from edgewright.studio.pages import Page
+from edgewright.trace.blocks_html import blocks_html
+
+SHOWN = 200
+_KEPT = 6
+_opened: OrderedDict[tuple[str, int], Predictor] = OrderedDict()
+_lock = threading.Lock()
+
+
+def predictor(folder: Path) -> Predictor:
+    """What answers for a run, kept open for the latest few.
+
+    Raises:
+        InputError: the run has no package.
+        CheckFailedError: the package gives other answers here.
+    """
+    path = package_path(folder)
+    key = (str(path), path.stat().st_mtime_ns)
+    with _lock:
+        if key not in _opened:
+            _opened[key] = load(path)
+            while len(_opened) > _KEPT:
+                _opened.popitem(last=False)
+        _opened.move_to_end(key)
+        return _opened[key]
+
+
+def _answer(request: Request) -> Response:
+    row = request.query_params.get("row", "")
+    return _page(request, row=row, explained=_explained_row(request, row) if row else None)
+
+
+def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
+    """Title, body and problem of an explained sample of the run's own data."""
+    _, folder, _ = run_of(request)
+    try:
+        if not row.isdecimal() or len(row) > 12 or int(row) < 1:
+            raise InputError("the number of a row, from 1", repr(row[:20]), "row")
+        record = late("edgewright.pipeline.explained").explain_row(folder, int(row))
+    except EdgewrightError as error:
+        return "", Markup(), told(error)
+    return record.place, _told(record), ""
+
+
+def _told(record: Any) -> Markup:  # noqa: ANN401 - loaded late
+    return blocks_html(late("edgewright.pipeline.notebook").explained_blocks(record), level=3)
+
+
+def _asked(request: Request, form: FormData) -> Response:
+    _, folder, _ = run_of(request)
+    file, kind = form.get("file"), text_of(form, "ask")
+    values: list[str] = []
+    try:
+        opened = predictor(folder)
+        manifest = opened.manifest
+        values = [text_of(form, f"v{i}").strip() for i in range(len(manifest.columns))]
+        if kind in ("file", "explain-file"):
+            if not isinstance(file, UploadFile) or not file.filename:
+                raise InputError("a CSV file", "none", "", "Choose one")
+            content = file.file.read()
+            if kind == "explain-file":
+                return _page(request, explained=_explained_csv(folder, content, file.filename))
+            return _page(request, answers=_file_answers(opened, content, file.filename), file=file.filename)
+        if kind == "explain":
+            header = ",".join(f'"{c.name.replace(chr(34), chr(34) * 2)}"' for c in manifest.columns)
+            _checked(opened, values)
+            content = f"{header}\n{','.join(values)}\n".encode()
+            return _page(request, values=values, explained=_explained_csv(folder, content, "the row typed in"))
+        return _page(request, values=values, answers=(_checked(opened, values), 1))
+    except EdgewrightError as error:
+        return _page(request, values=values, problem=told(error), status=400)
+
+
+def _checked(opened: Predictor, values: list[str]) -> list[dict[str, Any]]:
+    """The answer to one row; a comma inside a value is no separator here."""
+    for column, value in zip(opened.manifest.columns, values, strict=True):
+        if "," in value:
+            raise InputError("a number with a point", repr(value[:40]), f"column {column.name}")
+    return list(answer_values(opened, ",".join(values)))
+
+
+def _file_answers(opened: Predictor, content: bytes, name: str) -> tuple[list[dict[str, Any]], int]:
+    """The first answers to a file, and of how many."""
+    try:
+        stream = io.StringIO(content.decode("utf-8-sig"), newline="")
+    except UnicodeDecodeError as error:
+        raise InputError("text in UTF-8", f"byte {error.object[error.start]:#x}", name) from None
+    answers = answer_stream(opened, stream, name)
+    shown = list(itertools.islice(answers, SHOWN))
+    return shown, len(shown) + sum(1 for _ in answers)
+
+
+def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup, str]:
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
+        path = Path(place) / "rows.csv"
+        path.write_bytes(content)
+        records, _ = late("edgewright.pipeline.explained").explain_csv(folder, path, 3)
+    body = Markup("").join(Markup("<h3>{}</h3>{}").format(r.place.replace("rows.csv ", ""), _told(r)) for r in records)
+    return name, body, ""
+
+
+def _page(
+    request: Request, *, values: list[str] | None = None, row: str = "", file: str = "", problem: str = "",
+    answers: tuple[list[dict[str, Any]], int] | None = None, explained: tuple[str, Markup, str] | None = None,
+    status: int = 200,
+) -> Response:  # fmt: skip
+    place, folder, trace = run_of(request)
+    opened, missing = None, ""
+    try:
+        opened = predictor(folder)
+    except EdgewrightError as error:
+        missing = told(error)
+    columns = opened.manifest.columns if opened else ()
+    return render(
+        request, "predict.html", status=status, title=f"Predict: {trace.name}", place=place, name=trace.name,
+        opened=opened, missing=missing, columns=columns, values=values or [""] * len(columns), row=row, file=file,
+        problem=problem, answers=answers[0] if answers else None, total=answers[1] if answers else 0,
+        explained=explained, typical={c.name: c for c in opened.manifest.reference} if opened else {},
+    )  # fmt: skip
+
+
+PAGE = Page(
+    routes=(
+        Route("/predict/{run:path}", page_of(_answer), methods=["GET"]),
+        Route("/predict/{run:path}", form_of(_asked), methods=["POST"]),
+    ),
+    rank=93,
+)

@@ -1,0 +1,131 @@
+"""The list of runs: those that go on first, all others sorted, filtered and searched through the address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.studio.frame import page_of, render, studio_of
+from edgewright.studio.pages import Page
+from edgewright.studio.summaries import Summary
+
+A_PAGE = 50
+# Column in the address -> what it is sorted by; a run that lacks the value comes last either way.
+KEYS: dict[str, Callable[[Summary], Any]] = {
+    "name": lambda run: run.name.lower(),
+    "when": lambda run: run.started or None,
+    "task": lambda run: run.task or None,
+    "accuracy": lambda run: run.score,
+    "int8": lambda run: run.int8,
+    "size": lambda run: run.size,
+    "verdict": lambda run: None if run.ready is None else not run.ready,
+}
+COLUMNS = (
+    ("name", "Run", ""), ("when", "When", ""), ("task", "Task", ""), ("accuracy", "Accuracy", "num"),
+    ("int8", "int8", "num"), ("size", "Size", "num"), ("verdict", "Verdict", ""),
+)  # fmt: skip
+STATES = ("running", "finished", "cancelled", "failed")
+VERDICTS = ("ready", "not ready")
+
+
+@dataclass(frozen=True)
+class View:
+    """What the address asks for.
+
+    Attributes:
+        text: looked for in name, title, place, device and verdict.
+        state, task, verdict: as chosen; empty for all.
+        sort: a key of `KEYS`; `down` is the largest first.
+        page: from 1.
+    """
+
+    text: str = ""
+    state: str = ""
+    task: str = ""
+    verdict: str = ""
+    sort: str = "when"
+    down: bool = True
+    page: int = 1
+
+    def address(self, **changes: object) -> str:
+        """The list's address with something changed; what is as usual is left out."""
+        values = {**vars(self), **changes}
+        said = {
+            "q": values["text"], "state": values["state"], "task": values["task"], "verdict": values["verdict"],
+            "sort": "" if values["sort"] == "when" else values["sort"], "order": "" if values["down"] else "up",
+            "page": "" if values["page"] == 1 else values["page"],
+        }  # fmt: skip
+        query = urlencode({key: value for key, value in said.items() if value})
+        return f"/?{query}" if query else "/"
+
+    def sorted_by(self, column: str) -> str:
+        """The address of a column's heading: the other way round where it is sorted by it already."""
+        down = not self.down if column == self.sort else column in ("when", "accuracy", "int8")
+        return self.address(sort=column, down=down, page=1)
+
+
+def asked(request: Request) -> View:
+    """What an address asks for; what it says wrongly counts as unsaid."""
+    said = request.query_params
+    page, sort = said.get("page", "1"), said.get("sort", "when")
+    return View(
+        text=said.get("q", "").strip()[:200],
+        state=said.get("state", "") if said.get("state") in STATES else "",
+        task=said.get("task", "")[:40],
+        verdict=said.get("verdict", "") if said.get("verdict") in VERDICTS else "",
+        sort=sort if sort in KEYS else "when",
+        down=said.get("order", "down") != "up",
+        page=min(int(page), 10**6) if page.isdecimal() and len(page) < 9 and int(page) > 0 else 1,
+    )
+
+
+def chosen(runs: Sequence[Summary], view: View) -> list[Summary]:
+    """The finished runs that a view shows, in its order."""
+    if view.state not in ("", "finished"):
+        return []
+    words = view.text.lower().split()
+    found = [
+        run
+        for run in runs
+        if (not view.task or run.task == view.task)
+        and (not view.verdict or run.ready is (view.verdict == "ready"))
+        and _holds(words, run.name, run.title, run.place, run.profile, run.verdict)
+    ]
+    key = KEYS[view.sort]
+    # By time within equal values, the latest first.
+    found.sort(key=lambda run: (run.started, run.place), reverse=True)
+    with_value = sorted((run for run in found if key(run) is not None), key=key, reverse=view.down)
+    return with_value + [run for run in found if key(run) is None]
+
+
+def _holds(words: Sequence[str], *texts: str) -> bool:
+    whole = " ".join(texts).lower()
+    return all(word in whole for word in words)
+
+
+def _answer(request: Request) -> Response:
+    view, studio = asked(request), studio_of(request)
+    everything = studio.runs.finished()
+    found = chosen(everything, view)
+    words = view.text.lower().split()
+    going = [] if view.state == "finished" or view.verdict else [
+        one
+        for one in studio.runs.unfinished()
+        if view.state in ("", one.state) and not view.task and _holds(words, one.opening.name, one.opening.title)
+    ]  # fmt: skip
+    pages = max(1, -(-len(found) // A_PAGE))
+    page = min(view.page, pages)
+    return render(
+        request, "runs.html", title="Runs", view=view, total=len(everything), found=len(found), going=going,
+        runs=found[(page - 1) * A_PAGE : page * A_PAGE], page=page, pages=pages, columns=COLUMNS, states=STATES,
+        verdicts=VERDICTS, tasks=sorted({run.task for run in everything if run.task}),
+    )  # fmt: skip
+
+
+PAGE = Page(routes=(Route("/", page_of(_answer), methods=["GET"]),), tab="Runs", rank=10, address="/")

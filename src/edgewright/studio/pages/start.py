@@ -1,0 +1,203 @@
+"""Starting a run: a form of the pipeline's settings, from a shipped pipeline, an own TOML, or an earlier run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.pipeline.config import read_config, shipped, source_text
+from edgewright.runtime.files import write_atomic
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio import settings
+from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.jobs import AT_ONCE
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import RECORD, below, run_folder
+from edgewright.studio.toml_text import toml_text
+from edgewright.trace.journal import FOLDER, journals
+from edgewright.trace.partial import read_progress
+from edgewright.trace.record import read_trace
+
+PIPELINES = "pipelines"
+_LARGEST = 262_144
+
+
+def _own(request: Request) -> Path:
+    return studio_of(request).folder / FOLDER / PIPELINES
+
+
+def _names(request: Request) -> list[str]:
+    """Own pipelines: TOML files in the folder of runs, and those that were brought here."""
+    root = studio_of(request).folder
+    found = [path.name for path in sorted(root.glob("*.toml")) if path.is_file() and not path.is_symlink()]
+    return found + [f"{PIPELINES}/{path.name}" for path in sorted(_own(request).glob("*.toml"))]
+
+
+def _file(request: Request, name: str) -> Path:
+    """The file of an own pipeline.
+
+    Raises:
+        HTTPException: 404 for another file.
+    """
+    if name not in _names(request):
+        raise HTTPException(404, "There is no pipeline of that name in the studio's folder.")
+    folder, _, last = name.rpartition("/")
+    return below(_own(request), last) if folder else below(studio_of(request).folder, last)
+
+
+def _base(request: Request, said: Any) -> tuple[str, dict[str, Any]]:  # noqa: ANN401 - query parameters or a form
+    """What the form starts from, as the form's hidden field says it, and its table.
+
+    Raises:
+        HTTPException: 404 for a run or a pipeline that is not there.
+        InputError: a pipeline that cannot be read.
+    """
+    for key in ("like", "again"):
+        place = str(said.get(key) or "")
+        if place:
+            return f"{key}={place}", _bare(_recorded(request, key, place))
+    name = str(said.get("pipeline") or "activity")
+    if name in shipped():
+        return f"pipeline={name}", tomllib.loads(source_text(name)[0])
+    file = _file(request, name)
+    read = read_config(str(file))
+    table = tomllib.loads(source_text(str(file))[0])
+    if isinstance(read.data.get("path"), str):
+        table["data"]["path"] = read.data["path"]
+    return f"pipeline={name}", table
+
+
+def _recorded(request: Request, key: str, place: str) -> dict[str, Any]:
+    """The configuration of a run, or of one that broke off."""
+    root = studio_of(request).folder
+    if key == "like":
+        config = dict(read_trace(run_folder(root, place) / RECORD).config)
+        if not config:
+            raise InputError("a run that says its configuration", "a record of an older version", place)
+        return config
+    path = journals(root) / f"{place}.jsonl"
+    if "/" in place or not path.is_file():
+        raise HTTPException(404, "The journal of that run is gone.")
+    return dict(read_progress(path).opening.config)
+
+
+def _bare(table: dict[str, Any]) -> dict[str, Any]:
+    """A recorded configuration without what is left out: None is no value of TOML."""
+    return {
+        key: _bare(value) if isinstance(value, dict) else value for key, value in table.items() if value is not None
+    }
+
+
+def _answer(request: Request) -> Response:
+    source, table = _base(request, request.query_params)
+    return _page(request, source, settings.Settings(tuple(settings.form(table)), table))
+
+
+def _page(
+    request: Request, source: str, filled: settings.Settings, problem: str = "", *, status: int = 200
+) -> Response:
+    return render(
+        request, "start.html", status=status, title="Start a run", source=source, settings=filled, problem=problem,
+        shipped=shipped(), own=_names(request), at_once=AT_ONCE, chosen=source.partition("=")[2],
+        changed=source.partition("=")[0] != "pipeline", stray=filled.errors.get("", ""),
+    )  # fmt: skip
+
+
+def _start(request: Request, form: FormData) -> Response:
+    key, _, name = text_of(form, "source").partition("=")
+    source, table = _base(request, {key: name} if key in ("like", "again", "pipeline") else {})
+    asked = settings.read(table, lambda control: _text(form, control), f"{table.get('name', 'pipeline')}.toml")
+    if asked.config is None:
+        return _page(request, source, asked, "Nothing was started: see the fields marked below.", status=400)
+    pipeline = name if key == "pipeline" and name in shipped() and asked.table == table else _written(request, asked)
+    studio = studio_of(request)
+    running = sum(one.state == "running" for one in studio.runs.unfinished())
+    try:
+        process = studio.jobs.start(pipeline, running)
+    except InputError as error:
+        return _page(request, source, asked, told(error), status=409)
+    return RedirectResponse(f"/started/{process}", 303)
+
+
+def _text(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _written(request: Request, asked: settings.Settings) -> str:
+    """The settings as a TOML file below the studio's folder, named by what stands in it."""
+    text = toml_text(asked.table)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    path = _own(request) / f"{asked.table['name']}-{digest}.toml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, text.encode())
+    return str(path)
+
+
+def _bring(request: Request, form: FormData) -> Response:
+    """An own TOML from elsewhere, checked and kept below the studio's folder."""
+    file = form.get("file")
+    try:
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise InputError("a TOML file", "none", "", "Choose one")
+        content = file.file.read(_LARGEST + 1)
+        if len(content) > _LARGEST:
+            raise InputError("a pipeline of at most 256 kB", "more", file.filename)
+        try:
+            text = content.decode()
+            table = tomllib.loads(text)
+        except (UnicodeDecodeError, ValueError, RecursionError) as error:
+            raise InputError("valid TOML", " ".join(str(error).split()), file.filename) from None
+        stem = re.sub(r"[^A-Za-z0-9_.-]", "-", Path(file.filename).stem).strip(".-")[:40] or "pipeline"
+        path = _own(request) / f"{stem}-{hashlib.sha256(content).hexdigest()[:8]}.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, content)
+    except EdgewrightError as error:
+        source, table = _base(request, {})
+        return _page(request, source, settings.Settings(tuple(settings.form(table)), table), told(error), status=400)
+    return RedirectResponse(f"/start?pipeline={PIPELINES}/{path.name}", 303)
+
+
+def _started(request: Request) -> Response:
+    """What became of a process: its journal's page, why it ended, or a page that asks again."""
+    number, studio = int(request.path_params["process"]), studio_of(request)
+    quote = studio.templates.filters["path"]
+    identity = studio.jobs.journal(number)
+    if identity:
+        return RedirectResponse(f"/live/{quote(identity)}", 303)
+    job = studio.jobs.started.get(number)
+    if job is None:
+        return RedirectResponse("/", 303)
+    code = job.process.poll()
+    if code == 0:
+        # It ended before anybody looked: the latest run is its.
+        latest = max(studio.runs.finished(), key=lambda run: run.started, default=None)
+        return RedirectResponse(f"/page/{quote(latest.place)}" if latest else "/", 303)
+    back = job.pipeline if job.pipeline in shipped() else f"{PIPELINES}/{Path(job.pipeline).name}"
+    said = job.said() if code is not None else ""
+    return render(
+        request, "started.html", title="Starting" if code is None else "It did not start", going=code is None,
+        said=said or "the process ended without a word", back=back,
+    )  # fmt: skip
+
+
+PAGE = Page(
+    routes=(
+        Route("/start", page_of(_answer), methods=["GET"]),
+        Route("/start", form_of(_start), methods=["POST"]),
+        Route("/bring", form_of(_bring), methods=["POST"]),
+        Route("/started/{process:int}", page_of(_started), methods=["GET"]),
+    ),
+    tab="Start",
+    rank=20,
+    address="/start",
+)

@@ -1,0 +1,121 @@
+"""The studio's server: one worker in this process, on this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from edgewright.schema.errors import InputError
+from edgewright.studio.app import studio_app
+
+ADDRESS = "127.0.0.1"
+PORT = 8797
+_PATIENCE = 2
+
+
+def free_port(wanted: int) -> int:
+    """The port to listen at; 0 asks the system for one.
+
+    Raises:
+        InputError: another program listens there, or it may not be used.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
+        # As the server does, so that a port whose last connections are still closing is not refused.
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((ADDRESS, wanted))
+            tried.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise InputError(
+                    "a free port", f"{wanted}, which another program uses (a studio that runs already?)",
+                    f"{ADDRESS}:{wanted}", "Name another with --port, or --port 0 for any that is free",
+                ) from None  # fmt: skip
+            raise InputError(
+                "a port that may be used", error.strerror or str(error), f"{ADDRESS}:{wanted}",
+                "Name one above 1023 with --port",
+            ) from None  # fmt: skip
+        return int(tried.getsockname()[1])
+
+
+def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool) -> int:
+    """Serves until Ctrl-C or a termination signal; what was started here ends with it.
+
+    Args:
+        folder: of runs.
+        port: a free one, see `free_port`.
+        ready: called with the address once it answers.
+        browser: show the address in the user's browser.
+
+    Returns:
+        The signal that ended it.
+    """
+    return asyncio.run(_serve(folder, port, ready, browser))
+
+
+async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool) -> int:
+    app = studio_app(folder, port)
+    studio = app.state.studio
+    server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
+    server.workers_kill_timeout = _PATIENCE
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[int] = loop.create_future()
+
+    def end(number: int) -> None:
+        studio.stopping = True
+        if not ended.done():
+            ended.set_result(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end, number)
+    serving = asyncio.create_task(server.serve())
+    try:
+        await _answers(port, serving)
+        address = f"http://{ADDRESS}:{port}/"
+        ready(address)
+        if browser:
+            await asyncio.to_thread(_open, address)
+        await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        studio.stopping = True
+        await asyncio.to_thread(studio.jobs.stop)
+        server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait({serving}, timeout=_PATIENCE)
+    return ended.result() if ended.done() else 0
+
+
+async def _answers(port: int, serving: asyncio.Task[None]) -> None:
+    """Waits until the server takes connections.
+
+    Raises:
+        InputError: it could not begin.
+    """
+    while not serving.done():
+        try:
+            _, writer = await asyncio.open_connection(ADDRESS, port)
+        except OSError:
+            await asyncio.sleep(0.01)
+            continue
+        writer.close()
+        return
+    reason = serving.exception()
+    raise InputError("a port to listen at", str(reason or "the server ended"), f"{ADDRESS}:{port}")
+
+
+def _open(address: str) -> None:
+    """Shows an address in the user's browser, where there is one; a terminal's browser would take the terminal."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or os.name == "nt" or _is_mac():
+        webbrowser.open(address)
+
+
+def _is_mac() -> bool:
+    return os.uname().sysname == "Darwin"

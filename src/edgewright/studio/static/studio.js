@@ -1,0 +1,31 @@
+// What is live: parts of a page that come again from the server as they change. All pages work without this file.
+"use strict";
+
+// <div data-live="ADDRESS">: server-sent events replace the parts named in them and say when it is over.
+for (const region of document.querySelectorAll("[data-live]")) {
+  const source = new EventSource(region.dataset.live);
+  const said = document.getElementById("said");
+  source.addEventListener("parts", (event) => {
+    for (const [name, html] of Object.entries(JSON.parse(event.data))) {
+      const part = document.getElementById(name);
+      if (part) part.innerHTML = html; // escaped by the server's templates
+    }
+  });
+  source.addEventListener("said", (event) => { if (said) said.textContent = JSON.parse(event.data); });
+  source.addEventListener("over", (event) => {
+    source.close();
+    const where = JSON.parse(event.data);
+    if (where) location.assign(where);
+    else location.reload();
+  });
+  addEventListener("pagehide", () => source.close());
+}
+
+// <body> of a page that waits for something to begin.
+const waiting = document.querySelector("[data-again]");
+if (waiting) setTimeout(() => location.reload(), Number(waiting.dataset.again));
+
+// A list's filters apply as soon as one is chosen; the button stays for those who type.
+for (const chosen of document.querySelectorAll("form[data-at-once] select")) {
+  chosen.addEventListener("change", () => chosen.form.requestSubmit());
+}

@@ -1,0 +1,212 @@
+"""One line a run: only what the list shows is read from a record, and kept until the file changes."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.trace import TRACE_VERSION, Interval
+from edgewright.studio.paths import RECORD
+from edgewright.trace.journal import journals
+from edgewright.trace.partial import Progress, read_progress
+
+
+class _Evaluation(msgspec.Struct, frozen=True):
+    accuracy: Interval | None = None
+    regression: dict[str, float | None] = {}
+
+
+class _Variant(msgspec.Struct, frozen=True):
+    name: str
+    accuracy: Interval | None = None
+    file_bytes: int = 0
+
+
+class _Compression(msgspec.Struct, frozen=True):
+    variants: tuple[_Variant, ...] = ()
+    drop: float = 0.0
+    within: bool = True
+
+
+class _Budget(msgspec.Struct, frozen=True):
+    name: str
+    used: float
+
+
+class _Device(msgspec.Struct, frozen=True):
+    profile: str = ""
+    rows: tuple[_Budget, ...] = ()
+
+
+class _Provenance(msgspec.Struct, frozen=True):
+    started: str = ""
+
+
+class _Version(msgspec.Struct, frozen=True):
+    version: int
+
+
+class _Brief(msgspec.Struct, frozen=True):
+    """What is read of a record."""
+
+    name: str
+    title: str = ""
+    task: str = ""
+    verdict: str = ""
+    evaluation: _Evaluation | None = None
+    compression: _Compression | None = None
+    device: _Device | None = None
+    provenance: _Provenance = _Provenance()
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run in the list.
+
+    Attributes:
+        place: path of its folder in the folder of runs, with '/'.
+        started: as in the record, UTC; empty where the record does not say.
+        accuracy: of the float form on the test samples; None for regression.
+        regression: measures by name.
+        int8: accuracy of the int8 form; `drop` against float; None where there is none.
+        size: bytes of the package, of the float form's file where there is no package.
+        ready: what the verdict says; None without one.
+        unreadable: why the record could not be read; all else is then empty.
+    """
+
+    place: str
+    name: str
+    title: str = ""
+    task: str = ""
+    started: str = ""
+    profile: str = ""
+    accuracy: Interval | None = None
+    regression: dict[str, float | None] = {}
+    int8: float | None = None
+    drop: float | None = None
+    size: float | None = None
+    verdict: str = ""
+    ready: bool | None = None
+    unreadable: str = ""
+
+    @property
+    def score(self) -> float | None:
+        """What runs are sorted by in the column of accuracy."""
+        return self.accuracy.value if self.accuracy is not None else self.regression.get("r2")
+
+
+def summarise(content: bytes, place: str) -> Summary:
+    """The line of one record; a record that cannot be read is a line that says so."""
+    name = place.rpartition("/")[2]
+    try:
+        version = msgspec.json.decode(content, type=_Version).version
+        if version > TRACE_VERSION:
+            told = f"expected a record of version {TRACE_VERSION} or older, got version {version}. Update edgewright"
+            return Summary(place=place, name=name, unreadable=told)
+        brief = msgspec.json.decode(content, type=_Brief)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Summary(place=place, name=name, unreadable=f"no whole record: {error}")
+    evaluation, compression = brief.evaluation or _Evaluation(), brief.compression
+    variants = {variant.name: variant for variant in compression.variants} if compression else {}
+    int8 = variants.get("int8")
+    sizes = [row.used for row in brief.device.rows if row.name == "package"] if brief.device else []
+    if not sizes and "float" in variants:
+        sizes = [variants["float"].file_bytes]
+    return Summary(
+        place=place,
+        name=brief.name,
+        title=brief.title,
+        task=brief.task,
+        started=brief.provenance.started,
+        profile=brief.device.profile if brief.device else "",
+        accuracy=evaluation.accuracy,
+        regression=evaluation.regression,
+        int8=int8.accuracy.value if int8 and int8.accuracy else None,
+        drop=compression.drop if compression and int8 else None,
+        size=sizes[0] if sizes else None,
+        verdict=brief.verdict,
+        ready=not brief.verdict.startswith("not ready") if brief.verdict else None,
+    )
+
+
+def _folders(root: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Runs in a folder and in the folders in it that are no runs themselves: place and state of the record."""
+    for entry in _visible(root):
+        found = _record(entry)
+        if found is not None:
+            yield entry.name, found
+            continue
+        for inner in _visible(Path(entry.path)):
+            found = _record(inner)
+            if found is not None:
+                yield f"{entry.name}/{inner.name}", found
+
+
+def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """Folders that are neither hidden nor links; a link could lead out of the studio's folder."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (e for e in entries if not e.name.startswith(".") and e.is_dir(follow_symlinks=False))
+    except OSError:
+        return
+
+
+def _record(entry: os.DirEntry[str]) -> os.stat_result | None:
+    try:
+        entry.name.encode()
+        # No link is followed: it could lead out of the folder.
+        found = os.stat(os.path.join(entry.path, RECORD), follow_symlinks=False)  # noqa: PTH116, PTH118 - 1,000 of them
+    except (OSError, UnicodeEncodeError):
+        return None
+    return found if stat.S_ISREG(found.st_mode) else None
+
+
+class Runs:
+    """The runs in a folder; what a record says is kept in memory until its time or size changes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._kept: dict[str, tuple[tuple[int, int], Summary]] = {}
+        self._ended: dict[str, tuple[tuple[int, int], Progress]] = {}
+        self._lock = threading.Lock()
+
+    def finished(self) -> list[Summary]:
+        """All runs with a record, in the order of the folder."""
+        with self._lock:
+            kept: dict[str, tuple[tuple[int, int], Summary]] = {}
+            for place, state in _folders(self.root):
+                mark = (state.st_mtime_ns, state.st_size)
+                old = self._kept.get(place)
+                if old is not None and old[0] == mark:
+                    kept[place] = old
+                    continue
+                try:
+                    with open(os.path.join(self.root, place, RECORD), "rb") as file:  # noqa: PTH118, PTH123 - 1,000 of them
+                        kept[place] = (mark, summarise(file.read(), place))
+                except OSError as error:
+                    told = error.strerror or str(error)
+                    kept[place] = (mark, Summary(place=place, name=place, unreadable=told))
+            self._kept = kept
+            return [summary for _, summary in kept.values()]
+
+    def unfinished(self) -> list[Progress]:
+        """Runs that go on or broke off, from their journals; the latest first, those that go on before all others."""
+        found: list[Progress] = []
+        for path in journals(self.root).glob("*.jsonl"):
+            try:
+                state = path.stat()
+                mark = (state.st_mtime_ns, state.st_size)
+                old = self._ended.get(path.stem)
+                progress = old[1] if old is not None and old[0] == mark else read_progress(path)
+            except (OSError, EdgewrightError):
+                continue
+            if progress.state in ("cancelled", "failed"):
+                self._ended[path.stem] = (mark, progress)
+            if progress.state != "finished":
+                found.append(progress)
+        return sorted(found, key=lambda p: (p.state != "running", -p.begun))

@@ -1,0 +1,59 @@
+"""A studio over a folder of records, without a server, for tests of its pages."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from starlette.applications import Starlette
+
+from edgewright.schema.trace import Trace
+from edgewright.studio.app import studio_app
+from edgewright.trace.record import write_trace
+from trace_example import trace
+
+PORT = 8797
+HERE = f"http://127.0.0.1:{PORT}"
+HOSTILE = '<img src=x onerror="alert(1)">'
+
+
+def record(runs: Path, place: str, **changes: object) -> Trace:
+    """A run folder that holds a record and nothing else."""
+    made = msgspec.structs.replace(trace(), **{"name": place.rpartition("/")[2], **changes})
+    (runs / place).mkdir(parents=True)
+    write_trace(made, runs / place / "trace.json")
+    return made
+
+
+class Client:
+    """A browser of the studio: it follows no redirects and says where its forms come from."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app, self.headers = app, {"origin": HERE}
+
+    def request(self, method: str, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
+        """One request; `headers` are sent besides those of every request."""
+        headers = {**self.headers, **more.pop("headers", {})}
+
+        async def ask() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(transport=transport, base_url=HERE) as browser:
+                return await browser.request(method, address, headers=headers, **more)
+
+        return asyncio.run(ask())
+
+    def get(self, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
+        """Reads."""
+        return self.request("GET", address, **more)
+
+    def post(self, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
+        """Changes."""
+        return self.request("POST", address, **more)
+
+
+def client(runs: Path, **more: int) -> Client:
+    """A browser of a studio over a folder of runs."""
+    return Client(studio_app(runs, PORT, **more))
