@@ -55,8 +55,9 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
             if not text.exists():
                 sheet = io.StringIO()
                 listener = Shown(Console(file=sheet, width=WIDTH, color_system=None, legacy_windows=False))
-                config = read_config(name, CHANGES.get(name, ()))
-                run_pipeline(config, out=shared, force=True, listener=listener, command=f"edgewright run {name}")
+                changes = CHANGES.get(name, ())
+                command = " ".join([f"edgewright run {name}", *(f"--set {change}" for change in changes)])
+                run_pipeline(read_config(name, changes), out=shared, force=True, listener=listener, command=command)
                 text.write_text(sheet.getvalue(), encoding="utf-8")
         folder = shared / name
         return Lesson(folder, read_trace(folder / "trace.json"), text.read_text(encoding="utf-8"))

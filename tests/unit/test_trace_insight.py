@@ -26,10 +26,22 @@ def test_same_record_same_insight() -> None:
 
 def test_scaling_comes_first() -> None:
     insight = key_insight(scaling=example.scaling(), evaluation=example.evaluation())
-    expected = "At 100,000 rows large gains 2 points over small for 7.500 times the training time"
+    expected = "At 100,000 rows large gains 2 points over small for 7.5 times the training time"
     assert insight.sentence == expected
     assert insight.numbers["large time exponent"] == 1.02
     assert insight.numbers["pays from rows"] == 10_000
+
+
+def test_growth_is_told_from_three_sizes_on() -> None:
+    points = tuple(msgspec.structs.replace(p, cpu_seconds=p.cpu_seconds + 0.1) for p in example.scaling().points)
+    known = {"small": {"cpu_seconds": 0.98}, "large": {"cpu_seconds": 1.02}}
+    record = msgspec.structs.replace(example.scaling(), points=points, exponents=known)
+    said = key_insight(scaling=record).sentence
+    assert said.endswith("; processor time grows as rows to the power 1.02 ('large') and 0.98 ('small')")
+    short = tuple(msgspec.structs.replace(p, cpu_seconds=1e-6) for p in points)
+    assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=short)).sentence
+    few = tuple(p for p in points if p.rows > 1_000)
+    assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=few)).sentence
 
 
 def test_scaling_sentence_of_the_record_is_kept() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,9 +9,9 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 
 from edgewright.cli.interrupt import answer, loading
+from edgewright.cli.terminal import Terminal
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.journalling import journalled
 from edgewright.pipeline.listener import Listener
@@ -25,17 +23,7 @@ from edgewright.schema.trace import Insight
 from edgewright.trace.progress import progress
 from edgewright.trace.terminal import TerminalTrace
 
-
-class Terminal(Console):
-    """A console that leaves the end of a pipe to `main`; rich would end the process with exit code 1."""
-
-    def on_broken_pipe(self) -> None:
-        """The reader went away.
-
-        Raises:
-            BrokenPipeError: always.
-        """
-        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+__all__ = ["Quiet", "Shown", "Terminal", "run_and_show"]
 
 
 class Quiet(Listener):

@@ -80,6 +80,25 @@ def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
     return msgspec.structs.replace(config, data={**config.data, "path": str(beside)})
 
 
+def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineConfig:
+    """A checked configuration with `a.b=v` changes, as `--set` would make them in its TOML.
+
+    Raises:
+        InputError: as `parse`.
+    """
+    table: dict[str, Any] = _lists(msgspec.to_builtins(config))
+    for change in changes:
+        _apply(table, change)
+    return convert_table(table, PipelineConfig, config.name)
+
+
+def _lists(value: Any) -> Any:  # noqa: ANN401 - TOML values of any type
+    """Tuples as the lists that a TOML file would give."""
+    if isinstance(value, dict):
+        return {key: _lists(entry) for key, entry in value.items()}
+    return [_lists(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
 def _apply(table: dict[str, Any], change: str) -> None:
     """Sets one key; in a list a number or a `kind` says which entry: `stages.select.k=5` or `stages.2.k=5`."""
     _encodable(change)

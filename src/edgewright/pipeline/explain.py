@@ -39,7 +39,7 @@ def explain(
         best = int(np.argmax(probabilities))
         answer, confidence = str(model.classes_[best]), float(probabilities[best])
         shares = tuple((str(c), float(p)) for c, p in zip(model.classes_, probabilities, strict=True))
-        right: bool | None = answer == str(truth)
+        right: bool | None = None if samples.y is None else answer == str(truth)
     else:
         value = float(np.ravel(model.predict(features))[0])
         answer, confidence, shares, right = f"{value:.6g}", 1.0, (), None

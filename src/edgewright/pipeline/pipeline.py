@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import msgspec
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline as SklearnPipeline
@@ -13,9 +15,13 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.graph.tables import convert_table
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.explained import Explanation, explain_sample
 from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import Material, prepare
+from edgewright.pipeline.notebook import pipeline_html
 from edgewright.pipeline.parts import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
@@ -24,6 +30,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.trace.what_can_change import alone
 
 # Stages are shaped by a look at this many samples before the real fit.
 _PROBE = 2000
@@ -39,6 +46,8 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     config: PipelineConfig | None = None
     data: str | None = None
     columns: tuple[Column, ...] = ()
+    # Of one sample as it arrives at each step, where that is known.
+    shapes: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def from_toml(cls, name: str | Path, *, data: str | None = None, changes: tuple[str, ...] = ()) -> Self:
@@ -52,22 +61,40 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         Raises:
             InputError: as `edgewright run` would say it.
         """
-        config = read_config(str(name), changes)
+        return cls._of(read_config(str(name), changes), data)
+
+    @classmethod
+    def from_tables(cls, tables: Mapping[str, Any], *, data: str | None = None) -> Self:
+        """An unfitted pipeline from the tables of a configuration, as a record's `config` holds them.
+
+        Args:
+            tables: as in a TOML file.
+            data: path that overrides the one in `[data]`.
+
+        Raises:
+            InputError: unknown keys, wrong types and values out of range, each with its key.
+        """
+        return cls._of(convert_table(tables, PipelineConfig, "the tables"), data)
+
+    @classmethod
+    def _of(cls, config: PipelineConfig, data: str | None) -> Self:
         samples = cut(load_data(config.data, seed=config.seed, path=data), config.window)
         task = task_of(samples.y, config.task)
         rows = np.random.default_rng(config.seed).permutation(len(samples.X))[:_PROBE]
         X, y = samples.X[rows], samples.y[rows]
         context = first_context(samples, task, config.seed)
         steps: list[tuple[str, Any]] = []
+        shapes = [context.shape]
         for part in parts(config.stages, config.name):
             estimator = build(part, context)
             steps.append((part.name, estimator))
             fitted = clone(estimator).fit(X, y)
             X = fitted.transform(X)
             context = next_context(context, fitted, X.shape[1:])
+            shapes.append(context.shape)
         steps.append(("model", build_model(config, task)))
         made = cls(steps)
-        made.config, made.data = config, data
+        made.config, made.data, made.shapes = config, data, tuple(shapes)
         return made
 
     @classmethod
@@ -76,6 +103,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         index, steps = load_fitted(Path(folder) / "pipeline")
         made = cls(steps)
         made.config, made.columns = index.config, index.columns
+        made.shapes = (*(tuple(stage.context.shape) for stage in index.stages), tuple(steps[-1][1].shape_))
         return made
 
     def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:
@@ -96,6 +124,40 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return run_pipeline(
             self.config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run"
         )
+
+    def material(self) -> Material:
+        """The samples of the configuration, read, cut and split as a run does it.
+
+        Raises:
+            InputError: the pipeline was not read from a TOML file, or whatever is wrong with the data.
+        """
+        if self.config is None:
+            raise InputError("a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml")
+        return prepare(self.config, self.data)
+
+    def alone(self) -> Self:
+        """The same pipeline without its comparison over data sizes; the chosen architecture stays.
+
+        Raises:
+            InputError: the pipeline was not read from a TOML file.
+        """
+        if self.config is None:
+            raise InputError("a pipeline with a configuration", "one made of steps", do="Use Pipeline.from_toml")
+        return self.from_tables(alone(msgspec.to_builtins(self.config)), data=self.data)
+
+    def explain(self, sample: Any) -> Explanation:  # noqa: ANN401 - anything that is like an array
+        """One sample through the fitted pipeline, layer by layer; shows itself in a notebook.
+
+        Args:
+            sample: shape (columns,) or (channels, samples), NaN where a value is missing.
+
+        Raises:
+            InputError: for a sample of another shape, or a pipeline that is not fitted.
+        """
+        return explain_sample(self, sample)
+
+    def _repr_html_(self) -> str | None:
+        return pipeline_html(self)
 
     def graph(self, shape: tuple[int, ...], name: str = "pipeline") -> Graph:
         """The whole fitted pipeline in the dialect.

@@ -21,6 +21,7 @@ from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.names import check_names
+from edgewright.pipeline.notebook import run_html
 from edgewright.pipeline.parts import parts
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.scaling import scale
@@ -49,6 +50,9 @@ class RunResult:
     package: Path | None
     refused: str
     page: Path | None
+
+    def _repr_html_(self) -> str | None:
+        return run_html(self.folder, self.trace, self.refused)
 
 
 def run_pipeline(
@@ -151,7 +155,7 @@ def _record(
             job.config, material, command=command, started=started, package=deployed.sha256, data=data
         ),
         warnings=tuple(job.warnings),
-        config=msgspec.to_builtins(job.config),
+        config=msgspec.json.decode(msgspec.json.encode(job.config)),
     )
 
 

@@ -112,7 +112,7 @@ def _mistakes(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
         answer = Text(m.answer, style=BAD)
         add(
             made,
-            f"{evaluation.unit} {m.row:,}",
+            f"{evaluation.unit} {m.row + 1:,}",
             m.truth,
             answer,
             percent(m.confidence),

@@ -19,6 +19,8 @@ from edgewright.trace.words import amount, measure_word, microseconds_text, numb
 
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
 FRAGILE = 0.1
+# Sizes from which an exponent is told, and processor seconds above which one is believed.
+_SIZES, _TELLING = 3, 0.02
 _UNSEEN = {
     "group": "samples of unseen people or machines",
     "session": "samples of unseen sessions",
@@ -67,19 +69,34 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
     if scaling.pays_from is not None:
         numbers["pays from rows"] = float(scaling.pays_from)
     if scaling.sentence:
-        text = scaling.sentence.rstrip(".")
+        text = scaling.sentence.rstrip(".") + _growth_clause(scaling)
         return Insight(sentence=text[:1].upper() + text[1:], numbers=numbers)
     best = max(scaling.points, key=lambda p: (p.accuracy, -p.parameters, p.architecture))
     cheap = min(scaling.points, key=lambda p: (p.rows != best.rows, p.cpu_seconds, p.architecture))
     if best.architecture == cheap.architecture:
         text = f"At {best.rows:,} rows {best.architecture} is both the cheapest and the most accurate"
+        text += _growth_clause(scaling)
     else:
         ratio = best.cpu_seconds / max(cheap.cpu_seconds, 1e-9)
         text = (
             f"At {best.rows:,} rows {best.architecture} gains {points(best.accuracy - cheap.accuracy)} over "
-            f"{cheap.architecture} for {number(round(ratio, 1))} times the training time"
+            f"{cheap.architecture} for {ratio:.3g} times the training time"
         )
+        text += _growth_clause(scaling)
     return Insight(sentence=text, numbers=numbers)
+
+
+def _growth_clause(scaling: ScalingRecord) -> str:
+    """How processor time grows with data; empty where it was measured at too few sizes, or too short to tell."""
+    sizes = {p.rows for p in scaling.points}
+    if len(sizes) < _SIZES or min(p.cpu_seconds for p in scaling.points) < _TELLING:
+        return ""
+    told = [
+        f"{measures['cpu_seconds']:.2f} ('{name}')"
+        for name, measures in sorted(scaling.exponents.items())
+        if "cpu_seconds" in measures
+    ]
+    return f"; processor time grows as rows to the power {' and '.join(told)}" if told else ""
 
 
 def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:

@@ -18,8 +18,8 @@ SHOWN, WINDOW_SHOWN, CLASSES, LABEL = 4, 6, 4, 28
 SQUASHING = ("softmax", "sigmoid")
 
 
-def prediction_card(record: PredictionRecord, page: Page) -> RenderableType:
-    """The card of one traced sample."""
+def prediction_card(record: PredictionRecord, page: Page, place: str = "") -> RenderableType:
+    """The card of one traced sample; `place` says where it came from, else its row in the data does, from 1."""
     grid = Table.grid(padding=(0, 2, 0, 0))
     grid.add_column(no_wrap=True)
     grid.add_column()
@@ -33,7 +33,7 @@ def prediction_card(record: PredictionRecord, page: Page) -> RenderableType:
         grid.add_row(Text("output", style=QUIET), _probabilities(record))
     grid.add_row(Text("answer", style=QUIET), _answer(record))
     kind = "window" if len(record.raw_shape) > 1 else "row"
-    return page.card(f"Prediction of {kind} {record.row:,}", [grid])
+    return page.card(f"Prediction of {place or f'{kind} {record.row + 1:,}'}", [grid])
 
 
 def _input(record: PredictionRecord, page: Page) -> RenderableType:

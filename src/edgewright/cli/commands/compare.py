@@ -1,0 +1,43 @@
+"""`edgewright compare`: runs side by side."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("compare", epilog="Example: edgewright compare runs/activity runs/activity-2")
+@click.argument("runs", nargs=-1, type=click.Path(path_type=Path), metavar="RUN RUN...")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the comparison as JSON.")
+def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
+    """Show what differs between runs (run folders): configuration, data and result.
+
+    The first run is what the others are compared with. Accuracies come with their 95 % intervals and a word on whether
+    these overlap.
+    """
+    import msgspec
+
+    from edgewright.cli.lessons import show_blocks
+    from edgewright.cli.terminal import Terminal
+    from edgewright.pipeline.comparing import compare_places
+    from edgewright.trace.compare import comparison_blocks
+
+    record = compare_places(runs)
+    if html is not None:
+        from edgewright.trace.own_page import comparison_page
+        from edgewright.trace.record import write_whole
+
+        write_whole(html, comparison_page(record).encode(), "the page")
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    show_blocks(Terminal(), comparison_blocks(record))
+    if html is not None:
+        click.echo(f"page {click.format_filename(html)}")
+
+
+COMMAND = command

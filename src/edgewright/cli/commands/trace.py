@@ -1,0 +1,73 @@
+"""`edgewright trace`: any prediction of a run, layer by layer."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edgewright.schema.errors import InputError
+
+
+@click.command("trace", epilog="Example: edgewright trace runs/activity --row 17 --html row17.html")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--row", type=int, metavar="N", help="Row (or window) of the run's data, from 1, as every page shows it.")
+@click.option("--csv", type=click.Path(path_type=Path), metavar="FILE", help="CSV file with the run's columns.")
+@click.option(
+    "--most", type=click.IntRange(min=1), default=10, show_default=True, help="Most rows of the file that are traced."
+)
+@click.option("--data", metavar="PATH", help="Where the run's data lie now; the run remembers it otherwise.")
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Write a page as well.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as JSON.")
+def command(
+    run: Path, row: int | None, csv: Path | None, most: int, data: str | None, html: Path | None, as_json: bool
+) -> None:
+    """Show how RUN (a run folder) gets to an answer: input, every layer, output.
+
+    --row 17 is the 17th row of the run's data, counted from 1; of windows the 17th window. Rows without a label are
+    not counted. A CSV file is read, and cut into windows, as `edgewright predict` does. Values outside the declared
+    ranges are named.
+    """
+    if (row is None) == (csv is None):
+        raise InputError("one of --row N and --csv FILE", "both" if row is not None else "none", "edgewright trace")
+    if csv is not None and data is not None:
+        raise InputError("--data with --row", "--csv", "edgewright trace")
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import msgspec
+
+        from edgewright.cli.lessons import show
+        from edgewright.cli.terminal import Terminal
+        from edgewright.pipeline.comparing import read_run
+        from edgewright.pipeline.explained import explain_csv, explain_row
+        from edgewright.trace.explained_view import explained_parts
+        from edgewright.trace.page import page_of
+
+    folder, _ = read_run(run)
+    total = 1
+    if csv is not None:
+        records, total = explain_csv(folder, csv, most)
+    else:
+        records = (explain_row(folder, int(row or 0), data),)
+    more = f"{len(records):,} of {total:,} are traced; --most traces more" if total > len(records) else ""
+    if html is not None:
+        from edgewright.trace.own_page import explained_page
+        from edgewright.trace.record import write_whole
+
+        write_whole(html, explained_page(records, f"Predictions of {records[0].run}").encode(), "the page")
+    if as_json:
+        made = {"run": records[0].run, "traced": len(records), "rows": total, "predictions": records}
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    console = Terminal()
+    show(console, [part for record in records for part in explained_parts(record, page_of(console))])
+    if more:
+        click.echo(more)
+    if html is not None:
+        click.echo(f"page {click.format_filename(html)}")
+
+
+COMMAND = command

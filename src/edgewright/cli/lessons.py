@@ -1,0 +1,124 @@
+"""Lessons on the terminal: printed whole, stage by stage with keys, or as a quiz that is answered with keys."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import click
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.lesson import Block, Heading, Question
+from edgewright.trace.blocks_terminal import LETTERS, Listing, blocks_parts, question_parts, rests
+from edgewright.trace.page import BAD, GOOD, QUIET, page_of
+
+_KEYS = "a-d or 1-4 answers, q ends"
+
+
+def show(console: Console, parts: Sequence[RenderableType]) -> None:
+    """Prints parts without markup; elsewhere than on a terminal without blanks at the ends of lines."""
+    page = page_of(console)
+    if page.terminal and page.unicode:
+        for part in parts:
+            listing = isinstance(part, Listing)
+            console.print(part, markup=False, highlight=False, emoji=False, soft_wrap=listing,
+                          width=None if listing else page.width)  # fmt: skip
+        return
+    sheet = io.StringIO()
+    paper = Console(file=sheet, width=page.width, color_system=None, legacy_windows=False)
+    for part in parts:
+        paper.print(part, markup=False, highlight=False, emoji=False, soft_wrap=isinstance(part, Listing))
+    text = "\n".join(line.rstrip() for line in sheet.getvalue().strip("\n").split("\n"))
+    text = text.encode(console.encoding, "replace").decode(console.encoding)
+    console.print(Text(text), soft_wrap=True, highlight=False)
+
+
+def show_blocks(console: Console, blocks: Sequence[Block]) -> None:
+    """Prints a lesson with its answers."""
+    show(console, blocks_parts(blocks, page_of(console)))
+
+
+def step_through(console: Console, blocks: Sequence[Block]) -> None:
+    """One heading's blocks at a time: any key goes on, p goes back, q ends."""
+    steps = _steps(blocks)
+    place = 0
+    while 0 <= place < len(steps):
+        show_blocks(console, steps[place])
+        if place + 1 == len(steps):
+            return
+        console.print(Text(f"{place + 1} of {len(steps)} - space goes on, p goes back, q ends", style=QUIET))
+        key = click.getchar().lower()
+        if key == "q":
+            return
+        place = max(0, place - 1) if key in ("p", "b", "\x1b[d", "\x7f") else place + 1
+
+
+def _steps(blocks: Sequence[Block]) -> list[list[Block]]:
+    made: list[list[Block]] = []
+    for block in blocks:
+        if isinstance(block, Heading) or not made:
+            made.append([])
+        made[-1].append(block)
+    return made
+
+
+def ask(console: Console, questions: Sequence[Question]) -> tuple[int, int]:
+    """Asks with keys; gives how many were right, and how many were answered."""
+    right = answered = 0
+    for number, question in enumerate(questions, 1):
+        head = Text(f"{number} of {len(questions)} - {_KEYS}", style=QUIET)
+        show(console, [Text(""), head, *question_parts(question)])
+        choice = _key(len(question.options))
+        if choice is None:
+            break
+        answered += 1
+        right += question.options[choice].right
+        show(console, judged(question, choice))
+    return right, answered
+
+
+def _key(options: int) -> int | None:
+    """The option whose letter or number is pressed; None for q."""
+    while True:
+        key = click.getchar().lower()
+        if key == "q":
+            return None
+        place = LETTERS.find(key) if key in LETTERS and key else int(key) - 1 if key.isdecimal() else -1
+        if 0 <= place < options:
+            return place
+
+
+def judged(question: Question, choice: int) -> list[RenderableType]:
+    """Whether the choice is right, why, and what would have been."""
+    option = question.options[choice]
+    if option.right:
+        return [Text(f"{LETTERS[choice]}: right. {option.reason}", style=GOOD), rests(question)]
+    right = next(i for i, one in enumerate(question.options) if one.right)
+    return [
+        Text(f"{LETTERS[choice]}: wrong. {option.reason}", style=BAD),
+        Text(f"Right is {LETTERS[right]}) {question.options[right].text}. {question.options[right].reason}"),
+        rests(question),
+    ]
+
+
+def read_answers(text: str, questions: Sequence[Question]) -> list[int]:
+    """Places of the options in 'a,c,b' or '1,3,2', the first question first.
+
+    Raises:
+        InputError: another letter, or more answers than questions.
+    """
+    given = [part.strip().lower() for part in text.split(",")]
+    if len(given) > len(questions):
+        raise InputError(f"at most {len(questions)} answers", str(len(given)), "--answers")
+    made = []
+    for number, (part, question) in enumerate(zip(given, questions, strict=False), 1):
+        known = LETTERS[: len(question.options)]
+        place = known.find(part) if len(part) == 1 and part in known else -1
+        if place < 0 and part.isdecimal() and 1 <= int(part) <= len(known):
+            place = int(part) - 1
+        if place < 0:
+            raise InputError(f"a letter from a to {known[-1]}", repr(part), f"--answers, question {number}")
+        made.append(place)
+    return made

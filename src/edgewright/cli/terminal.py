@@ -1,0 +1,20 @@
+"""The console of commands that print more than a line."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from rich.console import Console
+
+
+class Terminal(Console):
+    """A console that leaves the end of a pipe to `main`; rich would end the process with exit code 1."""
+
+    def on_broken_pipe(self) -> None:
+        """The reader went away.
+
+        Raises:
+            BrokenPipeError: always.
+        """
+        raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))

@@ -1,0 +1,83 @@
+"""Reading the runs that are compared: their records, and configurations of records that do not carry one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgewright.pipeline.store import INDEX
+from edgewright.schema.comparison import Comparison
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import Trace
+from edgewright.trace.compare import Entry, compare
+from edgewright.trace.record import read_trace
+
+
+def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
+    """The configuration of a run as tables: from its record, else from its stored pipeline; None without both."""
+    if trace.config:
+        return trace.config
+    try:
+        config = msgspec.json.decode((folder / "pipeline" / INDEX).read_bytes())["config"]
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return None
+    return config if isinstance(config, dict) else None
+
+
+def read_run(place: Path) -> tuple[Path, Trace]:
+    """The folder and the record of a run; its `trace.json` may be named as well.
+
+    Raises:
+        InputError: no run lies there.
+    """
+    folder = place.parent if place.name == "trace.json" else place
+    if not folder.is_dir():
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError("the folder of a run", got, str(place), _beside(folder))
+    if not (folder / "trace.json").is_file():
+        raise InputError("the folder of a finished run", "no trace.json in it", str(place), _inside(folder))
+    return folder, read_trace(folder / "trace.json")
+
+
+def compare_places(places: Sequence[Path]) -> Comparison:
+    """Compares the runs that lie at two places or more.
+
+    Raises:
+        InputError: fewer than two, or no run at one of them.
+    """
+    if len(places) < 2:
+        raise InputError("two runs or more", str(len(places)), "edgewright compare", "Name their folders")
+    found = [read_run(place) for place in places]
+    labels = _labels([folder for folder, _ in found])
+    entries = [
+        Entry(label=label, folder=str(folder), trace=trace, config=settings_of(folder, trace))
+        for label, (folder, trace) in zip(labels, found, strict=True)
+    ]
+    return compare(entries)
+
+
+def _labels(folders: Sequence[Path]) -> list[str]:
+    """Names of the folders; with their parent's where two are alike, numbered where even these are."""
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [f"{folder.resolve().parent.name}/{folder.resolve().name}" for folder in folders]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names, 1)]
+
+
+def _beside(folder: Path) -> str:
+    return _inside(folder.parent) if folder.parent.is_dir() else "Check the path"
+
+
+def _inside(folder: Path) -> str:
+    """Which runs lie in a folder, the first few."""
+    try:
+        found = sorted(entry.parent.name for entry in folder.glob("*/trace.json"))
+    except OSError:
+        found = []
+    if not found:
+        return "Give the folder of a finished run"
+    more = f" and {len(found) - 8:,} more" if len(found) > 8 else ""
+    return f"Runs there: {', '.join(found[:8])}{more}"

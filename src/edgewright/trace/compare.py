@@ -1,0 +1,225 @@
+"""Runs side by side: what changed in configuration, in data and in result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edgewright.schema.comparison import ComparedRun, Comparison, ResultRow, Setting
+from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
+from edgewright.schema.trace import How, Interval, StageRecord, Trace, VariantRecord
+from edgewright.trace.lesson_parts import parameters
+from edgewright.trace.words import bytes_text, microseconds_text, number, percent, points, shape_text, shorten
+
+NONE = "-"
+# Columns of runs beside the first one in a table of the terminal.
+_BESIDE = 2
+_VALUE = 48
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run to compare: how it is called, where it lies, its record, and its configuration (None where unknown)."""
+
+    label: str
+    folder: str
+    trace: Trace
+    config: Mapping[str, Any] | None
+
+
+def compare(entries: Sequence[Entry]) -> Comparison:
+    """Compares two runs or more; the first is what the others are compared with."""
+    notes = [f"{e.label}: its record does not carry a configuration, so what changed in it is not told"
+             for e in entries if e.config is None]  # fmt: skip
+    known = {e.trace.provenance.data_hash for e in entries}
+    if len(known) > 1:
+        notes.append("the data differ: accuracies were measured on other samples and compare less surely")
+    notes += [
+        f"{e.label} is {e.trace.state}: its figures are not whole" for e in entries if e.trace.state != "finished"
+    ]
+    versions = {e.trace.provenance.versions.get("edgewright", "") for e in entries}
+    if len(versions) > 1:
+        notes.append(f"made by different versions of edgewright: {', '.join(sorted(v or 'unknown' for v in versions))}")
+    return Comparison(
+        runs=tuple(_run(entry) for entry in entries),
+        settings=_settings(entries),
+        data=tuple(_data(entries)),
+        results=tuple(_results(entries)),
+        notes=tuple(notes),
+    )
+
+
+def _run(entry: Entry) -> ComparedRun:
+    trace = entry.trace
+    return ComparedRun(
+        label=entry.label, folder=entry.folder, name=trace.name, state=trace.state, started=trace.provenance.started,
+        verdict=trace.verdict, insight=trace.insight.sentence,
+    )  # fmt: skip
+
+
+def _settings(entries: Sequence[Entry]) -> tuple[Setting, ...]:
+    """Keys whose values differ among the runs that carry a configuration."""
+    flat = [dict(_flat(entry.config)) if entry.config is not None else None for entry in entries]
+    keys = dict.fromkeys(key for table in flat if table is not None for key in table)
+    made = []
+    for key in keys:
+        values = tuple(NONE if table is None else table.get(key, NONE) for table in flat)
+        if len({value for value, table in zip(values, flat, strict=True) if table is not None}) > 1:
+            made.append(Setting(key=key, values=values))
+    return tuple(made)
+
+
+def _flat(table: Any, path: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - tables of any shape
+    """Keys with dots and their values as text; entries of lists by number, as `--set` takes them."""
+    if isinstance(table, Mapping) and table:
+        for key, value in table.items():
+            yield from _flat(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(table, list | tuple) and any(isinstance(entry, Mapping) for entry in table):
+        for place, entry in enumerate(table):
+            yield from _flat(entry, f"{path}.{place}")
+    else:
+        yield path, table if isinstance(table, str) else msgspec.json.encode(table).decode()
+
+
+def _data(entries: Sequence[Entry]) -> Iterator[ResultRow]:
+    """Hash, rows, columns and test samples."""
+    yield _texts("hash of the data", [e.trace.provenance.data_hash[:12] or NONE for e in entries])
+    firsts = [e.trace.stages[0] if e.trace.stages else None for e in entries]
+    yield _texts("samples and columns", [shape_text(s.shape_out) if s is not None else NONE for s in firsts])
+    yield _texts("to the network", [_network_input(e.trace.stages) for e in entries])
+    counts = [float(e.trace.evaluation.samples) if e.trace.evaluation is not None else None for e in entries]
+    yield _figures("test samples", counts, lambda value: f"{value:,.0f}")
+
+
+def _network_input(stages: Sequence[StageRecord]) -> str:
+    model = next((stage for stage in stages if stage.kind == "model"), None)
+    return shape_text(model.shape_in[1:]) if model is not None and model.shape_in else NONE
+
+
+def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
+    """Figures that at least one run has."""
+    traces = [entry.trace for entry in entries]
+    yield from _intervals("accuracy", [None if t.evaluation is None else t.evaluation.accuracy for t in traces])
+    yield from _intervals("macro-F1", [None if t.evaluation is None else t.evaluation.macro_f1 for t in traces])
+    measures = sorted({name for t in traces if t.evaluation is not None for name in t.evaluation.regression})
+    for name in measures:
+        yield _figures(
+            name, [None if t.evaluation is None else t.evaluation.regression.get(name) for t in traces], number
+        )
+    for form in dict.fromkeys(f.name for t in traces if t.compression is not None for f in t.compression.variants):
+        yield from _form([_variant(t, form) for t in traces], form)
+    yield _figures("parameters", [float(parameters(t)) if t.layers else None for t in traces], lambda v: f"{v:,.0f}")
+    yield _figures(
+        "epochs", [float(len(t.training.epochs)) if t.training else None for t in traces], lambda v: f"{v:.0f}"
+    )
+    yield _texts("verdict", [t.verdict or NONE for t in traces])
+
+
+def _variant(trace: Trace, name: str) -> VariantRecord | None:
+    found = trace.compression.variants if trace.compression is not None else ()
+    return next((form for form in found if form.name == name), None)
+
+
+def _form(forms: Sequence[VariantRecord | None], name: str) -> Iterator[ResultRow]:
+    """Accuracy, bytes and latency of one form of the model."""
+    hows = {form.how for form in forms if form is not None}
+    how: How | None = hows.pop() if len(hows) == 1 else None
+    yield from _intervals(f"accuracy, {name}", [None if f is None else f.accuracy for f in forms])
+    yield _figures(f"weights, {name}", [None if f is None else float(f.weight_bytes) for f in forms], bytes_text, how)
+    yield _figures(f"file, {name}", [None if f is None else float(f.file_bytes) for f in forms], bytes_text, how)
+    times = [None if f is None else f.latency_p50_us for f in forms]
+    if any(time is not None for time in times):
+        yield _figures(f"latency p50, {name}", times, microseconds_text, how)
+
+
+def _texts(name: str, texts: Sequence[str]) -> ResultRow:
+    differences = tuple("" if i == 0 else "same" if text == texts[0] else "differs" for i, text in enumerate(texts))
+    return ResultRow(name=name, texts=tuple(texts), values=(None,) * len(texts), differences=differences)
+
+
+def _figures(
+    name: str, values: Sequence[float | None], told: Callable[[float], str], how: How | None = None
+) -> ResultRow:
+    return ResultRow(
+        name=name,
+        texts=tuple(NONE if value is None else told(value) for value in values),
+        values=tuple(values),
+        differences=tuple("" if i == 0 else _change(values[0], value) for i, value in enumerate(values)),
+        how=how,
+    )
+
+
+def _change(first: float | None, value: float | None) -> str:
+    """How a figure moved: 'same', '3.2 % less', '2.10 times as much'."""
+    if first is None or value is None:
+        return "not comparable"
+    if first == value:
+        return "same"
+    if first <= 0 or value <= 0:
+        return f"{'+' if value > first else '-'}{number(abs(value - first))}"
+    ratio = value / first
+    if ratio >= 2 or ratio <= 0.5:
+        return f"{ratio:.2g} times as much"
+    return f"{percent(abs(ratio - 1), 1)} {'more' if ratio > 1 else 'less'}"
+
+
+def _intervals(name: str, found: Sequence[Interval | None]) -> Iterator[ResultRow]:
+    """Shares with their 95 % intervals, and whether these overlap; nothing where no run has one."""
+    if all(interval is None for interval in found):
+        return
+    texts = [
+        NONE if i is None else f"{percent(i.value, 1)} ({percent(i.low, 1)} to {percent(i.high, 1)})" for i in found
+    ]
+    differences = tuple("" if i == 0 else _moved(found[0], interval) for i, interval in enumerate(found))
+    values = tuple(None if interval is None else interval.value for interval in found)
+    yield ResultRow(name=name, texts=tuple(texts), values=values, differences=differences, how="measured")
+
+
+def _moved(first: Interval | None, other: Interval | None) -> str:
+    if first is None or other is None:
+        return "not comparable"
+    change = other.value - first.value
+    apart = other.low > first.high or other.high < first.low
+    told = "intervals apart" if apart else "intervals overlap: may be chance"
+    if round(1000 * abs(change)) == 0:
+        return f"same; {told}" if apart else "same"
+    return f"{'up' if change > 0 else 'down'} {points(change)}; {told}"
+
+
+def comparison_blocks(record: Comparison) -> tuple[Block, ...]:
+    """The comparison as the terminal and a page show it; the first run stands beside two others at a time."""
+    labels = [run.label for run in record.runs]
+    blocks: list[Block] = [Paragraph(text=f"{labels[0]} against {', '.join(labels[1:])}")]
+    blocks += [Heading(text="Configuration")]
+    if record.settings:
+        rows = [(one.key, *(shorten(value, _VALUE) for value in one.values)) for one in record.settings]
+        blocks += _tables(["key", *labels], rows)
+    else:
+        blocks.append(Paragraph(text="No key differs."))
+    blocks += [Heading(text="Data"), *_tables(["", *labels], [(row.name, *row.texts) for row in record.data])]
+    short = [row for row in record.results if row.name != "verdict"]
+    blocks += [Heading(text="Result"), *_tables(["", *labels], [(_name(row), *row.texts) for row in short])]
+    for place, label in enumerate(labels[1:], 1):
+        told = tuple((row.name, row.differences[place]) for row in short if row.differences[place] != "same")
+        blocks.append(Paragraph(text=f"{label} against {labels[0]}:"))
+        blocks.append(Facts(rows=told) if told else Paragraph(text="every figure is the same"))
+    blocks += [Heading(text="Verdict"), Facts(rows=tuple((run.label, run.verdict or NONE) for run in record.runs))]
+    blocks += [Paragraph(text=f"Note: {text}") for text in record.notes]
+    return tuple(blocks)
+
+
+def _name(row: ResultRow) -> str:
+    return f"{row.name} ({row.how})" if row.how == "estimated" else row.name
+
+
+def _tables(headers: Sequence[str], rows: Sequence[tuple[str, ...]]) -> list[Block]:
+    made: list[Block] = []
+    for start in range(2, len(headers), _BESIDE):
+        kept = [0, 1, *range(start, min(start + _BESIDE, len(headers)))]
+        made.append(
+            Grid(headers=tuple(headers[i] for i in kept), rows=tuple(tuple(row[i] for i in kept) for row in rows))
+        )
+    return made

@@ -1,0 +1,37 @@
+"""Mode 'compare': what can be put side by side with this run."""
+
+from __future__ import annotations
+
+from edgewright.schema.lesson import Block, Code, Facts, Paragraph
+from edgewright.schema.trace import Trace
+from edgewright.trace.modes import Mode
+
+
+def tell(trace: Trace) -> tuple[Block, ...]:
+    """What a comparison tells, and the commands; the comparison itself needs a second run."""
+    known = trace.provenance
+    facts = (
+        ("this run", trace.name),
+        ("data", known.data_hash[:12] or "unknown"),
+        ("configuration", known.config_hash[:12] or "unknown"),
+        ("seed", str(known.seed)),
+    )
+    return (
+        Paragraph(
+            text="Two runs differ in their configuration, in their data, or in neither. A comparison lists what "
+            "differs, and the results side by side: accuracy with its interval, bytes, latency, parameters, verdict."
+        ),
+        Facts(rows=facts),
+        Code(
+            language="shell",
+            caption="another run, and both side by side",
+            text=f"edgewright learn runs/{trace.name} --mode what-if\n"
+            f"edgewright compare runs/{trace.name} runs/{trace.name}-2",
+        ),
+        Paragraph(
+            text="Where the data hashes differ, accuracies were measured on other samples and compare less surely."
+        ),
+    )
+
+
+MODE = Mode(rank=70, title="Compare", purpose="This run beside others.", tell=tell)

@@ -1,0 +1,17 @@
+"""Mode 'quiz': questions made from this run by rules."""
+
+from __future__ import annotations
+
+from edgewright.schema.lesson import Block, Paragraph
+from edgewright.schema.trace import Trace
+from edgewright.trace import questions
+from edgewright.trace.modes import Mode
+
+
+def tell(trace: Trace) -> tuple[Block, ...]:
+    """The questions, or a sentence where the record gives none."""
+    asked = questions.quiz(trace)
+    return asked or (Paragraph(text="This record has too little in it to ask about."),)
+
+
+MODE = Mode(rank=80, title="Quiz", purpose="Questions made from this run, with reasons.", tell=tell)

@@ -1,0 +1,72 @@
+"""Mode 'summary': what one has to know of a run, on one screen."""
+
+from __future__ import annotations
+
+from edgewright.schema.lesson import Block, Facts, Paragraph
+from edgewright.schema.trace import Trace
+from edgewright.trace.lesson_parts import parameters
+from edgewright.trace.modes import Mode
+from edgewright.trace.words import amount, bytes_text, flow_text, number, percent, points
+
+
+def tell(trace: Trace) -> tuple[Block, ...]:
+    """Verdict, key insight, and about ten figures."""
+    blocks: list[Block] = []
+    if trace.state != "finished":
+        blocks.append(Paragraph(text=f"This run is {trace.state}{': ' + trace.reason if trace.reason else ''}."))
+    blocks += [Paragraph(text=text) for text in (trace.title, trace.verdict, trace.insight.sentence) if text]
+    rows = [*_flow(trace), *_training(trace), *_result(trace), *_form(trace)]
+    if rows:
+        blocks.append(Facts(rows=tuple(rows)))
+    blocks += [Paragraph(text=f"Warning: {text}") for text in trace.warnings]
+    return tuple(blocks)
+
+
+def _flow(trace: Trace) -> list[tuple[str, str]]:
+    rows = [("task", trace.task)] if trace.task else []
+    shaped = [stage for stage in trace.stages if stage.kind not in ("model", "package", "predict", "architecture")]
+    if shaped:
+        rows.append(("data", flow_text(shaped[0].shape_out, shaped[-1].shape_out)))
+        rows.append(("stages", ", ".join(stage.name for stage in trace.stages)))
+    if trace.layers:
+        rows.append(("network", f"{len(trace.layers)} layers, {parameters(trace):,} parameters"))
+    return rows
+
+
+def _training(trace: Trace) -> list[tuple[str, str]]:
+    if trace.training is None or not trace.training.epochs:
+        return []
+    training = trace.training
+    return [("training", f"{len(training.epochs)} epochs, kept epoch {training.best_epoch}: {training.stopped}")]
+
+
+def _result(trace: Trace) -> list[tuple[str, str]]:
+    found = trace.evaluation
+    if found is None:
+        return []
+    if found.accuracy is None:
+        return [(name, number(value)) for name, value in sorted(found.regression.items())]
+    a = found.accuracy
+    return [("accuracy", f"{percent(a.value, 1)} (95 %: {percent(a.low, 1)} to {percent(a.high, 1)}), measured")]
+
+
+def _form(trace: Trace) -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    compression = trace.compression
+    small = next((f for f in compression.variants if f.name == "int8"), None) if compression is not None else None
+    if compression is not None and small is not None:
+        drop = f"{points(compression.drop)} {'lost' if compression.drop >= 0 else 'gained'}"
+        if small.accuracy is None:
+            drop = f"error {percent(compression.drop, 1)} larger"
+        rows.append(("int8", f"{bytes_text(small.weight_bytes)} of weights, {drop}, measured"))
+    if trace.device is not None:
+        shares = [r for r in trace.device.rows if r.available > 0]
+        top = max(shares, key=lambda r: r.used / r.available, default=None)
+        told = "" if top is None else f"; fullest: {top.name}, {amount(top.used, top.unit)} of " + amount(
+            top.available, top.unit
+        ) + f" ({top.how})"  # fmt: skip
+        rows.append(("device", f"{trace.device.profile}, {'fits' if trace.device.fits else 'does not fit'}{told}"))
+    return rows
+
+
+MODE = Mode(rank=20, title="Quick summary", purpose="What one has to know, on one screen.", tell=tell)

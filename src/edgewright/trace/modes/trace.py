@@ -1,0 +1,141 @@
+"""Mode 'trace': the whole record, part after part, in the order of the page."""
+
+from __future__ import annotations
+
+from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
+from edgewright.schema.trace import Trace
+from edgewright.trace.anchors import COMPRESSION, DEVICE, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
+from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
+from edgewright.trace.modes import Mode
+from edgewright.trace.observations import FOLD_ABOVE, notable
+from edgewright.trace.words import amount, bytes_text, fraction, microseconds_text, number, percent, shape_text
+
+
+def tell(trace: Trace) -> tuple[Block, ...]:
+    """Every part the record has."""
+    blocks: list[Block] = [Paragraph(text=text) for text in (trace.verdict, trace.insight.sentence) if text]
+    for place, stage in enumerate(trace.stages, 1):
+        blocks += [Heading(text=f"{place}. {stage.name}", anchor=f"{FLOW}-{place}"), *stage_blocks(stage)]
+    for part in (_model, _training, _evaluation, _predictions, _compression, _scaling, _device):
+        blocks += part(trace)
+    return tuple(blocks)
+
+
+def _model(trace: Trace) -> list[Block]:
+    if not trace.layers:
+        return []
+    rows = tuple(
+        (one.name, shape_text(one.shape_out), f"{one.parameters:,}", f"{one.macs:,}", bytes_text(one.activation_bytes),
+         one.formula)
+        for one in trace.layers
+    )  # fmt: skip
+    headers = ("layer", "output", "parameters", "MACs", "activations", "formula")
+    return [Heading(text="Model", anchor=MODEL), Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4))]
+
+
+def _training(trace: Trace) -> list[Block]:
+    training = trace.training
+    if training is None:
+        return []
+    shown = notable(training.epochs)
+    folded = len(training.epochs) - len(shown)
+    blocks: list[Block] = [Heading(text="Training trace", anchor=TRAINING), epoch_grid(shown)]
+    if folded:
+        blocks.append(Paragraph(text=f"{folded:,} further epochs without an event are left out (over {FOLD_ABOVE})."))
+    blocks.append(
+        Paragraph(text=f"Training ended: {training.stopped}. Kept: the weights of epoch {training.best_epoch}.")
+    )
+    return blocks
+
+
+def _evaluation(trace: Trace) -> list[Block]:
+    found = trace.evaluation
+    if found is None:
+        return []
+    facts = [("test samples", f"{found.samples:,}, split by {found.split_by}")]
+    for name, interval in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1)):
+        if interval is not None:
+            low, high = percent(interval.low, 1), percent(interval.high, 1)
+            facts.append((name, f"{percent(interval.value, 1)} (95 %: {low} to {high}, {interval.method})"))
+    if found.majority is not None:
+        facts.append(("most frequent class", percent(found.majority, 1)))
+    facts += [(name, number(value)) for name, value in sorted(found.regression.items())]
+    blocks: list[Block] = [Heading(text="Evaluation", anchor=EVALUATION), Facts(rows=tuple(facts))]
+    if found.classes:
+        rows = tuple(
+            (c.label, fraction(c.precision), fraction(c.recall), fraction(c.f1), f"{c.support:,}")
+            for c in found.classes
+        )
+        headers = ("class", "precision", "recall", "F1", "samples")
+        blocks.append(Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4)))
+    if found.mistakes:
+        wrong = tuple(
+            (f"{found.unit} {m.row + 1:,}", m.truth, m.answer, percent(m.confidence)) for m in found.mistakes[:5]
+        )
+        blocks.append(Grid(headers=("worst mistakes", "truth", "answer", "confidence"), rows=wrong, figures=(3,)))
+    return blocks
+
+
+def _predictions(trace: Trace) -> list[Block]:
+    blocks: list[Block] = [Heading(text="Prediction trace", anchor=PREDICTION)] if trace.predictions else []
+    for one in trace.predictions:
+        blocks += [Paragraph(text=f"{prediction_title(one)}:"), *prediction_blocks(one)]
+    return blocks
+
+
+def _compression(trace: Trace) -> list[Block]:
+    found = trace.compression
+    if found is None:
+        return []
+    rows = tuple(
+        (form.name, "-" if form.accuracy is None else percent(form.accuracy.value, 1), f"{form.flips:,}",
+         bytes_text(form.weight_bytes), bytes_text(form.file_bytes), microseconds_text(form.latency_p50_us), form.how)
+        for form in found.variants
+    )  # fmt: skip
+    headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")
+    return [
+        Heading(text="Compression", anchor=COMPRESSION),
+        Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5)),
+        *(Paragraph(text=note) for note in found.notes),
+    ]
+
+
+def _scaling(trace: Trace) -> list[Block]:
+    found = trace.scaling
+    if found is None:
+        return []
+    rows = tuple(
+        (p.architecture, f"{p.rows:,}", f"{p.parameters:,}", f"{p.cpu_seconds:.2f} s", bytes_text(p.peak_bytes),
+         percent(p.accuracy, 1), microseconds_text(p.latency_us))
+        for p in found.points
+    )  # fmt: skip
+    headers = ("architecture", "rows", "parameters", "CPU time", "memory", "accuracy", "latency")
+    grid = Grid(headers=headers, rows=rows, figures=(1, 2, 3, 4, 5, 6))
+    return [
+        Heading(text="Scaling", anchor=SCALING),
+        grid,
+        *([Paragraph(text=found.sentence)] if found.sentence else []),
+    ]
+
+
+def _device(trace: Trace) -> list[Block]:
+    found = trace.device
+    if found is None:
+        return []
+    rows = tuple(
+        (r.name, amount(r.used, r.unit), amount(r.available, r.unit) if r.available else "no limit",
+         percent(r.used / r.available, 1) if r.available else "-", r.how)
+        for r in found.rows
+    )  # fmt: skip
+    grid = Grid(headers=("budget", "used", "available", "share", ""), rows=rows, figures=(1, 2, 3))
+    told = f"{found.profile}: {found.description}" if found.description else found.profile
+    fits = "It fits." if found.fits else "It does not fit."
+    return [Heading(text="Device fit", anchor=DEVICE), Paragraph(text=f"{told}. {fits}"), grid]
+
+
+MODE = Mode(
+    rank=10,
+    title="Pipeline trace",
+    purpose="Every part of the record, from the data to the device.",
+    tell=tell,
+)

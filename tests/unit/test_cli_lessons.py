@@ -1,0 +1,251 @@
+"""`learn`, `compare` and `trace` on a small run: what they print, and what they say to bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.export.answering import load
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.run import RunResult
+from edgewright.trace.record import read_trace, write_trace
+from small_pipeline import ROWS, rows, run_small, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+CHANGES = ("training.epochs=20", "training.learning_rate=0.02", "compression.max_drop=0.5")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    folder = tmp_path_factory.mktemp("lessons")
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv"))
+    return run_small(toml, folder / "runs", *CHANGES)
+
+
+@pytest.fixture
+def told(capsys: Capture) -> Callable[..., str]:
+    def tell(*arguments: object, code: int = 0) -> str:
+        assert run([str(argument) for argument in arguments]) == code
+        out, err = capsys.readouterr()
+        return str(err if code else out)
+
+    return tell
+
+
+Tell = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    "mode", ["trace", "summary", "steps", "formulas", "code", "what-if", "compare", "quiz", "glossary"]
+)
+def test_every_mode_prints_text_and_json(mode: str, made: RunResult, told: Tell) -> None:
+    text = told("learn", made.folder, "--mode", mode)
+    assert len(text.splitlines()) > 4
+    record = json.loads(told("learn", made.folder, "--mode", mode, "--json"))
+    assert record["mode"] == mode
+    assert record["blocks"]
+    assert all(block["block"] for block in record["blocks"])
+
+
+def test_answers_are_scored(made: RunResult, told: Tell) -> None:
+    questions = json.loads(told("learn", made.folder, "--mode", "quiz", "--json"))["blocks"]
+    assert len(questions) >= 3
+    best = ["abcd"[next(i for i, o in enumerate(q["options"]) if o["right"])] for q in questions]
+    assert told("learn", made.folder, "--mode", "quiz", "--answers", ",".join(best)).endswith(
+        f"{len(best)} of {len(best)} right\n"
+    )
+    other = "b" if best[0] != "b" else "c"
+    record = json.loads(told("learn", made.folder, "--mode", "quiz", "--answers", f"{other},{best[1]}", "--json"))
+    assert (record["right"], record["answered"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--mode", "quizz"), "Did you mean 'quiz'?"),
+        (("--mode", "quiz", "--answers", "z"), "a letter from a to d"),
+        (("--answers", "a"), "--answers with --mode quiz"),
+        (("--mode", "quiz", "--set", "epochs=3"), "--set with --mode what-if"),
+        (("--mode", "what-if", "--set", "epochs"), "expected NAME=VALUE"),
+        (("--mode", "what-if", "--set", "epochs=0"), "a whole number above zero"),
+        (("--mode", "what-if", "--set", "bits=4"), "expected 8 or 32"),
+        (("--mode", "what-if", "--set", "layers=8,x"), "a whole number above zero"),
+        (("--mode", "what-if", "--set", "features=1"), "no change 'features'. Known: bits, epochs, layers"),
+        (("--mode", "what-if", "--set", "training.epoch=1"), "Did you mean 'epochs'?"),
+        (("--mode", "what-if", "--set", "epochs=20"), "what the run has already"),
+    ],
+)
+def test_learn_says_what_was_wrong(arguments: tuple[str, ...], expected: str, made: RunResult, told: Tell) -> None:
+    assert expected in told("learn", made.folder, *arguments, code=2)
+    assert [p.name for p in made.folder.parent.iterdir() if p.is_dir() and not p.name.startswith(".")] == ["small"]
+
+
+def test_a_folder_without_a_run_names_the_runs_beside_it(made: RunResult, told: Tell) -> None:
+    assert "Runs there: small" in told("learn", made.folder.parent / "smal", code=2)
+    assert "Runs there: small" in told("compare", made.folder, made.folder.parent, code=2)
+    assert "no such folder" in told("trace", "/nowhere/at/all", "--row", "1", code=2)
+
+
+def test_what_if_runs_again_beside_and_compares(made: RunResult, tmp_path: Path, told: Tell) -> None:
+    text = told("learn", made.folder, "--mode", "what-if", "--set", "layers=4", "--out", tmp_path)
+    assert "model.layers.0.units" in text
+    assert f"run folder {tmp_path / 'small'}" in text
+    trace = read_trace(tmp_path / "small" / "trace.json")
+    assert trace.layers[0].shape_out == (4,)
+    assert trace.provenance.data_hash == made.trace.provenance.data_hash
+    record = json.loads(
+        told("learn", made.folder, "--mode", "what-if", "--set", "bits=32", "--out", tmp_path, "--json")
+    )
+    assert record["run"] == str(tmp_path / "small-2")
+    changed = {one["key"]: one["values"] for one in record["comparison"]["settings"]}
+    assert changed == {"compression.int8": ["true", "false"]}
+    without = read_trace(tmp_path / "small-2" / "trace.json").compression
+    assert without is None or [form.name for form in without.variants] == ["float"]
+
+
+def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: Path, told: Tell) -> None:
+    config = read_config(str(made.folder.parent.parent / "small.toml"), (*CHANGES[1:], "training.epochs=3", "seed=4"))
+    assert config.seed == 4
+    other = run_small(made.folder.parent.parent / "small.toml", tmp_path, *CHANGES[1:], "training.epochs=3", "seed=4")
+    page = tmp_path / "page.html"
+    text = told("compare", made.folder, other.folder, made.folder, "--html", page)
+    assert "training.epochs" in text
+    assert max(map(len, text.splitlines())) <= 80
+    html = page.read_text(encoding="utf-8")
+    assert "training.epochs" in html
+    assert "://" not in html
+    record = json.loads(told("compare", made.folder, other.folder, "--json"))
+    assert {one["key"]: one["values"] for one in record["settings"]} == {
+        "seed": ["3", "4"], "training.epochs": ["20", "3"]
+    }  # fmt: skip
+    rows_ = {row["name"]: row for row in record["results"]}
+    assert rows_["epochs"]["values"] == [20.0, 3.0]
+    assert "intervals" in rows_["accuracy"]["differences"][1] or rows_["accuracy"]["differences"][1] == "same"
+    assert rows_["parameters"]["differences"] == ["", "same"]
+    assert "two runs or more, got 1" in told("compare", made.folder, code=2)
+
+
+def test_an_old_record_takes_its_configuration_from_the_stored_pipeline(
+    made: RunResult, tmp_path: Path, told: Tell
+) -> None:
+    old, bare = tmp_path / "old", tmp_path / "bare"
+    for folder in (old, bare):
+        folder.mkdir()
+        write_trace(msgspec.structs.replace(made.trace, version=1, config={}), folder / "trace.json")
+    (old / "pipeline").symlink_to(made.folder / "pipeline")
+    record = json.loads(told("compare", made.folder, old, "--json"))
+    assert (record["settings"], record["notes"]) == ([], [])
+    assert "does not carry a configuration" in told("compare", made.folder, bare)
+    assert "layers" in told("learn", old, "--mode", "what-if")
+    assert "with its configuration" in told("learn", bare, "--mode", "what-if", "--set", "epochs=2", code=2)
+
+
+def test_a_row_is_the_row_that_every_page_names(made: RunResult, told: Tell) -> None:
+    shown = made.trace.predictions[0]
+    text = told("trace", made.folder, "--row", shown.row + 1)
+    assert text.startswith(f"Prediction of row {shown.row + 1} of the data")
+    record = json.loads(told("trace", made.folder, "--row", shown.row + 1, "--json"))
+    assert msgspec.convert(record["predictions"][0]["prediction"], type(shown)) == shown
+    lesson = told("learn", made.folder, "--mode", "trace")
+    assert f"Row {shown.row + 1} of the data" in lesson
+
+
+@pytest.mark.parametrize("row", ["0", "-3", str(ROWS + 1)])
+def test_a_row_that_is_not_there(row: str, made: RunResult, told: Tell) -> None:
+    assert f"a row from 1 to {ROWS}" in told("trace", made.folder, "--row", row, code=2)
+
+
+def test_rows_of_a_file_answer_as_predict_does(made: RunResult, tmp_path: Path, told: Tell) -> None:
+    file = write_rows(tmp_path / "new.csv", rows()[:12])
+    record = json.loads(told("trace", made.folder, "--csv", file, "--json", "--most", "99"))
+    assert (record["traced"], record["rows"]) == (12, 12)
+    assert record["predictions"][0]["place"] == "new.csv line 2"
+    assert record["predictions"][0]["prediction"]["right"] is None
+    X = np.array([[float(a), float(b)] for a, b, _ in rows()[:12]], np.float32)
+    answers = load(made.folder, form="float").predict(X)
+    for one, probabilities in zip(record["predictions"], answers.probabilities, strict=True):
+        assert [p for _, p in one["prediction"]["probabilities"]] == pytest.approx(list(probabilities), abs=1e-5)
+    page = tmp_path / "page.html"
+    text = told("trace", made.folder, "--csv", file, "--most", "2", "--html", page)
+    assert "2 of 12 are traced; --most traces more" in text
+    html = page.read_text(encoding="utf-8")
+    assert html.count("<article") == 2
+    assert "new.csv line 3" in html
+
+
+def test_trace_says_what_was_wrong(made: RunResult, tmp_path: Path, told: Tell) -> None:
+    assert "one of --row N and --csv FILE, got none" in told("trace", made.folder, code=2)
+    lacking = write_rows(tmp_path / "lacking.csv", [["1", "2"]], header="a,c")
+    assert "no b - at lacking.csv" in told("trace", made.folder, "--csv", lacking, code=2)
+    assert "no such file" in told("trace", made.folder, "--csv", tmp_path / "absent.csv", code=2)
+    text = write_rows(tmp_path / "text.csv", [["1", "two"]], header="a,b")
+    assert "'two'" in told("trace", made.folder, "--csv", text, code=2)
+    empty = tmp_path / "empty.csv"
+    empty.write_text("a,b\n")
+    assert "row" in told("trace", made.folder, "--csv", empty, code=2)
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    write_trace(made.trace, bare / "trace.json")
+    assert "its fitted pipeline" in told("trace", bare, "--row", "1", code=2)
+    assert "expected" in told("trace", made.folder, "--row", "1", "--html", tmp_path / "no" / "page.html", code=74)
+
+
+def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None:
+    fitted = Pipeline.load(made.folder)
+    html = fitted._repr_html_()
+    assert html is not None
+    assert "<td>impute</td>" in html
+    assert "parameters" in html
+    shown = made._repr_html_()
+    assert shown is not None
+    assert made.trace.verdict.split(":")[0] in shown
+    told = fitted.explain([0.5, float("nan")])
+    cell = told._repr_html_()
+    assert cell is not None
+    assert told.record.prediction.answer in cell
+    for text in (html, shown, cell):
+        assert "://" not in text
+        assert "<script" not in text
+    assert Pipeline([("impute", fitted.steps[0][1])])._repr_html_() is not None
+
+
+@pytest.mark.slow
+def test_the_quiz_is_answered_on_a_real_terminal(made: RunResult) -> None:
+    """Keys through a pseudo-terminal: the first letter for every question."""
+    ours, theirs = pty.openpty()
+    code = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    command = [sys.executable, "-c", code, "learn", str(made.folder), "--mode", "quiz"]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
+    os.close(theirs)
+    text = _talk(ours, process)
+    assert process.wait(timeout=30) == 0
+    assert " right\r\n" in text
+    assert "a: " in text
+
+
+def _talk(ours: int, process: subprocess.Popen[Any]) -> str:
+    """Presses a whenever nothing comes for a while; a key pressed before the question waits for it may get lost."""
+    text = ""
+    for _ in range(200):
+        if not select.select([ours], [], [], 0.3)[0]:
+            os.write(ours, b"a")
+            continue
+        try:
+            text += os.read(ours, 65536).decode(errors="replace")
+        except OSError:
+            return text
+    process.kill()
+    return text
