@@ -1,17 +1,37 @@
-"""What tests of generated C compare with: ONNX Runtime, and how far apart two forms may be."""
+"""Every example of a stage as a graph, and what tests of generated C compare with: ONNX Runtime, and how far apart."""
 
 from __future__ import annotations
 
 import shutil
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from edgewright.export._c_host import COMPILERS
-from stage_examples import Floats
+from edgewright.graph.builder import Builder
+from edgewright.graph.stage import emit
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.graph import Graph
+from stage_examples import EXAMPLES, Floats, arriving, targets
 from support import left_out
+
+ROOMS = ("edgewright.preprocessing", "edgewright.features")
+CASES = [(room, kind, n) for room in ROOMS for kind in listing(room, "STAGE") for n in range(len(EXAMPLES[kind]))]
+
+
+def fitted(room: str, kind: str, number: int) -> tuple[Graph, Any, Floats]:
+    """The graph of a fitted stage, the stage, and its samples."""
+    stage = find(room, kind, "STAGE", "stage")
+    words, table = EXAMPLES[kind][number]
+    X, context = arriving(words)
+    estimator = stage.build(msgspec.convert(table, stage.config), context).fit(X, targets(X))
+    builder = Builder("stage", X.shape[1:])
+    value = emit(estimator, builder, builder.input)
+    builder.stage(kind, value)
+    return builder.finish({"prediction": (value, "float32", estimator.transform(X[:2]).shape[1:])}), estimator, X
 
 
 def need_compiler() -> None:

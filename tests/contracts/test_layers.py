@@ -10,41 +10,13 @@ import onnxruntime
 import pytest
 
 from edgewright.graph.builder import Builder
-from edgewright.graph.layer import Layer, Shape
+from edgewright.graph.layer import Layer
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.catalogue import find, listing
+from edgewright.runtime.catalogue import find
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.training.contract import Tree
-
-PACKAGE = "edgewright.models.nn"
-KINDS = listing(PACKAGE, "LAYER")
-WINDOW: Shape = (3, 13)
-# Settings that reach the corners of a layer; a layer that is not here is tried with none.
-SETTINGS: dict[str, list[dict[str, Any]]] = {
-    "dense": [{"units": 5}, {"units": 1, "activation": "sigmoid"}, {"units": 2, "activation": "linear"}],
-    "conv1d": [
-        {"filters": 4, "kernel": 5},
-        {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
-        {"filters": 2, "kernel": 13, "padding": "valid", "activation": "linear"},
-        {"filters": 2, "kernel": 1, "stride": 2},
-    ],
-    "depthwise_separable": [
-        {"filters": 4, "kernel": 3},
-        {"filters": 4, "kernel": 4, "stride": 2, "depthwise_activation": "linear"},
-        {"filters": 1, "kernel": 5, "padding": "valid"},
-    ],
-    "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
-    "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
-}
-CASES = [(kind, settings) for kind in KINDS for settings in SETTINGS.get(kind, [{}])]
-
-
-def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
-    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
-    config = layer.config(**settings)
-    shape: Shape = (7,) if kind == "dense" else WINDOW
-    return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))
+from layer_examples import CASES, KINDS, PACKAGE, SETTINGS, WINDOW, made
 
 
 def test_the_folder_has_the_layers_the_pipelines_use() -> None:

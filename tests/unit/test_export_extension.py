@@ -237,6 +237,20 @@ def test_what_cannot_be_built_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
         build_extension(b"no model", cache=tmp_path)
 
 
+def test_options_in_cc_reach_the_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = build.compiler()
+    monkeypatch.setenv("CC", f"{plain[0]} -DASKED=1 '-DTWO=\"a b\"'")
+    assert build.compiler() == (plain[0], "-DASKED=1", '-DTWO="a b"')
+    files = {"m.c": b"#if ASKED != 1\n#error options are lost\n#endif\nconst char *two = TWO;\n"}
+    build.compile_module(files, "m.c", tmp_path / "m.so", 60.0)
+    assert b"a b" in (tmp_path / "m.so").read_bytes()
+    monkeypatch.setenv("CC", "gcc '-DTWO")
+    assert build.compiler() == plain, "no command: the first that is found"
+    monkeypatch.setenv("CC", f"{plain[0]} --no-such-option")
+    with pytest.raises(CheckFailedError, match="could not compile"):
+        build_extension(classifier(), cache=tmp_path)
+
+
 def test_a_compiler_that_failed_is_not_asked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("EDGEWRIGHT_COMPILE", raising=False)

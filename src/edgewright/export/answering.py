@@ -89,7 +89,7 @@ def _note(path: Path, text: str) -> None:
 
 
 def _content(files: dict[str, bytes]) -> str:
-    digest = hashlib.sha256(" ".join((compiler() or "", *flags())).encode())
+    digest = hashlib.sha256(" ".join((*compiler(), *flags())).encode())
     for name in sorted(files):
         digest.update(name.encode() + b"\0" + hashlib.sha256(files[name]).digest())
     return digest.hexdigest()[:16]

@@ -20,19 +20,23 @@ _FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-
 _SAID = 300
 
 
-def compiler() -> str | None:
-    """Path of the C compiler: `CC`, or the first of cc, gcc and clang; None where there is none."""
+def compiler() -> tuple[str, ...]:
+    """The C compiler as the words of a command: `CC` with its options, else cc, gcc or clang; () for none."""
     for name in (os.environ.get("CC", ""), "cc", "gcc", "clang"):
-        words = shlex.split(name)
+        try:
+            words = shlex.split(name)
+        except ValueError:
+            # A quotation mark without its other half names no program.
+            continue
         found = shutil.which(words[0]) if words else None
         if found:
-            return found
-    return None
+            return (found, *words[1:])
+    return ()
 
 
 def can_build() -> bool:
     """Whether a compiler and Python's headers are here."""
-    return compiler() is not None and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
+    return bool(compiler()) and (Path(sysconfig.get_paths()["include"]) / "Python.h").exists()
 
 
 def flags() -> tuple[str, ...]:
@@ -55,7 +59,7 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
         OutputError: when the library cannot be written.
     """
     found = compiler()
-    if found is None or not can_build():
+    if not found or not can_build():
         raise CheckFailedError(
             "building the extension needs a C compiler and Python's headers", "apt-get install gcc python3-dev"
         )
@@ -63,7 +67,7 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
         for name, data in files.items():
             (Path(place) / name).write_bytes(data)
         include = "-I" + sysconfig.get_paths()["include"]
-        command = [found, *flags(), include, main, "-lm", "-o", "module.so"]
+        command = [*found, *flags(), include, main, "-lm", "-o", "module.so"]
         try:
             done = subprocess.run(
                 command, cwd=place, capture_output=True, text=True, timeout=seconds, check=False, errors="replace"
@@ -73,5 +77,5 @@ def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds:
         if done.returncode:
             lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
             said = " ".join((lines or [f"status {done.returncode}"])[0].split())
-            raise CheckFailedError(f"{Path(found).name} could not compile the extension: {said[:_SAID]}")
+            raise CheckFailedError(f"{Path(found[0]).name} could not compile the extension: {said[:_SAID]}")
         write_atomic(target, (Path(place) / "module.so").read_bytes())

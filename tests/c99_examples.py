@@ -1,0 +1,202 @@
+"""Generated C of everything there is an example of, under names of their own: stages, layers, networks, operators."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from c99_operator_cases import cases
+from c99_stages import CASES, fitted
+from edgewright.export.c99 import write_c99, write_network_c99
+from edgewright.graph.builder import Builder
+from edgewright.graph.extract import integer_network
+from edgewright.graph.integer import with_rounding
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
+from integer_layers import LAYERS as KINDS
+from integer_networks import LAYERS as NETWORKS
+from integer_networks import picture, small, trained
+from layer_examples import CASES as LAYERS
+from layer_examples import made
+from support import left_out
+
+ROUNDINGS: tuple[Rounding, Rounding] = ("litert", "tflm")
+Files = dict[str, str]
+
+
+@cache
+def pipelines() -> dict[str, Files]:
+    """Name -> files with a `NAME_predict`: every operator, every stage, every layer, every network float and int8."""
+    found = {"operators": write_c99(cases(), name="operators")}
+    for room, kind, number in CASES:
+        name = f"stage_{kind}{number}"
+        limit = fitted(room, kind, number)[0].inputs[0].shape[0]
+        found[name] = write_c99(fitted(room, kind, number)[0], name=name, ranges=[(-1e6, 1e6)] * limit)
+    for number, (kind, settings) in enumerate(LAYERS):
+        name = f"layer_{kind}{number}"
+        layer, config, shape, parameters = made(kind, settings)
+        builder = Builder(name, shape)
+        value = layer.to_graph(config, parameters, builder, builder.input, shape)
+        found[name] = write_c99(
+            builder.finish({"prediction": (value, "float32", layer.out_shape(config, shape))})
+            if value != builder.input
+            else _same(builder, shape),
+            name=name,
+        )
+    for name in (*NETWORKS, "picture"):
+        floats = picture() if name == "picture" else trained(name)
+        found[f"float_{name}"] = write_c99(floats, name=f"float_{name}")
+        for rounding in ROUNDINGS:
+            word = f"{rounding}_{name}"
+            found[word] = write_c99(small(name), integer_network(small(name), rounding), name=word)
+    return found
+
+
+def _same(builder: Builder, shape: tuple[int, ...]) -> Graph:
+    """A layer that does nothing when it answers."""
+    return builder.finish({"prediction": (builder.op("Identity", builder.input), "float32", shape)})
+
+
+@cache
+def networks() -> dict[str, Files]:
+    """Name -> files with a `NAME_network` alone: integer operators of every kind, some kernels within the padding."""
+    rng = np.random.default_rng(23)
+    found = {}
+    for rounding in ROUNDINGS:
+        drawn = {f"{kind}{n}": make(rng) for kind, make in KINDS.items() for n in range(2)}
+        for kind in ("conv", "depthwise"):
+            drawn[f"{kind}_beside"] = beside(kind)
+        for name, network in drawn.items():
+            word = f"net_{name}_{rounding}"
+            found[word] = write_network_c99(with_rounding(network, rounding), name=word)
+    return found
+
+
+def beside(kind: str) -> IntegerNetwork:
+    """A convolution with more padding than its kernel is long: at some places no tap lies on the image."""
+    rng = np.random.default_rng(5)
+    shape = (5, 2, 2, 3) if kind == "conv" else (2, 2, 3)
+    channels = shape[0] if kind == "conv" else shape[-1]
+    numbers: dict[str, tuple[int, ...]] = {
+        "kernel": (2, 2), "strides": (1, 2), "dilations": (1, 1), "pads": (3, 2, 2, 4),
+    }  # fmt: skip
+    if kind == "conv":
+        numbers["groups"] = (1,)
+    operator = IntegerOperator(
+        kind=kind,
+        inputs=(0,),
+        output=1,
+        numbers=numbers,
+        arrays={
+            "weights": rng.integers(-127, 128, shape).astype(np.int8),
+            "weight_scale": np.asarray([0.01], np.float32),
+            "bias": rng.integers(-900, 900, channels).astype(np.int32),
+        },
+    )
+    # (3 + 5 + 2 - 1 - 1) / 1 + 1 rows, (2 + 4 + 4 - 1 - 1) / 2 + 1 columns.
+    values = (
+        IntegerValue(shape=(5, 4, 3), scale=0.05, zero=7),
+        IntegerValue(shape=(9, 5, channels), scale=0.1, zero=-9),
+    )
+    return IntegerNetwork(name="beside", rounding="none", values=values, operators=(operator,), input=0, output=1)
+
+
+@cache
+def everything() -> dict[str, Files]:
+    """All of them."""
+    return {**pipelines(), **networks()}
+
+
+def put(folder: Path) -> str:
+    """Writes all of them side by side, and one source that includes them.
+
+    A compiler takes longer to start and to read <math.h> than over an example.
+    """
+    for files in everything().values():
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    (folder / "all.c").write_text("".join(f'#include "{name}.c"\n' for name in everything()))
+    return "all.c"
+
+
+def call(folder: Path, *command: str) -> str:
+    """What a program says on both streams; fails with it."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    told = done.stdout + done.stderr
+    assert done.returncode == 0, told[-4000:]
+    return told
+
+
+def need(*programs: str) -> None:
+    """Leaves the test out where one of them is absent."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        left_out(", ".join(missing))
+
+
+def harness(names: Sequence[str], networks_too: Sequence[str]) -> str:
+    """A program that calls all of them with numbers of every sort and bytes of every size."""
+    lines = ["#include <math.h>", "#include <stdint.h>", "#include <stdio.h>", "#include <string.h>"]
+    lines += [f'#include "{name}.h"' for name in (*names, *networks_too)]
+    lines.append(_FILL)
+    calls = []
+    for name in names:
+        lines.append(_PREDICT.replace("@@", name.upper()).replace("@", name))
+        calls.append(f"    try_{name}();")
+    for name in networks_too:
+        lines.append(_NETWORK.replace("@@", name.upper()).replace("@", name))
+        calls.append(f"    bytes_{name}();")
+    return "\n".join(
+        [*lines, "int main(void) {", *calls, '    printf("%ld calls\\n", calls);', "    return 0;", "}", ""]
+    )
+
+
+_FILL = """\
+static long calls;
+/* Run 0 to 5: one number everywhere; then usual ones, large ones, gaps, and one odd number among usual ones. */
+static float value(int run, int i) {
+    static const float all[] = {0.0f, NAN, INFINITY, -INFINITY, 3.4e38f, -1e-42f};
+    const float usual = (float)((i * 37 + run * 11) % 101 - 50) * 0.05f;
+    if (run < 6) {
+        return all[run];
+    }
+    if (run == 6) {
+        return usual * 1e30f;
+    }
+    if (run == 7) {
+        return i % 3 ? usual : NAN;
+    }
+    return run < 12 && i % 17 == run ? all[run - 6] : usual * (run == 12 ? 4e9f : 1.0f);
+}"""
+_PREDICT = """\
+static void try_@(void) {
+    static float in[@@_INPUTS];
+    @_answer answer;
+    for (int run = 0; run < 16; ++run) {
+        for (int i = 0; i < @@_INPUTS; ++i) {
+            in[i] = value(run, i);
+        }
+        memset(&answer, 0x5a, sizeof answer);
+        const int flags = @_predict(in, &answer);
+        if (flags != (int)answer.flags || (flags & ~1) != 0) {
+            printf("@: flags %d\\n", flags);
+        }
+        ++calls;
+    }
+}"""
+_NETWORK = """\
+static void bytes_@(void) {
+    static int8_t in[@@_NETWORK_INPUTS], out[@@_NETWORK_OUTPUTS];
+    for (int run = 0; run < 8; ++run) {
+        for (int i = 0; i < @@_NETWORK_INPUTS; ++i) {
+            in[i] = (int8_t)(run == 0 ? -128 : run == 1 ? 127 : (i * 29 + run * 7) % 256 - 128);
+        }
+        @_network(in, out);
+        ++calls;
+    }
+}"""

@@ -1,0 +1,39 @@
+"""Example settings of every layer, and layers with random weights made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from edgewright.graph.layer import Layer, Shape
+from edgewright.runtime.catalogue import find, listing
+
+PACKAGE = "edgewright.models.nn"
+KINDS = listing(PACKAGE, "LAYER")
+WINDOW: Shape = (3, 13)
+# Settings that reach the corners of a layer; a layer that is not here is tried with none.
+SETTINGS: dict[str, list[dict[str, Any]]] = {
+    "dense": [{"units": 5}, {"units": 1, "activation": "sigmoid"}, {"units": 2, "activation": "linear"}],
+    "conv1d": [
+        {"filters": 4, "kernel": 5},
+        {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
+        {"filters": 2, "kernel": 13, "padding": "valid", "activation": "linear"},
+        {"filters": 2, "kernel": 1, "stride": 2},
+    ],
+    "depthwise_separable": [
+        {"filters": 4, "kernel": 3},
+        {"filters": 4, "kernel": 4, "stride": 2, "depthwise_activation": "linear"},
+        {"filters": 1, "kernel": 5, "padding": "valid"},
+    ],
+    "average_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+    "max_pool": [{"kernel": 3}, {"kernel": 4, "stride": 3}, {"kernel": 2, "stride": 2, "padding": "valid"}],
+}
+CASES = [(kind, settings) for kind in KINDS for settings in SETTINGS.get(kind, [{}])]
+
+
+def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
+    layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
+    config = layer.config(**settings)
+    shape: Shape = (7,) if kind == "dense" else WINDOW
+    return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))

@@ -1,0 +1,198 @@
+"""Generated C is what the ADR says: no warning, no heap, no recursion, no library, memory as the header has it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from c99_examples import Files, beside, call, everything, harness, need, pipelines, put
+from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export.c99 import write_network_c99
+from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.graph.integer import run_integer, with_rounding
+from edgewright.schema.integer import Rounding
+from support import left_out
+
+WARNINGS = (
+    *STRICT,
+    *("-Wshadow", "-Wdouble-promotion", "-Wcast-qual", "-Wcast-align", "-Wstrict-prototypes", "-Wmissing-prototypes"),
+    *("-Wold-style-definition", "-Wredundant-decls", "-Wpointer-arith", "-Wwrite-strings", "-Wundef", "-Wvla"),
+    *("-Wsign-conversion", "-Wfloat-conversion"),
+)
+# What <math.h> of C99 has for float, and what a compiler puts in for copies and zeros.
+_MATH = (
+    "sqrt",
+    "exp",
+    "log",
+    "pow",
+    "sin",
+    "cos",
+    "tanh",
+    "erf",
+    "floor",
+    "ceil",
+    "rint",
+    "nearbyint",
+    "round",
+    "fabs",
+)
+MATH = {f"{name}f" for name in _MATH}
+MEMORY = {"memcpy", "memset", "memmove"}
+_CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with all of the code, the objects of gcc beside it."""
+    need("gcc", "nm", "objdump")
+    made = tmp_path_factory.mktemp("all")
+    source = put(made)
+    # Some warnings of gcc come of its optimiser alone. Without optimisation every call in the source is in the graph.
+    call(made, "gcc", *WARNINGS, "-O1", "-c", source, "-o", "plain.o")
+    call(made, "gcc", *WARNINGS, *taps(), "-O0", "-fcallgraph-info", "-c", source, "-o", "taps.o")
+    return made
+
+
+def taps() -> list[str]:
+    """Options that make every stage visible."""
+    return [f"-D{name.upper()}_TAPS" for name in everything()]
+
+
+def test_gcc_warns_of_nothing_with_taps_or_without(folder: Path) -> None:
+    assert (folder / "plain.o").exists()
+    assert (folder / "taps.o").exists()
+
+
+@pytest.mark.slow
+def test_clang_warns_of_nothing_with_taps_or_without(tmp_path: Path) -> None:
+    need("clang")
+    source = put(tmp_path)
+    call(tmp_path, "clang", *WARNINGS, "-fsyntax-only", source)
+    call(tmp_path, "clang", *WARNINGS, "-fsyntax-only", *taps(), source)
+
+
+def test_a_compiler_that_is_asked_for_strictness_is_strict(tmp_path: Path) -> None:
+    need("gcc")
+    (tmp_path / "loose.c").write_text("int f(float x);\nint f(float x) { return x; }\n")
+    with pytest.raises(AssertionError, match="conversion"):
+        call(tmp_path, "gcc", *WARNINGS, "-fsyntax-only", "loose.c")
+
+
+def test_objects_need_nothing_but_the_functions_of_math_h(folder: Path) -> None:
+    needed = {line.split()[-1] for line in call(folder, "nm", "-u", "plain.o").splitlines()}
+    assert needed <= MATH | MEMORY
+    assert {"expf", "sqrtf", "memcpy"} <= needed, "the pipelines do use some"
+    # Code that runs before main would have a place in the list of constructors.
+    assert not re.search(r"\.(init_array|ctors|preinit_array)", call(folder, "objdump", "-h", "plain.o", "taps.o"))
+
+
+def test_networks_of_integers_take_no_mathematics(folder: Path) -> None:
+    calls = graph(folder)
+    for name, files in everything().items():
+        if f"{name}_network(" in files[f"{name}.c"]:
+            assert {word for word in reached(calls, f"{name}_network") if ":" not in word} <= {
+                f"{name}_network",
+                *MEMORY,
+            }, name
+
+
+def graph(folder: Path) -> dict[str, set[str]]:
+    """Who calls whom; functions of the code's own have the name of the source before theirs."""
+    calls: dict[str, set[str]] = {}
+    for a, b in _CALL.findall(next(folder.glob("*.ci")).read_text()):
+        calls.setdefault(a, set()).add(b)
+    return calls
+
+
+def reached(calls: dict[str, set[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        word = waiting.pop()
+        if word not in seen:
+            seen.add(word)
+            waiting += calls.get(word, set())
+    return seen
+
+
+def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
+    calls = graph(folder)
+    assert all(f"{name}_predict" in calls for name in pipelines())
+    # Taking away, again and again, what calls nothing that is left ends with nothing, or with a ring.
+    while ends := [word for word, others in calls.items() if not others & calls.keys()]:
+        for word in ends:
+            del calls[word]
+    assert not calls, sorted(calls)
+
+
+def test_static_memory_and_tables_are_what_the_header_says(folder: Path) -> None:
+    # An optimiser puts the numbers of a small table into the code: all tables are in the object made without.
+    values, tables = (sizes(folder, *of) for of in (("plain.o", "bBdD", r"\w+"), ("taps.o", "rR", r"t\d+")))
+    for name, files in everything().items():
+        assert (values[name], tables[name]) == memory(files, name), name
+
+
+def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:
+    """Bytes of the symbols of these kinds and names, by example."""
+    owners = sorted(everything(), key=len, reverse=True)
+    found = dict.fromkeys(owners, 0)
+    for words in map(str.split, call(folder, "nm", "-S", file).splitlines()):
+        if len(words) == 4 and words[2] in kinds:
+            owner = next((n for n in owners if re.fullmatch(f"{n}_{names}", words[3])), None)
+            found |= {owner: found[owner] + int(words[1], 16)} if owner else {}
+    return found
+
+
+def memory(files: Files, name: str) -> tuple[int, int]:
+    """Bytes of RAM and of constants, as the header says."""
+    said = re.search(r"Memory: (\d+) bytes of RAM.*\n.* (\d+) bytes of constants", files[f"{name}.h"])
+    assert said is not None, name
+    return int(said[1]), int(said[2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_sanitizers_find_nothing_whatever_the_numbers_are(compiler: str, tmp_path: Path) -> None:
+    need(compiler)
+    whole = list(pipelines())
+    inside = [name for name, files in everything().items() if "_NETWORK_INPUTS" in files[f"{name}.h"]]
+    (tmp_path / "main.c").write_text(f'#include "{put(tmp_path)}"\n' + harness(whole, inside))
+    flags = ("-std=c99", "-O0", "-g1")
+    # clang traps instead of speaking: its library of sanitizers is a package of its own.
+    checks = ["-fsanitize=undefined,float-cast-overflow", "-fno-sanitize-recover=all"]
+    checks += ["-fsanitize=address"] if compiler == "gcc" else ["-fsanitize-trap=all"]
+    call(tmp_path, compiler, *flags, *checks, "main.c", "-lm", "-o", "run")
+    assert call(tmp_path, str(tmp_path / "run")) == f"{16 * len(whole) + 8 * len(inside)} calls\n"
+
+
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+@pytest.mark.parametrize("kind", ["conv", "depthwise"])
+def test_places_where_the_kernel_lies_beside_the_image_hold_the_bias(
+    kind: str, rounding: Rounding, tmp_path: Path
+) -> None:
+    need("cc")
+    network = with_rounding(beside(kind), rounding)
+    x = np.random.default_rng(2).integers(-128, 128, (30, *network.values[0].shape)).astype(np.int8)
+    model = load_c99(write_network_c99(network, name="beside"), tmp_path)
+    expected = run_integer(network, x)
+    np.testing.assert_array_equal(model.network(x), expected.reshape(30, -1))
+    assert (expected[:, 0] == expected[0, 0, 0]).all(), "nothing of the image reaches the first row"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["litert_dense", "stage_mfcc0", "stage_impute0"])
+def test_a_microcontroller_has_the_memory_that_the_header_says(name: str) -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    files = pipelines()[name]
+    inputs = int(re.findall(rf"#define {name.upper()}_INPUTS (\d+)", files[f"{name}.h"])[0])
+    values, tables = memory(files, name)
+    entry = Entry(f"{name}.h", f"{name}_answer made; {name}_predict(in, &made); *(int *)out = 0;", 4 * inputs, 4)
+    run = run_on_device(files, entry, "cortex-m4", np.zeros((1, inputs), np.float32))
+    # Both ends of memory lie at multiples of 8; newlib keeps 96 bytes for errno once a function of <math.h> is called.
+    library = 96 if re.search(r"\b(expf|sqrtf|logf)\(", files[f"{name}.c"]) else 0
+    assert abs(run.ram - values - library) <= 12
+    assert tables < run.flash < tables + 16_000
