@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -180,3 +182,10 @@ def test_an_empty_folder_says_how_to_begin(tmp_path: Path) -> None:
 
 def test_a_score_of_nothing_is_none() -> None:
     assert Summary(place="x", name="x").score is None
+
+
+def test_the_server_starts_without_the_libraries_of_training() -> None:
+    """They take over a second; `studio.late` loads them with the first request that needs them."""
+    code = "import sys, edgewright.studio.serve, edgewright.studio.pages as p; p.pages(); print('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout == "False\n"

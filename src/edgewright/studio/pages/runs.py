@@ -18,7 +18,7 @@ from edgewright.studio.summaries import Summary
 A_PAGE = 50
 # Column in the address -> what it is sorted by; a run that lacks the value comes last either way.
 KEYS: dict[str, Callable[[Summary], Any]] = {
-    "name": lambda run: run.name.lower(),
+    "name": lambda run: run.place.lower(),
     "when": lambda run: run.started or None,
     "task": lambda run: run.task or None,
     "accuracy": lambda run: run.score,

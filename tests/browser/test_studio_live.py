@@ -1,0 +1,95 @@
+"""A run started in the studio, watched to its end, cancelled, and seen in two tabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from edgewright.trace.record import read_trace
+from small_pipeline import write_rows, write_toml
+from studio_server import started
+
+pytestmark = pytest.mark.slow
+LONG = 60_000
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    write_toml(runs / "small.toml", write_rows(tmp_path / "rows.csv"))
+    return runs
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def begin(page: Page, address: str, epochs: str) -> None:
+    """Starts the small pipeline from the form and waits until it is shown."""
+    page.goto(f"{address}/start?pipeline=small.toml")
+    page.get_by_label("epochs").first.fill(epochs)
+    page.get_by_role("button", name="Start the run").click()
+    page.wait_for_url(re.compile("/(live|page)/"), timeout=LONG)
+
+
+def test_a_run_is_watched_to_its_end(place: Path, page: Page, browser: Browser) -> None:
+    with started(place) as (address, _):
+        begin(page, address, "400")
+        page.wait_for_url("**/page/small", timeout=LONG)
+        expect(page.locator("h1")).to_contain_text("small")
+        record = read_trace(place / "small" / "trace.json")
+        assert record.training is not None
+        assert len(record.training.epochs) == 400
+        # An address that was kept leads to the run.
+        page.goto(f"{address}/")
+        assert page.locator("h2", has_text="Going on").count() == 0
+
+
+def test_epochs_are_drawn_as_they_come_and_cancel_ends_them(place: Path, page: Page, browser: Browser) -> None:
+    with started(place) as (address, _):
+        begin(page, address, "100000")
+        counter = page.locator("dt", has_text="Epoch").first.locator("xpath=../dd")
+        expect(page.locator("#epochs polyline")).to_have_count(4, timeout=LONG)
+        before = counter.inner_text()
+        expect(counter).not_to_have_text(before, timeout=LONG)
+        other = browser.new_page()
+        other.goto(page.url)
+        expect(other.locator("#epochs polyline")).to_have_count(4)
+        other.goto(f"{address}/")
+        assert other.locator(".state.running").count() == 1
+        other.go_back()
+        page.get_by_role("button", name="Cancel this run").click()
+        for tab in (page, other):
+            expect(tab.locator(".notice")).to_contain_text("Cancelled after epoch", timeout=LONG)
+            expect(tab.locator("#epochs polyline")).to_have_count(4)
+        assert not (place / "small").exists()
+        other.close()
+        kept = page.url
+    with started(place) as (address, _):
+        # Another studio, started later, still shows what there was.
+        page.goto(f"{address}/live/{kept.rpartition('/')[2]}")
+        expect(page.locator(".notice")).to_contain_text("Cancelled after epoch")
+        page.get_by_role("link", name="Run again with changes").click()
+        assert page.get_by_label("epochs").first.input_value() == "100000"
+
+
+def test_mistakes_stand_beside_their_fields(place: Path, page: Page) -> None:
+    with started(place) as (address, _):
+        page.goto(f"{address}/start?pipeline=small.toml")
+        page.get_by_label("epochs").first.fill("many")
+        page.get_by_role("button", name="Start the run").click()
+        expect(page.locator("[role=alert]")).to_contain_text("Nothing was started")
+        field = page.locator(".field", has=page.locator("#training-epochs"))
+        expect(field.locator(".error")).to_have_text("Expected `int`, got `str` - at small.toml training.epochs")
+        assert page.locator("#training-epochs").input_value() == "many"
+        page.locator("#training-epochs").fill("2")
+        page.get_by_role("button", name="Start the run").click()
+        page.wait_for_url("**/page/small", timeout=LONG)

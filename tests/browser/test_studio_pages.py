@@ -1,0 +1,204 @@
+"""The studio in a real browser: every page accessible and narrow, no request elsewhere; lists, quiz, predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from playwright.sync_api import Browser, Page
+
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.journalling import Journalling
+from edgewright.trace.questions import quiz
+from looking import PHONE, too_wide, violations
+from small_pipeline import run_small, write_rows, write_toml
+from studio_example import HOSTILE, record
+from studio_server import started
+from trace_example import epochs, trace
+
+if TYPE_CHECKING:
+    from conftest import Lesson
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Page]
+WRONG = "status of 400 (Bad Request)"
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs with packages, records alone, one with names like HTML, and one that broke off."""
+    folder = tmp_path_factory.mktemp("studio")
+    out = folder / "runs"
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv"))
+    run_small(toml, out)
+    run_small(toml, out, "training.epochs=3")
+    record(out, "lesson")
+    record(out, "hostile", title=HOSTILE, verdict=f"not ready: {HOSTILE}")
+    listener = Journalling(out, read_config("activity"), "edgewright run activity")
+    listener.start("activity", HOSTILE, "")
+    listener.training_started(30, 3)
+    for epoch in epochs(12):
+        listener.epoch(epoch)
+    listener.end("cancelled", "interrupted")
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(runs: Path) -> Iterator[str]:
+    with started(runs) as (where, _):
+        yield where
+
+
+@pytest.fixture
+def opener(browser: Browser, address: str) -> Iterator[Opener]:
+    """Opens a page; fails at a request elsewhere, at what the browser complains of, and at a dialog."""
+    troubles: list[str] = []
+    contexts = []
+
+    def visit(path: str, scheme: str = "light", **settings: object) -> Page:
+        context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        # A form that says something wrong is answered with 400, which the browser notes.
+        page.on("console", lambda message: None if WRONG in message.text else troubles.append(message.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
+        page.goto(address + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def journal(runs: Path) -> str:
+    (found,) = (runs / ".edgewright" / "journals").iterdir()
+    return found.stem
+
+
+PAGES = (
+    "/", "/?q=none", "/start", "/start?pipeline=scalability", "/page/small", "/learn/small",
+    "/learn/lesson?mode=formulas", "/quiz/lesson", "/quiz/lesson?q1=1&q2=2&q3=3", "/predict/small", "/predict/lesson",
+    "/export/small", "/compare", "/compare?run=small&run=small-2", "/live/JOURNAL", "/page/hostile",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_accessible_and_narrow(path: str, opener: Opener, runs: Path) -> None:
+    path = path.replace("JOURNAL", journal(runs))
+    page = opener(path, "light")
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    assert too_wide(page) == []
+    assert page.locator("img").count() == 0
+
+
+def test_pages_work_without_script(opener: Opener, runs: Path) -> None:
+    page = opener("/", java_script_enabled=False)
+    page.get_by_label("Search name").fill("small-2")
+    page.get_by_role("button", name="Show").click()
+    assert page.locator("th.main a[href^='/page/']").all_inner_texts() == ["small-2"]
+    page.goto(page.url.split("?")[0] + f"live/{journal(runs)}")
+    assert page.locator("table tbody tr").count() == 12
+    assert page.locator("svg polyline").count() == 4
+
+
+def test_lists_are_sorted_and_searched_by_keyboard(opener: Opener) -> None:
+    page = opener("/")
+    page.get_by_label("Search name").focus()
+    page.keyboard.type("small")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=small**")
+    names = page.locator("th.main a[href^='/page/']")
+    assert sorted(names.all_inner_texts()) == ["lesson", "small", "small-2"]
+    page.get_by_role("link", name="Run", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**sort=name**")
+    assert names.all_inner_texts() == ["lesson", "small", "small-2"]
+    page.goto(page.url.split("?")[0])
+    page.get_by_label("Verdict").select_option("not ready")
+    page.wait_for_url("**verdict=not+ready**")
+    assert "hostile" in names.all_inner_texts()
+
+
+def test_two_runs_are_compared(opener: Opener) -> None:
+    page = opener("/")
+    page.get_by_label("Choose small to compare").check()
+    page.get_by_label("Choose small-2 to compare").check()
+    page.get_by_role("button", name="Compare chosen runs").click()
+    page.wait_for_url("**/compare?**")
+    assert "training.epochs" in page.locator(".lesson").inner_text()
+
+
+def test_a_row_is_predicted_and_explained(opener: Opener) -> None:
+    page = opener("/predict/small")
+    page.get_by_label("a", exact=True).fill("0.5")
+    page.get_by_label("b", exact=True).fill("1,5")
+    page.get_by_role("button", name="Predict").first.click()
+    assert "Expected a number with a point, got '1,5' - at column b" in page.locator("[role=alert]").inner_text()
+    page.get_by_label("b", exact=True).fill("1.5")
+    page.get_by_role("button", name="Predict").first.click()
+    assert page.locator(".answer strong").inner_text() in ("off", "on")
+    assert page.locator("meter").count() == 2
+    page.get_by_role("button", name="Explain layer by layer").first.click()
+    assert "to the network" in page.locator(".lesson").inner_text()
+
+
+def test_a_file_is_predicted(opener: Opener, tmp_path: Path) -> None:
+    page = opener("/predict/small")
+    file = tmp_path / "<b>new.csv"
+    file.write_text("b,a\n1,2\n-1,-2\n,0.5\n", encoding="utf-8")
+    page.get_by_label("File").set_input_files(file)
+    page.locator("form", has_text="A CSV file").get_by_role("button", name="Predict").click()
+    assert page.locator(".panel table tbody tr").count() == 3
+    assert "<b>new.csv: 3 answers" in page.locator("[role=status]").inner_text()
+    bad = tmp_path / "bad.csv"
+    bad.write_text("a\nx\n", encoding="utf-8")
+    page.get_by_label("File").set_input_files(bad)
+    page.locator("form", has_text="A CSV file").get_by_role("button", name="Predict").click()
+    assert "bad.csv" in page.locator("[role=alert]").inner_text()
+
+
+def test_exports_are_downloaded(opener: Opener, runs: Path) -> None:
+    page = opener("/export/small")
+    with page.expect_download() as waited:
+        page.get_by_role("button", name="Download the package").click()
+    assert Path(waited.value.path()).read_bytes() == (runs / "small" / "small.edge").read_bytes()
+    for target, ending in (("onnx", ".onnx"), ("c99", ".zip"), ("tflite", ".zip")):
+        with page.expect_download() as waited:
+            page.get_by_role("button", name=f"Download {target}", exact=True).click()
+        assert waited.value.suggested_filename.endswith(ending)
+        assert Path(waited.value.path()).stat().st_size > 500
+
+
+def test_the_quiz_is_answered_by_keyboard(opener: Opener) -> None:
+    asked = quiz(msgspec.structs.replace(trace(), name="lesson"))
+    page = opener("/quiz/lesson")
+    for number, question in enumerate(asked, start=1):
+        right = next(i for i, option in enumerate(question.options) if option.right)
+        page.locator(f"input[name=q{number}]").first.focus()
+        page.keyboard.press("Space")
+        for _ in range(right):
+            page.keyboard.press("ArrowDown")
+    page.get_by_role("button", name="Score my answers").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q1=**")
+    assert f"{len(asked)} of {len(asked)} right." in page.locator("[role=status]").inner_text()
+
+
+def test_the_lesson_of_a_run_is_told(lesson: Callable[[str], Lesson], browser: Browser) -> None:
+    folder = lesson("activity").folder
+    with started(folder.parent) as (where, _):
+        page = browser.new_page()
+        page.goto(f"{where}/page/activity")
+        assert page.locator(".insight > p").first.inner_text().rstrip(".") == lesson("activity").trace.insight.sentence
+        page.goto(f"{where}/predict/activity?row=17")
+        assert "row 17 of the data" in page.locator(".lesson").inner_text()
+        page.close()

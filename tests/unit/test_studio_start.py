@@ -1,0 +1,225 @@
+"""The form of a pipeline's settings: made from the schema, checked as the command checks, written as TOML."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright.pipeline.config import parse, shipped, source_text
+from edgewright.schema.config import PipelineConfig
+from edgewright.studio.settings import form, read
+from edgewright.studio.toml_text import toml_text
+from edgewright.trace.journal import FOLDER
+from studio_example import HOSTILE, Client, client, record
+
+Table = dict[str, Any]
+_VALUES = st.recursive(
+    st.booleans() | st.integers(-(2**62), 2**62) | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.text(), _VALUES, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_what_is_written_is_read_back(table: Table) -> None:
+    assert tomllib.loads(toml_text(table)) == table
+
+
+def test_numbers_that_are_none_are_written_as_toml_has_them() -> None:
+    assert math.isnan(tomllib.loads(toml_text({"a": float("nan")}))["a"])
+    assert toml_text({"a": None, "b": {"c": None}}).strip() == ""
+
+
+def table_of(name: str) -> Table:
+    return tomllib.loads(source_text(name)[0])
+
+
+def controls(groups: Any) -> dict[str, str]:  # noqa: ANN401 - groups or settings
+    return {f.name: f.value for group in groups for f in group.fields if f.kind != "flag" or f.value}
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_form_that_nobody_changed_is_the_pipeline_itself(name: str) -> None:
+    table = table_of(name)
+    said = controls(form(table))
+    asked = read(table, said.get, f"{name}.toml")
+    assert asked.errors == {}
+    assert asked.table == table
+    assert asked.config == parse(source_text(name)[0], name)
+    assert parse(toml_text(asked.table), name) == asked.config
+
+
+def test_every_key_of_the_schema_has_a_field_with_its_meaning() -> None:
+    fields = {f.key: f for group in form(table_of("activity")) for f in group.fields}
+    for key in ("seed", "split.by", "training.epochs", "compression.max_drop", "device.profile", "window.samples"):
+        assert fields[key].meaning, key
+    assert fields["training.epochs"].hint == "whole number, above 0; default 20"
+    assert fields["split.by"].choices == ("auto", "group", "row", "session", "time")
+    assert "phone-arm64" in fields["device.profile"].choices
+    assert "adam" in fields["training.optimiser"].choices
+    assert {"csv", "wearable", "hapt"} <= set(fields["data.kind"].choices)
+    for info in msgspec.structs.fields(PipelineConfig):
+        assert info.name == "cards" or any(key == info.name or key.startswith(f"{info.name}.") for key in fields)
+
+
+def test_changes_reach_the_table() -> None:
+    table = table_of("activity")
+    said = controls(form(table)) | {
+        "training-epochs": "3", "name": "mine", "window-samples": "20", "data-kind": "csv", "data-path": "rows.csv",
+        "data-more": '{ target = "label" }', "stages": '[{ kind = "impute" }]',
+    }  # fmt: skip
+    del said["compression-int8"]
+    asked = read(table, said.get, "activity.toml")
+    assert asked.config is not None
+    assert (asked.config.name, asked.config.training.epochs, asked.config.compression.int8) == ("mine", 3, False)
+    assert asked.config.window is not None
+    assert asked.config.data == {"kind": "csv", "path": "rows.csv", "target": "label"}
+    assert asked.config.stages == ({"kind": "impute"},)
+    assert parse(toml_text(asked.table), "x") == asked.config
+
+
+def test_every_mistake_stands_beside_its_field_and_input_is_kept() -> None:
+    table = table_of("activity")
+    said = controls(form(table)) | {
+        "name": "a b", "seed": "-1", "training-epochs": "many", "split-test": "2", "split-by": "moon",
+        "stages": "[{ kind = ", "data-kind": "", "training-batch": "",
+    }  # fmt: skip
+    asked = read(table, said.get, "activity.toml")
+    assert asked.config is None
+    fields = {f.key: f for group in asked.groups for f in group.fields}
+    wrong = {key: f.error for key, f in fields.items() if f.error}
+    assert set(wrong) == {"name", "seed", "training.epochs", "split.test", "split.by", "stages"}
+    assert wrong["training.epochs"] == "Expected `int`, got `str` - at activity.toml training.epochs"
+    assert "Known: auto, group" in wrong["split.by"]
+    assert wrong["stages"].startswith("Expected valid TOML, got ")
+    assert (fields["training.epochs"].value, fields["name"].value) == ("many", "a b")
+
+
+def filled(studio: Client, address: str) -> dict[str, str]:
+    """What a browser would send for the form as it stands."""
+    text = studio.get(address).text
+    made = dict(re.findall(r'<input type="hidden" name="(source)" value="([^"]*)"', text))
+    for tag in re.findall(r"<input [^>]*>", text):
+        name, value = re.search(r' name="([^"]+)"', tag), re.search(r' value="([^"]*)"', tag)
+        if name and value and ("checkbox" not in tag or " checked" in tag):
+            made[name[1]] = html.unescape(value[1])
+    for name, value in re.findall(r'<textarea[^>]* name="([^"]+)"[^>]*>\n(.*?)</textarea>', text, re.DOTALL):
+        made[name] = html.unescape(value)
+    for name, inside in re.findall(r'<select[^>]* name="([^"]+)"[^>]*>(.*?)</select>', text, re.DOTALL):
+        chosen = re.search(r"<option selected>([^<]*)", inside) or re.search(r"<option>([^<]*)", inside)
+        if chosen and name != "pipeline":
+            made[name] = html.unescape(chosen[1])
+    return made
+
+
+def test_a_wrong_form_starts_nothing(tmp_path: Path) -> None:
+    studio = client(tmp_path)
+    said = filled(studio, "/start?pipeline=latency") | {"training-epochs": HOSTILE}
+    answer = studio.post("/start", data=said)
+    assert answer.status_code == 400
+    assert "Nothing was started" in answer.text
+    assert "<img" not in answer.text
+    assert 'aria-invalid="true"' in answer.text
+    assert studio.app.state.studio.jobs.started == {}
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.slow
+def test_a_run_is_started_watched_and_found(tmp_path: Path, small: Path) -> None:
+    runs = tmp_path / "runs"
+    studio = client(runs)
+    brought = studio.post("/bring", files={"file": ("my pipe.toml", small.read_bytes())})
+    assert brought.status_code == 303
+    assert re.fullmatch(r"/start\?pipeline=pipelines/my-pipe-[0-9a-f]{8}\.toml", brought.headers["location"])
+    said = filled(studio, brought.headers["location"])
+    assert said["data-kind"] == "csv"
+    address = studio.post("/start", data=said | {"name": "mine"}).headers["location"]
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = studio.get(address)
+        place = answer.headers.get("location", address)
+        if place.startswith("/page/"):
+            break
+        address = place if place.startswith("/live/") else address
+        time.sleep(0.1)
+    assert place == "/page/mine"
+    assert "mine" in studio.get(place).text
+    again = filled(studio, "/start?like=mine")
+    assert (again["name"], again["data-kind"]) == ("mine", "csv")
+    refused = studio.post("/start", data=again | {"data-path": "nowhere.csv", "training-epochs": "1"})
+    address = refused.headers["location"]
+    while "location" not in (answer := studio.get(address)).headers and "Starting" in answer.text:
+        time.sleep(0.1)
+    if "location" in answer.headers:
+        answer = studio.get(answer.headers["location"])
+    while "no such file" not in answer.text and time.monotonic() < deadline:
+        time.sleep(0.1)
+        answer = studio.get(str(answer.request.url.path))
+    assert "nowhere.csv" in answer.text
+    studio.app.state.studio.jobs.stop()
+
+
+@pytest.mark.slow
+def test_no_more_runs_than_may_go_on_at_once_and_all_end_with_the_studio(tmp_path: Path, small: Path) -> None:
+    studio = client(tmp_path / "runs")
+    name = studio.post("/bring", files={"file": ("long.toml", small.read_bytes())}).headers["location"]
+    said = filled(studio, name) | {"training-epochs": "100000"}
+    jobs = studio.app.state.studio.jobs
+    try:
+        assert studio.post("/start", data=said).status_code == 303
+        assert studio.post("/start", data=said).status_code == 303
+        third = studio.post("/start", data=said)
+        assert third.status_code == 409
+        assert "Expected at most 2 runs at once, got 2 that go on" in third.text
+        assert 'value="100000"' in third.text
+    finally:
+        jobs.stop()
+    assert all(job.process.poll() is not None for job in jobs.started.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.toml", b"name = ", "expected valid TOML"),
+        ("a.toml", b"\xff", "expected valid TOML"),
+        ("a.toml", b"#" * 300_000, "at most 256 kB"),
+        ("", b"", "a TOML file"),
+    ],
+)
+def test_a_file_that_is_no_pipeline_is_not_kept(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    studio = client(tmp_path)
+    answer = studio.post("/bring", files={"file": (name, content)})
+    assert answer.status_code == 400
+    assert said.lower() in answer.text.lower()
+    assert not (tmp_path / FOLDER).exists()
+
+
+@pytest.mark.parametrize("place", ["../x", "pipelines/../../x.toml", "/etc/passwd", "none.toml", "%00"])
+def test_pipelines_of_the_folder_only(tmp_path: Path, place: str) -> None:
+    record(tmp_path, "run")
+    studio = client(tmp_path)
+    for key in ("pipeline", "like", "again"):
+        assert studio.get(f"/start?{key}={place}").status_code == 404
+
+
+def test_a_run_of_an_older_record_says_why_it_cannot_be_run_again(tmp_path: Path) -> None:
+    record(tmp_path, "old", config={})
+    answer = client(tmp_path).get("/start?like=old")
+    assert answer.status_code == 400
+    assert "a record of an older version" in answer.text
+
+
+def test_cancelling_what_is_over_or_not_there(tmp_path: Path) -> None:
+    for run in ("none", "../x", "", "a/b"):
+        assert client(tmp_path).post("/cancel", data={"run": run}).status_code == 404
