@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-predict lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page lock
 
 install: $(STAMP)
 
@@ -46,7 +46,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m slow -n 2
 
-bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-predict
+bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -65,6 +65,9 @@ bench-compress: install
 
 bench-predict: install
 	$(BIN)/python -m benchmarks.predict
+
+bench-page: install
+	$(BIN)/python -m benchmarks.page
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.table import ONE_THREAD, median, python
 from edgewright.schema.trace import Trace
+from edgewright.trace.charts import convert
 from edgewright.trace.html import page_html
 
 REPEATS = 15
@@ -31,6 +32,7 @@ def warm(trace: Trace) -> float:
     page_html(trace)
     took = []
     for _ in range(REPEATS):
+        convert.cache_clear()
         begun = time.perf_counter()
         page_html(trace)
         took.append(time.perf_counter() - begun)

@@ -55,7 +55,7 @@ def test_every_section_stands_with_the_numbers_of_the_record(name: str, lesson: 
     expected = [anchor for anchor in sections() if anchor not in ("header", *([] if trace.scaling else ["scaling"]))]
     assert page.eval_on_selector_all("main > section", "all => all.map(e => e.id)") == expected
     assert page.eval_on_selector_all(".contents a", "all => all.map(e => e.hash.slice(1))") == expected
-    assert page.locator(".insight > p").inner_text() == f"{trace.insight.sentence}."
+    assert page.locator(".insight > p").first.inner_text() == f"{trace.insight.sentence}."
     assert page.locator(".verdict").inner_text() == trace.verdict
     for anchor in page.eval_on_selector_all("a[href^='#']", "all => all.map(e => e.hash.slice(1))"):
         assert page.locator(f"[id='{anchor}']").count() == 1, anchor
@@ -124,7 +124,7 @@ def test_nothing_scrolls_sideways_on_a_small_screen(name: str, lesson: Ask, open
     assert too_wide(page) == []
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     assert too_wide(page) == []
-    assert page.locator("#data_flow-1 .scroll").first.evaluate("e => e.scrollWidth > e.clientWidth && e.tabIndex === 0")
+    assert page.locator("#training .scroll").first.evaluate("e => e.scrollWidth > e.clientWidth && e.tabIndex === 0")
 
 
 @pytest.mark.slow
@@ -150,7 +150,6 @@ def test_a_link_to_what_is_folded_opens_it(lesson: Ask, opener: Opener) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main"
-    page.locator(".insight summary").click()
     page.locator(".numbers a", has_text="int8 weight bytes").click()
     assert page.evaluate("location.hash") == "#compression-int8"
     assert page.locator("#compression-int8").is_visible()

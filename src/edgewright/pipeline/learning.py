@@ -21,6 +21,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
+from edgewright.trace.page_file import draw_ahead
 from edgewright.trace.words import plural
 
 
@@ -60,7 +61,9 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
             return job.listener.cancelled()
 
         done = measured(lambda: model.fit(rows, y, validation=validation, on_epoch=on_epoch))
-    job.listener.training(training_record(model))
+    trained = training_record(model)
+    draw_ahead(trained)
+    job.listener.training(trained)
     job.card(_card(job, material, flow, model, len(rows), done.cost))
     job.listener.layers(model.layer_records())
     return model

@@ -24,6 +24,7 @@ from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord
+from edgewright.trace.page_file import draw_ahead
 from edgewright.training.metrics import Z95
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
@@ -65,9 +66,11 @@ def scale(
     names = sorted(wanted.architectures, key=lambda n: _parameters(points, n))
     pays = _pays_from(names, sizes, right)
     exponents = {name: _exponents([p for p in points if p.architecture == name]) for name in names}
-    return ScalingRecord(
+    record = ScalingRecord(
         points=tuple(points), exponents=exponents, pays_from=pays, sentence=_sentence(names, sizes, points, pays)
     )
+    draw_ahead(record)
+    return record
 
 
 def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:

@@ -5,11 +5,13 @@ Colours are CSS variables (`var(--series-1)`), which a browser resolves inside t
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import vl_convert
@@ -142,12 +144,23 @@ def _rule(at: float) -> dict[str, Any]:
     }
 
 
+@cache
+def _workers() -> ThreadPoolExecutor:
+    """Two conversions at a time, as the converter leaves Python's lock."""
+    return ThreadPoolExecutor(2, "chart")
+
+
+@lru_cache(maxsize=32)
+def convert(specified: str) -> str:
+    """SVG of a specification in JSON; the last ones are kept, so that a run can draw before its page is made."""
+    svg: str = vl_convert.vegalite_to_svg(specified)
+    return svg
+
+
 def draw(charts: Sequence[Chart]) -> list[Markup]:
-    """The charts as SVG elements; two are converted at a time, as the converter leaves Python's lock."""
-    if not charts:
-        return []
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda chart: vl_convert.vegalite_to_svg(specification(chart)), charts))
+    """The charts as SVG elements."""
+    specified = [json.dumps(specification(chart)) for chart in charts]
+    found = list(_workers().map(convert, specified)) if len(charts) > 1 else [convert(one) for one in specified]
     return [_tidy(svg, chart, place) for place, (svg, chart) in enumerate(zip(found, charts, strict=True))]
 
 
@@ -221,4 +234,4 @@ def legend(names: Iterable[str]) -> tuple[tuple[int, str], ...]:
 def warm() -> None:
     """Makes the converter ready: its first conversion takes 0.4 s, later ones 20 ms."""
     chart = Chart("", "", (Curve("", ((0.0, 0.0), (1.0, 1.0))),), "")
-    vl_convert.vegalite_to_svg(specification(chart))
+    convert(json.dumps(specification(chart)))

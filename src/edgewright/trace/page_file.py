@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from edgewright.schema.trace import Trace
+from edgewright.schema.trace import ScalingRecord, Trace, TrainingRecord
 from edgewright.trace.record import write_whole
 
 PAGE_FILE = "trace.html"
@@ -22,13 +22,18 @@ _EXTRA = {"jinja2", "markupsafe", "vl_convert"}
 
 def warm_page() -> None:
     """Loads what draws the page in the background, so that the end of the run does not wait for it."""
-    threading.Thread(target=_warm, name="page", daemon=True).start()
+    threading.Thread(target=_do, args=("warm",), name="page", daemon=True).start()
 
 
-def _warm() -> None:
+def draw_ahead(part: TrainingRecord | ScalingRecord) -> None:
+    """Draws charts of a part that stands in the background, while the run goes on."""
+    threading.Thread(target=_do, args=("draw_ahead", part), name="charts", daemon=True).start()
+
+
+def _do(what: str, *arguments: object) -> None:
     html = _room("html")
     if html is not None:
-        html.warm()
+        getattr(html, what)(*arguments)
 
 
 def leave_page(trace: Trace, folder: Path) -> Path | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number
-
-_SHOWN_NAMES = 12
 
 
 def view(trace: Trace) -> Mapping[str, object] | None:
@@ -44,16 +43,19 @@ def _columns(stage: StageRecord) -> int:
 def _samples(
     rows: Sequence[Sequence[float | None]], names: Sequence[str], shape: Sequence[int]
 ) -> Mapping[str, object] | None:
-    """Up to three samples under the names of their columns; of windows the first values of their first channel."""
+    """Up to three samples, a line a column, which fits a phone and paper; of windows the first channel's values."""
     if not rows or not rows[0]:
         return None
     recorded, windows = min(len(row) for row in rows), len(shape) >= 3
     known = not windows and len(names) >= recorded
     heads = list(names[:recorded]) if known else [f"{i + 1}" for i in range(recorded)]
     total = max(recorded, shape[-1] if shape else 0)
+    shown = rows[:3]
+    cells = [[(number(row[i]), row[i] is None or math.isnan(row[i] or 0.0)) for row in shown] for i in range(recorded)]
     return {
-        "heads": heads,
-        "rows": [[(number(value), value is None or value != value) for value in row[:recorded]] for row in rows[:3]],
+        "what": "value" if windows else "column",
+        "samples": ["first", "second", "third"][: len(shown)],
+        "rows": list(zip(heads, cells, strict=True)),
         "more": total - recorded,
         "channel": (names[0] if names else "channel 1") if windows else "",
     }

@@ -22,17 +22,22 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     record = trace.scaling
     if record is None or not record.points:
         return None
-    names = _names(record)
-    charts = [chart for panel in _PANELS if (chart := _chart(record, names, *panel)) is not None]
+    drawn = charts(record)
     measures = sorted({measure for exponents in record.exponents.values() for measure in exponents})
     return {
         "record": record,
         "points": sorted(record.points, key=lambda p: (p.parameters, p.architecture, p.rows)),
-        "charts": list(zip(charts, draw(charts), strict=True)),
-        "legend": legend(names),
+        "charts": list(zip(drawn, draw(drawn), strict=True)),
+        "legend": legend(_names(record)),
         "measures": [(measure, measure_word(measure)) for measure in measures],
         "sentence": record.sentence or _pays(record),
     }
+
+
+def charts(record: ScalingRecord) -> list[Chart]:
+    """A chart a measure; none where there is only one data size."""
+    names = _names(record)
+    return [chart for panel in _PANELS if (chart := _chart(record, names, *panel)) is not None]
 
 
 def _names(record: ScalingRecord) -> list[str]:

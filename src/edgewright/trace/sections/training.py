@@ -25,11 +25,11 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     epochs = training.epochs
     shown = notable(epochs)
     step = -(-len(epochs) // _MOST_ROWS)
-    charts = _charts(training)
-    curves = max((len(chart.curves) for chart in charts), default=0)
+    drawn = charts(training)
+    curves = max((len(chart.curves) for chart in drawn), default=0)
     return {
         "facts_lines": training_facts(training),
-        "charts": list(zip(charts, draw(charts), strict=True)),
+        "charts": list(zip(drawn, draw(drawn), strict=True)),
         "legend": legend([name for name, _ in _SIDES][:curves]),
         "sampled": MOST_POINTS if len(epochs) > MOST_POINTS else 0,
         "total": len(epochs),
@@ -53,7 +53,7 @@ def _columns(epochs: Sequence[EpochRecord]) -> list[tuple[str, str]]:
     return [(head, name) for head, name in fields if any(getattr(e, name) is not None for e in epochs)]
 
 
-def _charts(training: TrainingRecord) -> list[Chart]:
+def charts(training: TrainingRecord) -> list[Chart]:
     """Loss and, for classes, accuracy; none for fewer than two epochs."""
     epochs = training.epochs
     if len(epochs) < 2:
