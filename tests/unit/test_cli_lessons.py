@@ -16,11 +16,16 @@ import msgspec
 import numpy as np
 import pytest
 
+import trace_example as example
 from edgewright.cli.main import run
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.journalling import journalled
+from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.run import RunResult
+from edgewright.trace.journal import journals
+from edgewright.trace.modes import modes
 from edgewright.trace.record import read_trace, write_trace
 from small_pipeline import ROWS, rows, run_small, write_rows, write_toml
 
@@ -123,7 +128,7 @@ def test_compare_lists_configuration_data_and_result(made: RunResult, tmp_path: 
     page = tmp_path / "page.html"
     text = told("compare", made.folder, other.folder, made.folder, "--html", page)
     assert "training.epochs" in text
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(len(line) for line in text.splitlines() if not line.startswith("page ")) <= 80
     html = page.read_text(encoding="utf-8")
     assert "training.epochs" in html
     assert "://" not in html
@@ -220,6 +225,88 @@ def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None
         assert "://" not in text
         assert "<script" not in text
     assert Pipeline([("impute", fitted.steps[0][1])])._repr_html_() is not None
+
+
+WINDOWED = """\
+name = "windowed"
+
+[data]
+kind = "csv"
+path = "{path}"
+target = "label"
+
+[window]
+samples = 8
+
+[[stages]]
+kind = "statistics"
+features = ["mean", "std"]
+
+[training]
+epochs = 2
+
+[compression]
+max_drop = 1.0
+"""
+
+
+@pytest.mark.slow
+def test_windows_are_counted_and_cut_as_predict_does(tmp_path: Path, told: Tell) -> None:
+    X = np.random.default_rng(1).normal(size=(400, 2))
+    table = [[f"{a:.4f}", f"{b:.4f}", "on" if i // 40 % 2 else "off"] for i, (a, b) in enumerate(X)]
+    write_rows(tmp_path / "rows.csv", table)
+    toml = tmp_path / "windowed.toml"
+    toml.write_text(WINDOWED.format(path=tmp_path / "rows.csv"))
+    made = run_small(toml, tmp_path / "runs")
+    total = made.trace.stages[0].shape_out[0]
+    text = told("trace", made.folder, "--row", total)
+    assert text.startswith(f"Prediction of window {total} of the data")
+    assert f"a window from 1 to {total}" in told("trace", made.folder, "--row", total + 1, code=2)
+    file = write_rows(tmp_path / "new.csv", table[:20])
+    record = json.loads(told("trace", made.folder, "--csv", file, "--json"))
+    assert [one["place"] for one in record["predictions"]] == [
+        "new.csv rows 1 to 8", "new.csv rows 5 to 12", "new.csv rows 9 to 16", "new.csv rows 13 to 20"
+    ]  # fmt: skip
+    window = np.array([[float(a), float(b)] for a, b, _ in table[:8]], np.float32).T
+    answers = load(made.folder, form="float").predict(window[np.newaxis])
+    shares = [p for _, p in record["predictions"][0]["prediction"]["probabilities"]]
+    assert shares == pytest.approx(list(answers.probabilities[0]), abs=1e-5)
+    short = write_rows(tmp_path / "short.csv", table[:5])
+    assert "at least 8 rows, one window" in told("trace", made.folder, "--csv", short, code=2)
+
+
+def test_a_regression_is_traced_compared_and_asked_about(tmp_path: Path, told: Tell) -> None:
+    table = [[a, b, f"{float(a) * 2 + float(b):.4f}"] for a, b, _ in rows()]
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", table))
+    made = run_small(toml, tmp_path / "runs", "task=regression", *CHANGES)
+    assert made.trace.task == "regression"
+    assert len(json.loads(told("learn", made.folder, "--mode", "quiz", "--json"))["blocks"]) >= 3
+    assert "truth" in told("trace", made.folder, "--row", "5")
+    text = told("learn", made.folder, "--mode", "what-if", "--set", "epochs=2")
+    assert "rmse" in text
+    assert "small-2 against small:" in text
+    for name in ("formulas", "code", "summary"):
+        assert told("learn", made.folder, "--mode", name)
+
+
+def test_a_run_that_broke_off_is_told_as_far_as_it_went(made: RunResult, tmp_path: Path, told: Tell) -> None:
+    config = read_config("activity")
+    with pytest.raises(KeyboardInterrupt), journalled(tmp_path, config, Listener(), "edgewright run activity") as heard:
+        heard.start("activity", "", "")
+        for record in example.stages()[:3]:
+            heard.stage(record)
+        heard.training_started(20, 3)
+        for epoch in example.epochs(6):
+            heard.epoch(epoch)
+        raise KeyboardInterrupt
+    (journal,) = journals(tmp_path).iterdir()
+    assert "This run is cancelled: interrupted." in told("learn", journal, "--mode", "summary")
+    for mode in modes():
+        assert told("learn", journal, "--mode", mode)
+    assert json.loads(told("learn", journal, "--mode", "quiz", "--json"))["blocks"]
+    assert "is cancelled: its figures are not whole" in " ".join(told("compare", made.folder, journal).split())
+    for command in (("learn", journal, "--mode", "what-if", "--set", "epochs=2"), ("trace", journal, "--row", "1")):
+        assert "finished run" in told(*command, code=2)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from edgewright.schema.comparison import Comparison
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Trace
 from edgewright.trace.compare import Entry, compare
+from edgewright.trace.partial import read_journal
 from edgewright.trace.record import read_trace
 
 
@@ -28,11 +29,13 @@ def settings_of(folder: Path, trace: Trace) -> Mapping[str, Any] | None:
 
 
 def read_run(place: Path) -> tuple[Path, Trace]:
-    """The folder and the record of a run; its `trace.json` may be named as well.
+    """The folder and the record of a run; its `trace.json` may be named, or the journal of one that is not finished.
 
     Raises:
         InputError: no run lies there.
     """
+    if place.suffix == ".jsonl" and place.is_file():
+        return place, read_journal(place)
     folder = place.parent if place.name == "trace.json" else place
     if not folder.is_dir():
         got = "a file" if folder.exists() else "no such folder"

@@ -50,6 +50,8 @@ def what_if(
         InputError: for a value that does not fit, a change that changes nothing, or a run without its configuration.
     """
     folder, trace = read_run(place)
+    if trace.state != "finished":
+        raise InputError("a finished run", f"one that is {trace.state}", str(place), "Run the pipeline to its end")
     tables = settings_of(folder, trace)
     if tables is None:
         raise InputError("a run with its configuration", "none", str(place), "Run the pipeline again")

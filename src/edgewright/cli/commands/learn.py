@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,10 +53,12 @@ def command(
     difference; without, it says what can be changed.
     """
     from edgewright.pipeline.comparing import read_run, settings_of
-    from edgewright.trace.modes import mode as find_mode
+    from edgewright.trace.modes import modes
 
-    told = find_mode(mode)
-    name = mode.replace("_", "-")
+    name, known = mode.replace("_", "-"), modes()
+    if name not in known:
+        raise UnknownNameError("learning mode", mode, known, "--mode")
+    told = known[name]
     _only(name, "quiz", "--answers", answers is not None)
     for option, given in (("--set", bool(changes)), ("--data", data is not None), ("--out", out is not None)):
         _only(name, "what-if", option, given)
