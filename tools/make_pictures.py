@@ -1,6 +1,6 @@
-"""Draws the pictures of the README: a real run of the activity pipeline, as the terminal shows it.
+"""Draws the pictures of the README: a real run of the activity pipeline, in the terminal and as its page.
 
-`python tools/make_pictures.py` writes `docs/images/*.svg`.
+`python tools/make_pictures.py` writes `docs/images/trace.svg` and `docs/images/page.png`; the page needs Chromium.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ import sys
 import tempfile
 from pathlib import Path
 
+from playwright.sync_api import ViewportSize
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from benchmarks.chromium import chromium
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace import Trace
+from edgewright.trace.html import page_html
 from edgewright.trace.terminal import TerminalTrace
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH = 100
+PAGE: ViewportSize = {"width": 1040, "height": 860}
 # Rich's own frame, but with a font that is there: a picture must not ask another host for one.
 FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -58,10 +64,22 @@ def picture(trace: Trace) -> str:
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
+def photograph(trace: Trace, path: Path) -> None:
+    """The top of the page."""
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        file = Path(folder) / "trace.html"
+        file.write_text(page_html(trace), encoding="utf-8")
+        page = browser.new_page(viewport=PAGE, color_scheme="light")
+        page.goto(file.as_uri())
+        page.screenshot(path=path)
+
+
 def main() -> int:
     """Writes the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    (IMAGES / "trace.svg").write_text(picture(record()), encoding="utf-8")
+    trace = record()
+    (IMAGES / "trace.svg").write_text(picture(trace), encoding="utf-8")
+    photograph(trace, IMAGES / "page.png")
     return 0
 
 

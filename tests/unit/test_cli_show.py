@@ -1,0 +1,109 @@
+"""`edgewright show`: what it takes, what it makes anew, and what it says."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import trace_example
+from edgewright.cli.main import run
+from edgewright.schema.trace import TRACE_VERSION
+from edgewright.trace import page_file
+from edgewright.trace.page_file import PAGE_FILE, page_version
+from edgewright.trace.record import trace_bytes, write_trace
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run folder with a record and no page, on a machine without a screen."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"):
+        monkeypatch.delenv(name, raising=False)
+    made = tmp_path / "activity"
+    made.mkdir()
+    write_trace(trace_example.trace(3), made / "trace.json")
+    return made
+
+
+def test_a_page_that_is_absent_is_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", str(folder)]) == 0
+    told = capsys.readouterr().out
+    page = folder / PAGE_FILE
+    assert page_version(page) == page_file.PAGE_VERSION
+    assert f"page {page}" in told
+    assert f"no browser was found; open {page.as_uri()}" in told
+
+
+def test_a_fresh_page_stays_and_an_older_one_is_made_anew(folder: Path) -> None:
+    assert run(["show", str(folder), "--no-open"]) == 0
+    page = folder / PAGE_FILE
+    marked = page.read_bytes() + b"<!-- mine -->"
+    page.write_bytes(marked)
+    assert run(["show", str(page), "--no-open"]) == 0
+    assert page.read_bytes() == marked
+    page.write_bytes(marked.replace(f"page {page_file.PAGE_VERSION}".encode(), b"page 0", 1))
+    assert run(["show", str(folder / "trace.json"), "--no-open"]) == 0
+    assert b"mine" not in page.read_bytes()
+
+
+def test_the_page_goes_where_it_is_asked(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "other.html"
+    assert run(["show", str(folder), "--json", "--out", str(out)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["page"] == str(out)
+    assert told["bytes"] == out.stat().st_size
+    assert not (folder / PAGE_FILE).exists()
+    # A page alone, without its record, is shown as it is.
+    assert run(["show", str(out), "--no-open"]) == 0
+
+
+def test_a_record_of_version_1_is_shown(folder: Path) -> None:
+    content = json.loads(trace_bytes(trace_example.trace(3)))
+    content["version"] = 1
+    for name in ("config", "state", "reason"):
+        content.pop(name)
+    (folder / "trace.json").write_text(json.dumps(content), encoding="utf-8")
+    assert run(["show", str(folder), "--no-open"]) == 0
+    assert "record" in (folder / PAGE_FILE).read_text(encoding="utf-8")
+
+
+def test_a_newer_record_a_cut_one_and_strangers_are_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = folder / "trace.json"
+    whole = record.read_bytes()
+    stranger = tmp_path / "other.html"
+    stranger.write_text("<p>hello", encoding="utf-8")
+    newer = msgspec.json.encode({**json.loads(whole), "version": TRACE_VERSION + 1})
+    for content, path, told in (
+        (newer, folder, f"version {TRACE_VERSION + 1}"),
+        (whole[:500], folder, "whole trace.json"),
+        (whole, tmp_path / "none", "no such file"),
+        (whole, stranger, "another HTML file"),
+        (whole, tmp_path, "a folder without one"),
+    ):
+        record.write_bytes(content)
+        assert run(["show", str(path), "--no-open"]) == 2
+        said = capsys.readouterr().err
+        assert told in said
+        assert said.count("\n") == 1
+    assert not (folder / PAGE_FILE).exists()
+
+
+def test_without_the_extra_show_names_it_and_a_run_leaves_no_page(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = importlib.import_module
+
+    def absent(name: str) -> object:
+        if name == "edgewright.trace.html":
+            raise ModuleNotFoundError("No module named 'jinja2'", name="jinja2")
+        return real(name)
+
+    monkeypatch.setattr(importlib, "import_module", absent)
+    assert run(["show", str(folder)]) == 2
+    assert "pip install 'edgewright[trace]'" in capsys.readouterr().err
+    assert page_file.leave_page(trace_example.trace(3), folder) is None
