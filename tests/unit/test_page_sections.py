@@ -203,8 +203,11 @@ def test_parts_that_are_missing_are_said() -> None:
 
 @pytest.mark.parametrize("state", ["running", "cancelled", "failed"])
 def test_a_partial_record_says_so_and_shows_what_it_has(state: str) -> None:
-    trace = change(example.trace(5), state=state, reason="killed <hard>", evaluation=None, compression=None, verdict="")
+    trace = change(
+        example.trace(5), state=state, reason="killed <hard>", evaluation=None, compression=None, verdict="none yet"
+    )
     html = page_html(trace)
+    assert 'class="verdict' not in html
     assert '<p class="banner" role="status">' in html
     assert "Reason: killed &lt;hard&gt;" in html
     assert html.count('<tr id="training-') == 5

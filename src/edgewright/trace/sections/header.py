@@ -29,7 +29,8 @@ def view(trace: Trace) -> Mapping[str, object]:
         "task": trace.task,
         "device": trace.device.profile if trace.device is not None else "",
         "started": trace.provenance.started,
-        "verdict": trace.verdict,
+        # There is no verdict on half a run: its banner says why.
+        "verdict": trace.verdict if trace.state == "finished" else "",
         "good": not trace.verdict.startswith("not ready"),
         "state": _STATES.get(trace.state, ""),
         "reason": trace.reason,
