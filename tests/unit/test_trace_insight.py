@@ -40,6 +40,9 @@ def test_growth_is_told_from_three_sizes_on() -> None:
     assert said.endswith("; processor time grows as rows to the power 1.02 ('large') and 0.98 ('small')")
     short = tuple(msgspec.structs.replace(p, cpu_seconds=1e-6) for p in points)
     assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=short)).sentence
+    clock = {name: {"cpu_seconds": 4.1, "seconds": 1.02} for name in ("small", "large")}
+    on_the_clock = msgspec.structs.replace(record, points=short, exponents=clock)
+    assert "; time grows as rows to the power 1.02" in key_insight(scaling=on_the_clock).sentence
     few = tuple(p for p in points if p.rows > 1_000)
     assert "power" not in key_insight(scaling=msgspec.structs.replace(record, points=few)).sentence
 

@@ -19,7 +19,7 @@ from edgewright.trace.words import amount, measure_word, microseconds_text, numb
 
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
 FRAGILE = 0.1
-# Sizes from which an exponent is told, and processor seconds above which one is believed.
+# Sizes from which an exponent is told, and seconds above which one is believed.
 _SIZES, _TELLING = 3, 0.02
 _UNSEEN = {
     "group": "samples of unseen people or machines",
@@ -86,17 +86,27 @@ def _scaling_insight(scaling: ScalingRecord) -> Insight:
     return Insight(sentence=text, numbers=numbers)
 
 
+def growth(scaling: ScalingRecord) -> tuple[str, dict[str, float]]:
+    """What is measured of time, and its exponent by architecture; empty at too few sizes or where it is too short.
+
+    Processor time comes first; where it was too short at some size to be told from nothing, time on the clock.
+    """
+    if len({p.rows for p in scaling.points}) < _SIZES:
+        return "", {}
+    times = (("processor time", "cpu_seconds", [p.cpu_seconds for p in scaling.points]),
+             ("time", "seconds", [p.seconds for p in scaling.points]))  # fmt: skip
+    for word, key, spent in times:
+        found = {name: measures[key] for name, measures in sorted(scaling.exponents.items()) if key in measures}
+        if found and min(spent) >= _TELLING:
+            return word, found
+    return "", {}
+
+
 def _growth_clause(scaling: ScalingRecord) -> str:
-    """How processor time grows with data; empty where it was measured at too few sizes, or too short to tell."""
-    sizes = {p.rows for p in scaling.points}
-    if len(sizes) < _SIZES or min(p.cpu_seconds for p in scaling.points) < _TELLING:
-        return ""
-    told = [
-        f"{measures['cpu_seconds']:.2f} ('{name}')"
-        for name, measures in sorted(scaling.exponents.items())
-        if "cpu_seconds" in measures
-    ]
-    return f"; processor time grows as rows to the power {' and '.join(told)}" if told else ""
+    """How time grows with data, as the end of a sentence."""
+    word, found = growth(scaling)
+    told = " and ".join(f"{exponent:.2f} ('{name}')" for name, exponent in found.items())
+    return f"; {word} grows as rows to the power {told}" if told else ""
 
 
 def reduction(stages: Sequence[StageRecord]) -> StageRecord | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgewright.schema.lesson import Block, Formula, Heading, Paragraph
 from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.anchors import COMPRESSION, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
+from edgewright.trace.insight import growth
 from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
 from edgewright.trace.modes._worked import (
@@ -58,18 +59,13 @@ def _growth(trace: Trace) -> list[Formula]:
     """The fitted exponents of the comparison over data sizes."""
     if trace.scaling is None:
         return []
-    told = [
-        f"{name}: rows^{measures[key]:.2f}"
-        for name, measures in sorted(trace.scaling.exponents.items())
-        for key in ("cpu_seconds", "time")
-        if key in measures
-    ]
-    if not told:
+    word, found = growth(trace.scaling)
+    if not found:
         return []
     formula = Formula(
         text="cost = a x rows^e",
-        meaning="e is fitted to the measured processor time: at 1 twice the rows take twice the time",
-        example="; ".join(told),
+        meaning=f"e is fitted to the measured {word}: at 1 twice the rows take twice the time",
+        example="; ".join(f"{name}: rows^{exponent:.2f}" for name, exponent in found.items()),
     )
     return [formula]
 
