@@ -33,7 +33,7 @@ def test_a_run_folder_holds_record_models_stages_and_package(small: Path, tmp_pa
     assert result.package == result.folder / "small.edge"
     assert result.refused == ""
     assert names(result.folder) == [
-        "model.int8.onnx", "model.onnx", "pipeline", "small.edge", "trace.json"
+        "model.int8.onnx", "model.onnx", "pipeline", "small.edge", "trace.html", "trace.json"
     ]  # fmt: skip
     assert names(tmp_path / "runs") == ["small"]
     trace = read_trace(result.folder / "trace.json")
