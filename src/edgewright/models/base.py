@@ -151,6 +151,7 @@ class Network(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no t
             seconds=result.seconds,
             cpu_seconds=result.cpu_seconds,
             compile_seconds=result.compile_seconds,
+            compile_cpu_seconds=result.compile_cpu_seconds,
         )
 
     def _raw(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows

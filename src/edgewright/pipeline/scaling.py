@@ -132,7 +132,7 @@ def _point(
         parameters=sum(layer.parameters for layer in model.layer_records()),
         # Compiling costs the same at every size and would hide how training grows.
         seconds=max(spent.seconds - spent.compile_seconds, 1e-6),
-        cpu_seconds=max(spent.cpu_seconds - spent.compile_seconds, 1e-6),
+        cpu_seconds=max(spent.cpu_seconds - spent.compile_cpu_seconds, 1e-6),
         peak_bytes=done.cost.peak_bytes,
         accuracy=float(correct.mean()),
         latency_us=p50,

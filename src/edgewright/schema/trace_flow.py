@@ -111,3 +111,4 @@ class TrainingRecord(Part, frozen=True, kw_only=True):
     seconds: float
     cpu_seconds: float
     compile_seconds: float = 0.0
+    compile_cpu_seconds: float = 0.0

@@ -64,6 +64,7 @@ class Result:
     seconds: float
     cpu_seconds: float
     compile_seconds: float
+    compile_cpu_seconds: float
 
 
 def outputs(apply: Apply, parameters: Tree, rows: Rows) -> Floats:
@@ -109,7 +110,7 @@ def train(
     """
     began, cpu_began = time.perf_counter(), time.process_time()
     program = step_program(apply, settings.loss, settings.optimiser, settings.schedule)
-    compiled_before = program.compile_seconds
+    compiled_before, cpu_compiled_before = program.compile_seconds, program.compile_cpu_seconds
     carry = program.start(parameters)
     history: list[EpochRecord] = []
     watch = settings.patience > 0 and validation is not None
@@ -141,6 +142,7 @@ def train(
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
         compile_seconds=program.compile_seconds - compiled_before,
+        compile_cpu_seconds=program.compile_cpu_seconds - cpu_compiled_before,
     )
 
 

@@ -55,7 +55,7 @@ class StepProgram:
         schedule_name: a name of `SCHEDULES`, or 'auto' for what the optimiser does by itself.
 
     Attributes:
-        compile_seconds: spent on compiling, so far.
+        compile_seconds, compile_cpu_seconds: spent on compiling, so far, by the clock and by the processor.
         shapes: of the batches it was compiled for.
     """
 
@@ -66,7 +66,7 @@ class StepProgram:
             raise InputError("schedule = 'auto'", repr(schedule_name), f"training.schedule with {optimiser_name!r}")
         # A network with dropout is another function in training; it is told the number of the step.
         self.varied = getattr(apply, "training", None)
-        self.compile_seconds = 0.0
+        self.compile_seconds = self.compile_cpu_seconds = 0.0
         self.shapes: set[tuple[int, ...]] = set()
         self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
         self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2))
@@ -112,10 +112,11 @@ class StepProgram:
         """
         if batches[0].shape not in self.shapes:
             # No step at all: compiles, and gives back what it was given.
-            began = time.perf_counter()
+            began, cpu_began = time.perf_counter(), time.process_time()
             with compiling():
                 carry = self._jitted(*carry, rates, *batches, np.int32(0), np.bool_(False))
             self.compile_seconds += time.perf_counter() - began
+            self.compile_cpu_seconds += time.process_time() - cpu_began
             self.shapes.add(batches[0].shape)
         result: tuple[Tree, Tree, Any] = self._jitted(*carry, rates, *batches, np.int32(steps), np.bool_(first))
         return result
