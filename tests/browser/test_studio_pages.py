@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Dialog, Page
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.journalling import Journalling
@@ -58,6 +58,10 @@ def opener(browser: Browser, address: str) -> Iterator[Opener]:
     troubles: list[str] = []
     contexts = []
 
+    def dialog(shown: Dialog) -> None:
+        troubles.append(shown.message)
+        shown.dismiss()
+
     def visit(path: str, scheme: str = "light", **settings: object) -> Page:
         context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
         contexts.append(context)
@@ -65,7 +69,7 @@ def opener(browser: Browser, address: str) -> Iterator[Opener]:
         # A form that says something wrong is answered with 400, which the browser notes.
         page.on("console", lambda message: None if WRONG in message.text else troubles.append(message.text))
         page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", dialog)
         page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
         page.goto(address + path)
         return page
@@ -123,7 +127,7 @@ def test_lists_are_sorted_and_searched_by_keyboard(opener: Opener) -> None:
     page.wait_for_url("**sort=name**")
     assert names.all_inner_texts() == ["lesson", "small", "small-2"]
     page.goto(page.url.split("?")[0])
-    page.get_by_label("Verdict").select_option("not ready")
+    page.get_by_label("Verdict", exact=True).select_option("not ready")
     page.wait_for_url("**verdict=not+ready**")
     assert "hostile" in names.all_inner_texts()
 

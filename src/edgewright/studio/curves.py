@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from edgewright.trace.words import number, percent
 
 WIDTH, HEIGHT = 520, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 10, 12, 24
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 12, 26
 # More points than this no screen shows; each is then the last of its neighbours.
 _MOST = 400
 

@@ -83,6 +83,7 @@ def environment() -> Environment:
         count=lambda value, one, many="": plural(value, one, many),
         when=when_text,
         after_state=_after_state,
+        change=_change,
         ago=ago_text,
     )
     return made
@@ -102,6 +103,12 @@ def _after_state(verdict: str) -> str:
     """A verdict without the words that the list shows as a mark."""
     _, colon, rest = verdict.partition(": ")
     return rest if colon and verdict.startswith(("ready", "not ready")) else verdict
+
+
+def _change(drop: float) -> str:
+    """A loss of accuracy as the list shows it: '-0.3 points', 'no change'."""
+    points = round(-100 * drop, 1)
+    return f"{points:+.1f} points" if points else "no change"
 
 
 def ago_text(seconds: float) -> str:

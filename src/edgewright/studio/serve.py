@@ -81,6 +81,9 @@ async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser:
     try:
         await _answers(port, serving)
         address = f"http://{ADDRESS}:{port}/"
+        # Read before anybody asks for the list: reading a thousand records takes the better part of a blink.
+        reading = asyncio.create_task(asyncio.to_thread(studio.runs.finished))
+        reading.add_done_callback(lambda task: task.cancelled() or task.exception())
         ready(address)
         if browser:
             await asyncio.to_thread(_open, address)

@@ -1,0 +1,80 @@
+"""Draws docs/images/studio.png: the studio's list of runs and a run that goes on, one above the other.
+
+    python tools/picture_studio.py
+
+Runs the shipped pipelines into a folder of its own; needs Chromium (EDGEWRIGHT_CHROMIUM names one).
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.chromium import chromium  # noqa: E402 - from the repository, which is no package
+
+TARGET = ROOT / "docs" / "images" / "studio.png"
+EDGEWRIGHT = str(Path(sys.executable).with_name("edgewright"))
+RUNS = (
+    ("latency",),
+    ("activity",),
+    ("activity", "--set", "stages.select.k=5"),
+    ("activity", "--set", "training.epochs=2"),
+)
+
+
+def main() -> None:
+    """Runs, serves, looks."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "runs"
+        for run in RUNS:
+            subprocess.run([EDGEWRIGHT, "run", *run, "--out", str(out)], check=True, stdout=subprocess.DEVNULL)
+        command = [EDGEWRIGHT, "run", "activity", "--set", "training.epochs=2000", "--set", "training.patience=0"]
+        going = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.DEVNULL)
+        studio = subprocess.Popen(
+            [EDGEWRIGHT, "studio", "runs", "--port", "0", "--no-open"], cwd=folder, stdout=subprocess.PIPE, text=True,
+            env={"PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+        try:
+            assert studio.stdout is not None  # noqa: S101 - it is a pipe
+            found = re.search(r"http://\S+/", studio.stdout.readline())
+            assert found is not None  # noqa: S101 - the line is the studio's own
+            while not list(out.glob(".edgewright/journals/*.jsonl")):
+                time.sleep(0.1)
+            _look(found[0])
+        finally:
+            for process in (going, studio):
+                process.send_signal(signal.SIGTERM)
+                process.wait(timeout=30)
+
+
+def _look(address: str) -> None:
+    """Both pages in one picture, made of two that a third page shows."""
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        page = browser.new_page(viewport={"width": 1180, "height": 640}, device_scale_factor=1)
+        page.goto(address)
+        link = page.locator("a[href^='/live/']").first
+        link.wait_for()
+        place = link.get_attribute("href") or ""
+        page.goto(address.rstrip("/") + place)
+        page.locator("#epochs tbody tr").nth(25).wait_for(timeout=60_000)
+        page.screenshot(path=f"{folder}/live.png", clip={"x": 0, "y": 0, "width": 1180, "height": 560})
+        page.goto(address)
+        page.screenshot(path=f"{folder}/list.png", clip={"x": 0, "y": 0, "width": 1180, "height": 560})
+        both = browser.new_page(viewport={"width": 1180, "height": 1140})
+        shown = "".join(f'<img src="file://{folder}/{name}.png" style="display:block;margin-bottom:20px">' for name in
+                        ("list", "live"))  # fmt: skip
+        (Path(folder) / "both.html").write_text(f"<body style='margin:0;background:#c9d1d9'>{shown}", encoding="utf-8")
+        both.goto(f"file://{folder}/both.html")
+        both.screenshot(path=str(TARGET))
+
+
+if __name__ == "__main__":
+    main()
