@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page faults lock
 
 install: $(STAMP)
 
@@ -68,6 +68,10 @@ bench-predict: install
 
 bench-page: install
 	$(BIN)/python -m benchmarks.page
+
+# Power cuts and kills: every state that they may leave of the store, opened again.
+faults: install
+	$(BIN)/python -m benchmarks.faults
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

@@ -1,0 +1,1 @@
+"""Power cuts and kills, by the thousand: `make faults`."""

@@ -1,0 +1,1 @@
+"""Faults that are tried: every file offers `run(share) -> (what, Result) pairs`."""

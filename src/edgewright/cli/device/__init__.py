@@ -1,0 +1,1 @@
+"""Commands below `edgewright device`: every file offers `COMMAND`."""

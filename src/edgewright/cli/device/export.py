@@ -1,0 +1,101 @@
+"""`edgewright device export`: events or named raw columns of a store as a file."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.device._store import Moment, store_option
+
+if TYPE_CHECKING:
+    from edgewright.runtime.store.database import Database
+
+_ALL = 1 << 60
+
+
+@click.command(
+    "export", epilog="Example: edgewright device export --store DIR --rows --column ax --column ay --out rows.csv"
+)
+@store_option
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="File that is written: .csv or .jsonl.")
+@click.option("--rows", "raw", is_flag=True, help="Raw rows instead of events; only columns that are named leave.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Column that leaves; may be repeated.")
+@click.option("--detail", multiple=True, metavar="NAME", help="Key of events' detail that leaves; may be repeated.")
+@click.option("--stream", default=None, help="Whose rows.")
+@click.option("--since", type=Moment(), default=None, help="2026-11-20T13:00, or 12h, 7d ago.")
+@click.option("--until", type=Moment(), default=None, help="The same.")
+@click.option("--key", type=click.Path(path_type=Path), help="File with the key of encrypted columns.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    store: Path, out: Path, raw: bool, columns: tuple[str, ...], detail: tuple[str, ...], stream: str | None,
+    since: float | None, until: float | None, key: Path | None, force: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """Write events, or raw rows, of a store to a file.
+
+    What leaves is named: of raw rows the columns given by --column and nothing else; of events their own fields and
+    the keys of their detail given by --detail.
+    """
+    import msgspec
+
+    from edgewright.runtime.store import reading
+    from edgewright.schema.errors import InputError
+
+    if out.suffix not in {".csv", ".jsonl"}:
+        raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
+    if out.exists() and not force:
+        raise InputError("a file that is not there yet", str(out), "--out", "Name another, or add --force")
+    with reading.look(store) as database:
+        count = _write(out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key))
+    count -= out.suffix == ".csv"
+    if as_json:
+        click.echo(msgspec.json.encode({"file": str(out), "lines": count, "bytes": out.stat().st_size}))
+        return
+    click.echo(f"{count:,} {'rows' if raw else 'events'} in {click.format_filename(out)}")
+
+
+def _lines(
+    database: Database, folder: Path, form: str, raw: bool, columns: tuple[str, ...], detail: tuple[str, ...],
+    stream: str | None, since: float | None, until: float | None, key: Path | None,
+) -> Iterator[bytes]:  # fmt: skip
+    from edgewright.runtime.store import crypto, export, reading
+    from edgewright.runtime.store.identity import Identity
+
+    identity = Identity.open(folder, writable=False)
+    device = identity.device
+    identity.close()
+    kind: export.Form = "csv" if form == "csv" else "jsonl"
+    if raw:
+        secret = crypto.read_key(key) if key else None
+        found = reading.rows(database, device, stream, since, until, _ALL, secret)
+        return export.row_lines(device, found, kind, columns)
+    events = reading.events(database, stream=stream, since=since, until=until, limit=_ALL, newest=False)
+    return export.event_lines(device, events, kind, detail, columns or export.EVENT_COLUMNS)
+
+
+def _write(out: Path, lines: Iterator[bytes]) -> int:
+    """Lines written, whole or not at all."""
+    count, temporary = 0, ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+        with os.fdopen(handle, "wb") as file:
+            for line in lines:
+                file.write(line)
+                count += 1
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(out)
+    except BaseException:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+        raise
+    return count
+
+
+COMMAND = command

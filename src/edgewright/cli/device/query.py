@@ -1,0 +1,49 @@
+"""`edgewright device query`: events of a store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.device._store import Moment, store_option, when
+
+
+@click.command("query", epilog="Example: edgewright device query --store DIR --kind alarm --since 7d")
+@store_option
+@click.option("--kind", default="", help="decision, alarm, anomaly, health, drift, state or summary.")
+@click.option("--label", default="", help="Answer, alarm or channel by name.")
+@click.option("--stream", default=None, help="Whose rows.")
+@click.option("--since", type=Moment(), default=None, help="2026-11-20T13:00, or 12h, 7d ago.")
+@click.option("--until", type=Moment(), default=None, help="The same.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def command(
+    store: Path, kind: str, label: str, stream: str | None, since: float | None, until: float | None, limit: int,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Print events of a store, the newest first; another process may write it meanwhile."""
+    import typing
+
+    import msgspec
+
+    from edgewright.runtime.store import reading
+    from edgewright.schema.device import Kind
+    from edgewright.schema.errors import UnknownNameError
+
+    known = typing.get_args(Kind)
+    if kind and kind not in known:
+        raise UnknownNameError("kind of event", kind, known, "--kind")
+    with reading.look(store) as database:
+        for found in reading.events(database, kind, label, stream, since, until, limit):
+            if as_json:
+                click.echo(msgspec.json.encode(found))
+                continue
+            event = found.event
+            detail = " ".join(f"{name}={value}" for name, value in event.detail.items())
+            where = f" [{event.stream}]" if event.stream else ""
+            moment = when(event.wall if event.wall is not None else found.written)
+            click.echo(f"{moment}  {event.kind:<8} {event.label}{where}  {event.score:.3g}  {detail}".rstrip())
+
+
+COMMAND = command

@@ -1,0 +1,84 @@
+"""`edgewright device status`: what a store holds, what waits to leave, what was written and what was damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.device._store import amount, print_json, store_option, when
+
+if TYPE_CHECKING:
+    from edgewright.schema.store import StoreState
+
+
+@click.command("status", epilog="Example: edgewright device status --store /var/lib/edgewright")
+@store_option
+@click.option("--check", is_flag=True, help="Read every page too; exit code 1 where one is damaged.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(store: Path, check: bool, as_json: bool) -> None:
+    """Show what a store holds; another process may write it meanwhile."""
+    from edgewright.runtime.store import reading, rescue, status
+    from edgewright.schema.errors import CheckFailedError
+
+    problem = ""
+    if check:
+        with reading.look(store) as database:
+            problem = rescue.sound(database, deep=True)
+        if problem:
+            raise CheckFailedError(
+                f"{store} is damaged: {problem}",
+                "The next start of `edgewright device run` sets it aside and saves what can be read",
+            )
+    state = status.beside(store)
+    if as_json:
+        print_json(state)
+        return
+    for line in _lines(state):
+        click.echo(line)
+    if check:
+        click.echo("every page was read: sound")
+
+
+def _lines(state: StoreState) -> list[str]:
+    names = _priorities()
+    lines = [
+        f"device {state.device}, boot {state.boot}, {state.running_days:.1f} days of running time",
+        f"on the disk {amount(state.disk_bytes)} of {amount(state.quota)}, ballast {amount(state.ballast_bytes)}",
+    ]
+    for name, table in state.tables.items():
+        span = f", {when(table.oldest)} to {when(table.newest)}" if table.newest is not None else ""
+        lines.append(f"  {name:<7} {table.entries:>9,} entries {amount(table.bytes):>9}{span}")
+    waiting = ", ".join(f"{count:,} {names.get(p, f'priority {p}')}" for p, count in sorted(state.waiting.items()))
+    lines.append(f"waiting to leave: {waiting or 'nothing'}")
+    lines += [
+        f"  dropped ({lost.reason}): {lost.items:,} {names.get(lost.priority, f'priority {lost.priority}')}, "
+        f"{amount(lost.bytes)}"
+        for lost in state.dropped
+    ]
+    if state.withheld:
+        lines.append(f"  kept back: {state.withheld:,} values whose names are not in send_detail")
+    lines.append(
+        f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
+    )
+    if state.floors:
+        lines.append("floors: " + ", ".join(f"{name} {value}" for name, value in sorted(state.floors.items())))
+    lines += [
+        f"damage in boot {d.boot} ({when(d.wall)}): {d.what}; set aside as {d.file}, saved "
+        + (", ".join(f"{count:,} {name}" for name, count in d.rescued.items() if count) or "nothing")
+        for d in state.damage
+    ]
+    if state.set_aside_bytes:
+        lines.append(f"set aside: {amount(state.set_aside_bytes)} (edgewright device purge --set-aside deletes it)")
+    return lines
+
+
+def _priorities() -> dict[int, str]:
+    from edgewright.schema.device import PRIORITY
+    from edgewright.schema.store import RAW_PRIORITY
+
+    return {**{place: name for name, place in PRIORITY.items()}, RAW_PRIORITY: "rows"}
+
+
+COMMAND = command

@@ -1,0 +1,123 @@
+"""Opening a store for writing, step by step: lock, identity, leftovers, version, integrity."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from edgewright.runtime.store import rescue, tables
+from edgewright.runtime.store.clock import Clock
+from edgewright.runtime.store.database import Connect, Database, trouble
+from edgewright.runtime.store.identity import Identity
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+from edgewright.schema.store import StoreConfig
+
+LOCK_FILE = "lock"
+_PAGE = 4096
+# The log may grow to this before it is copied into the database, and a transaction may add as much.
+_LOG = 4 << 20
+_LEAST = 2 << 20
+
+
+def lock(folder: Path) -> IO[str]:
+    """Makes the folder and takes it for this process, until the file is closed or the process ends.
+
+    Raises:
+        InputError: another process has it, or it is no folder.
+        OutputError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / LOCK_FILE).open("a")
+    except (FileExistsError, NotADirectoryError):
+        raise InputError("a folder for the store", "a file", str(folder)) from None
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder),
+                          "Name another one with --store, or make room") from error  # fmt: skip
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise InputError("a store that no other process writes", "one that is in use", str(folder),
+                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
+    return handle
+
+
+def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:
+    """Identity with this boot counted, and a sound database.
+
+    Raises:
+        InputError: a newer version, another device's folder, or settings that leave no room.
+        OutputError: something cannot be written.
+    """
+    if config.quota - config.ballast < _LOG + _LEAST:
+        raise InputError(f"a quota of at least {(_LOG + _LEAST + config.ballast) >> 20} MiB",
+                         f"{config.quota} bytes", "[store] quota")  # fmt: skip
+    try:
+        # Before anything is counted or moved: a newer store is left as it is.
+        _refuse_newer(folder, opener)
+        identity = Identity.open(folder, device, opener)
+        deep = not identity.closed
+        identity.begin()
+        rescue.tidy(folder, identity.boot)
+        opened = _sound(folder, config, identity.boot, clock, opener, deep)
+    except EdgewrightError:
+        raise
+    except Exception as error:
+        raise OutputError("to open the store", f"{trouble(error)}: {error}", str(folder),
+                          "Is the disk full, or mounted read-only?") from error  # fmt: skip
+    return identity, opened
+
+
+def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
+    """The database, made where it is absent.
+
+    Raises:
+        InputError: a newer version, or no store.
+    """
+    place = folder / tables.STORE_FILE
+    if not place.exists():
+        tables.make(folder / rescue.NEW_FILE, opener).close()
+        tables.adopt(folder / rescue.NEW_FILE, place)
+    opened = Database(place, opener)
+    try:
+        tables.check_version(opened)
+        tables.tune(opened, (config.quota - config.ballast - _LOG) // _PAGE)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _sound(folder: Path, config: StoreConfig, boot: int, clock: Clock, opener: Connect, deep: bool) -> Database:
+    try:
+        opened = database(folder, config, opener)
+        problem = rescue.sound(opened, deep)
+        if not problem:
+            return opened
+        opened.close()
+    except EdgewrightError:
+        raise
+    except Exception as error:
+        if trouble(error) != "corrupt":
+            raise
+        problem = str(error)
+    rescue.set_aside(folder, boot, clock.wall(), problem, opener)
+    return database(folder, config, opener)
+
+
+def _refuse_newer(folder: Path, opener: Connect) -> None:
+    place = folder / tables.STORE_FILE
+    if not place.exists() or place.stat().st_size == 0:
+        return
+    try:
+        # By the bytes of the file's header (sqlite.org/fileformat.html, 60 and 68), which needs no log and no lock.
+        with place.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return
+    version, application = int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")
+    if header.startswith(b"SQLite format 3\x00") and application == tables.APPLICATION and version > tables.VERSION:
+        raise InputError(f"a store of version {tables.VERSION} or older", f"version {version}", str(place),
+                         "Update Edgewright on this device, or name another folder; nothing was changed")  # fmt: skip

@@ -1,0 +1,100 @@
+"""Deleting by will: what is deleted is overwritten in the file, so that it cannot be read there afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from edgewright.runtime.store import disk, memory, reading, tables
+from edgewright.runtime.store.ballast import BALLAST_FILE
+from edgewright.runtime.store.database import Database
+from edgewright.runtime.store.store import Store
+from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.store import Limits, StoreConfig
+
+TABLES = ("events", "rows", "outbox")
+_DAY = 86400.0
+
+
+def patient(folder: Path) -> StoreConfig:
+    """Settings with which a store may be opened by somebody who does not know its own: nothing goes by itself.
+
+    Raises:
+        InputError, OutputError: as `reading.look`; a folder that is no store is not made one.
+    """
+    with reading.look(folder) as database:
+        quota = memory.load(database).quota or StoreConfig().quota
+    all_of_it = Limits(days=1e9, bytes=1 << 60)
+    ballast = disk.size(folder / BALLAST_FILE)
+    return StoreConfig(quota=quota, ballast=ballast, events=all_of_it, rows=all_of_it, outbox=all_of_it)
+
+
+def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, int]:
+    """Deletes entries that are older than `days` of running time; 0: all of them.
+
+    Pages are overwritten with zeros (`secure_delete`) and the log is emptied; what the storage itself keeps of old
+    blocks is beyond a program's reach: encrypt columns (`StoreConfig.encrypt`) that must never be found there.
+
+    Args:
+        store: open.
+        names: of tables: events, rows, outbox. Items purged from the outbox are counted as dropped.
+        days: of running time.
+
+    Returns:
+        Entries deleted by table.
+
+    Raises:
+        UnknownNameError: no such table.
+        OutputError: what was waiting could not be written.
+    """
+    for name in names:
+        if name not in TABLES:
+            raise UnknownNameError("table", name, TABLES)
+    with store.guard():
+        store.commit()
+        database, gone = store.database, {}
+        database.execute("PRAGMA secure_delete=ON")
+        try:
+            with database.transaction():
+                for name in names:
+                    gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
+            compact(store)
+        finally:
+            database.execute("PRAGMA secure_delete=OFF")
+        store.room.count()
+        store.room.dropped_now = False
+        return gone
+
+
+def compact(store: Store) -> int:
+    """Gives free pages back to the disk and empties the log; bytes that the files became smaller.
+
+    It costs the flash a copy of the pages that move: the store does not do it by itself, it uses free pages again.
+    """
+    with store.guard():
+        before = sum(disk.size(store.folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal"))
+        store.committer.wear.checkpoint(store.age(), always=True)
+        store.database.execute("PRAGMA incremental_vacuum")
+        store.committer.wear.committed(store.age())
+        store.committer.wear.checkpoint(store.age(), always=True)
+        return before - sum(disk.size(store.folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal"))
+
+
+def remove_set_aside(folder: Path) -> list[str]:
+    """Deletes files that were set aside as damaged, on somebody's wish; their names."""
+    found = sorted(folder.glob("store.damaged-*"))
+    for path in found:
+        disk.remove(path)
+    disk.sync_folder(folder)
+    return [path.name for path in found]
+
+
+def _delete(store: Store, database: Database, name: str, older: float) -> int:
+    if name == "outbox":
+        lost = database.execute(
+            "SELECT priority, count(*), total(size) FROM outbox WHERE age < ? GROUP BY priority", (older,)
+        )
+        for priority, items, size in lost:
+            store.room.lost(priority, "purged", items, int(size))
+    database.execute(f"DELETE FROM {name} WHERE age < ?", (older,))  # noqa: S608 - a name of TABLES
+    return int(database.value("SELECT changes()"))

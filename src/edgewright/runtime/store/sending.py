@@ -1,0 +1,53 @@
+"""From the outbox to a sink, batch by batch; what is not acknowledged as durable stays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edgewright.runtime.sinks import Sink
+from edgewright.runtime.store.store import Store
+from edgewright.schema.errors import EdgewrightError
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """Items that were sent and items that arrived, and why the last batch did not arrive whole; empty when it did."""
+
+    sent: int = 0
+    arrived: int = 0
+    problem: str = ""
+
+
+def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) -> Delivered:
+    """Sends what may be sent now.
+
+    Args:
+        store: whose outbox.
+        sink: where to.
+        limit: bytes a batch.
+        batches: at most so many, so that the caller gets its turn.
+
+    Returns:
+        What happened; a sink's failure is no error: the outbox rests and what was sent is sent again.
+
+    Raises:
+        OutputError: the going of arrived items could not be made durable; they may be sent twice.
+    """
+    sent = arrived = 0
+    for _ in range(batches):
+        taken = store.outbox.take(limit)
+        if not taken:
+            break
+        problem = ""
+        places: list[tuple[int, int]] = []
+        try:
+            places = list(sink.send(store.device, taken))
+        except (EdgewrightError, OSError) as error:
+            problem = str(error)
+        gone = store.outbox.settle(taken, places)
+        sent, arrived = sent + len(taken), arrived + gone
+        if gone < len(taken):
+            store.commit()
+            return Delivered(sent, arrived, problem or f"{len(taken) - gone} of {len(taken)} were not acknowledged")
+    store.commit()
+    return Delivered(sent, arrived)

@@ -1,0 +1,77 @@
+"""What a store says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewright.runtime.store import damage, disk, memory, reading, tables, wear
+from edgewright.runtime.store.ballast import BALLAST_FILE
+from edgewright.runtime.store.database import Database
+from edgewright.runtime.store.identity import Identity
+from edgewright.runtime.store.store import Store
+from edgewright.schema.store import Lost, StoreState, TableState
+
+
+def of(store: Store) -> StoreState:
+    """The state of an open store; what waits for a commit is not in it."""
+    with store.guard():
+        written = store.committer.wear.written
+        today = store.committer.wear.today(store.age())
+        return _state(store.folder, store.database, store.identity, store.config.quota, store.age() / 86400, today,
+                      written.ever, store.gate.withheld, wear.of_process())  # fmt: skip
+
+
+def beside(folder: Path) -> StoreState:
+    """The state of a store that this process does not write.
+
+    Raises:
+        InputError, OutputError: as `reading.look`.
+    """
+    with reading.look(folder) as database:
+        identity = Identity.open(folder, writable=False)
+        try:
+            known = memory.load(database)
+            return _state(folder, database, identity, known.quota, known.age / 86400,
+                          known.written.today, known.written.ever, known.withheld, None)  # fmt: skip
+        finally:
+            identity.close()
+
+
+def _state(
+    folder: Path, database: Database, identity: Identity, quota: int, days: float, today: int, ever: int,
+    withheld: int, process: int | None,
+) -> StoreState:  # fmt: skip
+    kept = {name: _table(database, name) for name in ("events", "rows")}
+    waiting = database.execute("SELECT priority, count(*), total(size) FROM outbox GROUP BY priority")
+    kept["outbox"] = TableState(entries=sum(n for _, n, _ in waiting), bytes=int(sum(size for *_, size in waiting)))
+    lost = database.execute("SELECT priority, reason, items, bytes FROM dropped ORDER BY priority, reason")
+    on_disk = reading.held(folder)
+    return StoreState(
+        device=identity.device,
+        boot=identity.boot,
+        version=tables.VERSION,
+        folder=str(folder),
+        quota=quota,
+        disk_bytes=on_disk["own"],
+        ballast_bytes=disk.size(folder / BALLAST_FILE),
+        set_aside_bytes=on_disk["aside"],
+        running_days=days,
+        tables=kept,
+        waiting={priority: count for priority, count, _ in waiting},
+        dropped=tuple(Lost(priority=p, reason=reason, items=n, bytes=size) for p, reason, n, size in lost),
+        withheld=withheld,
+        written_today=today,
+        written_ever=ever,
+        process_written=process,
+        floors=identity.floors,
+        damage=damage.history(folder),
+    )
+
+
+def _table(database: Database, name: str) -> TableState:
+    entries, size = database.execute(f"SELECT count(*), total(size) FROM {name}")[0]  # noqa: S608
+    ends = [
+        database.value(f"SELECT written FROM {name} ORDER BY id {order} LIMIT 1")  # noqa: S608
+        for order in ("ASC", "DESC")
+    ]
+    return TableState(entries=entries, bytes=int(size), oldest=ends[0], newest=ends[1])

@@ -1,0 +1,78 @@
+"""Bytes written, by count: flash wears out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgewright.runtime.store import disk
+from edgewright.runtime.store.database import Database
+
+_DAY = 86400.0
+_LOG_LIMIT = 1 << 20
+
+
+class Written(msgspec.Struct):
+    """What is kept of it: all bytes ever, the day of running time, and the bytes of it and of the day before."""
+
+    ever: int = 0
+    day: int = 0
+    today: int = 0
+    yesterday: int = 0
+
+
+class Wear:
+    """Counts what SQLite writes: the growth of its log, and pages copied from it into the database.
+
+    Args:
+        database: of the store, with automatic checkpoints off.
+        written: as it was stored.
+    """
+
+    def __init__(self, database: Database, written: Written) -> None:
+        self._database, self.written = database, written
+        self._log = database.path.with_name(f"{database.path.name}-wal")
+        self._seen = disk.size(self._log)
+        self._page = int(database.value("PRAGMA page_size"))
+
+    def committed(self, age: float) -> None:
+        """Counts what the last commit added to the log."""
+        now = disk.size(self._log)
+        self._add(now - self._seen if now >= self._seen else now, age)
+        self._seen = now
+
+    def checkpoint(self, age: float, always: bool = False) -> bool:
+        """Copies the log into the database once it is long, and empties it; whether it did."""
+        if not always and self._seen < _LOG_LIMIT:
+            return False
+        _, _, copied = self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")[0]
+        self._add(max(0, int(copied)) * self._page, age)
+        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._seen = disk.size(self._log)
+        return True
+
+    def today(self, age: float) -> int:
+        """Bytes of the last day that the store ran: of this day, and the share of yesterday that is still in it."""
+        self._turn(age)
+        return round(self.written.today + self.written.yesterday * (1 - age % _DAY / _DAY))
+
+    def _add(self, count: int, age: float) -> None:
+        self._turn(age)
+        self.written.ever += count
+        self.written.today += count
+
+    def _turn(self, age: float) -> None:
+        day = int(age // _DAY)
+        if day != self.written.day:
+            self.written.yesterday = self.written.today if day == self.written.day + 1 else 0
+            self.written.day, self.written.today = day, 0
+
+
+def of_process() -> int | None:
+    """Bytes that this process caused to be sent to storage, as Linux counts them (proc(5), `write_bytes`)."""
+    try:
+        lines = Path("/proc/self/io").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("write_bytes:")), None)

@@ -1,0 +1,166 @@
+"""What the store of a device is told and what it tells: settings, items that leave, its state."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from edgewright.schema.device import PRIORITY, Event
+
+RAW_PRIORITY = 9
+"""Rows leave after everything else."""
+LOWEST_PRIORITY = 15
+# Words and numbers of an event's `detail` that may leave; an item's other keys stay and are counted as withheld.
+DETAIL = (
+    "after", "before", "bytes", "channel", "channels", "confidence", "count", "counts", "dropped", "duplicates",
+    "from", "gap", "gaps", "high", "items", "late", "latency", "limit", "lost", "low", "margin", "model", "package",
+    "previous", "probabilities", "rate", "reason", "score", "seconds", "since", "sketch", "state", "threshold", "to",
+    "unit", "until", "version", "windows",
+)  # fmt: skip
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long and how much of one table is kept; the older goes first.
+
+    Attributes:
+        days: of running time, so that a clock that jumps neither keeps nor deletes anything.
+        bytes: of content, without the database's own pages.
+    """
+
+    days: float = 30.0
+    bytes: int = 16 << 20
+
+
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the store: the table `[store]` of device.toml.
+
+    Attributes:
+        quota: bytes of database, its log and the ballast together; files set aside as damaged are not counted.
+        ballast: bytes held by a file that is given up when the disk is full, so that deleting works.
+        events, rows, outbox: limits a table.
+        group_seconds: how long something may wait for others before all are made durable together.
+        group_items: so many waiting are made durable at once.
+        at_once: kinds of events that do not wait.
+        send: kinds of events that are put into the outbox.
+        send_columns: raw columns, by name, that may leave; none by default.
+        send_detail: keys of an event's detail that may leave.
+        encrypt: raw columns, by name, that are encrypted; '*' for all.
+        key_file: file of 32 bytes, or of 64 hexadecimal digits.
+    """
+
+    quota: int = 96 << 20
+    ballast: int = 1 << 20
+    events: Limits = Limits(days=180.0, bytes=16 << 20)
+    rows: Limits = Limits(days=14.0, bytes=48 << 20)
+    outbox: Limits = Limits(days=90.0, bytes=16 << 20)
+    group_seconds: float = 5.0
+    group_items: int = 512
+    at_once: tuple[str, ...] = ("alarm",)
+    send: tuple[str, ...] = tuple(PRIORITY)
+    send_columns: tuple[str, ...] = ()
+    send_detail: tuple[str, ...] = DETAIL
+    encrypt: tuple[str, ...] = ()
+    key_file: str = ""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that leaves the device. (device, boot, sequence) is unique for ever: whoever takes it twice knows it.
+
+    Attributes:
+        format: version of this form.
+        kind: 'event', 'rows', 'dropped', or what the caller named it.
+        put: the device's wall clock when it was put, seconds since 1970, as wrong as that clock was.
+    """
+
+    format: int = 1
+    device: str
+    boot: int
+    sequence: int
+    kind: str
+    put: float
+    body: dict[str, Any]
+
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """An event with its place and the wall clock when it was stored."""
+
+    boot: int
+    sequence: int
+    written: float
+    event: Event
+
+
+class Stretch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows that were stored together.
+
+    Attributes:
+        values: by column, shape (rows,) float32; columns that need a key which is not there are absent.
+        sealed: names of those columns.
+    """
+
+    boot: int
+    sequence: int
+    written: float
+    stream: str
+    times: Any
+    values: dict[str, Any]
+    sealed: tuple[str, ...] = ()
+
+
+class TableState(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one table: entries, bytes of content, and the wall clock of its oldest and newest entry."""
+
+    entries: int
+    bytes: int
+    oldest: float | None = None
+    newest: float | None = None
+
+
+class Damage(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was found damaged: when (running boot and wall clock), what, where it lies, what was saved."""
+
+    boot: int
+    wall: float
+    what: str
+    file: str
+    rescued: dict[str, int]
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True):
+    """Items that left the outbox without being sent, by priority and reason."""
+
+    priority: int
+    reason: Literal["quota", "expired", "disk", "purged"]
+    items: int
+    bytes: int
+
+
+class StoreState(msgspec.Struct, frozen=True, kw_only=True):
+    """What `edgewright device status` prints.
+
+    Attributes:
+        disk_bytes: of database and log; `ballast_bytes` and `set_aside_bytes` lie beside them.
+        waiting: items in the outbox by priority.
+        written_today: bytes written by this store in the last day that it ran; `written_ever` since it was made.
+        process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
+    """
+
+    device: str
+    boot: int
+    version: int
+    folder: str
+    quota: int
+    disk_bytes: int
+    ballast_bytes: int
+    set_aside_bytes: int
+    running_days: float
+    tables: dict[str, TableState]
+    waiting: dict[int, int]
+    dropped: tuple[Lost, ...]
+    withheld: int
+    written_today: int
+    written_ever: int
+    process_written: int | None
+    floors: dict[str, int]
+    damage: tuple[Damage, ...]
