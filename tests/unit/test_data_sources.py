@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from edgewright.data.load import load_data
 from edgewright.data.patterns import Meaning, read_name
-from edgewright.data.riff import read_wav
+from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import EdgewrightError, InputError
 

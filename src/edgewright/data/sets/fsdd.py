@@ -9,9 +9,9 @@ import re
 from pathlib import Path, PurePosixPath
 
 from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
-from edgewright.data.riff import read_wav
 from edgewright.data.sets import _files as files
 from edgewright.data.sources.wav import wav_files
+from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 

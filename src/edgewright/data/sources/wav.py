@@ -15,8 +15,8 @@ from edgewright.data.contract import Source, SourceConfig
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
 from edgewright.data.patterns import read_name
-from edgewright.data.riff import read_wav
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
+from edgewright.runtime.riff import channel_names, read_wav
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 
@@ -68,11 +68,6 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
         yield path.name, read_whole(path, str(path))
     if not count:
         raise InputError("at least one WAV file", "none", str(path))
-
-
-def channel_names(count: int) -> tuple[str, ...]:
-    """`sound`, or `sound_1`, `sound_2`, ... for several channels."""
-    return ("sound",) if count == 1 else tuple(f"sound_{i + 1}" for i in range(count))
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:

@@ -6,7 +6,9 @@ WAVE_FORMAT_EXTENSIBLE.
 
 from __future__ import annotations
 
+import io
 import struct
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -16,6 +18,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
+_LONGEST_FORM = 64  # bytes of 'fmt ' that any coding read here needs
 _UNKNOWN_SIZE = 0xFFFFFFFF  # written by programs that stream and cannot go back to fill the size in
 
 
@@ -43,25 +46,69 @@ def read_wav(data: bytes, where: str) -> Sound:
     Raises:
         InputError: for another format, a truncated file, or a coding that is neither PCM nor float.
     """
-    if len(data) < 12 or data[:4] != b"RIFF" or data[8:12] != b"WAVE":
-        raise InputError("a WAV file (RIFF ... WAVE)", f"{bytes(data[:12])!r}" if data else "an empty file", where)
+    file = io.BytesIO(data)
+    form, size = open_wav(file, where)
+    body = data[file.tell() :] if size is None else data[file.tell() : file.tell() + size]
+    if size is not None and len(body) < size:
+        raise InputError(f"{size} bytes of sound", f"{len(body)} bytes", where, "The file is truncated: copy it again")
+    frames = len(body) // form.frame
+    if not frames:
+        raise InputError("sound", "no samples", where)
+    values = form.decode(body[: frames * form.frame])
+    if not np.isfinite(values).all():
+        bad = int(np.argwhere(~np.isfinite(values))[0][0])
+        raise InputError("finite samples", "a value that is not finite", f"{where} sample {bad}")
+    return Sound(rate=form.rate, values=values, bits=form.bits)
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True):
+    """How the samples of a file are written: PCM or float, channels, samples a second, bits of a sample."""
+
+    coding: int
+    channels: int
+    rate: int
+    bits: int
+
+    @property
+    def frame(self) -> int:
+        """Bytes of one sample of all channels."""
+        return self.channels * self.bits // 8
+
+    def decode(self, body: bytes) -> Floats:
+        """Whole frames as (samples, channels), float32; PCM is scaled so that full scale is -1..1."""
+        flat = _samples(body, self.coding, self.bits)
+        return np.ascontiguousarray(flat.reshape(-1, self.channels), dtype=np.float32)
+
+
+def open_wav(file: BinaryIO, where: str) -> tuple[Form, int | None]:
+    """Reads a WAV file up to its first sample, where `file` then stands.
+
+    Returns:
+        The form of the samples, and how many bytes of them the file says it has; None where it does not say.
+
+    Raises:
+        InputError: for another format, or a coding that is neither PCM nor float.
+    """
+    head = file.read(12)
+    if len(head) < 12 or head[:4] != b"RIFF" or head[8:12] != b"WAVE":
+        raise InputError("a WAV file (RIFF ... WAVE)", f"{head!r}" if head else "an empty file", where)
     form: bytes | None = None
-    position = 12
-    while position + 8 <= len(data):
-        name, size = struct.unpack_from("<4sI", data, position)
-        body = position + 8
-        if name == b"fmt ":
-            form = data[body : body + size]
-        elif name == b"data":
+    while len(chunk := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", chunk)
+        if name == b"data":
             if form is None:
                 raise InputError("a chunk 'fmt ' before the sound", "the chunk 'data'", where)
-            return _decode(form, data[body:] if size == _UNKNOWN_SIZE else data[body : body + size], size, where)
-        position = body + size + size % 2  # chunks are padded to an even length
+            return _form(form, where), None if size == _UNKNOWN_SIZE else size
+        if name == b"fmt ":
+            form = file.read(min(size, _LONGEST_FORM))
+            file.seek(size - len(form) + size % 2, 1)
+        else:
+            file.seek(size + size % 2, 1)
     raise InputError("a chunk 'data' with sound", "the end of the file", where, "The file is truncated: copy it again")
 
 
-def _decode(form: bytes, body: bytes, size: int, where: str) -> Sound:
-    """Samples from the chunk 'data'."""
+def _form(form: bytes, where: str) -> Form:
+    """The chunk 'fmt '."""
     if len(form) < 16:
         raise InputError("a format of at least 16 bytes", f"{len(form)} bytes", where)
     coding, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", form)
@@ -74,18 +121,12 @@ def _decode(form: bytes, body: bytes, size: int, where: str) -> Sound:
         )  # fmt: skip
     if not channels or not rate:
         raise InputError("at least one channel and a sampling rate", f"{channels} channels at {rate} Hz", where)
-    if size != _UNKNOWN_SIZE and len(body) < size:
-        raise InputError(f"{size} bytes of sound", f"{len(body)} bytes", where, "The file is truncated: copy it again")
-    frame = channels * bits // 8
-    frames = len(body) // frame
-    if not frames:
-        raise InputError("sound", "no samples", where)
-    flat = _samples(body[: frames * frame], coding, bits)
-    values = np.ascontiguousarray(flat.reshape(frames, channels), dtype=np.float32)
-    if not np.isfinite(values).all():
-        bad = int(np.argwhere(~np.isfinite(values))[0][0])
-        raise InputError("finite samples", "a value that is not finite", f"{where} sample {bad}")
-    return Sound(rate=rate, values=values, bits=bits)
+    return Form(coding=coding, channels=channels, rate=rate, bits=bits)
+
+
+def channel_names(count: int) -> tuple[str, ...]:
+    """`sound`, or `sound_1`, `sound_2`, ... for several channels."""
+    return ("sound",) if count == 1 else tuple(f"sound_{i + 1}" for i in range(count))
 
 
 def _samples(body: bytes, coding: int, bits: int) -> NDArray[np.float64] | NDArray[np.float32]:
