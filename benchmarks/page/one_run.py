@@ -1,7 +1,7 @@
 """One `edgewright run` as a process: `python -m benchmarks.page.one_run PIPELINE traced|bare FOLDER`.
 
-The bare one is the same command with these taken out: statistics and samples of the cards, the record's file, the page,
-and what makes it ready in the background. What a run does anyway (shapes, losses, evaluation) stays, as it would be
+The bare one is the same command with these taken out: statistics and samples of the cards, the record's file and the
+page. What a run does anyway (shapes, losses, evaluation) stays, as it would be
 there without a trace; so does what the terminal prints.
 """
 
@@ -13,15 +13,12 @@ from contextlib import ExitStack
 from unittest import mock
 
 from edgewright.cli.main import run as command
-from edgewright.pipeline import cards, learning, scaling
+from edgewright.pipeline import cards
 from edgewright.pipeline import run as room
 
 _NOTHING: tuple[tuple[object, str, Callable[..., object]], ...] = (
-    (room, "warm_page", lambda: None),
     (room, "leave_page", lambda trace, folder: None),
     (room, "write_trace", lambda trace, path: None),
-    (learning, "draw_ahead", lambda part: None),
-    (scaling, "draw_ahead", lambda part: None),
     (cards, "statistics", lambda samples, columns: ()),
     (cards, "sample_rows", lambda samples: ()),
 )

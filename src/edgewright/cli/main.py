@@ -38,7 +38,7 @@ _EXTRAS = {
     "ai_edge_litert": "engines",
     "flatbuffers": "engines",
     "jinja2": "trace",
-    "vl_convert": "trace",
+    "markupsafe": "trace",
     "cryptography": "device",
     "paho": "device",
     "serial": "device",

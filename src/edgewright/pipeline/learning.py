@@ -21,7 +21,6 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRecord, StageRecord, TrainingRecord
 from edgewright.trace.observations import observe
-from edgewright.trace.page_file import draw_ahead
 from edgewright.trace.words import plural
 
 
@@ -62,7 +61,6 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
 
         done = measured(lambda: model.fit(rows, y, validation=validation, on_epoch=on_epoch))
     trained = training_record(model)
-    draw_ahead(trained)
     job.listener.training(trained)
     job.card(_card(job, material, flow, model, len(rows), done.cost))
     job.listener.layers(model.layer_records())

@@ -31,7 +31,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.insight import key_insight, verdict
-from edgewright.trace.page_file import leave_page, warm_page
+from edgewright.trace.page_file import leave_page
 from edgewright.trace.record import write_trace
 
 
@@ -85,7 +85,6 @@ def run_pipeline(
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     job = Job(config, listener or Listener())
     stages = parts(config.stages, f"{config.name}.toml")
-    warm_page()
     with new_run_folder(Path(out), config.name, force=force) as place:
         check_names(config)
         folder = place.work

@@ -24,7 +24,6 @@ from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord
-from edgewright.trace.page_file import draw_ahead
 from edgewright.training.metrics import Z95
 
 _COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
@@ -66,11 +65,9 @@ def scale(
     names = sorted(wanted.architectures, key=lambda n: _parameters(points, n))
     pays = _pays_from(names, sizes, right)
     exponents = {name: _exponents([p for p in points if p.architecture == name]) for name in names}
-    record = ScalingRecord(
+    return ScalingRecord(
         points=tuple(points), exponents=exponents, pays_from=pays, sentence=_sentence(names, sizes, points, pays)
     )
-    draw_ahead(record)
-    return record
 
 
 def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:

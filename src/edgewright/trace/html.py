@@ -12,11 +12,11 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from edgewright.schema.trace import ScalingRecord, Trace, TrainingRecord
-from edgewright.trace import charts, words
+from edgewright.schema.trace import Trace
+from edgewright.trace import words
 from edgewright.trace.facts import interval_text
 from edgewright.trace.page_file import PAGE_VERSION
-from edgewright.trace.sections import scaling, sections, training
+from edgewright.trace.sections import sections
 
 _ROOM = "edgewright.trace"
 
@@ -112,18 +112,6 @@ def environment() -> Environment:
         when=_when,
     )
     return made
-
-
-def warm() -> None:
-    """Makes ready what every page needs: the templates, and the converter of charts."""
-    charts.warm()
-    for name in ("_page", "_body", *sections()):
-        environment().get_template(f"{name}.html")
-
-
-def draw_ahead(part: TrainingRecord | ScalingRecord) -> None:
-    """Draws the charts of a part that stands; they are kept until the page is made."""
-    charts.draw(training.charts(part) if isinstance(part, TrainingRecord) else scaling.charts(part))
 
 
 def _percent1(value: float) -> str:

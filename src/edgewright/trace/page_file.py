@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 import re
-import threading
 from pathlib import Path
 from typing import Any
 
-from edgewright.schema.trace import ScalingRecord, Trace, TrainingRecord
+from edgewright.schema.trace import Trace
 from edgewright.trace.record import write_whole
 
 PAGE_FILE = "trace.html"
@@ -17,23 +16,7 @@ PAGE_VERSION = 1
 HINT = "no page of this run: pip install 'edgewright[trace]'"
 _MARK = re.compile(rb'<meta name="generator" content="edgewright [^"]*, page (\d+)">')
 # Libraries of the extra [trace].
-_EXTRA = {"jinja2", "markupsafe", "vl_convert"}
-
-
-def warm_page() -> None:
-    """Loads what draws the page in the background, so that the end of the run does not wait for it."""
-    threading.Thread(target=_do, args=("warm",), name="page", daemon=True).start()
-
-
-def draw_ahead(part: TrainingRecord | ScalingRecord) -> None:
-    """Draws charts of a part that stands in the background, while the run goes on."""
-    threading.Thread(target=_do, args=("draw_ahead", part), name="charts", daemon=True).start()
-
-
-def _do(what: str, *arguments: object) -> None:
-    html = _room("html")
-    if html is not None:
-        getattr(html, what)(*arguments)
+_EXTRA = {"jinja2", "markupsafe"}
 
 
 def leave_page(trace: Trace, folder: Path) -> Path | None:

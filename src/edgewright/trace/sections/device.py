@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from markupsafe import Markup
 
 from edgewright.schema.trace import BudgetRow, Trace
-from edgewright.trace.charts import budget_bar
+from edgewright.trace.bars import budget_bar
 from edgewright.trace.facts import budget_share
 from edgewright.trace.sections import Section
 from edgewright.trace.words import amount

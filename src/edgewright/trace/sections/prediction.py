@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from edgewright.schema.trace import LayerTrace, PredictionRecord, Trace
-from edgewright.trace.charts import bars
+from edgewright.trace.bars import bars
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number, percent, plural, shape_text
 

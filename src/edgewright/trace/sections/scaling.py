@@ -27,7 +27,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     return {
         "record": record,
         "points": sorted(record.points, key=lambda p: (p.parameters, p.architecture, p.rows)),
-        "charts": list(zip(drawn, draw(drawn), strict=True)),
+        "charts": [(chart, draw(chart)) for chart in drawn],
         "legend": legend(_names(record)),
         "measures": [(measure, measure_word(measure)) for measure in measures],
         "sentence": record.sentence or _pays(record),

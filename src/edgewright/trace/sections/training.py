@@ -29,7 +29,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     curves = max((len(chart.curves) for chart in drawn), default=0)
     return {
         "facts_lines": training_facts(training),
-        "charts": list(zip(drawn, draw(drawn), strict=True)),
+        "charts": [(chart, draw(chart)) for chart in drawn],
         "legend": legend([name for name, _ in _SIDES][:curves]),
         "sampled": MOST_POINTS if len(epochs) > MOST_POINTS else 0,
         "total": len(epochs),
