@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.data.headers import read_text
 from edgewright.data.patterns import name_in
@@ -56,17 +57,27 @@ def read_marks(path: Path) -> Marks:
         InputError: for a file without a label column, or a start without an end.
     """
     columns, lines = read_text(path)
-    lower = {name.lower().strip(): name for name in columns}
-    found = {part: next((lower[a] for a in names if a in lower), "") for part, names in _ALIASES.items()}
-    if not found["label"]:
-        raise UnknownNameError("column", "label", columns, path.name)
-    if bool(found["start"]) != bool(found["end"]):
-        raise InputError("columns start and end, or neither", f"{', '.join(columns)}", path.name)
+    found = column_parts(tuple(columns), path.name)
     marks = tuple(
         Mark(**{part: str(columns[name][i]) for part, name in found.items() if name}, place=f"{path.name} line {line}")
         for i, line in enumerate(lines)
     )
     return Marks(marks=marks, samples="sample" in found["start"].lower(), where=path.name)
+
+
+def column_parts(columns: Sequence[str], where: str) -> dict[str, str]:
+    """Which column plays which part of a labels file: 'file', 'start', 'end', 'label', 'group', 'session'; '' for none.
+
+    Raises:
+        InputError: no label column, or a start without an end.
+    """
+    lower = {name.lower().strip(): name for name in columns}
+    found = {part: next((lower[a] for a in names if a in lower), "") for part, names in _ALIASES.items()}
+    if not found["label"]:
+        raise UnknownNameError("column", "label", columns, where)
+    if bool(found["start"]) != bool(found["end"]):
+        raise InputError("columns start and end, or neither", f"{', '.join(columns)}", where)
+    return found
 
 
 def marks_of(marks: Marks, recording: str, alone: bool) -> tuple[Mark, ...]:
@@ -79,8 +90,19 @@ def marks_of(marks: Marks, recording: str, alone: bool) -> tuple[Mark, ...]:
         if not alone:
             raise InputError("a column file that says which recording is labelled", "none", marks.where)
         return marks.marks
-    names = {recording, Path(recording).name, name_in(recording)}
-    return tuple(mark for mark in marks.marks if mark.file in names or name_in(mark.file) == name_in(recording))
+    return tuple(mark for mark in marks.marks if names_recording(mark.file, recording))
+
+
+def names_recording(file: str, recording: str) -> bool:
+    """Whether what stands in the column file names a recording: by its name, endings or not, with its folder if given.
+
+    `a.csv` and `a` name `walk/a.csv` and `run/a.csv`; `walk/a.csv` names the first alone.
+    """
+    if name_in(file) != name_in(recording):
+        return False
+    mine, other = (str(PurePath(text).with_name(name_in(text))) for text in (file, recording))
+    within = ("/" + mine).endswith("/" + other) or ("/" + other).endswith("/" + mine)
+    return within or "/" not in file or "/" not in recording
 
 
 def label_rows(
@@ -100,15 +122,11 @@ def label_rows(
         InputError: for events that are turned round, overlap, or lie outside the recording; the line is named.
     """
     rows = len(recording.values)
-    places = np.arange(rows, dtype=np.float64)
-    counted = unit == "samples" or (unit == "auto" and (samples or (recording.time is None and rate is None)))
-    if not counted:
-        if recording.time is None and rate is None:
-            raise InputError("a time column or rate for labels in seconds", "neither", recording.name)
-        places = recording.time if recording.time is not None else places / (rate or 1.0)
+    counted = counts_samples(recording, unit=unit, samples=samples, rate=rate)
+    places = places_of(recording, counted=counted, rate=rate)
     target = np.full(rows, "", dtype=f"U{max([len(mark.label) for mark in marks], default=1) or 1}")
     for mark in marks:
-        start, end = (0.0, np.inf) if not mark.start and not mark.end else _span(mark, origin, counted)
+        start, end = (0.0, np.inf) if not mark.start and not mark.end else span_of(mark, origin, counted)
         inside = (places >= start) & (places < end)
         if not inside.any():
             raise InputError(f"an event within {recording.name}", f"{mark.start}..{mark.end}", mark.place)
@@ -125,8 +143,31 @@ def label_rows(
     )
 
 
-def _span(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
-    """Start and end of an event in the recording's own count."""
+def counts_samples(recording: Recording, *, unit: LabelUnit, samples: bool, rate: float | None) -> bool:
+    """Whether start and end of events count samples; seconds otherwise. Arguments as of `label_rows`."""
+    return unit == "samples" or (unit == "auto" and (samples or (recording.time is None and rate is None)))
+
+
+def places_of(recording: Recording, *, counted: bool, rate: float | None) -> NDArray[np.float64]:
+    """Place of every row in what start and end of events count: shape (rows,).
+
+    Raises:
+        InputError: for seconds where neither times nor a rate are known.
+    """
+    places = np.arange(len(recording.values), dtype=np.float64)
+    if counted:
+        return places
+    if recording.time is None and rate is None:
+        raise InputError("a time column or rate for labels in seconds", "neither", recording.name)
+    return recording.time if recording.time is not None else places / (rate or 1.0)
+
+
+def span_of(mark: Mark, origin: float, counted: bool) -> tuple[float, float]:
+    """Start and end of an event in the recording's own count.
+
+    Raises:
+        InputError: for what is no number or date, or an event that is turned round.
+    """
     start, end = (_moment(text, mark.place, origin, counted) for text in (mark.start, mark.end))
     if not start < end:
         raise InputError("an event that ends after its start", f"{mark.start}..{mark.end}", mark.place)

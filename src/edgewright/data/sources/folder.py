@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from edgewright.data.contract import Source
 from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
 from edgewright.data.patterns import read_name
 from edgewright.data.sources.csv import same_columns
-from edgewright.data.tabular import Table, TableConfig, data_set, read_time, to_recording
+from edgewright.data.tabular import Table, TableConfig, data_set, read_time, schema, to_recording
 from edgewright.runtime.catalogue import find, listing
-from edgewright.schema.data import DataSet, Recording
+from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 
 _SOURCES = "edgewright.data.sources"
@@ -50,19 +50,56 @@ def reader_of(name: str) -> str:
     return ""
 
 
-def load(config: FolderConfig, seed: int) -> DataSet:
-    """Reads the recordings; the seed is not used."""
+@dataclass(frozen=True)
+class Opened:
+    """One recording without the labels of a labels file; `rate` and `origin` as `label_rows` takes them."""
+
+    recording: Recording
+    columns: tuple[Column, ...]
+    rate: float | None
+    origin: float
+
+
+def labels_file(config: FolderConfig) -> Path:
+    """Where the labels file lies, or would lie."""
+    return Path(config.labels) if config.labels else Path(config.path) / LABELS_FILE
+
+
+def recording_files(config: FolderConfig) -> list[Path]:
+    """The files that are recordings, in the order of their names.
+
+    Raises:
+        InputError: when the folder does not exist.
+    """
     root = Path(config.path)
     if not config.path or not root.is_dir():
         missing = ("no such folder", config.path) if config.path else ("none", "[data] path, or --data")
         raise InputError("a folder of recordings", *missing)
-    labels = Path(config.labels) if config.labels else root / LABELS_FILE
-    marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
-    files = [
+    labels = labels_file(config)
+    return [
         file
         for file in sorted(root.rglob("*"))
         if file.is_file() and not file.name.startswith(".") and file != labels and reader_of(file.name)
     ]
+
+
+def open_one(config: FolderConfig, name: str) -> Opened:
+    """One recording by its path below the folder, labelled by its name alone.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    table, rate = _read(Path(config.path) / name, config, name)
+    clock = read_time(table, config)
+    recording = _recording(table, config, None, alone=False, rate=rate)
+    columns = schema(config.columns or table.names, config)
+    return Opened(recording, columns, config.rate or rate, clock.origin if clock else 0.0)
+
+
+def load(config: FolderConfig, seed: int) -> DataSet:
+    """Reads the recordings; the seed is not used."""
+    root, labels, files = Path(config.path), labels_file(config), recording_files(config)
+    marks = read_marks(labels) if config.labels or (labels.is_file() and not config.target) else None
     if not files:
         raise InputError("at least one CSV, Parquet or WAV file", "none", config.path)
     tables, rates = [], []

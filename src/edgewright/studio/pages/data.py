@@ -1,0 +1,123 @@
+"""Data: recordings with their windows and labels, how values are spread, and a map of what is alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.data.sources.folder import reader_of
+from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.frame import page_of, render, studio_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import RECORD, below
+from edgewright.studio.view.asked import Asked
+from edgewright.studio.view.drawing import COLOURS, SHAPES
+from edgewright.studio.view.editable import editable
+from edgewright.studio.view.opened import Shelf
+from edgewright.studio.view.origins import ASKED, Origin, at_path, of_run
+from edgewright.studio.view.views import VIEWS, summary
+
+MOST_ENTRIES = 500
+_RUNS = 40
+
+
+def shelf(request: Request) -> Shelf:
+    """The studio's opened data."""
+    return cast(Shelf, studio_of(request).shared.setdefault("data", Shelf()))
+
+
+def origin_of(request: Request) -> Origin:
+    """The data that an address names.
+
+    Raises:
+        HTTPException: they are not there.
+        InputError: they cannot be read as asked.
+    """
+    root, place = studio_of(request).folder, str(request.path_params["place"]).strip("/")
+    if request.path_params["kind"] == "run":
+        return of_run(root, place)
+    if request.path_params["kind"] != "at":
+        raise HTTPException(404, "There is no such page.")
+    return at_path(root, place, request.query_params)
+
+
+def look(classes: tuple[str, ...]) -> list[tuple[str, int, int]]:
+    """Every class with the numbers of its colour and its shape."""
+    return [(name, i % COLOURS, i % SHAPES) for i, name in enumerate(classes)]
+
+
+def _index(request: Request) -> Response:
+    """What can be opened: data of runs, and files and folders below the studio's folder."""
+    studio = studio_of(request)
+    place = request.query_params.get("in", "").strip("/")
+    folder = below(studio.folder, place) if place else studio.folder
+    if not folder.is_dir():
+        return RedirectResponse(f"/data/at/{studio.templates.filters['path'](place)}", 303)
+    folders, files, more = _entries(folder)
+    runs = sorted(studio.runs.finished(), key=lambda run: run.started, reverse=True)
+    return render(
+        request, "data_index.html", title="Data", place=place, folders=folders, files=files, more=more,
+        up=place.rpartition("/")[0] if place else None, runs=runs[:_RUNS], total=len(runs),
+    )  # fmt: skip
+
+
+def _entries(folder: Path) -> tuple[list[str], list[str], bool]:
+    """Folders and readable files in a folder, no links, no runs; and whether there are more than are listed."""
+    folders, files = [], []
+    for path in sorted(folder.iterdir(), key=lambda p: p.name.lower()):
+        try:
+            path.name.encode()
+        except UnicodeEncodeError:
+            continue
+        if path.name.startswith(".") or path.is_symlink():
+            continue
+        if path.is_dir() and not (path / RECORD).exists():
+            folders.append(path.name)
+        elif path.is_file() and reader_of(path.name):
+            files.append(path.name)
+    return folders[:MOST_ENTRIES], files[:MOST_ENTRIES], max(len(folders), len(files)) > MOST_ENTRIES
+
+
+def _answer(request: Request) -> Response:
+    chosen = request.query_params.get("view", "")
+    chosen = chosen if chosen in VIEWS else "recordings"
+    context: dict[str, Any] = {}
+    try:
+        origin = origin_of(request)
+        asked = Asked("data", origin, request.query_params)
+        opened = shelf(request).open(origin)
+        context = VIEWS[chosen].context(opened, asked)
+    except EdgewrightError as error:
+        return _mistaken(request, error)
+    config, why = editable(origin, studio_of(request).folder)
+    return render(
+        request, VIEWS[chosen].template, title=f"Data: {origin.name}", asked=asked, opened=opened, views=VIEWS,
+        here_view=chosen, looks=look(opened.classes), summary=summary(opened), why_not=why, may_edit=config is not None,
+        asked_keys=ASKED, said=dict(origin.said), **context,
+    )  # fmt: skip
+
+
+def _mistaken(request: Request, error: EdgewrightError) -> Response:
+    """Data that cannot be read as asked: the sentence, and how reading is changed."""
+    place, kind = str(request.path_params["place"]).strip("/"), str(request.path_params["kind"])
+    said = {key: request.query_params.get(key, "") for key in (*ASKED, "window", "step")}
+    return render(
+        request, "data_mistaken.html", status=400, title=f"Data: {place}", told=told(error), place=place, kind=kind,
+        said=said, asked_keys=ASKED,
+    )  # fmt: skip
+
+
+PAGE = Page(
+    routes=(
+        Route("/data", page_of(_index), methods=["GET"]),
+        Route("/data/{kind:str}/{place:path}", page_of(_answer), methods=["GET"]),
+    ),
+    tab="Data",
+    rank=25,
+    address="/data",
+)

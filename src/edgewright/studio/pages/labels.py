@@ -1,0 +1,210 @@
+"""The label editor: events of a recording in a form, checked as the loader checks them, saved whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.pages.data import look, origin_of
+from edgewright.studio.view import history
+from edgewright.studio.view.asked import Asked
+from edgewright.studio.view.desk import (
+    A_PAGE,
+    Desk,
+    Form,
+    changed,
+    desk,
+    fresh,
+    ground_of,
+    knots,
+    picture,
+    store,
+)
+from edgewright.studio.view.drawing import A_PAGE as CHANNELS
+from edgewright.studio.view.drawing import view
+from edgewright.studio.view.editable import editable
+from edgewright.studio.view.label_edit import Event, Problem, events, pack, unpack
+from edgewright.studio.view.label_file import ChangedError, save
+from edgewright.studio.view.views import moves
+
+_SAID = {
+    "1": "Saved. A run on this folder learns from these labels.",
+    "2": "Saved. Events of other recordings had been changed meanwhile, elsewhere; they are kept.",
+    "3": "The earlier version is back. What it replaced is kept among the earlier versions.",
+}
+
+
+def _desk(request: Request) -> tuple[Desk | None, str, Asked]:
+    origin = origin_of(request)
+    asked = Asked("labels", origin, request.query_params)
+    root = studio_of(request).folder
+    config, why = editable(origin, root)
+    return (desk(origin, config, root) if config is not None else None), why, asked
+
+
+def _recording(at: Desk, name: str) -> str:
+    if name not in at.names:
+        raise HTTPException(404, "There is no such recording in this folder.")
+    return name
+
+
+def _answer(request: Request) -> Response:
+    try:
+        at, why, asked = _desk(request)
+        name = request.query_params.get("recording", "")
+        if at is None or not name:
+            return _list(request, at, why, asked)
+        form = fresh(at, _recording(at, name), asked.number("first", 10**6, 0))
+        return _page(request, at, asked, form, notice=_SAID.get(request.query_params.get("saved", ""), ""))
+    except InputError as error:
+        place = request.path_params["place"]
+        return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=place)
+
+
+def _list(request: Request, at: Desk | None, why: str, asked: Asked) -> Response:
+    """The recordings of a folder with their numbers of events, or why there is nothing to edit."""
+    lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
+    past = [] if at is None else history.versions(at.past)
+    return render(
+        request, "labels_list.html", title=f"Labels: {asked.origin.name}", asked=asked, desk=at, why=why, lines=lines,
+        past=past, notice=_SAID.get(request.query_params.get("saved", ""), ""),
+    )  # fmt: skip
+
+
+def _asked(request: Request, sent: FormData) -> Response:
+    at, why, asked = _desk(request)
+    if at is None:
+        raise InputError("labels that can be edited", "others", asked.origin.name, why)
+    do = text_of(sent, "do")
+    if do.startswith("restore:"):
+        return _restore(at, asked, do.removeprefix("restore:"), text_of(sent, "base"))
+    form = _form(sent, at)
+    try:
+        here = ground_of(at, form.recording)
+        if do != "save":
+            form = changed(form, do, here, text_of(sent, "new_start"))
+            return _page(request, at, asked, form, notice="Not saved yet.", unsaved=True)
+        wrong, merged = store(at, form, here)
+    except ChangedError:
+        return _conflict(request, form)
+    except EdgewrightError as error:
+        return _page(request, at, asked, form, problem=told(error), unsaved=True, status=400)
+    if wrong:
+        count = f"{len(wrong)} events are not right; nothing is saved." if len(wrong) > 1 else ""
+        said = count or "One event is not right; nothing is saved."
+        return _page(request, at, asked, form, problem=said, wrong=wrong, unsaved=True, status=400)
+    kept = {key: asked.said[key] for key in ("from", "to", "channels") if key in asked.said}
+    address = asked.to("", "", recording=form.recording, first=form.first or "", saved=2 if merged else 1, **kept)
+    return RedirectResponse(address, 303)
+
+
+def _conflict(request: Request, form: Form) -> Response:
+    """Nothing is overwritten: both versions are shown, and the form holds this one's, to be saved over the other."""
+    at, _, asked = _desk(request)
+    if at is None:
+        raise InputError("labels that can be edited", "others", asked.origin.name)
+    theirs = events(at.file, form.recording)
+    now = fresh(at, form.recording, form.first)
+    paged = max(len(theirs), len(form.events)) > A_PAGE or form.first > 0
+    # On one page of several the places of events may have moved: this one's are shown beside to be put in again.
+    shown = now if paged else replace(form, base=now.base, part=now.part, first=0, count=len(theirs))
+    other, mine = _told_apart(theirs, form.events)
+    return _page(
+        request,
+        at,
+        asked,
+        shown,
+        conflict={"theirs": other, "mine": mine, "paged": paged},
+        unsaved=not paged,
+        status=409,
+    )
+
+
+def _told_apart(
+    theirs: list[Event], mine: tuple[Event, ...]
+) -> tuple[list[tuple[Event, bool]], list[tuple[Event, bool]]]:
+    """Events of both, each with whether the other has it too."""
+    keys = [{(e.start, e.end, e.label) for e in found} for found in (theirs, mine)]
+    return (
+        [(e, (e.start, e.end, e.label) in keys[1]) for e in theirs],
+        [(e, (e.start, e.end, e.label) in keys[0]) for e in mine],
+    )
+
+
+def _restore(at: Desk, asked: Asked, name: str, base: str) -> Response:
+    """An earlier version of the whole labels file comes back."""
+    content = history.content_of(at.past, name)
+    if at.file.mark != base:
+        raise InputError("the labels this page was made from", "others", at.path.name, "Load the page again")
+    save(at.path, content, base, at.past)
+    return RedirectResponse(asked.to("", "", saved=3), 303)
+
+
+def _form(sent: FormData, at: Desk) -> Form:
+    """What was sent; a browser ends lines with two characters."""
+    found = []
+    number = 0
+    while f"label_{number}" in sent and number < 2 * A_PAGE:
+        found.append(_event(sent, str(number), len(at.file.columns)))
+        number += 1
+    new = _event(sent, "new", len(at.file.columns))
+    if (new.start or new.end or new.label) and not text_of(sent, "do").startswith("split:"):
+        found.append(new)
+    first, count = (text_of(sent, key) for key in ("first", "count"))
+    recording = _recording(at, text_of(sent, "recording"))
+    numbers = [int(text) if text.isdecimal() and len(text) < 9 else 0 for text in (first, count)]
+    return Form(recording, tuple(found), numbers[0], numbers[1], text_of(sent, "base"), text_of(sent, "part"))
+
+
+def _event(sent: FormData, key: str, width: int) -> Event:
+    def value(part: str) -> str:
+        return text_of(sent, f"new_{part}" if key == "new" else f"{part}_{key}").replace("\r\n", "\n").strip()
+
+    return Event(value("start"), value("end"), value("label"), unpack(value("more"), width))
+
+
+def _page(
+    request: Request, at: Desk, asked: Asked, form: Form, *, notice: str = "", problem: str = "",
+    wrong: list[Problem] | None = None, conflict: dict[str, Any] | None = None, unsaved: bool = False,
+    status: int = 200,
+) -> Response:  # fmt: skip
+    """The editor of one recording."""
+    here = ground_of(at, form.recording)
+    rows, columns = len(here.places), len(here.opened.columns)
+    pages = -(-columns // CHANNELS)
+    page = asked.number("channels", pages)
+    channels = range((page - 1) * CHANNELS, min(page * CHANNELS, columns))
+    first, end = view(asked.said.get("from", ""), asked.said.get("to", ""), rows)
+    drawn, opened = picture(at, here, form, first, end, channels)
+    place = at.names.index(form.recording)
+    total = len(events(at.file, form.recording))
+    told_at = {(p.event - form.first, p.field): p.told for p in wrong or []}
+    elsewhere = [p for p in wrong or [] if not form.first <= p.event < form.first + len(form.events)]
+    return render(
+        request, "labels.html", status=status, title=f"Labels: {form.recording}", asked=asked, desk=at, form=form,
+        picture=drawn, looks=look(opened.classes), moves=moves(asked, drawn, recording=form.recording), ground=here,
+        notice=notice, problem=problem, wrong=told_at, elsewhere=elsewhere, conflict=conflict, unsaved=unsaved,
+        knots=knots(here, first, end), total=total, a_page=A_PAGE, past=history.versions(at.past), pack=pack,
+        before=at.names[place - 1] if place else "", after=at.names[place + 1] if place + 1 < len(at.names) else "",
+        columns_page=page, columns_pages=pages, channels=page, last=float(here.places[-1]),
+        regular=bool(np.all(np.diff(here.places[:1000]) >= 0)),
+    )  # fmt: skip
+
+
+PAGE = Page(
+    routes=(
+        Route("/labels/{kind:str}/{place:path}", page_of(_answer), methods=["GET"]),
+        Route("/labels/{kind:str}/{place:path}", form_of(_asked), methods=["POST"]),
+    ),
+    rank=60,
+)

@@ -1,0 +1,158 @@
+"""Which data a page shows: those of a run, wherever it remembers them, or what lies below the studio's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+
+from edgewright.data.load import find_kind, guess
+from edgewright.graph.tables import convert_table
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.errors import InputError
+from edgewright.studio.paths import RECORD, below, run_folder
+from edgewright.trace.record import read_trace
+
+# Keys of [data] that an address may name. No path is among them: an address must not lead out of the folder.
+ASKED = ("target", "group", "session", "time", "rate", "ignore", "pattern")
+_LISTS = ("ignore", "columns")
+# A folder with more files is not walked for links; a data set of so many files is opened from a run.
+MOST_FILES = 20_000
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Data to be shown.
+
+    Attributes:
+        kind, place: 'run' and its place, or 'at' and a path below the studio's folder (empty for the folder itself).
+        table: `[data]`.
+        path: file or folder, absolute; None for data that are made up or a public set's own.
+        seed: of data that are made up.
+        window: None where it is chosen from the data, or rows are samples.
+        task: of the run; 'auto' without one.
+        run: its folder.
+        inside: the path lies below the studio's folder, so that labels may be written there.
+        sha256: of the samples that the run saw; empty without a run.
+        said: what the address says about reading.
+    """
+
+    kind: str
+    place: str
+    table: dict[str, object]
+    path: str | None
+    seed: int = 0
+    window: WindowConfig | None = None
+    task: str = "auto"
+    run: Path | None = None
+    inside: bool = False
+    sha256: str = ""
+    said: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What a person calls them."""
+        return self.place or "this folder"
+
+
+def of_run(root: Path, place: str) -> Origin:
+    """The data of a run.
+
+    Raises:
+        HTTPException: there is no such run.
+        InputError: its record says no settings, or its data lie there no more.
+    """
+    folder = run_folder(root, place)
+    trace = read_trace(folder / RECORD)
+    if not trace.config:
+        raise InputError("a record with its settings", f"one of version {trace.version}", place, "Run it again")
+    config = convert_table(trace.config, PipelineConfig, place)
+    said = trace.provenance.data_path or config.data.get("path")
+    path = str(Path(said).absolute()) if isinstance(said, str) and said else None
+    if path is not None and not Path(path).exists():
+        raise InputError(
+            "the data the run was fitted on", "no such file or folder any more", path, "Put them back, or run it again"
+        )
+    return Origin(
+        kind="run", place=place, table=dict(config.data), path=path, seed=config.seed, window=config.window,
+        task=trace.task, run=folder, inside=path is not None and _inside(Path(path), root),
+        sha256=trace.provenance.data_hash,
+    )  # fmt: skip
+
+
+def at_path(root: Path, place: str, said: Mapping[str, str], kind: str = "") -> Origin:
+    """The data at a path below the studio's folder.
+
+    Args:
+        root: the studio's folder.
+        place: path below it, with '/'; empty for itself.
+        said: keys of `ASKED`, and `window` and `step`, as text.
+        kind: of source; by the names of the files when empty.
+
+    Raises:
+        HTTPException: there is no such place.
+        InputError: nothing reads it, a link in it leads out of the folder, or what is said is wrong.
+    """
+    found = below(root, place) if place else root.resolve()
+    if any(part.is_dir() and (part / RECORD).is_file() for part in (found, *found.parents) if part != root.parent):
+        raise HTTPException(404, "This is the folder of a run; its data have a page of their own.")
+    refuse_links(found, root)
+    table: dict[str, object] = {"kind": kind} if kind else guess(str(found))
+    table.pop("path", None)
+    known = {field.name for field in msgspec.structs.fields(find_kind(str(table["kind"]), place).config)}
+    kept: list[tuple[str, str]] = []
+    for key in ASKED:
+        text = said.get(key, "").strip()
+        if text and key in known:
+            kept.append((key, text))
+            table[key] = _value(key, text)
+    length, step = (_whole(said.get(key, "").strip(), key) for key in ("window", "step"))
+    kept += [(key, str(value)) for key, value in (("window", length), ("step", step)) if value]
+    window = WindowConfig(samples=length, step=step, within="recording", pad=True) if length else None
+    return Origin("at", place, table, str(found), window=window, inside=True, said=tuple(kept))
+
+
+def refuse_links(found: Path, root: Path) -> None:
+    """A link in a folder may not lead out of the studio's.
+
+    Raises:
+        InputError: one does, or there are more files than are looked at.
+    """
+    if not found.is_dir():
+        return
+    for number, path in enumerate(found.rglob("*")):
+        if number >= MOST_FILES:
+            raise InputError(f"a folder of at most {MOST_FILES:,} files", "more", str(found), "Open one further down")
+        if path.is_symlink() and not _inside(path, root):
+            told = f"the link {path.name!r}, which leads out of it"
+            raise InputError("files in the studio's folder", told, str(found), "Copy what it leads to")
+
+
+def _inside(path: Path, root: Path) -> bool:
+    try:
+        return path.resolve(strict=True).is_relative_to(root.resolve(strict=True))
+    except (OSError, RuntimeError):
+        return False
+
+
+def _value(key: str, text: str) -> Any:  # noqa: ANN401 - as the key needs it
+    if key in _LISTS:
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if key == "rate":
+        try:
+            return float(text)
+        except ValueError:
+            raise InputError("a number", repr(text), "rate", "Say samples a second, such as 50") from None
+    return text
+
+
+def _whole(text: str, key: str) -> int | None:
+    if not text:
+        return None
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 10_000_000 or len(text) > 8:
+        raise InputError("a whole number from 1", repr(text[:40]), key)
+    return int(text)

@@ -1,0 +1,227 @@
+"""The views of the data page: each takes opened data and what is asked, and gives what its template needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from edgewright.schema.data import Samples
+from edgewright.schema.errors import EdgewrightError
+from edgewright.studio.late import late
+from edgewright.studio.pages.predict import predictor
+from edgewright.studio.view.asked import Asked
+from edgewright.studio.view.drawing import A_PAGE, Picture, draw, view
+from edgewright.studio.view.feature_map import Map, draw_map
+from edgewright.studio.view.opened import Opened
+from edgewright.studio.view.spread import A_PAGE as SPREADS
+from edgewright.studio.view.spread import spreads
+from edgewright.studio.view.stretches import Windows, lines, windows
+from edgewright.trace.words import plural, seconds_text
+
+Context = dict[str, Any]
+A_LIST = 100
+# Rows beside a window that are drawn with it, as a share of the window.
+_AROUND = 0.5
+
+
+@dataclass(frozen=True)
+class Moves:
+    """Addresses of the neighbouring views of a recording; empty where there is none."""
+
+    whole: str
+    closer: str
+    wider: str
+    left: str
+    right: str
+
+
+def recordings(opened: Opened, asked: Asked) -> Context:
+    """The list of recordings."""
+    found = opened.once("lines", lambda: lines(opened))
+    pages = max(1, -(-len(found) // A_LIST))
+    page = asked.number("page", pages)
+    return {"lines": found[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
+
+
+def moves(asked: Asked, picture: Picture, **kept: object) -> Moves:
+    """Addresses of what lies left and right, closer and wider."""
+    rows, first, end = picture.rows, picture.first, picture.end
+    span = end - first
+
+    def at(begin: float, size: float) -> str:
+        size = min(rows, max(8, round(size)))
+        begin = min(max(0, round(begin)), rows - size)
+        if (begin, begin + size) == (first, end):
+            return ""
+        return asked.to("", "", **kept, **{"from": begin, "to": begin + size})
+
+    return Moves(
+        whole=asked.to("", "", **kept) if span < rows else "",
+        closer=at(first + span / 4, span / 2) if span > 8 else "",
+        wider=at(first - span / 2, span * 2) if span < rows else "",
+        left=at(first - span / 2, span) if first else "",
+        right=at(first + span / 2, span) if end < rows else "",
+    )
+
+
+def channels_of(opened: Opened, asked: Asked) -> tuple[list[int], int, int]:
+    """Columns that are drawn, the page of columns, and how many pages."""
+    count = len(opened.dataset.columns)
+    pages = -(-count // A_PAGE)
+    page = asked.number("channels", pages)
+    return list(range((page - 1) * A_PAGE, min(page * A_PAGE, count))), page, pages
+
+
+def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
+    """Samples and where they lie, or why there are none."""
+    samples, why = opened.samples()
+    if samples is None:
+        return None, None, why
+    found: Windows = opened.once("windows", lambda: windows(opened.dataset, samples))
+    return samples, found, ""
+
+
+def signal(opened: Opened, asked: Asked) -> Context:
+    """One recording."""
+    count = len(opened.dataset.recordings)
+    number = asked.number("recording", count)
+    recording = opened.dataset.recordings[number - 1]
+    columns, page, pages = channels_of(opened, asked)
+    # Rows as samples have no borders to be drawn, and a million of them take a second to be put together.
+    _, where, why = placed(opened) if opened.window() is not None else (None, None, "")
+    first, end = view(asked.said.get("from", ""), asked.said.get("to", ""), len(recording.values))
+    picture = draw(opened, number - 1, first, end, channels=columns, windows=where)
+    kept = {"view": "signal", "recording": number, "channels": page if page > 1 else ""}
+    return {
+        "number": number, "recording": recording, "count": count, "picture": picture, "columns_page": page,
+        "columns_pages": pages, "moves": moves(asked, picture, **kept), "kept": kept,
+        "no_windows": why, "names": [r.name for r in opened.dataset.recordings],
+        "window": opened.window(), "window_address": lambda n: asked.to("", "signal", view="map", sample=n),
+    }  # fmt: skip
+
+
+def spread(opened: Opened, asked: Asked) -> Context:
+    """How values are spread."""
+    pages = -(-len(opened.dataset.columns) // SPREADS)
+    page = asked.number("channels", pages)
+    found, step = opened.once(("spread", page), lambda: spreads(opened, (page - 1) * SPREADS))
+    return {"spreads": found, "step": step, "columns_page": page, "columns_pages": pages}
+
+
+def feature_map(opened: Opened, asked: Asked) -> Context:
+    """The map, and the signal of the window that was clicked."""
+    samples, where, why = placed(opened)
+    if samples is None or where is None:
+        return {"map": None, "why": why}
+    drawn: Map = opened.once("map", lambda: draw_map(opened, samples))
+    answers, answers_why = opened.once("answers", lambda: _answers(opened, samples, drawn))
+    numbers = [point.number for point in drawn.points]
+    chosen = asked.number("sample", len(samples.X), 0)
+    context: Context = {
+        "map": drawn, "answers": answers, "answers_why": answers_why, "chosen": chosen, "window": opened.window(),
+        "wrong": sum(1 for p in drawn.points if p.number in answers and answers[p.number][0] != p.label),
+        "unit": "window" if samples.X.ndim == 3 else "row", "every": opened.every,
+        "changed": _changed(opened, samples), "one": None,
+    }  # fmt: skip
+    if chosen:
+        place = int(np.searchsorted(numbers, chosen))
+        context["before"] = numbers[place - 1] if place else 0
+        after = place + (place < len(numbers) and numbers[place] == chosen)
+        context["after"] = numbers[after] if after < len(numbers) else 0
+        context["one"] = one_window(opened, asked, samples, where, chosen, answers)
+    return context
+
+
+def one_window(
+    opened: Opened, asked: Asked, samples: Samples, where: Windows, number: int, answers: dict[int, tuple[str, float]]
+) -> Context:
+    """The signal of a sample with what is known of it."""
+    index, row = int(where.recording[number - 1]), int(where.row[number - 1])
+    if index < 0:
+        return {}
+    recording = opened.dataset.recordings[index]
+    around = round(where.length * _AROUND) if where.length > 1 else 50
+    first, end = max(0, row - around), min(len(recording.values), row + where.length + around)
+    columns, _, _ = channels_of(opened, asked)
+    picture = draw(opened, index, first, end, channels=columns)
+    span = max(1, end - first)
+    answer = answers.get(number) or next(iter(_answer(opened, samples, [number]).values()), None)
+    known = opened.origin.run is not None and opened.every == 1
+    return {
+        "number": number, "recording": recording.name, "place": index + 1, "first": row, "end": row + where.length,
+        "from": first, "to": end, "picture": picture, "label": str(samples.y[number - 1]), "answer": answer,
+        "group": "" if samples.groups is None else str(samples.groups[number - 1]),
+        "mark": (round(100 * (row - first) / span, 3), round(100 * where.length / span, 3)),
+        "explain": number if known and not _changed(opened, samples) else 0,
+        "values": [] if where.length > 1 else list(zip(samples.columns, samples.X[number - 1].tolist(), strict=True)),
+    }  # fmt: skip
+
+
+def _changed(opened: Opened, samples: Samples) -> bool:
+    """Whether these are other samples than those of the run."""
+    said = opened.origin.sha256
+    return bool(said) and opened.every == 1 and opened.once("sha256", lambda: _hash(samples)) != said
+
+
+def _hash(samples: Samples) -> str:
+    return str(late("edgewright.pipeline.material").sha256(samples))
+
+
+def _answers(opened: Opened, samples: Samples, drawn: Map) -> tuple[dict[int, tuple[str, float]], str]:
+    """What the run's package answers to the samples on the map, or why it does not."""
+    if opened.origin.run is None or not opened.classes:
+        return {}, ""
+    try:
+        return _answer(opened, samples, [point.number for point in drawn.points]), ""
+    except EdgewrightError as error:
+        return {}, str(error)
+
+
+def _answer(opened: Opened, samples: Samples, numbers: list[int]) -> dict[int, tuple[str, float]]:
+    if opened.origin.run is None or not opened.classes:
+        return {}
+    try:
+        found = predictor(opened.origin.run).predict(
+            np.ascontiguousarray(samples.X[[n - 1 for n in numbers]], np.float32)
+        )
+    except EdgewrightError:
+        if len(numbers) == 1:
+            return {}
+        raise
+    return {
+        n: (label, confidence)
+        for n, label, confidence in zip(numbers, found.labels.tolist(), found.confidence.tolist(), strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class View:
+    """A view: its word in the navigation, its template, and what the template needs."""
+
+    word: str
+    template: str
+    context: Callable[[Opened, Asked], Context]
+
+
+VIEWS = {
+    "recordings": View("Recordings", "data_recordings.html", recordings),
+    "signal": View("Signal", "data_signal.html", signal),
+    "spread": View("Distributions", "data_spread.html", spread),
+    "map": View("Map", "data_map.html", feature_map),
+}
+
+
+def summary(opened: Opened) -> str:
+    """The data set in one line."""
+    dataset = opened.dataset
+    rows = sum(len(r.values) for r in dataset.recordings)
+    said = [plural(len(dataset.recordings), "recording"), plural(rows, "row"), plural(len(dataset.columns), "channel")]
+    if dataset.rate:
+        rate = dataset.rate
+        said.append(f"{rate:g} samples a second" if rate > 1 else f"a sample every {seconds_text(1 / rate)}")
+    if opened.classes:
+        said.append(plural(len(opened.classes), "class", "classes"))
+    return ", ".join(said)
