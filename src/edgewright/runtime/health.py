@@ -1,0 +1,150 @@
+"""Whether sensors are well: channels that stand still, channels without values, rows at another rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Floats
+
+LEAST_STUCK = 200
+"""Rows without a change, however long they take, before a channel counts as stuck: slow sensors repeat themselves."""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Something about the source or a sensor that is not well, or is well again.
+
+    Attributes:
+        time: seconds of the stream at the row that showed it.
+        what: 'source', 'gap', 'clock', 'rate', 'stuck', 'missing', 'well', or of rows that were left out or made up:
+            'duplicate', 'late', 'surplus', 'stray', 'filled', 'lost'.
+        text: for people: 'gap of 1.2 s', 'stuck: acc_x 30 s', 'rate 41.3 instead of 50 Hz'.
+        channel: whose, where it is one's.
+        amount: seconds, rows or Hz.
+    """
+
+    time: float
+    what: str
+    text: str
+    channel: str = ""
+    amount: float = 0.0
+
+
+class SensorHealth:
+    """Follows each channel: for how many rows it has not changed, and for how many it had no value.
+
+    Args:
+        names: of the channels.
+        rate: rows a second.
+        stuck: seconds without a change, and at least `LEAST_STUCK` rows, after which a channel is stuck; 0: never.
+        missing: seconds without a value after which a channel is missing; 0: never.
+        rests: channels that may stand still.
+
+    Attributes:
+        last: the newest row, shape (channels,).
+    """
+
+    def __init__(
+        self, names: Sequence[str], rate: float, *, stuck: float, missing: float, rests: Sequence[str] = ()
+    ) -> None:
+        self._names, self._rate = tuple(names), rate
+        never = 1 << 62
+        self._stuck_rows = max(LEAST_STUCK, math.ceil(stuck * rate)) if stuck else never
+        self._missing_rows = max(1, math.ceil(missing * rate)) if missing else never
+        self._limit = np.array([never if name in rests else self._stuck_rows for name in self._names], np.int64)
+        self.last = np.full(len(self._names), np.nan, np.float32)
+        self._same = np.zeros(len(self._names), np.int64)
+        self._absent = np.zeros(len(self._names), np.int64)
+
+    def check(self, values: Floats, times: Sequence[float], found: list[Health]) -> NDArray[np.bool_]:
+        """Follows rows, in order; what is found is appended.
+
+        Args:
+            values: shape (n, channels), n at least 1.
+            times: of the rows, seconds.
+            found: receives stuck, missing and well.
+
+        Returns:
+            Shape (n,): whether all channels were well at that row.
+        """
+        rows = len(values)
+        place = np.arange(rows, dtype=np.int64)[:, None]
+        same = values == np.concatenate([self.last[None], values[:-1]])
+        known = ~np.isnan(values)
+        # Rows since the last change, itself included, and rows since the last value.
+        still = place + 1 - np.maximum.accumulate(np.where(same, -self._same, place), axis=0)
+        absent = place - np.maximum.accumulate(np.where(known, place, -1 - self._absent), axis=0)
+        bad = (still >= self._limit) | (absent >= self._missing_rows)
+        was = (self._same >= self._limit) | (self._absent >= self._missing_rows)
+        if bad.any() or was.any():
+            self._tell(still, absent, times, found)
+        self.last, self._same, self._absent = values[-1].copy(), still[-1], absent[-1]
+        return np.asarray(~bad.any(axis=1), np.bool_)
+
+    def _tell(
+        self, still: NDArray[np.int64], absent: NDArray[np.int64], times: Sequence[float], found: list[Health]
+    ) -> None:
+        told: list[tuple[int, int, Health]] = []
+        before_still = np.concatenate([self._same[None], still[:-1]])
+        before_absent = np.concatenate([self._absent[None], absent[:-1]])
+        limits = np.broadcast_to(self._limit, still.shape)
+        for row, c in np.argwhere(still == limits).tolist():
+            seconds = int(limits[row, c]) / self._rate
+            told.append((row, c, self._one(times[row], "stuck", c, seconds)))
+        for row, c in np.argwhere(absent == self._missing_rows).tolist():
+            told.append((row, c, self._one(times[row], "missing", c, self._missing_rows / self._rate)))
+        for row, c in np.argwhere((before_still >= limits) & (still < limits)).tolist():
+            told.append((row, c, self._one(times[row], "well", c, int(before_still[row, c]) / self._rate, "stuck")))
+        for row, c in np.argwhere((before_absent >= self._missing_rows) & (absent == 0)).tolist():
+            told.append((row, c, self._one(times[row], "well", c, int(before_absent[row, c]) / self._rate, "missing")))
+        found += [health for _, _, health in sorted(told, key=lambda one: (one[0], one[1], one[2].what))]
+
+    def _one(self, time: float, what: str, channel: int, seconds: float, after: str = "") -> Health:
+        name = self._names[channel]
+        text = f"well: {name} after {seconds:.3g} s {after}" if after else f"{what}: {name} {seconds:.3g} s"
+        return Health(time=time, what=what, text=text, channel=name, amount=seconds)
+
+
+class RateCheck:
+    """Rows a second as they come, over stretches without a gap.
+
+    Args:
+        rate: that is expected.
+        tolerance: relative difference that is still right.
+
+    Attributes:
+        wrong: whether the last stretch was off.
+    """
+
+    def __init__(self, rate: float, tolerance: float) -> None:
+        self._rate, self._tolerance = rate, tolerance
+        # Two seconds and fifty rows: shorter ones measure the jitter.
+        self._rows = max(50, math.ceil(2 * rate))
+        self._begin: float | None = None
+        self._count = 0
+        self.wrong = False
+
+    def begin_anew(self, time: float) -> None:
+        """A stretch begins with a row at this time."""
+        self._begin, self._count = time, 0
+
+    def row(self, time: float, steps: int) -> Health | None:
+        """One more row, `steps` by the sender's count; what is to be told after it."""
+        if self._begin is None:
+            self.begin_anew(time)
+            return None
+        self._count += steps
+        if self._count < self._rows or time <= self._begin:
+            return None
+        measured = self._count / (time - self._begin)
+        wrong = abs(measured - self._rate) > self._tolerance * self._rate
+        changed, self.wrong = wrong != self.wrong, wrong
+        self.begin_anew(time)
+        if not changed:
+            return None
+        text = f"rate {measured:.3g} instead of {self._rate:g} Hz" if wrong else f"well: rate {measured:.3g} Hz"
+        return Health(time=time, what="rate" if wrong else "well", text=text, amount=measured)

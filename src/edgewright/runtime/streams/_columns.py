@@ -1,0 +1,105 @@
+"""Which of a source's columns are wanted, which one is the time or the count, and whether units agree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgewright.schema.errors import InputError, UnknownNameError
+
+_UNIT = re.compile(r"^(.*?)\s*[\[(]\s*([^\])]{1,16}?)\s*[\])]\s*$")
+_TIME = re.compile(r"(time|timestamp|ts|t)(?:[_ ]?[\[(]?(?:s|ms|us|µs|ns)[\])]?)?", re.IGNORECASE)
+_COUNT = re.compile(r"seq|sequence", re.IGNORECASE)
+NO_COLUMN = "-"
+"""Name of a time or sequence column that says: there is none, whatever the columns are called."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """Where the wanted columns stand.
+
+    Attributes:
+        names: of the channels that come out.
+        places: of each among the given columns; -1 where it is missing.
+        time, sequence: places of these columns; -1 where there is none.
+        missing: wanted and not given.
+    """
+
+    names: tuple[str, ...]
+    places: tuple[int, ...]
+    time: int
+    sequence: int
+    missing: tuple[str, ...]
+
+
+def bare(name: str) -> str:
+    """A name without the unit in brackets at its end: 'acc_x [g]' gives 'acc_x'."""
+    found = _UNIT.match(name)
+    return found[1] if found and found[1] else name
+
+
+def unit_of(name: str) -> str:
+    """The unit in brackets at a name's end; empty where there is none."""
+    found = _UNIT.match(name)
+    return found[2] if found and found[1] else ""
+
+
+def match(given: Sequence[str], wanted: Sequence[str], where: str, *, time: str = "", sequence: str = "") -> Match:
+    """Finds the wanted columns among those a source gives.
+
+    Args:
+        given: columns of the source, in its order.
+        wanted: channels in the order they are to come out; none: all that are neither time nor count. A name may end
+            in its unit in brackets.
+        where: for messages.
+        time: the column with the time; empty: one called time, timestamp, ts or t (with a unit: time_ms), unless it is
+            wanted as a channel; '-': none.
+        sequence: the column with the sender's count; empty: one called seq or sequence; '-': none.
+
+    Raises:
+        InputError: where both sides name a unit and they differ.
+        UnknownNameError: for a time or sequence column that is not there.
+    """
+    time_at = _special(given, wanted, time, _TIME, "time column", where)
+    count_at = _special(given, wanted, sequence, _COUNT, "sequence column", where)
+    if not wanted:
+        places = tuple(i for i in range(len(given)) if i not in (time_at, count_at))
+        return Match(tuple(given[i] for i in places), places, time_at, count_at, ())
+    places = tuple(_place(given, name, where) for name in wanted)
+    missing = tuple(name for name, place in zip(wanted, places, strict=True) if place < 0)
+    return Match(tuple(wanted), places, time_at, count_at, missing)
+
+
+def _place(given: Sequence[str], name: str, where: str) -> int:
+    if name in given:
+        return list(given).index(name)
+    for place, other in enumerate(given):
+        if bare(other) == bare(name):
+            want, got = unit_of(name), unit_of(other)
+            if want and got and want != got:
+                raise InputError(
+                    f"{bare(name)} in {want}", f"{bare(name)} in {got}", where, "Send that unit, or train on this one"
+                )
+            return place
+    return -1
+
+
+def _special(
+    given: Sequence[str], wanted: Sequence[str], name: str, usual: re.Pattern[str], what: str, where: str
+) -> int:
+    if name == NO_COLUMN:
+        return -1
+    if name:
+        if name not in given:
+            raise UnknownNameError(what, name, given, where)
+        return list(given).index(name)
+    # A channel that happens to be called `t` stays a channel where it is asked for.
+    plain = {bare(one) for one in wanted}
+    return next((i for i, one in enumerate(given) if usual.fullmatch(one) and bare(one) not in plain), -1)
+
+
+def refuse_missing(found: Match, given: Sequence[str], where: str) -> None:
+    """Raises `UnknownNameError` for the first wanted column that is not there."""
+    if found.missing:
+        raise UnknownNameError("column", found.missing[0], given, where)

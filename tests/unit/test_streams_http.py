@@ -1,0 +1,191 @@
+"""Rows pushed over HTTP: what is taken, what is refused, and that overload and rubbish are bounded."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.runtime.frames import write_hello, write_rows
+from edgewright.runtime.streams._payload import PayloadReader
+from edgewright.runtime.streams.http import HttpConfig, HttpPush
+from edgewright.schema.errors import InputError
+from stream_rows import drain, notices, opened, times, until_notice, values
+
+
+@pytest.fixture
+def push() -> Iterator[HttpPush]:
+    stream = HttpPush(HttpConfig(port=0, largest=4096, waiting=100, streams=3), ("a", "b"))
+    yield stream
+    stream.close()
+
+
+def post(
+    stream: HttpPush, path: str, body: bytes | str, headers: dict[str, str] | None = None
+) -> tuple[int, dict[str, Any], dict[str, str]]:
+    line = http.client.HTTPConnection("127.0.0.1", stream.port, timeout=5)
+    try:
+        line.request("POST", path, body, headers or {})
+        answer = line.getresponse()
+        return answer.status, json.loads(answer.read()), dict(answer.getheaders())
+    finally:
+        line.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '[{"time": 1.0, "a": 1, "b": 2, "other": "x"}, {"time": 1.5, "a": 3, "b": null}]',
+        '{"time": [1.0, 1.5], "a": [1, 3], "b": [2, null]}',
+        '{"columns": ["b", "a", "time"], "rows": [[2, 1, 1.0], [null, 3, 1.5]]}',
+        "time,a,b\n1.0,1,2\n1.5,3,",
+        "b;time;a\n2;1.0;1\n;1.5;3\n",
+    ],
+)
+def test_each_form_of_rows_is_taken(push: HttpPush, body: str) -> None:
+    assert post(push, "/pump%201", body)[:2] == (202, {"rows": 2})
+    packets = drain(push, 2)
+    assert {p.stream for p in packets} == {"pump 1"}
+    assert np.array_equal(values(packets), np.array([[1, 2], [3, np.nan]]), equal_nan=True)
+    assert times(packets).tolist() == [1.0, 1.5]
+
+
+def test_frames_and_single_rows_are_taken(push: HttpPush) -> None:
+    frames = write_hello(["b", "a"], 10.0) + write_rows(np.array([[2, 1]], np.float32), sequence=0, time=5)
+    assert post(push, "/f", frames)[0] == 202
+    assert post(push, "/j", '{"a": 5, "b": 6}')[0] == 202
+    assert post(push, "/j", "[7, 8]")[0] == 202
+    assert values(drain(push, 3)).tolist() == [[1, 2], [5, 6], [7, 8]]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("{", "JSON"),
+        ('{"c": 1}', "no column 'a'"),
+        ('{"a": "warm"}', "a number"),
+        ('{"a": 1e300}', "a number"),
+        ("[1, 2, 3]", "3 numbers"),
+        ('{"a": [1, 2], "b": [1]}', "columns of one length"),
+        ("[[" * 2000, "JSON"),
+        ("hello world", "no header"),
+        ('"z"', "no header"),
+        ("[]", "numbers"),
+    ],
+)
+def test_rubbish_is_answered_with_400_and_the_reason(push: HttpPush, body: str, said: str) -> None:
+    status, told, _ = post(push, "/x", body)
+    assert status == 400
+    assert said in told["error"]
+    assert post(push, "/x", '{"a": 1, "b": 2}')[0] == 202
+
+
+def test_what_is_too_much_is_refused(push: HttpPush) -> None:
+    assert post(push, "/x", b"1" * 5000)[0] == 413
+    assert post(push, "/" + "x" * 300, "{}")[0] == 414
+    row = '{"a": [' + ",".join(["1"] * 60) + '], "b": [' + ",".join(["1"] * 60) + "]}"
+    assert [post(push, "/x", row)[0] for _ in range(3)] == [202, 202, 429]
+    assert post(push, "/x", row)[2]["Retry-After"] == "1"
+    assert "2 requests were refused" in " ".join(notices(until_notice(push, "refused")))
+    assert [post(push, f"/{i}", '{"a": 1}')[0] for i in range(4)] == [202, 202, 429, 429]
+
+
+def test_a_request_without_a_length_or_another_method_is_refused(push: HttpPush) -> None:
+    for request, status in (
+        (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"411"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"405"),
+    ):
+        with socket.create_connection(("127.0.0.1", push.port), timeout=5) as line:
+            line.sendall(request)
+            assert line.recv(1000).split(b" ")[1] == status
+
+
+def test_many_slow_connections_do_not_stop_the_others_for_long(push: HttpPush) -> None:
+    slow = [socket.create_connection(("127.0.0.1", push.port), timeout=5) for _ in range(40)]
+    try:
+        for line in slow[:31]:
+            line.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n1")
+        time.sleep(0.2)
+        refused = [line for line in slow[32:] if line.recv(100).startswith(b"HTTP/1.1 503")]
+        assert len(refused) == 8
+    finally:
+        for line in slow:
+            line.close()
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            if post(push, "/x", '{"a": 1}')[0] == 202:
+                return
+        except (OSError, http.client.HTTPException, json.JSONDecodeError):
+            time.sleep(0.05)
+    raise AssertionError("nobody is served any more")
+
+
+def test_a_token_is_asked_for_and_needed_where_others_reach_the_host(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("correct horse\n")
+    with pytest.raises(InputError, match="a token where others can reach the host"):
+        opened("http:0.0.0.0:0")
+    stream = HttpPush(HttpConfig(port=0, token_file=str(token)), ("a",))
+    try:
+        assert post(stream, "/x", '{"a": 1}')[0] == 401
+        assert post(stream, "/x", '{"a": 1}', {"Authorization": "Bearer wrong"})[0] == 401
+        assert post(stream, "/x", '{"a": 1}', {"Authorization": "Bearer correct horse"})[0] == 202
+        assert len(values(drain(stream, 1))) == 1
+    finally:
+        stream.close()
+    token.write_text("short")
+    with pytest.raises(InputError, match="at least 8 characters"):
+        opened(f"http:127.0.0.1:0?token_file={token}")
+
+
+def test_closing_leaves_no_thread_even_with_a_sender_in_the_middle() -> None:
+    before = threading.active_count()
+    stream = HttpPush(HttpConfig(port=0), ("a",))
+    with socket.create_connection(("127.0.0.1", stream.port), timeout=5) as line:
+        line.sendall(b"POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n1")
+        time.sleep(0.1)
+        assert threading.active_count() == before + 2
+        begun = time.monotonic()
+        stream.close()
+        assert time.monotonic() - begun < 2
+    assert threading.active_count() == before
+
+
+def test_a_port_that_is_taken_is_refused(push: HttpPush) -> None:
+    with pytest.raises(InputError, match="an address to listen at"):
+        opened(f"http:127.0.0.1:{push.port}")
+
+
+def test_fuzzed_messages_never_break_the_reader() -> None:
+    rng = np.random.default_rng(9)
+    hello, rows = write_hello(["a", "b"]), write_rows(np.ones((2, 2), np.float32), sequence=3, time=9)
+    seeds = [
+        b'[{"time": 1.0, "a": 1, "b": [2]}]',
+        b'{"columns":["a"],"rows":[[1],[2]]}',
+        b"t,a,b\n1,2,3\n",
+        hello + rows,
+    ]
+    until, refused = time.monotonic() + 1.5, 0
+    while time.monotonic() < until:
+        reader = PayloadReader(["a", "b"], name="fuzz")
+        for _ in range(20):
+            data = bytearray(seeds[int(rng.integers(4))])
+            for _ in range(int(rng.integers(0, 6))):
+                data[int(rng.integers(len(data)))] = int(rng.integers(256))
+            try:
+                arrived = reader.read(bytes(data))
+            except InputError:
+                refused += 1
+                continue
+            assert arrived.values.shape[1:] == (2,)
+            assert arrived.time is None or len(arrived.time) == len(arrived.values)
+    assert refused > 10
