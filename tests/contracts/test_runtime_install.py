@@ -1,4 +1,8 @@
-"""What a board gets: the wheel without extras, at most 80 MB, answering offline as the desk does."""
+"""What a board gets: the wheel without extras, at most 80 MB, answering offline as the desk does.
+
+It is installed as the README says for boards, with `--no-compile`: byte code is then made of what really runs, which is
+part of the 80 MB, and not of NumPy's own tests.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +51,16 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (wheel,) = (folder / "dist").glob("edgewright-*.whl")
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
-    install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(wheel)]
+    install = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-compile",
+        str(wheel),
+    ]
     done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return python
@@ -72,9 +85,10 @@ def answer(python: Path, folder: Path, *arguments: str) -> subprocess.CompletedP
     )  # fmt: skip
 
 
-def test_the_environment_holds_at_most_80_megabytes(board: Path) -> None:
+def test_the_environment_holds_at_most_80_megabytes(board: Path, package: Path, tmp_path: Path) -> None:
     (site,) = (board.parent.parent / "lib").glob("python3*/site-packages")
-    subprocess.run([str(board), "-m", "compileall", "-q", str(site)], check=False, capture_output=True, timeout=300)
+    assert answer(board, tmp_path, "predict", str(package), "--values", "0.1,0.2").returncode == 0
+    assert list((site / "edgewright").rglob("*.pyc"))
     parts = [path for path in site.iterdir() if not path.name.startswith(TOOLS)]
     sizes = {
         part.name: sum(
