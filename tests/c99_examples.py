@@ -12,6 +12,7 @@ import numpy as np
 
 from c99_operator_cases import cases
 from c99_stages import CASES, fitted
+from edgewright.export._c_host import STRICT
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
@@ -26,6 +27,12 @@ from layer_examples import made
 from support import left_out
 
 ROUNDINGS: tuple[Rounding, Rounding] = ("litert", "tflm")
+WARNINGS = (
+    *STRICT,
+    *("-Wshadow", "-Wdouble-promotion", "-Wcast-qual", "-Wcast-align", "-Wstrict-prototypes", "-Wmissing-prototypes"),
+    *("-Wold-style-definition", "-Wredundant-decls", "-Wpointer-arith", "-Wwrite-strings", "-Wundef", "-Wvla"),
+    *("-Wsign-conversion", "-Wfloat-conversion"),
+)
 Files = dict[str, str]
 
 

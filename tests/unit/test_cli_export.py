@@ -54,12 +54,20 @@ def test_a_run_becomes_onnx_with_its_rounding(folder: Path, tmp_path: Path, caps
 def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     package = str(folder / "small.edge")
     told = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--device", "cortex-m4", "--form", "float")
-    assert [Path(file["path"]).name for file in told["files"]] == ["small.c", "small.h"]
+    assert [Path(file["path"]).name for file in told["files"]] == [
+        *("small.c", "small.h", "small_stream.c", "small_stream.h"),
+    ]
+    assert (
+        told["note"]
+        == "small_push of small_stream.h takes the rows of a stream one by one and tells decisions and alarms"
+    )
     assert told["form"] == "float"
     assert told["device"]["fits"]
     assert "int small_predict" in (tmp_path / "small.h").read_text()
     other = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--name", "2nd-one")
-    assert [Path(file["path"]).name for file in other["files"]] == ["m_2nd_one.c", "m_2nd_one.h"]
+    assert [Path(file["path"]).name for file in other["files"]] == [
+        f"m_2nd_one{end}" for end in (".c", ".h", "_stream.c", "_stream.h")
+    ]
 
 
 def test_a_run_becomes_tflite_whole_and_its_int8_network_alone(folder: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -8,20 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from c99_examples import Files, beside, call, everything, harness, need, pipelines, put
-from edgewright.export._c_host import STRICT, load_c99
+from c99_examples import WARNINGS, Files, beside, call, everything, harness, need, pipelines, put
+from edgewright.export._c_host import load_c99
 from edgewright.export.c99 import write_network_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.integer import run_integer, with_rounding
 from edgewright.schema.integer import Rounding
 from support import left_out
 
-WARNINGS = (
-    *STRICT,
-    *("-Wshadow", "-Wdouble-promotion", "-Wcast-qual", "-Wcast-align", "-Wstrict-prototypes", "-Wmissing-prototypes"),
-    *("-Wold-style-definition", "-Wredundant-decls", "-Wpointer-arith", "-Wwrite-strings", "-Wundef", "-Wvla"),
-    *("-Wsign-conversion", "-Wfloat-conversion"),
-)
 # What <math.h> of C99 has for float, and what a compiler puts in for copies and zeros.
 _MATH = (
     "sqrt",

@@ -9,6 +9,7 @@ import numpy as np
 from edgewright.export._c_files import Interface, files, network_files
 from edgewright.export._c_graph import Plan, plan_graph
 from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
@@ -177,6 +178,12 @@ def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], see
         seen.append(inside[number])
 
 
+def _count(graph: Graph) -> int:
+    """Numbers of an answer: probabilities, or what is predicted."""
+    (value,) = (output for output in graph.outputs if output.name not in ("label", "confidence"))
+    return int(np.prod(value.shape))
+
+
 def _target_files(subject: Subject) -> dict[str, bytes]:
     limits: list[Range] = [
         None
@@ -195,7 +202,24 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         units=[column.unit for column in subject.columns],
         ranges=limits,
     )
+    if subject.stream is not None:
+        made |= write_stream_c99(
+            subject.stream,
+            subject.graph.inputs[0].shape,
+            _count(subject.graph),
+            name=subject.word,
+            columns=[column.name for column in subject.columns],
+        )
     return {name: text.encode() for name, text in made.items()}
 
 
-TARGET = Target(description="C99 source and header, preprocessing included, no heap, no library", files=_target_files)
+def _note(subject: Subject) -> str:
+    if subject.stream is None:
+        return ""
+    word, kind = subject.word, "decisions and alarms" if subject.stream.labels else "answers"
+    return f"{word}_push of {word}_stream.h takes the rows of a stream one by one and tells {kind}"
+
+
+TARGET = Target(
+    description="C99 source and header, preprocessing included, no heap, no library", files=_target_files, note=_note
+)

@@ -9,9 +9,26 @@ from functools import cached_property
 
 from edgewright.graph.extract import float_network, integer_network, refuse_scattered
 from edgewright.schema.data import Column
+from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.schema.package import WindowSpec
+
+
+@dataclass(frozen=True)
+class Stream:
+    """How a stream of rows reaches a model, and how its answers become decisions.
+
+    Attributes:
+        window: None where every row is answered.
+        labels: classes in the order of the probabilities; empty for a number.
+        decision: over successive answers.
+    """
+
+    window: WindowSpec | None
+    labels: tuple[str, ...]
+    decision: DecisionSpec
 
 
 @dataclass(frozen=True)
@@ -24,6 +41,7 @@ class Subject:
         rounding: which kernels an int8 network equals.
         columns: names, units and declared ranges of the columns or channels; empty where they are not known.
         read: the network as a .tflite file had it, None for graphs.
+        stream: of a package of rows or windows; None for a model alone or one of whole recordings.
     """
 
     name: str
@@ -31,6 +49,7 @@ class Subject:
     rounding: Rounding = "litert"
     columns: tuple[Column, ...] = ()
     read: IntegerNetwork | None = field(default=None, repr=False)
+    stream: Stream | None = None
 
     @property
     def word(self) -> str:

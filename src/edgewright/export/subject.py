@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.export.contract import Subject
+from edgewright.export.contract import Stream, Subject
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
@@ -56,7 +56,10 @@ def read_subject(
     package = read_package(package_path(place))
     manifest = package.manifest
     graph = read_onnx(package.model(form or manifest.default))
-    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns)
+    # Without windows, a sample of several axes is a recording as a whole, not a row of a stream.
+    streams = manifest.window is not None or len(manifest.shape) == 1
+    stream = Stream(manifest.window, manifest.labels, manifest.decision) if streams else None
+    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns, stream=stream)
 
 
 def _none_of(place: Path, options: dict[str, object]) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from numpy.typing import NDArray
 
 from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.decide import check_decision
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.schema.errors import InputError
@@ -175,6 +176,7 @@ def _check_sample(manifest: Manifest, where: str) -> None:
         raise InputError("a threshold of confidence from 0 to 1", told, f"{where}, {MANIFEST}")
     if manifest.task not in ("classification", "regression"):
         raise InputError("classification or regression", repr(manifest.task), f"{where}, {MANIFEST}")
+    check_decision(manifest.decision, manifest.labels, f"{where}, {MANIFEST}, decision")
 
 
 def _compare(manifest: Manifest, files: Mapping[str, bytes], where: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.schema.data import Column
+from edgewright.schema.device import DecisionSpec
 
 PACKAGE_VERSION = 1
 
@@ -48,6 +49,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         vectors: number of test vectors; `tolerance` is the largest difference of a probability (or, relative to
             the spread of the answers, of a regression) allowed on them, by form ('float', 'int8').
         forms: model file of each form; `default` names the one that answers.
+        decision: how the answers of a stream become decisions and alarms; packages without it decide by each window.
     """
 
     version: int = PACKAGE_VERSION
@@ -67,3 +69,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     licences: tuple[str, ...]
     provenance: dict[str, str]
     files: tuple[FileEntry, ...]
+    decision: DecisionSpec = DecisionSpec()

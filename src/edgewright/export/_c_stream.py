@@ -1,0 +1,226 @@
+"""A stream of rows as C99: windows, the model, and decisions as `runtime.decide.Decider` makes them, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edgewright.export._c_decide import decide_code
+from edgewright.export._c_stream_layout import Layout, layout_of
+from edgewright.export._c_text import comment, identifier, number
+from edgewright.export.contract import Stream
+
+
+def write_stream_c99(
+    stream: Stream, shape: Sequence[int], outputs: int, *, name: str, columns: Sequence[str] = ()
+) -> dict[str, str]:
+    """The code around a model that `write_c99` wrote under the same name.
+
+    Args:
+        stream: how rows become windows and answers become decisions.
+        shape: of one sample: (columns,), or (channels, samples) where the stream has windows.
+        outputs: probabilities or numbers the model gives.
+        name: of the model's files, and prefix of every name in them.
+        columns: names of the channels, for the header.
+
+    Returns:
+        File name -> text: NAME_stream.h and NAME_stream.c.
+
+    Raises:
+        InputError: for a name that C does not take, windows of another shape than the model's, a decision that is
+            none of the model's, or a refractory time for rows whose rate is not known.
+    """
+    layout = layout_of(identifier(name), stream, tuple(shape), outputs)
+    made = {f"{name}_stream.h": _header(layout, stream, columns), f"{name}_stream.c": _source(layout)}
+    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()}
+
+
+def _header(at: Layout, stream: Stream, columns: Sequence[str]) -> str:
+    what = f"{at.channels} numbers ({_said(', '.join(columns))})" if columns else f"{at.channels} numbers"
+    rate = stream.window.rate if stream.window is not None else None
+    pace = f", {rate:.9g} rows a second" if rate else ""
+    cut = f"Windows of {at.samples} rows, one every {at.step}{pace}" if at.samples > 1 else "Every row is answered"
+    lines = [
+        *_OPEN,
+        "/*",
+        f" * Rows in, events out. A row is {what}; NAN stands for a missing one.",
+        f" * {cut}. {'Each answer is an event.' if not at.classes else ''}".rstrip(),
+        *_how(at, stream),
+        " *",
+        f" * Memory: {at.ram} bytes of RAM besides those of @.h, static, no heap. Not reentrant.",
+        " */",
+        f"#define @@_CHANNELS {at.channels}",
+        *([f"#define @@_WINDOW {at.samples}", f"#define @@_STEP {at.step}"] if at.samples > 1 else []),
+        *(_KINDS if at.classes else ["#define @@_VALUE 1"]),
+        "",
+        "typedef struct {",
+        "    int kind;",
+        *(
+            ["    int label;        /* as in @.h */", "    float confidence; /* averaged probability of the label */"]
+            if at.classes
+            else ["    float value;"]
+        ),
+        "    uint32_t row;     /* number of the last row it rests on, from 0; lost ones are counted */",
+        "    unsigned flags;   /* of that window's answer, as @_predict gives them */",
+        "} @_event;",
+        "",
+        "/* Takes the next row; 1 and an event, or 0 and the event untouched. */",
+        "int @_push(const float sample[@@_CHANNELS], @_event *event);",
+        "/* Says that rows are missing here, 0 where nobody knows how many: the window and the mean begin anew. */",
+        "void @_gap(uint32_t rows);",
+        "/* Forgets everything, as at the start. */",
+        "void @_reset(void);",
+        *(_MEANS if at.classes else []),
+        *_CLOSE,
+    ]
+    return "\n".join(lines)
+
+
+_OPEN = (
+    *("#ifndef @@_STREAM_H", "#define @@_STREAM_H", "", '#include "@.h"', "", "#include <stdint.h>", ""),
+    *("#ifdef __cplusplus", 'extern "C" {', "#endif", ""),
+)
+_CLOSE = ("", "#ifdef __cplusplus", "}", "#endif", "", "#endif", "")
+_KINDS = (
+    "/* Another label is decided; or that, and it calls for somebody. */",
+    "#define @@_DECISION 1",
+    "#define @@_ALARM 2",
+)
+_MEANS = (
+    "/* The averaged probabilities after the last window, by label. */",
+    "const float *@_means(void);",
+)
+
+
+def _said(text: str) -> str:
+    """Text for a comment in which nothing is taken for the prefix of names."""
+    return comment(text).replace("@", " at ")
+
+
+def _how(at: Layout, stream: Stream) -> list[str]:
+    """What is decided, in words."""
+    if not at.classes:
+        return []
+    spec, labels = stream.decision, stream.labels
+    mean = f"the mean of the last {at.smoothing} answers" if at.smoothing > 1 else "each answer"
+    row = (
+        f"{at.debounce} windows in a row that choose the same label decide" if at.debounce > 1 else "the choice decides"
+    )
+    lines = [f"A window chooses by {mean}; {row}."]
+    limits = [f"{_said(label)} {spec.thresholds[label]:.9g}" for label in labels if label in spec.thresholds]
+    if at.threshold or limits:
+        limits.append(f"{at.threshold:.9g} for the others" if limits else f"{at.threshold:.9g}")
+        lines.append(f"Thresholds: {', '.join(limits)}.")
+    if at.alarms:
+        names = ", ".join(_said(labels[place]) for place in at.alarms)
+        lines.append(
+            f"Alarms: {names}{f'; {at.quiet} rows at least from one to the next of a label' if at.quiet else ''}."
+        )
+    return [f" * {line}" for line in lines]
+
+
+def _source(at: Layout) -> str:
+    blocks = [
+        '#include "@_stream.h"\n\n#include <float.h>\n#include <string.h>',
+        _state(at),
+        *([decide_code(at)] if at.classes else []),
+        _push_code(at),
+        _gap_code(at),
+        "void @_reset(void) {\n    memset(&@_now, 0, sizeof @_now);\n}",
+        *(["const float *@_means(void) {\n    return @_now.means;\n}"] if at.classes else []),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _state(at: Layout) -> str:
+    fields = ["    uint32_t rows; /* that came or were lost */"]
+    if at.samples > 1:
+        fields += [f"    float window[{at.channels * at.samples}];", "    int filled; /* rows of the window */"]
+    if at.step > at.samples:
+        fields.append("    int skip; /* rows up to the next window */")
+    if at.classes:
+        fields += [
+            f"    float means[{at.classes}];",
+            "    int candidate, decided; /* places of labels counted from 1; 0 for none */",
+            "    int row; /* windows in a row that chose the candidate */",
+        ]
+    if at.smoothing > 1 and at.classes:
+        fields += [f"    float last[{at.smoothing}][{at.classes}];", "    int first, many; /* of the answers kept */"]
+    if at.quiet:
+        fields.append(f"    uint32_t quiet[{len(at.alarms)}]; /* rows without another alarm */")
+    tables = []
+    if at.own:
+        tables.append(_table("float", "own", [number(v).strip("()") for v in at.own], "0 for none of its own"))
+    if len(at.alarms) > 1 or (at.alarms and at.quiet):
+        tables.append(_table("int", "alarms", [str(place) for place in at.alarms], "places of labels"))
+    return "\n".join([*tables, "static struct {", *fields, "} @_now;"])
+
+
+def _table(kind: str, name: str, words: Sequence[str], told: str) -> str:
+    return f"/* {told} */\nstatic const {kind} @_{name}[{len(words)}] = {{{', '.join(words)}}};"
+
+
+def _push_code(at: Layout) -> str:
+    lines = ["int @_push(const float sample[@@_CHANNELS], @_event *event) {", "    const uint32_t row = @_now.rows++;"]
+    lines.append("    @_answer answer;")
+    if at.quiet:
+        lines += [
+            f"    for (int i = 0; i < {len(at.alarms)}; ++i) {{",
+            "        if (@_now.quiet[i] > 0u) {",
+            "            --@_now.quiet[i];",
+            "        }",
+            "    }",
+        ]
+    if at.step > at.samples:
+        lines += ["    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }"]
+    if at.samples > 1:
+        lines += [
+            f"    for (int i = 0; i < {at.channels}; ++i) {{",
+            f"        @_now.window[{at.samples} * i + @_now.filled] = sample[i];",
+            "    }",
+            f"    if (++@_now.filled < {at.samples}) {{",
+            "        return 0;",
+            "    }",
+            "    (void)@_predict(@_now.window, &answer);",
+            *_slide(at),
+        ]
+    else:
+        lines.append("    (void)@_predict(sample, &answer);")
+        if at.step > at.samples:
+            lines.append(f"    @_now.skip = {at.step - at.samples};")
+    if at.classes:
+        lines.append("    return @_decide(&answer, row, event);")
+    else:
+        lines += ["    event->kind = @@_VALUE;", "    event->value = answer.prediction;", *_TAIL]
+    return "\n".join([*lines, "}"])
+
+
+_TAIL = ("    event->row = row;", "    event->flags = answer.flags;", "    return 1;")
+
+
+def _slide(at: Layout) -> list[str]:
+    """Rows that the next window has, too, move to its beginning: once a step, no other window is held."""
+    kept = at.samples - at.step
+    if kept <= 0:
+        made = ["    @_now.filled = 0;"]
+        return [*made, f"    @_now.skip = {-kept};"] if kept else made
+    place = f"{at.samples} * i"
+    return [
+        f"    for (int i = 0; i < {at.channels}; ++i) {{",
+        f"        memmove(@_now.window + {place}, @_now.window + {place} + {at.step}, {kept}u * sizeof(float));",
+        "    }",
+        f"    @_now.filled = {kept};",
+    ]
+
+
+def _gap_code(at: Layout) -> str:
+    lines = ["void @_gap(uint32_t rows) {", "    @_now.rows += rows;"]
+    if at.quiet:
+        lines += [
+            f"    for (int i = 0; i < {len(at.alarms)}; ++i) {{",
+            "        @_now.quiet[i] -= @_now.quiet[i] < rows ? @_now.quiet[i] : rows;",
+            "    }",
+        ]
+    lines += ["    @_now.filled = 0;"] if at.samples > 1 else []
+    lines += ["    @_now.skip = 0;"] if at.step > at.samples else []
+    lines += ["    @_forget();"] if at.classes else []
+    return "\n".join([*lines, "}"])

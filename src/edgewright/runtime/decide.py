@@ -1,0 +1,186 @@
+"""From the answers of single windows to decisions and alarms: smoothing, thresholds, debouncing, refractory time.
+
+Every step is defined to the bit, because generated C does the same in float32 (docs/adr/0011-generated-c.md).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from edgewright.schema.data import Floats
+from edgewright.schema.device import DecisionSpec, Event
+from edgewright.schema.errors import InputError
+
+# Times come of clocks and of divisions: a refractory time is over when no more than this is missing, in seconds.
+SLACK = 1e-6
+_MOST = 1000
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What is decided changed.
+
+    Attributes:
+        label: its place among the labels.
+        confidence: averaged probability of the label, float32.
+        time: of the window that made it so, in seconds of the stream.
+        alarm: whether it calls for somebody.
+    """
+
+    label: int
+    confidence: float
+    time: float
+    alarm: bool
+
+
+class Decider:
+    """Decides over the answers to successive windows of one stream.
+
+    All arithmetic is float32, in this order:
+
+    1. Mean. The probabilities of the last `smoothing` windows, of fewer at the beginning, are added from the oldest
+       to the newest, label by label, and the sum is divided once by their number.
+    2. Choice. Of the labels with a threshold of their own whose mean reaches it, the one with the largest
+       mean / threshold: the choice of least expected cost where missing a label costs 1 / threshold. Where there is
+       none, the label with the largest mean, if it has no threshold of its own and its mean reaches `threshold`. The
+       first of equals. Else the window decides nothing.
+    3. Debounce. A label that is chosen by `debounce` windows in a row is decided. A window that decides nothing
+       breaks the row; the last decision stays.
+    4. Alarm. A decision that differs from the last one and whose label is among `alarms` is an alarm, unless the
+       same label's last alarm is less than `refractory` seconds ago. Such a decision stays a decision.
+
+    A hole in the stream (`gap`) and probabilities of which one is not finite empty the mean and break the row: nothing
+    is averaged over a hole. Decision and refractory times stay. An answer that the package calls unsure counts as any
+    other; `threshold` says what is too little here.
+
+    Args:
+        spec: how to decide.
+        labels: classes in the order of the probabilities.
+
+    Raises:
+        InputError: as `check_decision`.
+    """
+
+    def __init__(self, spec: DecisionSpec, labels: Sequence[str]) -> None:
+        check_decision(spec, labels)
+        self.spec, self.labels = spec, tuple(labels)
+        self._own = own_thresholds(spec, labels)
+        self._threshold = np.float32(spec.threshold)
+        self._alarms = frozenset(place for place, label in enumerate(labels) if label in spec.alarms)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything, as at the start."""
+        self._last: deque[Floats] = deque(maxlen=self.spec.smoothing)
+        self._candidate, self._row, self.decided = -1, 0, -1
+        self._alarmed: dict[int, float] = {}
+        self.means: Floats = np.zeros(len(self.labels), np.float32)
+
+    def gap(self) -> None:
+        """Says that rows are missing between the last window and the next."""
+        self._last.clear()
+        self._candidate, self._row = -1, 0
+
+    def push(self, probabilities: Floats, time: float) -> Decision | None:
+        """Takes the answer to the next window.
+
+        Args:
+            probabilities: shape (labels,), float32.
+            time: of the window's last row, in seconds; not before the last one.
+
+        Returns:
+            The new decision where it changed, else None. `means` are then the averaged probabilities, `decided` the
+            place of the label that holds, -1 for none yet.
+
+        Raises:
+            InputError: for another number of probabilities.
+        """
+        values = np.array(probabilities, np.float32).reshape(-1)
+        if len(values) != len(self.labels):
+            raise InputError(f"{len(self.labels)} probabilities", str(len(values)), "decision")
+        if not np.isfinite(values).all():
+            self.gap()
+            return None
+        self._last.append(values)
+        with np.errstate(all="ignore"):
+            total = self._last[0].copy()
+            for position in range(1, len(self._last)):
+                total += self._last[position]
+            self.means = total / np.float32(len(self._last))
+            label = self._chosen()
+        if label < 0:
+            self._candidate, self._row = -1, 0
+            return None
+        self._row = min(self._row + 1, self.spec.debounce) if label == self._candidate else 1
+        self._candidate = label
+        if self._row < self.spec.debounce or label == self.decided:
+            return None
+        self.decided = label
+        return Decision(label=label, confidence=float(self.means[label]), time=time, alarm=self._alarm(label, time))
+
+    def events(
+        self, decision: Decision, *, stream: str = "", wall: float | None = None, doubt: float | None = None
+    ) -> tuple[Event, ...]:
+        """A decision as what the store keeps: 'decision', and 'alarm' where it is one."""
+        return tuple(
+            Event(
+                kind=kind,
+                stream=stream,
+                time=decision.time,
+                wall=wall,
+                doubt=doubt,
+                label=self.labels[decision.label],
+                score=decision.confidence,
+            )
+            for kind in (("decision", "alarm") if decision.alarm else ("decision",))
+        )
+
+    def _chosen(self) -> int:
+        reached = (self._own > 0) & (self.means >= self._own)
+        if reached.any():
+            shares = np.divide(self.means, self._own, out=np.zeros_like(self.means), where=reached)
+            return int(shares.argmax())
+        best = int(self.means.argmax())
+        return best if self._own[best] == 0 and self.means[best] >= self._threshold else -1
+
+    def _alarm(self, label: int, time: float) -> bool:
+        if label not in self._alarms:
+            return False
+        before = self._alarmed.get(label)
+        if before is not None and time - before < self.spec.refractory - SLACK:
+            return False
+        self._alarmed[label] = time
+        return True
+
+
+def own_thresholds(spec: DecisionSpec, labels: Sequence[str]) -> Floats:
+    """The threshold that each label has of its own, float32; 0 for those that have none."""
+    return np.array([spec.thresholds.get(label, 0.0) for label in labels], np.float32)
+
+
+def check_decision(spec: DecisionSpec, labels: Sequence[str], where: str = "decision") -> None:
+    """Refuses what cannot be decided by.
+
+    Raises:
+        InputError: for counts outside 1 to 1000, a label that is not known, a threshold outside 0 to 1 (a label's own
+            one must be more than 0 as float32), or a refractory time that is negative or not finite.
+    """
+    for name, count in (("smoothing", spec.smoothing), ("debounce", spec.debounce)):
+        if not 1 <= count <= _MOST:
+            raise InputError(f"1 to {_MOST} windows", str(count), f"{where}.{name}")
+    for name, listed in (("thresholds", tuple(spec.thresholds)), ("alarms", spec.alarms)):
+        unknown = [label for label in listed if label not in labels]
+        if unknown:
+            told = ", ".join(labels) or "none, as the model has no classes"
+            raise InputError(f"labels of the model ({told})", repr(unknown[0]), f"{where}.{name}")
+    for label, value in spec.thresholds.items():
+        if not (value <= 1 and np.float32(value) > 0):
+            raise InputError("a threshold above 0, at most 1", f"{value:g}", f"{where}.thresholds.{label}")
+    if not 0 <= spec.threshold <= 1:
+        raise InputError("a threshold from 0 to 1", f"{spec.threshold:g}", f"{where}.threshold")
+    if not (spec.refractory >= 0 and math.isfinite(spec.refractory)):
+        raise InputError("seconds, 0 or more", f"{spec.refractory:g}", f"{where}.refractory")

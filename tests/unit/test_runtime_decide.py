@@ -1,0 +1,154 @@
+"""Decisions over successive answers: what each rule says, worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.runtime.decide import Decider, Decision, check_decision
+from edgewright.schema.device import DecisionSpec, Event
+from edgewright.schema.errors import InputError
+
+LABELS = ("rest", "walk", "fall")
+REST, WALK, FALL = (0.8, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.1, 0.8)
+
+
+def told(spec: DecisionSpec, *answers: tuple[float, ...], every: float = 1.0) -> list[str]:
+    """The label decided at each answer, '!' behind alarms, '-' for no change."""
+    decider = Decider(spec, LABELS)
+    found = []
+    for place, answer in enumerate(answers):
+        made = decider.push(np.array(answer, np.float32), place * every)
+        found.append("-" if made is None else LABELS[made.label] + "!" * made.alarm)
+    return found
+
+
+def test_without_settings_every_change_of_the_likeliest_label_is_a_decision() -> None:
+    assert told(DecisionSpec(), REST, REST, WALK, REST) == ["rest", "-", "walk", "rest"]
+    assert told(DecisionSpec(), (0.4, 0.4, 0.2)) == ["rest"], "the first of equals"
+
+
+def test_means_are_added_from_the_oldest_and_divided_once() -> None:
+    decider = Decider(DecisionSpec(smoothing=3), LABELS)
+    values = np.random.default_rng(0).dirichlet((1, 1, 1), 7).astype(np.float32)
+    for place, row in enumerate(values):
+        decider.push(row, float(place))
+        last = values[max(0, place - 2) : place + 1]
+        total = last[0]
+        for one in last[1:]:
+            total = total + one
+        np.testing.assert_array_equal(decider.means, total / np.float32(len(last)))
+    assert told(DecisionSpec(smoothing=3), REST, REST, WALK, WALK) == ["rest", "-", "-", "walk"]
+
+
+def test_below_the_threshold_the_last_decision_stays() -> None:
+    spec = DecisionSpec(threshold=0.5)
+    assert told(spec, REST, (0.3, 0.4, 0.3), WALK, (0.5, 0.3, 0.2)) == ["rest", "-", "walk", "rest"]
+    decider = Decider(spec, LABELS)
+    decider.push(np.array(REST, np.float32), 0.0)
+    assert decider.push(np.array((0.3, 0.4, 0.3), np.float32), 1.0) is None
+    assert decider.decided == 0
+
+
+def test_a_label_counts_from_its_own_threshold() -> None:
+    low = DecisionSpec(thresholds={"fall": 0.25})
+    assert told(low, REST, (0.7, 0.0, 0.3), (0.8, 0.0, 0.2)) == ["rest", "fall", "rest"]
+    high = DecisionSpec(thresholds={"fall": 0.9})
+    assert told(high, REST, FALL, (0.05, 0.0, 0.95)) == ["rest", "-", "fall"], "no other label wins instead"
+    # Of several, the one furthest above its own in proportion: .3 / .2 against .7 / .6.
+    assert told(DecisionSpec(thresholds={"walk": 0.6, "fall": 0.2}), (0.0, 0.7, 0.3)) == ["fall"]
+
+
+def test_so_many_windows_in_a_row_must_agree() -> None:
+    spec = DecisionSpec(debounce=3)
+    assert told(spec, REST, REST, REST, WALK, WALK, REST, WALK, WALK, WALK) == [
+        *("-", "-", "rest", "-", "-", "-", "-", "-", "walk"),
+    ]
+    unsure = DecisionSpec(debounce=2, threshold=0.5)
+    assert told(unsure, REST, (0.4, 0.3, 0.3), REST, REST) == ["-", "-", "-", "rest"], "nothing decided breaks the row"
+
+
+def test_alarms_begin_with_their_label_and_keep_their_distance() -> None:
+    spec = DecisionSpec(alarms=("fall",), refractory=3.0)
+    assert told(spec, FALL, FALL, REST, FALL, REST, FALL, REST) == [
+        "fall!",
+        "-",
+        "rest",
+        "fall!",
+        "rest",
+        "fall",
+        "rest",
+    ]
+    assert told(spec, FALL, REST, FALL, every=1.5) == ["fall!", "rest", "fall!"]
+    # Thirty steps of a tenth are a little less than three seconds in binary; a microsecond is no reason.
+    walk = [WALK] * 29
+    assert told(spec, FALL, *walk, FALL, every=0.1)[-1] == "fall!"
+    assert told(DecisionSpec(alarms=("fall", "walk"), refractory=9), FALL, WALK, FALL) == ["fall!", "walk!", "fall"]
+
+
+def test_nothing_is_averaged_or_counted_over_a_hole() -> None:
+    nan = (math.nan, 0.5, 0.5)
+    assert told(DecisionSpec(smoothing=4), REST, REST, REST, WALK) == ["rest", "-", "-", "-"]
+    assert told(DecisionSpec(smoothing=4), REST, REST, REST, nan, WALK) == ["rest", "-", "-", "-", "walk"]
+    assert told(DecisionSpec(debounce=2), REST, nan, REST, REST) == ["-", "-", "-", "rest"]
+    decider = Decider(DecisionSpec(smoothing=4, debounce=2, alarms=("fall",), refractory=60.0), LABELS)
+    fall, rest = (np.array(a, np.float32) for a in (FALL, REST))
+    assert decider.push(fall, 0.0) is None
+    first = decider.push(fall, 1.0)
+    assert first is not None and first.alarm
+    decider.gap()
+    assert decider.decided == 2, "the decision stays"
+    assert decider.push(rest, 9.0) is None, "two in a row after the hole"
+    second = decider.push(rest, 10.0)
+    assert second == Decision(label=0, confidence=float(rest[0]), time=10.0, alarm=False)
+    decider.gap()
+    decider.push(fall, 20.0)
+    third = decider.push(fall, 21.0)
+    assert third is not None and not third.alarm, "so does the time without another alarm"
+    decider.reset()
+    decider.push(fall, 22.0)
+    fourth = decider.push(fall, 23.0)
+    assert fourth is not None and fourth.alarm
+
+
+def test_an_alarm_is_two_events_and_a_decision_one() -> None:
+    decider = Decider(DecisionSpec(alarms=("fall",)), LABELS)
+    made = decider.push(np.array(FALL, np.float32), 2.5)
+    assert made is not None
+    score = float(np.float32(0.8))
+    assert decider.events(made, stream="hip", wall=7.0, doubt=0.5) == (
+        Event(kind="decision", stream="hip", time=2.5, wall=7.0, doubt=0.5, label="fall", score=score),
+        Event(kind="alarm", stream="hip", time=2.5, wall=7.0, doubt=0.5, label="fall", score=score),
+    )
+    made = decider.push(np.array(REST, np.float32), 3.0)
+    assert made is not None
+    assert [event.kind for event in decider.events(made)] == ["decision"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [
+        ({"smoothing": 0}, "decision.smoothing"),
+        ({"debounce": 1001}, "decision.debounce"),
+        ({"alarms": ("jump",)}, r"labels of the model \(rest, walk, fall\), got 'jump'"),
+        ({"thresholds": {"jump": 0.5}}, "decision.thresholds"),
+        ({"thresholds": {"fall": 0.0}}, "above 0, at most 1"),
+        ({"thresholds": {"fall": 1e-60}}, "above 0, at most 1"),
+        ({"thresholds": {"fall": math.nan}}, "above 0, at most 1"),
+        ({"threshold": 1.5}, "from 0 to 1"),
+        ({"threshold": math.nan}, "from 0 to 1"),
+        ({"refractory": -1.0}, "0 or more"),
+        ({"refractory": math.inf}, "0 or more"),
+    ],
+)
+def test_what_cannot_be_decided_by_is_refused(settings: dict[str, Any], where: str) -> None:
+    with pytest.raises(InputError, match=where):
+        check_decision(DecisionSpec(**settings), LABELS)
+
+
+def test_answers_of_another_model_are_refused() -> None:
+    with pytest.raises(InputError, match="3 probabilities, got 2"):
+        Decider(DecisionSpec(), LABELS).push(np.zeros(2, np.float32), 0.0)
