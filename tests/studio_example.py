@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class Client:
             async with httpx.AsyncClient(transport=transport, base_url=HERE) as browser:
                 return await browser.request(method, address, headers=headers, **more)
 
-        return asyncio.run(ask())
+        # In a thread of its own: where tests of pages in a browser ran before, this one has a loop that goes on.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(ask())).result()
 
     def get(self, address: str, **more: Any) -> httpx.Response:  # noqa: ANN401 - as httpx takes it
         """Reads."""
