@@ -268,3 +268,24 @@ def test_recordings_are_listed_with_their_events(studio: Client) -> None:
     assert all(name in text for name in NAMES)
     assert text.count('<td class="num">2</td>') == 4
     assert studio.get("/labels/at/moves?recording=none.csv&rate=50").status_code == 404
+
+
+def test_a_recording_with_many_events_is_edited_page_by_page(root: Path, studio: Client) -> None:
+    path = root / "moves" / "labels.csv"
+    lines = [f"one.csv,{i * 0.04:.2f},{i * 0.04 + 0.02:.2f},b{i}" for i in range(250)]
+    path.write_text("\n".join(["file,start,end,label", *lines, "two.csv,0,6,x"]) + "\n")
+    second = form(studio.get(f"{AT}&first=100").text)
+    assert (second["first"], second["label_0"], second["label_99"]) == ("100", "b100", "b199")
+    stale = dict(second)
+    assert studio.post(AT, data={**second, "label_0": "changed", "do": "save"}).status_code == 303
+    after = path.read_text().splitlines()
+    assert after[101].endswith("changed")
+    assert [line for line in after if "changed" not in line] == [
+        line for line in ["file,start,end,label", *lines, "two.csv,0,6,x"] if not line.endswith(",b100")
+    ]
+    answer = studio.post(AT, data={**stale, "label_1": "late", "do": "save"})
+    assert answer.status_code == 409
+    # Places may have moved on other pages: the form holds what is saved now, and what was typed stands beside it.
+    assert form(answer.text)["label_0"] == "changed"
+    assert ": late <span" in answer.text
+    assert path.read_text().splitlines() == after
