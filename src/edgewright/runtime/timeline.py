@@ -71,12 +71,15 @@ class Timeline:
         Raises:
             InputError: when its rows have another number of channels.
         """
-        if packet.values.ndim != 2 or packet.values.shape[1] != self._channels:
+        # A packet of no rows, sent before the columns were known, may be of any width.
+        if packet.values.ndim != 2 or (len(packet.values) and packet.values.shape[1] != self._channels):
             raise InputError(f"rows of {self._channels} channels", f"shape {packet.values.shape}")
         if packet.notice:
             self._tell("source", packet.notice)
         if packet.lost and packet.sequence is None:
             self._tell("lost", f"{packet.lost} rows lost by the source", amount=float(packet.lost))
+        if not len(packet.values):
+            return self._given()
         values = packet.values
         if np.isinf(values).any():
             values = np.where(np.isinf(values), np.float32(np.nan), values)

@@ -58,6 +58,7 @@ class Replay:
 
     def __init__(self, config: ReplayConfig, columns: tuple[str, ...]) -> None:
         self.rate = config.rate
+        self.live = bool(config.speed)
         self._config, self._wanted = config, columns
         files = _files(Path(config.path))
         self._first = self._opened(files[0])

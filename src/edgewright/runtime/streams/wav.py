@@ -73,6 +73,7 @@ class WavFile:
         self.rate: float | None = float(self._form.rate)
         self.columns, self._places = found.names, list(found.places)
         self._speed, self._given, self._start = config.speed, 0, 0.0
+        self.live = bool(config.speed)
 
     def read(self, timeout: float) -> Sequence[Packet]:
         """The next samples; at the file's own pace those whose time has come."""

@@ -1,0 +1,112 @@
+"""`edgewright device record`: labelled recordings from any source, into a folder that `edgewright run` takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.recording import Heard, Recorder, Take
+    from edgewright.runtime.streams import Stream
+
+
+@click.command(
+    "record",
+    epilog="Example: edgewright device record --source serial:/dev/ttyACM0 --label walking --person 7 --seconds 10",
+)
+@click.option("--source", required=True, metavar="KIND:PLACE", help="Where rows come from, as for `device run`.")
+@click.option("--label", required=True, help="What is being done or heard.")
+@click.option("--person", required=True, help="Who, or which machine: a split keeps a person's recordings together.")
+@click.option("--seconds", type=click.FloatRange(0.0, 1e6, min_open=True), help="How long; without it, until Ctrl-C.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=Path("recordings"), show_default=True,
+    help="Folder of recordings.",
+)  # fmt: skip
+@click.option("--columns", default="", metavar="A,B,...", help="Channels, in order; all there are when left out.")
+@click.option(
+    "--rate", type=click.FloatRange(0.0, 1e6, min_open=True), help="Rows a second, where the source does not say."
+)
+@click.option("--stream", default="", help="Which stream, of a source of many.")
+@click.option("--count-down", "wait", type=click.IntRange(0, 60), help="Seconds before it begins; 3 on a terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    source: str, label: str, person: str, seconds: float | None, out: Path, columns: str, rate: float | None,
+    stream: str, wait: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Record rows of a source under a label.
+
+    The recording becomes the next LABEL_PERSON_NNN.csv of the folder, with its label and person in labels.csv, and a
+    pipeline.toml to begin with where there is none. With --seconds it is whole or not there: Ctrl-C keeps nothing.
+    Without, Ctrl-C ends it and keeps it. Exit code 1 when the check finds gaps, another rate or a channel that
+    stands still; the recording is kept then too.
+    """
+    import sys
+    from contextlib import suppress
+
+    from edgewright.cli.device._live import Live, count_down
+    from edgewright.runtime.recording import Recorder, listen, take
+    from edgewright.runtime.sources import open_source
+
+    wanted = tuple(c.strip() for c in columns.split(",") if c.strip())
+    opened = open_source(source, wanted, rate)
+    recorder: Recorder | None = None
+    try:
+        heard = listen(opened, rate, stream_name=stream)
+        recorder = Recorder(out, label=label, person=person, columns=heard.columns, rate=heard.rate)
+        if getattr(opened, "live", True):
+            click.echo(f"{', '.join(heard.columns)} at {heard.rate:g} Hz", err=True)
+            count_down((3 if sys.stderr.isatty() else 0) if wait is None else wait, label)
+            heard = _emptied(opened, heard)
+        live = Live(heard.columns, heard.rate, seconds)
+        # Without --seconds Ctrl-C is how a recording ends; with it, it goes on to whoever called, and nothing is kept.
+        with suppress(*([KeyboardInterrupt] if seconds is None else [])):
+            try:
+                for packet in take(opened, recorder, heard, seconds=seconds, stream_name=stream):
+                    live.show(packet, recorder.seconds)
+            finally:
+                live.clear()
+        result = recorder.keep()
+    finally:
+        if recorder is not None:
+            recorder.drop()
+        opened.close()
+    _tell(result, as_json)
+
+
+def _emptied(stream: Stream, heard: Heard) -> Heard:
+    """Leaves out what came while the person got ready."""
+    import time
+
+    import msgspec
+
+    until = time.monotonic() + 1.0
+    while stream.read(0.0) and time.monotonic() < until:
+        pass
+    return msgspec.structs.replace(heard, packets=())
+
+
+def _tell(result: Take, as_json: bool) -> None:
+    from edgewright.schema.errors import CheckFailedError
+
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(result), indent=1))
+    else:
+        click.echo(f"{result.file}: {result.rows:,} rows, {result.seconds:.1f} s at {result.rate:.4g} Hz")
+        for note in result.notes:
+            click.echo(f"  put right: {note}")
+        for problem in result.problems:
+            click.echo(f"  problem: {problem}")
+        if not result.problems:
+            click.echo("  no gap, and the rate is right")
+    if result.problems:
+        raise CheckFailedError(
+            f"{len(result.problems)} problem{'s' if len(result.problems) > 1 else ''} in {result.file}",
+            "It was kept: delete it and its line in labels.csv, or record again",
+        )
+
+
+COMMAND = command

@@ -1,0 +1,178 @@
+"""`edgewright device record`: from a source to a folder that `run` takes; whole or not there."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.cli.device._live import bars
+from edgewright.cli.main import run
+from edgewright.runtime.load import load
+from edgewright.runtime.rows import read_csv
+
+RATE = 25.0
+
+
+def source_file(file: Path, seconds: float, pace: float, seed: int, *, lose: tuple[int, int] = (0, 0)) -> Path:
+    """Two channels that swing at a pace; rows from `lose[0]` to `lose[1]` are left out."""
+    moments = np.arange(round(seconds * RATE)) / RATE
+    rng = np.random.default_rng(seed)
+    a = np.sin(2 * np.pi * pace * moments + seed) + rng.normal(0, 0.1, len(moments))
+    b = pace * np.cos(2 * np.pi * pace * moments) + rng.normal(0, 0.1, len(moments))
+    rows = [
+        f"{t:.3f},{x:.4f},{y:.4f}"
+        for i, (t, x, y) in enumerate(zip(moments, a, b, strict=True))
+        if not lose[0] <= i < lose[1]
+    ]
+    file.write_text("time,a,b\n" + "\n".join(rows) + "\n")
+    return file
+
+
+def record(source: str, out: Path, label: str = "walking", person: str = "7", *more: str) -> int:
+    return run(["device", "record", "--source", source, "--label", label, "--person", person, "--out", str(out), *more])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
+
+
+def test_recordings_are_numbered_labelled_and_never_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, out = source_file(tmp_path / "a.csv", 12.0, 1.0, 0), tmp_path / "rec"
+    assert record(f"replay:{file}", out, "walking", "7", "--seconds", "4") == 0
+    assert "walking_7_001.csv: 100 rows, 4.0 s at 25 Hz\n  no gap, and the rate is right\n" in capsys.readouterr().out
+    assert record(f"replay:{file}", out, "up_stairs, fast", "7", "--seconds", "2.5", "--columns", "b") == 0
+    (out / "walking_7_004.csv").write_text("mine\n")
+    assert record(f"replay:{file}", out, "walking", "7", "--seconds", "4", "--json") == 0
+    result = json.loads(capsys.readouterr().out.partition("right\n")[2])
+    assert (result["rows"], result["nominal"], result["problems"]) == (100, RATE, [])
+    assert names(out) == [
+        "labels.csv", "pipeline.toml", "up-stairs-fast_7_001.csv", "walking_7_001.csv", "walking_7_004.csv",
+        "walking_7_005.csv",
+    ]  # fmt: skip
+    assert (out / "walking_7_004.csv").read_text() == "mine\n"
+    assert (out / "labels.csv").read_text() == (
+        "file,label,group,session\nwalking_7_001.csv,walking,7,walking_7_001\n"
+        'up-stairs-fast_7_001.csv,"up_stairs, fast",7,up-stairs-fast_7_001\nwalking_7_005.csv,walking,7,walking_7_005\n'
+    )
+    rows = read_csv(out / "walking_7_001.csv", name="x")
+    given = read_csv(file, name="x")
+    assert rows.names == ("time", "a", "b")
+    assert np.array_equal(rows.values, given.values[:100])
+    assert read_csv(out / "up-stairs-fast_7_001.csv", name="x").names == ("time", "b")
+
+
+def test_gaps_are_told_and_the_exit_code_is_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = source_file(tmp_path / "a.csv", 12.0, 1.0, 0, lose=(100, 160))
+    assert record(f"replay:{file}", tmp_path / "rec", "walking", "7", "--seconds", "8") == 1
+    said = capsys.readouterr()
+    assert "problem: gap of 2.44 s at 4.0 s" in said.out
+    assert "It was kept" in said.err
+    assert "walking_7_001.csv" in names(tmp_path / "rec")
+
+
+def test_another_rate_than_expected_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = source_file(tmp_path / "a.csv", 20.0, 1.0, 0)
+    assert record(f"replay:{file}", tmp_path / "rec", "walking", "7", "--seconds", "8", "--rate", "50") == 1
+    assert "problem: rate 25 instead of 50 Hz" in capsys.readouterr().out
+
+
+def test_a_source_that_ends_too_early_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = source_file(tmp_path / "a.csv", 3.0, 1.0, 0)
+    assert record(f"replay:{file}", tmp_path / "rec", "walking", "7", "--seconds", "8") == 1
+    assert "expected 8 s of rows, got 3 s: the source ended; nothing was kept" in capsys.readouterr().err
+    assert names(tmp_path / "rec") == []
+    assert record(f"replay:{file}", tmp_path / "rec") == 0  # without --seconds all of it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--source", "replay", "--label", "a", "--person", "b"], "a source such as replay:"),
+        (["--source", "tape:x", "--label", "a", "--person", "b"], "no kind of source 'tape'"),
+        (["--source", "replay:none.csv", "--label", "a", "--person", "b"], "no such file"),
+        (["--source", "SOURCE", "--label", " ", "--person", "b"], "a label of 1 to 100 characters"),
+        (["--source", "SOURCE", "--label", "a", "--person", "b", "--columns", "a,c"], "no column 'c'"),
+        (["--source", "SOURCE", "--label", "a"], "--person"),
+        (["--source", "SOURCE?time=-", "--label", "a", "--person", "b", "--columns", "time"], "other names"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    file = source_file(tmp_path / "a.csv", 3.0, 1.0, 0)
+    filled = [a.replace("SOURCE", f"replay:{file}") for a in arguments]
+    assert run(["device", "record", "--out", str(tmp_path / "rec"), *filled]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+    assert names(tmp_path / "rec") == []
+
+
+def paced(tmp_path: Path, *more: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A recording of a file at its own pace, on a terminal of its own; the other end of the terminal."""
+    file = source_file(tmp_path / "a.csv", 60.0, 1.0, 0)
+    far, near = pty.openpty()
+    command = [sys.executable, "-m", "edgewright", "device", "record", "--source", f"replay:{file}?speed=1"]
+    command = [sys.executable, "-c", "from edgewright.cli.main import main; main()", *command[3:]]
+    more = ("--label", "walking", "--person", "7", "--out", str(tmp_path / "rec"), "--count-down", "1", *more)
+    process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, stderr=near)
+    os.close(near)
+    return process, far
+
+
+def seen(far: int, word: str, seconds: float = 20.0) -> str:
+    text, until = "", time.monotonic() + seconds
+    while word not in text and time.monotonic() < until:
+        try:
+            text += os.read(far, 1 << 16).decode()
+        except OSError:
+            break
+    return text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("more", "code", "kept"), [(("--seconds", "30"), 130, False), ((), 0, True)])
+def test_ctrl_c_keeps_nothing_of_a_set_length_and_ends_one_without(
+    tmp_path: Path, more: tuple[str, ...], code: int, kept: bool
+) -> None:
+    process, far = paced(tmp_path, *more)
+    drawn = seen(far, "   1.")
+    assert "walking in 1 ..." in drawn
+    assert any(bar in drawn for bar in "▁▂▃▄▅▆▇█")
+    process.send_signal(signal.SIGINT)
+    rest = seen(far, "\0", 5.0)
+    out, _ = process.communicate(timeout=20)
+    os.close(far)
+    assert process.returncode == code, (out, rest)
+    assert ("walking_7_001.csv" in names(tmp_path / "rec")) == kept
+    assert not [name for name in names(tmp_path / "rec") if name.startswith(".")]
+
+
+def test_bars_show_the_least_and_the_most() -> None:
+    assert bars([0.0, 0.5, 1.0, float("nan")]) == "▁▅█ "
+    assert bars([2.0, 2.0]) == "▁▁"
+    assert bars([]) == ""
+
+
+@pytest.mark.slow
+def test_recordings_become_a_package(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "rec"
+    for person in range(5):
+        for label, pace in (("still", 0.0), ("walking", 1.0), ("running", 3.0)):
+            file = source_file(tmp_path / "a.csv", 25.0, pace, person)
+            assert record(f"replay:{file}", out, label, str(person), "--seconds", "20") == 0
+    assert run(["run", str(out / "pipeline.toml"), "--out", str(tmp_path / "runs")]) == 0
+    assert (tmp_path / "runs" / "rec" / "rec.edge").is_file()
+    assert load(tmp_path / "runs" / "rec" / "rec.edge", engine="numpy") is not None
+    capsys.readouterr()
