@@ -240,7 +240,28 @@ int main(void) {
         (Stream(None, LABELS, DecisionSpec(alarms=("jump",))), (3,), 3, "labels of the model"),
         (Stream(None, LABELS, DecisionSpec(alarms=("fall",), refractory=2.0)), (3,), 3, "a rate of the rows"),
         (Stream(WindowSpec(samples=9, step=3, rate=1.0), LABELS, DecisionSpec()), (3, 8), 3, r"shape \(3, 9\)"),
+        (
+            Stream(WindowSpec(samples=8, step=0, rate=1.0), LABELS, DecisionSpec()),
+            (3, 8),
+            3,
+            "windows and steps of 1 to",
+        ),
+        (
+            Stream(WindowSpec(samples=8, step=1 << 40, rate=1.0), LABELS, DecisionSpec()),
+            (3, 8),
+            3,
+            "windows and steps of 1 to",
+        ),
+        (
+            Stream(
+                WindowSpec(samples=8, step=3, rate=float("nan")), LABELS, DecisionSpec(alarms=("fall",), refractory=1.0)
+            ),
+            (3, 8),
+            3,
+            "a rate of the rows",
+        ),
         (Stream(None, LABELS, DecisionSpec()), (3,), 2, "each of 3 labels, got 2"),
+        (Stream(None, LABELS, DecisionSpec()), (3,), 0, "each of 3 labels, got 0"),
         (Stream(None, (), DecisionSpec()), (3,), 2, "one number"),
         (
             Stream(WindowSpec(samples=8, step=3, rate=1e6), LABELS, DecisionSpec(alarms=("fall",), refractory=1e6)),

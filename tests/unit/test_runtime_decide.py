@@ -152,3 +152,5 @@ def test_what_cannot_be_decided_by_is_refused(settings: dict[str, Any], where: s
 def test_answers_of_another_model_are_refused() -> None:
     with pytest.raises(InputError, match="3 probabilities, got 2"):
         Decider(DecisionSpec(), LABELS).push(np.zeros(2, np.float32), 0.0)
+    with pytest.raises(InputError, match="a model with classes"):
+        Decider(DecisionSpec(), ())

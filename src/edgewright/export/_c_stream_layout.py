@@ -62,7 +62,9 @@ def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int) -
     check_decision(spec, labels)
     samples, step = (1, 1) if window is None else (window.samples, window.step)
     wanted = shape[:1] if window is None else (*shape[:1], samples)
-    if not shape or tuple(shape) != wanted or min(samples, step) < 1:
+    if not 1 <= min(samples, step) <= max(samples, step) <= _MOST_ROWS:
+        raise InputError(f"windows and steps of 1 to {_MOST_ROWS} rows", f"{samples} and {step}", f"model {name}")
+    if not shape or tuple(shape) != wanted:
         raise InputError(f"samples of shape {wanted}, as the stream has them", f"{shape}", f"model {name}")
     if labels and outputs not in (len(labels), 1 if len(labels) == 2 else len(labels)):
         raise InputError(f"a probability for each of {len(labels)} labels", str(outputs), f"model {name}")
@@ -90,7 +92,7 @@ def _quiet(stream: Stream) -> int:
     if seconds <= 0:
         return 0
     rate = None if stream.window is None else stream.window.rate
-    if not rate:
+    if rate is None or not 0 < rate < math.inf:
         raise InputError(
             "a rate of the rows, in which the refractory time is counted", "none", "decision.refractory",
             "Set it to 0, or give the run a rate",

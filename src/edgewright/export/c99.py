@@ -180,8 +180,7 @@ def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], see
 
 def _count(graph: Graph) -> int:
     """Numbers of an answer: probabilities, or what is predicted."""
-    (value,) = (output for output in graph.outputs if output.name not in ("label", "confidence"))
-    return int(np.prod(value.shape))
+    return sum(int(np.prod(output.shape)) for output in graph.outputs if output.name not in ("label", "confidence"))
 
 
 def _target_files(subject: Subject) -> dict[str, bytes]:

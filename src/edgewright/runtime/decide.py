@@ -62,11 +62,13 @@ class Decider:
         labels: classes in the order of the probabilities.
 
     Raises:
-        InputError: as `check_decision`.
+        InputError: as `check_decision`, and for no labels.
     """
 
     def __init__(self, spec: DecisionSpec, labels: Sequence[str]) -> None:
         check_decision(spec, labels)
+        if not labels:
+            raise InputError("a model with classes", "one that gives a number", "decision")
         self.spec, self.labels = spec, tuple(labels)
         self._own = own_thresholds(spec, labels)
         self._threshold = np.float32(spec.threshold)
