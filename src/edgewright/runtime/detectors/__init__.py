@@ -52,7 +52,7 @@ class DetectorKind(Generic[C]):
             JSON; a detector that learns only as it goes gives little.
         start: what was learnt -> at work.
         resume: what was learnt, and a `state()` -> at work, as if it had never stopped.
-        windows: whether a row it takes is a window's features rather than a sample.
+        windows: whether a row may also be a window's features: the order of rows plays no part in what it learns.
     """
 
     config: type[C]

@@ -1,0 +1,1 @@
+"""Anomaly detection on public streams: NAB by its own scoring, and SKAB."""

@@ -1,0 +1,1 @@
+"""The commands of `edgewright detect`, one file each."""

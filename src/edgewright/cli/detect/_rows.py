@@ -1,0 +1,75 @@
+"""A detector's file or the one in a package, and CSV rows judged by it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.runtime.detector_file import DetectorFile
+
+
+def opened(path: Path) -> DetectorFile:
+    """The detector of a file, or the only one of a package or run folder.
+
+    Raises:
+        InputError: no detector, or more than one in a package.
+    """
+    from edgewright.runtime.detector_file import IN_PACKAGE, parse_detector, read_detector
+    from edgewright.runtime.load import package_path
+    from edgewright.runtime.package import read_package
+
+    if not path.is_dir() and path.suffix != ".edge":
+        return read_detector(path)
+    package = package_path(path)
+    files = read_package(package).files
+    folder = IN_PACKAGE.partition("/")[0] + "/"
+    found = sorted(name for name in files if name.startswith(folder))
+    if len(found) != 1:
+        do = "Put one in with: edgewright detect fit ROWS --package PACKAGE --into NEW.edge" if not found else ""
+        raise InputError("one detector in the package", ", ".join(found) or "none", str(package), do)
+    return parse_detector(files[found[0]], f"{package.name}, {found[0]}")
+
+
+def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator[dict[str, Any]]:
+    """One answer a row or window, as JSON knows it.
+
+    Raises:
+        InputError: a column that is not there, or a time that is none.
+    """
+    import math
+
+    import numpy as np
+
+    from edgewright.data.clock import read_clock
+    from edgewright.runtime.rows import iter_csv
+    from edgewright.runtime.watching import Watch
+
+    spec = detector.spec
+    wanted = [column.name for column in spec.columns]
+    text = [spec.time] if spec.time else []
+    watch, lines, seen = Watch(detector), [0], 0
+    for chunk in iter_csv(source, name=name, text_columns=text, only_columns=[*wanted, *text]):
+        absent = [c for c in [*wanted, *text] if c not in chunk.columns]
+        if absent:
+            raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)
+        values = chunk.values[:, [chunk.names.index(c) for c in wanted]]
+        if spec.time:
+            place = lambda row, lines=chunk.lines: f"{name} line {int(lines[row])}"  # noqa: E731
+            clock = read_clock(chunk.text[spec.time], column=spec.time, unit="auto", place=place)
+            time = clock.seconds + clock.origin
+        else:
+            time = np.arange(seen, seen + len(values)) / spec.rate if spec.rate else np.full(len(values), np.nan)
+        lines = list(chunk.lines)
+        for one in watch.push(values, time):
+            answer: dict[str, Any] = {"place": f"line {int(lines[one.row - seen])}"}
+            if not math.isnan(one.time):
+                answer["time"] = one.time
+            answer["score"] = None if math.isnan(one.score) else float(f"{one.score:.6g}")
+            answer.update(odd=one.odd, alarm=one.alarm)
+            answer["channel"] = wanted[one.channel] if one.channel >= 0 else None
+            yield answer
+        seen += len(values)

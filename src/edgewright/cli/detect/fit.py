@@ -1,0 +1,132 @@
+"""`edgewright detect fit`: a detector from rows, named or chosen by measured skill."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.detecting import Fitted
+
+
+@click.command("fit", epilog="Example: edgewright detect fit pump.csv --time time --target fault --out pump.detector")
+@click.argument("data", metavar="DATA|RUN")
+@click.option("--detector", default="auto", show_default=True, metavar="NAME", help="A detector, or auto.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.detector.")
+@click.option("--target", default="", metavar="LABEL", help="Column that says which rows are odd.")
+@click.option(
+    "--normal", multiple=True, metavar="LABEL", help="Label of normal rows; may be repeated. [default: 0, ok]"
+)
+@click.option("--time", default="", help="Column with the time of a row.")
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="Column to watch; may be repeated.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is left out; may be repeated.")
+@click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
+@click.option("--package", default="", metavar="RUN|PACKAGE", help="Watch the columns and windows of this package.")
+@click.option("--into", type=click.Path(path_type=Path, dir_okay=False), help="Also write --package with it: NEW.edge.")
+@click.option("--window", type=click.IntRange(min=2), help="Rows of a window; the detector sees its features.")
+@click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next. [default: half a window]")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Setting of the detector; may be repeated.")
+@click.option("--false-alarms", type=click.FloatRange(min=0), default=1.0, show_default=True,
+              help="Accepted a day; in 1,000 rows where no time is known.")  # fmt: skip
+@click.option("--quantile", type=float, help="Threshold at this quantile of the training scores instead.")
+@click.option("--margin", type=float, default=1.0, show_default=True, help="Factor on that quantile.")
+@click.option("--threshold", type=float, help="Threshold itself instead.")
+@click.option("--refractory", type=click.IntRange(min=0), default=0, help="Rows after an alarm without another.")
+@click.option("--force", is_flag=True, help="Replace a file of this name.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
+    """Fit a detector on DATA: a file, a folder, or a run folder with its own data and windows.
+
+    Rows are taken as mostly normal; with --target nothing is learnt from rows labelled odd, and the threshold is the
+    one with the best F1 of events. Without, it is the lowest that keeps to --false-alarms on rows the detector was not
+    fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
+    takes the smallest of those that may be as good as the best.
+    """
+    from edgewright.cli.detect._options import check_out, settings_of
+    from edgewright.pipeline.detect_choice import choose
+    from edgewright.pipeline.detect_rows import read_watched
+    from edgewright.pipeline.detecting import Asked, fit_detector
+    from edgewright.runtime.detector_file import write_detector
+    from edgewright.schema.errors import InputError
+
+    check_out(out, options["force"])
+    if options["into"] is not None:
+        check_out(options["into"], options["force"])
+        if not options["package"]:
+            raise InputError("--package RUN|PACKAGE to put the detector into", "none", "--into")
+    window = None
+    if options["window"]:
+        window = (options["window"], options["step"] or max(1, options["window"] // 2))
+    watched = read_watched(
+        data,
+        window=window,
+        **{k: options[k] for k in ("kind", "target", "time", "ignore", "columns", "normal", "package")},
+    )
+    asked = Asked(**{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")})
+    choice = choose(watched, asked) if detector == "auto" else None
+    name = detector if choice is None else choice.tried[0].kind
+    config = settings_of(options["settings"])
+    made = fit_detector(watched, name, config=config, asked=asked, time=options["time"], choice=choice)
+    size = write_detector(out, made.spec, made.learnt)
+    if options["into"] is not None:
+        _into(options["package"], options["into"], out)
+    told = _told(made, out, size)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        return
+    _print(told, made)
+
+
+def _into(package: str, path: Path, detector: Path) -> None:
+    """Writes the package anew with the detector among its files."""
+    from edgewright.runtime.detector_file import IN_PACKAGE
+    from edgewright.runtime.load import package_path
+    from edgewright.runtime.package import read_package, write_package
+
+    whole = read_package(package_path(package))
+    name = IN_PACKAGE.format(name=detector.name.split(".")[0])
+    write_package(path, whole.manifest, {**whole.files, name: detector.read_bytes()})
+
+
+def _told(made: Fitted, out: Path, size: int) -> dict[str, Any]:
+    """What was fitted, as JSON has it."""
+    import msgspec
+
+    spec = msgspec.to_builtins(made.spec)
+    limits = made.f1()
+    events = sum(c.found + c.missed for c in made.counts)
+    judged = {"events": events, "f1": limits[0], "low": limits[1], "high": limits[2]} if events else None
+    keys = ("kind", "config", "window", "rate", "rows", "threshold", "refractory", "choice")
+    return {
+        "file": str(out), "bytes": size, **{key: spec[key] for key in keys},
+        "columns": [column.name for column in made.spec.columns],
+        "learnt_bytes": made.learnt_bytes, "state_bytes": made.state_bytes, "fitted_on": judged,
+    }  # fmt: skip
+
+
+def _print(told: dict[str, Any], made: Fitted) -> None:
+    choice, limit = made.spec.choice, made.spec.threshold
+    if choice is not None:
+        click.echo(f"compared by {choice.measure}")
+        for one in choice.tried:
+            said = f"left out: {one.why}" if one.why else f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f})"
+            click.echo(f"  {one.kind:<18} {said}{'' if one.why else f', {one.bytes:,} bytes'}")
+        click.echo(choice.reason)
+    watched = "windows" if made.spec.window else "rows"
+    click.echo(f"{told['kind']} on {told['rows']:,} {watched} of {', '.join(told['columns'][:12])}")
+    how = {"quantile": f"quantile {limit.quantile:.5g} of scores", "labels": "best F1 of events", "given": "given"}
+    per = "a day" if limit.per == "day" else "in 1,000 rows"
+    click.echo(f"  threshold {limit.value:.4g} ({how[limit.by]}); false alarms there: {limit.false_alarms:.3g} {per}")
+    if told["fitted_on"]:
+        held = told["fitted_on"]
+        span = f"{held['f1']:.2f} ({held['low']:.2f} to {held['high']:.2f})"
+        click.echo(f"  events F1 {span} on {held['events']} events of the rows it was fitted on, which flatters")
+    click.echo(f"  learnt {told['learnt_bytes']:,} bytes, state {told['state_bytes']:,} bytes a stream")
+    click.echo(f"  wrote {click.format_filename(told['file'])}, {told['bytes']:,} bytes")
+
+
+COMMAND = command

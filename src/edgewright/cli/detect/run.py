@@ -1,0 +1,37 @@
+"""`edgewright detect run`: JSON lines with score, flag and channel, row by row."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("run", epilog="Example: edgewright detect run pump.detector --csv new.csv --alarms")
+@click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
+@click.argument("standard_input", metavar="[-]", required=False, type=click.Choice(["-"]))
+@click.option("--csv", "csv_path", metavar="FILE", help="CSV file with the detector's columns ('-': standard input).")
+@click.option("--alarms", is_flag=True, help="Only rows that begin an alarm.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, as always.")
+def command(file: Path, standard_input: str | None, csv_path: str | None, alarms: bool, as_json: bool) -> None:
+    """Judge rows with a detector, offline, with the base install alone: one JSON line a row (or window).
+
+    score is null while the detector is learning; odd says whether it reached the threshold, alarm whether an alarm
+    begins, channel which column is to blame.
+    """
+    import msgspec
+
+    from edgewright.cli.detect._rows import judged, opened
+    from edgewright.schema.errors import InputError
+
+    if bool(standard_input) == bool(csv_path):
+        raise InputError("either --csv FILE or -", "both" if standard_input else "neither", "edgewright detect run")
+    detector = opened(file)
+    place = Path(str(csv_path)) if csv_path and csv_path != "-" else None
+    for answer in judged(detector, place or sys.stdin, "standard input" if place is None else place.name):
+        if answer["alarm"] or not alarms:
+            click.echo(msgspec.json.encode(answer).decode())
+
+
+COMMAND = command

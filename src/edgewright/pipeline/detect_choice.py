@@ -1,0 +1,124 @@
+"""`--detector auto`: every detector on parts in time that were held out; the simplest that is as good as the best."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.pipeline.detect_events import Counts, bootstrap, count, interval, pieces
+from edgewright.pipeline.detect_rows import Stretch, Watched, with_limit
+from edgewright.pipeline.detecting import (
+    BLOCKS,
+    DETECTORS,
+    Asked,
+    blocks,
+    configured,
+    learn,
+    scored,
+    threshold,
+    windowed,
+)
+from edgewright.pipeline.injecting import APART, KINDS, inject
+from edgewright.runtime import catalogue
+from edgewright.runtime.detectors import kind
+from edgewright.runtime.watching import state_bytes
+from edgewright.schema.detector import Choice, Skill
+from edgewright.schema.errors import EdgewrightError, InputError
+
+# Rows that are looked at: enough for some forty injected events, and half a minute of scoring.
+MOST = 12_000
+_LABELLED = "event F1 on labelled rows, {parts} blocks in time, each judged by a fit and a threshold on the others"
+_INJECTED = (
+    "event F1 on anomalies put into rows without labels ({kinds}), {parts} blocks in time, each judged by a fit and a "
+    "threshold on the others"
+)
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """One detector's results by pieces of what was held out, and its size."""
+
+    name: str
+    counts: tuple[Counts, ...]
+    bytes: int
+
+
+def choose(watched: Watched, asked: Asked) -> Choice:
+    """Compares all detectors and says which is taken and why; it is the first of `tried`.
+
+    Without labels the parts get injected anomalies of several kinds: a proxy, which is said.
+
+    Raises:
+        InputError: no detector can be judged on so few rows.
+    """
+    some = with_limit(watched, MOST)
+    labels = some.labelled
+    parts = blocks(some.stretches, max(BLOCKS, min(5, len(some.stretches))))
+    names = catalogue.listing(DETECTORS, "DETECTOR") if watched.window is None else windowed()
+    tried, failed = [], []
+    for name in names:
+        try:
+            tried.append(_try(name, parts, labels, asked, watched.per_second))
+        except (EdgewrightError, ModuleNotFoundError) as error:
+            failed.append(Skill(kind=name, why=" ".join(str(error).split())[:160]))
+    if not tried:
+        raise InputError("rows that a detector can be judged on", failed[0].why, watched.name, "Give more rows")
+    best = max(tried, key=lambda t: (_f1(t), -t.bytes))
+    draws = {t.name: bootstrap(t.counts) for t in tried}
+    equal = [t for t in tried if t is best or interval(draws[best.name] - draws[t.name])[0] <= 0]
+    taken = min(equal, key=lambda t: (t.bytes, t.name))
+    skills = [_skill(t, draws[t.name]) for t in sorted(tried, key=lambda t: (t is not taken, -_f1(t)))]
+    measure = _LABELLED.format(parts=len(parts))
+    if not labels:
+        measure = _INJECTED.format(kinds=", ".join(KINDS), parts=len(parts))
+    return Choice(measure=measure, reason=_reason(taken, best, equal), tried=(*skills, *failed))
+
+
+def _try(name: str, parts: list[tuple[Stretch, ...]], labels: bool, asked: Asked, per_second: float | None) -> _Tried:
+    """One detector on every part that is held out in its turn."""
+    config = configured(name, {})
+    counts: list[Counts] = []
+    size = 0
+    for index, part in enumerate(parts):
+        others = tuple(s for k, other in enumerate(parts) if k != index for s in other)
+        learnt = learn(name, config, others)
+        own = [(s, scored(name, learnt, s)) for s in others]
+        limit = threshold(own, Asked(false_alarms=asked.false_alarms, refractory=asked.refractory), per_second).value
+        for place, s in enumerate(part):
+            judged = s if labels else inject(s, 1000 * index + place)
+            odd = scored(name, learnt, judged) >= limit
+            counts += _counted(odd, judged.odd, asked.refractory)
+        size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
+    if not sum(c.found + c.missed for c in counts):
+        raise InputError("at least one event in the rows that are compared", "none")
+    return _Tried(name, tuple(counts), size)
+
+
+def _counted(odd: NDArray[np.bool_], events: NDArray[np.bool_] | None, refractory: int) -> list[Counts]:
+    """Counts of pieces of a stretch; a refractory time would begin anew in every piece, so that it is then one."""
+    labels = np.zeros(len(odd), np.bool_) if events is None else events
+    return [count(odd, labels, refractory)] if refractory else pieces(odd, labels, APART)
+
+
+def _f1(tried: _Tried) -> float:
+    return sum(tried.counts, Counts()).f1
+
+
+def _skill(tried: _Tried, draws: NDArray[np.float64]) -> Skill:
+    low, high = interval(draws)
+    return Skill(kind=tried.name, skill=_f1(tried), low=low, high=high, bytes=tried.bytes)
+
+
+def _reason(taken: _Tried, best: _Tried, equal: list[_Tried]) -> str:
+    size = f"{math.ceil(taken.bytes / 100) / 10:g} kB"
+    if taken is best and len(equal) == 1:
+        return f"{taken.name} is the best by more than chance (F1 {_f1(taken):.2f}, {size})"
+    if taken is best:
+        return f"{taken.name} is the best (F1 {_f1(taken):.2f}) and the smallest of those that may be as good ({size})"
+    return (
+        f"{taken.name} (F1 {_f1(taken):.2f}, {size}) is the smallest of {len(equal)} that may be as good as the best, "
+        f"{best.name} (F1 {_f1(best):.2f}): the interval of the difference holds 0"
+    )

@@ -1,0 +1,116 @@
+"""The file of a detector: a sealed archive of JSON and arrays, read back only when whole and not newer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.schema.detector import DETECTOR_VERSION, DetectorSpec
+from edgewright.schema.errors import InputError
+
+SPEC = "detector.json"
+IN_PACKAGE = "detectors/{name}.detector"
+_ARRAY = "arrays/{name}.npy"
+_DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
+
+
+@dataclass(frozen=True)
+class DetectorFile:
+    """A detector that was read and checked: what it says of itself, and what it learnt as arrays and JSON."""
+
+    spec: DetectorSpec
+    learnt: dict[str, Any]
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def detector_bytes(spec: DetectorSpec, learnt: dict[str, Any]) -> bytes:
+    """The bytes of a detector's file; the same detector gives the same bytes.
+
+    Args:
+        spec: its `learnt` and `arrays` are filled in here.
+        learnt: what `DetectorKind.fit` gave.
+    """
+    arrays = {name: value for name, value in learnt.items() if isinstance(value, np.ndarray)}
+    whole = msgspec.structs.replace(
+        spec,
+        learnt={name: value for name, value in learnt.items() if name not in arrays},
+        arrays=tuple(sorted(arrays)),
+    )
+    text = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1) + b"\n"
+    return pack({SPEC: text, **{_ARRAY.format(name=name): to_npy(array) for name, array in arrays.items()}})
+
+
+def write_detector(path: Path, spec: DetectorSpec, learnt: dict[str, Any]) -> int:
+    """Writes a detector's file and gives its length in bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = detector_bytes(spec, learnt)
+    write_atomic(path, data)
+    return len(data)
+
+
+def read_detector(path: Path) -> DetectorFile:
+    """Reads and checks a detector's file.
+
+    Raises:
+        InputError: missing, damaged, altered, too large, or of a newer format.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            "a detector's file", "no such file", str(path), "Make one with: edgewright detect fit"
+        ) from None
+    except OSError as error:
+        raise InputError("a detector's file", error.strerror or str(error), str(path)) from None
+    return parse_detector(data, str(path))
+
+
+def parse_detector(data: bytes, where: str) -> DetectorFile:
+    """As `read_detector`, from bytes; `where` names them in messages."""
+    try:
+        files = unpack(data, where)
+    except InputError as error:
+        expected = error.expected.replace("a package (a ZIP file)", "a detector's file").replace("package", "detector")
+        raise InputError(expected, error.got, where, _DAMAGED if error.do else "") from None
+    spec = _spec(files.pop(SPEC, b""), where)
+    wanted = {_ARRAY.format(name=name): name for name in spec.arrays}
+    odd = sorted(wanted.keys() ^ files.keys())
+    if odd:
+        raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
+    arrays = {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
+    return DetectorFile(spec, {**spec.learnt, **arrays})
+
+
+def _spec(text: bytes, where: str) -> DetectorSpec:
+    try:
+        version = msgspec.json.decode(text, type=_Versioned).version
+        if version > DETECTOR_VERSION:
+            raise InputError(
+                f"detector format {DETECTOR_VERSION} or older", str(version), where,
+                f"Detector format {version} is newer than this Edgewright reads ({DETECTOR_VERSION}): upgrade",
+            )  # fmt: skip
+        spec = msgspec.json.decode(text, type=DetectorSpec)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise InputError(f"a file {SPEC} of a detector", str(error), where, _DAMAGED) from None
+    window = spec.window
+    if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
+        raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
+    if not spec.columns or len(spec.columns) > 1 << 16 or not math.isfinite(spec.threshold.value):
+        raise InputError("columns and a threshold", "none", f"{where}, {SPEC}")
+    return spec

@@ -1,0 +1,98 @@
+"""Spectral residual: what stands out of a stream's own recent spectrum (Ren et al., KDD 2019, section 3.1).
+
+The logarithm of the amplitudes less its moving mean, taken back to time, is the saliency; the newest row is compared
+with the mean saliency of the window. Nothing is learnt beforehand. The stream is prolonged by a few points, as in the
+paper, because the newest row would else stand at the edge, where the transform sees it worst.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.detectors import DetectorConfig, DetectorKind
+from edgewright.runtime.detectors._row import RowDetector
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+_TINY = 1e-8
+# Points from which the prolongation takes its slope, and how many it adds: kappa and m of the paper, both 5.
+_SLOPE, _AHEAD = 5, 5
+
+
+class SpectralResidualConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the spectral residual.
+
+    Attributes:
+        samples: rows of the window.
+        smooth: places of the moving mean over the spectrum.
+    """
+
+    samples: int = 64
+    smooth: int = 3
+
+
+class _SpectralResidual(RowDetector):
+    """At work. A missing value is taken as the one before it; scores begin when the window is full."""
+
+    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+        super().__init__(int(learnt["channels"]))
+        samples = int(learnt["samples"])
+        self._smooth = np.ones(int(learnt["smooth"])) / int(learnt["smooth"])
+        self._held = np.zeros((self.channels, samples))
+        self._seen = 0
+        if state is not None:
+            self._held, self._seen = np.array(state["held"], np.float64), int(state["seen"])
+            self._parts = np.array(state["parts"], np.float64)
+
+    def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
+        """The largest of all channels' saliencies relative to their means."""
+        newest = np.where(present, x, self._held[:, -1] if self._seen else 0.0)
+        self._held = np.concatenate([self._held[:, 1:], newest[:, None]], axis=1)
+        self._seen = min(self._seen + 1, self._held.shape[1])
+        if self._seen < self._held.shape[1]:
+            self._parts = np.zeros(self.channels)
+            return math.nan
+        self._parts = np.array([self._one(held) for held in self._held]) * present
+        return float(self._parts.max())
+
+    def _one(self, held: NDArray[np.float64]) -> float:
+        """How far the newest saliency is above the mean, in means; 0 for what does not move."""
+        low, high = held.min(), held.max()
+        if high - low <= 1e-9 * max(abs(low), abs(high)):
+            return 0.0
+        values = (held - held.mean()) / (high - low)
+        # The newest row takes no part: a spike would be prolonged and look like the beginning of something.
+        slope = ((values[-2] - values[-2 - _SLOPE : -2]) / np.arange(_SLOPE, 0, -1)).mean()
+        ahead = values[-1 - _SLOPE] + slope * _SLOPE
+        spectrum = np.fft.fft(np.concatenate([values, np.full(_AHEAD, ahead)]))
+        amplitude = np.abs(spectrum) + _TINY
+        logs = np.log(amplitude)
+        # A spectrum is a ring: its mean goes on over the ends.
+        half = len(self._smooth) // 2
+        ring = np.concatenate([logs[len(logs) - half :], logs, logs[: len(self._smooth) - 1 - half]])
+        residual = logs - np.convolve(ring, self._smooth, "valid")
+        saliency = np.abs(np.fft.ifft(np.exp(residual) * spectrum / amplitude))[: len(values)]
+        mean = float(saliency.mean())
+        return max(0.0, float(saliency[-1]) - mean) / mean if mean > 0 else 0.0
+
+    def state(self) -> dict[str, Any]:
+        """The window of every channel."""
+        return {"held": self._held.copy(), "seen": self._seen, "parts": self._parts.copy()}
+
+
+def fit(config: SpectralResidualConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
+    """Learns nothing but the number of channels.
+
+    Raises:
+        InputError: a window of fewer than 16 rows, or a mean longer than a quarter of it.
+    """
+    if config.samples < 16 or not 1 <= config.smooth <= config.samples // 4:
+        raise InputError("samples from 16 on and smooth up to a quarter of them", f"{config.samples}, {config.smooth}")
+    return {"channels": int(values.shape[1]), "samples": config.samples, "smooth": config.smooth}
+
+
+DETECTOR = DetectorKind(config=SpectralResidualConfig, fit=fit, start=_SpectralResidual, resume=_SpectralResidual)

@@ -1,0 +1,211 @@
+"""`edgewright detect`: fit, run, score and model, and what they refuse."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from detector_example import rows
+from edgewright.cli.main import run
+from edgewright.runtime.detector_file import IN_PACKAGE, read_detector
+from edgewright.runtime.package import read_package
+from edgewright.schema.data import Floats
+from small_pipeline import run_small, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """good.csv without labels, faulty.csv with two events labelled in `fault`."""
+    place = tmp_path_factory.mktemp("detect")
+    _write(place / "good.csv", *rows(600))
+    values, time = rows(600, seed=1)
+    fault = np.zeros(600, np.int64)
+    for start in (200, 450):
+        values[start : start + 20, 1] += 8
+        fault[start : start + 20] = 1
+    _write(place / "faulty.csv", values, time, fault)
+    return place
+
+
+def _write(path: Path, values: Floats, time: NDArray[np.float64], fault: NDArray[np.int64] | None = None) -> None:
+    head = "time,a,b,c" + (",fault" if fault is not None else "")
+    lines = [head]
+    for index, row in enumerate(values):
+        cells = [f"{time[index]:g}", *(f"{x:.6g}" for x in row)]
+        lines.append(",".join(cells if fault is None else [*cells, str(fault[index])]))
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture(scope="module")
+def detector(folder: Path) -> Path:
+    path = folder / "good.detector"
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "pca", "--out", str(path)]
+    assert run([*arguments, "--set", "variance=0.8"]) == 0
+    return path
+
+
+def _lines(capsys: Capture, *arguments: str) -> list[dict[str, Any]]:
+    assert run(["detect", *arguments]) == 0
+    return [msgspec.json.decode(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_fit_says_threshold_and_sizes(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "a.detector"
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "var", "--out", str(out)]
+    assert run([*arguments, "--json"]) == 0
+    told = msgspec.json.decode(capsys.readouterr().out)
+    assert (told["kind"], told["rows"], told["rate"]) == ("var", 600, 0.1)
+    assert told["threshold"]["per"] == "day"
+    assert told["bytes"] == out.stat().st_size
+    assert told["columns"] == ["a", "b", "c"]
+    assert read_detector(out).spec.threshold.value == told["threshold"]["value"]
+    assert run(arguments) == 2
+    assert "--force" in capsys.readouterr().err
+    assert run([*arguments, "--force"]) == 0
+    assert "false alarms there" in capsys.readouterr().out
+
+
+def test_run_gives_score_flag_and_channel(folder: Path, detector: Path, capsys: Capture) -> None:
+    answers = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"))
+    assert len(answers) == 600
+    assert set(answers[0]) == {"place", "time", "score", "odd", "alarm", "channel"}
+    assert (answers[0]["place"], answers[210]["time"]) == ("line 2", 2100.0)
+    assert answers[210]["odd"]
+    assert answers[210]["channel"] == "b"
+    alarms = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"), "--alarms")
+    assert [a["place"] for a in alarms if a["channel"] == "b"] == ["line 202", "line 452"]
+
+
+def test_standard_input_gives_the_same_lines(
+    folder: Path, detector: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = _lines(capsys, "run", str(detector), "--csv", str(folder / "faulty.csv"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((folder / "faulty.csv").read_bytes())))
+    assert _lines(capsys, "run", str(detector), "-") == expected
+
+
+def test_score_counts_events_with_intervals(folder: Path, detector: Path, capsys: Capture) -> None:
+    arguments = ["score", str(detector), "--data", str(folder / "faulty.csv"), "--target", "fault"]
+    assert run(["detect", *arguments, "--json"]) == 0
+    found = msgspec.json.decode(capsys.readouterr().out)
+    assert found["events"] == 2
+    assert found["recall"]["value"] == 1
+    assert 0 < found["recall"]["low"] < 1
+    assert found["false_alarms"]["per"] == "day"
+    assert found["row_f1"] > 0.5
+    assert run(["detect", *arguments]) == 0
+    assert "recall     1.00" in capsys.readouterr().out
+    assert run(["detect", *arguments[:-2]]) == 2
+    assert "--target" in capsys.readouterr().err
+
+
+def test_labels_set_the_threshold(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "b.detector"
+    arguments = ["fit", str(folder / "faulty.csv"), "--time", "time", "--target", "fault", "--detector", "robust"]
+    assert run(["detect", *arguments, "--out", str(out)]) == 0
+    assert "best F1 of events" in capsys.readouterr().out
+    assert [c.name for c in read_detector(out).spec.columns] == ["a", "b", "c"]
+    assert run(["detect", "score", str(out), "--data", str(folder / "faulty.csv"), "--target", "fault", "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["f1"]["value"] == 1
+
+
+def test_windows_and_units_of_alarms(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "w.detector"
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "k_means", "--window", "20"]
+    assert run([*arguments, "--out", str(out)]) == 0
+    capsys.readouterr()
+    answers = _lines(capsys, "run", str(out), "--csv", str(folder / "faulty.csv"))
+    assert [a["place"] for a in answers[:2]] == ["line 21", "line 31"]
+    odd = [a for a in answers if a["odd"]]
+    assert odd
+    assert {a["channel"] for a in odd} == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pcaa"], "no detector 'pcaa'. Known:"),
+        (["fit", "{f}/none.csv", "--out", "{t}/x.detector"], "no such file"),
+        (["fit", "{f}/good.csv", "--out", "{t}/no/x.detector"], "a folder to write into"),
+        (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pca", "--set", "mean"], "KEY=VALUE"),
+        (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pca", "--set", "means=2"], "Did you mean"),
+        (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--column", "d"], "no column 'd'"),
+        (["fit", "{f}/x.edge", "--out", "{t}/x.detector"], "a package, which carries none"),
+        (["fit", "{f}/good.csv", "--out", "{t}/x.detector", "--detector", "pca", "--into", "{t}/y.edge"], "--package"),
+        (["run", "{f}/good.csv", "--csv", "{f}/good.csv"], "a detector's file"),
+        (["run", "{f}/good.detector"], "either --csv FILE or -"),
+        (["run", "{f}/none.detector", "--csv", "{f}/good.csv"], "no such file"),
+        (["model", "{f}/good.detector", "--out", "{t}/x.onnx"], "a detector with a network (autoencoder)"),
+    ],
+)
+def test_mistakes_end_in_one_line(
+    arguments: list[str], told: str, folder: Path, detector: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    assert detector.exists()
+    assert run(["detect", *(a.format(f=folder, t=tmp_path) for a in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert len(error.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_column_is_named(folder: Path, detector: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "few.csv").write_text("time,a,b\n0,1,2\n10,1,2\n")
+    assert run(["detect", "run", str(detector), "--csv", str(tmp_path / "few.csv")]) == 2
+    assert "no c" in capsys.readouterr().err
+
+
+def test_running_needs_the_base_install_alone(folder: Path, detector: Path) -> None:
+    code = (
+        "import sys\nfrom edgewright.cli.main import run\n"
+        f"assert run(['detect', 'run', {str(detector)!r}, '--csv', {str(folder / 'good.csv')!r}]) == 0\n"
+        "heavy = {'jax', 'optax', 'sklearn', 'scipy', 'onnx', 'polars', 'pandas'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 600
+
+
+@pytest.mark.slow
+def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path, capsys: Capture) -> None:
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
+    made = run_small(toml, tmp_path / "runs", "training.epochs=5", "compression.max_drop=0.9")
+    out, new = tmp_path / "x.detector", tmp_path / "new.edge"
+    arguments = ["detect", "fit", str(made.folder), "--detector", "k_means", "--package", str(made.folder)]
+    assert run([*arguments, "--out", str(out), "--into", str(new)]) == 0
+    capsys.readouterr()
+    files = read_package(new).files
+    assert files[IN_PACKAGE.format(name="x")] == out.read_bytes()
+    expected = _lines(capsys, "run", str(out), "--csv", str(tmp_path / "rows.csv"))
+    assert _lines(capsys, "run", str(new), "--csv", str(tmp_path / "rows.csv")) == expected
+    assert run(["detect", "run", str(made.folder), "--csv", str(tmp_path / "rows.csv")]) == 2
+    assert "--into" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(
+    folder: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    out, model = tmp_path / "ae.detector", tmp_path / "ae.onnx"
+    arguments = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "autoencoder"]
+    assert run([*arguments, "--set", "epochs=10", "--out", str(out)]) == 0
+    assert run(["detect", "model", str(out), "--out", str(model)]) == 0
+    assert run(["export", str(model), "--to", "c99", "--out", str(tmp_path / "c")]) == 0
+    assert "int8" in capsys.readouterr().out
+    assert {p.name for p in (tmp_path / "c").iterdir()} == {"ae.c", "ae.h"}
+    # `prove` compiles the C and compares it with Python and ONNX Runtime on the same rows.
+    rows_file = tmp_path / "rows.csv"
+    rows_file.write_text("\n".join(line.partition(",")[2] for line in (folder / "good.csv").read_text().splitlines()))
+    assert run(["prove", str(model), "--data", str(rows_file)]) == 0
+    assert "c99" in capsys.readouterr().out.lower()

@@ -1,0 +1,166 @@
+"""Events and alarms counted, thresholds found, anomalies put in, and the choice among detectors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest, chi2
+
+from detector_example import KINDS, rows
+from edgewright.pipeline.detect_choice import choose
+from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, pieces, rate, runs, share
+from edgewright.pipeline.detect_rows import Stretch, Watched
+from edgewright.pipeline.detecting import Asked, blocks, fit_detector, threshold
+from edgewright.pipeline.injecting import APART, inject
+from edgewright.pipeline.injecting import KINDS as ANOMALIES
+from edgewright.runtime.detector_file import DetectorFile
+from edgewright.runtime.watching import Watch
+from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import WindowSpec
+
+
+def _flags(text: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.array([letter == "x" for letter in text])
+
+
+def test_events_are_found_by_an_alarm_within_and_false_ones_touch_none() -> None:
+    events = _flags("..xxx.....xx..")
+    odd = _flags(".xx...x.......")
+    assert runs(events) == [(2, 5), (10, 12)]
+    assert count(odd, events) == Counts(found=1, missed=1, false=1, alarms=2, calm=9)
+    assert count(odd, events).f1 == pytest.approx(0.5)
+    assert episodes(_flags("xxxxxx..x"), 0) == [(0, 6), (8, 9)]
+    # The rows after an alarm in which no other is raised; one before an event therefore hides it.
+    assert episodes(_flags("xxxxxx..x"), 3) == [(0, 1), (4, 5), (8, 9)]
+    assert count(_flags(".xx..........."), events, 5) == Counts(found=0, missed=2, false=1, alarms=1, calm=9)
+    assert Counts().f1 == 0
+
+
+def test_pieces_add_up_to_the_whole_and_cut_no_event() -> None:
+    rng = np.random.default_rng(0)
+    events, odd = rng.random(500) < 0.3, rng.random(500) < 0.3
+    assert sum(pieces(odd, events, 20), Counts()) == count(odd, events)
+    draws = bootstrap(pieces(odd, events, 20))
+    assert draws.std() > 0
+    np.testing.assert_array_equal(draws, bootstrap(pieces(odd, events, 20)))
+
+
+@pytest.mark.parametrize(("part", "whole"), [(0, 5), (3, 7), (50, 60), (9, 9)])
+def test_intervals_are_those_of_scipy(part: int, whole: int) -> None:
+    value, low, high = share(part, whole)
+    known = binomtest(part, whole).proportion_ci(method="wilson")
+    assert (value, low, high) == pytest.approx((part / whole, known.low, known.high), abs=1e-9)
+    low, high = rate(part, 2.0)[1:]
+    # Byar's approximation is within a few per cent of the exact limits.
+    assert high == pytest.approx(chi2.ppf(0.975, 2 * part + 2) / 4, rel=0.05)
+    assert low == pytest.approx(chi2.ppf(0.025, 2 * part) / 4 if part else 0.0, rel=0.05, abs=1e-9)
+
+
+def _watched(stretch: Stretch, rate: float | None = None, window: WindowSpec | None = None) -> Watched:
+    columns = tuple(Column(name=name) for name in "abc")
+    return Watched("rows", columns, (stretch,), window, rate)
+
+
+def _stretch(count: int, seed: int = 0) -> Stretch:
+    return Stretch("rows", *rows(count, seed))
+
+
+def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
+    scores = np.random.default_rng(0).exponential(size=5000)
+    pairs = [(_stretch(5000), scores)]
+    for accepted in (1.0, 4.0):
+        found = threshold(pairs, Asked(false_alarms=accepted), None)
+        alarms = len(episodes(scores >= found.value, 0))
+        assert alarms <= 5 * accepted
+        assert alarms >= 3 * accepted
+        assert found.false_alarms == pytest.approx(alarms / 5)
+        assert (found.by, found.per) == ("quantile", "1000 rows")
+    # A row a second: 5,000 rows are 0.058 days, so that not one alarm is accepted.
+    none = threshold(pairs, Asked(), 1.0)
+    assert none.value > scores.max()
+    assert (none.per, none.false_alarms) == ("day", 0.0)
+
+
+def test_labels_quantiles_and_given_thresholds() -> None:
+    scores = np.random.default_rng(0).random(1000)
+    odd = np.zeros(1000, np.bool_)
+    odd[500:510] = True
+    scores[505] = 5.0
+    labelled = Stretch("rows", *rows(1000), odd)
+    found = threshold([(labelled, scores)], Asked(), None)
+    assert found.by == "labels"
+    assert 1 < found.value <= 5
+    half = threshold([(labelled, scores)], Asked(quantile=0.5, margin=2.0), None)
+    assert half.value == pytest.approx(2 * np.quantile(scores[~odd], 0.5))
+    assert threshold([(labelled, scores)], Asked(threshold=3.0), None).by == "given"
+    with pytest.raises(InputError, match="quantile"):
+        threshold([(labelled, scores)], Asked(quantile=2.0), None)
+    with pytest.raises(InputError, match="none"):
+        threshold([(labelled, np.full(1000, -math.inf))], Asked(), None)
+
+
+def test_injected_events_are_labelled_and_nothing_else_changes() -> None:
+    before = _stretch(12 * APART)
+    after = inject(before, seed=3)
+    assert after.odd is not None
+    changed = (before.values != after.values).any(1)
+    assert not (changed & ~after.odd).any()
+    assert len(runs(after.odd)) == 12
+    # All kinds are there twice; a stuck or reversed stretch keeps within what was.
+    assert 12 % len(ANOMALIES) == 0
+    again = inject(before, seed=3)
+    np.testing.assert_array_equal(again.values, after.values)
+    assert not np.array_equal(inject(before, seed=4).values, after.values)
+
+
+def test_parts_follow_time_and_cut_no_event() -> None:
+    odd = np.zeros(900, np.bool_)
+    odd[290:320] = True
+    parts = blocks((Stretch("rows", *rows(900), odd),))
+    assert [len(part[0].values) for part in parts] == [320, 280, 300]
+    many = tuple(_stretch(100, seed) for seed in range(6))
+    assert [len(part) for part in blocks(many)] == [2, 2, 2]
+
+
+@pytest.mark.slow
+def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> None:
+    watched = _watched(_stretch(3000))
+    choice = choose(watched, Asked())
+    assert "anomalies put into rows without labels" in choice.measure
+    assert {one.kind for one in choice.tried} == set(KINDS)
+    taken = choice.tried[0]
+    best = max(choice.tried, key=lambda one: one.skill)
+    assert taken.kind in choice.reason
+    assert taken.bytes <= best.bytes
+    assert taken.high >= best.low
+    assert best.skill > 0.3
+    made = fit_detector(watched, taken.kind, choice=choice)
+    assert made.spec.choice == choice
+    judged = Watch(DetectorFile(made.spec, made.learnt)).push(*rows(1000, seed=9))
+    assert sum(j.alarm for j in judged) <= 10
+
+
+@pytest.mark.slow
+def test_with_labels_the_choice_rests_on_them() -> None:
+    labelled = inject(_stretch(3600), seed=1)
+    choice = choose(_watched(labelled), Asked())
+    assert choice.measure.startswith("event F1 on labelled rows, 3 blocks in time")
+    assert choice.tried[0].skill > 0.2
+    for one in choice.tried:
+        assert one.why or 0 <= one.low <= one.skill <= one.high <= 1
+
+
+def test_unknown_detectors_and_windows_are_refused() -> None:
+    watched = _watched(_stretch(200))
+    with pytest.raises(UnknownNameError, match="Did you mean 'pca'"):
+        fit_detector(watched, "pcaa")
+    with pytest.raises(UnknownNameError, match="variance"):
+        fit_detector(watched, "pca", config={"varianc": 0.5})
+    windows = _watched(_stretch(200), window=WindowSpec(samples=10, step=5, rate=None))
+    with pytest.raises(InputError, match=r"takes windows \(.*pca"):
+        fit_detector(windows, "var")
+    with pytest.raises(InputError, match="at least"):
+        choose(_watched(_stretch(5)), Asked())

@@ -1,0 +1,120 @@
+"""The scorer of NAB against published results, and the detectors on NAB and SKAB."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.anomalies import fusion, nab, skab
+from benchmarks.anomalies.reference import windowed_gaussian
+
+from edgewright.runtime.detectors import kind
+from edgewright.runtime.detectors.union import UnionConfig
+from edgewright.runtime.watching import state_bytes
+from support import shared_data
+
+_STANDARD = nab.Weights(1.0, 0.11, 1.0)
+
+
+def test_no_alarm_is_0_and_every_window_at_its_first_row_is_100() -> None:
+    value = nab.worth(4000, ((1000, 1399), (2500, 2899)), _STANDARD)
+    silent = nab.score(np.zeros(4000, np.bool_), value, _STANDARD)
+    assert nab.normalised(silent, value.windows, _STANDARD) == 0
+    first = np.zeros(4000, np.bool_)
+    first[[1000, 2500]] = True
+    assert nab.normalised(nab.score(first, value, _STANDARD), value.windows, _STANDARD) == pytest.approx(100)
+
+
+def test_probation_late_alarms_and_false_ones() -> None:
+    value = nab.worth(10_000, ((2000, 2999),), _STANDARD)
+    # 15 % of at most 5,000 rows are not scored.
+    assert (value.window[:750] == -2).all()
+    assert value.window[750] == -1
+    assert value.gain[1500] == pytest.approx(-0.11)
+    # Just after a window an alarm costs next to nothing, three widths later all.
+    assert -0.001 < value.gain[3000] < 0
+    assert value.gain[9000] == pytest.approx(-0.11)
+    # The later in a window, the less; the best alarm of a window counts alone.
+    assert value.gain[2000] == pytest.approx(1.0)
+    assert value.gain[2000] > value.gain[2500] > value.gain[2999] > 0
+    every = np.zeros(10_000, np.bool_)
+    every[2000:3000] = True
+    assert nab.score(every, value, _STANDARD) == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_published_scores_of_every_row_are_reproduced() -> None:
+    folder = shared_data("nab")
+    series = {s.name: s for s in nab.streams(folder)}
+    assert (len(series), sum(len(s.time) for s in series.values())) == (40, 258_545)
+    assert sum(len(s.windows) for s in series.values()) == 70
+    weights = nab.profiles(folder)
+    seen = 0
+    for path in sorted((folder / "results_windowedGaussian").rglob("*.csv.gz")):
+        name = f"{path.parent.name}/{path.name.removeprefix('windowedGaussian_').removesuffix('.gz')}"
+        rows = nab.table(path)
+        found = np.array([float(row["anomaly_score"]) for row in rows])
+        np.testing.assert_allclose(windowed_gaussian(series[name].values), found, atol=2e-12)
+        for profile, own in weights.items():
+            value = nab.worth(len(found), series[name].windows, own)
+            told = float(_published(folder, profile)[name]["Score"])
+            assert nab.score(found >= 1, value, own) == pytest.approx(told, abs=5e-12)
+            seen += 1
+    assert seen == 9
+
+
+def _published(folder: Path, profile: str) -> dict[str, dict[str, str]]:
+    with (folder / f"windowedGaussian_{profile}_scores.csv").open(newline="") as file:
+        return {row["File"]: row for row in csv.DictReader(file)}
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_published_scores_of_all_streams_are_reproduced_to_the_last_digit() -> None:
+    folder = shared_data("nab")
+    given, compared = nab.streams(folder), 0
+    alarms = {s.name: windowed_gaussian(s.values) >= 1 for s in given}
+    printed = {"standard": 36.72, "reward_low_FP_rate": 14.44, "reward_low_FN_rate": 45.91}
+    for profile, weights in nab.profiles(folder).items():
+        whole, each = nab.benchmark_score(alarms, given, weights)
+        assert round(whole, 2) == printed[profile]
+        for name, row in _published(folder, profile).items():
+            assert each[name] == pytest.approx(float(row["Score"]), abs=5e-12)
+            own = next(s for s in given if s.name == name)
+            window = nab.worth(len(own.time), own.windows, weights).window
+            counts = [int((alarms[name] == odd).__and__(side).sum())
+                      for odd, side in ((True, window >= 0), (False, window == -1), (True, window == -1),
+                                        (False, window >= 0))]  # fmt: skip
+            assert counts == [int(row[key]) for key in ("TP", "TN", "FP", "FN")]
+            compared += 1
+    assert compared == 120
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_one_setting_of_the_union_reaches_76_on_nab() -> None:
+    folder = shared_data("nab")
+    given = nab.streams(folder)
+    alarms = {s.name: fusion.alarms(fusion.scores(s, UnionConfig())) for s in given}
+    weights = nab.profiles(folder)["standard"]
+    assert nab.benchmark_score(alarms, given, weights)[0] >= 76
+    part = kind("union")
+    running = part.start(part.fit(UnionConfig(), np.zeros((1, 1), np.float32), np.zeros(1)))
+    running.update(given[0].values[:, None].astype(np.float32), given[0].time)
+    assert state_bytes(running.state()) <= 700
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_vector_autoregression_reaches_84_on_skab() -> None:
+    given = skab.experiments(shared_data("skab"))
+    assert (len(given), sum(len(one.odd) for one in given) + 9405) == (23, 34_846)
+    always = skab.judge([np.ones(len(one.odd), np.bool_) for one in given], given)
+    assert round(always.f1, 2) == 0.70
+    found = skab.judge([skab.flags(one, "var", {}, 1.0, 2.0) for one in given], given)
+    assert found.f1 >= 0.84
+    assert found.low < found.f1 < found.high
+    assert found.false < 0.2

@@ -1,0 +1,147 @@
+"""What the detectors compute, against formulas and scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+
+from edgewright.runtime.detectors import kind
+from edgewright.runtime.detectors._row import SlidingMean
+from edgewright.runtime.detectors.robust import RobustConfig
+from edgewright.runtime.detectors.union import UnionConfig
+from edgewright.schema.errors import InputError
+
+
+def _correlated(count: int = 500) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    rng = np.random.default_rng(0)
+    hidden = rng.standard_normal((count, 2))
+    return (hidden @ rng.standard_normal((2, 5)) + 0.1 * rng.standard_normal((count, 5))).astype(np.float32)
+
+
+def test_t2_and_q_are_those_of_scikit_learn() -> None:
+    values = _correlated()
+    part = kind("pca")
+    learnt = part.fit(part.config(variance=0.9), values, np.zeros(500))
+    wide = values.astype(np.float64)
+    z = (wide - wide.mean(0)) / wide.std(0)
+    oracle = PCA(n_components=len(learnt["axes"])).fit(z)
+    along = oracle.transform(z)
+    # scikit-learn divides by n - 1.
+    t2 = (along**2 / (oracle.explained_variance_ * 499 / 500)).sum(1)
+    q = ((z - oracle.inverse_transform(along)) ** 2).sum(1)
+    expected = np.maximum(t2 / np.quantile(t2, 0.99), q / np.quantile(q, 0.99))
+    np.testing.assert_allclose(part.start(learnt).update(values, np.zeros(500)), expected, rtol=1e-6)
+
+
+def test_centres_are_as_good_as_those_of_scikit_learn() -> None:
+    rng = np.random.default_rng(3)
+    places = np.array([[0, 0], [8, 0], [0, 8], [8, 8]])
+    values = (places[rng.integers(4, size=400)] + 0.3 * rng.standard_normal((400, 2))).astype(np.float32)
+    part = kind("k_means")
+    learnt = part.fit(part.config(centres=4), values, np.zeros(400))
+    z = (values - values.astype(np.float64).mean(0)) / values.astype(np.float64).std(0)
+    own = (((z[:, None] - learnt["centres"]) ** 2).sum(2)).min(1).sum()
+    assert own == pytest.approx(KMeans(4, n_init=10, random_state=0).fit(z).inertia_, rel=1e-3)
+
+
+def test_robust_scores_count_deviations_and_follow_the_time_of_day() -> None:
+    part = kind("robust")
+    time = np.arange(0, 10 * 86400, 600.0)
+    level = np.where(time % 86400 < 43200, 10.0, 20.0)
+    values = (level + np.random.default_rng(0).standard_normal(len(time)))[:, None].astype(np.float32)
+    daily = part.start(part.fit(RobustConfig(season=86400.0), values, time))
+    flat = part.start(part.fit(RobustConfig(), values, time))
+    night = np.array([[20.0]], np.float32), np.array([20 * 86400.0])
+    assert daily.update(*night)[0] > 6
+    assert flat.update(*night)[0] < 2
+    plain = part.start(part.fit(RobustConfig(), np.array([[0], [1], [2], [3], [4]] * 3, np.float32), np.zeros(15)))
+    assert plain.update(np.array([[5.0]], np.float32), np.zeros(1))[0] == pytest.approx(3 / 1.4826)
+
+
+def test_the_union_sees_a_spike_a_shift_and_an_odd_hour() -> None:
+    part = kind("union")
+    rng = np.random.default_rng(0)
+    time = np.arange(0, 20 * 86400, 900.0)
+    wave = 10 * np.sin(2 * np.pi * time / 86400)
+    values = (wave + 0.3 * rng.standard_normal(len(time)))[:, None].astype(np.float32)
+    learnt = part.fit(UnionConfig(bins=96, calm=1.0), values, time)
+    calm = part.start(learnt).update(values, time)
+    assert np.isnan(calm[:150]).all()
+    # The first day has no other to compare with.
+    assert np.nanmax(calm[500:]) < 1
+    for change, rows in ((25.0, slice(1000, 1001)), (12.0, slice(1000, 1030)), (-10.0, slice(1000, 1010))):
+        odd = values.copy()
+        odd[rows] += np.float32(change)
+        assert part.start(learnt).update(odd, time)[rows].max() > 1
+
+
+def test_the_autoregression_blames_the_channel_that_shifts() -> None:
+    part = kind("var")
+    rng = np.random.default_rng(0)
+    values = np.zeros((600, 3))
+    for row in range(1, 600):
+        values[row] = 0.8 * values[row - 1] + rng.standard_normal(3)
+    learnt = part.fit(part.config(), values[:400].astype(np.float32), np.zeros(400))
+    weights = learnt["weights"].reshape(3, -1)[:, :3]
+    np.testing.assert_allclose(weights, 0.8 * np.eye(3), atol=0.15)
+    running = part.start(learnt)
+    usual = running.update(values[:500].astype(np.float32), np.zeros(500))
+    shifted = values[500:].copy()
+    shifted[:, 1] += np.linspace(2, 40, 100)
+    odd = running.update(shifted.astype(np.float32), np.zeros(100))
+    assert np.nanmax(usual) < 6
+    assert odd.max() > 10
+    assert int(running.blame().argmax()) == 1
+
+
+def test_rows_outside_all_trees_are_the_oddest() -> None:
+    part = kind("half_space_trees")
+    values = np.random.default_rng(0).standard_normal((500, 2)).astype(np.float32)
+    running = part.start(part.fit(part.config(), values, np.zeros(500)))
+    usual = running.update(values, np.zeros(500))
+    far = running.update(np.array([[0, 0], [30, 30]], np.float32), np.zeros(2))
+    assert 0 <= usual.min() <= usual.max() <= 1
+    assert far[0] < np.median(usual)
+    assert far[1] > 0.95
+
+
+def test_adapting_trees_take_a_new_level_for_usual() -> None:
+    part = kind("half_space_trees")
+    rng = np.random.default_rng(0)
+    values = rng.uniform(0, 1, (512, 1)).astype(np.float32)
+    learnt = part.fit(part.config(window=64, adapt=True), values, np.zeros(512))
+    running = part.start(learnt)
+    moved = rng.uniform(1.2, 1.4, (192, 1)).astype(np.float32)
+    scores = running.update(moved, np.zeros(192))
+    assert np.median(scores[:64]) > 0.8
+    assert np.median(scores[128:]) < 0.2
+
+
+def test_a_spike_stands_out_of_the_spectrum() -> None:
+    part = kind("spectral_residual")
+    wave = np.sin(2 * np.pi * np.arange(200) / 16)[:, None].astype(np.float32)
+    wave[150] += 3
+    scores = part.start(part.fit(part.config(), wave, np.zeros(200))).update(wave, np.zeros(200))
+    assert np.isnan(scores[:63]).all()
+    assert int(np.nanargmax(scores)) == 150
+
+
+def test_sliding_means_have_no_drift_and_settings_are_checked() -> None:
+    sliding = SlidingMean(3, 1)
+    assert [float(sliding.push(np.array([x]))[0]) for x in (3.0, 6.0, 9.0, 0.0)] == [3.0, 4.5, 6.0, 5.0]
+    for name, wrong in (("union", {"leak": 0.0}), ("pca", {"variance": 2.0}), ("var", {"order": 0}),
+                        ("half_space_trees", {"depth": 40}), ("spectral_residual", {"samples": 4})):  # fmt: skip
+        part = kind(name)
+        with pytest.raises(InputError):
+            part.fit(part.config(**wrong), np.zeros((100, 1), np.float32), np.arange(100.0))
+    assert math.isnan(kind("var").start(_little()).update(np.zeros((1, 1), np.float32), np.zeros(1))[0])
+
+
+def _little() -> dict[str, object]:
+    part = kind("var")
+    values = np.random.default_rng(0).standard_normal((100, 1)).astype(np.float32)
+    return part.fit(part.config(), values, np.zeros(100))
