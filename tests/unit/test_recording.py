@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
+import tty
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,10 @@ import pytest
 
 from edgewright.cli.device._live import bars
 from edgewright.cli.main import run
+from edgewright.runtime.frames import write_hello, write_rows
 from edgewright.runtime.load import load
 from edgewright.runtime.rows import read_csv
+from support import left_out
 
 RATE = 25.0
 
@@ -157,6 +162,43 @@ def test_ctrl_c_keeps_nothing_of_a_set_length_and_ends_one_without(
     assert process.returncode == code, (out, rest)
     assert ("walking_7_001.csv" in names(tmp_path / "rec")) == kept
     assert not [name for name in names(tmp_path / "rec") if name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_a_board_on_a_line_is_recorded_from_the_moment_the_count_down_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if importlib.util.find_spec("serial") is None:
+        left_out("pyserial is not installed")
+    far, near = pty.openpty()
+    tty.setraw(near)
+    stop = threading.Event()
+
+    def board() -> None:
+        begun, sent = time.monotonic(), 0
+        while not stop.wait(0.005):
+            while sent < (time.monotonic() - begun) * 100:
+                hello = write_hello(["x [g]", "y [g]"], 100.0) if sent % 50 == 0 else b""
+                row = np.array([[sent, np.sin(sent / 10)]], np.float32)
+                os.write(far, hello + write_rows(row, sequence=sent, time=sent * 10_000))
+                sent += 1
+
+    sender = threading.Thread(target=board)
+    sender.start()
+    try:
+        source = f"serial:{os.ttyname(near)}?form=framed"
+        assert record(source, tmp_path / "rec", "shaking", "rig 1", "--seconds", "1.5", "--count-down", "1") == 0
+    finally:
+        stop.set()
+        sender.join()
+        os.close(near)
+        os.close(far)
+    assert "150 rows, 1.5 s at 100 Hz" in capsys.readouterr().out
+    rows = read_csv(tmp_path / "rec" / "shaking_rig-1_001.csv", name="x")
+    assert rows.names == ("time", "x [g]", "y [g]")
+    assert np.diff(rows.values[:, 1]).tolist() == [1.0] * 149
+    assert rows.values[0, 1] >= 100  # the second of the count-down is not in it
+    assert "rate = 100" in (tmp_path / "rec" / "pipeline.toml").read_text()
 
 
 def test_bars_show_the_least_and_the_most() -> None:

@@ -12,6 +12,8 @@ from edgewright.runtime.streams._times import EPOCH, ArrivalClock
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 
+_ANEW = 1000  # rows; a count that falls by more is not out of order
+
 
 @dataclass(frozen=True)
 class Arrived:
@@ -33,7 +35,7 @@ class Stamper:
 
     def __init__(self, stream: str = "", rate: float | None = None) -> None:
         self._stream, self._clock = stream, ArrivalClock(rate)
-        self._next: int | None = None
+        self._high: int | None = None
 
     def packet(self, arrived: Arrived, notice: str = "") -> Packet:
         """The packet of these rows; for none of them it carries the notice alone."""
@@ -53,14 +55,17 @@ class Stamper:
         )
 
     def _lost(self, sequence: NDArray[np.int64] | None) -> int:
+        """Counts that are missing below the highest one so far; rows out of order count as lost until they come."""
         if sequence is None or not len(sequence):
             return 0
-        steps = np.diff(sequence, prepend=sequence[0] if self._next is None else self._next - 1)
-        self._next = int(sequence[-1]) + 1
-        if len(steps) and steps[0] == 0 and self._next == int(sequence[0]) + len(sequence):
-            steps = steps[1:]
-        # A count that falls is a sender that began anew, or rows out of order: neither says that any are lost.
-        return int((steps[steps > 1] - 1).sum())
+        high = int(sequence[0]) - 1 if self._high is None else self._high
+        if int(sequence.max()) < high - _ANEW:
+            high = int(sequence[0]) - 1  # the sender began anew
+        ahead = np.unique(sequence[sequence > high])
+        if not len(ahead):
+            return 0
+        self._high = int(ahead[-1])
+        return self._high - high - len(ahead)
 
 
 def notice_of(text: str, channels: int, stream: str = "") -> Packet:
