@@ -1,0 +1,96 @@
+"""Anomaly detectors as C99: every file is one of `runtime/detectors` by the same name and offers `WRITER`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime import catalogue
+
+Learnt = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Score:
+    """The code of one fitted detector; `@` stands for the prefix of names.
+
+    Attributes:
+        lines: statements of `static float @_score(const float *row)`. They may read `row[i]`, NAN where missing (one at
+            least is there), the tables as `@_NAME` and the state as `@_now.NAME`; they set every `@_now.parts[i]`, what
+            channel i adds to the score, not negative; they return the score, NAN while still learning. All is float32.
+        tables: constants by name, float32 or whole numbers.
+        state: floats that are remembered, by name and number; `parts` is there already.
+        counts: `uint32_t` that are remembered.
+    """
+
+    lines: tuple[str, ...]
+    tables: Mapping[str, NDArray[Any]]
+    state: Mapping[str, int] = field(default_factory=dict)
+    counts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """The one object `WRITER` of a detector's file.
+
+    Attributes:
+        write: what was learnt -> its code. Raises `InputError` for what the code cannot hold.
+    """
+
+    write: Callable[[Learnt], Score]
+
+
+def writer(name: str) -> Writer:
+    """How the detector of this name is written.
+
+    Raises:
+        UnknownNameError: listing those that have a form in C.
+    """
+    found: Writer = catalogue.find(__name__, name, "WRITER", "detector in C")
+    return found
+
+
+def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[str, int], tuple[str, ...]]:
+    """Lines that make `float z[channels]` of the mean of a value over the last rows, as `SlidingMean` does.
+
+    Args:
+        rows: how many; 1 for the value itself.
+        channels: columns.
+        value: C expression of channel i, which may use `x`, the number, 0 wherever it is missing.
+
+    Returns:
+        The lines, and the state and counts they need.
+    """
+    fresh = [
+        f"float z[{channels}];",
+        f"for (int i = 0; i < {channels}; ++i) {{",
+        "    const float x = row[i];",
+        f"    z[i] = @_finite(x) ? {value} : 0.0f;",
+        "}",
+    ]
+    if rows == 1:
+        return fresh, {}, ()
+    lines = [
+        *fresh,
+        f"memcpy(@_now.ring + {channels}u * (@_now.next % {rows}u), z, sizeof z);",
+        # Counts on as long as the ring is not full, then round it: it never runs over.
+        f"@_now.next = @_now.next + 1u < {2 * rows}u ? @_now.next + 1u : {rows}u;",
+        f"const int many = @_now.next < {rows}u ? (int)@_now.next : {rows};",
+        f"for (int i = 0; i < {channels}; ++i) {{",
+        "    float sum = 0.0f;",
+        "    for (int k = 0; k < many; ++k) {",
+        f"        sum += @_now.ring[{channels} * k + i];",
+        "    }",
+        "    z[i] = sum / (float)many;",
+        "}",
+    ]
+    return lines, {"ring": rows * channels}, ("next",)
+
+
+def floats(values: Any) -> NDArray[np.float32]:  # noqa: ANN401 - arrays and numbers
+    """A table of float32."""
+    return np.ascontiguousarray(values, np.float32)
