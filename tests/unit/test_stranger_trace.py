@@ -75,7 +75,7 @@ def test_a_window_is_no_row_of_features() -> None:
         feature_names=("ax", "ay", "az"), features=(0.25,) * 64, feature_shape=(3, 50),
     )  # fmt: skip
     text = " ".join(_text(prediction_card(record, PAGE)).split())
-    assert "Prediction of window 4" in text
+    assert "Prediction of window 5" in text  # people count from 1
     assert "ax: 0.5000, 0.5000" in text
     assert "(3 x 100 values)" in text
     assert "3 x 50 features to the network" in text
@@ -98,7 +98,7 @@ def test_long_names_of_layers_stay_on_one_line() -> None:
 def test_a_mistake_over_a_window_is_no_row() -> None:
     mistake = Mistake(row=12, group="", truth="a", answer="b", confidence=0.9)
     record = EvaluationRecord(samples=3, split_by="row", mistakes=(mistake,), unit="window")
-    assert "window 12" in "".join(_text(part) for part in evaluation_parts(record, PAGE))
+    assert "window 13" in "".join(_text(part) for part in evaluation_parts(record, PAGE))
 
 
 def test_an_error_that_falls_is_not_said_to_grow() -> None:
