@@ -60,8 +60,8 @@ def _nab() -> int:
     print(
         f"\nstandard profile, one setting for all: {one:.1f}, target {NAB_LEAST:g}: {verdict(one >= NAB_LEAST)}\n"
         f"nested over streams, {apart.settings:,} settings: {apart.mean:.1f} (deviation {apart.deviation:.1f}, least "
-        f"{apart.least:.1f} of 20 partitions; one stream out {apart.one_out:.1f}; best on all {apart.best:.1f}), "
-        f"target {NESTED_LEAST:g}: {verdict(apart.mean >= NESTED_LEAST)}"
+        f"{apart.least:.1f} of 20 partitions; halves {apart.halves:.1f}, one stream out {apart.one_out:.1f}, "
+        f"best on all {apart.best:.1f}), target {NESTED_LEAST:g}: {verdict(apart.mean >= NESTED_LEAST)}"
     )
     return int(worst > 1e-9 or one < NAB_LEAST or apart.mean < NESTED_LEAST)
 

@@ -34,6 +34,7 @@ class Nested:
 
     Attributes:
         mean, deviation, least: over the random partitions into five.
+        halves: mean over as many partitions into two.
         one_out: each stream by settings chosen on all others.
         best: the best setting on all streams, which is what a search without this care would report.
         settings: how many were tried.
@@ -42,6 +43,7 @@ class Nested:
     mean: float
     deviation: float
     least: float
+    halves: float
     one_out: float
     best: float
     settings: int
@@ -71,13 +73,13 @@ def nested(given: Sequence[Series], weights: Weights, partitions: int = 20) -> N
     def told(total: float) -> float:
         return 100 * (total + float(windows.sum()) * weights.missed) / span
 
-    means = []
-    for seed in range(partitions):
-        order = np.random.default_rng(seed).permutation(len(given))
-        means.append(told(_held(table, [order[k::5] for k in range(5)])))
+    orders = [np.random.default_rng(seed).permutation(len(given)) for seed in range(partitions)]
+    means, halves = ([told(_held(table, [o[k::parts] for k in range(parts)])) for o in orders] for parts in (5, 2))
     one_out = told(_held(table, [np.array([k]) for k in range(len(given))]))
     best = told(float(table.sum(1).max()))
-    return Nested(float(np.mean(means)), float(np.std(means)), min(means), one_out, best, len(table))
+    return Nested(
+        float(np.mean(means)), float(np.std(means)), min(means), float(np.mean(halves)), one_out, best, len(table)
+    )
 
 
 def _held(table: NDArray[np.float64], parts: Sequence[NDArray[np.int64]]) -> float:

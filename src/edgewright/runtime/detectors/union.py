@@ -1,7 +1,7 @@
 """A union for streams that nobody has seen before: out of a leaky range, a shifted mean, or odd for the time of day.
 
 Each channel is looked at alone, by three measures, each divided by what still is usual; the largest is the score, so
-that 1 is a common threshold for streams of any kind. Nothing is learnt beforehand and the memory is some 90 numbers a
+that 1 is a common threshold for streams of any kind. Nothing is learnt beforehand and the memory is some 80 numbers a
 channel. The settings are those that were chosen on the Numenta Anomaly Benchmark (benchmarks/anomalies).
 """
 
