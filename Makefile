@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page faults lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page faults lock
 
 install: $(STAMP)
 
@@ -46,7 +46,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m slow -n 2
 
-bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-predict bench-page
+bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -62,6 +62,9 @@ bench-stream: install
 
 bench-compress: install
 	$(BIN)/python -m benchmarks.compress
+
+bench-anomalies: install
+	$(BIN)/python -m benchmarks.anomalies
 
 bench-predict: install
 	$(BIN)/python -m benchmarks.predict
