@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -76,6 +77,28 @@ def test_rotation_and_truncation_are_noticed(tmp_path: Path) -> None:
     file.write_text("x,y\n5,5\n")
     assert values(drain(stream, 1)).tolist() == [[5, 5]]
     stream.close()
+
+
+def test_a_row_is_given_within_milliseconds(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("x\n")
+    stream = opened(f"csv:{file}", "x")
+    stream.read(0.0)
+    begun: list[float] = []
+
+    def write() -> None:
+        begun.append(time.perf_counter())
+        append(file, "1\n")
+
+    waits = []
+    for _ in range(20):
+        writer = threading.Timer(0.02, write)
+        writer.start()
+        assert len(stream.read(2.0)) == 1
+        waits.append(time.perf_counter() - begun[-1])
+        writer.join()
+    stream.close()
+    assert float(np.median(waits)) < 0.005, waits
 
 
 def test_lines_that_are_no_rows_are_passed_over_and_told_of(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def open_source(text: str, columns: tuple[str, ...] = (), rate: float | None = N
             raise InputError(f"a source such as {kind(name).example}", repr(text), "--source")
         raise InputError(f"a source KIND:PLACE with one of {', '.join(known)}", repr(text), "--source")
     part = kind(name)
-    return part.open(_rated(part, part.short(rest), rate), columns)
+    return part.open(rated(part, part.short(rest), rate), columns)
 
 
 def open_table(table: Mapping[str, Any], columns: tuple[str, ...] = (), rate: float | None = None) -> Stream:
@@ -52,11 +52,11 @@ def open_table(table: Mapping[str, Any], columns: tuple[str, ...] = (), rate: fl
         config = msgspec.convert(settings, part.config)
     except msgspec.ValidationError as error:
         raise InputError("settings that fit", str(error), "[source]") from None
-    return part.open(_rated(part, config, rate), columns)
+    return part.open(rated(part, config, rate), columns)
 
 
-def _rated(part: StreamKind[StreamConfig], config: StreamConfig, rate: float | None) -> StreamConfig:
-    """The settings with the rate that is expected, where they leave it open."""
+def rated(part: StreamKind[StreamConfig], config: StreamConfig, rate: float | None) -> StreamConfig:
+    """The settings with the rate that is expected, where they leave it open: rows without a time are stamped by it."""
     if rate is None or getattr(config, "rate", rate) is not None:
         return config
     try:

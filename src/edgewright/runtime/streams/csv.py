@@ -17,11 +17,12 @@ from edgewright.runtime.streams._arrived import Arrived, Stamper, notice_of
 from edgewright.runtime.streams._backoff import Backoff
 from edgewright.runtime.streams._lines import LineReader
 from edgewright.runtime.streams._short import settled, split
+from edgewright.runtime.streams._watch import Watch
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 
 _BYTES = 1 << 16
-_POLL = 0.01  # seconds; a look at a file that did not grow costs microseconds
+_POLL = 0.01  # seconds between looks for a file that is not there, at the least
 
 
 class CsvConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +68,7 @@ class CsvTail:
         self._stamper = Stamper(rate=config.rate)
         self._backoff = Backoff()
         self._file: int | None = None
+        self._watch: Watch | None = None
         self._position = 0
         self._notice = ""
         if self._open():
@@ -90,7 +92,10 @@ class CsvTail:
             left = until - time.monotonic()
             if left <= 0:
                 return []
-            time.sleep(min(left, _POLL if self._file is not None else max(_POLL, self._backoff.wait())))
+            if self._watch is not None:
+                self._watch.wait(left)
+            else:
+                time.sleep(min(left, max(_POLL, self._backoff.wait())))
 
     def ended(self) -> bool:
         """Never: a file may always grow."""
@@ -101,6 +106,9 @@ class CsvTail:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def _grown(self) -> Arrived:
         if self._file is None and not self._open():
@@ -150,6 +158,7 @@ class CsvTail:
             self._notice = f"{self._path.name} cannot be read: {error.strerror}"
             return False
         self._backoff.worked()
+        self._watch = Watch(str(self._path))
         self._position = 0
         self._lines.begin_anew()
         return True
