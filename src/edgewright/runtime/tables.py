@@ -1,0 +1,130 @@
+"""Turning a table of a TOML file into a configuration struct, with errors that name the key."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+from edgewright.schema.errors import InputError, UnknownNameError
+
+T = TypeVar("T")
+
+_PLACE = re.compile(r"^(?P<what>.*?) - at (?P<key>`key` in )?`\$(?P<path>[^`]*)`$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
+_UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(.*)`$", re.DOTALL)
+_EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<got>.*))?$", re.DOTALL)
+_ENUM = re.compile(r"^Invalid enum value ")
+
+
+def convert_table(table: Mapping[str, object], config_type: type[T], where: str) -> T:
+    """Converts a table into a configuration struct.
+
+    Args:
+        table: as read from TOML.
+        config_type: a msgspec struct that forbids unknown fields.
+        where: the file and the table, such as ``pipeline.toml [data]``; the key is appended to it in a message.
+
+    Raises:
+        UnknownNameError: for a key or a value that is not among the known ones, with the known ones.
+        InputError: for a missing key, a wrong type or a value out of range.
+    """
+    try:
+        return msgspec.convert(dict(table), config_type)
+    except msgspec.ValidationError as error:
+        raise explain(error, dict(table), config_type, where) from error
+
+
+def explain(error: msgspec.ValidationError, table: object, config_type: Any, where: str) -> InputError:  # noqa: ANN401 - a type form
+    """The error in the words of this project: expected, got, where, and the known names.
+
+    Args:
+        error: as raised by `msgspec.convert(table, config_type)`.
+        table: what was converted.
+        config_type: the struct, or any type form, it was converted to.
+        where: the file and the table.
+    """
+    message = str(error)
+    found = _PLACE.match(message)
+    what, path = (found["what"], found["path"]) if found else (message, "")
+    steps = [name or index for name, index in _STEP.findall(path)]
+    place = _place(where, steps)
+    value, kind = _walk(table, config_type, steps)
+    if unknown := _UNKNOWN.match(what):
+        return UnknownNameError("key", unknown[1], known_keys(kind), place)
+    if missing := _MISSING.match(what):
+        return InputError(f"the key `{missing[1]}`", "none", place, f"Add {missing[1]} = ... there")
+    if _ENUM.match(what) and (known := _literals(kind)):
+        return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, place)
+    if expected := _EXPECTED.match(what):
+        got = expected["got"] or _shown(value)
+        return InputError(expected["expected"], got if found and not found["key"] else expected["got"] or "", place)
+    return InputError("a valid table", what, place)
+
+
+def known_keys(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
+    """Names of the fields of a struct; none for another type."""
+    for option in _options(kind):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return tuple(field.encode_name for field in msgspec.structs.fields(option))
+    return ()
+
+
+def _place(where: str, steps: list[str]) -> str:
+    """`pipeline.toml [data]` and the steps `rows`, `1` give `pipeline.toml [data] rows[1]`."""
+    key = ""
+    for step in steps:
+        key += f"[{step}]" if step.isdigit() or step == "..." else f".{step}"
+    return f"{where} {key.removeprefix('.')}".strip()
+
+
+def _options(kind: Any) -> tuple[Any, ...]:  # noqa: ANN401 - a type form
+    """The members of a union without Annotated; a type that is no union is its only member."""
+    if get_origin(kind) is Annotated:
+        return _options(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return tuple(option for member in get_args(kind) for option in _options(member))
+    return (kind,)
+
+
+def _walk(value: Any, kind: Any, steps: list[str]) -> tuple[Any, Any]:  # noqa: ANN401 - values and types of any table
+    """The value and its declared type at a path; None where the path leaves what is known."""
+    for step in steps:
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list | tuple) and step.isdigit() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            value = None
+        kind = _inner(kind, step)
+    return value, kind
+
+
+def _inner(kind: Any, step: str) -> Any:  # noqa: ANN401 - a type form
+    """The type of a field, of an item or of a value of a table."""
+    for option in _options(kind):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            for field in msgspec.structs.fields(option):
+                if field.encode_name == step:
+                    return field.type
+        arguments = [argument for argument in get_args(option) if argument is not Ellipsis]
+        if get_origin(option) in (tuple, list, dict, Mapping) and arguments:
+            if get_origin(option) is tuple and Ellipsis not in get_args(option) and step.isdigit():
+                return arguments[min(int(step), len(arguments) - 1)]
+            return arguments[-1]
+    return None
+
+
+def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
+    """The values of a Literal."""
+    return tuple(str(value) for option in _options(kind) if get_origin(option) is Literal for value in get_args(option))
+
+
+def _shown(value: object, longest: int = 40) -> str:
+    """The value as a reader would write it, cut when long."""
+    text = repr(value)
+    return text if len(text) <= longest else text[: longest - 3] + "..."
