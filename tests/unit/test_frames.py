@@ -86,6 +86,15 @@ def test_noise_fills_no_memory_and_the_next_frame_is_read() -> None:
     assert decoder.damaged == 1
 
 
+def test_the_rest_of_a_frame_that_began_before_is_no_damage() -> None:
+    frame = write_rows(some(), sequence=0, time=0)
+    decoder = FrameDecoder(joined=True)
+    assert len(decoder.feed(frame[20:] + frame)) == 1
+    assert decoder.damaged == 0
+    assert decoder.feed(frame[20:]) == []
+    assert decoder.damaged == 1
+
+
 def test_wrong_lengths_with_a_right_crc_are_no_frames() -> None:
     good = frames._unstuffed(write_rows(some(1, 2), sequence=0, time=0)[:-1])
     assert good is not None

@@ -60,12 +60,16 @@ Frame: TypeAlias = Rows | Hello
 class FrameDecoder:
     """Frames from bytes, however they are cut; holds at most one frame.
 
+    Args:
+        joined: whether the first frame may have begun before it was listened to: what is left of it is no damage.
+
     Attributes:
         damaged: pieces between zeros that were no frame: bytes lost, a wrong CRC, noise.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, joined: bool = False) -> None:
         self.damaged = 0
+        self._joined = joined
         self._held = bytearray()
         self._skipping = False
 
@@ -78,8 +82,9 @@ class FrameDecoder:
             frame = None if self._skipping else read_frame(bytes(self._held))
             if frame is not None:
                 frames.append(frame)
-            elif self._held or self._skipping:  # nothing between two zeros is no fault: senders may put extra ones
-                self.damaged += 1
+            elif (self._held or self._skipping) and not self._joined:
+                self.damaged += 1  # nothing between two zeros is no fault: senders may put extra ones
+            self._joined = False
             self._held.clear()
             self._skipping = False
         self._hold(rest)

@@ -22,15 +22,17 @@ class FrameReader:
         wanted: channels that come out, in order; none: all there are.
         name: of the source, for messages.
         names: of the channels, for a sender that does not name them.
+        joined: whether the first frame may have begun before it was listened to.
 
     Attributes:
         columns: channels that come out; empty until they are known.
         rate: rows a second as the sender says; None while it does not.
     """
 
-    def __init__(self, wanted: Sequence[str], *, name: str, names: Sequence[str] = ()) -> None:
+    def __init__(self, wanted: Sequence[str], *, name: str, names: Sequence[str] = (), joined: bool = False) -> None:
         self._wanted, self._name = tuple(wanted), name
-        self._decoder, self._count = FrameDecoder(), Unwrapped()
+        self._joined = joined
+        self._decoder, self._count = FrameDecoder(joined=joined), Unwrapped()
         self._damaged = 0
         self._given: tuple[str, ...] = ()
         self._match: Match | None = None
@@ -43,7 +45,7 @@ class FrameReader:
 
     def begin_anew(self) -> None:
         """Forgets half a frame: the line was unplugged."""
-        self._decoder = FrameDecoder()
+        self._decoder = FrameDecoder(joined=self._joined)
         self._damaged = 0
 
     def feed(self, data: bytes) -> Arrived:

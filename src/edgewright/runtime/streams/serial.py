@@ -160,7 +160,7 @@ class SerialLine:
 
 def _reader(config: SerialConfig, columns: tuple[str, ...]) -> LineReader | FrameReader:
     if config.form == "framed":
-        return FrameReader(columns, name=config.port, names=config.names)
+        return FrameReader(columns, name=config.port, names=config.names, joined=True)
     return LineReader(
         columns,
         name=config.port,
