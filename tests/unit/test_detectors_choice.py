@@ -78,10 +78,20 @@ def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
         assert alarms >= 3 * accepted
         assert found.false_alarms == pytest.approx(alarms / 5)
         assert (found.by, found.per) == ("quantile", "1000 rows")
+    # Few alarms that last are no way out: one row in 100 may be odd.
+    steps = np.where(np.arange(5000) < 1000, 5.0, 0.0) + np.linspace(0, 0.1, 5000)
+    long = threshold([(_stretch(5000), steps)], Asked(false_alarms=100.0), None)
+    assert 0 < np.mean(steps >= long.value) <= 0.01
     # A row a second: 5,000 rows are 0.058 days, so that not one alarm is accepted.
     none = threshold(pairs, Asked(), 1.0)
     assert none.value > scores.max()
     assert (none.per, none.false_alarms) == ("day", 0.0)
+
+
+def test_a_stream_that_stands_still_is_not_always_odd() -> None:
+    found = threshold([(_stretch(5000), np.zeros(5000))], Asked(false_alarms=5.0), None)
+    assert found.value > 0
+    assert found.false_alarms == 0
 
 
 def test_labels_quantiles_and_given_thresholds() -> None:

@@ -72,6 +72,15 @@ def test_newer_and_forged_files_are_refused_by_name(tmp_path: Path) -> None:
     wrong = DetectorFile(_spec(), {"centre": np.zeros(3)})
     with pytest.raises(InputError, match="what a detector robust learns"):
         Watch(wrong)
+    # Arrays that start and then do not go together, and a ring that no memory holds.
+    with pytest.raises(InputError, match="3 channels"):
+        Watch(DetectorFile(_spec(), _learnt(3)))
+    with pytest.raises(InputError, match="robust learns"):
+        Watch(DetectorFile(_spec(), {**_learnt(), "unit": np.ones((1, 5))}))
+    with pytest.raises(InputError, match="robust learns"):
+        Watch(DetectorFile(_spec(), {**_learnt(), "mean": 1 << 60}))
+    with pytest.raises(InputError, match="union"):
+        Watch(DetectorFile(_spec(kind="union"), {"channels": 2, "config": {"bins": 1 << 40}}))
 
 
 def test_alarms_begin_once_and_name_the_channel() -> None:

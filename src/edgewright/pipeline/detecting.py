@@ -27,6 +27,8 @@ _TRAINED = "edgewright.pipeline.autoencoding:fit_autoencoder"
 BLOCKS = 3
 # Alarms that are accepted where nobody says: one a day, or one in a thousand rows without a rate.
 FALSE_ALARMS = 1.0
+# Rows that may be odd without labels, however few alarms they make: an alarm that lasts for days is no answer.
+MOST_ODD = 0.01
 _CANDIDATES = 200
 _LEAST = 64
 Array = NDArray[np.float64]
@@ -132,7 +134,8 @@ def held_out(name: str, config: DetectorConfig, stretches: tuple[Stretch, ...]) 
 def threshold(pairs: Sequence[tuple[Stretch, Array]], asked: Asked, per_second: float | None) -> Threshold:
     """From where on a score is odd.
 
-    With labels: the threshold of the largest event F1. Without: the lowest that raises no more alarms than accepted.
+    With labels: the threshold of the largest event F1. Without: the lowest that raises no more alarms than accepted
+    and calls no more than one row in 100 odd.
 
     Args:
         pairs: stretches with their scores.
@@ -157,6 +160,8 @@ def threshold(pairs: Sequence[tuple[Stretch, Array]], asked: Asked, per_second: 
         tried = _candidates(scores)
         by = "labels" if labels else "quantile"
         value = _by_labels(pairs, tried, asked.refractory) if labels else _by_alarms(pairs, tried, asked, per_second)
+        # 0 is 'not odd' by the contract: a threshold is above it, however still the rows were.
+        value = max(value, float(np.nextafter(0, 1)))
         quantile = float(np.mean(scores < value)) if not labels else 0.0
     total = Counts()
     for stretch, own in pairs:
@@ -192,16 +197,16 @@ def _by_labels(pairs: Sequence[tuple[Stretch, Array]], tried: Array, refractory:
 
 
 def _by_alarms(pairs: Sequence[tuple[Stretch, Array]], tried: Array, asked: Asked, per_second: float | None) -> float:
-    """The lowest threshold with no more alarms than accepted, and so from there on."""
+    """The lowest threshold with no more alarms than accepted, and no more odd rows than `MOST_ODD`, from there on."""
     rows = sum(len(s) for _, s in pairs)
     accepted = asked.false_alarms * exposure(rows, per_second)[0]
     value = float(tried[-1])
     for lower in tried[::-1]:
-        if sum(len(episodes(own >= lower, asked.refractory)) for _, own in pairs) > accepted:
+        odd = sum(int((own >= lower).sum()) for _, own in pairs)
+        if odd > MOST_ODD * rows or sum(len(episodes(own >= lower, asked.refractory)) for _, own in pairs) > accepted:
             break
         value = float(lower)
-    # Just above a training score, so that the row it comes from is not odd itself where none may be.
-    return float(np.nextafter(value, math.inf)) if accepted < 1 else value
+    return value
 
 
 @dataclass(frozen=True)

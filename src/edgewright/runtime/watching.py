@@ -18,7 +18,7 @@ from edgewright.schema.errors import InputError
 # What stands for a channel of a window, in this order.
 FEATURES = ("mean", "deviation", "step", "range")
 # What NumPy and the detectors raise for arrays that do not go together: a forged file must not end in a traceback.
-_MISFIT = (KeyError, ValueError, TypeError, IndexError, AttributeError)
+_MISFIT = (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,9 @@ class Watch:
         self.spec = file.spec
         part = kind(file.spec.kind)
         try:
+            # A row that is judged and forgotten shows arrays that start but do not go together.
+            seen = len(file.spec.columns) * (1 if file.spec.window is None else len(FEATURES))
+            part.start(file.learnt).update(np.zeros((1, seen), np.float32), np.zeros(1))
             inner = None if state is None else state["detector"]
             self._running = part.start(file.learnt) if inner is None else part.resume(file.learnt, inner)
         except _MISFIT as error:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,7 +75,7 @@ class _Union(RowDetector):
 
     def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
         super().__init__(int(learnt["channels"]))
-        self._c = UnionConfig(**learnt["config"])
+        self._c = _checked(msgspec.convert(learnt["config"], UnionConfig))
         self._all = [_Channel(self._c.bins) for _ in range(self.channels)]
         if state is not None:
             for channel, told in zip(self._all, state["channels"], strict=True):
@@ -149,12 +150,22 @@ def fit(config: UnionConfig, values: Floats, time: NDArray[np.float64]) -> dict[
     Raises:
         InputError: settings that are not possible.
     """
+    _checked(config)
+    named = {name: getattr(config, name) for name in config.__struct_fields__}
+    return {"channels": int(values.shape[1]), "config": named}
+
+
+def _checked(config: UnionConfig) -> UnionConfig:
+    """Refuses settings that are not possible.
+
+    Raises:
+        InputError: naming what they have to be.
+    """
     rates = (config.leak, config.fast, config.slow, config.forget)
     units = (config.beyond, config.shift, config.residual)
     if not all(0 < r <= 1 for r in rates) or not all(u > 0 for u in units) or not 0 <= config.bins <= 1440:
         raise InputError("rates above 0 up to 1, limits above 0, 0 to 1440 bins", "others", "union")
-    named = {name: getattr(config, name) for name in config.__struct_fields__}
-    return {"channels": int(values.shape[1]), "config": named}
+    return config
 
 
 DETECTOR = DetectorKind(config=UnionConfig, fit=fit, start=_Union, resume=_Union)
