@@ -13,10 +13,11 @@ RAW_PRIORITY = 9
 LOWEST_PRIORITY = 15
 # Words and numbers of an event's `detail` that may leave; an item's other keys stay and are counted as withheld.
 DETAIL = (
-    "after", "before", "bytes", "channel", "channels", "confidence", "count", "counts", "dropped", "duplicates",
-    "from", "gap", "gaps", "high", "items", "late", "latency", "limit", "lost", "low", "margin", "model", "package",
-    "previous", "probabilities", "rate", "reason", "score", "seconds", "since", "sketch", "state", "threshold", "to",
-    "unit", "until", "version", "windows",
+    "after", "alarms", "amount", "before", "bytes", "channel", "channels", "command", "confidence", "count", "counts",
+    "detector", "doubted", "dropped", "duplicates", "from", "gap", "gaps", "high", "items", "late", "latency", "limit",
+    "lost", "low", "margin", "mean", "model", "package", "previous", "probabilities", "rate", "reason", "score",
+    "seconds", "sha256", "since", "sketch", "state", "streams", "table", "threshold", "to", "unit", "unsure", "until",
+    "version", "windows",
 )  # fmt: skip
 
 
@@ -50,7 +51,7 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """
 
     quota: int = 96 << 20
-    ballast: int = 1 << 20
+    ballast: int = 2 << 20
     events: Limits = Limits(days=180.0, bytes=16 << 20)
     rows: Limits = Limits(days=14.0, bytes=48 << 20)
     outbox: Limits = Limits(days=90.0, bytes=16 << 20)

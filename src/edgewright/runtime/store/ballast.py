@@ -11,6 +11,7 @@ from edgewright.runtime.store import disk
 BALLAST_FILE = "ballast"
 # Beside the ballast so much stays free for others before it is made again.
 _SPARE = 2
+_LITTLE = 4 << 20
 
 
 class Ballast:
@@ -19,12 +20,12 @@ class Ballast:
     def __init__(self, folder: Path, wanted: int) -> None:
         self.path, self.wanted = folder / BALLAST_FILE, wanted
 
-    def hold(self) -> bool:
-        """Takes the room where there is plenty; whether it is held."""
+    def hold(self, spare: int = _SPARE) -> bool:
+        """Takes the room where there is so many times as much; whether it is held."""
         if disk.size(self.path) >= self.wanted:
             return True
         space = os.statvfs(self.path.parent)
-        if space.f_bavail * space.f_frsize < _SPARE * self.wanted:
+        if space.f_bavail * space.f_frsize < spare * self.wanted:
             return False
         try:
             with self.path.open("wb") as file:
@@ -34,6 +35,11 @@ class Ballast:
             self.release()
             return False
         return True
+
+    def tight(self) -> bool:
+        """Whether the disk itself is nearly full, not only the quota."""
+        space = os.statvfs(self.path.parent)
+        return space.f_bavail * space.f_frsize < _SPARE * self.wanted + _LITTLE
 
     def release(self) -> bool:
         """Gives the room up; whether there was any."""

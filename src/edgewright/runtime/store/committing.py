@@ -69,6 +69,7 @@ class Committer:
         """
         if not self.pending.writes:
             return
+        made_room = False
         for attempt in range(_ATTEMPTS):
             try:
                 told = self._write()
@@ -76,6 +77,7 @@ class Committer:
             except Exception as error:
                 if attempt == _ATTEMPTS - 1 or not self._mend(trouble(error)):
                     raise OutputError("to store what was measured", str(error), str(self._folder)) from error
+                made_room = True
         self._told = told
         done = [write.done for write in self.pending.writes if write.done]
         self.pending.clear()
@@ -83,10 +85,13 @@ class Committer:
             call()
         now = self.age()
         self.wear.committed(now)
-        with suppress(Exception):
-            # A full disk or a reader in the way: the log waits, nothing is lost.
-            if self.wear.checkpoint(now):
+        try:
+            if self.wear.checkpoint(now, always=made_room):
                 self.ballast.hold()
+        except Exception as error:  # noqa: BLE001 - what was committed is durable in the log, whatever happened now
+            # The database cannot grow: room is made while the log still can.
+            if trouble(error) == "full":
+                self._mend("full")
 
     def save(self) -> None:
         """Within a transaction: what the next boot takes up."""

@@ -56,7 +56,7 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
                          f"{config.quota} bytes", "[store] quota")  # fmt: skip
     try:
         # Before anything is counted or moved: a newer store is left as it is.
-        _refuse_newer(folder, opener)
+        tables.refuse_newer(folder / tables.STORE_FILE)
         identity = Identity.open(folder, device, opener)
         deep = not identity.closed
         identity.begin()
@@ -105,19 +105,3 @@ def _sound(folder: Path, config: StoreConfig, boot: int, clock: Clock, opener: C
         problem = str(error)
     rescue.set_aside(folder, boot, clock.wall(), problem, opener)
     return database(folder, config, opener)
-
-
-def _refuse_newer(folder: Path, opener: Connect) -> None:
-    place = folder / tables.STORE_FILE
-    if not place.exists() or place.stat().st_size == 0:
-        return
-    try:
-        # By the bytes of the file's header (sqlite.org/fileformat.html, 60 and 68), which needs no log and no lock.
-        with place.open("rb") as file:
-            header = file.read(100)
-    except OSError:
-        return
-    version, application = int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")
-    if header.startswith(b"SQLite format 3\x00") and application == tables.APPLICATION and version > tables.VERSION:
-        raise InputError(f"a store of version {tables.VERSION} or older", f"version {version}", str(place),
-                         "Update Edgewright on this device, or name another folder; nothing was changed")  # fmt: skip

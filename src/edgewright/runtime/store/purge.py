@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 from edgewright.runtime.store import disk, memory, reading, tables
@@ -14,6 +15,7 @@ from edgewright.schema.store import Limits, StoreConfig
 
 TABLES = ("events", "rows", "outbox")
 _DAY = 86400.0
+_IN_MEMORY = 8 << 20
 
 
 def patient(folder: Path) -> StoreConfig:
@@ -32,8 +34,9 @@ def patient(folder: Path) -> StoreConfig:
 def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, int]:
     """Deletes entries that are older than `days` of running time; 0: all of them.
 
-    Pages are overwritten with zeros (`secure_delete`) and the log is emptied; what the storage itself keeps of old
-    blocks is beyond a program's reach: encrypt columns (`StoreConfig.encrypt`) that must never be found there.
+    Pages are overwritten with zeros (`secure_delete`), what is left is written anew where there is room for that, and
+    the log is emptied. What the storage itself keeps of old blocks is beyond a program's reach: encrypt columns
+    (`StoreConfig.encrypt`) that must never be found there.
 
     Args:
         store: open.
@@ -58,9 +61,14 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
             with database.transaction():
                 for name in names:
                     gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
+            # Copies of cells stay in the gaps of pages that were split; only writing all anew takes them away.
+            database.execute(f"PRAGMA temp_store={'MEMORY' if _left(store) < _IN_MEMORY else 'FILE'}")
+            with suppress(Exception):
+                database.execute("VACUUM")
             compact(store)
         finally:
             database.execute("PRAGMA secure_delete=OFF")
+            database.execute("PRAGMA temp_store=MEMORY")
         store.room.count()
         store.room.dropped_now = False
         return gone
@@ -87,6 +95,10 @@ def remove_set_aside(folder: Path) -> list[str]:
         disk.remove(path)
     disk.sync_folder(folder)
     return [path.name for path in found]
+
+
+def _left(store: Store) -> int:
+    return sum(int(store.database.value(f"SELECT total(size) FROM {name}")) for name in TABLES)  # noqa: S608
 
 
 def _delete(store: Store, database: Database, name: str, older: float) -> int:

@@ -33,6 +33,7 @@ def look(folder: Path) -> Iterator[Database]:
     place = folder / tables.STORE_FILE
     if not place.is_file():
         raise InputError("a folder with a store", "none", str(folder), "Name the folder that `run --store` was given")
+    tables.refuse_newer(place)
     with tempfile.TemporaryDirectory(prefix="edgewright-store-") as spare:
         try:
             database = Database(place, lambda path, _: _reader(path, Path(spare)), writable=False)

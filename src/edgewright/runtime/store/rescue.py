@@ -134,9 +134,9 @@ def _copy(old: Database, new: Database, table: str) -> int:
                     new.execute(insert, row)
             fresh = int(new.value(f"SELECT count(*) FROM {table}")) - int(before)  # noqa: S608
             total += fresh
+            if fresh == 0:
+                break  # where both ways meet, or where a damaged page leads back
             last = [rows[-1][place] for place in places]
-            if direction == "DESC" and fresh == 0:
-                break
         if not failed:
             break
     return total

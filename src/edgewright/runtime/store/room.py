@@ -13,8 +13,8 @@ from edgewright.schema.store import RAW_PRIORITY, Limits, StoreConfig
 
 _DAY = 86400.0
 _BATCH = 64
-# Made free at once on a full disk, so that the next commit does not meet the same.
-_STEP = 256 << 10
+# Made free at once on a full disk, so that the next commit does not meet the same: of raw rows, and of anything.
+_STEP, _LITTLE = 256 << 10, 16 << 10
 
 
 class Room:
@@ -80,26 +80,33 @@ class Room:
         Rows go first, then the outbox's lowest priorities that are raw, then events (what has to leave of them waits
         in the outbox), and the outbox last.
         """
+        tight = self._ballast.tight()
         gave = self._ballast.release()
         with suppress(Exception):
             self._wear.checkpoint(self._age(), always=True)
-        target, freed = needed * 2 + _STEP, 0
+        enough, freed = needed * 2 + _LITTLE, 0
         with self._database.transaction():
-            while freed < target:
-                step = (
-                    self._oldest("rows")
-                    or self.drop("disk", _BATCH, RAW_PRIORITY)
-                    or self._oldest("events")
-                    or self.drop("disk", _BATCH)
-                )
-                if not step:
-                    break
+            # Raw rows make room for more than this commit, and for the ballast, which has to lie there the next time.
+            while freed < enough + _STEP + 2 * self._ballast.wanted * tight and (step := self._raw()):
                 freed += step
-        with suppress(Exception):
-            self._database.execute(f"PRAGMA incremental_vacuum({max(1, freed // 4096)})")
-        with suppress(Exception):
-            self._wear.checkpoint(self._age(), always=True)
+            while freed < enough and (step := self._oldest("events") or self.drop("disk", _BATCH)):
+                freed += step
+        if tight:
+            self._shrink()
         return gave or freed > 0
+
+    def _shrink(self) -> None:
+        """Gives free pages back to the disk, few at a time, since the log grows by those that move."""
+        with suppress(Exception):
+            free, before = int(self._database.value("PRAGMA freelist_count")), -1
+            while free and free != before:
+                self._database.execute(f"PRAGMA incremental_vacuum({_BATCH})")
+                if not self._wear.checkpoint(self._age(), always=True):
+                    break
+                free, before = int(self._database.value("PRAGMA freelist_count")), free
+
+    def _raw(self) -> int:
+        return self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
 
     def drop(self, reason: str, count: int, least: int = 0) -> int:
         """Items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.

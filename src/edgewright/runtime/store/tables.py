@@ -56,6 +56,23 @@ def adopt(new: Path, place: Path) -> None:
     disk.sync_folder(place.parent)
 
 
+def refuse_newer(place: Path) -> None:
+    """Refuses what a newer Edgewright wrote, by the first bytes of the file, without opening it as a database.
+
+    Raises:
+        InputError: naming both versions.
+    """
+    try:
+        with place.open("rb") as file:
+            header = file.read(100)
+    except OSError:
+        return
+    # sqlite.org/fileformat.html, 1.3: the user version at 60, the application at 68.
+    version, application = int.from_bytes(header[60:64], "big"), int.from_bytes(header[68:72], "big")
+    if header.startswith(b"SQLite format 3\x00") and application == APPLICATION and version > VERSION:
+        raise _newer(version, place)
+
+
 def check_version(database: Database) -> None:
     """Refuses what is no store and what a newer Edgewright wrote.
 
@@ -64,17 +81,14 @@ def check_version(database: Database) -> None:
     """
     found = int(database.value("PRAGMA application_id"))
     version = int(database.value("PRAGMA user_version"))
+    if found == 0 and not database.value("SELECT count(*) FROM sqlite_schema"):
+        return  # nothing in it: no other program's, but damaged
     if found != APPLICATION:
         raise InputError(
             "a store of Edgewright", "a SQLite file of another program", str(database.path), "Name another folder"
         )
     if version > VERSION:
-        raise InputError(
-            f"a store of version {VERSION} or older",
-            f"version {version}",
-            str(database.path),
-            "Update Edgewright on this device, or name another folder; nothing was changed",
-        )
+        raise _newer(version, database.path)
 
 
 def tune(database: Database, pages: int = 0) -> None:
@@ -85,3 +99,12 @@ def tune(database: Database, pages: int = 0) -> None:
         database.execute(f"PRAGMA {pragma}")
     if pages:
         database.execute(f"PRAGMA max_page_count={pages}")
+
+
+def _newer(version: int, place: Path) -> InputError:
+    return InputError(
+        f"a store of version {VERSION} or older",
+        f"version {version}",
+        str(place),
+        "Update Edgewright on this device, or name another folder; nothing was changed",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,8 @@ from edgewright.runtime.store import disk
 from edgewright.runtime.store.database import Database
 
 _DAY = 86400.0
-_LOG_LIMIT = 1 << 20
+_LOG_LIMIT = 512 << 10
+_LOG_HEADER, _FRAME_HEADER = 32, 24
 
 
 class Written(msgspec.Struct):
@@ -34,6 +36,7 @@ class Wear:
         self._database, self.written = database, written
         self._log = database.path.with_name(f"{database.path.name}-wal")
         self._seen = disk.size(self._log)
+        self._blocked = 0
         self._page = int(database.value("PRAGMA page_size"))
 
     def committed(self, age: float) -> None:
@@ -44,11 +47,20 @@ class Wear:
 
     def checkpoint(self, age: float, always: bool = False) -> bool:
         """Copies the log into the database once it is long, and empties it; whether it did."""
-        if not always and self._seen < _LOG_LIMIT:
+        if not always and self._seen < _LOG_LIMIT + self._blocked:
             return False
-        _, _, copied = self._database.execute("PRAGMA wal_checkpoint(PASSIVE)")[0]
-        self._add(max(0, int(copied)) * self._page, age)
-        self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        pages = self._pages()
+        # Whoever reads meanwhile is not waited for: the log grows by another piece, then it is tried again.
+        (patience,) = self._database.execute("PRAGMA busy_timeout")[0]
+        self._database.execute("PRAGMA busy_timeout=0")
+        try:
+            busy, _, _ = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")[0]
+        finally:
+            self._database.execute(f"PRAGMA busy_timeout={patience}")
+        self._blocked = self._seen if busy else 0
+        if busy:
+            return False
+        self._add(pages * self._page, age)
         self._seen = disk.size(self._log)
         return True
 
@@ -56,6 +68,17 @@ class Wear:
         """Bytes of the last day that the store ran: of this day, and the share of yesterday that is still in it."""
         self._turn(age)
         return round(self.written.today + self.written.yesterday * (1 - age % _DAY / _DAY))
+
+    def _pages(self) -> int:
+        """Different pages in the log: each is written into the database once, however often it stands in the log."""
+        found = set()
+        with suppress(OSError), self._log.open("rb") as file:
+            # A header of 32 bytes, then frames: 24 bytes that begin with the page's number, and the page
+            # (sqlite.org/fileformat.html, 4.1).
+            for offset in range(_LOG_HEADER, self._seen, _FRAME_HEADER + self._page):
+                file.seek(offset)
+                found.add(file.read(4))
+        return len(found)
 
     def _add(self, count: int, age: float) -> None:
         self._turn(age)

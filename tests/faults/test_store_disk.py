@@ -1,0 +1,239 @@
+"""Disks that are full, read-only or in the way; clocks that jump; real processes that are killed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgewright.runtime.store import Store, reading, status
+from edgewright.schema.errors import OutputError
+from edgewright.schema.store import Limits
+from store_example import HandClock, config, event, opened, put_rows
+
+MIB = 1 << 20
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A file system of a few megabytes, where this machine lets us make one."""
+    mount, umount = shutil.which("mount"), shutil.which("umount")
+    place.mkdir()
+    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    if not mount or not umount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
+        pytest.skip("left out: a file system of our own needs the right to mount")
+    try:
+        yield place
+    finally:
+        subprocess.run([str(umount), "--lazy", str(place)], check=True)
+
+
+def fill(folder: Path, leave: int = 0) -> Path:
+    """A file of somebody else's that takes the rest of the disk."""
+    other = folder / "other"
+    space = os.statvfs(folder)
+    with other.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, max(4096, (space.f_bavail - 2) * space.f_frsize - leave))
+    return other
+
+
+def sequences(store: Store, kind: str) -> set[tuple[int, int]]:
+    return {(s.boot, s.sequence) for s in reading.events(store.database, kind, limit=10**6)}
+
+
+def test_on_a_full_disk_the_ballast_goes_and_deleting_works(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "24m") as disk, opened(disk / "s", ballast=MIB) as store:
+        assert (disk / "s" / "ballast").stat().st_size == MIB
+        for number in range(200):
+            put_rows(store, 4000, seed=number)
+            store.append_events([event("decision", number=number)])
+            store.commit()
+        before = status.of(store)
+        fill(disk)
+        alarms = set()
+        for number in range(1500):
+            (sequence,) = store.append_events([event("alarm", number=number)])
+            put_rows(store, 200, seed=number)
+            store.commit()
+            alarms.add((store.boot, sequence))
+        after = status.of(store)
+        assert sequences(store, "alarm") == alarms
+        assert after.waiting[0] == 1500
+        # Raw rows made the room; everything that has to leave still waits, and no event went.
+        assert after.tables["rows"].entries < before.tables["rows"].entries + 1500
+        assert after.waiting[4] == 200
+        assert after.dropped == ()
+        assert store.database.value("PRAGMA integrity_check") == "ok"
+        (disk / "other").unlink()
+        store.committer.wear.checkpoint(store.age(), always=True)
+        assert store.committer.ballast.hold()
+        assert (disk / "s" / "ballast").stat().st_size == MIB
+
+
+def test_a_disk_that_is_full_of_other_things_keeps_the_most_urgent_in_memory(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        store = opened(disk / "s")
+        store.append_events([event()])
+        store.commit()
+        store.committer.wear.checkpoint(store.age(), always=True)
+        other = fill(disk)
+        # Nothing of this store's own could be given up: what waits must wait.
+        failed = 0
+        for number in range(60):
+            put_rows(store, 4000, seed=number)
+            store.append_events([event("alarm", number=number)])
+            try:
+                store.commit()
+            except OutputError as error:
+                failed += 1
+                assert "expected to store what was measured" in str(error)
+        assert failed > 30
+        assert store.committer.pending.bytes <= 4 * MIB
+        other.unlink()
+        store.commit()
+        assert len(sequences(store, "alarm")) == 60
+        store.close()
+
+
+def test_the_quota_holds_whatever_comes(tmp_path: Path) -> None:
+    quota = 9 * MIB
+    limits: dict[str, Any] = {name: Limits(bytes=1 << 40) for name in ("events", "rows", "outbox")}
+    with opened(tmp_path / "s", quota=quota, ballast=MIB, **limits) as store:
+        alarms = set()
+        largest = 0
+        for number in range(400):
+            put_rows(store, 4000, seed=number)
+            alarms.add((1, store.append_events([event("alarm", number=number)])[0]))
+            store.commit()
+            largest = max(largest, sum(p.stat().st_size for p in (tmp_path / "s").iterdir()))
+        assert largest <= quota + 128 * 1024
+        assert sequences(store, "alarm") == alarms
+        assert status.of(store).tables["rows"].entries > 40
+        assert status.of(store).dropped == ()
+
+
+def test_a_read_only_disk_is_said_and_can_be_looked_at(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        with opened(tmp_path / "s") as store:
+            store.append_events([event("alarm", "fall")])
+            store.commit()
+            # As it lies there while the store is open: the event is in the log alone.
+            shutil.copytree(tmp_path / "s", disk / "s", ignore=shutil.ignore_patterns("*-shm"))
+        assert (disk / "s" / "store.sqlite-wal").stat().st_size > 0
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+        with pytest.raises(OutputError, match="expected a folder that can be written"):
+            Store.open(disk / "s")
+        with reading.look(disk / "s") as database:
+            assert [s.event.label for s in reading.events(database)] == ["fall"]
+        assert status.beside(disk / "s").waiting == {0: 1}
+
+
+def test_a_disk_that_turns_read_only_meanwhile_is_said_and_comes_back(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "8m") as disk:
+        store = opened(disk / "s")
+        store.append_events([event(number=1)])
+        store.commit()
+        real = store.database.execute
+
+        def refuse(sql: str, arguments: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+            if sql == "COMMIT":
+                error = OSError("attempt to write a readonly database")
+                error.sqlite_errorcode = 8  # type: ignore[attr-defined]
+                raise error
+            return real(sql, arguments)
+
+        store.database.execute = refuse  # type: ignore[method-assign,assignment]
+        store.append_events([event(number=2)])
+        with pytest.raises(OutputError, match="readonly"):
+            store.commit()
+        store.database.execute = real  # type: ignore[method-assign]
+        store.commit()
+        assert len(sequences(store, "decision")) == 2
+        store.close()
+
+
+def test_a_reader_in_the_way_loses_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path / "s") as store:
+        store.append_events([event(number=n) for n in range(100)])
+        store.commit()
+        with reading.look(tmp_path / "s") as database:
+            database.execute("BEGIN")
+            assert database.value("SELECT count(*) FROM events") == 100
+            for number in range(300):
+                store.append_events([event(number=number)])
+                put_rows(store, 200, seed=number)
+                store.commit()
+            assert database.value("SELECT count(*) FROM events") == 100
+            database.execute("COMMIT")
+        assert len(sequences(store, "decision")) == 400
+
+
+def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from store_example import config, event, put_rows; from edgewright.runtime.store import Store\n"
+        "store = Store.open(Path(sys.argv[1]), config(), 'device-1')\n"
+        "n = 0\n"
+        "while True:\n"
+        "    numbers = store.append_events([event(number=n + i) for i in range(20)]); put_rows(store, seed=n)\n"
+        "    store.commit()\n"
+        "    print(store.boot, numbers[0], numbers[-1], flush=True); n += 20\n"
+    )
+    promised: set[tuple[int, int]] = set()
+    for turn in range(6):
+        process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE,
+                                   text=True, env=environment())  # fmt: skip
+        assert process.stdout is not None
+        lines = [process.stdout.readline()]
+        timer = threading.Timer(0.05 + 0.031 * turn, process.send_signal, [signal.SIGKILL])
+        timer.start()
+        lines += process.stdout.readlines()
+        assert process.wait(30) == -signal.SIGKILL
+        process.stdout.close()
+        for line in lines:
+            if line.endswith("\n"):
+                boot, first, last = (int(word) for word in line.split())
+                promised |= {(boot, number) for number in range(first, last + 1)}
+    with opened(tmp_path / "s") as store:
+        assert store.boot == 7
+        found = sequences(store, "decision")
+        assert promised <= found
+        assert len(promised) >= 120
+        waiting = {t.place for t in store.outbox.take(1 << 30, 10**6)}
+        assert waiting == found
+        assert not list((tmp_path / "s").glob("store.damaged-*"))
+
+
+def test_memory_stays_bounded_while_months_of_events_pass(tmp_path: Path) -> None:
+    clock = HandClock()
+    limits: dict[str, Any] = {"events": Limits(bytes=MIB), "rows": Limits(bytes=MIB), "outbox": Limits(bytes=MIB)}
+    store = Store.open(tmp_path / "s", config(group_seconds=5.0, **limits), "device-1", clock)
+    before = 0
+    for number in range(600):
+        clock.forward(18000.0)
+        store.append_events([event(number=number)])
+        put_rows(store, 20, seed=number)
+        if number == 200:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert store.age() > 120 * 86400
+    assert grown < 4096  # kB
+    assert sum(p.stat().st_size for p in (tmp_path / "s").iterdir()) < 8 * MIB
+    store.close()
+
+
+def environment() -> dict[str, str]:
+    tests = str(Path(__file__).resolve().parent.parent)
+    return {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}

@@ -1,0 +1,90 @@
+"""`edgewright device status|query|export|purge`, while the store is open and after it was closed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from store_example import event, opened, put_rows
+
+DEVICE = ["device"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    with opened(tmp_path / "s", quota=20 << 20) as one:
+        one.append_events([event("alarm", "fall", 1), event("decision", "walking", 2)])
+        put_rows(one)
+        one.identity.raise_floor("release", 3)
+    return tmp_path / "s"
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    assert run(["device", *arguments]) == code
+    out, err = capsys.readouterr()
+    assert (err == "") == (code == 0)
+    return err if code else out
+
+
+def test_status_in_words_and_as_json(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = said(capsys, "status", "--store", str(store), "--check")
+    assert "device device-1, boot 1" in words
+    assert "of 21.0 MB" in words
+    assert "waiting to leave: 1 alarm, 1 decision" in words
+    assert "floors: release 3" in words
+    assert "every page was read: sound" in words
+    told = json.loads(said(capsys, "status", "--store", str(store), "--json"))
+    assert told["tables"]["events"]["entries"] == 2
+    assert told["written_ever"] > 8000
+    assert told["damage"] == []
+
+
+def test_looking_writes_nothing_and_counts_no_boot(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path.name: path.read_bytes() for path in store.iterdir()}
+    said(capsys, "status", "--store", str(store))
+    said(capsys, "query", "--store", str(store))
+    assert {p.name: p.read_bytes() for p in store.iterdir() if not p.name.endswith(("-shm", "-wal"))} == before
+
+
+def test_query_while_the_store_is_written(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with opened(store) as writer:
+        writer.append_events([event("alarm", "smoke", 9)])
+        writer.commit()
+        lines = [json.loads(line) for line in said(capsys, "query", "--store", str(store), "--json").splitlines()]
+        assert [(line["boot"], line["event"]["label"]) for line in lines] == [(2, "smoke"), (1, "walking"), (1, "fall")]
+        assert "expected a store that no other process writes" in said(
+            capsys, "purge", "--store", str(store), "--table", "rows", code=2
+        )
+    assert len(said(capsys, "query", "--store", str(store), "--kind", "alarm", "--limit", "1").splitlines()) == 1
+    assert "Known: alarm" in said(capsys, "query", "--store", str(store), "--kind", "alert", code=2)
+
+
+def test_purge_deletes_what_is_named_and_keeps_the_rest(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (store / "store.damaged-boot000001-1.sqlite").write_bytes(b"x")
+    told = json.loads(said(capsys, "purge", "--store", str(store), "--table", "rows", "--set-aside", "--json"))
+    assert told["deleted"] == {"rows": 1}
+    assert told["files"] == ["store.damaged-boot000001-1.sqlite"]
+    state = json.loads(said(capsys, "status", "--store", str(store), "--json"))
+    assert (state["tables"]["rows"]["entries"], state["tables"]["events"]["entries"]) == (0, 2)
+    assert state["quota"] == 20 << 20
+    assert said(capsys, "purge", "--store", str(store), "--table", "events", "--days", "1").startswith("events: 0")
+    assert "Known: events, outbox, rows" in said(capsys, "purge", "--store", str(store), "--table", "row", code=2)
+    said(capsys, "purge", "--store", str(store), code=2)
+
+
+def test_a_folder_without_a_store_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["status"], ["query"], ["purge", "--table", "rows"], ["export", "--out", str(tmp_path / "a.csv")]):
+        assert "expected a folder with a store" in said(capsys, *command, "--store", str(tmp_path), code=2)
+    assert list(tmp_path.iterdir()) == []
+    assert "Did you mean 'device status'?" in said(capsys, "statsu", code=2)
+
+
+def test_a_damaged_store_is_a_check_that_says_no(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = bytearray((store / "store.sqlite").read_bytes())
+    page = content.find(b"walking") // 4096 * 4096
+    content[page : page + 100] = b"\xff" * 100
+    (store / "store.sqlite").write_bytes(bytes(content))
+    assert "is damaged" in said(capsys, "status", "--store", str(store), "--check", code=1)

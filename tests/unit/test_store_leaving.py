@@ -1,0 +1,198 @@
+"""What leaves passes an allow-list: canaries in raw data, in details and in names are looked for in every byte."""
+
+from __future__ import annotations
+
+import http.server
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.runtime.sinks import Leaving, Place, Sink, SinkConfig, acknowledged, kind
+from edgewright.runtime.store import Store, reading, status
+from edgewright.runtime.store.purge import purge
+from edgewright.runtime.store.sending import deliver
+from edgewright.schema.device import Event
+from edgewright.schema.errors import InputError
+from edgewright.schema.store import Item
+from store_example import HandClock, opened
+
+CANARY = "CANARY-7f3a"
+# A value that nothing else has, in every form in which it may leave.
+NUMBER = np.float32(12345.678)
+FORMS = (CANARY.encode(), b"12345.67", b"12345.7", struct.pack("<f", NUMBER), struct.pack(">f", NUMBER),
+         struct.pack("<d", NUMBER), struct.pack(">d", NUMBER))  # fmt: skip
+
+
+def fill(store: Store) -> None:
+    values = np.full((40, 3), NUMBER, dtype=np.float32)
+    values[:, 1] = 0.5
+    store.append_rows("wrist", (CANARY, "allowed", "ay"), np.arange(40.0), values)
+    store.append_events([
+        Event(kind="alarm", stream="wrist", label="fall", time=3.0, score=0.75,
+              detail={"count": 2, CANARY: 1, "window": [float(NUMBER)], "note": CANARY, "sketch": {"x": CANARY},
+                      "counts": {"fall": 3}, "reason": "x" * 300}),
+    ])  # fmt: skip
+    store.outbox.put("summary", {"count": 9, "rows": [float(NUMBER)], "raw": CANARY}, 6)
+    store.commit()
+
+
+def no_canary(content: bytes) -> None:
+    for form in FORMS:
+        assert form not in content
+
+
+@contextmanager
+def http_receiver() -> Iterator[tuple[str, list[bytes]]]:
+    heard: list[bytes] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.append(str(self.headers).encode() + body)
+            items = [msgspec.json.decode(line, type=Item) for line in body.splitlines()]
+            answer = msgspec.json.encode({"durable": [[item.boot, item.sequence] for item in items]})
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/items", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def open_sink(name: str, **settings: object) -> Sink:
+    part = kind(name)
+    config: SinkConfig = msgspec.convert(settings, part.config)
+    return part.open(config)
+
+
+def test_a_folder_takes_files_and_no_canary(tmp_path: Path) -> None:
+    (tmp_path / "stick").mkdir()
+    with opened(tmp_path / "s", send_columns=("allowed",)) as store:
+        fill(store)
+        assert status.of(store).withheld >= 6
+        said = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
+        assert (said.sent, said.arrived, said.problem) == (3, 3, "")
+        assert status.of(store).waiting == {}
+    (file,) = (tmp_path / "stick").iterdir()
+    content = file.read_bytes()
+    no_canary(content + file.name.encode())
+    items = [msgspec.json.decode(line, type=Item) for line in content.splitlines()]
+    assert [item.kind for item in items] == ["event", "summary", "rows"]
+    assert items[0].body["detail"] == {"count": 2, "counts": {"fall": 3}}
+    assert items[1].body == {"count": 9}
+    assert items[2].body["names"] == ["allowed"]
+    assert items[2].body["values"] == [[0.5]] * 40
+
+
+def test_http_takes_batches_and_no_canary(tmp_path: Path) -> None:
+    with http_receiver() as (url, heard), opened(tmp_path / "s") as store:
+        fill(store)
+        said = deliver(store, open_sink("http", url=url))
+        assert (said.sent, said.arrived) == (2, 2)
+    assert b"Edgewright-Device: device-1" in heard[0]
+    no_canary(b"".join(heard))
+
+
+def test_raw_rows_never_leave_by_themselves(tmp_path: Path) -> None:
+    with opened(tmp_path / "s") as store:
+        fill(store)
+        kinds = [msgspec.json.decode(t.body, type=Item).kind for t in store.outbox.take(1 << 30)]
+        assert "rows" not in kinds
+        (stored,) = reading.rows(store.database, "device-1")
+        assert set(stored.values) == {CANARY, "allowed", "ay"}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_exports_hold_named_columns_and_no_canary(
+    tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(tmp_path / "s") as store:
+        fill(store)
+    rows, events = tmp_path / f"rows.{form}", tmp_path / f"events.{form}"
+    base = ["device", "export", "--store", str(tmp_path / "s")]
+    assert run([*base, "--rows", "--column", "allowed", "--out", str(rows)]) == 0
+    assert run([*base, "--detail", "count", "--out", str(events)]) == 0
+    no_canary(rows.read_bytes() + events.read_bytes())
+    assert len(rows.read_bytes().splitlines()) == 40 + (form == "csv")
+    assert b"0.5" in rows.read_bytes()
+    assert b"fall" in events.read_bytes()
+    capsys.readouterr()
+    assert run([*base, "--rows", "--out", str(tmp_path / f"none.{form}")]) == 2
+    assert "Raw data stays on the device unless a column is named" in capsys.readouterr().err
+    assert run([*base, "--rows", "--column", "ay", "--out", str(rows)]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert not (tmp_path / f"none.{form}").exists()
+
+
+def test_purged_rows_are_not_in_the_files_any_more(tmp_path: Path) -> None:
+    with opened(tmp_path / "s") as store:
+        store.append_events([Event(kind="decision", label=f"{CANARY}-{n}") for n in range(300)])
+        store.commit()
+        assert purge(store, ["events", "outbox"]) == {"events": 300, "outbox": 300}
+        assert CANARY.encode() not in b"".join(p.read_bytes() for p in (tmp_path / "s").iterdir() if p.is_file())
+        assert status.of(store).dropped[0].reason == "purged"
+
+
+def test_what_leaves_the_machine_is_encrypted() -> None:
+    for name, settings in (
+        ("http", {"url": "http://gateway.example/items"}),
+        ("mqtt", {"host": "broker.example"}),
+        ("http", {"url": "http://127.0.0.1.example/items"}),
+    ):
+        with pytest.raises(InputError, match="expected TLS, or an address of this machine"):
+            open_sink(name, **settings)
+    with pytest.raises(InputError, match="expected an address"):
+        open_sink("http", url="file:///etc/passwd")
+    assert open_sink("http", url="https://gateway.example/items")
+
+
+def test_an_acknowledgement_says_durable_or_nothing() -> None:
+    assert acknowledged(b'{"durable": [[1, 2], [1, 3]]}', "here") == ((1, 2), (1, 3))
+    for wrong in (b"", b"ok", b'{"received": [[1, 2]]}', b'{"durable": [[1]]}', b'{"durable": [["1", 2]]}'):
+        with pytest.raises(InputError, match="expected an acknowledgement"):
+            acknowledged(wrong, "here")
+
+
+def test_a_stick_that_is_not_there_is_no_error_of_the_store(tmp_path: Path) -> None:
+    with opened(tmp_path / "s", HandClock()) as store:
+        fill(store)
+        said = deliver(store, open_sink("folder", path=str(tmp_path / "stick")))
+        assert said.arrived == 0
+        assert "Is the stick plugged in" in said.problem
+        assert sum(status.of(store).waiting.values()) == said.sent
+
+
+def test_a_receiver_that_keeps_half_gets_the_rest_again(tmp_path: Path) -> None:
+    class Half:
+        def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+            return [item.place for item in batch[::2]]
+
+        def close(self) -> None:
+            pass
+
+    clock = HandClock()
+    with opened(tmp_path / "s", clock) as store:
+        store.append_events([Event(kind="decision", label=str(n)) for n in range(64)])
+        store.commit()
+        for _ in range(12):
+            deliver(store, Half())
+            clock.forward(1000.0)
+        assert status.of(store).waiting == {}
