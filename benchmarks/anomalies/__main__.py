@@ -89,6 +89,7 @@ def _skab() -> int:
             called = [skab.flags(one, name, settings, quantile, margin) for one in given]
         told = ", ".join(f"{key} {value}" for key, value in settings.items())
         results.append((f"{name}{f' ({told})' if told else ''}, {margin:g} x largest score", skab.judge(called, given)))
+    results.append(("var, settings chosen on the other files (nested)", skab.nested(given)))
     rows = [
         [name, f"{r.f1:.3f} ({r.low:.2f} to {r.high:.2f})", f"{100 * r.false:.1f} %", f"{100 * r.missed:.1f} %"]
         for name, r in results

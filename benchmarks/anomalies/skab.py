@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from edgewright.runtime.detectors import kind
 
 FOLDER = ROOT.parent / "shared" / "data" / "skab"
 FITTED = 400
+# What the nested choice may choose from.
+ORDERS, MEANS, MARGINS = (1, 2, 3, 5), (1, 5, 10, 15, 20, 30), (1.0, 1.5, 2.0, 3.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,48 @@ def flags(one: Experiment, name: str, settings: dict[str, Any], quantile: float,
     return np.asarray(np.nan_to_num(found) >= limit)
 
 
-def judge(called: list[NDArray[np.bool_]], given: list[Experiment]) -> Result:
-    """Counts over all files, rows that were fitted on left out."""
+def nested(given: list[Experiment]) -> Result:
+    """The vector autoregression with settings chosen on all other files, for each file."""
+    part = kind("var")
+    tables = []
+    for order, mean in product(ORDERS, MEANS):
+        found, limits = [], []
+        for one in given:
+            time = np.arange(len(one.values), dtype=np.float64)
+            config = part.config(**{"order": order, "mean": mean})
+            learnt = part.fit(config, one.values[:FITTED], time[:FITTED])
+            scores = np.nan_to_num(part.start(learnt).update(one.values, time))
+            found.append(scores)
+            limits.append(float(scores[:FITTED].max()))
+        for margin in MARGINS:
+            called = [scores >= margin * limit for scores, limit in zip(found, limits, strict=True)]
+            tables.append(_counts(called, given))
+    table = np.stack(tables)
+    total = table.sum(1)
+    chosen = []
+    for place in range(len(given)):
+        others = total - table[:, place]
+        chosen.append(table[int(np.argmax(2 * others[:, 0] / others[:, [0, 0, 1, 2]].sum(1))), place])
+    return _result(np.stack(chosen))
+
+
+def _counts(called: list[NDArray[np.bool_]], given: list[Experiment]) -> NDArray[np.float64]:
+    """Found, false, missed and calm rows of every file, shape (files, 4)."""
     counts = []
     for flag, one in zip(called, given, strict=True):
         odd, flag = one.odd[FITTED:], flag[FITTED:]
         counts.append([(odd & flag).sum(), (~odd & flag).sum(), (odd & ~flag).sum(), (~odd & ~flag).sum()])
-    table = np.array(counts, np.float64)
+    return np.array(counts, np.float64)
+
+
+def judge(called: list[NDArray[np.bool_]], given: list[Experiment]) -> Result:
+    """Counts over all files, rows that were fitted on left out."""
+    return _result(_counts(called, given))
+
+
+def _result(table: NDArray[np.float64]) -> Result:
+    """F1 and shares of all files together, with the interval of F1."""
     found, false, missed, calm = table.sum(0)
     drawn = table[np.random.default_rng(0).integers(len(table), size=(2000, len(table)))].sum(1)
     low, high = interval(2 * drawn[:, 0] / (2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2]))
-    return Result(f1(found, false, missed), low, high, float(false / (false + calm)), float(missed / (found + missed)))
+    return Result(float(f1(found, false, missed)), low, high, float(false / (false + calm)), float(missed / (found + missed)))
