@@ -62,7 +62,7 @@ class LineReader:
         self._time_name, self._sequence_name, self._delimiter = time, sequence, delimiter
         self._joined = self._skip = joined
         self.strict = strict
-        self._held = b""
+        self._held = self._header = b""
         self._plan: Plan | None = None
         self._dates: bool | None = None
         self._clock = TimeColumn("")
@@ -99,6 +99,9 @@ class LineReader:
                 line, _, data = data.partition(b"\n")
                 if line.strip():
                     parts += self._first(line)
+                continue
+            if self._header and data.startswith(self._header):
+                data = data[len(self._header) :]  # messages that each begin with the header
                 continue
             self._decide(data)
             try:
@@ -153,7 +156,7 @@ class LineReader:
                 fits = self._header_fits(cells)
                 if fits:
                     self._planned(tuple(cells), delimiter)
-                    self._given = tuple(cells)
+                    self._given, self._header = tuple(cells), line + b"\n"
             except InputError as error:
                 if self.strict:
                     raise
