@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.pipeline.detect_events import Counts, bootstrap, count, interval, pieces
+from edgewright.pipeline.detect_events import Counts, bootstrap, interval
 from edgewright.pipeline.detect_rows import Stretch, Watched, with_limit
 from edgewright.pipeline.detecting import (
     BLOCKS,
@@ -16,6 +16,7 @@ from edgewright.pipeline.detecting import (
     Asked,
     blocks,
     configured,
+    counted,
     learn,
     scored,
     threshold,
@@ -65,7 +66,10 @@ def choose(watched: Watched, asked: Asked) -> Choice:
         except (EdgewrightError, ModuleNotFoundError) as error:
             failed.append(Skill(kind=name, why=" ".join(str(error).split())[:160]))
     if not tried:
-        raise InputError("rows that a detector can be judged on", failed[0].why, watched.name, "Give more rows")
+        rows = sum(len(s.values) for s in some.stretches)
+        what = "rows" if watched.window is None else "windows"
+        raise InputError(f"some {2 * BLOCKS * APART:,} {what} to choose a detector on", f"{rows}", watched.name,
+                         "Give more, or name one with --detector")  # fmt: skip
     best = max(tried, key=lambda t: (_f1(t), -t.bytes))
     draws = {t.name: bootstrap(t.counts) for t in tried}
     equal = [t for t in tried if t is best or interval(draws[best.name] - draws[t.name])[0] <= 0]
@@ -90,17 +94,11 @@ def _try(name: str, parts: list[tuple[Stretch, ...]], labels: bool, asked: Asked
         for place, s in enumerate(part):
             judged = s if labels else inject(s, 1000 * index + place)
             odd = scored(name, learnt, judged) >= limit
-            counts += _counted(odd, judged.odd, asked.refractory)
+            counts += counted(odd, judged.odd, asked.refractory)
         size = max(size, state_bytes(learnt) + state_bytes(kind(name).start(learnt).state()))
     if not sum(c.found + c.missed for c in counts):
         raise InputError("at least one event in the rows that are compared", "none")
     return _Tried(name, tuple(counts), size)
-
-
-def _counted(odd: NDArray[np.bool_], events: NDArray[np.bool_] | None, refractory: int) -> list[Counts]:
-    """Counts of pieces of a stretch; a refractory time would begin anew in every piece, so that it is then one."""
-    labels = np.zeros(len(odd), np.bool_) if events is None else events
-    return [count(odd, labels, refractory)] if refractory else pieces(odd, labels, APART)
 
 
 def _f1(tried: _Tried) -> float:

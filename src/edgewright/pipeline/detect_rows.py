@@ -128,6 +128,10 @@ def read_watched(
     if target and target != dataset.target_name:
         raise UnknownNameError("column of labels", target, [dataset.target_name] if dataset.target_name else [], data)
     taken = [_stretch(r, order, _origin(data, r.name, time), normal, target) for r in dataset.recordings]
+    if target and all(s.odd is not None and bool(s.odd.all()) for s in taken):
+        known = ", ".join(normal or NORMAL)
+        raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
+                         "Name the normal label: --normal LABEL")  # fmt: skip
     stretches = [s if spec is None else _windowed(s, spec) for s in taken]
     if not sum(len(s.values) for s in stretches):
         least = spec.samples if spec else 1

@@ -5,16 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgewright.pipeline.detect_events import Counts, bootstrap, count, exposure, f1, interval, pieces, rate, share
-from edgewright.pipeline.detect_rows import Stretch, read_watched
-from edgewright.pipeline.detecting import scored
+from edgewright.pipeline.detect_events import Counts, bootstrap, exposure, f1, interval, rate, share
+from edgewright.pipeline.detect_rows import read_watched
+from edgewright.pipeline.detecting import counted, scored
 from edgewright.runtime.detector_file import DetectorFile
 from edgewright.schema.errors import InputError
-
-# Pieces of a recording that are drawn again for the interval of F1; none cuts an event.
-_PIECES = 20
 
 
 def judge(
@@ -48,7 +44,7 @@ def judge(
         odd = scored(spec.kind, detector.learnt, stretch) >= spec.threshold.value
         events = np.zeros(len(odd), np.bool_) if stretch.odd is None else stretch.odd
         right += [(odd & events).sum(), (odd & ~events).sum(), (~odd & events).sum(), (~events).sum()]
-        parts += _pieces(stretch, odd, spec.refractory)
+        parts += counted(odd, events, spec.refractory)
     total = sum(parts, Counts())
     days, per = exposure(total.calm, watched.per_second)
     return {
@@ -61,12 +57,6 @@ def judge(
         "row_f1": f1(int(right[0]), int(right[1]), int(right[2])),
         "row_false": float(right[1] / right[3]) if right[3] else 0.0,
     }  # fmt: skip
-
-
-def _pieces(stretch: Stretch, odd: NDArray[np.bool_], refractory: int) -> list[Counts]:
-    """Counts of a recording, shared out over pieces of it; one with a refractory time, which would begin anew."""
-    events = np.zeros(len(odd), np.bool_) if stretch.odd is None else stretch.odd
-    return [count(odd, events, refractory)] if refractory else pieces(odd, events, max(1, len(odd) // _PIECES))
 
 
 def _three(values: tuple[float, float, float]) -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.tables import convert_table
-from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, exposure, interval
+from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, exposure, interval, pieces
 from edgewright.pipeline.detect_rows import Stretch, Watched, named, together
 from edgewright.runtime import catalogue
 from edgewright.runtime.detectors import DetectorConfig, kind
@@ -27,6 +27,8 @@ _TRAINED = "edgewright.pipeline.autoencoding:fit_autoencoder"
 BLOCKS = 3
 # Alarms that are accepted where nobody says: one a day, or one in a thousand rows without a rate.
 FALSE_ALARMS = 1.0
+# Rows of a piece, between events, that is drawn again for an interval.
+PIECE = 300
 # Rows that may be odd without labels, however few alarms they make: an alarm that lasts for days is no answer.
 MOST_ODD = 0.01
 _CANDIDATES = 200
@@ -104,6 +106,12 @@ def blocks(stretches: tuple[Stretch, ...], parts: int = BLOCKS) -> list[tuple[St
             if edges[part + 1] > edges[part]:
                 cut[part].append(s.part(edges[part], edges[part + 1]))
     return [tuple(part) for part in cut]
+
+
+def counted(odd: NDArray[np.bool_], events: NDArray[np.bool_] | None, refractory: int) -> list[Counts]:
+    """Counts of pieces of a stretch; a refractory time would begin anew in every piece, so that it is then one."""
+    labels = np.zeros(len(odd), np.bool_) if events is None else events
+    return [count(odd, labels, refractory)] if refractory else pieces(odd, labels, PIECE)
 
 
 def _edges(stretch: Stretch, parts: int) -> list[int]:
@@ -214,7 +222,7 @@ class Fitted:
     """A detector that was fitted: its file's contents, and what it takes in bytes.
 
     Attributes:
-        counts: events and alarms on the rows that gave the threshold, by recording or part.
+        counts: events and alarms on the rows that gave the threshold, by pieces of the rows.
     """
 
     spec: DetectorSpec
@@ -276,7 +284,7 @@ def fit_detector(
         rows=sum(len(s.values) for s in watched.stretches),
         choice=choice,
     )
-    counts = tuple(count(own >= limit.value, _events(s), how.refractory) for s, own in pairs)
+    counts = tuple(c for s, own in pairs for c in counted(own >= limit.value, s.odd, how.refractory))
     running = kind(name).start(learnt)
     running.update(watched.stretches[0].values[:256], watched.stretches[0].time[:256])
     return Fitted(spec, learnt, state_bytes(learnt), state_bytes(running.state()), counts)
