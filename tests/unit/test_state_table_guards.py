@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from edgewright.runtime.guards import read_guard
 from edgewright.schema.errors import InputError
 
-NAMES = {"a": 1.0, "b": 2.0, "walking upstairs": 0.7, "label": "walking", "gone": math.nan, "unsure": 0.0}
+NAMES: dict[str, float | str] = {
+    "a": 1.0,
+    "b": 2.0,
+    "walking upstairs": 0.7,
+    "label": "walking",
+    "gone": math.nan,
+    "unsure": 0.0,
+}
 
 
 def truth(text: str) -> bool | None:

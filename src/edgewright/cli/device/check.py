@@ -1,0 +1,44 @@
+"""`edgewright device check`: whether a configuration can be run, without running it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("check", epilog="Example: edgewright device check device.toml")
+@click.argument("config", type=click.Path(path_type=Path))
+def command(config: Path) -> None:
+    """Check a device.toml: keys, values, packages with their test vectors, detectors and state tables.
+
+    Nothing is written and no source is opened. Exit code 1: a package's test vectors give other answers here.
+    """
+    import tempfile
+
+    import msgspec
+
+    from edgewright.runtime.agent.plan import make_plan
+    from edgewright.runtime.agent.settings import read_settings
+
+    configured = read_settings(config)
+    settings = configured.settings
+    strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
+    if settings.packages or settings.detectors or settings.rules:
+        # Copies of proven packages go where they are forgotten.
+        with tempfile.TemporaryDirectory() as folder:
+            plan = make_plan(strict, Path(folder))
+        for answerer in plan.answerers:
+            rate = f" at {answerer.rate:g} Hz" if answerer.rate else ""
+            form = f"{answerer.predictor.form}, engine {answerer.predictor.engine.name}"
+            click.echo(f"package {answerer.name}: {', '.join(answerer.columns)}{rate}; {form}")
+        for watched in plan.watched:
+            click.echo(f"detector {watched.name}: {', '.join(watched.columns)}")
+        for rule in plan.rules:
+            click.echo(f"rules {rule.name}: {len(rule.checked.table.states)} states")
+    click.echo(f"source: {configured.source.kind if configured.source else 'of the command line'}")
+    click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
+    click.echo(f"{config.name} can be run")
+
+
+COMMAND = command

@@ -1,0 +1,96 @@
+"""`edgewright device run`: the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.agent.loop import Report
+    from edgewright.runtime.agent.starting import Started
+    from edgewright.schema.device import Event
+
+
+@click.command(
+    "run", epilog="Example: edgewright device run runs/activity --source serial:/dev/ttyUSB0@115200 --store DIR"
+)
+@click.argument("package", required=False, default="", metavar="[PACKAGE]")
+@click.option("--source", default="", metavar="KIND:REST", help="Where rows come from: csv:FILE, replay:FILE, ...")
+@click.option("--store", type=click.Path(path_type=Path), default=None, metavar="DIR", help="Folder of the store.")
+@click.option("--config", type=click.Path(path_type=Path), default=None, metavar="FILE", help="device.toml.")
+@click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object a line.")
+@click.option("--quiet", is_flag=True, help="Print nothing but trouble.")
+def command(package: str, source: str, store: Path | None, config: Path | None, as_json: bool, quiet: bool) -> None:
+    """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
+
+    Runs until the source ends, or until Ctrl-C or a signal to end; everything is stored then. Exit code 1: the
+    package's test vectors give other answers here, and it is not used.
+    """
+    from edgewright.cli.device._signals import Ending
+    from edgewright.runtime.agent.starting import configure, run_agent, store_folder
+
+    configured, opened = configure(package, source, config)
+    with Ending() as ending:
+        report = run_agent(
+            configured, opened, store_folder(store), stop=ending.asked, say=_say, tell=_teller(as_json, quiet),
+            begin=lambda started: _begin(started, as_json or quiet),
+        )  # fmt: skip
+    if not (as_json or quiet):
+        _end(report)
+
+
+def _say(text: str) -> None:
+    click.echo(f"edgewright: {' '.join(text.splitlines())}", err=True)
+
+
+def _begin(started: Started, silent: bool) -> None:
+    for name, why in started.refused:
+        _say(f"package {name!r} was refused: {why}")
+    if silent:
+        return
+    packages = ", ".join(started.packages) or "no package"
+    click.echo(f"{packages} on {started.source}, store {click.format_filename(started.store)} of {started.device}")
+
+
+def _teller(as_json: bool, quiet: bool):  # type: ignore[no-untyped-def]  # noqa: ANN202 - a function of events
+    import msgspec
+
+    def nothing(events: Sequence[Event]) -> None:
+        pass
+
+    def lines(events: Sequence[Event]) -> None:
+        for event in events:
+            click.echo(msgspec.json.encode(event))
+
+    def words(events: Sequence[Event]) -> None:
+        for event in events:
+            if event.kind != "summary":
+                click.echo(_words(event))
+
+    return nothing if quiet else lines if as_json else words
+
+
+def _words(event: Event) -> str:
+    from edgewright.cli.device._store import when
+
+    moment = when(event.wall) if event.wall is not None else f"{event.time:10.3f} s"
+    stream = f" [{event.stream}]" if event.stream else ""
+    if event.kind in ("health", "state"):
+        told = event.detail.get("reason", event.detail.get("notice", ""))
+    else:
+        told = f"{event.score:.3g}"
+    return f"{moment}  {event.kind:<8} {event.label}{stream}  {told}".rstrip()
+
+
+def _end(report: Report) -> None:
+    p50, p99 = (report.latency.quantile(share) * 1e3 for share in (0.5, 0.99))
+    click.echo(
+        f"{report.rows:,} rows, {report.windows:,} answers (p50 {p50:.3g} ms, p99 {p99:.3g} ms after the rows came), "
+        f"{report.events:,} events, {report.alarms:,} alarms"
+    )
+
+
+COMMAND = command

@@ -1,0 +1,48 @@
+"""Words to systemd over its socket (sd_notify(3)): ready, alive, stopping; nothing where nobody listens."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from contextlib import suppress
+
+
+class Supervisor:
+    """The one who started this process, where it wants to hear of it.
+
+    Args:
+        address: path of its socket, '@' for an abstract one; `NOTIFY_SOCKET` when left out.
+        watch: microseconds within which it wants a sign of life; `WATCHDOG_USEC` when left out.
+    """
+
+    def __init__(self, address: str | None = None, watch: str | None = None) -> None:
+        self._address = os.environ.get("NOTIFY_SOCKET", "") if address is None else address
+        given = os.environ.get("WATCHDOG_USEC", "") if watch is None else watch
+        # Twice as often as asked for.
+        self._every = int(given) / 2e6 if given.isdigit() and int(given) else None
+        self._last = -1e9
+
+    def ready(self) -> None:
+        """The agent has started."""
+        self._say("READY=1")
+
+    def stopping(self) -> None:
+        """It is about to end."""
+        self._say("STOPPING=1")
+
+    def alive(self) -> None:
+        """The loop goes round; said now and then."""
+        if self._every is None:
+            return
+        now = time.monotonic()
+        if now - self._last >= self._every:
+            self._last = now
+            self._say("WATCHDOG=1")
+
+    def _say(self, text: str) -> None:
+        if not self._address:
+            return
+        path = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as plug:
+            plug.sendto(text.encode("ascii"), path)

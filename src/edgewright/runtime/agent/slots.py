@@ -1,0 +1,104 @@
+"""Packages that proved themselves here: the present one and the one before it, kept beside the store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.load import package_path
+from edgewright.runtime.package import Package, parse_package
+from edgewright.runtime.predictor import Predictor
+from edgewright.schema.device_config import PackageEntry
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, OutputError
+
+FOLDER = "packages"
+CURRENT, PREVIOUS = "current.edge", "previous.edge"
+
+
+class Proven(msgspec.Struct, frozen=True, kw_only=True):
+    """A package that answered its test vectors here.
+
+    Attributes:
+        name: in events.
+        predictor: ready to answer.
+        refused: why another one was refused whose place this one keeps; empty where none was.
+    """
+
+    name: str
+    predictor: Predictor
+    refused: str = ""
+
+
+def entry_name(entry: PackageEntry) -> str:
+    """What a package is called in events, and the folder of its copies."""
+    return entry.name or Path(entry.path).name.removesuffix(".edge") or "package"
+
+
+def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
+    """Opens a package, runs its test vectors, and keeps a copy; one that fails changes nothing.
+
+    Args:
+        entry: of the settings, or made of the command line.
+        store: folder of the store; copies lie in `packages/NAME` of it.
+        keep_old: where it is refused, take the last one that was proven here.
+
+    Raises:
+        CheckFailedError: its test vectors give other answers here; the old copy stays.
+        InputError: it is missing, damaged or of a newer format; the old copy stays.
+        OutputError: the copy cannot be written.
+    """
+    name = entry_name(entry)
+    folder = store / FOLDER / name
+    try:
+        data = _bytes(Path(entry.path))
+        predictor = _predictor(parse_package(data, entry.path), entry)
+    except OutputError:
+        raise
+    except EdgewrightError as error:
+        old = folder / CURRENT
+        if not keep_old or not old.exists():
+            raise _refused(error, name, old.exists()) from None
+        predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
+        return Proven(name=name, predictor=predictor, refused=str(error))
+    _keep(folder, data)
+    return Proven(name=name, predictor=predictor)
+
+
+def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
+    stays = f"The package {name!r} that was proven here before stays" if there else ""
+    if isinstance(error, CheckFailedError):
+        told = str(error).rstrip(".")
+        return CheckFailedError(f"refused: {told}", stays)
+    if not stays:
+        return error
+    do = f"{error.do.rstrip('.')}. {stays}" if error.do else stays
+    return InputError(error.expected, error.got, error.where, do) if type(error) is InputError else error
+
+
+def _predictor(package: Package, entry: PackageEntry) -> Predictor:
+    return Predictor(package, form=entry.form or None, engine=entry.engine or None)
+
+
+def _bytes(place: Path) -> bytes:
+    path = package_path(place)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("a package file", error.strerror or str(error), str(path)) from None
+
+
+def _keep(folder: Path, data: bytes) -> None:
+    """Writes the copy where it is another one; a power cut leaves the old or the new one, whole."""
+    current = folder / CURRENT
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        before = current.read_bytes() if current.exists() else None
+    except OSError as error:
+        raise OutputError("to keep a copy of the package", error.strerror or str(error), str(folder)) from None
+    if before == data:
+        return
+    if before is not None:
+        write_atomic(folder / PREVIOUS, before)
+    write_atomic(current, data)

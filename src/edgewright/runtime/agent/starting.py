@@ -1,0 +1,111 @@
+"""From a command line and a configuration to an agent that ran: everything is opened in order and closed again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgewright.runtime.agent.delivery import Delivery
+from edgewright.runtime.agent.keeper import Keeper
+from edgewright.runtime.agent.loop import Agent, Report
+from edgewright.runtime.agent.plan import Say, make_plan, settle_rates
+from edgewright.runtime.agent.settings import Configured, Source, read_settings, short_source
+from edgewright.runtime.store import Store
+from edgewright.schema.device import Event
+from edgewright.schema.device_config import PackageEntry
+from edgewright.schema.errors import InputError
+
+_DRAIN = 5.0
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to run: for a first line to a person."""
+
+    store: Path
+    device: str
+    packages: tuple[str, ...]
+    source: str
+    recorded: bool
+    refused: tuple[tuple[str, str], ...]
+
+
+def store_folder(named: Path | None) -> Path:
+    """The folder of the store: as named, else what systemd gives (`STATE_DIRECTORY`), else one of this user."""
+    if named is not None:
+        return named
+    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
+    if given:
+        return Path(given)
+    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "edgewright" / "device"
+
+
+def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:
+    """Settings of the command line over those of the configuration.
+
+    Args:
+        package: further one; empty for none.
+        source: `KIND:REST`, instead of the configuration's; empty for that.
+        config: file; None for none.
+
+    Raises:
+        InputError: there is no source, or something does not fit.
+    """
+    configured = read_settings(config)
+    if package:
+        settings = configured.settings
+        entries = (PackageEntry(path=package), *settings.packages)
+        configured = msgspec.structs.replace(configured, settings=msgspec.structs.replace(settings, packages=entries))
+    opened = short_source(source) if source else configured.source
+    if opened is None:
+        raise InputError("a source", "none", "--source", "Name one, such as --source csv:readings.csv, or in [source]")
+    return configured, opened
+
+
+def run_agent(
+    configured: Configured, source: Source, folder: Path, *, stop: Callable[[], bool], say: Say,
+    tell: Callable[[Sequence[Event]], None], begin: Callable[[Started], None],
+) -> Report:  # fmt: skip
+    """Runs until the source ends or `stop` says so.
+
+    Args:
+        configured: settings.
+        source: where rows come from.
+        folder: of the store.
+        stop: asked several times a second.
+        say: takes a line about trouble.
+        tell: takes events after they were stored.
+        begin: called once, before the first row.
+
+    Raises:
+        CheckFailedError: a package's test vectors fail here.
+        InputError: a store of a newer version or in use, a package, detector, table or source that cannot be used.
+        OutputError: the store cannot be opened, or its last commit failed.
+    """
+    settings = configured.settings
+    with Store.open(folder, settings.store, settings.device) as store:
+        plan = make_plan(settings, folder)
+        opened = source.open(tuple(plan.columns))
+        try:
+            settle_rates(plan, opened, configured.timeline.tolerance)
+            recorded = not getattr(opened, "live", True)
+            keeper = Keeper(store, say)
+            delivery = Delivery(store, configured.ways, say)
+            agent = Agent(plan, configured, opened, keeper, recorded=recorded, tell=tell)
+            begin(
+                Started(
+                    store=folder, device=store.device, packages=tuple(a.name for a in plan.answerers),
+                    source=source.kind, recorded=recorded, refused=tuple(plan.refused),
+                )
+            )  # fmt: skip
+            delivery.start()
+            try:
+                return agent.run(stop)
+            finally:
+                keeper.commit()
+                delivery.close(_DRAIN if recorded else 1.0)
+        finally:
+            opened.close()

@@ -1,0 +1,214 @@
+"""One stream at work: its rows cut for every package, watched by detectors and rules, and what came of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from edgewright.runtime.agent.answering import Answered, Answerer
+from edgewright.runtime.agent.commands import Commands
+from edgewright.runtime.agent.feed import Cut, Cutter, Feed
+from edgewright.runtime.agent.judging import Judge, Seen
+from edgewright.runtime.agent.plan import Plan, Watched
+from edgewright.runtime.agent.ruling import Odd, Rule, Ruler
+from edgewright.runtime.health import Health
+from edgewright.runtime.ready import Ready, TimelineConfig
+from edgewright.runtime.watching import Watch
+from edgewright.schema.device import Event, Packet
+
+# Among events of one moment: what is not well, anomalies, decisions, steps of tables, summaries.
+_HEALTH, _ANOMALY, _DECISION, _STATE, _SUMMARY = range(5)
+# These words are made here; a source's own words may hold what it read and stay on the device.
+_OWN_WORDS = ("source",)
+_Told = tuple[float, int, Event]
+
+
+class Asked(msgspec.Struct):
+    """Samples of a stream for one package; `answered` is filled in when the whole batch was."""
+
+    unit: Unit
+    cut: Cut
+    answered: Answered | None = None
+    failed: str = ""
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """One package on one stream."""
+
+    answerer: Answerer
+    feed: Feed
+    cutter: Cutter
+    judge: Judge
+
+
+class StreamState:
+    """A stream and all that follows it; bounded by its windows.
+
+    Args:
+        name: of the stream.
+        plan: packages, detectors and rules.
+        timeline: how rows are treated.
+        summary: seconds of a stretch that is summed up.
+        commands: that rules may start.
+    """
+
+    def __init__(self, name: str, plan: Plan, timeline: TimelineConfig, summary: float, commands: Commands) -> None:
+        self.name = name
+        self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
+        self._plan, self._timeline = plan, timeline
+        rules = [rule for rule in plan.rules if rule.takes(name)]
+        ruled = {rule.package for rule in rules}
+        self.units = [
+            Unit(a, self._feed(a.columns, a.rate), Cutter(a.window, len(a.columns)), Judge(a, summary, a.name in ruled))
+            for a in plan.answerers
+            if a.takes(name)
+        ]
+        self._watches: list[tuple[Feed, Watched, Watch]] = [
+            (self._feed(w.columns, w.rate), w, Watch(w.file)) for w in plan.watched if w.takes(name)
+        ]
+        self._rulers: list[tuple[Feed | None, Ruler]] = [(self._of(rule), Ruler(rule, commands)) for rule in rules]
+        self.arrived = time.monotonic()
+        self.last = math.nan
+        self.silent, self._notice = False, ""
+        self.wall: float | None = None
+        self._begin()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything follows this stream."""
+        return bool(self.feeds)
+
+    def take(self, packet: Packet, arrived: float) -> None:
+        """Takes rows; what they complete is then in `asked`."""
+        if len(packet.values):
+            self.arrived = arrived
+            self.wall = packet.wall if packet.wall is not None else self.wall
+        elif packet.notice in ("", self._notice):
+            return  # the source says again what it said when no row had come since
+        self._notice = packet.notice
+        for feed in self.feeds.values():
+            self._take(feed, *feed.push(packet))
+
+    def flush(self) -> None:
+        """Takes what is still held back."""
+        for feed in self.feeds.values():
+            self._take(feed, *feed.flush())
+
+    def tell(self, health: Health) -> None:
+        """Something that is not well with the stream, as the agent found it."""
+        self._health[health.what, health.text, health.time] = health
+
+    def finish(self) -> tuple[list[_Told], list[tuple[Feed, Ready]], list[tuple[Unit, Seen]]]:
+        """After `asked` was answered: what came of everything that was taken since the last call.
+
+        Returns:
+            Events in order, with their time and rank; the rows; and alarms of packages.
+        """
+        told: list[_Told] = []
+        seen: dict[str, list[Seen]] = {}
+        alarms: list[tuple[Unit, Seen]] = []
+        for asked in self.asked:
+            self._judged(asked, seen, told, alarms)
+        health = sorted(self._health.values(), key=lambda one: one.time)
+        told += [(one.time, _HEALTH, health_event(one)) for one in health]
+        for odd in self._odd:
+            detail = {"channel": odd.channel, "detector": odd.detector}
+            event = Event(kind="anomaly", time=odd.time, label=odd.channel, score=odd.score, detail=detail)
+            told.append((odd.time, _ANOMALY, event))
+        for feed, ruler in self._rulers:
+            rows = [ready for of, ready in self._rows if of is feed]
+            steps = ruler.take(rows, seen.get(ruler.rule.package, ()), self._odd, health)
+            told += [(moment, _STATE, event) for moment, event in steps]
+        rows_taken = self._rows
+        self._begin()
+        told.sort(key=lambda one: one[:2])
+        return told, rows_taken, alarms
+
+    def tick(self, moment: float) -> list[_Told]:
+        """Time goes on without rows."""
+        return [(at, _STATE, event) for _, ruler in self._rulers for at, event in ruler.tick(moment)]
+
+    def summaries(self) -> list[_Told]:
+        """Stretches that are not over yet, at the end."""
+        if math.isnan(self.last):
+            return []
+        units = [unit for unit in self.units if unit.judge.tally.windows]
+        return [self._summary(unit, self.last, unit.judge.tally.detail(self.last)) for unit in units]
+
+    def _begin(self) -> None:
+        self.asked: list[Asked] = []
+        self.wall = None
+        self._health: dict[tuple[str, str, float], Health] = {}
+        self._odd: list[Odd] = []
+        self._rows: list[tuple[Feed, Ready]] = []
+
+    def _of(self, rule: Rule) -> Feed | None:
+        return self._feed(rule.columns, rule.rate) if rule.columns else None
+
+    def _feed(self, columns: tuple[str, ...], rate: float | None) -> Feed:
+        key = (columns, rate)
+        if key not in self.feeds:
+            self.feeds[key] = Feed(columns, [self._plan.places[name] for name in columns], rate, self._timeline)
+        return self.feeds[key]
+
+    def _take(self, feed: Feed, blocks: Sequence[Ready], health: Sequence[Health]) -> None:
+        for one in health:
+            self.tell(one)
+        for ready in blocks:
+            self._rows.append((feed, ready))
+            newest = float(ready.time[-1])
+            self.last = newest if math.isnan(self.last) else max(self.last, newest)
+            for unit in self.units:
+                if unit.feed is feed and (cut := unit.cutter.push(ready)) is not None:
+                    self.asked.append(Asked(unit, cut))
+            for of, watched, watch in self._watches:
+                if of is feed:
+                    self._odd += [
+                        Odd(one.time, one.score, watched.columns[one.channel] if one.channel >= 0 else "", watched.name)
+                        for one in watch.push(ready.values, ready.time)
+                        if one.alarm
+                    ]
+
+    def _judged(
+        self, asked: Asked, seen: dict[str, list[Seen]], told: list[_Told], alarms: list[tuple[Unit, Seen]]
+    ) -> None:
+        unit = asked.unit
+        moment = float(asked.cut.times[-1])
+        if asked.answered is None:
+            unit.judge.gap()
+            text = f"model: {unit.answerer.name} does not answer: {asked.failed}"
+            self.tell(Health(time=moment, what="model", text=text))
+            return
+        found, health, summaries = unit.judge.take(asked.answered)
+        for sick in health:
+            self.tell(sick)
+        seen.setdefault(unit.answerer.name, []).extend(found)
+        told += [self._summary(unit, at, detail) for at, detail in summaries]
+        detail = {"package": unit.answerer.name}
+        for one in found:
+            if one.decided:
+                kinds = ("decision", "alarm") if one.alarm else ("decision",)
+                for kind in kinds:
+                    event = Event(kind=kind, time=one.time, label=one.decided, score=one.score, detail=detail)  # type: ignore[arg-type]
+                    told.append((one.time, _DECISION, event))
+            if one.alarm:
+                alarms.append((unit, one))
+
+    def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _Told:
+        detail = {"package": unit.answerer.name, **detail}
+        return moment, _SUMMARY, Event(kind="summary", time=moment, label=unit.answerer.name, detail=detail)
+
+
+def health_event(health: Health) -> Event:
+    """What is not well, as an event."""
+    # What a source says may quote what it read: 'notice' is no key that may leave.
+    told: dict[str, Any] = {"notice" if health.what in _OWN_WORDS else "reason": health.text}
+    if health.channel:
+        told["channel"] = health.channel
+    if health.amount:
+        told["amount"] = health.amount
+    return Event(kind="health", time=health.time, label=health.what, detail=told)

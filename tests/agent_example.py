@@ -1,0 +1,177 @@
+"""An agent for tests: packages of rows and of windows whose answers follow from a column, recordings, a run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.runtime.agent.loop import Report
+from edgewright.runtime.agent.settings import Source, check_settings, short_source
+from edgewright.runtime.agent.starting import run_agent
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.package import vector_files, write_package
+from edgewright.schema.data import Column
+from edgewright.schema.device import Event, Packet
+from edgewright.schema.graph import Graph
+from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
+
+LABELS = ("off", "on")
+RATE = 50.0
+Floats = NDArray[np.float32]
+
+
+def graph(channels: int = 2, samples: int = 10) -> Graph:
+    """Probability of 'on': sigmoid of eight times the mean of the first channel over the window."""
+    builder = Builder("switch", (channels, samples), labels=LABELS)
+    mean = builder.op("ReduceMean", builder.input, builder.integers(2), keepdims=0)
+    weights = np.zeros((channels, 2), np.float32)
+    weights[0] = (-4.0, 4.0)
+    value = builder.op("MatMul", mean, builder.constant(weights))
+    probabilities = builder.op("Softmax", value, axis=-1)
+    label = builder.op("ArgMax", probabilities, axis=1, keepdims=0)
+    confidence = builder.op("ReduceMax", probabilities, builder.integers(1), keepdims=0)
+    return builder.finish(
+        {
+            "label": (label, "int64", ()),
+            "probabilities": (probabilities, "float32", (2,)),
+            "confidence": (confidence, "float32", ()),
+        },
+        {"licence": "Apache-2.0"},
+    )
+
+
+def manifest(**changes: Any) -> Manifest:  # noqa: ANN401 - fields of different types
+    fields: dict[str, Any] = {
+        "name": "switch", "task": "classification", "shape": (2, 10),
+        "columns": (Column(name="level", unit="V", minimum=-10.0, maximum=10.0), Column(name="heat")),
+        "window": WindowSpec(samples=10, step=5, rate=RATE), "labels": LABELS, "target": "state",
+        "thresholds": {"confidence": 0.6}, "vectors": 4, "tolerance": {"float": 1e-5},
+        "forms": {"float": "model.onnx"}, "default": "float", "reference": (), "licences": ("Apache-2.0",),
+        "provenance": {"seed": "0"}, "files": (),
+    }  # fmt: skip
+    return Manifest(**{**fields, **changes})
+
+
+def package(path: Path, *, wrong: float = 0.0, **changes: Any) -> Path:  # noqa: ANN401
+    """Writes the package of a switch; `wrong` moves what it says its test vectors give."""
+    made = manifest(**changes)
+    inputs = np.random.default_rng(1).normal(size=(4, *made.shape)).astype(np.float32)
+    network = graph(*made.shape)
+    expected = compile_graph(network)(inputs)["probabilities"] + np.float32(wrong)
+    write_package(path, made, {"model.onnx": to_onnx(network), **vector_files(inputs, {"float": expected})})
+    return path
+
+
+def reference(level: tuple[float, float], heat: tuple[float, float]) -> tuple[ReferenceColumn, ...]:
+    """Smallest and largest in training."""
+    made = []
+    for name, (low, high) in (("level", level), ("heat", heat)):
+        quantiles = tuple(np.linspace(low, high, 9).tolist())
+        mean, deviation = (low + high) / 2, (high - low) / 4
+        made.append(ReferenceColumn(name=name, mean=mean, deviation=deviation, missing=0.0, quantiles=quantiles))
+    return tuple(made)
+
+
+def signal(seconds: float, period: float = 8.0, seed: int = 0) -> Floats:
+    """'level' is on for half of each period; 'heat' is noise around 20; never the same value twice in a row."""
+    rows = int(seconds * RATE)
+    rng = np.random.default_rng(seed)
+    level = np.where((np.arange(rows) / RATE) % period < period / 2, -1.0, 1.0) + rng.normal(size=rows) * 0.05
+    return np.stack([level, 20 + rng.normal(size=rows)], 1).astype(np.float32)
+
+
+def recording(path: Path, values: Floats, *, begin: float = 0.0, header: str = "time,level,heat") -> Path:
+    """A CSV file of rows with their time."""
+    lines = [header]
+    for place, row in enumerate(values.tolist()):
+        cells = ["" if value != value else f"{value:.5f}" for value in row]
+        lines.append(",".join([f"{begin + place / RATE:.3f}", *cells]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+class Given:
+    """A source that gives packets as they are listed, then `more`, and ends."""
+
+    kind = "given"
+
+    def __init__(self, listed: Iterable[Packet], live: bool = False, rate: float | None = RATE) -> None:
+        self.rate, self.live = rate, live
+        self.asked: tuple[str, ...] = ()
+        self._left = iter(listed)
+        self._done = False
+
+    def open(self, columns: tuple[str, ...]) -> Given:
+        self.asked = columns
+        return self
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        packet = next(self._left, None)
+        self._done = packet is None
+        return [] if packet is None else [packet]
+
+    def ended(self) -> bool:
+        return self._done
+
+    def close(self) -> None:
+        self._done = True
+
+
+def packets(values: Floats, rows: int = 50, *, stream: str = "", begin: float = 0.0) -> list[Packet]:
+    """Rows in packets of so many."""
+    times = begin + np.round(np.arange(len(values)) / RATE, 3)
+    return [
+        Packet(stream=stream, values=values[at : at + rows], time=times[at : at + rows])
+        for at in range(0, len(values), rows)
+    ]
+
+
+def given(
+    folder: Path, listed: Iterable[Packet], *, settings: dict[str, Any] | None = None, said: list[str] | None = None,
+    live: bool = False,
+) -> tuple[list[Event], Report]:  # fmt: skip
+    """Runs the agent on packets."""
+    return _run(folder, Given(listed, live), settings, said)
+
+
+def run(
+    folder: Path, source: str, *, settings: dict[str, Any] | None = None, said: list[str] | None = None
+) -> tuple[list[Event], Report]:
+    """Runs the agent to the end of its source, with the package `switch.edge` of the folder unless told otherwise."""
+    return _run(folder, short_source(source), settings, said)
+
+
+def _run(
+    folder: Path, source: Source | Given, settings: dict[str, Any] | None, said: list[str] | None
+) -> tuple[list[Event], Report]:
+    events: list[Event] = []
+    table = {"packages": [{"path": "switch.edge"}], **(settings or {})}
+    configured = check_settings(table, folder, "device.toml")
+    report = run_agent(
+        configured, source, folder / "store", stop=lambda: False,  # type: ignore[arg-type]
+        say=(said if said is not None else []).append, tell=events.extend, begin=lambda _: None,
+    )  # fmt: skip
+    return events, report
+
+
+def told(events: Sequence[Event], *kinds: str) -> list[tuple[float, str, str]]:
+    """Time, kind and label of events of these kinds."""
+    return [(round(event.time, 3), event.kind, event.label) for event in events if not kinds or event.kind in kinds]
+
+
+def lines(events: Sequence[Event]) -> list[str]:
+    """As JSON, to compare byte for byte."""
+    return [msgspec.json.encode(event).decode() for event in events]
+
+
+def parsed(text: str) -> list[dict[str, Any]]:
+    """Events that the command printed with --json."""
+    return [json.loads(line) for line in text.splitlines()]

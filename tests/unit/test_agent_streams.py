@@ -1,0 +1,228 @@
+"""Many streams and many packages in one process; what goes wrong with one leaves the others at work."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_example import Given, given, package, packets, recording, run, signal, told
+from edgewright.runtime.agent.delivery import Delivery
+from edgewright.runtime.agent.settings import check_settings
+from edgewright.runtime.agent.tally import Latency
+from edgewright.runtime.detector_file import write_detector
+from edgewright.runtime.detectors import kind
+from edgewright.runtime.store import Store, reading
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.device import Event, Packet
+from edgewright.schema.errors import CheckFailedError, InputError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    package(tmp_path / "switch.edge")
+    return tmp_path
+
+
+def woven(streams: list[str], seconds: float = 10.0) -> list[Packet]:
+    """Packets of many streams, one after the other as time goes on; each its own signal."""
+    each = [packets(signal(seconds, period=4.0 + 2 * n, seed=n), 25, stream=s) for n, s in enumerate(streams)]
+    return [packet for together in zip(*each, strict=True) for packet in together]
+
+
+def test_each_stream_is_decided_as_if_it_were_alone(folder: Path) -> None:
+    names = ["a", "b", "c"]
+    together = given(folder, woven(names))[0]
+    for name in names:
+        (folder / "store").rename(folder / f"before-{name}")
+        alone = given(folder, [packet for packet in woven(names) if packet.stream == name])[0]
+        mine = [event for event in together if event.stream == name and event.kind == "decision"]
+        assert told(mine) == told(alone, "decision")
+        assert len(mine) >= 2
+
+
+def test_packages_take_the_streams_and_columns_they_ask_for(folder: Path) -> None:
+    package(folder / "heat.edge", columns=(Column(name="heat"), Column(name="level", unit="V")))
+    settings = {
+        "packages": [{"path": "switch.edge", "streams": ["a*"]}, {"path": "heat.edge", "name": "warm"}],
+    }
+    events = given(folder, woven(["a1", "b1"]), settings=settings)[0]
+    seen = {(event.stream, event.detail["package"]) for event in events if event.kind == "summary"}
+    assert seen == {("a1", "switch"), ("a1", "warm"), ("b1", "warm")}
+    # 'heat' is about 20, so that 'on' is all that the other package ever says.
+    warm = {event.label for event in events if event.kind == "decision" and event.detail["package"] == "warm"}
+    assert warm == {"on"}
+
+
+def test_units_are_asked_for_and_must_agree(folder: Path) -> None:
+    source = Given([])
+    configured = check_settings({"packages": [{"path": "switch.edge"}]}, folder, "here")
+    from edgewright.runtime.agent.starting import run_agent
+
+    nothing = {"stop": lambda: False, "say": print, "tell": print, "begin": lambda _: None}
+    run_agent(configured, source, folder / "store", **nothing)  # type: ignore[arg-type]
+    assert source.asked == ("level [V]", "heat")
+    package(folder / "other.edge", columns=(Column(name="level", unit="mV"), Column(name="heat")))
+    with pytest.raises(InputError, match=r"the column as level \[V\].*got level \[mV\] - at other"):
+        given(folder, [], settings={"packages": [{"path": "switch.edge"}, {"path": "other.edge"}]})
+    recording(folder / "rows.csv", signal(1.0), header="time,level [mV],heat")
+    with pytest.raises(InputError, match="level in V, got level in mV"):
+        run(folder, f"replay:{folder / 'rows.csv'}")
+    recording(folder / "rows.csv", signal(1.0), header="time,level,cold")
+    with pytest.raises(InputError, match=r"no column 'heat'\. Known: .*cold"):
+        run(folder, f"replay:{folder / 'rows.csv'}")
+
+
+def test_a_source_that_says_another_rate_is_refused(folder: Path) -> None:
+    recording(folder / "rows.csv", signal(1.0))
+    with pytest.raises(InputError, match="rows at 50 Hz, for which package 'switch' was made, got 100 Hz"):
+        run(folder, f"replay:{folder / 'rows.csv'}?rate=100")
+
+
+def test_rows_at_another_rate_than_the_source_says_decide_nothing(folder: Path) -> None:
+    listed = [Packet(values=p.values, time=p.time / 2) for p in packets(signal(40.0))]
+    events = given(folder, listed)[0]
+    assert [e.label for e in events if e.kind == "health"][:3] == ["start", "surplus", "rate"]
+    rated = next(e.time for e in events if e.label == "rate")
+    assert all(e.time <= rated + 1 for e in events if e.kind == "decision")
+
+
+def test_more_streams_than_allowed_forget_the_one_that_was_silent_longest(folder: Path) -> None:
+    first, *others = (packets(signal(4.0), 50, stream=f"s{n}") for n in range(4))
+    listed = [*first, *others[0], *first[-1:], *others[1], *others[2]]
+    events = given(folder, listed, settings={"agent": {"streams": 2}})[0]
+    gone = [event.stream for event in events if event.label == "evicted"]
+    assert gone == ["s1", "s0"]
+    # What they had counted was summed up before.
+    assert {"s0", "s1", "s2", "s3"} == {event.stream for event in events if event.kind == "summary"}
+
+
+def test_a_stream_that_nothing_follows_is_told_once(folder: Path) -> None:
+    settings = {"packages": [{"path": "switch.edge", "streams": ["a"]}]}
+    events = given(folder, woven(["a", "x"]), settings=settings)[0]
+    assert [(e.stream, e.label) for e in events if e.stream == "x"] == [("x", "unknown")]
+
+
+def test_a_stream_that_falls_silent_and_comes_back_is_told(folder: Path) -> None:
+    def listed() -> Iterator[Packet]:
+        yield from packets(signal(2.0))
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            time.sleep(0.05)
+            yield Packet(values=np.empty((0, 2), np.float32), time=np.empty(0), notice="gone: looked for again")
+        yield from packets(signal(2.0), begin=100.0)
+
+    events = given(folder, listed(), settings={"agent": {"silent": 0.2}}, live=True)[0]
+    labels = [event.label for event in events if event.kind == "health"]
+    assert labels.count("silent") == 1
+    assert labels.index("silent") < labels.index("back")
+    assert all(event.wall is not None for event in events)
+    # What a source says of itself may quote what it read: it is kept under a name that does not leave.
+    notices = [event.detail for event in events if event.label == "source"]
+    assert notices
+    assert all(set(detail) == {"notice"} for detail in notices)
+
+
+def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(folder: Path) -> None:
+    listed = packets(signal(2.0))
+    given(folder, listed)
+    slot = folder / "store" / "packages" / "switch"
+    good = (slot / "current.edge").read_bytes()
+    package(folder / "switch.edge", wrong=0.01)
+    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch.*proven here before stays"):
+        given(folder, listed)
+    assert (slot / "current.edge").read_bytes() == good
+    said: list[str] = []
+    events = given(folder, listed, settings={"agent": {"keep_old": True}}, said=said)[0]
+    assert events[0].detail["reason"] == "refused: switch"
+    assert "self-test" in events[0].detail["notice"]
+    assert [event for event in events if event.kind == "decision"]
+    package(folder / "switch.edge", thresholds={"confidence": 0.7})
+    given(folder, listed)
+    assert (slot / "previous.edge").read_bytes() == good
+    assert (slot / "current.edge").read_bytes() == (folder / "switch.edge").read_bytes()
+
+
+def test_others_go_on_without_a_package_that_is_refused(folder: Path) -> None:
+    (folder / "broken.edge").write_bytes(b"no package")
+    both = [{"path": "switch.edge"}, {"path": "broken.edge"}]
+    with pytest.raises(InputError, match="broken"):
+        given(folder, packets(signal(2.0)), settings={"packages": both})
+    settings = {"packages": both, "agent": {"keep_old": True}}
+    events = given(folder, packets(signal(2.0)), settings=settings)[0]
+    assert events[0].detail["reason"] == "refused: broken"
+    assert {event.detail.get("package") for event in events if event.kind == "decision"} == {"switch"}
+
+
+def test_a_detector_beside_the_model_names_the_channel(folder: Path) -> None:
+    part = kind("robust")
+    columns = (Column(name="level"), Column(name="heat"))
+    config = part.config()
+    values = signal(60.0, period=1e9)
+    learnt = part.fit(config, values, np.arange(len(values)) / 50.0)
+    spec = DetectorSpec(
+        kind="robust", config={}, columns=columns, rate=50.0, threshold=Threshold(value=50.0, by="given"),
+        refractory=500,
+    )  # fmt: skip
+    write_detector(folder / "odd.detector", spec, learnt)
+    odd = signal(20.0, period=1e9, seed=5)
+    odd[700:720, 1] = 400.0 + np.arange(20)
+    listed = packets(odd)
+    events = given(folder, listed, settings={"detectors": [{"path": "odd.detector"}]})[0]
+    (found,) = [event for event in events if event.kind == "anomaly"]
+    assert (found.label, found.detail["detector"]) == ("heat", "odd")
+    assert 13.9 < found.time < 14.5
+
+
+def test_what_is_sent_is_gone_from_the_outbox(folder: Path, tmp_path: Path) -> None:
+    (folder / "out").mkdir()
+    events = given(folder, packets(signal(20.0)), settings={"sink": [{"kind": "folder", "path": str(folder / "out")}]})[
+        0
+    ]
+    sent = b"".join(path.read_bytes() for path in sorted((folder / "out").iterdir()))
+    assert sent.count(b"\n") == len(events)
+    with reading.look(folder / "store") as database:
+        assert database.value("SELECT count(*) FROM outbox") == 0
+
+
+def test_a_sink_that_fails_delays_nothing_and_loses_nothing(folder: Path) -> None:
+    settings = {"sink": [{"kind": "folder", "path": str(folder / "not-mounted")}]}
+    said: list[str] = []
+    events = given(folder, packets(signal(20.0)), settings=settings, said=said)[0]
+    assert "sink folder" in said[0]
+    with reading.look(folder / "store") as database:
+        assert database.value("SELECT count(*) FROM outbox") == len(events)
+    # The next start finds the stick.
+    (folder / "not-mounted").mkdir()
+    configured = check_settings(settings, folder, "here")
+    with Store.open(folder / "store") as store:
+        delivery = Delivery(store, configured.ways, said.append)
+        delivery.start()
+        delivery.close(5.0)
+    with reading.look(folder / "store") as database:
+        assert database.value("SELECT count(*) FROM outbox") == 0
+
+
+def test_quantiles_of_latency_are_within_a_bin() -> None:
+    latency = Latency()
+    for _ in range(990):
+        latency.add(0.001)
+    for _ in range(10):
+        latency.add(0.5)
+    assert 0.001 <= latency.quantile(0.5) < 0.00113
+    assert 0.001 <= latency.quantile(0.99) < 0.00113
+    assert 0.5 <= latency.quantile(0.995) < 0.57
+    assert Latency().quantile(0.5) == 0.0
+
+
+def test_an_event_knows_when_it_was(folder: Path) -> None:
+    wall = 1.7e9
+    listed = [Packet(values=p.values, time=p.time, wall=wall + float(p.time[-1])) for p in packets(signal(20.0), 300)]
+    events = given(folder, listed)[0]
+    decided: list[Event] = [event for event in events if event.kind == "decision"]
+    assert decided
+    assert all(event.wall == pytest.approx(wall + event.time) for event in decided)
