@@ -15,6 +15,7 @@ import pytest
 
 from edgewright.runtime.frames import write_hello, write_rows
 from edgewright.runtime.streams import serial as serial_stream
+from edgewright.runtime.streams._framed import FrameReader
 from edgewright.schema.errors import InputError
 from stream_rows import drain, notices, opened, times, until_notice, values
 from support import left_out
@@ -79,6 +80,15 @@ def test_frames_with_what_was_dropped_counted(line: Line) -> None:
     assert stream.rate == 50.0
     assert times(packets)[-1] == pytest.approx(19 * 0.02)
     stream.close()
+
+
+def test_a_sender_whose_columns_change_within_one_piece() -> None:
+    one, two = np.ones((1, 1), np.float32), np.ones((1, 2), np.float32)
+    reader = FrameReader([], name="line")
+    first = write_hello(["a"]) + write_rows(one, sequence=0, time=0)
+    assert reader.feed(first + write_hello(["a", "b"])).values.shape == (0, 2)
+    assert reader.feed(write_rows(two, sequence=1, time=1)).values.shape == (1, 2)
+    assert reader.columns == ("a", "b")
 
 
 def test_a_line_that_vanishes_and_comes_back(line: Line) -> None:

@@ -58,6 +58,9 @@ class Stamper:
         """Counts that are missing below the highest one so far; rows out of order count as lost until they come."""
         if sequence is None or not len(sequence):
             return 0
+        if len(sequence) == 1 and sequence[0] - 1 == self._high:  # one row a message, as it should be
+            self._high = int(sequence[0])
+            return 0
         high = int(sequence[0]) - 1 if self._high is None else self._high
         if int(sequence.max()) < high - _ANEW:
             high = int(sequence[0]) - 1  # the sender began anew

@@ -62,16 +62,17 @@ class FrameReader:
         if damaged:
             self._notices.append(f"{damaged} damaged frame{'s' if damaged > 1 else ''}")
         notices, self._notices = tuple(dict.fromkeys(self._notices)), []
+        # Columns may have changed between two frames of one piece: what came before is left out.
+        parts = [part for part in parts if part[0].shape[1] == len(self.columns)]
         if not parts:
             return Arrived(np.empty((0, len(self.columns)), np.float32), notices=notices)
-        counts = [self._count(int(frame.sequence[0])) + frame.sequence - frame.sequence[0] for _, frame in parts]
-        width = len(self.columns)
-        # Columns may have changed between two frames of one piece: what came before is left out.
-        kept = [i for i, (values, _) in enumerate(parts) if values.shape[1] == width]
+        counts = [frame.sequence + (self._count(low := int(frame.sequence[0])) - low) for _, frame in parts]
+        if len(parts) == 1:
+            return Arrived(parts[0][0], parts[0][1].time, counts[0], notices)
         return Arrived(
-            np.concatenate([parts[i][0] for i in kept]),
-            np.concatenate([parts[i][1].time for i in kept]),
-            np.concatenate([counts[i] for i in kept]),
+            np.concatenate([values for values, _ in parts]),
+            np.concatenate([frame.time for _, frame in parts]),
+            np.concatenate(counts),
             notices,
         )
 

@@ -57,9 +57,10 @@ class PayloadReader:
             return arrived
         reader = self._lines if form == "csv" else self._frames
         first = reader.feed(message)
-        last = reader.finish()
+        whole = message.endswith(b"\0" if form == "framed" else b"\n")
+        last = None if whole else reader.finish()
         self.columns, self.rate = reader.columns or self.columns, reader.rate
-        return _joined(first, last)
+        return first if last is None else _joined(first, last)
 
 
 def _joined(first: Arrived, last: Arrived) -> Arrived:
