@@ -12,7 +12,8 @@ from detector_example import KINDS, rows
 from edgewright.pipeline.detect_choice import choose
 from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, pieces, rate, runs, share
 from edgewright.pipeline.detect_rows import Stretch, Watched
-from edgewright.pipeline.detecting import Asked, blocks, fit_detector, threshold
+from edgewright.pipeline.detect_threshold import Asked, threshold
+from edgewright.pipeline.detecting import blocks, fit_detector
 from edgewright.pipeline.injecting import APART, inject
 from edgewright.pipeline.injecting import KINDS as ANOMALIES
 from edgewright.runtime.detector_file import DetectorFile

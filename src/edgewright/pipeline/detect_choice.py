@@ -10,18 +10,8 @@ from numpy.typing import NDArray
 
 from edgewright.pipeline.detect_events import Counts, bootstrap, interval
 from edgewright.pipeline.detect_rows import Stretch, Watched, with_limit
-from edgewright.pipeline.detecting import (
-    BLOCKS,
-    DETECTORS,
-    Asked,
-    blocks,
-    configured,
-    counted,
-    learn,
-    scored,
-    threshold,
-    windowed,
-)
+from edgewright.pipeline.detect_threshold import Asked, counted, threshold
+from edgewright.pipeline.detecting import BLOCKS, DETECTORS, blocks, configured, learn, scored, windowed
 from edgewright.pipeline.injecting import APART, KINDS, inject
 from edgewright.runtime import catalogue
 from edgewright.runtime.detectors import kind

@@ -8,7 +8,8 @@ import numpy as np
 
 from edgewright.pipeline.detect_events import Counts, bootstrap, exposure, f1, interval, rate, share
 from edgewright.pipeline.detect_rows import read_watched
-from edgewright.pipeline.detecting import counted, scored
+from edgewright.pipeline.detect_threshold import counted, events_of
+from edgewright.pipeline.detecting import scored
 from edgewright.runtime.detector_file import DetectorFile
 from edgewright.schema.errors import InputError
 
@@ -42,7 +43,7 @@ def judge(
     right = np.zeros(4, np.int64)
     for stretch in watched.stretches:
         odd = scored(spec.kind, detector.learnt, stretch) >= spec.threshold.value
-        events = np.zeros(len(odd), np.bool_) if stretch.odd is None else stretch.odd
+        events = events_of(stretch)
         right += [(odd & events).sum(), (odd & ~events).sum(), (~odd & events).sum(), (~events).sum()]
         parts += counted(odd, events, spec.refractory)
     total = sum(parts, Counts())

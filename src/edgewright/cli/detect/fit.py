@@ -47,7 +47,8 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     from edgewright.cli.detect._options import check_out, settings_of
     from edgewright.pipeline.detect_choice import choose
     from edgewright.pipeline.detect_rows import read_watched
-    from edgewright.pipeline.detecting import Asked, fit_detector
+    from edgewright.pipeline.detect_threshold import Asked
+    from edgewright.pipeline.detecting import fit_detector
     from edgewright.runtime.detector_file import write_detector
     from edgewright.schema.errors import InputError
 
