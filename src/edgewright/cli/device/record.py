@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.recording import Heard, Recorder, Take
+    from edgewright.runtime.listening import Heard
+    from edgewright.runtime.recording import Recorder, Take
     from edgewright.runtime.streams import Stream
 
 
@@ -46,7 +47,8 @@ def command(
     from contextlib import suppress
 
     from edgewright.cli.device._live import Live, count_down
-    from edgewright.runtime.recording import Recorder, listen, take
+    from edgewright.runtime.listening import listen
+    from edgewright.runtime.recording import Recorder, take
     from edgewright.runtime.sources import open_source
 
     wanted = tuple(c.strip() for c in columns.split(",") if c.strip())
