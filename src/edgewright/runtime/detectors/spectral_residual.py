@@ -41,7 +41,7 @@ class _SpectralResidual(RowDetector):
     def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
         super().__init__(int(learnt["channels"]))
         samples = int(learnt["samples"])
-        self._smooth = np.ones(int(learnt["smooth"])) / int(learnt["smooth"])
+        self._smooth = int(learnt["smooth"])
         self._held = np.zeros((self.channels, samples))
         self._seen = 0
         if state is not None:
@@ -56,28 +56,27 @@ class _SpectralResidual(RowDetector):
         if self._seen < self._held.shape[1]:
             self._parts = np.zeros(self.channels)
             return math.nan
-        self._parts = np.array([self._one(held) for held in self._held]) * present
+        self._parts = self._saliency() * present
         return float(self._parts.max())
 
-    def _one(self, held: NDArray[np.float64]) -> float:
-        """How far the newest saliency is above the mean, in means; 0 for what does not move."""
-        low, high = held.min(), held.max()
-        if high - low <= 1e-9 * max(abs(low), abs(high)):
-            return 0.0
-        values = (held - held.mean()) / (high - low)
+    def _saliency(self) -> NDArray[np.float64]:
+        """How far the newest row of each channel is above its mean saliency, in means; 0 for what does not move."""
+        held = self._held
+        low, high = held.min(1), held.max(1)
+        moving = high - low > 1e-9 * np.maximum(np.abs(low), np.abs(high))
+        values = (held - held.mean(1)[:, None]) / np.where(moving, high - low, 1.0)[:, None]
         # The newest row takes no part: a spike would be prolonged and look like the beginning of something.
-        slope = ((values[-2] - values[-2 - _SLOPE : -2]) / np.arange(_SLOPE, 0, -1)).mean()
-        ahead = values[-1 - _SLOPE] + slope * _SLOPE
-        spectrum = np.fft.fft(np.concatenate([values, np.full(_AHEAD, ahead)]))
+        slope = ((values[:, -2:-1] - values[:, -2 - _SLOPE : -2]) / np.arange(_SLOPE, 0, -1)).mean(1)
+        ahead = values[:, -1 - _SLOPE] + slope * _SLOPE
+        spectrum = np.fft.fft(np.concatenate([values, np.repeat(ahead[:, None], _AHEAD, 1)], 1))
         amplitude = np.abs(spectrum) + _TINY
         logs = np.log(amplitude)
         # A spectrum is a ring: its mean goes on over the ends.
-        half = len(self._smooth) // 2
-        ring = np.concatenate([logs[len(logs) - half :], logs, logs[: len(self._smooth) - 1 - half]])
-        residual = logs - np.convolve(ring, self._smooth, "valid")
-        saliency = np.abs(np.fft.ifft(np.exp(residual) * spectrum / amplitude))[: len(values)]
-        mean = float(saliency.mean())
-        return max(0.0, float(saliency[-1]) - mean) / mean if mean > 0 else 0.0
+        around = range(-(self._smooth // 2), self._smooth - self._smooth // 2)
+        residual = logs - np.stack([np.roll(logs, places, 1) for places in around]).mean(0)
+        saliency = np.abs(np.fft.ifft(np.exp(residual) * spectrum / amplitude))[:, : values.shape[1]]
+        mean = saliency.mean(1)
+        return np.asarray(np.maximum(saliency[:, -1] - mean, 0.0) / np.maximum(mean, _TINY) * moving)
 
     def state(self) -> dict[str, Any]:
         """The window of every channel."""
