@@ -19,6 +19,7 @@ from edgewright.runtime.detector_file import IN_PACKAGE, read_detector
 from edgewright.runtime.package import read_package
 from edgewright.schema.data import Floats
 from small_pipeline import run_small, write_rows, write_toml
+from support import shared_data
 
 Capture = pytest.CaptureFixture[str]
 
@@ -210,3 +211,16 @@ def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(
     rows_file.write_text("\n".join(line.partition(",")[2] for line in (folder / "good.csv").read_text().splitlines()))
     assert run(["prove", str(model), "--data", str(rows_file)]) == 0
     assert "c99" in capsys.readouterr().out.lower()
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_a_public_set_brings_its_own_labels(tmp_path: Path, capsys: Capture) -> None:
+    place, out = str(shared_data("skab")), str(tmp_path / "s.detector")
+    arguments = ["detect", "fit", place, "--kind", "skab", "--detector", "k_means", "--out", out]
+    assert run([*arguments, "--target", "anomaly"]) == 2
+    assert "no column of labels 'anomaly'. Known: state" in capsys.readouterr().err
+    assert run([*arguments, "--target", "state"]) == 0
+    capsys.readouterr()
+    assert run(["detect", "score", out, "--data", place, "--kind", "skab", "--target", "state", "--json"]) == 0
+    assert msgspec.json.decode(capsys.readouterr().out)["events"] == 23

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.clock import read_clock
-from edgewright.data.load import guess, load_data
+from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.targets import as_text, labelled
 from edgewright.pipeline.prove_subject import read_subject
 from edgewright.pipeline.provenance import remembered
@@ -153,7 +153,9 @@ def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...
         spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
         return dataset, spec
     table: dict[str, object] = {"kind": kind, "path": data} if kind else guess(data)
-    table.update({key: value for key, value in (("target", target), ("time", time)) if value})
+    # A public set knows its own labels and times: it has no such keys, and `target` is compared with its name below.
+    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
+    table.update({key: value for key, value in (("target", target), ("time", time)) if value and key in keys})
     if ignore:
         table["ignore"] = list(ignore)
     return load_data(table, seed=0), None
