@@ -117,6 +117,18 @@ def test_a_watch_goes_on_from_its_state_in_the_middle_of_a_window_and_of_an_alar
         assert state_bytes(first.state()) < 1000
 
 
+def test_no_window_crosses_a_gap_in_time() -> None:
+    spec = _spec(window=WindowSpec(samples=4, step=2, rate=1.0), rate=1.0)
+    file = DetectorFile(spec, _learnt(2 * len(FEATURES)))
+    time = np.concatenate([np.arange(5.0), 100 + np.arange(6.0)])
+    values = np.random.default_rng(0).standard_normal((11, 2)).astype(np.float32)
+    whole = Watch(file).push(values, time)
+    assert [j.row for j in whole] == [3, 8, 10]
+    first = Watch(file)
+    early = first.push(values[:5], time[:5])
+    assert early + Watch(file, first.state()).push(values[5:], time[5:]) == whole
+
+
 def test_features_of_a_window_and_missing_values() -> None:
     window = np.array([[[1, 2, 4, 1], [np.nan] * 4, [5, 5, np.nan, 5]]], np.float32)
     mean, deviation, step, span = window_features(window)[0].reshape(3, 4).T

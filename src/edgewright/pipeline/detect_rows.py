@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edgewright.pipeline.provenance import remembered
 from edgewright.runtime.load import package_path
 from edgewright.runtime.package import read_package
 from edgewright.runtime.rows import iter_csv
-from edgewright.runtime.watching import window_features
+from edgewright.runtime.watching import GAP, window_features
 from edgewright.runtime.windows import cut
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -132,7 +133,7 @@ def read_watched(
         known = ", ".join(normal or NORMAL)
         raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
                          "Name the normal label: --normal LABEL")  # fmt: skip
-    stretches = [s if spec is None else _windowed(s, spec) for s in taken]
+    stretches = taken if spec is None else [_windowed(s, spec) for t in taken for s in _without_gaps(t, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
         least = spec.samples if spec else 1
         raise InputError(f"at least {least} rows in a recording", "fewer", dataset.name)
@@ -204,6 +205,12 @@ def _origin(data: str, name: str, time: str) -> float:
         return 0.0
     first = next(iter_csv(path, name=path.name, text_columns=[time], only_columns=[time]))
     return read_clock(first.text[time][:1], column=time, unit="auto", place=lambda row: path.name).origin
+
+
+def _without_gaps(stretch: Stretch, rate: float | None) -> list[Stretch]:
+    """Parts of a stretch that no jump in time divides, as `Watch` begins its windows anew after one."""
+    jumps = np.flatnonzero(np.diff(stretch.time) > GAP / rate) + 1 if rate else np.zeros(0, np.int64)
+    return [stretch.part(int(a), int(b)) for a, b in pairwise([0, *jumps, len(stretch.values)])]
 
 
 def _windowed(stretch: Stretch, window: WindowSpec) -> Stretch:

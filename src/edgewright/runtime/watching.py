@@ -17,6 +17,8 @@ from edgewright.schema.errors import InputError
 
 # What stands for a channel of a window, in this order.
 FEATURES = ("mean", "deviation", "step", "range")
+# A step in time longer than this many usual steps is a gap that no window crosses.
+GAP = 5.0
 # What NumPy and the detectors raise for arrays that do not go together: a forged file must not end in a traceback.
 _MISFIT = (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
 
@@ -70,9 +72,11 @@ class Watch:
         window = file.spec.window
         self._held: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
         self._rows, self._since, self._was_odd = 0, -1, False
+        self._begun, self._time = 0, math.nan
         if state is not None:
             self._held.extend(np.asarray(state["held"], np.float32).reshape(-1, self._channels))
             self._rows, self._since, self._was_odd = int(state["rows"]), int(state["since"]), bool(state["odd"])
+            self._begun, self._time = int(state["begun"]), math.nan if state["time"] is None else float(state["time"])
 
     def push(self, values: Floats, time: NDArray[np.float64]) -> list[Judged]:
         """Takes rows and judges them.
@@ -91,19 +95,23 @@ class Watch:
             raise InputError(f"rows of {self._channels} columns", f"shape {values.shape}", "the detector")
         judged = []
         for index in range(len(values)):
-            seen = self._seen(np.asarray(values[index : index + 1], np.float32))
+            seen = self._seen(np.asarray(values[index : index + 1], np.float32), float(time[index]))
             self._rows += 1
             if seen is not None:
                 judged.append(self._judge(seen, float(time[index])))
         return judged
 
-    def _seen(self, row: Floats) -> Floats | None:
+    def _seen(self, row: Floats, time: float) -> Floats | None:
         """What the detector looks at when this row has come: the row, a window's features, or nothing yet."""
         window = self.spec.window
         if window is None:
             return row
+        if self.spec.rate is not None and time - self._time > GAP / self.spec.rate:
+            self._held.clear()
+            self._begun = self._rows
+        self._time = time
         self._held.append(row[0].copy())
-        complete = self._rows + 1 - window.samples
+        complete = self._rows + 1 - self._begun - window.samples
         if complete < 0 or complete % window.step:
             return None
         return window_features(np.stack(self._held, 1)[None])
@@ -130,7 +138,7 @@ class Watch:
         held = np.stack(self._held) if self._held else np.zeros((0, self._channels), np.float32)
         return {
             "detector": self._running.state(), "held": held, "rows": self._rows, "since": self._since,
-            "odd": self._was_odd,
+            "odd": self._was_odd, "begun": self._begun, "time": None if math.isnan(self._time) else self._time,
         }  # fmt: skip
 
 
