@@ -1,0 +1,137 @@
+"""`edgewright drift`: which channel of a stream is no longer as it was in training, and since when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.drift.watch import DriftWatch
+    from edgewright.schema.device import Event
+
+
+@click.command("drift", epilog="Example: edgewright drift runs/activity --csv month.csv --rhythm 1d --state drift.bin")
+@click.argument("model", metavar="RUN|PACKAGE")
+@click.option(
+    "--csv", "csv_path", required=True, metavar="FILE", help="CSV file with the package's columns ('-': stdin)."
+)
+@click.option("--time", "time_column", default="", help="Column with the time: seconds or dates; by the rate without.")
+@click.option(
+    "--rhythm",
+    default="1h",
+    show_default=True,
+    help="Time in which the stream shows all it does: 30min, 1d (rows where no rate is known).",
+)
+@click.option(
+    "--false-alarms", type=float, default=1 / 7, show_default="1 a week", help="A day that may come of chance."
+)
+@click.option("--confidence", is_flag=True, help="Predict too, and watch how sure the answers are.")
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Go on from this file, and keep there what is remembered.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="JSON: one line an event as it comes, then one a channel.")
+def command(
+    model: str,
+    csv_path: str,
+    time_column: str,
+    rhythm: str,
+    false_alarms: float,
+    confidence: bool,
+    state: Path | None,
+    as_json: bool,
+) -> int:
+    """Compare a stream with the reference statistics in a package, channel by channel.
+
+    Blocks of an eighth of the rhythm are compared with training: mean, deviation, shape (population stability index),
+    values never seen in training, missing values; ADWIN and Page-Hinkley watch for a change on the way. Exit code 1
+    where a channel drifts.
+    """
+    import msgspec
+
+    from edgewright.cli.drifting import answered_rows, rows_of, seconds_of
+    from edgewright.runtime.drift.watch import DriftConfig, watch_of
+    from edgewright.runtime.files import write_atomic
+    from edgewright.runtime.load import load
+    from edgewright.schema.errors import CHECK_SAID_NO, DONE
+
+    predictor = load(model)
+    config = DriftConfig(rhythm=seconds_of(rhythm, "--rhythm"), false_alarms=false_alarms)
+    watch = watch_of(predictor.manifest, config)
+    if state is not None and state.exists():
+        watch.restore(state.read_bytes())
+    asked = answered_rows(predictor, watch) if confidence else None
+    events: list[Event] = []
+    for values, times in rows_of(csv_path, predictor.manifest, time_column, watch):
+        if asked is not None:
+            asked(values)
+        for event in watch.push(values, times):
+            events.append(event)
+            if as_json:
+                click.echo(msgspec.json.encode(event).decode())
+    if state is not None:
+        write_atomic(state, watch.state())
+    drifted = any(channel.drifted for channel in watch.channels)
+    if as_json:
+        for row in _rows(watch):
+            click.echo(msgspec.json.encode(row).decode())
+    else:
+        _print(watch, events, dated=bool(time_column))
+    return CHECK_SAID_NO if events or drifted else DONE
+
+
+def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
+    """A line a channel, as JSON knows it."""
+    made = []
+    for channel in watch.channels:
+        finding = channel.finding
+        row: dict[str, Any] = {"channel": channel.column.name, "drifted": channel.drifted, "rows": channel.total.rows}
+        row |= {"mean": channel.total.mean, "deviation": channel.total.deviation, "missing": channel.total.missing}
+        row |= {"trained_mean": channel.column.mean, "trained_deviation": channel.column.deviation}
+        if finding is not None:
+            row |= {"score": finding.score, "test": finding.test, "chance": finding.sure, "psi": finding.psi}
+            row |= {"shift": finding.shift, "ratio": finding.ratio}
+        if channel.drifted and finding is not None:
+            row["since"] = watch.since(finding)
+        made.append(row)
+    return made
+
+
+def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
+    from edgewright.cli.drifting import told_time
+    from edgewright.runtime.drift.against import LENGTHS
+    from edgewright.trace.words import number, plural
+
+    if watch.blocks < LENGTHS[0]:
+        need = watch.block * LENGTHS[0]
+        click.echo(f"not judged yet: {watch.rows:,} rows of the {need:,} of one rhythm (--rhythm says how long it is)")
+        return
+    click.echo(f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}")
+    head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
+    lines = [head]
+    for row in _rows(watch):
+        said = "as trained"
+        if "since" in row:
+            said = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
+        lines.append((
+            row["channel"], number(row["mean"]), number(row["trained_mean"]), number(row["deviation"]),
+            number(row["trained_deviation"]), f"{row.get('psi', 0.0):.2f}", f"{row.get('score', 0.0):.2f}", said,
+        ))  # fmt: skip
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        cells = [
+            text.ljust(w) if i in (0, 7) else text.rjust(w)
+            for i, (text, w) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+    for event in events:
+        began = told_time(event.detail["since"], watch, dated)
+        click.echo(
+            f"{told_time(event.time, watch, dated)}: {event.label} drifts, {event.detail['test']}, "
+            f"score {event.score:.2f}, since {began}"
+        )
+
+
+COMMAND = command

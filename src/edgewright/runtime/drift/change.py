@@ -1,0 +1,187 @@
+"""Whether a series changed on the way: ADWIN and Page and Hinkley's test, each in a fixed number of bytes."""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import numpy as np
+
+from edgewright.schema.errors import InputError
+
+_SINGLE = struct.Struct("<ff")
+
+
+class Adwin:
+    """ADWIN, an adaptive window (Bifet and Gavaldà, 2007), over values from 0 to 1.
+
+    The window lies in buckets of 1, 2, 4, ... values, at most `most` of a size; of each the sum and the sum of squares
+    about its mean are kept, as float32, so that what is saved is all there is. A bucket beyond the last size is
+    dropped, which bounds the window at `most` * (2 ** levels - 1) values. River's ADWIN has no such bound, keeps
+    float64, and begins anew after a change.
+
+    Args:
+        delta: confidence; the smaller, the fewer false alarms.
+        clock: values between two looks.
+        most: buckets of one size.
+        levels: sizes of buckets.
+        least: values in each part of a cut.
+        grace: values before the first look.
+    """
+
+    def __init__(
+        self, *, delta: float = 0.002, clock: int = 32, most: int = 5, levels: int = 4, least: int = 5, grace: int = 10
+    ) -> None:
+        self.delta, self.clock, self.most, self.levels = delta, clock, most, levels
+        self.least, self.grace = least, grace
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.seen = 0
+        # By size, the oldest bucket first: (sum, squares about the mean).
+        self._rows: list[list[tuple[float, float]]] = [[] for _ in range(self.levels)]
+
+    @property
+    def width(self) -> int:
+        """Values in the window."""
+        return sum(len(row) << level for level, row in enumerate(self._rows))
+
+    @property
+    def mean(self) -> float:
+        """Of the window; 0 for an empty one."""
+        width = self.width
+        return sum(total for row in self._rows for total, _ in row) / width if width else 0.0
+
+    def update(self, value: float) -> bool:
+        """Takes a value; whether the window was cut, because its older part has another mean."""
+        self.seen += 1
+        self._rows[0].append((_single(value), 0.0))
+        self._compress()
+        if self.seen % self.clock or self.width <= self.grace:
+            return False
+        changed = False
+        while self._cut():
+            changed = True
+        return changed
+
+    def _compress(self) -> None:
+        for level, row in enumerate(self._rows):
+            if len(row) <= self.most:
+                return
+            (first, a), (second, b) = row.pop(0), row.pop(0)
+            if level + 1 < self.levels:
+                size = float(1 << level)
+                between = (first - second) ** 2 / (2 * size)
+                self._rows[level + 1].append((_single(first + second), _single(a + b + between)))
+
+    def _cut(self) -> bool:
+        """Drops the oldest bucket if some cut of the window has parts that differ by more than chance."""
+        width = self.width
+        if width < 2 * self.least:
+            return False
+        mean = self.mean
+        squares = 0.0
+        for level, row in enumerate(self._rows):
+            size = 1 << level
+            squares += sum(own + size * (total / size - mean) ** 2 for total, own in row)
+        variance = squares / width
+        loudness = math.log(2 * math.log(width) / self.delta)
+        whole = mean * width
+        old, old_sum = 0, 0.0
+        for level in range(self.levels - 1, -1, -1):
+            for total, _ in self._rows[level]:
+                old, old_sum = old + (1 << level), old_sum + total
+                new = width - old
+                if new < self.least:
+                    return False
+                if old < self.least:
+                    continue
+                inverse = 1 / (old - self.least + 1) + 1 / (new - self.least + 1)
+                bound = math.sqrt(2 * inverse * variance * loudness) + 2 / 3 * loudness * inverse
+                if abs(old_sum / old - (whole - old_sum) / new) > bound:
+                    self._drop()
+                    return True
+        return False
+
+    def _drop(self) -> None:
+        next(row for row in reversed(self._rows) if row).pop(0)
+
+    def to_bytes(self) -> bytes:
+        """All it remembers: at most 4 + levels + 8 * most * levels bytes, exact."""
+        head = struct.pack(f"<I{self.levels}B", self.seen, *map(len, self._rows))
+        return head + b"".join(_SINGLE.pack(*bucket) for row in self._rows for bucket in row)
+
+    def restore(self, data: bytes) -> None:
+        """Goes on from `to_bytes` of one with the same settings.
+
+        Raises:
+            InputError: other bytes.
+        """
+        start = 4 + self.levels
+        if len(data) < start or len(data) != start + _SINGLE.size * sum(data[4:start]):
+            raise InputError("the state of an ADWIN", f"{len(data)} bytes", "drift")
+        self.seen = int.from_bytes(data[:4], "little")
+        buckets = iter(list(_SINGLE.iter_unpack(data[start:])))
+        self._rows = [[next(buckets) for _ in range(count)] for count in data[4:start]]
+
+
+class PageHinkley:
+    """Page and Hinkley's test for a change of the mean, in both directions (Page, 1954; Hinkley, 1971).
+
+    The sums of what each value exceeds (falls below) the running mean by, less `delta`, are followed; the mean has
+    changed when one is `threshold` above its minimum. Then everything begins anew.
+
+    Args:
+        delta: change that is not looked for.
+        threshold: see above; the larger, the fewer false alarms.
+        least: values before the first alarm.
+        keep: what is kept of each sum with every value.
+    """
+
+    _LAYOUT = struct.Struct("<Iddddd")
+
+    def __init__(
+        self, *, delta: float = 0.005, threshold: float = 50.0, least: int = 30, keep: float = 1 - 1e-4
+    ) -> None:
+        self.delta, self.threshold, self.least, self.keep = delta, threshold, least, keep
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.seen, self._mean = 0, 0.0
+        self._up, self._down = 0.0, 0.0
+        self._low, self._high = math.inf, -math.inf
+
+    def update(self, value: float) -> bool:
+        """Takes a value; whether the mean has changed."""
+        self.seen += 1
+        self._mean += (value - self._mean) / self.seen
+        away = value - self._mean
+        self._up = self.keep * self._up + away - self.delta
+        self._down = self.keep * self._down + away + self.delta
+        self._low, self._high = min(self._low, self._up), max(self._high, self._down)
+        if self.seen < self.least:
+            return False
+        if max(self._up - self._low, self._high - self._down) > self.threshold:
+            self.reset()
+            return True
+        return False
+
+    def to_bytes(self) -> bytes:
+        """All it remembers, 44 bytes, exact."""
+        return self._LAYOUT.pack(self.seen, self._mean, self._up, self._down, self._low, self._high)
+
+    def restore(self, data: bytes) -> None:
+        """Goes on from `to_bytes`.
+
+        Raises:
+            InputError: other bytes.
+        """
+        if len(data) != self._LAYOUT.size:
+            raise InputError("the state of a Page-Hinkley test", f"{len(data)} bytes", "drift")
+        self.seen, self._mean, self._up, self._down, self._low, self._high = self._LAYOUT.unpack(data)
+
+
+def _single(value: float) -> float:
+    return float(np.float32(value))

@@ -1,0 +1,114 @@
+"""`edgewright drift`: a table a channel, events as they come, a state to go on from."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.runtime.package import write_package
+from edgewright.schema.package import ReferenceColumn
+from runtime_example import numbers, parts
+
+Capture = pytest.CaptureFixture[str]
+SHARES = (0, 1, 5, 25, 50, 75, 95, 99, 100)
+ASK = ("--rhythm", "800")
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    trained = numbers(4000, 10, seed=1)
+    reference = tuple(
+        ReferenceColumn(
+            name=f"c{i}", mean=float(column.mean()), deviation=float(column.std()), missing=0.0,
+            quantiles=tuple(float(q) for q in np.percentile(column, SHARES)),
+        )
+        for i, column in enumerate(trained.T)
+    )  # fmt: skip
+    manifest, files = parts(reference=reference)
+    path = tmp_path / "activity.edge"
+    write_package(path, manifest, files)
+    return path
+
+
+def csv(path: Path, *, moved: bool, rows: int = 3000, dates: bool = False) -> Path:
+    values = numbers(rows, 10, seed=2).copy()
+    if moved:
+        values[rows // 2 :, 3] += 2
+    head = [f"c{i}" for i in range(10)]
+    lines = [",".join([*(["when"] if dates else []), *head])]
+    for place, row in enumerate(values):
+        day = f"2026-01-{1 + place // 1440:02d}T{place % 1440 // 60:02d}:{place % 60:02d}:00"
+        lines.append(",".join([*([day] if dates else []), *(f"{v:.5f}" for v in row)]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_channel_that_moved_is_named_with_its_time(package: Path, tmp_path: Path, capsys: Capture) -> None:
+    data = csv(tmp_path / "rows.csv", moved=True, dates=True)
+    assert run(["drift", str(package), "--csv", str(data), "--time", "when", *ASK]) == 1
+    told = capsys.readouterr().out
+    assert "c3 drifts, shape" in told
+    assert "since 2026-01-02 01:00:00" in told  # row 1,500 of one a minute
+    assert told.count("as trained") == 9
+
+
+def test_the_same_rows_again_drift_nowhere_and_few_rows_are_not_judged(
+    package: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = csv(tmp_path / "rows.csv", moved=False)
+    assert run(["drift", str(package), "--csv", str(data), "--confidence", *ASK]) == 0
+    assert capsys.readouterr().out.count("as trained") == 10
+    assert run(["drift", str(package), "--csv", str(data)]) == 0
+    assert "not judged yet: 3,000 rows of the 3,600 of one rhythm" in capsys.readouterr().out
+
+
+def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys: Capture) -> None:
+    whole = csv(tmp_path / "rows.csv", moved=True)
+    assert run(["drift", str(package), "--csv", str(whole), *ASK, "--json"]) == 1
+    expected = capsys.readouterr().out.splitlines()
+    lines = whole.read_text().splitlines()
+    found: list[str] = []
+    for part in (lines[1:1234], lines[1234:]):
+        (tmp_path / "part.csv").write_text("\n".join([lines[0], *part]) + "\n")
+        state = ["--state", str(tmp_path / "drift.bin")]
+        run(["drift", str(package), "--csv", str(tmp_path / "part.csv"), *ASK, "--json", *state])
+        found += [line for line in capsys.readouterr().out.splitlines() if "kind" in line or part[-1] == lines[-1]]
+    assert found == expected
+    assert msgspec.json.decode(expected[0])["label"] == "c3"
+    assert (tmp_path / "drift.bin").stat().st_size < 10 * 1000
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--rhythm", "soon"], "a length of time such as 30min"),
+        (["--time", "clock"], "got no clock"),
+        (["--false-alarms", "0"], "false alarms above 0"),
+        (["--state", "STATE"], "state of drift for these channels"),
+    ],
+)
+def test_mistakes_are_said(package: Path, tmp_path: Path, capsys: Capture, more: list[str], said: str) -> None:
+    state = tmp_path / "STATE"
+    state.write_bytes(b"something else")
+    more = [str(state) if word == "STATE" else word for word in more]
+    data = csv(tmp_path / "rows.csv", moved=False, rows=50)
+    assert run(["drift", str(package), "--csv", str(data), *more]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_the_base_install_is_enough(package: Path, tmp_path: Path) -> None:
+    data = csv(tmp_path / "rows.csv", moved=False, rows=50)
+    code = (
+        "import sys; from edgewright.cli.main import run; "
+        f"assert run(['drift', {str(package)!r}, '--csv', {str(data)!r}, '--confidence', '--rhythm', '20']) in (0, 1); "
+        "extra = {'jax', 'sklearn', 'scipy', 'rich', 'jinja2', 'polars', 'onnx', 'optax'} & set(sys.modules); "
+        "assert not extra, extra"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
