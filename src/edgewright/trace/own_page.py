@@ -54,6 +54,11 @@ def lesson_page(title: str, blocks: Sequence[Block], lead: str = "") -> str:
     return _page(title, lead, shown)
 
 
+def sections_page(title: str, lead: str, shown: Sequence[Shown]) -> str:
+    """A page of sections: anchor, name and HTML of each."""
+    return _page(title, lead, shown)
+
+
 def _page(title: str, lead: str, shown: Sequence[Shown]) -> str:
     head = Markup("<h1>{}</h1>").format(title)
     if lead:

@@ -1,0 +1,92 @@
+"""`edgewright tune`: thresholds, smoothing and debounce by what alarms and misses cost, into a new package."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(
+    "tune", epilog="Example: edgewright tune runs/activity --data ward --alarm fall --cost false-alarm=1,miss=20"
+)
+@click.argument("source", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
+@click.option("--data", metavar="RECORDINGS", help="Whole recordings with labels; the run's validation people without.")
+@click.option("--cost", default="false-alarm=1,miss=1", show_default=True, help="Of one false alarm, one missed event.")
+@click.option("--alarm", multiple=True, metavar="LABEL", help="Label that calls for somebody; may be repeated.")
+@click.option("--people", default="", metavar="A,B", help="Only these people (groups, or recordings without groups).")
+@click.option("--tolerance", metavar="5s", help="Time after an event in which an alarm is right; a window without.")
+@click.option("--smoothing", default="", metavar="1,3,8", help="Windows to average that are tried.")
+@click.option("--debounce", default="", metavar="1,2", help="Windows that must agree, tried.")
+@click.option("--refractory", default="", metavar="0,30s", help="Times without a further alarm, tried.")
+@click.option("--target", default="", help="Column of the labels, where a package alone is tuned.")
+@click.option("--group", default="", help="Column of the person or machine, where a package alone is tuned.")
+@click.option("--form", metavar="NAME", help="float or int8; the package's default when left out.")
+@click.option("--device", default="", metavar="PROFILE", help="Device whose memory the smoothing must fit.")
+@click.option("--out", type=click.Path(path_type=Path), help="New folder. [default: RUN-tuned, the next free number]")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
+def command(
+    source: Path,
+    data: str | None,
+    cost: str,
+    alarm: tuple[str, ...],
+    people: str,
+    tolerance: str | None,
+    smoothing: str,
+    debounce: str,
+    refractory: str,
+    target: str,
+    group: str,
+    form: str | None,
+    device: str,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose how answers become alarms, by false alarms a day and missed events.
+
+    Whole recordings are answered window by window as on the device; every combination of smoothing, debounce, threshold
+    and refractory time is tried with the decider that runs there. The cheapest goes into a new package in a new folder,
+    with the curve it was chosen from (tune.json, tune.html). The old package stays as it is.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import msgspec
+
+        from edgewright.cli.drifting import seconds_of
+        from edgewright.cli.lessons import show_blocks
+        from edgewright.cli.show import Quiet
+        from edgewright.cli.terminal import Terminal
+        from edgewright.cli.tuning import grid_of, read_cost
+        from edgewright.cli.working import Working
+        from edgewright.pipeline.tuning import Asked, tune
+        from edgewright.trace.tuning_view import tuning_blocks
+
+    console = Terminal()
+    done = tune(
+        source,
+        Asked(
+            cost=read_cost(cost),
+            alarms=alarm,
+            people=tuple(name.strip() for name in people.split(",") if name.strip()),
+            tolerance=None if tolerance is None else seconds_of(tolerance, "--tolerance", zero=True),
+            form=form,
+            device=device,
+            grid=grid_of(smoothing, debounce, refractory),
+        ),
+        out=out,
+        data=data,
+        target=target,
+        group=group,
+        listener=Quiet() if as_json else Working(console),
+    )
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(done.record), indent=1) + b"\n")
+        sys.stdout.buffer.flush()
+        return
+    show_blocks(console, tuning_blocks(done.record))
+    click.echo(f"{click.format_filename(done.folder)}: {done.package.name}, tune.json, tune.html")
+
+
+COMMAND = command

@@ -1,0 +1,146 @@
+"""A tuning on the terminal and as a page: the curve, what was chosen, and how it was judged."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
+from edgewright.schema.trace_flow import Interval
+from edgewright.schema.tuning import TunePoint, TuneRecord
+from edgewright.trace.blocks_html import blocks_html
+from edgewright.trace.charts import Chart, Curve, draw, legend
+from edgewright.trace.own_page import sections_page
+from edgewright.trace.words import number, percent, plural
+
+# Points of the front that a terminal shows; the record has all.
+_MOST = 12
+
+
+def tuning_blocks(record: TuneRecord) -> tuple[Block, ...]:
+    """What is printed."""
+    return (*_head(record), *_curve(record), *_choice(record), *_notes(record))
+
+
+def tuning_page(record: TuneRecord) -> str:
+    """One self-contained page with the curve drawn."""
+    shown = [
+        ("curve", "Curve", _drawn(record) + blocks_html(_curve(record)[1:], level=3)),
+        ("choice", "Choice", blocks_html(_choice(record)[1:], level=3)),
+        ("judged", "How it was judged", blocks_html([*_head(record), *_notes(record)], level=3)),
+    ]
+    return sections_page(f"{record.name}: alarms", _sentence(record), shown)
+
+
+def _head(record: TuneRecord) -> tuple[Block, ...]:
+    unit = "days" if record.per == "day" else "thousand windows"
+    events = record.before.events
+    rows = (
+        ("recordings", f"{record.data}: {plural(record.windows, 'window')}, {number(record.exposure)} {unit} outside "
+                       f"of events"),
+        ("events", f"{plural(events, 'stretch', 'stretches')} of {', '.join(record.alarms)}"),
+        ("found", f"when an alarm comes between its beginning and {number(record.tolerance)} "
+                  f"{'s' if record.per == 'day' else 'rows'} after its end; any other alarm is false"),
+        ("cost", f"false alarm {record.false_alarm_cost:g}, missed event {record.miss_cost:g}"),
+        ("model", f"{record.form}, engine {record.engine}; {record.tried:,} decisions were tried"),
+    )  # fmt: skip
+    return (Facts(rows=rows),)
+
+
+def _curve(record: TuneRecord) -> tuple[Block, ...]:
+    heads = ("", "missed", "share (95 %)", f"false a {record.per} (95 %)", "delay", "cost", "decision")
+    shown = _some(record)
+    rows = tuple(_row("chosen" if place == record.chosen else "", record.points[place], record) for place in shown)
+    rows += (_row("before", record.before, record),)
+    left = len(record.points) - len(shown)
+    caption = (
+        "Decision: windows averaged, windows that agree, threshold (- where the largest probability decides), time "
+        "without a further alarm. No other decision has both fewer false alarms and fewer missed events."
+    )
+    if left:
+        caption += f" {plural(left, 'point')} between these left out here; tune.json has all."
+    return (Heading(text="Curve"), Grid(headers=heads, rows=rows, figures=(1, 2, 3, 4, 5), caption=caption))
+
+
+def _some(record: TuneRecord) -> list[int]:
+    """Places of points evenly along the front, with the chosen one."""
+    count = len(record.points)
+    if count <= _MOST:
+        return list(range(count))
+    even = {round(i * (count - 1) / (_MOST - 2)) for i in range(_MOST - 1)}
+    return sorted(even | {record.chosen})
+
+
+def _row(mark: str, one: TunePoint, record: TuneRecord) -> tuple[str, ...]:
+    unit = " s" if record.per == "day" else ""
+    return (
+        mark,
+        f"{one.missed} of {one.events}",
+        _shares(one.missed_share),
+        _rates(one.false_rate),
+        "-" if one.delay is None else f"{number(one.delay)}{unit}",
+        f"{one.cost:g}",
+        f"{one.smoothing}, {one.debounce}, {one.threshold or '-'}, {one.refractory:g}{unit}",
+    )
+
+
+def _shares(one: Interval) -> str:
+    return f"{percent(one.value)} ({percent(one.low)} to {percent(one.high)})"
+
+
+def _rates(one: Interval) -> str:
+    return f"{number(round(one.value, 2))} ({number(round(one.low, 2))} to {number(round(one.high, 2))})"
+
+
+def _choice(record: TuneRecord) -> tuple[Block, ...]:
+    made: list[Block] = [Heading(text="Choice"), Paragraph(text=_sentence(record))]
+    others = record.held_out
+    if others is not None:
+        made.append(
+            Paragraph(
+                text=f"Chosen on the others and judged on each of {plural(len(record.people), 'person', 'people')} in "
+                f"turn: {others.missed} of {others.events} events missed, {_shares(others.missed_share)}; false alarms "
+                f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. That is what strangers may expect."
+            )
+        )
+    return tuple(made)
+
+
+def _sentence(record: TuneRecord) -> str:
+    one, before = record.points[record.chosen], record.before
+    how = f"smoothing over {plural(one.smoothing, 'window')}, {plural(one.debounce, 'window')} that agree"
+    how += f", threshold {one.threshold:g}" if one.threshold else ", the largest probability"
+    how += f", {one.refractory:g} s between alarms" if one.refractory else ""
+    return (
+        f"{how[:1].upper()}{how[1:]}: {one.missed} of {one.events} events missed and {_rates(one.false_rate)} false "
+        f"alarms a {record.per}, cost {one.cost:g}; before {before.missed} missed and {_rates(before.false_rate)}, "
+        f"cost {before.cost:g}."
+    )
+
+
+def _notes(record: TuneRecord) -> tuple[Block, ...]:
+    return tuple(Paragraph(text=text if text.endswith(".") else f"{text}.") for text in record.notes)
+
+
+def _drawn(record: TuneRecord) -> Markup:
+    """Alarms a day against missed events, with the ends of their intervals."""
+    points = sorted(record.points, key=lambda one: one.missed)
+    rates = [(100 * one.missed_share.value, one.false_rate) for one in points]
+    curves = (
+        Curve("false alarms", tuple((x, rate.value) for x, rate in rates)),
+        Curve("95 % from", tuple((x, rate.low) for x, rate in rates)),
+        Curve("95 % to", tuple((x, rate.high) for x, rate in rates)),
+    )
+    chosen = record.points[record.chosen]
+    chart = Chart(
+        title=f"false alarms a {record.per}",
+        x_title="missed events, per cent",
+        curves=curves,
+        label=f"False alarms a {record.per} against missed events: {len(points)} points; chosen at "
+        f"{percent(chosen.missed_share.value)} missed and {number(chosen.false_rate.value)} false alarms",
+        mark_x=100 * chosen.missed_share.value,
+        dots=True,
+    )
+    names = ", ".join(f"{name} ({number})" for number, name in legend(curve.name for curve in curves))
+    caption = Markup("<figcaption>False alarms a {} against missed events in per cent. Colours: {}. Dashed: chosen."
+                     "</figcaption>").format(record.per, names)  # fmt: skip
+    return Markup("<figure>") + draw(chart) + caption + Markup("</figure>")

@@ -1,0 +1,145 @@
+"""`edgewright tune`: from a run and recordings to a package that decides as was chosen; and what cannot be tuned on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.pipeline.tuning_data import tune_data
+from edgewright.runtime.load import load, package_path
+from edgewright.runtime.package import read_package
+from edgewright.schema.errors import InputError
+from edgewright.schema.tuning import TuneRecord
+from small_pipeline import run_small, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    toml = write_toml(folder / "small.toml", write_rows(folder / "rows.csv"))
+    changes = ("training.epochs=30", "training.learning_rate=0.02", "compression.max_drop=0.2")
+    return run_small(toml, folder / "runs", *changes).folder
+
+
+def recordings(path: Path, *, events: int = 8, header: str = "a,b,label", turned: bool = False) -> Path:
+    """Rows of calm hours with spikes of a row that look like an event, and events of 20 rows; or the events first."""
+    draw = np.random.default_rng(4)
+    table = []
+    for _ in range(events or 3):
+        for on, rows in ((False, 150), (True, 20 if events else 0)):
+            for _ in range(rows):
+                spike = not on and draw.random() < 0.05
+                a, b = draw.normal(1.6 if on or spike else -1.2, 0.3, 2)
+                table.append([f"{a:.4f}", f"{b:.4f}", "on" if on else "off"])
+    return write_rows(path, table[::-1] if turned else table, header=header)
+
+
+def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = recordings(tmp_path / "rows.csv")
+    before = package_path(model).read_bytes()
+    asked = ["tune", str(model), "--data", str(data), "--alarm", "on", "--cost", "false-alarm=1,miss=20"]
+    assert run([*asked, "--device", "cortex-m4"]) == 0
+    told = capsys.readouterr().out
+    assert "0 of 8" in told
+    assert "cortex-m4" in told
+    folder = model.parent / "small-tuned"
+    assert sorted(p.name for p in folder.iterdir()) == ["small.edge", "tune.html", "tune.json"]
+    assert package_path(model).read_bytes() == before
+    record = msgspec.json.decode((folder / "tune.json").read_bytes(), type=TuneRecord)
+    package = read_package(folder / "small.edge")
+    assert package.manifest.decision == record.decision
+    assert package.manifest.decision.alarms == ("on",)
+    assert package.manifest.provenance["tuned_from"] == read_package(package_path(model)).sha256
+    assert "20" in package.manifest.provenance["tuned"]
+    chosen = record.points[record.chosen]
+    # Spikes of one row are what smoothing and debounce are for.
+    assert (chosen.missed, chosen.false) == (0, 0)
+    assert record.before.false > 20
+    assert chosen.smoothing + chosen.debounce > 2
+    assert record.per == "1000 windows"
+    assert record.exposure == pytest.approx((8 * 150 - 8 * 2) / 1000, abs=0.01)
+    assert load(folder).check() < 1e-6
+    assert load(folder).predict(np.array([[2.5, 2.5]], np.float32)).labels[0] == "on"
+    assert run([*asked, "--json"]) == 0
+    assert (model.parent / "small-tuned-2").is_dir()
+    again = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    assert again.decision == record.decision
+    page = (folder / "tune.html").read_text()
+    assert "<svg" in page and "false alarms" in page
+    assert not re.search(r"(src|href)=\"https?:", page)
+    assert run(["prove", str(folder)]) == 0
+
+
+def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = recordings(tmp_path / "rows.csv", header="a,b,state")
+    out = tmp_path / "mine"
+    asked = ["tune", str(package_path(model)), "--alarm", "on", "--out", str(out), "--smoothing", "1,4"]
+    assert run([*asked, "--data", str(data), "--target", "state", "--debounce", "1", "--refractory", "0,30s"]) == 0
+    capsys.readouterr()
+    assert read_package(out / "small.edge").manifest.decision.smoothing in (1, 4)
+    kept = (out / "small.edge").read_bytes()
+    assert run([*asked, "--data", str(data), "--target", "state"]) == 2
+    assert "does not exist yet" in capsys.readouterr().err
+    assert (out / "small.edge").read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("events", "header", "said"),
+    [
+        (0, "a,b,label", "at least two events of on, got none"),
+        (1, "a,b,label", "got one, from which nothing can be told"),
+        (4, "a,c,label", "the columns a, b, got no b"),
+        (4, "a,b,other", "label"),
+    ],
+)
+def test_what_cannot_be_tuned_on_is_said(
+    model: Path, tmp_path: Path, capsys: Capture, events: int, header: str, said: str
+) -> None:
+    data = recordings(tmp_path / "rows.csv", events=events, header=header)
+    out = tmp_path / "out"
+    assert run(["tune", str(model), "--data", str(data), "--alarm", "on", "--out", str(out)]) == 2
+    assert said in capsys.readouterr().err
+    assert not out.exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--cost", "miss"], "costs such as false-alarm=1,miss=20"),
+        (["--cost", "miss=0"], "each above 0"),
+        (["--alarm", "up"], "no label 'up'"),
+        (["--smoothing", "0"], "numbers of windows from 1 to 1000"),
+        (["--tolerance", "soon"], "a length of time"),
+        (["--tolerance", "1d"], "time outside of events, in which an alarm would be false"),
+        (["--people", "nobody"], "no person 'nobody'"),
+        (["--device", "toaster"], "no device profile 'toaster'"),
+    ],
+)
+def test_a_slip_of_the_pen_is_said(model: Path, tmp_path: Path, capsys: Capture, more: list[str], said: str) -> None:
+    data = recordings(tmp_path / "rows.csv", turned=True)
+    alarm = [] if "--alarm" in more else ["--alarm", "on"]
+    assert run(["tune", str(model), "--data", str(data), *alarm, *more, "--out", str(tmp_path / "out")]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_labels_that_alarm_must_be_named_and_a_package_carries_no_recordings(model: Path, capsys: Capture) -> None:
+    assert run(["tune", str(model)]) == 2
+    assert "--alarm, of off, on" in capsys.readouterr().err
+    assert run(["tune", str(package_path(model)), "--alarm", "on"]) == 2
+    assert "a package, which carries none" in capsys.readouterr().err
+    # Rows that were dealt to three sides at random are no recordings.
+    with pytest.raises(InputError, match="a run that is split by group"):
+        tune_data(model, None)
