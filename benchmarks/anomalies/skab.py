@@ -112,4 +112,6 @@ def _result(table: NDArray[np.float64]) -> Result:
     found, false, missed, calm = table.sum(0)
     drawn = table[np.random.default_rng(0).integers(len(table), size=(2000, len(table)))].sum(1)
     low, high = interval(2 * drawn[:, 0] / (2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2]))
-    return Result(float(f1(found, false, missed)), low, high, float(false / (false + calm)), float(missed / (found + missed)))
+    return Result(
+        float(f1(found, false, missed)), low, high, float(false / (false + calm)), float(missed / (found + missed))
+    )

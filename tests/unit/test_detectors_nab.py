@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from benchmarks.anomalies import fusion, nab, skab
 from benchmarks.anomalies.reference import windowed_gaussian
 
+from c99_examples import WARNINGS, call, need
+from edgewright.export._c_detector import write_detector_c99
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.detectors.union import UnionConfig
 from edgewright.runtime.watching import state_bytes
@@ -118,3 +121,29 @@ def test_the_vector_autoregression_reaches_84_on_skab() -> None:
     assert found.f1 >= 0.84
     assert found.low < found.f1 < found.high
     assert found.false < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_union_in_c_raises_the_same_alarms_as_python_on_nab(tmp_path: Path) -> None:
+    folder = shared_data("nab")
+    need("gcc")
+    part, config = kind("union"), UnionConfig(bins=0)
+    learnt = part.fit(config, np.zeros((1, 1), np.float32), np.zeros(1))
+    files = write_detector_c99(
+        "union", learnt, name="u", columns=("value",), threshold=1.0, refractory=fusion.REFRACTORY
+    )
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    call(tmp_path, "gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "u_detect.c", "-o", "u.so", "-lm")
+    library = ctypes.CDLL(str(tmp_path / "u.so"))
+    told = ctypes.create_string_buffer(16)
+    alarms = {}
+    for series in nab.streams(folder):
+        library.u_detect_reset()
+        rows = series.values.astype(np.float32)
+        places = (rows.ctypes.data + 4 * row for row in range(len(rows)))
+        alarms[series.name] = np.array([bool(library.u_detect(ctypes.c_void_p(place), told)) for place in places])
+        np.testing.assert_array_equal(alarms[series.name], fusion.alarms(fusion.scores(series, config)))
+    weights = nab.profiles(folder)["standard"]
+    assert nab.benchmark_score(alarms, nab.streams(folder), weights)[0] == pytest.approx(74.13, abs=0.01)

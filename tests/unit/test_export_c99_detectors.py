@@ -26,6 +26,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "pca": [{}, {"variance": 0.6}, {"mean": 5}],
     "half_space_trees": [{}, {"trees": 7, "depth": 3}],
     "k_means": [{"centres": 1}, {"centres": 6}],
+    "union": [{"bins": 0}, {"bins": 0, "warm_up": 5, "fast": 0.3, "slow": 0.02}],
     "var": [{}, {"order": 1, "mean": 1}],
 }
 CASES = [(kind, number) for kind in KINDS for number in range(len(SETTINGS.get(kind, [{}])))]
@@ -148,7 +149,7 @@ def test_clang_takes_them_too(library: Path) -> None:
 def test_what_has_no_form_in_c_is_refused() -> None:
     learnt, _, _ = fitted("robust", 0)
     with pytest.raises(UnknownNameError, match="k_means"):
-        write_detector_c99("union", {}, name="d", columns=("a",), threshold=1.0)
+        write_detector_c99("spectral_residual", {}, name="d", columns=("a",), threshold=1.0)
     with pytest.raises(InputError, match="a threshold and rows"):
         write_detector_c99("robust", learnt, name="d", columns=tuple("abcd"), threshold=float("nan"))
     made = detector("robust")
@@ -157,5 +158,9 @@ def test_what_has_no_form_in_c_is_refused() -> None:
     follows = trees.fit(msgspec.convert({"adapt": True}, trees.config), rows(600, 1), np.arange(600.0))
     with pytest.raises(InputError, match="adapt = false"):
         write_detector_c99("half_space_trees", follows, name="d", columns=tuple("abcd"), threshold=1.0)
+    daily = detector("union")
+    with pytest.raises(InputError, match="bins = 0"):
+        whole = daily.fit(daily.config(), rows(60, 1), np.arange(60.0))
+        write_detector_c99("union", whole, name="d", columns=tuple("abcd"), threshold=1.0)
     with pytest.raises(InputError, match="by the time of day"):
         write_detector_c99("robust", season, name="d", columns=tuple("abcd"), threshold=1.0)
