@@ -224,3 +224,21 @@ def test_a_public_set_brings_its_own_labels(tmp_path: Path, capsys: Capture) -> 
     capsys.readouterr()
     assert run(["detect", "score", out, "--data", place, "--kind", "skab", "--target", "state", "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["events"] == 23
+
+
+def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_path: Path, capsys: Capture) -> None:
+    arguments = ["detect", "c99", str(detector), "--out", str(tmp_path / "c")]
+    assert run([*arguments, "--json"]) == 0
+    told = msgspec.json.decode(capsys.readouterr().out)
+    assert [Path(file["path"]).name for file in told["files"]] == ["good_detect.c", "good_detect.h"]
+    assert "int good_detect(const float row[" in (tmp_path / "c" / "good_detect.h").read_text()
+    assert run([*arguments, "--name", "1st"]) == 2
+    assert "1st" in capsys.readouterr().err
+    windows = str(tmp_path / "w.detector")
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--out", windows]
+    assert run([*fit, "--detector", "pca", "--window", "20"]) == 0
+    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 2
+    assert "a detector of rows" in capsys.readouterr().err
+    assert run([*fit, "--detector", "spectral_residual", "--force"]) == 0
+    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 2
+    assert "Known: half_space_trees" in capsys.readouterr().err

@@ -1,0 +1,52 @@
+"""`edgewright detect c99`: a fitted detector as C for a microcontroller."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("c99", epilog="Example: edgewright detect c99 pump.detector --out firmware")
+@click.argument("file", metavar="FILE.detector|PACKAGE", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
+@click.option("--name", default="", help="Prefix of names in C; the file's own name when left out.")
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
+    """Write a detector of rows as portable C99: NAME_detect(row, &anomaly), static memory, float32.
+
+    An autoencoder is exported as a model instead: edgewright detect model, then edgewright export --to c99.
+    """
+    import msgspec
+
+    from edgewright.cli.detect._rows import opened
+    from edgewright.export._c_detector import write_detector_c99
+    from edgewright.export.write import write_files
+    from edgewright.schema.errors import InputError
+
+    detector = opened(file)
+    spec = detector.spec
+    if spec.window is not None:
+        raise InputError("a detector of rows", f"one of windows of {spec.window.samples} rows", str(file))
+    if "model" in detector.learnt:
+        do = f"Take its network out: edgewright detect model {file.name} --out net.onnx"
+        raise InputError("a detector without a network", repr(spec.kind), str(file), do)
+    files = write_detector_c99(
+        spec.kind,
+        detector.learnt,
+        name=name or file.name.split(".")[0],
+        columns=tuple(column.name for column in spec.columns),
+        threshold=spec.threshold.value,
+        refractory=spec.refractory,
+    )
+    written = write_files(out, {name: text.encode() for name, text in files.items()}, force=force)
+    if as_json:
+        told = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
+        click.echo(msgspec.json.format(msgspec.json.encode({"kind": spec.kind, "files": told}), indent=1).decode())
+        return
+    for path, data in written.items():
+        click.echo(f"wrote {click.format_filename(str(path))}, {len(data):,} bytes")
+
+
+COMMAND = command
