@@ -11,6 +11,8 @@ from edgewright.pipeline.tuning_choice import Cost, best, front, held_out, point
 from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
 from edgewright.pipeline.tuning_streams import Labelled, Tape
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.tuning import TuneRecord
+from edgewright.trace.tuning_view import tuning_blocks, tuning_page
 
 LABELS = ("calm", "fall")
 MINUTE, DAY = 60.0, 86400.0
@@ -142,3 +144,26 @@ def test_the_whole_grid_is_tried(refractory: tuple[float, ...]) -> None:
     assert len({msgspec.json.encode(one.spec) for one in made}) == len(made)
     direct = judged([with_false_alarms(1, 20.0, 5)], made[-1].spec, LABELS, MINUTE)
     assert direct == made[-1]
+
+
+def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
+    groups = ["a", "b", "c"]
+    all_of = [tried((2, 2), (2, 2), (2, 2)), tried((3, 3), (0, 0), (3, 3))]
+    others = held_out(all_of, Cost(), groups)
+    assert others is not None
+    shown = point(all_of[0], Cost(), groups, DAY, front=True)
+    record = TuneRecord(
+        name="falls", package_hash="0", form="float", engine="numpy", data="three people", people=("a", "b", "c"),
+        alarms=("fall",), false_alarm_cost=1, miss_cost=1, tolerance=60, per="day", exposure=3, windows=30, tried=2,
+        points=(shown,), chosen=0, held_out=point(others, Cost(), groups, DAY), before=shown,
+        decision=all_of[0].spec, notes=("A note",),
+    )  # fmt: skip
+    told = " ".join(getattr(block, "text", "") for block in tuning_blocks(record))
+    assert "no better than before, which cost 12" in told
+    assert "8 of 30 events missed" in told
+    assert "A note." in told
+    better = msgspec.structs.replace(record, before=msgspec.structs.replace(shown, cost=40.0))
+    assert "no better" not in " ".join(getattr(block, "text", "") for block in tuning_blocks(better))
+    page = tuning_page(record)
+    assert page.count("<svg") == 1
+    assert "default-src 'none'" in page.replace("&#39;", "'")

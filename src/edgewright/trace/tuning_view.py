@@ -88,7 +88,12 @@ def _shares(one: Interval) -> str:
 
 
 def _rates(one: Interval) -> str:
-    return f"{number(round(one.value, 2))} ({number(round(one.low, 2))} to {number(round(one.high, 2))})"
+    return f"{_rate(one.value)} ({_rate(one.low)} to {_rate(one.high)})"
+
+
+def _rate(value: float) -> str:
+    """Three digits are more than a rate is known to; below a hundredth it is none."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}" if value >= 0.01 else "0"
 
 
 def _choice(record: TuneRecord) -> tuple[Block, ...]:
@@ -102,6 +107,13 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
                 f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. That is what strangers may expect."
             )
         )
+        if others.cost >= record.before.cost:
+            made.append(
+                Paragraph(
+                    text=f"That is no better than before, which cost {record.before.cost:g}: the choice fits these "
+                    "people more than people. More people, or the old package, would serve strangers better."
+                )
+            )
     return tuple(made)
 
 
@@ -140,7 +152,11 @@ def _drawn(record: TuneRecord) -> Markup:
         mark_x=100 * chosen.missed_share.value,
         dots=True,
     )
-    names = ", ".join(f"{name} ({number})" for number, name in legend(curve.name for curve in curves))
-    caption = Markup("<figcaption>False alarms a {} against missed events in per cent. Colours: {}. Dashed: chosen."
-                     "</figcaption>").format(record.per, names)  # fmt: skip
-    return Markup("<figure>") + draw(chart) + caption + Markup("</figure>")
+    keys = Markup("").join(
+        Markup('<span class="key k{}">{}</span>').format(colour, name)
+        for colour, name in legend(curve.name for curve in curves)
+    )
+    head = Markup('<p class="legend" aria-hidden="true">{}</p>').format(keys)
+    note = "False alarms a {} against missed events in per cent; the dashed line marks what was chosen."
+    caption = Markup('<p class="note">{}</p>').format(note.format(record.per))
+    return head + draw(chart) + caption
