@@ -27,6 +27,7 @@ from edgewright.studio.jobs import Jobs
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
 from edgewright.studio.summaries import Runs
+from edgewright.trace.compiled import Compiled
 from edgewright.trace.record import read_trace
 from edgewright.trace.words import bytes_text, number, percent, plural, seconds_text
 
@@ -73,6 +74,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=False,
+        bytecode_cache=Compiled(),
     )
     made.filters.update(
         path=lambda text: quote(text, safe="/"),

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from edgewright.schema.lesson import Block
+from edgewright.trace.compiled import Compiled
 
 LETTERS = "abcdefgh"
 
@@ -21,6 +22,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        bytecode_cache=Compiled(),
     )
     made.filters["kind"] = lambda block: block.__struct_config__.tag
     made.globals["letters"] = LETTERS

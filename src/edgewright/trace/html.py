@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from edgewright.schema.trace import Trace
 from edgewright.trace import words
+from edgewright.trace.compiled import Compiled
 from edgewright.trace.facts import interval_text
 from edgewright.trace.page_file import PAGE_VERSION
 from edgewright.trace.sections import sections
@@ -95,6 +96,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         auto_reload=False,
+        bytecode_cache=Compiled(),
     )
     made.filters.update(
         shape=words.shape_text,
