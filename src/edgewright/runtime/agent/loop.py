@@ -26,6 +26,7 @@ from edgewright.schema.errors import InputError
 
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
+_COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
 _NAMES = 1000  # streams that nothing follows and that were told of
 
 
@@ -248,7 +249,7 @@ class Agent:
             self._keep([self._stamped(event, state.name, None, 0.0) for _, _, event in told])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
-        self._commands.close()
+        self._commands.close(_COMMANDS_END)
 
 
 def _moment(packet: Packet) -> float:

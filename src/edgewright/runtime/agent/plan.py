@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import msgspec
 
 from edgewright.runtime.agent.answering import Answerer, matches, wanted
 from edgewright.runtime.agent.ruling import EVENTS, NAMES, Rule
-from edgewright.runtime.agent.slots import Proven, entry_name, prove
+from edgewright.runtime.agent.slots import Proven, entry_name, keep, prove
 from edgewright.runtime.detector_file import IN_PACKAGE, DetectorFile, parse_detector, read_detector
 from edgewright.runtime.state_check import check_names, read_table
 from edgewright.runtime.streams import Stream
@@ -44,6 +45,7 @@ class Plan(msgspec.Struct, kw_only=True):
     Attributes:
         answerers, watched, rules: by what they do.
         refused: packages that were left out or replaced by older ones: name and why.
+        copies: bytes of packages that were proven just now, by name.
         columns: that the source is asked for, with their units.
         places: of each column by its name.
     """
@@ -52,12 +54,13 @@ class Plan(msgspec.Struct, kw_only=True):
     watched: list[Watched] = msgspec.field(default_factory=list)
     rules: list[Rule] = msgspec.field(default_factory=list)
     refused: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    copies: dict[str, bytes] = msgspec.field(default_factory=dict)
     columns: list[str] = msgspec.field(default_factory=list)
     places: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 def make_plan(settings: AgentSettings, store: Path) -> Plan:
-    """Proves packages and reads detectors and tables.
+    """Proves packages and reads detectors and tables; nothing is written.
 
     Args:
         settings: with paths that are whole.
@@ -84,6 +87,17 @@ def make_plan(settings: AgentSettings, store: Path) -> Plan:
         raise InputError("something to do", "no package, detector or rule", "edgewright device run",
                          "Name a package, or a configuration that does")  # fmt: skip
     return plan
+
+
+def keep_copies(plan: Plan, store: Path) -> None:
+    """Keeps what was proven beside the store, which must be this process's by now.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    for name, data in plan.copies.items():
+        keep(store, name, data)
+    plan.copies = {}
 
 
 def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
@@ -126,6 +140,11 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
     plan.answerers.append(Answerer(proven, entry.streams, rate, entry.decision))
     _ask(plan, wanted(proven.predictor), proven.predictor.manifest.columns, proven.name)
     _inside(plan, proven, entry.streams)
+    if proven.data:
+        plan.copies[proven.name] = proven.data
+    # The engine has the model by now: a gateway with many packages keeps no second copy of each.
+    predictor = proven.predictor
+    predictor.package = dataclasses.replace(predictor.package, files={})
 
 
 def _inside(plan: Plan, proven: Proven, streams: tuple[str, ...]) -> None:

@@ -49,13 +49,12 @@ class Reporter:
         return Event(kind="health", label="start", detail=detail)
 
     def look(self, now: float, streams: int) -> list[Event]:
-        """Once a minute: what is not well; after each stretch a summary."""
+        """Commands that failed; once a minute what else is not well; after each stretch a summary."""
+        failed_commands = [_health("command", f"command {name}: {how}") for name, how in self._commands.look()]
         if now - self._looked < _LOOK:
-            return []
+            return failed_commands
         self._looked = now
-        events = [*self._disk(), *self._memory()]
-        for name, how in self._commands.look():
-            events.append(_health("command", f"command {name}: {how}"))
+        events = [*failed_commands, *self._disk(), *self._memory()]
         failed = self._keeper.recovered()
         if failed:
             events.append(_health("store", f"store: well after {failed} failures", float(failed)))

@@ -23,11 +23,13 @@ class Proven(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: in events.
         predictor: ready to answer.
+        data: bytes of the package that are to be kept; none where the kept one is in use.
         refused: why another one was refused whose place this one keeps; empty where none was.
     """
 
     name: str
     predictor: Predictor
+    data: bytes = b""
     refused: str = ""
 
 
@@ -37,7 +39,7 @@ def entry_name(entry: PackageEntry) -> str:
 
 
 def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
-    """Opens a package, runs its test vectors, and keeps a copy; one that fails changes nothing.
+    """Opens a package and runs its test vectors; nothing is written.
 
     Args:
         entry: of the settings, or made of the command line.
@@ -45,25 +47,21 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
         keep_old: where it is refused, take the last one that was proven here.
 
     Raises:
-        CheckFailedError: its test vectors give other answers here; the old copy stays.
-        InputError: it is missing, damaged or of a newer format; the old copy stays.
-        OutputError: the copy cannot be written.
+        CheckFailedError: its test vectors give other answers here.
+        InputError: it is missing, damaged or of a newer format.
     """
     name = entry_name(entry)
     folder = store / FOLDER / name
     try:
         data = _bytes(Path(entry.path))
         predictor = _predictor(parse_package(data, entry.path), entry)
-    except OutputError:
-        raise
     except EdgewrightError as error:
         old = folder / CURRENT
         if not keep_old or not old.exists():
             raise _refused(error, name, old.exists()) from None
         predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
         return Proven(name=name, predictor=predictor, refused=str(error))
-    _keep(folder, data)
-    return Proven(name=name, predictor=predictor)
+    return Proven(name=name, predictor=predictor, data=data)
 
 
 def _refused(error: EdgewrightError, name: str, there: bool) -> EdgewrightError:
@@ -89,8 +87,13 @@ def _bytes(place: Path) -> bytes:
         raise InputError("a package file", error.strerror or str(error), str(path)) from None
 
 
-def _keep(folder: Path, data: bytes) -> None:
-    """Writes the copy where it is another one; a power cut leaves the old or the new one, whole."""
+def keep(store: Path, name: str, data: bytes) -> None:
+    """Keeps a copy of a proven package, and the one before it; a power cut leaves the old or the new one, whole.
+
+    Raises:
+        OutputError: the copy cannot be written.
+    """
+    folder = store / FOLDER / name
     current = folder / CURRENT
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -11,12 +13,12 @@ import msgspec
 from edgewright.runtime.agent.delivery import Delivery
 from edgewright.runtime.agent.keeper import Keeper
 from edgewright.runtime.agent.loop import Agent, Report
-from edgewright.runtime.agent.plan import Say, make_plan, settle_rates
+from edgewright.runtime.agent.plan import Say, keep_copies, make_plan, settle_rates
 from edgewright.runtime.agent.settings import Configured, Source, read_settings, short_source
 from edgewright.runtime.store import Store
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import PackageEntry
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import EdgewrightError, InputError
 
 _DRAIN = 5.0
 
@@ -86,8 +88,14 @@ def run_agent(
         OutputError: the store cannot be opened, or its last commit failed.
     """
     settings = configured.settings
-    with Store.open(folder, settings.store, settings.device) as store:
+    opening = _Opening(folder, configured)
+    try:
         plan = make_plan(settings, folder)
+    except BaseException:
+        opening.give_up()
+        raise
+    with opening.store() as store:
+        keep_copies(plan, folder)
         opened = source.open(tuple(plan.columns))
         try:
             settle_rates(plan, opened, configured.timeline.tolerance)
@@ -109,3 +117,36 @@ def run_agent(
                 delivery.close(_DRAIN if recorded else 1.0)
         finally:
             opened.close()
+
+
+class _Opening:
+    """The store is opened while packages are proven: the one waits for the disk, the other computes."""
+
+    def __init__(self, folder: Path, configured: Configured) -> None:
+        self._folder, self._settings = folder, configured.settings
+        self._store: Store | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._open, name="opening")
+        self._thread.start()
+
+    def store(self) -> Store:
+        """The store, as soon as it is open.
+
+        Raises:
+            InputError, OutputError: as `Store.open`.
+        """
+        self._thread.join()
+        if self._store is None:
+            raise self._error or AssertionError
+        return self._store
+
+    def give_up(self) -> None:
+        """Closes it where it was opened."""
+        with suppress(EdgewrightError):
+            self.store().close()
+
+    def _open(self) -> None:
+        try:
+            self._store = Store.open(self._folder, self._settings.store, self._settings.device)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks for the store
+            self._error = error

@@ -1,0 +1,64 @@
+"""`python -m benchmarks.device`: what the agent reaches on this machine, each figure beside its target."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.device.delay import delays
+from benchmarks.device.gateway import gateway
+from benchmarks.device.speed import first_answer, replayed, same_events
+from benchmarks.device.subject import RATE, prepare
+from benchmarks.table import markdown, verdict
+
+WINDOWS, CORE, MEMORY, START, DELAY = 1000.0, 0.5, 60e6, 0.3, 0.005
+DAY = int(24 * 3600 * RATE)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the table; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.device")
+    parser.add_argument("--package", type=Path, help="package of the pipeline hapt, instead of training it")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of the gateway and of the delay")
+    parser.add_argument("--day", type=int, default=DAY, help="rows of the recording that is replayed twice")
+    given = parser.parse_args(arguments)
+    rows: list[list[str]] = []
+    reached = True
+
+    def told(what: str, got: str, target: str, within: bool) -> None:
+        nonlocal reached
+        reached &= within
+        rows.append([what, got, target, verdict(within)])
+        print(f"{what}: {got}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory() as folder:
+        subject = prepare(Path(folder), given.package)
+        for engine in ("extension", "numpy"):
+            speed, cost = replayed(subject, engine, 400_000)
+            used = f"{speed:,.0f} windows/s, {cost.cpu_seconds:.2f} CPU-s, {cost.peak_bytes / 1e6:.0f} MB"
+            told(f"replay of 400,000 rows, engine {engine}", used, f"{WINDOWS:,.0f}", speed >= WINDOWS)
+        for new in (True, False):
+            first, least = first_answer(subject, new)
+            what = f"process start to first decision, {'a new' if new else 'its own'} store"
+            told(what, f"{first * 1e3:.0f} ms, least {least * 1e3:.0f}", f"{START * 1e3:.0f} ms", first <= START)
+        for a_second, packages in ((1, 1), (5, 1), (1, 20)):
+            found = gateway(subject, 100, given.seconds, a_second, packages)
+            what = f"100 devices x 6 x 50 Hz, {a_second} posts/s each, {packages} package{'s' * (packages > 1)}"
+            used = f"{found.core:.0%} of a core, {found.peak / 1e6:.0f} MB, {found.rows:,.0f} rows/s"
+            within = found.core <= CORE and found.peak <= MEMORY and not found.refused
+            told(what, used, f"{CORE:.0%}, {MEMORY / 1e6:.0f} MB", within)
+        late = delays(subject, given.seconds, 2)
+        p50, p99 = late[len(late) // 2], late[int(0.99 * len(late))]
+        shown = f"p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms of {len(late)}"
+        told("row written to answer printed, another process", shown, f"{DELAY * 1e3:.0f} ms", p99 < DELAY)
+        same, events, seconds = same_events(subject, given.day)
+        shown = f"{'the same' if same else 'other'} bytes, {events:,} events, {seconds:.0f} s a replay"
+        told(f"{given.day / RATE / 3600:.1f} h at 50 Hz, replayed twice", shown, "the same", same)
+    print(markdown(["agent", "measured", "target", ""], rows))
+    return 0 if reached else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

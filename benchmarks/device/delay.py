@@ -1,0 +1,69 @@
+"""From the last row of a window to the decision that is printed: a sender in real time, another process, its clock."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+
+from benchmarks.device.subject import COLUMNS, RATE, Subject, agent, stepped
+from benchmarks.table import ONE_THREAD
+
+_TABLE = """name = "each"
+states = ["here"]
+initial = "here"
+final = ["here"]
+fallback = "stay"
+steps = [
+  { state = "here", event = "window", actions = [{ event = "answer" }] },
+  { state = "here", event = "unsure", actions = [{ event = "answer" }] },
+]
+"""
+
+
+def delays(subject: Subject, seconds: float, step: int) -> list[float]:
+    """Seconds from writing the row that ends a window to reading the event of a rule that follows its answer, sorted.
+
+    Every row carries the sender's monotonic clock as its time, which is the same in all processes of a machine; the
+    event's time is that of the row.
+    """
+    package = stepped(subject.package, step, subject.folder / "stepped.edge")
+    (subject.folder / "each.toml").write_text(_TABLE)
+    config = subject.folder / "delay.toml"
+    # A pipe from another process has no gaps but those of this machine's scheduler: rows keep their own times.
+    config.write_text(f'[[packages]]\npath = "{package}"\n[[rules]]\npath = "each.toml"\n[timeline]\nfill = 1.0\n')
+    command = agent(subject.folder, "--json", "--config", str(config), "--source", "csv:-")
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ONE_THREAD})
+    found: list[float] = []
+    reader = threading.Thread(target=_read, args=(process, found))
+    reader.start()
+    _send(process, subject, seconds)
+    process.wait(30)
+    reader.join()
+    return sorted(found)
+
+
+def _send(process: subprocess.Popen[bytes], subject: Subject, seconds: float) -> None:
+    if process.stdin is None:
+        raise AssertionError
+    process.stdin.write(f"time,{','.join(COLUMNS)}\n".encode())
+    lines = [",".join(f"{value:.6g}" for value in row) for row in subject.rows.tolist()]
+    time.sleep(1.0)
+    began = time.monotonic()
+    for place in range(int(seconds * RATE)):
+        time.sleep(max(0.0, began + place / RATE - time.monotonic()))
+        process.stdin.write(f"{time.monotonic():.6f},{lines[place % len(lines)]}\n".encode())
+        process.stdin.flush()
+    process.stdin.close()
+
+
+def _read(process: subprocess.Popen[bytes], found: list[float]) -> None:
+    if process.stdout is None:
+        raise AssertionError
+    for line in process.stdout:
+        now = time.monotonic()
+        event = json.loads(line)
+        if event["kind"] == "state":
+            found.append(now - event["time"])
