@@ -71,6 +71,7 @@ bench-predict: install
 
 bench-page: install
 	$(BIN)/python -m benchmarks.page
+	$(BIN)/python -m benchmarks.studio
 
 # Power cuts and kills: every state that they may leave of the store, opened again.
 faults: install
