@@ -80,6 +80,21 @@ def reference(level: tuple[float, float], heat: tuple[float, float]) -> tuple[Re
     return tuple(made)
 
 
+def reference_of(values: Floats) -> tuple[ReferenceColumn, ...]:
+    """What rows of the two columns looked like."""
+    shares = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
+    return tuple(
+        ReferenceColumn(
+            name=name,
+            mean=float(column.mean()),
+            deviation=float(column.std()),
+            missing=0.0,
+            quantiles=tuple(np.quantile(column, shares).tolist()),
+        )
+        for name, column in zip(("level", "heat"), values.T.astype(np.float64), strict=True)
+    )
+
+
 def signal(seconds: float, period: float = 8.0, seed: int = 0) -> Floats:
     """'level' is on for half of each period; 'heat' is noise around 20; never the same value twice in a row."""
     rows = int(seconds * RATE)

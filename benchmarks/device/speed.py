@@ -5,22 +5,39 @@ from __future__ import annotations
 import os
 import subprocess
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.device.subject import Subject, agent, recording
-from benchmarks.table import ONE_THREAD, Spent, median, spent
+from benchmarks.device.subject import Subject, agent, peak, recording
+from benchmarks.table import ONE_THREAD, median
 
 STARTS = 9
 
 
-def replayed(subject: Subject, engine: str, count: int) -> tuple[float, Spent]:
-    """Windows a second of a whole process that replays so many rows with an engine, and what it cost."""
+@dataclass(frozen=True)
+class Replayed:
+    """Windows a second of the whole process, its start included, and its most bytes in memory."""
+
+    windows: float
+    peak: int
+
+
+def replayed(subject: Subject, engine: str, count: int) -> Replayed:
+    """A whole process that replays so many rows with an engine."""
     rows = recording(subject.folder / "rows.csv", subject.rows, count)
     config = subject.folder / "device.toml"
     config.write_text(f'[[packages]]\npath = "{subject.package}"\nengine = "{engine}"\n')
     command = agent(subject.folder, "--quiet", "--config", str(config), "--source", f"replay:{rows}")
-    cost = spent(command)
-    return (count - 128) / 64 / cost.seconds, cost
+    started = time.perf_counter()
+    process = subprocess.Popen(command, env={**os.environ, **ONE_THREAD})
+    most = 0
+    # Of the process itself: what the kernel tells at its end includes the memory of the one that started it.
+    while process.poll() is None:
+        most = max(most, peak(process.pid))
+        time.sleep(0.02)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return Replayed((count - 128) / 64 / (time.perf_counter() - started), most)
 
 
 def first_answer(subject: Subject, new: bool) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent_example import Given, given, package, packets, recording, run, signal, told
+from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
 from edgewright.runtime.agent.delivery import Delivery
 from edgewright.runtime.agent.settings import check_settings
 from edgewright.runtime.agent.tally import Latency
@@ -176,6 +176,24 @@ def test_a_detector_beside_the_model_names_the_channel(folder: Path) -> None:
     (found,) = [event for event in events if event.kind == "anomaly"]
     assert (found.label, found.detail["detector"]) == ("heat", "odd")
     assert 13.9 < found.time < 14.5
+
+
+def test_a_channel_that_drifts_from_the_reference_is_named(folder: Path) -> None:
+    package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
+    values = signal(1200.0)
+    listed = packets(values, 500)
+    settings = {"drift": {"rhythm": 60.0, "sync": True}}
+    assert not told(given(folder, listed, settings=settings)[0], "drift")
+    values[30_000:, 1] += 12.0
+    (folder / "store").rename(folder / "before")
+    events = given(folder, packets(values, 500), settings=settings)[0]
+    found = [event for event in events if event.kind == "drift" and event.label == "heat"]
+    assert found
+    assert found[0].time > 600.0
+    assert abs(found[0].detail["since"] - 600.0) < 30.0
+    summary = events[-1].detail["sketch"]
+    assert len(summary) == 2
+    assert all(len(text) <= 256 for text in summary)
 
 
 def test_what_is_sent_is_gone_from_the_outbox(folder: Path, tmp_path: Path) -> None:

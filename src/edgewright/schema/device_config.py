@@ -42,6 +42,20 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     memory: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
+class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Table `[drift]`: whether streams still look as in training.
+
+    Attributes:
+        rhythm: seconds in which a stream shows all it does, a day for a room; 0: drift is not looked for.
+        false_alarms: a day of a stream that may come of chance.
+        sync: whether summaries carry the sketches, which hold the smallest and the largest value of each column.
+    """
+
+    rhythm: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 0.0
+    false_alarms: Annotated[float, msgspec.Meta(gt=0.0, le=1000.0)] = 1 / 7
+    sync: bool = False
+
+
 class PackageEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Table `[[packages]]`: one that answers.
 
@@ -108,6 +122,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         device: its name; a random one is made with the store when empty.
         source: `kind`, a file of `runtime/streams`, and its settings.
         timeline: settings of `runtime.timeline`.
+        drift: whether and how it is looked for.
         packages, detectors, rules: what is at work.
         sink: where the outbox is sent: `kind`, a file of `runtime/sinks`, and its settings; the next is tried where
             one fails.
@@ -119,6 +134,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     store: StoreConfig = StoreConfig()
     source: dict[str, Any] = msgspec.field(default_factory=dict)
     timeline: dict[str, Any] = msgspec.field(default_factory=dict)
+    drift: DriftSettings = DriftSettings()
     packages: Annotated[tuple[PackageEntry, ...], msgspec.Meta(max_length=1000)] = ()
     detectors: Annotated[tuple[DetectorEntry, ...], msgspec.Meta(max_length=1000)] = ()
     rules: Annotated[tuple[RuleEntry, ...], msgspec.Meta(max_length=1000)] = ()

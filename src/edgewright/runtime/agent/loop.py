@@ -136,7 +136,7 @@ class Agent:
                 event = health_event(Health(time=0.0, what="source", text=packet.notice))
                 events.append(self._stamped(event, name, None, 0.0))
             return None
-        state = StreamState(name, self._plan, self._configured.timeline, self._config.summary, self._commands)
+        state = StreamState(name, self._plan, self._configured, self._commands)
         if not state.busy:
             if name not in self._unknown and len(self._unknown) < _NAMES:
                 self._unknown.add(name)

@@ -11,12 +11,14 @@ import msgspec
 
 from edgewright.runtime.agent.answering import Answered, Answerer
 from edgewright.runtime.agent.commands import Commands
+from edgewright.runtime.agent.drifting import Drifting, drifting
 from edgewright.runtime.agent.feed import Cut, Cutter, Feed
 from edgewright.runtime.agent.judging import Judge, Seen
 from edgewright.runtime.agent.plan import Plan, Watched
 from edgewright.runtime.agent.ruling import Odd, Rule, Ruler
+from edgewright.runtime.agent.settings import Configured
 from edgewright.runtime.health import Health
-from edgewright.runtime.ready import Ready, TimelineConfig
+from edgewright.runtime.ready import Ready
 from edgewright.runtime.watching import Watch
 from edgewright.schema.device import Event, Packet
 
@@ -43,6 +45,7 @@ class Unit(msgspec.Struct, frozen=True):
     feed: Feed
     cutter: Cutter
     judge: Judge
+    drift: Drifting | None
 
 
 class StreamState:
@@ -51,19 +54,25 @@ class StreamState:
     Args:
         name: of the stream.
         plan: packages, detectors and rules.
-        timeline: how rows are treated.
-        summary: seconds of a stretch that is summed up.
+        configured: settings.
         commands: that rules may start.
     """
 
-    def __init__(self, name: str, plan: Plan, timeline: TimelineConfig, summary: float, commands: Commands) -> None:
+    def __init__(self, name: str, plan: Plan, configured: Configured, commands: Commands) -> None:
         self.name = name
         self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
-        self._plan, self._timeline = plan, timeline
+        self._plan, self._timeline = plan, configured.timeline
+        settings, summary = configured.settings, configured.settings.agent.summary
         rules = [rule for rule in plan.rules if rule.takes(name)]
         ruled = {rule.package for rule in rules}
         self.units = [
-            Unit(a, self._feed(a.columns, a.rate), Cutter(a.window, len(a.columns)), Judge(a, summary, a.name in ruled))
+            Unit(
+                a,
+                self._feed(a.columns, a.rate),
+                Cutter(a.window, len(a.columns)),
+                Judge(a, summary, a.name in ruled),
+                drifting(a, settings.drift),
+            )
             for a in plan.answerers
             if a.takes(name)
         ]
@@ -115,6 +124,7 @@ class StreamState:
             self._judged(asked, seen, told, alarms)
         health = sorted(self._health.values(), key=lambda one: one.time)
         told += [(one.time, _HEALTH, health_event(one)) for one in health]
+        told += [(event.time, _ANOMALY, event) for event in self._drifts]
         for odd in self._odd:
             detail = {"channel": odd.channel, "detector": odd.detector}
             event = Event(kind="anomaly", time=odd.time, label=odd.channel, score=odd.score, detail=detail)
@@ -144,6 +154,7 @@ class StreamState:
         self.wall = None
         self._health: dict[tuple[str, str, float], Health] = {}
         self._odd: list[Odd] = []
+        self._drifts: list[Event] = []
         self._rows: list[tuple[Feed, Ready]] = []
 
     def _of(self, rule: Rule) -> Feed | None:
@@ -163,8 +174,12 @@ class StreamState:
             newest = float(ready.time[-1])
             self.last = newest if math.isnan(self.last) else max(self.last, newest)
             for unit in self.units:
-                if unit.feed is feed and (cut := unit.cutter.push(ready)) is not None:
+                if unit.feed is not feed:
+                    continue
+                if (cut := unit.cutter.push(ready)) is not None:
                     self.asked.append(Asked(unit, cut))
+                if unit.drift is not None:
+                    self._drifts += unit.drift.push(ready)
             for of, watched, watch in self._watches:
                 if of is feed:
                     self._odd += [
@@ -186,6 +201,8 @@ class StreamState:
         found, health, summaries = unit.judge.take(asked.answered)
         for sick in health:
             self.tell(sick)
+        if unit.drift is not None:
+            unit.drift.answered(asked.answered.confidence)
         seen.setdefault(unit.answerer.name, []).extend(found)
         told += [self._summary(unit, at, detail) for at, detail in summaries]
         detail = {"package": unit.answerer.name}
@@ -200,6 +217,8 @@ class StreamState:
 
     def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _Told:
         detail = {"package": unit.answerer.name, **detail}
+        if unit.drift is not None and (sketch := unit.drift.sketch()):
+            detail["sketch"] = sketch
         return moment, _SUMMARY, Event(kind="summary", time=moment, label=unit.answerer.name, detail=detail)
 
 
