@@ -80,6 +80,32 @@ def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
     assert run(["prove", str(folder)]) == 0
 
 
+def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_kind(
+    model: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = recordings(tmp_path / "rows.csv")
+    names = sorted(p.name for p in model.iterdir())
+    asked = ["--data", str(data), "--alarm", "on", "--json"]
+    assert run(["tune", str(package_path(model)), *asked, "--target", "label"]) == 0
+    assert sorted(p.name for p in model.iterdir()) == names
+    first = capsys.readouterr().out
+    folder = tmp_path / "folder"
+    (folder / "ward").mkdir(parents=True)
+    rows = data.read_text().splitlines()
+    (folder / "ward" / "one.csv").write_text("\n".join(row.rpartition(",")[0] for row in rows) + "\n")
+    asked[1] = str(folder)
+    assert run(["tune", str(model), *asked]) == 2
+    assert "csv: --kind names another" in capsys.readouterr().err
+    labels = [row.rpartition(",")[2] for row in rows[1:]]
+    starts = [place for place, label in enumerate(labels) if not place or labels[place - 1] != label]
+    lines = [f"one.csv,{a},{b},{labels[a]}" for a, b in zip(starts, [*starts[1:], len(labels)], strict=True)]
+    (folder / "ward" / "labels.csv").write_text("\n".join(["file,start_sample,end_sample,label", *lines]) + "\n")
+    (folder / "ward" / "labels.csv").rename(folder / "labels.csv")
+    assert run(["tune", str(model), *asked, "--kind", "folder"]) == 0
+    second = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    assert second.decision == msgspec.json.decode(first, type=TuneRecord).decision
+
+
 def test_the_package_alone_is_tuned_with_named_columns_and_never_written_over(
     model: Path, tmp_path: Path, capsys: Capture
 ) -> None:

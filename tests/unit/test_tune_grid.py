@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.pipeline.tuning_choice import Cost, best, front, held_out, point
+from edgewright.pipeline.tuning_choice import Cost, best, by_label, front, held_out, point
 from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
 from edgewright.pipeline.tuning_streams import Labelled, Tape
 from edgewright.schema.device import DecisionSpec
@@ -132,6 +132,29 @@ def test_each_person_is_judged_by_what_the_others_chose() -> None:
     # Without a: b and c cost 8 by the first and 6 by the second, which is then bad for a; so for c; b gets the first.
     assert [(t.missed, t.false) for t in others.tallies] == [(3, 3), (2, 2), (3, 3)]
     assert held_out(all_of, Cost(), ["a", "a", "a"]) is None
+
+
+def test_each_label_that_alarms_gets_a_threshold_of_its_own() -> None:
+    # Falls reach .6 and are never false there; cries reach .95 and are false at .7.
+    labels = ("calm", "cry", "fall")
+    rows = np.tile(np.array([0.9, 0.05, 0.05], np.float32), (1000, 1))
+    events = []
+    for start in range(20, 1000, 100):
+        rows[start : start + 5] = (0.02, 0.95, 0.03)
+        rows[start + 20 : start + 25] = (0.38, 0.02, 0.6)
+        rows[start + 40] = (0.25, 0.7, 0.05)
+        events += [Labelled("cry", start * MINUTE, (start + 5) * MINUTE),
+                   Labelled("fall", (start + 20) * MINUTE, (start + 25) * MINUTE)]  # fmt: skip
+    one = Tape("a", "a", ((rows, MINUTE * (1 + np.arange(1000, dtype=np.float64))),), MINUTE, tuple(events))
+    grid = Grid((1,), (1,), (0.0, 0.5, 0.8, 0.9), (0.0,))
+    shared = try_all([one], labels, ("cry", "fall"), MINUTE, Grid((1,), (1,), (0.5, 0.8, 0.9), (0.0,)))
+    assert min(Cost().of(t.tallies) for t in shared) == 10
+    made = by_label([one], labels, shared, Cost(), MINUTE, grid)
+    chosen = made[best(made, Cost(), [0])]
+    assert Cost().of(chosen.tallies) == 0
+    assert chosen.spec.thresholds["fall"] <= 0.5 < 0.7 < chosen.spec.thresholds["cry"]
+    assert point(chosen, Cost(), ["a"], DAY).thresholds == chosen.spec.thresholds
+    assert by_label([one], labels, shared[:1], Cost(), MINUTE, Grid((1,), (1,), (0.0,), (0.0,))) == shared[:1]
 
 
 @pytest.mark.parametrize("refractory", [(0.0,), (0.0, 600.0)])

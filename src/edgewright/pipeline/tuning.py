@@ -9,7 +9,7 @@ import msgspec
 
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.tuning_choice import Cost, best, day_of, front, held_out, point
+from edgewright.pipeline.tuning_choice import Cost, best, by_label, day_of, front, held_out, point
 from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
@@ -66,6 +66,7 @@ def tune(
     *,
     out: Path | str | None = None,
     data: str | None = None,
+    kind: str = "",
     target: str = "",
     group: str = "",
     listener: Listener | None = None,
@@ -77,7 +78,8 @@ def tune(
         asked: what.
         out: folder to write; beside the run, as NAME-tuned and the next free number, when None.
         data: recordings; the run's validation people when None.
-        target, group: columns of the data, where a package alone is tuned.
+        kind: source or public set of the data, where it is another than the run's.
+        target, group: columns of the data, where a run does not say them.
         listener: hears what is being done.
 
     Raises:
@@ -93,7 +95,7 @@ def tune(
     if out is not None and Path(out).exists():
         raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
     with hears.doing("Reading recordings"):
-        found = tune_data(place, data, target=target, group=group, people=asked.people)
+        found = tune_data(place, data, kind=kind, target=target, group=group, people=asked.people)
     predictor = Predictor(package, form=asked.form)
     with hears.doing("Answering recordings", len(found.dataset.recordings)) as advance:
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
@@ -103,6 +105,7 @@ def tune(
     labels = package.manifest.labels
     with hears.doing("Trying decisions", len(grid) // len(grid.refractory)) as advance:
         tried = try_all(tapes, labels, alarms, tolerance, grid, advance)
+        tried = by_label(tapes, labels, tried, asked.cost, tolerance, grid)
     before = judged(tapes, msgspec.structs.replace(package.manifest.decision, alarms=alarms), labels, tolerance)
     record = _record(package, predictor, asked, found, tapes, tried, before, (alarms, tolerance, per_second))
     notes = [*record.notes, *found.notes, *([device_note] if device_note else []), *([thinned] if thinned else [])]
@@ -245,8 +248,10 @@ def _written(package: Package, record: TuneRecord, place: Path, out: Path | None
 
 
 def _beside(place: Path, name: str) -> tuple[Path, str]:
-    """Beside the run folder, or beside the folder of the package."""
+    """Beside the run folder, whose package it may be, or beside the package."""
     home = place.resolve()
+    if home.is_file() and (home.parent / "trace.json").exists():
+        home = home.parent
     return (home.parent, f"{home.name}-tuned") if home.is_dir() else (home.parent, f"{name}-tuned")
 
 

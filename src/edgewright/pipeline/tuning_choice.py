@@ -6,11 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.pipeline.detect_events import rate, share
-from edgewright.pipeline.tuning_grid import Tally, Tried
+from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, judged
+from edgewright.pipeline.tuning_streams import Tape
 from edgewright.schema.trace_flow import Interval
 from edgewright.schema.tuning import TunePoint
 
@@ -45,6 +47,32 @@ def best(tried: Sequence[Tried], cost: Cost, tapes: Sequence[int]) -> int:
         return cost.of(own), late, one.spec.smoothing, one.spec.debounce, one.spec.refractory, abs(threshold - 0.5)
 
     return min(range(len(tried)), key=order)
+
+
+def by_label(
+    tapes: Sequence[Tape], labels: Sequence[str], tried: Sequence[Tried], cost: Cost, tolerance: float, grid: Grid
+) -> list[Tried]:
+    """What was tried, and where several labels alarm also a threshold of its own for each.
+
+    One label after the other: all thresholds of the grid for it, the rest as in the cheapest decision so far.
+
+    Args:
+        tapes: answered recordings.
+        labels: of the package.
+        tried: with one threshold for all.
+        cost: by which is chosen.
+        tolerance: see `tally`.
+        grid: what is tried.
+    """
+    made = list(tried)
+    alarms = tried[0].spec.alarms
+    for label in alarms if len(alarms) > 1 else ():
+        base = made[best(made, cost, range(len(tapes)))].spec
+        for threshold in grid.thresholds:
+            if threshold and base.thresholds.get(label) != threshold:
+                own = msgspec.structs.replace(base, thresholds={**base.thresholds, label: threshold})
+                made.append(judged(tapes, own, labels, tolerance))
+    return made
 
 
 def held_out(tried: Sequence[Tried], cost: Cost, groups: Sequence[str]) -> Tried | None:
@@ -92,10 +120,12 @@ def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: 
         misses = drawn[:, 1] / drawn[:, 0]
         alarms = drawn[:, 2] / (drawn[:, 3] / unit)
     delays = [d for t in one.tallies for d in t.delays]
+    own = {one.spec.thresholds.get(label, 0.0) for label in one.spec.alarms}
     return TunePoint(
         smoothing=one.spec.smoothing,
         debounce=one.spec.debounce,
-        threshold=next(iter(one.spec.thresholds.values()), one.spec.threshold),
+        threshold=next(iter(own)) if len(own) == 1 else 0.0,
+        thresholds=dict(one.spec.thresholds) if len(own) > 1 else {},
         refractory=one.spec.refractory,
         events=int(events),
         missed=int(missed),

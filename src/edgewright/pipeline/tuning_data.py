@@ -32,13 +32,20 @@ class TuneData:
 
 
 def tune_data(
-    place: Path, data: str | None, *, target: str = "", group: str = "", people: tuple[str, ...] = ()
+    place: Path,
+    data: str | None,
+    *,
+    kind: str = "",
+    target: str = "",
+    group: str = "",
+    people: tuple[str, ...] = (),
 ) -> TuneData:
     """Reads the recordings.
 
     Args:
         place: run folder or package.
         data: file or folder; the run's own when None.
+        kind: source or public set of the data; as the run's, or for a package judged by the path, when empty.
         target, group: columns of the data; a run knows its own.
         people: groups that are taken.
 
@@ -46,17 +53,21 @@ def tune_data(
         InputError: a package without --data, a run without validation people, or people that are not there.
     """
     config = _config(place)
-    if config is None:
+    if config is None or (kind and data is not None):
         if data is None:
             raise InputError("recordings with labels", "a package, which carries none", str(place), _DO)
-        named = {key: value for key, value in (("target", target), ("group", group)) if value}
-        dataset = load_data({**guess(data), **named}, seed=0)
+        named = {key: value for key, value in (("kind", kind), ("target", target), ("group", group)) if value}
+        dataset = load_data({**({"path": data} if kind else guess(data)), **named}, seed=0)
         return TuneData(dataset, _known(dataset, people), f"all of {dataset.name}", ())
     own = remembered(place)
     table: dict[str, object] = dict(config.data)
     table.update({key: value for key, value in (("target", target), ("group", group)) if value})
     if data is not None and not (own.path and Path(data).resolve() == Path(own.path).resolve()):
-        dataset = load_data(table, seed=config.seed, path=data)
+        try:
+            dataset = load_data(table, seed=config.seed, path=data)
+        except InputError as error:
+            hint = error.do or f"They were read as the run's own data, {table['kind']}: --kind names another"
+            raise InputError(error.expected, error.got, error.where, hint) from None
         return TuneData(dataset, _known(dataset, people), f"all of {Path(data).name}", ())
     return _of_run(config, table, data or own.place(), people)
 

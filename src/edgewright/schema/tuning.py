@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.trace import Part
 from edgewright.schema.trace_flow import Interval
@@ -16,7 +18,8 @@ class TunePoint(Part, frozen=True, kw_only=True):
 
     Attributes:
         smoothing, debounce, refractory: as in `DecisionSpec`.
-        threshold: of every label that alarms; 0 where the largest probability decides.
+        threshold: of every label that alarms; 0 where the largest probability decides, or they differ.
+        thresholds: by label, where they differ; else empty.
         events: of the labels that alarm; `missed` of them raised none.
         missed_share: of the events, with its interval.
         false: alarms outside of events; `false_rate` of them a day (1,000 windows), with its interval.
@@ -29,6 +32,7 @@ class TunePoint(Part, frozen=True, kw_only=True):
     smoothing: int
     debounce: int
     threshold: float
+    thresholds: dict[str, float] = msgspec.field(default_factory=dict)
     refractory: float
     events: int
     missed: int

@@ -79,8 +79,14 @@ def _row(mark: str, one: TunePoint, record: TuneRecord) -> tuple[str, ...]:
         _rates(one.false_rate),
         "-" if one.delay is None else f"{number(one.delay)}{unit}",
         f"{one.cost:g}",
-        f"{one.smoothing}, {one.debounce}, {one.threshold or '-'}, {one.refractory:g}{unit}",
+        f"{one.smoothing}, {one.debounce}, {_threshold(one)}, {one.refractory:g}{unit}",
     )
+
+
+def _threshold(one: TunePoint) -> str:
+    if one.thresholds:
+        return " ".join(f"{label} {value:g}" for label, value in one.thresholds.items())
+    return f"{one.threshold:g}" if one.threshold else "-"
 
 
 def _shares(one: Interval) -> str:
@@ -120,7 +126,7 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
 def _sentence(record: TuneRecord) -> str:
     one, before = record.points[record.chosen], record.before
     how = f"smoothing over {plural(one.smoothing, 'window')}, {plural(one.debounce, 'window')} that agree"
-    how += f", threshold {one.threshold:g}" if one.threshold else ", the largest probability"
+    how += f", threshold {_threshold(one)}" if one.threshold or one.thresholds else ", the largest probability"
     how += f", {one.refractory:g} s between alarms" if one.refractory else ""
     return (
         f"{how[:1].upper()}{how[1:]}: {one.missed} of {one.events} events missed and {_rates(one.false_rate)} false "

@@ -20,8 +20,9 @@ import click
 @click.option("--smoothing", default="", metavar="1,3,8", help="Windows to average that are tried.")
 @click.option("--debounce", default="", metavar="1,2", help="Windows that must agree, tried.")
 @click.option("--refractory", default="", metavar="0,30s", help="Times without a further alarm, tried.")
-@click.option("--target", default="", help="Column of the labels, where a package alone is tuned.")
-@click.option("--group", default="", help="Column of the person or machine, where a package alone is tuned.")
+@click.option("--kind", default="", help="Source or public set of the recordings; the run's own, or by the path.")
+@click.option("--target", default="", help="Column of the labels, where the run does not say it.")
+@click.option("--group", default="", help="Column of the person or machine, where the run does not say it.")
 @click.option("--form", metavar="NAME", help="float or int8; the package's default when left out.")
 @click.option("--device", default="", metavar="PROFILE", help="Device whose memory the smoothing must fit.")
 @click.option("--out", type=click.Path(path_type=Path), help="New folder. [default: RUN-tuned, the next free number]")
@@ -36,6 +37,7 @@ def command(
     smoothing: str,
     debounce: str,
     refractory: str,
+    kind: str,
     target: str,
     group: str,
     form: str | None,
@@ -77,6 +79,7 @@ def command(
         ),
         out=out,
         data=data,
+        kind=kind,
         target=target,
         group=group,
         listener=Quiet() if as_json else Working(console),
