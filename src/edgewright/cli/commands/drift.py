@@ -93,8 +93,8 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
         if finding is not None:
             row |= {"score": finding.score, "test": finding.test, "chance": finding.sure, "psi": finding.psi}
             row |= {"shift": finding.shift, "ratio": finding.ratio}
-        if channel.drifted and finding is not None:
-            row["since"] = watch.since(finding)
+        if channel.drifted:
+            row["since"] = channel.since
         made.append(row)
     return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -16,7 +17,7 @@ from edgewright.schema.package import ReferenceColumn
 
 # Change of the mean is looked for within this many deviations of training.
 _SPAN = 4.0
-_HEAD = struct.Struct("<BBHHH")
+_HEAD = struct.Struct("<BBHHHd")
 
 
 def change_tests() -> tuple[Adwin, PageHinkley]:
@@ -36,6 +37,7 @@ class ChannelWatch:
         total: all rows so far.
         finding: of the last look; None before the first.
         drifted: whether the channel has drifted and has not come back since.
+        since: time with which that began, as `DriftWatch` told it; NaN where it has not drifted.
     """
 
     def __init__(self, column: ReferenceColumn, sizes: Sizes, alpha: float) -> None:
@@ -45,7 +47,7 @@ class ChannelWatch:
         self._open = OpenBlock(self.bins, column.mean)
         self._adwin, self._page = change_tests()
         self.finding: Finding | None = None
-        self.drifted = False
+        self.drifted, self.since = False, math.nan
         self._told = 0  # blocks for which a change that one of the tests told is still looked into
 
     def push(self, values: NDArray[np.float32]) -> None:
@@ -63,7 +65,7 @@ class ChannelWatch:
         if beyond:
             self.drifted = True
         elif self.finding.score < 0.5:
-            self.drifted = False
+            self.drifted, self.since = False, math.nan
         if began:
             return self.finding
         return None if self.drifted else change
@@ -86,7 +88,7 @@ class ChannelWatch:
     def to_bytes(self) -> bytes:
         """All it remembers, exact."""
         ring, adwin, page = self.ring.to_bytes(), self._adwin.to_bytes(), self._page.to_bytes()
-        head = _HEAD.pack(self.drifted, self._told, len(ring), len(adwin), len(page))
+        head = _HEAD.pack(self.drifted, self._told, len(ring), len(adwin), len(page), self.since)
         return head + self.total.to_bytes() + self._open.to_bytes() + ring + adwin + page
 
     def restore(self, data: bytes) -> None:
@@ -98,16 +100,18 @@ class ChannelWatch:
         start = _HEAD.size
         if len(data) < start + 2 * SKETCH_BYTES:
             raise InputError("the state of a channel", f"{len(data)} bytes", f"drift, {self.column.name}")
-        drifted, told, *lengths = _HEAD.unpack(data[:start])
+        drifted, told, *lengths, since = _HEAD.unpack(data[:start])
         parts = []
         for length in (SKETCH_BYTES, SKETCH_BYTES, *lengths):
             parts.append(data[start : start + length])
             start += length
         if start != len(data):
             raise InputError(f"a state of {start} bytes", str(len(data)), f"drift, {self.column.name}")
-        self.drifted, self._told = bool(drifted), told
+        self.drifted, self._told, self.since = bool(drifted), told, since
         self.total = Sketch.from_bytes(parts[0])
         self._open.restore(parts[1])
         self.ring.restore(parts[2])
         self._adwin.restore(parts[3])
         self._page.restore(parts[4])
+        if len(self.ring):
+            self.finding = compare(self.ring, self.column, self.bins, self.sizes, self.alpha)[0]

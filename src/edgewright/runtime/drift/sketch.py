@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 BINS = 8
 # Places and shares of the reference's quantiles that cut the bins; 1 and 99 % are left out to save bytes.
 _CUTS = ((0, 0.0), (2, 0.05), (3, 0.25), (4, 0.5), (5, 0.75), (6, 0.95), (8, 1.0))
-_LAYOUT = struct.Struct(f"<QQQddff{BINS}Q")
+_LAYOUT = struct.Struct(f"<qqqddff{BINS}q")
 SKETCH_BYTES = _LAYOUT.size
 
 
@@ -130,11 +130,13 @@ class Sketch:
         """What `to_bytes` gave.
 
         Raises:
-            InputError: another length.
+            InputError: another length, or counts that cannot be.
         """
         if len(data) != SKETCH_BYTES:
             raise InputError(f"a sketch of {SKETCH_BYTES} bytes", str(len(data)), "drift")
         rows, missing, outside, mean, squares, low, high, *bins = _LAYOUT.unpack(data)
+        if min(rows, missing, outside, *bins) < 0 or missing > rows:
+            raise InputError("a sketch", "counts that cannot be", "drift")
         return cls(rows, missing, outside, mean, squares, low, high, np.array(bins, np.int64))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 
@@ -120,8 +121,11 @@ class DriftWatch:
         self.confidence.push(confidence)
 
     def _close(self, time: float, stream: str) -> list[Event]:
-        found = [(one.column.name, one.close()) for one in self.channels]
-        events = [self._event(name, finding, time, stream) for name, finding in found if finding is not None]
+        events = []
+        for channel in self.channels:
+            finding = channel.close()
+            if finding is not None:
+                events.append(self._event(channel, finding, time, stream))
         doubt = self.confidence.close()
         if doubt is not None:
             began = self._began[max(0, len(self._began) - 1 - doubt.blocks)]
@@ -131,26 +135,29 @@ class DriftWatch:
             )
         return events
 
-    def _event(self, name: str, finding: Finding, time: float, stream: str) -> Event:
+    def _event(self, channel: ChannelWatch, finding: Finding, time: float, stream: str) -> Event:
+        since = self._began[min(finding.since, len(self._began) - 1)]
+        if channel.drifted:
+            channel.since = since
         detail = {
             "test": finding.test,
-            "since": self._began[min(finding.since, len(self._began) - 1)],
+            "since": since,
             "shift": round(finding.shift, 4),
             "ratio": round(finding.ratio, 4),
             "psi": round(finding.psi, 4),
         }
-        return Event(kind="drift", stream=stream, time=time, label=name, score=finding.score, detail=detail)
-
-    def since(self, finding: Finding) -> float:
-        """The time of a finding's first block."""
-        return self._began[min(finding.since, len(self._began) - 1)] if self._began else 0.0
+        return Event(
+            kind="drift", stream=stream, time=time, label=channel.column.name, score=finding.score, detail=detail
+        )
 
     def state(self) -> bytes:
         """All it remembers, exact: `restore` goes on as if it had never stopped."""
         parts = [struct.pack(f"<{len(self._began)}d", *self._began), self.confidence.to_bytes()]
         parts += [channel.to_bytes() for channel in self.channels]
         head = _HEAD.pack(_VERSION, self.block, self._filled, self._start, len(parts))
-        return head + struct.pack("<Q", self.rows) + b"".join(struct.pack("<H", len(part)) + part for part in parts)
+        body = b"".join(struct.pack("<H", len(part)) + part for part in parts)
+        state = head + struct.pack("<Q", self.rows) + body
+        return state + struct.pack("<I", zlib.crc32(state))
 
     def restore(self, data: bytes) -> None:
         """Goes on from `state()` of a watch of the same reference, rate and settings.
@@ -159,9 +166,12 @@ class DriftWatch:
             InputError: the state of another watch, or none.
         """
         start = _HEAD.size + 8
-        wrong = InputError("the state of drift for these channels", f"{len(data)} bytes of something else", "drift")
-        if len(data) < start:
+        wrong = InputError(
+            "the state of drift for these channels", f"{len(data)} bytes of something else, or damaged", "drift"
+        )
+        if len(data) < start + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise wrong
+        data = data[:-4]
         version, block, filled, began, count = _HEAD.unpack(data[: _HEAD.size])
         if version > _VERSION:
             raise InputError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
