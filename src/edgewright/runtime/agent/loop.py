@@ -57,17 +57,13 @@ class Agent:
         keeper: way into the store.
         recorded: whether rows are those of a recording, played as fast as they can be read: then nothing that depends
             on when this runs or how fast becomes an event, and the same rows give the same events.
-        tell: takes events after they were stored.
     """
 
-    def __init__(
-        self, plan: Plan, configured: Configured, source: Stream, keeper: Keeper, *, recorded: bool,
-        tell: Callable[[Sequence[Event]], None],
-    ) -> None:  # fmt: skip
+    def __init__(self, plan: Plan, configured: Configured, source: Stream, keeper: Keeper, *, recorded: bool) -> None:
         self.report = Report()
         self._plan, self._configured, self._source, self._keeper = plan, configured, source, keeper
         self._config = configured.settings.agent
-        self._live, self._tell = not recorded, tell
+        self._live = not recorded
         self._commands = Commands(configured.settings.commands, run=not recorded)
         self._streams: OrderedDict[str, StreamState] = OrderedDict()
         self._unknown: set[str] = set()
@@ -237,7 +233,6 @@ class Agent:
         if events:
             self._keeper.events(events)
             self.report.events += len(events)
-            self._tell(events)
 
     def _end(self) -> None:
         """What is still held is answered, summed up and stored."""

@@ -79,7 +79,7 @@ def run_agent(
         folder: of the store.
         stop: asked several times a second.
         say: takes a line about trouble.
-        tell: takes events after they were stored.
+        tell: takes events: alarms after they are durable, others of a live source as they come.
         begin: called once, before the first row.
 
     Raises:
@@ -100,9 +100,9 @@ def run_agent(
         try:
             settle_rates(plan, opened, configured.timeline.tolerance)
             recorded = not getattr(opened, "live", True)
-            keeper = Keeper(store, say)
+            keeper = Keeper(store, say, tell, apart=not recorded)
             delivery = Delivery(store, configured.ways, say)
-            agent = Agent(plan, configured, opened, keeper, recorded=recorded, tell=tell)
+            agent = Agent(plan, configured, opened, keeper, recorded=recorded)
             begin(
                 Started(
                     store=folder, device=store.device, packages=tuple(a.name for a in plan.answerers),
@@ -111,10 +111,11 @@ def run_agent(
             )  # fmt: skip
             delivery.start()
             try:
-                return agent.run(stop)
+                report = agent.run(stop)
             finally:
-                keeper.commit()
+                keeper.close()
                 delivery.close(_DRAIN if recorded else 1.0)
+            return report
         finally:
             opened.close()
 
