@@ -48,7 +48,8 @@ def main() -> int:
     rows = []
     for name in ("activity", "latency"):
         found = slowed(name)
-        reached.append(found.share <= _SLOWED)
+        # By processor time: on shared cores wall clock also tells what others did meanwhile.
+        reached.append(found.cpu_share <= _SLOWED)
         both = [f"{found.traced:.2f} s", f"{found.bare:.2f} s"]
         rows.append(
             [name, *both, f"{100 * found.share:+.1f} %", f"{100 * found.cpu_share:+.1f} %", verdict(reached[-1])]
@@ -56,7 +57,7 @@ def main() -> int:
     print()
     print(
         markdown(
-            ["whole `edgewright run`", "with its trace", "without", "slowed by", "more processor time", "at most 5 %"],
+            ["whole `edgewright run`", "with its trace", "without", "wall clock", "processor time", "at most 5 %"],
             rows,
         )
     )
