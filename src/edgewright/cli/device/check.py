@@ -14,8 +14,6 @@ def command(config: Path) -> None:
 
     Nothing is written and no source is opened. Exit code 1: a package's test vectors give other answers here.
     """
-    import tempfile
-
     import msgspec
 
     from edgewright.runtime.agent.plan import make_plan
@@ -25,9 +23,7 @@ def command(config: Path) -> None:
     settings = configured.settings
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     if settings.packages or settings.detectors or settings.rules:
-        # Copies of proven packages go where they are forgotten.
-        with tempfile.TemporaryDirectory() as folder:
-            plan = make_plan(strict, Path(folder))
+        plan = make_plan(strict, Path())
         for answerer in plan.answerers:
             rate = f" at {answerer.rate:g} Hz" if answerer.rate else ""
             form = f"{answerer.predictor.form}, engine {answerer.predictor.engine.name}"

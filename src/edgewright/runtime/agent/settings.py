@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from edgewright.runtime import sinks, streams
 from edgewright.runtime.ready import TimelineConfig
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.device_config import AgentSettings, CommandEntry
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 _LARGEST = 1 << 20
 T = TypeVar("T")
@@ -96,11 +97,13 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     source = None
     if settings.source:
         kind, rest = _kind(settings.source, f"{where} source", "a source")
-        source = Source(kind, convert_table(rest, streams.kind(kind).config, f"{where} source"))
+        part = _named(streams.kind, kind, f"{where} source.kind")
+        source = Source(kind, convert_table(rest, part.config, f"{where} source"))
     ways = []
     for place, entry in enumerate(settings.sink):
         kind, rest = _kind(entry, f"{where} sink[{place}]", "a sink")
-        ways.append(Way(kind, convert_table(rest, sinks.kind(kind).config, f"{where} sink[{place}]")))
+        sink = _named(sinks.kind, kind, f"{where} sink[{place}].kind")
+        ways.append(Way(kind, convert_table(rest, sink.config, f"{where} sink[{place}]")))
     return Configured(
         settings=msgspec.structs.replace(
             settings,
@@ -123,6 +126,13 @@ def short_source(text: str) -> Source:
     """
     name, _, rest = text.partition(":")
     return Source(name, streams.kind(name).short(rest))
+
+
+def _named(find: Callable[[str], T], kind: str, where: str) -> T:
+    try:
+        return find(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(error.what, error.name, error.known, where) from None
 
 
 def _kind(table: dict[str, Any], where: str, what: str) -> tuple[str, dict[str, Any]]:

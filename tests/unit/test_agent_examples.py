@@ -1,0 +1,90 @@
+"""The examples of the documents are what the agent reads, and the unit file is one that systemd understands."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from agent_example import package
+from edgewright.cli.main import cli
+from edgewright.runtime.agent.settings import check_settings, read_settings
+from edgewright.runtime.ready import TimelineConfig
+from edgewright.schema.device_config import AgentConfig, AgentSettings, DriftSettings
+from edgewright.schema.errors import InputError
+from support import ROOT, left_out
+
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def test_the_example_configuration_is_read_and_shows_the_defaults() -> None:
+    configured = read_settings(EXAMPLES / "device.toml")
+    assert configured.source is not None
+    assert configured.source.kind == "http"
+    table = tomllib.loads((EXAMPLES / "device.toml").read_text())
+    defaults = msgspec.to_builtins(AgentConfig())
+    changed = {key for key, value in table["agent"].items() if value != defaults[key]}
+    assert changed == {"keep_old", "memory"}
+    assert set(table["agent"]) == set(defaults)
+    assert table["drift"] == pytest.approx(msgspec.to_builtins(DriftSettings()), abs=1e-6)
+    timeline = msgspec.to_builtins(TimelineConfig())
+    assert all(list(value) == list(timeline[key]) if key == "rests" else value == timeline[key]
+               for key, value in table["timeline"].items())  # fmt: skip
+    assert set(table) <= set(AgentSettings.__struct_fields__)
+
+
+def test_the_check_command_names_what_would_run(tmp_path: Path) -> None:
+    package(tmp_path / "switch.edge")
+    (tmp_path / "heat.toml").write_text(
+        'name = "heat"\nstates = ["a", "b"]\ninitial = "a"\nfallback = "stay"\nsteps = [\n'
+        '{ state = "a", event = "row", when = "heat > 3", to = "b" },\n'
+        '{ state = "b", event = "timeout", after = 1.0, to = "a" },\n]\n'
+    )
+    (tmp_path / "device.toml").write_text('[[packages]]\npath = "switch.edge"\n[[rules]]\npath = "heat.toml"\n')
+    done = CliRunner().invoke(cli, ["device", "check", str(tmp_path / "device.toml")])
+    assert done.exit_code == 0, done.output
+    assert "package switch: level, heat at 50 Hz; float, engine " in done.output
+    assert "rules heat: 2 states" in done.output
+    assert done.output.endswith("device.toml can be run\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["device.toml", "heat.toml", "switch.edge"]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"souce": {}}, "no key 'souce'"),
+        ({"source": {"port": 3}}, "the `kind` of a source"),
+        ({"source": {"kind": "htp"}}, "Did you mean 'http'"),
+        ({"source": {"kind": "http", "prt": 3}}, "no key 'prt'"),
+        ({"sink": [{"kind": "folder"}]}, "the key `path`"),
+        ({"timeline": {"stick": 3.0}}, "no key 'stick'"),
+        ({"store": {"qota": 3}}, "no key 'qota'"),
+        ({"agent": {"keep": "everything"}}, "no value of `keep` 'everything'"),
+        ({"agent": {"streams": 0}}, "device.toml agent.streams"),
+        ({"packages": [{"path": "a.edge", "decision": {"debouncing": 3}}]}, "no key 'debouncing'"),
+        ({"commands": {"a b": {"run": ["/bin/true"]}}}, "device.toml commands"),
+        ({"commands": {"a": {"run": []}}}, "device.toml commands"),
+    ],
+)
+def test_settings_that_do_not_fit_are_named(table: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        check_settings(table, Path(), "device.toml")
+    assert told in str(caught.value)
+    assert "device.toml" in str(caught.value)
+
+
+def test_systemd_understands_the_unit_file() -> None:
+    if shutil.which("systemd-analyze") is None:
+        left_out("no systemd-analyze on this machine")
+    unit = EXAMPLES / "edgewright-device.service"
+    done = subprocess.run(
+        ["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    words = unit.read_text()
+    assert all(word in words for word in ("MemoryMax=", "DynamicUser=yes", "WatchdogSec=", "NoNewPrivileges=yes"))
