@@ -9,7 +9,7 @@ import threading
 import time
 
 from benchmarks.device.subject import COLUMNS, RATE, Subject, agent, stepped
-from benchmarks.table import ONE_THREAD
+from benchmarks.table import ONE_THREAD, python
 
 _TABLE = """name = "each"
 states = ["here"]
@@ -21,6 +21,22 @@ steps = [
   { state = "here", event = "unsure", actions = [{ event = "answer" }] },
 ]
 """
+
+
+_ECHO = """
+import json, os
+held = b""
+while data := os.read(0, 65536):
+    *lines, held = (held + data).split(b"\\n")
+    for line in (line for line in lines if line[:4] != b"time"):
+        os.write(1, json.dumps({"kind": "state", "time": float(line.split(b",")[0])}).encode() + b"\\n")
+"""
+
+
+def echoed(subject: Subject, seconds: float) -> list[float]:
+    """The same way through a process that only sends each row's time back: what the machine itself takes, sorted."""
+    process = subprocess.Popen([python(), "-c", _ECHO], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    return _measured(process, subject, seconds)
 
 
 def delays(subject: Subject, seconds: float, step: int) -> list[float]:
@@ -36,6 +52,10 @@ def delays(subject: Subject, seconds: float, step: int) -> list[float]:
     config.write_text(f'[[packages]]\npath = "{package}"\n[[rules]]\npath = "each.toml"\n[timeline]\nfill = 1.0\n')
     command = agent(subject.folder, "--json", "--config", str(config), "--source", "csv:-")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **ONE_THREAD})
+    return _measured(process, subject, seconds)
+
+
+def _measured(process: subprocess.Popen[bytes], subject: Subject, seconds: float) -> list[float]:
     found: list[float] = []
     reader = threading.Thread(target=_read, args=(process, found))
     reader.start()

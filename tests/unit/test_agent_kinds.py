@@ -1,0 +1,87 @@
+"""Packages of other kinds: numbers instead of labels, rows instead of windows, rows whose rate nobody knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_example import Given, given, packets, told
+from edgewright.runtime.agent.settings import check_settings
+from edgewright.runtime.agent.starting import run_agent
+from edgewright.runtime.package import write_package
+from edgewright.runtime.predictor import Predictor
+from edgewright.schema.device import Event, Packet
+from runtime_example import numbers, parts, window_parts
+
+TABLE = """
+name = "level"
+states = ["low", "high"]
+initial = "low"
+fallback = "stay"
+steps = [
+  { state = "low", event = "window", when = "prediction > 0", to = "high" },
+  { state = "high", event = "window", when = "prediction <= 0", to = "low" },
+]
+"""
+
+
+def test_a_regression_is_summed_up_and_rules_see_its_predictions(tmp_path: Path) -> None:
+    manifest, files = window_parts()
+    write_package(tmp_path / "level.edge", manifest, files)
+    (tmp_path / "level.toml").write_text(TABLE)
+    values = numbers(400, 2, seed=5)
+    settings = {"packages": [{"path": "level.edge"}], "rules": [{"path": "level.toml"}]}
+    events = given(tmp_path, packets(values, 50), settings=settings)[0]
+    (summary,) = [event for event in events if event.kind == "summary"]
+    assert summary.detail["windows"] == 99
+    assert summary.detail["low"] < summary.detail["mean"] < summary.detail["high"]
+    assert "counts" not in summary.detail
+    assert not told(events, "decision")
+    assert {label for _, _, label in told(events, "state")} == {"low", "high"}
+
+
+def rows_package(folder: Path) -> None:
+    manifest, files = parts()
+    write_package(folder / "rows.edge", manifest, files)
+
+
+@pytest.mark.parametrize("rate", [None, 50.0])
+def test_rows_are_answered_one_by_one_with_or_without_a_rate(tmp_path: Path, rate: float | None) -> None:
+    rows_package(tmp_path)
+    values = numbers(300, 10, seed=6) * np.float32(6)
+    # Without a rate rows come whenever they come; with one they are a second fiftieth apart.
+    times = np.cumsum(np.random.default_rng(1).exponential(size=300)) if rate is None else np.arange(300) / 50.0
+    listed = [Packet(values=values[at : at + 20], time=times[at : at + 20]) for at in range(0, 300, 20)]
+    events: list[Event] = []
+    report = run_agent(
+        check_settings({"packages": [{"path": "rows.edge"}]}, tmp_path, "device.toml"),
+        Given(listed, rate=rate),  # type: ignore[arg-type]
+        tmp_path / "store", stop=lambda: False, say=print, tell=events.extend, begin=lambda _: None,
+    )  # fmt: skip
+    assert report.windows == 300
+    # A decision wherever the answer is another one than that of the row before.
+    answers = Predictor(tmp_path / "rows.edge").predict(values)
+    inside = [not columns for columns in answers.out_of_range]
+    found = [(float(t), str(label)) for t, label, well in zip(times, answers.labels, inside, strict=True) if well]
+    changes = [one for place, one in enumerate(found) if not place or one[1] != found[place - 1][1]]
+    assert len(changes) > 10
+    assert [(event.time, event.label) for event in events if event.kind == "decision"] == changes
+
+
+def test_rows_lost_by_a_source_without_a_rate_are_a_gap(tmp_path: Path) -> None:
+    rows_package(tmp_path)
+    values = numbers(40, 10, seed=6)
+    listed = [
+        Packet(values=values[:20], time=np.arange(20.0)),
+        Packet(values=values[20:], time=np.arange(30.0, 50.0), lost=10),
+    ]
+    events: list[Event] = []
+    run_agent(
+        check_settings({"packages": [{"path": "rows.edge"}]}, tmp_path, "device.toml"),
+        Given(listed, rate=None),  # type: ignore[arg-type]
+        tmp_path / "store", stop=lambda: False, say=print, tell=events.extend, begin=lambda _: None,
+    )  # fmt: skip
+    assert [event.label for event in events if event.kind == "health"] == ["start", "lost"]
+    assert next(event for event in events if event.kind == "summary").detail["gaps"] == 1
