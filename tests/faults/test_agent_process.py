@@ -81,6 +81,7 @@ def stored(folder: Path) -> list[tuple[str, str, float]]:
     return [(one.event.kind, one.event.label, one.event.time) for one in found]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "device.toml").write_text(DECISION + '[[sink]]\nkind = "folder"\npath = "out"\n')
@@ -143,6 +144,7 @@ def test_a_source_that_vanishes_and_comes_back_is_read_on(folder: Path) -> None:
     assert process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_bad_packages_stores_and_settings_are_refused_in_one_line(folder: Path) -> None:
     recording(folder / "rows.csv", rows_of(2.0))
     run = ("run", "--config", "device.toml", "--store", "store", "--source", "replay:rows.csv")
