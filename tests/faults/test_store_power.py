@@ -34,7 +34,7 @@ def test_a_process_may_be_killed_at_any_step() -> None:
     command = [sys.executable, "-m", "benchmarks.faults", "store_kill", "--share", "0.04"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (row,) = [line.split("|") for line in done.stdout.splitlines() if line.startswith("| kill -9")]
+    (row,) = [line.split("|") for line in done.stdout.splitlines() if "kill -9" in line]
     assert int(row[2]) >= 8
     assert int(row[4]) == 0
 
