@@ -1,6 +1,6 @@
-"""Draws the pictures of the README: a real run of the activity pipeline, in the terminal and as its page.
+"""Draws the pictures of the README: a real run of the activity pipeline in the terminal, as its page, and the studio.
 
-`python tools/make_pictures.py` writes `docs/images/trace.svg` and `docs/images/page.png`; the page needs Chromium.
+`python tools/make_pictures.py` writes `trace.svg`, `page.png` and `studio.png` in `docs/images`; pages need Chromium.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from rich.terminal_theme import MONOKAI
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.chromium import chromium
+from tools import picture_studio
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -80,6 +81,7 @@ def main() -> int:
     trace = record()
     (IMAGES / "trace.svg").write_text(picture(trace), encoding="utf-8")
     photograph(trace, IMAGES / "page.png")
+    picture_studio.main()
     return 0
 
 

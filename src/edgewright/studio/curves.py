@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgewright.trace.words import number, percent
+from edgewright.trace.axes import WRITERS, round_marks
+from edgewright.trace.words import percent
 
 WIDTH, HEIGHT = 520, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 22, 12, 26
@@ -51,7 +52,7 @@ def curve(
     """
     values = [v for v in (*first, *second) if v is not None and math.isfinite(v)]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
-    marks = _round_marks(low, high)
+    marks = round_marks(low, high)
     low, high = min(low, marks[0]), max(high, marks[-1])
 
     def x(epoch: float) -> float:
@@ -66,7 +67,7 @@ def curve(
         return [(x(i + 1), y(v)) for i in kept if (v := line[i]) is not None and math.isfinite(v)]
 
     lines = [points(first), points(second)]
-    text = (lambda v: percent(v, 0)) if share else number
+    text = (lambda v: percent(v, 0)) if share else WRITERS[""]
     said = [v for v in first if v is not None]
     sentence = f"{name} over {len(first)} epochs"
     if said:
@@ -87,14 +88,3 @@ def curve(
 
 def _svg(points: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x},{y}" for x, y in points)
-
-
-def _round_marks(low: float, high: float, wanted: int = 4) -> list[float]:
-    """Round numbers from at most `low` to at least `high`: steps of 1, 2 or 5 times a power of ten."""
-    span = (high - low) or abs(high) or 1.0
-    raw = span / wanted
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * m for m in (1, 2, 5, 10) if power * m >= raw * 0.999)
-    begin = math.floor(low / step + 1e-9)
-    end = math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(begin, max(end, begin + 1) + 1)]
