@@ -14,7 +14,10 @@ from edgewright.export._c_host import find_compiler, load_c99
 from edgewright.export._extension.build import can_build
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.load import package_path
+from edgewright.runtime.native import find_module
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import read_package
 from edgewright.schema.errors import InputError
 from foreign import MODELS, model, node
 from small_pipeline import run_small, write_rows, write_toml
@@ -93,9 +96,30 @@ def test_a_run_becomes_a_module(folder: Path, tmp_path: Path, capsys: Capture, m
     if not can_build():
         left_out("a C compiler and Python's headers")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    told = exported(capsys, str(folder), "--to", "extension", "--out", str(tmp_path / "out"))
+    told = exported(capsys, str(folder), "--to", "extension", "--form", "float", "--out", str(tmp_path / "out"))
     (file,) = told["files"]
     assert Path(file["path"]).name.startswith("edgewright_model.")
+    # The engines find it from then on, for both forms, by the bytes that the package holds.
+    exported(capsys, str(folder), "--to", "extension", "--form", "int8", "--out", str(tmp_path / "int8"))
+    package = read_package(package_path(folder))
+    found = {form: find_module(package.model(form)) for form in ("float", "int8")}
+    assert all(found.values())
+    assert Path(file["path"]).read_bytes() in [path.read_bytes() for path in found.values() if path is not None]
+    # Asked for other kernels than the package's it is another model.
+    count = len(list((tmp_path / "cache").rglob("*.so")))
+    exported(
+        capsys,
+        str(folder),
+        "--to",
+        "extension",
+        "--form",
+        "int8",
+        "--rounding",
+        "tflm",
+        "--out",
+        str(tmp_path / "other"),
+    )
+    assert len(list((tmp_path / "cache").rglob("*.so"))) == count + 1
 
 
 @pytest.mark.parametrize("name", ["torch-conv2d-script", "sklearn-mlp", "sklearn-forest", "lightgbm"])

@@ -42,6 +42,8 @@ class Subject:
         columns: names, units and declared ranges of the columns or channels; empty where they are not known.
         read: the network as a .tflite file had it, None for graphs.
         stream: of a package of rows or windows; None for a model alone or one of whole recordings.
+        model: the ONNX bytes that a package holds of this graph, by which engines find what was compiled from them;
+            empty where there is no package.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Subject:
     columns: tuple[Column, ...] = ()
     read: IntegerNetwork | None = field(default=None, repr=False)
     stream: Stream | None = None
+    model: bytes = field(default=b"", repr=False)
 
     @property
     def word(self) -> str:

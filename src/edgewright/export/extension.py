@@ -9,7 +9,7 @@ from edgewright.export._extension.build import can_build
 from edgewright.export.answering import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.rounding import marked
+from edgewright.graph.rounding import marked, rounding_of
 from edgewright.runtime.native import MODULE
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
@@ -38,6 +38,8 @@ def build_extension(model: Graph | bytes, *, cache: Path | None = None, seconds:
 def _files(subject: Subject) -> dict[str, bytes]:
     # Python finds a module by its name, which every compiled model has in common: the folder tells them apart.
     graph = marked(subject.graph, subject.rounding) if subject.form == "int8" else subject.graph
+    # Engines look for what was compiled from a package's own bytes: another writing of the same graph is not found.
+    own = subject.model and (subject.form != "int8" or subject.rounding == rounding_of(subject.graph))
     if not can_build():
         # Here a module is asked for by name; `predict` goes on without one.
         raise InputError(
@@ -47,7 +49,7 @@ def _files(subject: Subject) -> dict[str, bytes]:
             "Install them (apt-get install gcc python3-dev), or export --to c99",
         )
     suffix = importlib.machinery.EXTENSION_SUFFIXES[0]
-    return {f"{MODULE}{suffix}": build_extension(graph).read_bytes()}
+    return {f"{MODULE}{suffix}": build_extension(subject.model if own else graph).read_bytes()}
 
 
 TARGET = Target(description="a CPython module compiled for this machine", files=_files)

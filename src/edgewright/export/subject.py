@@ -55,11 +55,12 @@ def read_subject(
         )  # fmt: skip
     package = read_package(package_path(place))
     manifest = package.manifest
-    graph = read_onnx(package.model(form or manifest.default))
+    model = package.model(form or manifest.default)
+    graph = read_onnx(model)
     # Without windows, a sample of several axes is a recording as a whole, not a row of a stream.
     streams = manifest.window is not None or len(manifest.shape) == 1
     stream = Stream(manifest.window, manifest.labels, manifest.decision) if streams else None
-    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns, stream=stream)
+    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns, stream=stream, model=model)
 
 
 def _none_of(place: Path, options: dict[str, object]) -> None:
