@@ -52,6 +52,10 @@ def test_the_check_command_names_what_would_run(tmp_path: Path) -> None:
     assert "rules heat: 2 states" in done.output
     assert done.output.endswith("device.toml can be run\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["device.toml", "heat.toml", "switch.edge"]
+    (tmp_path / "device.toml").write_text('device = "bare"\n')
+    done = CliRunner().invoke(cli, ["device", "check", str(tmp_path / "device.toml")])
+    assert done.exit_code == 0
+    assert done.output.endswith("with a package on the command line: it names nothing to do\n")
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,10 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     assert events[0].detail["reason"] == "refused: switch"
     assert "self-test" in events[0].detail["notice"]
     assert [event for event in events if event.kind == "decision"]
+    # Without one that was proven before, it is the test vectors that failed, not the configuration.
+    entry = {"path": "switch.edge", "name": "never-proven"}
+    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch"):
+        given(folder, listed, settings={"packages": [entry], "agent": {"keep_old": True}})
     package(folder / "switch.edge", thresholds={"confidence": 0.7})
     given(folder, listed)
     assert (slot / "previous.edge").read_bytes() == good

@@ -90,6 +90,22 @@ def test_a_damaged_page_costs_what_was_on_it(tmp_path: Path) -> None:
         store.append_events([event()])
 
 
+def test_a_page_that_went_bad_after_an_orderly_end_is_met_when_it_is_read(tmp_path: Path) -> None:
+    full(tmp_path / "s")
+    place = tmp_path / "s" / "store.sqlite"
+    whole = place.read_bytes()
+    bad = whole[:4096] + b"\x55" * 8192 + whole[3 * 4096 :]
+    place.write_bytes(bad)
+    with opened(tmp_path / "s") as store:
+        (told,) = status.of(store).damage
+        assert told.boot == 2
+        assert "malformed" in told.what
+        assert (tmp_path / "s" / told.file).read_bytes() == bad
+        assert sum(told.rescued.values()) > 300
+        assert store.identity.floors == {"release": 7}
+        store.append_events([event()])
+
+
 @pytest.mark.parametrize("content", [b"", b"no database", b"\0" * 8192, b"SQLite format 3\0" + b"\xee" * 9000])
 def test_a_file_that_is_no_database_any_more_is_set_aside(tmp_path: Path, content: bytes) -> None:
     full(tmp_path / "s", 5)

@@ -34,7 +34,9 @@ def command(config: Path) -> None:
             click.echo(f"rules {rule.name}: {len(rule.checked.table.states)} states")
     click.echo(f"source: {configured.source.kind if configured.source else 'of the command line'}")
     click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
-    click.echo(f"{config.name} can be run")
+    named = settings.packages or settings.detectors or settings.rules
+    more = "" if named else " with a package on the command line: it names nothing to do"
+    click.echo(f"{config.name} can be run{more}")
 
 
 COMMAND = command

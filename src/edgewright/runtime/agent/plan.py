@@ -16,7 +16,7 @@ from edgewright.runtime.state_check import check_names, read_table
 from edgewright.runtime.streams import Stream
 from edgewright.schema.data import Column
 from edgewright.schema.device_config import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
-from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, UnknownNameError
 
 _NONE = "-"
 
@@ -45,6 +45,7 @@ class Plan(msgspec.Struct, kw_only=True):
     Attributes:
         answerers, watched, rules: by what they do.
         refused: packages that were left out or replaced by older ones: name and why.
+        failed: whether the last of those that were left out gave other answers than its test vectors.
         copies: bytes of packages that were proven just now, by name.
         columns: that the source is asked for, with their units.
         places: of each column by its name.
@@ -54,6 +55,7 @@ class Plan(msgspec.Struct, kw_only=True):
     watched: list[Watched] = msgspec.field(default_factory=list)
     rules: list[Rule] = msgspec.field(default_factory=list)
     refused: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    failed: bool = False
     copies: dict[str, bytes] = msgspec.field(default_factory=dict)
     columns: list[str] = msgspec.field(default_factory=list)
     places: dict[str, int] = msgspec.field(default_factory=dict)
@@ -75,7 +77,10 @@ def make_plan(settings: AgentSettings, store: Path) -> Plan:
     for entry in settings.packages:
         _package(plan, entry, store, settings.agent.keep_old)
     if settings.packages and not plan.answerers:
-        raise InputError("a package that can be used", "none", "packages", plan.refused[-1][1])
+        told = plan.refused[-1][1]
+        if plan.failed:
+            raise CheckFailedError(told)
+        raise InputError("a package that can be used", "none", "packages", told)
     for detector in settings.detectors:
         path = Path(detector.path)
         _detector(plan, detector, path.name.removesuffix(".detector"), read_detector(path), detector.streams)
@@ -132,6 +137,7 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
         if not keep_old:
             raise
         plan.refused.append((entry_name(entry), str(error)))
+        plan.failed = isinstance(error, CheckFailedError)
         return
     if proven.refused:
         plan.refused.append((proven.name, proven.refused))

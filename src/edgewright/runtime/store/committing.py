@@ -38,6 +38,9 @@ class Committer:
         clock: of this boot.
         gate: whose count of withheld keys is remembered.
         new_item: names an item: (kind, body) -> item.
+
+    Raises:
+        OutputError: what the last boot left cannot be read, nor set aside.
     """
 
     def __init__(
@@ -49,7 +52,13 @@ class Committer:
         self.database, self.pending, self.ballast = database, Pending(), Ballast(folder, config.ballast)
         self._told: tuple[int, int] | None = None
         self._version = 0
-        self._begin()
+        try:
+            self._begin()
+        except Exception as error:
+            # After an orderly end not every page was checked: what is wrong with one shows when it is read.
+            if trouble(error) != "corrupt":
+                raise OutputError("to read the store", str(error), str(folder)) from error
+            self._set_aside(str(error))
 
     def age(self) -> float:
         """Running time in seconds, over all boots."""
@@ -174,12 +183,16 @@ class Committer:
                 return False
         if what != "corrupt":
             return False
+        self._set_aside("found while writing")
+        return True
+
+    def _set_aside(self, what: str) -> None:
+        """A damaged file gets a name that says so, and what could be read of it goes on in a new one."""
         with suppress(Exception):
             self.database.close()
-        set_aside(self._folder, self._boot, self._clock.wall(), "found while writing", self.database.opener)
+        set_aside(self._folder, self._boot, self._clock.wall(), what, self.database.opener)
         self.database = opening.database(self._folder, self._config, self.database.opener)
         self._begin()
-        return True
 
     def _seen(self) -> int:
         return int(self.database.value("PRAGMA data_version"))
