@@ -49,7 +49,8 @@ def test_from_the_start_what_is_there_is_read_too(tmp_path: Path) -> None:
 def test_a_file_that_appears_later_is_read_from_its_start(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     stream = opened(f"csv:{file}", "x")
-    assert stream.read(0.0) == []
+    assert notices(stream.read(0.0)) == ["a.csv is not there: looked for again"]
+    assert stream.read(0.3) == []
     file.write_text("x\n1\n2\n")
     assert values(drain(stream, 2)).tolist() == [[1], [2]]
     stream.close()

@@ -35,7 +35,10 @@ def need_files(folder: Path, *patterns: str) -> list[Path]:
         InputError: naming the folder and the patterns.
     """
     if not folder.is_dir():
-        raise InputError("a folder of a public set", "no such folder", str(folder), "Name the folder with --from PATH")
+        got = "a file" if folder.exists() else "no such folder"
+        raise InputError(
+            "a folder of a public set", got, str(folder), "Name its folder, or the kind of rows of your own"
+        )
     found = find_files(folder, *patterns)
     if not found:
         raise InputError(f"files named {' or '.join(patterns)}", "none", str(folder), "Is it the folder of this set?")

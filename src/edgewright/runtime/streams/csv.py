@@ -71,6 +71,7 @@ class CsvTail:
         self._watch: Watch | None = None
         self._position = 0
         self._notice = ""
+        self._absent = False
         if self._open():
             self._check_header(to_end=config.begin == "end")
 
@@ -135,7 +136,7 @@ class CsvTail:
         except OSError:
             self.close()
             self._backoff.failed()
-            self._notice = f"{self._path.name} is gone: looked for again"
+            self._say_absent("is gone")
             return True
         here = os.fstat(cast(int, self._file))
         if (now.st_ino, now.st_dev) == (here.st_ino, here.st_dev):
@@ -152,16 +153,24 @@ class CsvTail:
             self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             self._backoff.failed()
+            self._say_absent("is not there")
             return False
         except OSError as error:
             self._backoff.failed()
             self._notice = f"{self._path.name} cannot be read: {error.strerror}"
             return False
         self._backoff.worked()
+        self._absent = False
         self._watch = Watch(str(self._path))
         self._position = 0
         self._lines.begin_anew()
         return True
+
+    def _say_absent(self, how: str) -> None:
+        """Told once, until the file is there again."""
+        if not self._absent:
+            self._notice = f"{self._path.name} {how}: looked for again"
+        self._absent = True
 
     def _check_header(self, *, to_end: bool) -> None:
         """Reads the header of a file that is there, which must fit; from its end, goes behind the last whole line."""
