@@ -63,6 +63,7 @@ class LineReader:
         self._joined = self._skip = joined
         self.strict = strict
         self._held = self._header = b""
+        self._refused = False
         self._plan: Plan | None = None
         self._dates: bool | None = None
         self._clock = TimeColumn("")
@@ -138,11 +139,20 @@ class LineReader:
             if cells and not any(_number(cell) for cell in cells) and len(cells) > 1 and known is not None:
                 if tuple(cells) == plan.columns:
                     return []
-                if set(cells) & set(self._wanted or known.names):
+                if self._names_columns(cells, known):
                     self._plan = None
                     return self._first(line)
             self._notices.append(f"a line that is no row: expected {error.expected}, got {error.got}")
             return []
+
+    def _names_columns(self, cells: list[str], known: Match) -> bool:
+        """Whether a line of text is a header in another order, with other columns, or with a unit that is refused."""
+        if not self._wanted:
+            return bool(set(cells) & set(known.names))
+        try:
+            return set(match(cells, self._wanted, self._name).missing) < set(self._wanted)
+        except InputError:
+            return True
 
     def _first(self, line: bytes) -> list[Arrived]:
         """The header, or a row that shows that there is none."""
@@ -156,14 +166,19 @@ class LineReader:
                 fits = self._header_fits(cells)
                 if fits:
                     self._planned(tuple(cells), delimiter)
-                    self._given, self._header = tuple(cells), line + b"\n"
+                    self._given, self._header, self._refused = tuple(cells), line + b"\n", False
             except InputError as error:
                 if self.strict:
                     raise
                 self._notices.append(str(error))
+                # What follows is neither what was wanted nor what came before: it waits for a header that fits.
+                self._refused = True
                 return []
             if not fits:
                 self._notices.append(f"a line that is no header: {_shown(line)}")
+            return []
+        if self._refused:
+            self._notices.append("a row after a header that was refused")
             return []
         given = self._given or (self._wanted if len(self._wanted) == len(cells) else ())
         if not given:
