@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+import math
 
 import numpy as np
 
 from edgewright.runtime.agent.answering import Answerer
+from edgewright.runtime.agent.remembered import Kept, goes_on
 from edgewright.runtime.drift.sketch import SKETCH_BYTES
 from edgewright.runtime.drift.watch import DriftConfig, DriftWatch
 from edgewright.runtime.ready import Ready
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import DriftSettings
+from edgewright.schema.errors import InputError
 
 _ROWS = 64  # rows one by one cost twenty times as much
 
@@ -23,24 +26,34 @@ class Drifting:
     Args:
         answerer: the package whose reference counts.
         settings: with a rhythm above 0.
+        kept: the state on this stream when the agent last stopped; None where there was none.
     """
 
-    def __init__(self, answerer: Answerer, settings: DriftSettings) -> None:
-        config = DriftConfig(rhythm=settings.rhythm, false_alarms=settings.false_alarms)
-        self._watch = DriftWatch(answerer.manifest.reference, answerer.rate, config)
+    def __init__(self, answerer: Answerer, settings: DriftSettings, kept: Kept | None = None) -> None:
+        self._config = DriftConfig(rhythm=settings.rhythm, false_alarms=settings.false_alarms)
+        self._answerer, self._kept, self._time = answerer, kept, math.nan
+        self._watch = self._anew()
         self._package, self._sync = answerer.name, settings.sync
         self._held: list[Ready] = []
         self._rows = 0
 
     def push(self, ready: Ready) -> list[Event]:
         """Takes rows; gives an event for each channel that has begun to drift."""
+        if self._kept is not None:
+            if goes_on(self._kept, float(ready.time[0])):
+                self._resume(self._kept.state)
+            self._kept = None
         self._held.append(ready)
         self._rows += len(ready.values)
-        if self._rows < _ROWS:
+        return self.flush() if self._rows >= _ROWS else []
+
+    def flush(self) -> list[Event]:
+        """Looks at the rows that wait for others."""
+        if not self._held:
             return []
         values = np.concatenate([block.values for block in self._held])
         times = np.concatenate([block.time for block in self._held])
-        self._held, self._rows = [], 0
+        self._held, self._rows, self._time = [], 0, float(times[-1])
         events = self._watch.push(values, times)
         for event in events:
             event.detail["package"] = self._package
@@ -50,6 +63,10 @@ class Drifting:
         """Takes the confidence of answers, shape (n,)."""
         for value in confidence.tolist():
             self._watch.answered(value)
+
+    def keep(self) -> Kept | None:
+        """The state after the rows that were looked at; what was kept before where there were none."""
+        return self._kept if math.isnan(self._time) else Kept(self._time, self._watch.state())
 
     def sketch(self) -> list[str]:
         """The sketch of each channel in base64, for a summary; none unless the settings say so.
@@ -62,9 +79,18 @@ class Drifting:
         parts = [whole[at : at + SKETCH_BYTES] for at in range(0, len(whole), SKETCH_BYTES)]
         return [base64.b64encode(part).decode("ascii") for part in parts]
 
+    def _anew(self) -> DriftWatch:
+        return DriftWatch(self._answerer.manifest.reference, self._answerer.rate, self._config)
 
-def drifting(answerer: Answerer, settings: DriftSettings) -> Drifting | None:
+    def _resume(self, state: bytes) -> None:
+        try:
+            self._watch.restore(state)
+        except InputError:
+            self._watch = self._anew()
+
+
+def drifting(answerer: Answerer, settings: DriftSettings, kept: Kept | None = None) -> Drifting | None:
     """A watch where the settings give a rhythm and the package a reference."""
     if not settings.rhythm or not answerer.manifest.reference:
         return None
-    return Drifting(answerer, settings)
+    return Drifting(answerer, settings, kept)

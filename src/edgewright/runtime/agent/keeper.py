@@ -67,6 +67,10 @@ class Keeper:
         """Stores raw rows."""
         self._do(partial(self.store.append_rows, stream, names, times, values))
 
+    def file(self, write: Callable[[], object]) -> None:
+        """Writes something beside the store, in its turn."""
+        self._do(write)
+
     def tick(self) -> None:
         """Commits what has waited long enough."""
         if self._work is None:

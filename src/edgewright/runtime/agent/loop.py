@@ -14,6 +14,7 @@ from edgewright.runtime.agent.commands import Commands
 from edgewright.runtime.agent.keeper import Keeper
 from edgewright.runtime.agent.notify import Supervisor
 from edgewright.runtime.agent.plan import Plan
+from edgewright.runtime.agent.remembered import Remembered
 from edgewright.runtime.agent.reporting import Reporter
 from edgewright.runtime.agent.settings import Configured
 from edgewright.runtime.agent.stream import StreamState, Unit, health_event
@@ -72,6 +73,10 @@ class Agent:
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
+        # Detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
+        kept = self._live and not keeper.store.config.encrypt
+        self._remembered = Remembered(keeper.store.folder) if kept else None
+        self._kept = self._began
 
     def run(self, stop: Callable[[], bool]) -> Report:
         """Goes on until the source ends or `stop` says so; then everything is stored.
@@ -132,7 +137,7 @@ class Agent:
                 event = health_event(Health(time=0.0, what="source", text=packet.notice))
                 events.append(self._stamped(event, name, None, 0.0))
             return None
-        state = StreamState(name, self._plan, self._configured, self._commands)
+        state = StreamState(name, self._plan, self._configured, self._commands, self._remembered)
         if not state.busy:
             if name not in self._unknown and len(self._unknown) < _NAMES:
                 self._unknown.add(name)
@@ -210,11 +215,20 @@ class Agent:
                 told.append((state.last, 0, health_event(silence)))
             events += [self._stamped(event, name, None, 0.0) for _, _, event in told]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
+        if now - self._kept >= self._config.summary:
+            self._kept = now
+            self._keep_learnt()
         moved = self._now.jumped
         if moved:
             text = f"the clock of this device was set by {moved:+.3g} s"
             event = health_event(Health(time=0.0, what="clock", text=text, amount=moved))
             events.append(self._stamped(event, "", None, 0.0))
+
+    def _keep_learnt(self) -> None:
+        """What detectors and drift have learnt goes beside the store; streams that spoke last come first."""
+        learnt = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
+        if self._remembered is not None and learnt:
+            self._keeper.file(self._remembered.writing(learnt))
 
     def _stamped(self, event: Event, stream: str, wall: float | None, before: float) -> Event:
         """The event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""
@@ -244,6 +258,7 @@ class Agent:
             self._keep([self._stamped(event, state.name, None, 0.0) for _, _, event in told])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
+        self._keep_learnt()
         self._commands.close(_COMMANDS_END)
 
 

@@ -11,15 +11,16 @@ import msgspec
 
 from edgewright.runtime.agent.answering import Answered, Answerer
 from edgewright.runtime.agent.commands import Commands
+from edgewright.runtime.agent.detecting import Detecting
 from edgewright.runtime.agent.drifting import Drifting, drifting
 from edgewright.runtime.agent.feed import Cut, Cutter, Feed
 from edgewright.runtime.agent.judging import Judge, Seen
 from edgewright.runtime.agent.plan import Plan, Watched
+from edgewright.runtime.agent.remembered import Kept, Remembered, drift_key, watch_key
 from edgewright.runtime.agent.ruling import Odd, Rule, Ruler
 from edgewright.runtime.agent.settings import Configured
 from edgewright.runtime.health import Health
 from edgewright.runtime.ready import Ready
-from edgewright.runtime.watching import Watch
 from edgewright.schema.device import Event, Packet
 
 # Among events of one moment: what is not well, anomalies, decisions, steps of tables, summaries.
@@ -56,14 +57,18 @@ class StreamState:
         plan: packages, detectors and rules.
         configured: settings.
         commands: that rules may start.
+        remembered: what was learnt before the agent last stopped; None for a recording, which knows nothing before.
     """
 
-    def __init__(self, name: str, plan: Plan, configured: Configured, commands: Commands) -> None:
+    def __init__(
+        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Remembered | None = None
+    ) -> None:
         self.name = name
         self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
         self._plan, self._timeline = plan, configured.timeline
         settings, summary = configured.settings, configured.settings.agent.summary
         rules = [rule for rule in plan.rules if rule.takes(name)]
+        self._remembered = remembered
         ruled = {rule.package for rule in rules}
         self.units = [
             Unit(
@@ -71,13 +76,19 @@ class StreamState:
                 self._feed(a.columns, a.rate),
                 Cutter(a.window, len(a.columns)),
                 Judge(a, summary, a.name in ruled),
-                drifting(a, settings.drift),
+                drifting(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
             )
             for a in plan.answerers
             if a.takes(name)
         ]
-        self._watches: list[tuple[Feed, Watched, Watch]] = [
-            (self._feed(w.columns, w.rate), w, Watch(w.file)) for w in plan.watched if w.takes(name)
+        self._watches: list[tuple[Feed, Watched, Detecting]] = [
+            (
+                self._feed(w.columns, w.rate),
+                w,
+                Detecting(w, remembered.take(watch_key(name, w)) if remembered else None),
+            )
+            for w in plan.watched
+            if w.takes(name)
         ]
         self._rulers: list[tuple[Feed | None, Ruler]] = [(self._of(rule), Ruler(rule, commands)) for rule in rules]
         self.arrived = time.monotonic()
@@ -106,6 +117,17 @@ class StreamState:
         """Takes what is still held back."""
         for feed in self.feeds.values():
             self._take(feed, *feed.flush())
+        for unit in self.units if self._remembered is not None else ():
+            if unit.drift is not None:
+                self._drifts += unit.drift.flush()
+
+    def keep(self) -> dict[str, Kept]:
+        """What detectors and drift have learnt so far, by name."""
+        found = {
+            drift_key(self.name, unit.answerer): unit.drift.keep() for unit in self.units if unit.drift is not None
+        }
+        found |= {watch_key(self.name, watched): watch.keep() for _, watched, watch in self._watches}
+        return {key: kept for key, kept in found.items() if kept is not None}
 
     def tell(self, health: Health) -> None:
         """Something that is not well with the stream, as the agent found it."""
@@ -180,13 +202,9 @@ class StreamState:
                     self.asked.append(Asked(unit, cut))
                 if unit.drift is not None:
                     self._drifts += unit.drift.push(ready)
-            for of, watched, watch in self._watches:
+            for of, _, watch in self._watches:
                 if of is feed:
-                    self._odd += [
-                        Odd(one.time, one.score, watched.columns[one.channel] if one.channel >= 0 else "", watched.name)
-                        for one in watch.push(ready.values, ready.time)
-                        if one.alarm
-                    ]
+                    self._odd += watch.push(ready)
 
     def _judged(
         self, asked: Asked, seen: dict[str, list[Seen]], told: list[_Told], alarms: list[tuple[Unit, Seen]]

@@ -1,0 +1,117 @@
+"""The agent stops and starts: detectors and drift go on where they were, and nothing else is taken over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_example import given, package, packets, reference_of, signal
+from edgewright.runtime.agent.remembered import STATE_FILE, Kept, Remembered, decoded, encoded, goes_on
+from edgewright.runtime.detector_file import write_detector
+from edgewright.runtime.detectors import kind
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.device import Event
+
+
+def found(events: list[Event], *kinds: str) -> list[tuple[float, str, float | None, object]]:
+    return [(e.time, e.label, e.score, {**e.detail}) for e in events if e.kind in kinds]
+
+
+def detector(folder: Path, name: str) -> None:
+    part = kind(name)
+    values = signal(60.0, period=1e9)
+    learnt = part.fit(part.config(), values, np.arange(len(values)) / 50.0)
+    threshold = Threshold(value=1.0 if name == "union" else 4.0, by="given")
+    columns = (Column(name="level"), Column(name="heat"))
+    spec = DetectorSpec(kind=name, config={}, columns=columns, rate=50.0, threshold=threshold, refractory=200)
+    write_detector(folder / "odd.detector", spec, learnt)
+
+
+@pytest.mark.parametrize("name", ["union", "var"])
+def test_a_detector_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
+    values = signal(60.0, period=1e9, seed=5)
+    for begin in (700, 1590, 2500):
+        values[begin : begin + 40, 1] += 15.0
+    listed, settings = packets(values), {"detectors": [{"path": "odd.detector"}]}
+    for folder in (tmp_path / "whole", tmp_path / "parts"):
+        folder.mkdir()
+        package(folder / "switch.edge")
+        detector(folder, name)
+    whole = found(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "anomaly")
+    parts = []
+    # The second stop lies within an anomaly and the rows after an alarm that keep quiet.
+    for some in (listed[:9], listed[9:32], listed[32:]):
+        parts += found(given(tmp_path / "parts", some, settings=settings, live=True)[0], "anomaly")
+    assert len(whole) >= 3
+    assert parts == whole
+
+
+def test_drift_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    values = signal(900.0)
+    values[20000:, 1] += 4.0
+    listed = packets(values, 250)
+    settings = {"drift": {"rhythm": 60.0}}
+    for folder in (tmp_path / "whole", tmp_path / "parts"):
+        folder.mkdir()
+        package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
+    whole = found(given(tmp_path / "whole", listed, settings=settings, live=True)[0], "drift")
+    parts = []
+    for some in (listed[:37], listed[37:81], listed[81:]):
+        parts += found(given(tmp_path / "parts", some, settings=settings, live=True)[0], "drift")
+    assert [one for one in whole if one[1] == "heat"]
+    assert [one for one in parts if one[1] != "confidence"] == [one for one in whole if one[1] != "confidence"]
+
+
+def test_recordings_and_encrypted_columns_leave_no_state(tmp_path: Path) -> None:
+    package(tmp_path / "switch.edge")
+    detector(tmp_path, "union")
+    settings = {"detectors": [{"path": "odd.detector"}]}
+    given(tmp_path, packets(signal(4.0)), settings=settings)
+    assert not (tmp_path / "store" / STATE_FILE).exists()
+    pytest.importorskip("cryptography")
+    (tmp_path / "key").write_bytes(bytes(range(32)))
+    (tmp_path / "key").chmod(0o600)
+    secret = {"encrypt": ["level"], "key_file": str(tmp_path / "key")}
+    given(tmp_path, packets(signal(4.0)), settings={**settings, "store": secret}, live=True)
+    assert not (tmp_path / "store" / STATE_FILE).exists()
+    given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
+    assert (tmp_path / "store" / STATE_FILE).exists()
+
+
+@pytest.mark.parametrize("damage", [b"", b"nothing", None])
+def test_a_damaged_state_is_as_none(tmp_path: Path, damage: bytes | None) -> None:
+    package(tmp_path / "switch.edge")
+    detector(tmp_path, "union")
+    settings = {"detectors": [{"path": "odd.detector"}]}
+    given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
+    place = tmp_path / "store" / STATE_FILE
+    data = place.read_bytes()
+    place.write_bytes(damage if damage is not None else data[:90] + bytes([data[90] ^ 1]) + data[91:])
+    assert Remembered(tmp_path / "store").take("any") is None
+    _, report = given(tmp_path, packets(signal(4.0), begin=4.0), settings=settings, live=True)
+    assert report.rows == 200
+    assert place.read_bytes() != damage
+
+
+def test_times_that_begin_anew_are_another_stream() -> None:
+    assert goes_on(Kept(5.0, b""), 5.02)
+    assert not goes_on(Kept(5.0, b""), 5.0)
+    assert not goes_on(Kept(float("nan"), b""), 1.0)
+    assert not goes_on(None, 1.0)
+
+
+def test_states_are_exact_and_their_file_is_bounded(tmp_path: Path) -> None:
+    state = {"a": np.array([[1.5, np.nan]], np.float32), "b": [0.1, float("inf"), None, True], "c": np.int64(7)}
+    back = decoded(encoded(state))
+    assert back["a"].dtype == np.float32
+    np.testing.assert_array_equal(back["a"], state["a"])
+    assert (back["b"], back["c"]) == (state["b"], 7)
+    large = {f"detector\nx\n0\nstream {k}": Kept(1.0, bytes(1 << 20)) for k in range(9)}
+    Remembered(tmp_path).writing(large)()
+    assert (tmp_path / STATE_FILE).stat().st_size < (4 << 20) + 100
+    again = Remembered(tmp_path)
+    assert again.take("detector\nx\n0\nstream 0") is not None
+    assert again.take("detector\nx\n0\nstream 8") is None
