@@ -127,6 +127,18 @@ def test_a_stream_that_falls_silent_and_comes_back_is_told(folder: Path) -> None
     assert all(set(detail) == {"notice"} for detail in notices)
 
 
+def test_what_a_source_says_with_its_first_rows_has_their_time(folder: Path) -> None:
+    first, *others = packets(signal(2.0), begin=9000.0)
+    noted = Packet(values=first.values, time=first.time, notice="no column heat: it counts as missing")
+    events = given(folder, [noted, *others], live=True)[0]
+    (said,) = [event for event in events if event.label == "source"]
+    assert said.time == 9000.0
+    start = events[0].wall
+    assert said.wall is not None
+    assert start is not None
+    assert abs(said.wall - start) < 60.0
+
+
 def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(folder: Path) -> None:
     listed = packets(signal(2.0))
     given(folder, listed)

@@ -61,6 +61,8 @@ class Timeline:
         self._run: list[tuple[Floats, list[float], NDArray[np.bool_]]] = []
         self._ready: list[Ready] = []
         self._health: list[Health] = []
+        # What is told before the first row is out has the time at which rows began to come.
+        self._first = 0.0
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
         """Takes a packet of this stream.
@@ -74,6 +76,8 @@ class Timeline:
         # A packet of no rows, sent before the columns were known, may be of any width.
         if packet.values.ndim != 2 or (len(packet.values) and packet.values.shape[1] != self._channels):
             raise InputError(f"rows of {self._channels} channels", f"shape {packet.values.shape}")
+        if not self._begun and len(packet.time) and math.isfinite(packet.time[0]):
+            self._first = float(packet.time[0])
         if packet.notice:
             self._tell("source", packet.notice)
         if packet.lost and packet.sequence is None:
@@ -291,4 +295,6 @@ class Timeline:
         self._tell(what, f"{what}: {rows} row{'s' if rows > 1 else ''}", amount=float(rows))
 
     def _tell(self, what: str, text: str, amount: float = 0.0) -> None:
-        self._health.append(Health(time=self._last if self._begun else 0.0, what=what, text=text, amount=amount))
+        self._health.append(
+            Health(time=self._last if self._begun else self._first, what=what, text=text, amount=amount)
+        )
