@@ -44,4 +44,7 @@ def settled(config: type[C], given: dict[str, str]) -> C:
     try:
         return msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
-        raise InputError("settings that fit", str(error), "--source") from None
+        told, _, place = str(error).partition(" - at `$.")
+        expected, _, got = told.removeprefix("Expected ").partition(", got ")
+        key = place.rstrip("`")
+        raise InputError(expected, got or repr(values.get(key, "")), f"--source {key}".rstrip()) from None
