@@ -122,7 +122,7 @@ def test_what_will_never_work_is_refused(tmp_path: Path) -> None:
         opened(f"csv:{file}", "acc_x [g]")
     with pytest.raises(UnknownNameError, match=r"no setting 'begn'.*Did you mean 'begin'"):
         opened(f"csv:{file}?begn=start")
-    with pytest.raises(InputError, match="at --source rate$"):
+    with pytest.raises(InputError, match=r"at --source rate$"):
         opened(f"csv:{file}?rate=fast")
     with pytest.raises(InputError, match="a folder"):
         opened(f"csv:{tmp_path}")
