@@ -131,7 +131,7 @@ def test_noise_makes_the_baud_rate_doubted(line: Line, monkeypatch: pytest.Monke
 
 
 def test_what_will_never_work_is_refused() -> None:
-    with pytest.raises(InputError, match="settings that fit"):
+    with pytest.raises(InputError, match="at --source baud"):
         opened("serial:/dev/ttyUSB0@fast")
     with pytest.raises(InputError, match="the device of a serial line"):
         opened("serial:")
