@@ -135,5 +135,5 @@ def test_what_will_never_work_is_refused() -> None:
         opened("serial:/dev/ttyUSB0@fast")
     with pytest.raises(InputError, match="the device of a serial line"):
         opened("serial:")
-    with pytest.raises(InputError, match="settings that fit"):
+    with pytest.raises(InputError, match="Known: csv, framed - at --source form"):
         opened("serial:/dev/ttyUSB0?form=binary")

@@ -9,6 +9,7 @@ import msgspec
 
 from edgewright.runtime.catalogue import listing
 from edgewright.runtime.streams import Stream, StreamConfig, StreamKind, kind
+from edgewright.runtime.tables import explain
 from edgewright.schema.errors import InputError, UnknownNameError
 
 _STREAMS = "edgewright.runtime.streams"
@@ -51,7 +52,7 @@ def open_table(table: Mapping[str, Any], columns: tuple[str, ...] = (), rate: fl
     try:
         config = msgspec.convert(settings, part.config)
     except msgspec.ValidationError as error:
-        raise InputError("settings that fit", str(error), "[source]") from None
+        raise explain(error, settings, part.config, "[source]") from None
     return part.open(rated(part, config, rate), columns)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import msgspec
 
 from edgewright.runtime.streams import StreamConfig
+from edgewright.runtime.tables import explain
 from edgewright.schema.errors import InputError, UnknownNameError
 
 C = TypeVar("C", bound=StreamConfig)
@@ -44,7 +45,4 @@ def settled(config: type[C], given: dict[str, str]) -> C:
     try:
         return msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
-        told, _, place = str(error).partition(" - at `$.")
-        expected, _, got = told.removeprefix("Expected ").partition(", got ")
-        key = place.rstrip("`")
-        raise InputError(expected, got or repr(values.get(key, "")), f"--source {key}".rstrip()) from None
+        raise explain(error, values, config, "--source") from None
