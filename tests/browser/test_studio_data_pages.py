@@ -93,6 +93,7 @@ def test_nothing_scrolls_sideways_on_a_small_screen(opener: Opener) -> None:
 def test_a_recording_is_drawn_with_its_labels_and_windows(opener: Opener) -> None:
     page = opener("/data/run/runs/moved")
     page.get_by_role("link", name="four.csv").click()
+    page.wait_for_load_state()  # with the styles that give the drawing its width
     assert page.locator("figure.channel").count() == 2
     assert page.locator("path.line").first.bounding_box()["width"] > 900  # type: ignore[index]
     assert page.locator(".bands text").all_text_contents() == ["shake", "rest"]
