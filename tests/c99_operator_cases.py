@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from edgewright.export.c99_operators import registered
+from edgewright.export.c99_operators import operator
 from edgewright.graph.builder import Builder
 from edgewright.schema.graph import Attribute, Graph
 
@@ -78,7 +78,7 @@ def _logic(m: Make) -> None:
 
 
 def _reductions(m: Make) -> None:
-    for op in sorted(op for op in registered()[0] if op.startswith("Reduce")):
+    for op in sorted(op for op in operator.known if op.startswith("Reduce")):
         for axes in ((3,), (1, 2), (2,)):
             m.case(op, m.part(*X), m.builder.integers(*axes), keepdims=axes[0] % 2)
         m.case(op, m.part(216), m.builder.integers(1))

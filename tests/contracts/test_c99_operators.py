@@ -12,10 +12,10 @@ from c99_operator_cases import cases, made
 from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99, write_network_c99
-from edgewright.export.c99_operators import registered
+from edgewright.export.c99_operators import kernel, operator
 from edgewright.graph.integer import run_integer, with_rounding
 from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import registered as numpy_operators
+from edgewright.runtime.operators import operator as numpy_operators
 from edgewright.schema.graph import Array
 from integer_layers import LAYERS, some
 
@@ -42,8 +42,8 @@ def test_every_float_operator_gives_what_numpy_gives(tmp_path: Path) -> None:
 
 
 def test_every_float_operator_has_a_case_and_a_numpy_form() -> None:
-    assert set(registered()[0]) - set(made().names) - FUSED == set()
-    assert set(registered()[0]) - FUSED <= set(numpy_operators())
+    assert set(operator.known) - set(made().names) - FUSED == set()
+    assert set(operator.known) - FUSED <= set(numpy_operators.known)
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -64,4 +64,4 @@ def test_integer_layers_of_every_shape_give_every_byte_of_the_reference(kind: st
 def test_every_integer_kind_has_a_case() -> None:
     rng = np.random.default_rng(0)
     seen = {operator.kind for make in LAYERS.values() for operator in make(rng).operators}
-    assert set(registered()[1]) == seen
+    assert set(kernel.known) == seen

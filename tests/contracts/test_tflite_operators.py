@@ -11,7 +11,7 @@ import pytest
 from edgewright.graph.builder import Builder
 from edgewright.runtime import catalogue
 from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import registered as numpy_operators
+from edgewright.runtime.operators import operator as numpy_operators
 from edgewright.schema.errors import InputError
 from integer_layers import need_litert
 from tflite_files import Engine, answers
@@ -144,8 +144,8 @@ def test_every_operator_has_a_case_and_a_numpy_form() -> None:
     need_litert()
     from edgewright.export import tflite_graph_operators
 
-    known = set(tflite_graph_operators.registered())
-    assert known == {case.split(maxsplit=1)[0] for case in CASES} and known <= set(numpy_operators())
+    known = set(tflite_graph_operators.says.known)
+    assert known == {case.split(maxsplit=1)[0] for case in CASES} and known <= set(numpy_operators.known)
     assert len(catalogue.names(tflite_graph_operators.__name__)) >= 5
 
 

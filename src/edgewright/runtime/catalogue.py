@@ -4,10 +4,42 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from functools import cache
-from typing import Any
+from collections.abc import Callable
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from edgewright.schema.errors import UnknownNameError
+
+F = TypeVar("F")
+
+
+class Registry(Generic[F]):
+    """What the family files of a folder offer by name: called with names, it is the decorator that they use.
+
+    Args:
+        package: of the folder; the registry is made in its `__init__`.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._found: dict[str, F] = {}
+
+    def __call__(self, *names: str) -> Callable[[F], F]:
+        """Registers what is decorated under these names."""
+
+        def register(part: F) -> F:
+            self._found.update(dict.fromkeys(names, part))
+            return part
+
+        return register
+
+    @cached_property
+    def known(self) -> MappingProxyType[str, F]:
+        """All parts by name, from every family file."""
+        for module in names(self._package):
+            importlib.import_module(f"{self._package}.{module}")
+        return MappingProxyType(self._found)
 
 
 @cache

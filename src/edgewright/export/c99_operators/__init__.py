@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from types import MappingProxyType
+from functools import cached_property
 
 from edgewright.export._c_source import Source
 from edgewright.export._c_unit import Unit
@@ -95,36 +93,10 @@ class Site:
 FloatWriter = Callable[[Spot], Source]
 # A writer gives a value back only where its output is the memory of an input.
 IntegerWriter = Callable[[Site], Source | None]
-_FLOAT: dict[str, FloatWriter] = {}
-_INTEGER: dict[str, IntegerWriter] = {}
-
-
-def operator(*names: str) -> Callable[[FloatWriter], FloatWriter]:
-    """Registers the writer of float operators, as ONNX calls them."""
-
-    def register(writer: FloatWriter) -> FloatWriter:
-        _FLOAT.update(dict.fromkeys(names, writer))
-        return writer
-
-    return register
-
-
-def kernel(*kinds: str) -> Callable[[IntegerWriter], IntegerWriter]:
-    """Registers the writer of kinds of integer operators."""
-
-    def register(writer: IntegerWriter) -> IntegerWriter:
-        _INTEGER.update(dict.fromkeys(kinds, writer))
-        return writer
-
-    return register
-
-
-@cache
-def registered() -> tuple[MappingProxyType[str, FloatWriter], MappingProxyType[str, IntegerWriter]]:
-    """All float writers by operator and all integer writers by kind, from every family file."""
-    for module in catalogue.names(__name__):
-        importlib.import_module(f"{__name__}.{module}")
-    return MappingProxyType(_FLOAT), MappingProxyType(_INTEGER)
+operator = catalogue.Registry[FloatWriter](__name__)
+"""Registers the writer of float operators, as ONNX calls them."""
+kernel = catalogue.Registry[IntegerWriter](__name__)
+"""Registers the writer of kinds of integer operators."""
 
 
 def write_float(spot: Spot) -> Source:
@@ -133,7 +105,7 @@ def write_float(spot: Spot) -> Source:
     Raises:
         UnknownNameError: for an operator that has no C form.
     """
-    floats, _ = registered()
+    floats = operator.known
     if spot.node.op not in floats:
         raise UnknownNameError("operator for C", spot.node.op, floats, where(spot.node))
     return floats[spot.node.op](spot)
@@ -145,7 +117,7 @@ def write_integer(site: Site) -> Source:
     Raises:
         UnknownNameError: for a kind that has no C form.
     """
-    _, integers = registered()
+    integers = kernel.known
     if site.operator.kind not in integers:
         raise UnknownNameError("integer operator for C", site.operator.kind, integers)
     return integers[site.operator.kind](site) or site.output

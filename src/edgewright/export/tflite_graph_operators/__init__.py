@@ -5,11 +5,8 @@ Only operators that LiteRT's reference kernels and TFLM's interpreter both have 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -111,26 +108,8 @@ class Site:
 
 
 Writer = Callable[[Site], None]
-_REGISTRY: dict[str, Writer] = {}
-
-
-def says(*ops: str) -> Callable[[Writer], Writer]:
-    """Registers the writer of these operators of a graph."""
-
-    def register(writer: Writer) -> Writer:
-        for op in ops:
-            _REGISTRY[op] = writer
-        return writer
-
-    return register
-
-
-@cache
-def registered() -> MappingProxyType[str, Writer]:
-    """All writers by operator, from every family file."""
-    for module in catalogue.names(__name__):
-        importlib.import_module(f"{__name__}.{module}")
-    return MappingProxyType(_REGISTRY)
+says = catalogue.Registry[Writer](__name__)
+"""Registers the writer of operators of a graph."""
 
 
 def write(site: Site) -> None:
@@ -139,7 +118,7 @@ def write(site: Site) -> None:
     Raises:
         InputError: naming the operator and the node, for one that has no writer, or a use that .tflite cannot hold.
     """
-    writer = registered().get(site.node.op)
+    writer = says.known.get(site.node.op)
     if writer is None:
         raise InputError("operators that .tflite has outside a network", site.node.op, site.where)
     writer(site)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from types import MappingProxyType
 
 import numpy as np
 
@@ -60,26 +57,8 @@ class Place:
 
 
 Writer = Callable[[Place], None]
-_REGISTRY: dict[str, Writer] = {}
-
-
-def writes(*kinds: str) -> Callable[[Writer], Writer]:
-    """Registers the writer of these kinds."""
-
-    def register(writer: Writer) -> Writer:
-        for kind in kinds:
-            _REGISTRY[kind] = writer
-        return writer
-
-    return register
-
-
-@cache
-def registered() -> MappingProxyType[str, Writer]:
-    """All writers by kind, from every family file."""
-    for module in catalogue.names(__name__):
-        importlib.import_module(f"{__name__}.{module}")
-    return MappingProxyType(_REGISTRY)
+writes = catalogue.Registry[Writer](__name__)
+"""Registers the writer of kinds of operators."""
 
 
 def write(place: Place) -> None:
@@ -88,9 +67,9 @@ def write(place: Place) -> None:
     Raises:
         UnknownNameError: for a kind that .tflite has no writer for.
     """
-    writer = registered().get(place.operator.kind)
+    writer = writes.known.get(place.operator.kind)
     if writer is None:
-        raise UnknownNameError("operator for .tflite", place.operator.kind, registered())
+        raise UnknownNameError("operator for .tflite", place.operator.kind, writes.known)
     writer(place)
 
 

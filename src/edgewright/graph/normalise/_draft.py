@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import registered
+from edgewright.runtime.operators import operator
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, Value
 
@@ -148,7 +148,7 @@ class Draft:
         """
         unknown: dict[str, list[str]] = {}
         for node in self.nodes:
-            if node.domain or node.op not in registered():
+            if node.domain or node.op not in operator.known:
                 unknown.setdefault(node.kind, []).append(node.outputs[0] if node.outputs else "")
         # What only makes shapes is not the reason while there is another one.
         unknown = {op: names for op, names in unknown.items() if op not in _OF_SHAPES} or unknown

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.normalise._draft import Draft, DraftNode, _plain
-from edgewright.runtime.operators import prepare, registered
+from edgewright.runtime.operators import operator, prepare
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 
@@ -62,7 +62,7 @@ def step(node: DraftNode, values: list[Values]) -> None:
 
 def known(node: DraftNode) -> bool:
     """Whether the node can be run: an operator of the dialect, or one that only makes constants."""
-    return not node.domain and (node.op in registered() or node.op in MAKERS)
+    return not node.domain and (node.op in operator.known or node.op in MAKERS)
 
 
 def call(node: DraftNode, inputs: list[Any]) -> Any:  # noqa: ANN401 - an array

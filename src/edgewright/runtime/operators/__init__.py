@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
-from functools import cache
-from types import MappingProxyType
 
 from edgewright.runtime import catalogue
 from edgewright.schema.errors import UnknownNameError
@@ -16,31 +13,13 @@ Function = Callable[..., Array]
 # one that is left out. Whatever does not change between calls is worked out here, once.
 Factory = Callable[[Node, Sequence[Array | None]], Function]
 
-_REGISTRY: dict[str, Factory] = {}
-
-
-def operator(*names: str) -> Callable[[Factory], Factory]:
-    """Registers the factory of the operators `names`, as ONNX calls them."""
-
-    def register(factory: Factory) -> Factory:
-        for name in names:
-            _REGISTRY[name] = factory
-        return factory
-
-    return register
+operator = catalogue.Registry[Factory](__name__)
+"""Registers the factory of operators, as ONNX calls them."""
 
 
 def plain(function: Function) -> Factory:
     """The factory of an operator without attributes."""
     return lambda _node, _constants: function
-
-
-@cache
-def registered() -> MappingProxyType[str, Factory]:
-    """All operators by name, from every family file."""
-    for module in catalogue.names(__name__):
-        importlib.import_module(f"{__name__}.{module}")
-    return MappingProxyType(_REGISTRY)
 
 
 def prepare(node: Node, constants: Sequence[Array | None]) -> Function:
@@ -50,9 +29,9 @@ def prepare(node: Node, constants: Sequence[Array | None]) -> Function:
         UnknownNameError: naming the operator, the node and the known operators.
         InputError: for attributes or inputs an operator cannot take.
     """
-    factory = registered().get(node.op)
+    factory = operator.known.get(node.op)
     if factory is None:
-        raise UnknownNameError("operator", node.op, registered(), where(node))
+        raise UnknownNameError("operator", node.op, operator.known, where(node))
     return factory(node, constants)
 
 
