@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib.machinery
 import importlib.util
-import os
 import platform
 import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 
+from edgewright.runtime import caches
 from edgewright.schema.errors import InputError
 
 MODULE = "edgewright_model"
-_FOLDER_VARIABLE = "XDG_CACHE_HOME"
 
 
 @cache
@@ -42,8 +41,7 @@ def cache_folder(cache_home: Path | None = None) -> Path:
     Args:
         cache_home: instead of `XDG_CACHE_HOME`, or `~/.cache` where that is not set.
     """
-    home = cache_home or Path(os.environ.get(_FOLDER_VARIABLE) or Path.home() / ".cache")
-    return home / "edgewright" / "extensions" / machine_tag()
+    return caches.cache_folder("extensions", cache_home) / machine_tag()
 
 
 def model_key(model: bytes) -> str:
@@ -55,8 +53,7 @@ def find_module(model: bytes, cache_home: Path | None = None) -> Path | None:
     """The newest module that was compiled for a model, or None; one that others could have written is left alone."""
     folder = cache_folder(cache_home)
     try:
-        own = folder.stat()
-        if own.st_uid != os.getuid() or own.st_mode & 0o022:
+        if not caches.is_own(folder):
             return None
         found = [(path.stat().st_mtime_ns, path) for path in folder.glob(f"{model_key(model)}-*.so")]
     except OSError:

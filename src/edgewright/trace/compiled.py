@@ -13,6 +13,8 @@ from pathlib import Path
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
+from edgewright.runtime.caches import cache_folder, is_own
+
 
 class Compiled(BytecodeCache):
     """Code of templates in `$XDG_CACHE_HOME/edgewright/templates` (`~/.cache` where that is not set).
@@ -25,14 +27,13 @@ class Compiled(BytecodeCache):
     """
 
     def __init__(self, home: Path | None = None) -> None:
-        found = home or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         kind = f"{sys.implementation.cache_tag}-jinja-{metadata.version('jinja2')}"
-        self.folder = found / "edgewright" / "templates" / kind
+        self.folder = cache_folder("templates", home) / kind
 
     def load_bytecode(self, bucket: Bucket) -> None:
         """Fills the bucket where the code of this very template lies there."""
         with suppress(OSError, EOFError, ValueError, TypeError):
-            if self._own():
+            if is_own(self.folder):
                 bucket.code = marshal.loads(self._path(bucket).read_bytes())  # noqa: S302 - nobody else could write it
 
     def dump_bytecode(self, bucket: Bucket) -> None:
@@ -41,16 +42,12 @@ class Compiled(BytecodeCache):
             return
         with suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self._own():
+            if not is_own(self.folder):
                 return
             handle, temporary = tempfile.mkstemp(dir=self.folder)
             with os.fdopen(handle, "wb") as file:
                 file.write(marshal.dumps(bucket.code))
             Path(temporary).replace(self._path(bucket))
-
-    def _own(self) -> bool:
-        found = self.folder.stat()
-        return found.st_uid == os.getuid() and not found.st_mode & 0o022
 
     def _path(self, bucket: Bucket) -> Path:
         return self.folder / f"{bucket.key[:16]}-{bucket.checksum}"

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edgewright.runtime import caches
+
 _DEFAULTS = {
     "JAX_PLATFORMS": "cpu",
     "JAX_ENABLE_X64": "false",
@@ -29,9 +31,8 @@ _ONE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
 def cache_folder() -> Path:
-    """Folder of the compiled programs: `$XDG_CACHE_HOME/edgewright/jax`, `~/.cache` where that is not set."""
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "edgewright" / "jax"
+    """Folder of the compiled programs."""
+    return caches.cache_folder("jax")
 
 
 def prepare() -> None:
