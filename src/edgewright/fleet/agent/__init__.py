@@ -1,0 +1,1 @@
+"""On the device: follows signed plans, keeps two slots, watches a new package through its trial and goes back."""
