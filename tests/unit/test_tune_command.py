@@ -80,6 +80,40 @@ def test_a_package_with_the_chosen_decision_is_written_beside_the_run(
     assert run(["prove", str(folder)]) == 0
 
 
+def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    # Rows of both kinds lie across each other, so that fewer false alarms cost missed events.
+    draw = np.random.default_rng(2)
+    sure = [draw.normal(-0.1 if i % 50 >= 47 else -1.0, 0.7, 2) for i in range(2000)]
+    table = [[f"{a:.4f}", f"{b:.4f}", "on" if i % 50 >= 47 else "off"] for i, (a, b) in enumerate(sure)]
+    data = write_rows(tmp_path / "rows.csv", table, header="a,b,label")
+    asked = ["tune", str(model), "--data", str(data), "--alarm", "on"]
+    asked += ["--smoothing", "1", "--debounce", "1", "--refractory", "0", "--json"]
+    assert run([*asked, "--out", str(tmp_path / "first")]) == 0
+    first = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    assert len(first.points) > 1
+    last = len(first.points)
+    assert run([*asked, "--out", str(tmp_path / "named"), "--point", str(last)]) == 0
+    named = msgspec.json.decode(capsys.readouterr().out, type=TuneRecord)
+    assert named.points == first.points
+    assert (named.chosen, named.taken) == (last - 1, "point")
+    decision = read_package(tmp_path / "named" / "small.edge").manifest.decision
+    assert decision == named.decision
+    assert decision.thresholds["on"] == first.points[last - 1].threshold
+    assert run([*asked[:-1], "--out", str(tmp_path / "shown"), "--point", str(last)]) == 0
+    told = capsys.readouterr().out
+    assert f"{last} chosen" in told
+    assert f"point {last}, which was named" in told
+    assert (
+        read_package(tmp_path / "shown" / "small.edge").sha256 == read_package(tmp_path / "named" / "small.edge").sha256
+    )
+    assert run([*asked, "--out", str(tmp_path / "no"), "--point", str(last + 1)]) == 2
+    assert f"a point of the curve, 1 to {last}" in capsys.readouterr().err
+    # These rows have no rate.
+    assert run([*asked, "--out", str(tmp_path / "no"), "--alarms-per-day", "5"]) == 2
+    assert "--point" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
+
+
 def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_kind(
     model: Path, tmp_path: Path, capsys: Capture
 ) -> None:
@@ -150,6 +184,8 @@ def test_what_cannot_be_tuned_on_is_said(
         (["--smoothing", "0"], "numbers of windows from 1 to 1000"),
         (["--tolerance", "soon"], "a length of time"),
         (["--tolerance", "1d"], "time outside of events, in which an alarm would be false"),
+        (["--point", "1", "--alarms-per-day", "5"], "either --point or --alarms-per-day, got both"),
+        (["--point", "0"], "--point"),
         (["--people", "nobody"], "no person 'nobody'"),
         (["--device", "toaster"], "no device profile 'toaster'"),
     ],

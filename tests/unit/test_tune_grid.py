@@ -7,10 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.pipeline.tuning_choice import Cost, best, by_label, front, held_out, point
+from edgewright.pipeline.tuning_asked import Asked
+from edgewright.pipeline.tuning_choice import AtMost, ByLabel, Cost, best, front, held_out
+from edgewright.pipeline.tuning_curve import point
 from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
 from edgewright.pipeline.tuning_streams import Labelled, Tape
+from edgewright.pipeline.tuning_taken import taken
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
 from edgewright.trace.tuning_view import tuning_blocks, tuning_page
 
@@ -122,16 +126,58 @@ def test_the_front_holds_what_nothing_beats_and_costs_choose_on_it() -> None:
     assert shown.false_rate.value == 4.0
 
 
+def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
+    all_of = [tried((0, 9)), tried((1, 4)), tried((1, 5)), tried((3, 1)), tried((4, 1)), tried((8, 0))]
+    assert best(all_of, AtMost(9 / DAY), [0]) == 0
+    assert best(all_of, AtMost(8.9 / DAY), [0]) == 1
+    assert best(all_of, AtMost(0.5 / DAY), [0]) == 5
+    # Nothing keeps to it: the fewest.
+    assert best(all_of[:5], AtMost(0.5 / DAY), [0]) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        (Asked(Cost(1, 20)), 0),
+        (Asked(Cost(1, 20), most=4.0), 1),
+        (Asked(Cost(1, 20), most=3.9), 2),
+        (Asked(Cost(1, 20), point=2), 1),
+        (Asked(Cost(1, 20), point=3), 2),
+    ],
+)
+def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: Asked, place: int) -> None:
+    all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
+    places = front(all_of)
+    rule, at = taken(all_of, places, asked, DAY)
+    assert at == place
+    # What judges it on others takes the same point from everyone.
+    assert places[at] == best(all_of, rule, [0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "day", "said"),
+    [
+        (Asked(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
+        (Asked(Cost(), most=0.5), DAY, r"at most 0.5 false alarms a day, got at least 1 \(point 3 of the curve\)"),
+        (Asked(Cost(), most=5.0), None, "recordings whose rate is known.*--point"),
+    ],
+)
+def test_a_point_that_the_curve_does_not_have_is_refused(asked: Asked, day: float | None, said: str) -> None:
+    all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
+    with pytest.raises(InputError, match=said):
+        taken(all_of, front(all_of), asked, day)
+
+
 def test_each_person_is_judged_by_what_the_others_chose() -> None:
     # The second decision is good for b alone: who judges b must not have chosen by b.
     all_of = [tried((2, 2), (2, 2), (2, 2)), tried((3, 3), (0, 0), (3, 3))]
     groups = ["a", "b", "c"]
     assert best(all_of, Cost(), [0, 1, 2]) == 0
-    others = held_out(all_of, Cost(), groups)
+    others = held_out(lambda _: all_of, Cost(), groups)
     assert others is not None
     # Without a: b and c cost 8 by the first and 6 by the second, which is then bad for a; so for c; b gets the first.
     assert [(t.missed, t.false) for t in others.tallies] == [(3, 3), (2, 2), (3, 3)]
-    assert held_out(all_of, Cost(), ["a", "a", "a"]) is None
+    assert held_out(lambda _: all_of, Cost(), ["a", "a", "a"]) is None
 
 
 def test_each_label_that_alarms_gets_a_threshold_of_its_own() -> None:
@@ -149,12 +195,49 @@ def test_each_label_that_alarms_gets_a_threshold_of_its_own() -> None:
     grid = Grid((1,), (1,), (0.0, 0.5, 0.8, 0.9), (0.0,))
     shared = try_all([one], labels, ("cry", "fall"), MINUTE, Grid((1,), (1,), (0.5, 0.8, 0.9), (0.0,)))
     assert min(Cost().of(t.tallies) for t in shared) == 10
-    made = by_label([one], labels, shared, Cost(), MINUTE, grid)
+    made = ByLabel([one], labels, shared, Cost(), MINUTE, grid)([0])
     chosen = made[best(made, Cost(), [0])]
     assert Cost().of(chosen.tallies) == 0
     assert chosen.spec.thresholds["fall"] <= 0.5 < 0.7 < chosen.spec.thresholds["cry"]
     assert point(chosen, Cost(), ["a"], DAY).thresholds == chosen.spec.thresholds
-    assert by_label([one], labels, shared[:1], Cost(), MINUTE, Grid((1,), (1,), (0.0,), (0.0,))) == shared[:1]
+    none = Grid((1,), (1,), (0.0,), (0.0,))
+    assert ByLabel([one], labels, shared[:1], Cost(), MINUTE, none)([0]) == shared[:1]
+
+
+def cries(name: str, cry: float, false_cry: float) -> Tape:
+    """Cries that reach `cry` and quiet minutes that reach `false_cry`; falls that are sure."""
+    rows = np.tile(np.array([0.9, 0.05, 0.05], np.float32), (400, 1))
+    events = []
+    for start in range(20, 400, 100):
+        rows[start : start + 5] = (0.98 - cry, cry, 0.02)
+        rows[start + 20 : start + 25] = (0.01, 0.01, 0.98)
+        rows[start + 40] = (0.98 - false_cry, false_cry, 0.02)
+        events += [Labelled("cry", start * MINUTE, (start + 5) * MINUTE),
+                   Labelled("fall", (start + 20) * MINUTE, (start + 25) * MINUTE)]  # fmt: skip
+    return Tape(name, name, ((rows, MINUTE * (1 + np.arange(400, dtype=np.float64))),), MINUTE, tuple(events))
+
+
+def test_the_threshold_of_a_label_is_chosen_without_the_person_it_is_judged_on() -> None:
+    # Cries of c alone need .4 or less, and theirs alone are never false below: nobody but c can know.
+    labels = ("calm", "cry", "fall")
+    tapes = [cries("a", 0.9, 0.6), cries("b", 0.9, 0.6), cries("c", 0.55, 0.05)]
+    thresholds = (0.5, 0.7, 0.8)
+    shared = try_all(tapes, labels, ("cry", "fall"), MINUTE, Grid((1,), (1,), (0.95,), (0.0,)))
+    found = ByLabel(tapes, labels, shared, Cost(1, 5), MINUTE, Grid((1,), (1,), thresholds, (0.0,)))
+
+    def own(places: list[int]) -> float:
+        made = found(places)
+        return made[best(made, Cost(1, 5), places)].spec.thresholds["cry"]
+
+    assert own([2]) == 0.5
+    assert own([0, 1]) > 0.6
+    others = held_out(found, Cost(1, 5), ["a", "b", "c"])
+    assert others is not None
+    assert others.tallies[2].missed == 4
+    # The thresholds that are tried without c are not those that c would try.
+    tried_with = {msgspec.json.encode(one.spec, order="deterministic") for one in found([2])}
+    tried_without = {msgspec.json.encode(one.spec, order="deterministic") for one in found([0, 1])}
+    assert tried_with != tried_without
 
 
 @pytest.mark.parametrize("refractory", [(0.0,), (0.0, 600.0)])
@@ -172,7 +255,7 @@ def test_the_whole_grid_is_tried(refractory: tuple[float, ...]) -> None:
 def test_a_choice_that_does_not_carry_over_to_others_is_said() -> None:
     groups = ["a", "b", "c"]
     all_of = [tried((2, 2), (2, 2), (2, 2)), tried((3, 3), (0, 0), (3, 3))]
-    others = held_out(all_of, Cost(), groups)
+    others = held_out(lambda _: all_of, Cost(), groups)
     assert others is not None
     shown = point(all_of[0], Cost(), groups, DAY, front=True)
     record = TuneRecord(

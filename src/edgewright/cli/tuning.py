@@ -5,11 +5,44 @@ from __future__ import annotations
 import math
 
 from edgewright.cli.drifting import seconds_of
+from edgewright.pipeline.tuning_asked import Asked
 from edgewright.pipeline.tuning_choice import Cost
 from edgewright.pipeline.tuning_grid import Grid
 from edgewright.schema.errors import InputError
 
 _MOST = 1000
+
+
+def read_asked(
+    *,
+    cost: str,
+    point: int | None,
+    alarms_per_day: float | None,
+    alarm: tuple[str, ...],
+    people: str,
+    tolerance: str | None,
+    smoothing: str,
+    debounce: str,
+    refractory: str,
+    form: str | None,
+    device: str,
+) -> Asked:
+    """What the options of the command ask for.
+
+    Raises:
+        InputError: an option that does not say what it should, or two that take another point each.
+    """
+    return Asked(
+        cost=read_cost(cost),
+        point=point,
+        most=alarms_per_day,
+        alarms=alarm,
+        people=tuple(name.strip() for name in people.split(",") if name.strip()),
+        tolerance=None if tolerance is None else seconds_of(tolerance, "--tolerance", zero=True),
+        form=form,
+        device=device,
+        grid=grid_of(smoothing, debounce, refractory),
+    )
 
 
 def read_cost(text: str) -> Cost:

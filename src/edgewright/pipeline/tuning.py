@@ -1,19 +1,21 @@
-"""Tuning: from a package and recordings to a package whose decisions cost least, with the curve behind it."""
+"""Tuning: from a package and recordings to a package with the decision of a point of the curve that is written too."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.tuning_choice import Cost, best, by_label, day_of, front, held_out, point
+from edgewright.pipeline.tuning_asked import Asked, fits, refuse, tolerance_of, within
+from edgewright.pipeline.tuning_choice import ByLabel, folds_of, front, held_out
+from edgewright.pipeline.tuning_curve import day_of, point
 from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
-from edgewright.profiles.catalogue import load_profile
+from edgewright.pipeline.tuning_taken import taken
 from edgewright.runtime.load import package_path
 from edgewright.runtime.package import Package, read_package, write_package
 from edgewright.runtime.predictor import Predictor
@@ -24,31 +26,6 @@ from edgewright.schema.tuning import TunePoint, TuneRecord
 from edgewright.trace.tuning_view import tuning_page
 
 RECORD, PAGE = "tune.json", "tune.html"
-# Answers that the grid may be tried on: more than some minutes of it are thinned out.
-_MOST = 40_000_000
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What is tuned.
-
-    Attributes:
-        cost: of a false alarm and of a missed event.
-        alarms: labels that call for somebody; all but those that mean 'normal' when empty.
-        people: groups that are taken.
-        tolerance: seconds after an event in which an alarm belongs to it; a window and a step when None.
-        form: of the model.
-        device: profile whose memory the smoothing must fit; empty for none.
-        grid: what is tried.
-    """
-
-    cost: Cost
-    alarms: tuple[str, ...] = ()
-    people: tuple[str, ...] = ()
-    tolerance: float | None = None
-    form: str | None = None
-    device: str = ""
-    grid: Grid = field(default_factory=Grid)
 
 
 @dataclass(frozen=True)
@@ -91,7 +68,7 @@ def tune(
     path = package_path(place)
     package = read_package(path)
     alarms = alarm_labels(package.manifest, asked.alarms)
-    device_note = _fits(asked, package.manifest)
+    device_note = fits(asked, package.manifest)
     if out is not None and Path(out).exists():
         raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
     with hears.doing("Reading recordings"):
@@ -99,127 +76,80 @@ def tune(
     predictor = Predictor(package, form=asked.form)
     with hears.doing("Answering recordings", len(found.dataset.recordings)) as advance:
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
-    tolerance = _tolerance(asked, package.manifest, tapes[0])
-    _refuse(tapes, alarms, tolerance, found)
-    grid, thinned = _within(asked.grid, tapes)
-    labels = package.manifest.labels
+    tolerance = tolerance_of(asked, package.manifest, tapes[0])
+    refuse(tapes, alarms, tolerance, found)
+    grid, thinned = within(asked.grid, tapes)
     with hears.doing("Trying decisions", len(grid) // len(grid.refractory)) as advance:
-        tried = try_all(tapes, labels, alarms, tolerance, grid, advance)
-        tried = by_label(tapes, labels, tried, asked.cost, tolerance, grid)
-    before = judged(tapes, msgspec.structs.replace(package.manifest.decision, alarms=alarms), labels, tolerance)
-    record = _record(package, predictor, asked, found, tapes, tried, before, (alarms, tolerance, per_second))
+        shared = try_all(tapes, package.manifest.labels, alarms, tolerance, grid, advance)
+    answers = _Answers(package, predictor, found, tapes, alarms, tolerance, per_second)
+    record = _record(
+        answers, asked, ByLabel(tapes, package.manifest.labels, shared, asked.cost, tolerance, grid), hears
+    )
     notes = [*record.notes, *found.notes, *([device_note] if device_note else []), *([thinned] if thinned else [])]
     record = msgspec.structs.replace(record, notes=tuple(notes))
     return _written(package, record, place, None if out is None else Path(out))
 
 
-def _tolerance(asked: Asked, manifest: Manifest, tape: Tape) -> float:
-    if asked.tolerance is not None:
-        return asked.tolerance
-    window = manifest.window
-    # A window that ends so long after an event still holds rows of it; the step is how late the answer may be.
-    return tape.step if window is None else tape.step * (window.samples + window.step) / window.step
+@dataclass(frozen=True)
+class _Answers:
+    """What a package answered to recordings, and by what its alarms are judged."""
+
+    package: Package
+    predictor: Predictor
+    found: TuneData
+    tapes: list[Tape]
+    alarms: tuple[str, ...]
+    tolerance: float
+    per_second: float | None
+
+    @property
+    def groups(self) -> list[str]:
+        return [tape.group for tape in self.tapes]
+
+    def before(self) -> Tried:
+        """The package's own decision with the same alarms."""
+        manifest = self.package.manifest
+        own = msgspec.structs.replace(manifest.decision, alarms=self.alarms)
+        return judged(self.tapes, own, manifest.labels, self.tolerance)
 
 
-def _refuse(tapes: list[Tape], alarms: tuple[str, ...], tolerance: float, found: TuneData) -> None:
-    """Says what cannot be tuned on.
-
-    Raises:
-        InputError: no label, too few events, or nothing but events.
-    """
-    where = found.dataset.name
-    events = sum(len(tape.events) for tape in tapes)
-    if not any(r.target is not None for r in found.dataset.recordings):
-        raise InputError("labelled recordings", "no labels", where, "Name the column of the labels with --target")
-    if events < 2:
-        got = "none" if not events else "one, from which nothing can be told"
-        raise InputError(f"at least two events of {', '.join(alarms)}", got, where,
-                         "Record more of them, or name other labels with --alarm")  # fmt: skip
-    if not any(tape.exposure(tolerance) > 0 for tape in tapes):
-        raise InputError("time outside of events, in which an alarm would be false", "none", where,
-                         "Add recordings of ordinary hours")  # fmt: skip
-
-
-def _within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
-    """The grid, thinned out where it would take too long; and a word about it."""
-    windows = sum(tape.windows for tape in tapes)
-    if windows * len(grid) // len(grid.refractory) <= _MOST:
-        return grid, ""
-    few = Grid(grid.smoothing[::2], grid.debounce[::2], grid.thresholds[::2], grid.refractory)
-    return few, f"{windows:,} windows are many: every other setting was tried"
-
-
-def _fits(asked: Asked, manifest: Manifest) -> str:
-    """What the smoothing takes on the device; empty where none is named.
-
-    Raises:
-        InputError: more than the device has.
-    """
-    if not asked.device:
-        return ""
-    profile = load_profile(asked.device)
-    # Float32 averages of every label, for each window that is kept.
-    needed = 4 * len(manifest.labels) * max(asked.grid.smoothing)
-    if needed > profile.ram.value:
-        raise InputError(f"at most {profile.ram.value:,.0f} bytes of memory", f"{needed:,} for smoothing",
-                         f"device {profile.name}", "Smooth over fewer windows: --smoothing")  # fmt: skip
-    return f"on {profile.name} the longest smoothing tried takes {needed:,} of {profile.ram.value:,.0f} bytes of memory"
-
-
-def _record(
-    package: Package,
-    predictor: Predictor,
-    asked: Asked,
-    found: TuneData,
-    tapes: list[Tape],
-    tried: list[Tried],
-    before: Tried,
-    rules: tuple[tuple[str, ...], float, float | None],
-) -> TuneRecord:
-    alarms, tolerance, per_second = rules
-    unit, per = day_of(per_second)
-    if not per_second:
+def _record(answers: _Answers, asked: Asked, found: ByLabel, hears: Listener) -> TuneRecord:
+    tapes, groups = answers.tapes, answers.groups
+    unit, per = day_of(answers.per_second)
+    if not answers.per_second:
         unit *= tapes[0].step  # seconds are rows there
-    groups = [tape.group for tape in tapes]
-    chosen = best(tried, asked.cost, range(len(tapes)))
-    places = front(tried)
-    points = [point(tried[place], asked.cost, groups, unit, front=True) for place in places]
-    if chosen not in places:
-        same = [(p.missed, p.false) for p in points]
-        mine = point(tried[chosen], asked.cost, groups, unit, front=True)
-        at = next((i for i, key in enumerate(same) if key == (mine.missed, mine.false)), None)
-        if at is None:
-            at = sum(p.missed < mine.missed for p in points)
-            points.insert(at, msgspec.structs.replace(mine, front=False))
-        else:
-            points[at] = mine
-    else:
-        at = places.index(chosen)
-    others = held_out(tried, asked.cost, groups)
-    notes = []
-    notes += _edges(tried[chosen].spec, asked.grid)
+    with hears.doing("Choosing"):
+        tried = found(range(len(tapes)))
+        places = front(tried)
+        rule, at = taken(tried, places, asked, unit if answers.per_second else None)
+    with hears.doing("Judging on others", folds_of(groups)) as advance:
+        others = held_out(found, rule, groups, advance)
+    chosen = tried[places[at]].spec
+    notes = _edges(chosen, asked.grid)
     if others is None:
         notes.append("Only one person or recording is known: how the choice does on others could not be judged")
     return TuneRecord(
-        name=package.manifest.name,
-        package_hash=package.sha256,
-        form=predictor.form,
-        engine=predictor.engine.name,
-        data=found.told,
+        name=answers.package.manifest.name,
+        package_hash=answers.package.sha256,
+        form=answers.predictor.form,
+        engine=answers.predictor.engine.name,
+        data=answers.found.told,
         people=tuple(sorted(set(groups))),
-        alarms=alarms,
+        alarms=answers.alarms,
         false_alarm_cost=asked.cost.false_alarm,
         miss_cost=asked.cost.miss,
-        tolerance=tolerance,
+        taken=asked.taken,
+        most=asked.most,
+        tolerance=answers.tolerance,
         per=per,  # type: ignore[arg-type]  # one of two words
-        exposure=sum(tape.exposure(tolerance) for tape in tapes) / unit,
+        exposure=sum(tape.exposure(answers.tolerance) for tape in tapes) / unit,
         windows=sum(tape.windows for tape in tapes),
         tried=len(tried),
-        points=tuple(points),
+        points=tuple(point(tried[place], asked.cost, groups, unit, front=True) for place in places),
         chosen=at,
         held_out=None if others is None else point(others, asked.cost, groups, unit),
-        before=point(before, asked.cost, groups, unit),
-        decision=tried[chosen].spec,
+        before=point(answers.before(), asked.cost, groups, unit),
+        decision=chosen,
         notes=tuple(notes),
     )
 
@@ -258,9 +188,14 @@ def _beside(place: Path, name: str) -> tuple[Path, str]:
 def _decided(package: Package, decision: DecisionSpec, record: TuneRecord) -> Manifest:
     """The manifest with its new decision, and where it comes from."""
     chosen: TunePoint = record.points[record.chosen]
+    by = {
+        "cost": f"costs {record.false_alarm_cost:g} and {record.miss_cost:g}",
+        "point": f"point {record.chosen + 1} of the curve",
+        "most": f"at most {record.most or 0:g} a day accepted",
+    }
     told = (
         f"{chosen.missed} of {chosen.events} events missed, {chosen.false_rate.value:.4g} false alarms a {record.per}, "
-        f"costs {record.false_alarm_cost:g} and {record.miss_cost:g}, on {record.data}"
+        f"{by[record.taken]}, on {record.data}"
     )
     provenance = {**package.manifest.provenance, "tuned": told, "tuned_from": package.sha256}
     return msgspec.structs.replace(package.manifest, decision=decision, provenance=provenance)

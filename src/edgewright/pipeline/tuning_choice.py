@@ -1,30 +1,31 @@
-"""The curve of alarms a day against missed events, the choice by cost, and how that choice does on others."""
+"""Which decision is taken: the cheapest, or what misses least within a rate; and how that choice does on others."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from edgewright.pipeline.detect_events import rate, share
 from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, judged
 from edgewright.pipeline.tuning_streams import Tape
-from edgewright.schema.trace_flow import Interval
-from edgewright.schema.tuning import TunePoint
+from edgewright.schema.device import DecisionSpec
 
-_DRAWS, _DAY = 1000, 86400.0
-# From fewer people it cannot be told how much they differ.
-_FEW = 4
 _FOLDS = 10
+
+
+class Rule(Protocol):
+    """By what a decision is taken: the one with the smallest order."""
+
+    def order(self, tallies: Sequence[Tally], /) -> tuple[float, ...]:
+        """Of one decision, over the tapes that choose."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one false alarm and one missed event cost, in any unit."""
+    """What one false alarm and one missed event cost, in any unit; the cheapest decision is taken."""
 
     false_alarm: float = 1.0
     miss: float = 1.0
@@ -33,136 +34,60 @@ class Cost:
         """Of all that was false or missed."""
         return self.false_alarm * sum(t.false for t in tallies) + self.miss * sum(t.missed for t in tallies)
 
-
-def best(tried: Sequence[Tried], cost: Cost, tapes: Sequence[int]) -> int:
-    """The place of the cheapest decision on some tapes; of equals the one that alarms soonest, then the simplest."""
-
-    def order(place: int) -> tuple[float, float, int, int, float, float]:
-        one = tried[place]
-        own = [one.tallies[index] for index in tapes]
-        delays = [d for t in own for d in t.delays]
-        late = sum(delays) / len(delays) if delays else math.inf
-        threshold = next(iter(one.spec.thresholds.values()), 0.0)
-        # Far from both ends: of thresholds that cost the same, the middle one is most likely to cost the same again.
-        return cost.of(own), late, one.spec.smoothing, one.spec.debounce, one.spec.refractory, abs(threshold - 0.5)
-
-    return min(range(len(tried)), key=order)
+    def order(self, tallies: Sequence[Tally]) -> tuple[float, ...]:
+        """The cost."""
+        return (self.of(tallies),)
 
 
-def by_label(
-    tapes: Sequence[Tape], labels: Sequence[str], tried: Sequence[Tried], cost: Cost, tolerance: float, grid: Grid
-) -> list[Tried]:
-    """What was tried, and where several labels alarm also a threshold of its own for each.
+@dataclass(frozen=True)
+class AtMost:
+    """So many false alarms in a second of exposure are accepted; what misses least of all that keeps to it is taken.
 
-    One label after the other: all thresholds of the grid for it, the rest as in the cheapest decision so far.
+    Where nothing keeps to it, the one with the fewest.
+    """
+
+    rate: float
+
+    def keeps(self, tallies: Sequence[Tally]) -> bool:
+        """Whether a decision keeps to it."""
+        return rate_of(tallies) <= self.rate
+
+    def order(self, tallies: Sequence[Tally]) -> tuple[float, ...]:
+        """False alarms of what does not keep to it, missed events, false alarms."""
+        false = sum(t.false for t in tallies)
+        return (0 if self.keeps(tallies) else false, sum(t.missed for t in tallies), false)
+
+
+def rate_of(tallies: Sequence[Tally]) -> float:
+    """False alarms in a second of exposure."""
+    false, exposure = sum(t.false for t in tallies), sum(t.exposure for t in tallies)
+    return false / exposure if exposure > 0 else math.inf if false else 0.0
+
+
+def _simple(spec: DecisionSpec, tallies: Iterable[Tally]) -> tuple[float, ...]:
+    """Between equals: the one that alarms soonest, then the simplest."""
+    delays = [d for t in tallies for d in t.delays]
+    late = sum(delays) / len(delays) if delays else math.inf
+    threshold = next(iter(spec.thresholds.values()), 0.0)
+    # Far from both ends: of thresholds that cost the same, the middle one is most likely to cost the same again.
+    return late, spec.smoothing, spec.debounce, spec.refractory, abs(threshold - 0.5)
+
+
+def best(tried: Sequence[Tried], rule: Rule, tapes: Sequence[int], among: Sequence[int] | None = None) -> int:
+    """The place of the decision that a rule takes on some tapes; of equals the soonest, then the simplest.
 
     Args:
-        tapes: answered recordings.
-        labels: of the package.
-        tried: with one threshold for all.
-        cost: by which is chosen.
-        tolerance: see `tally`.
-        grid: what is tried.
+        tried: decisions.
+        rule: by which is chosen.
+        tapes: places of the tapes that choose.
+        among: places of decisions that may be taken; all when None.
     """
-    made = list(tried)
-    alarms = tried[0].spec.alarms
-    for label in alarms if len(alarms) > 1 else ():
-        base = made[best(made, cost, range(len(tapes)))].spec
-        for threshold in grid.thresholds:
-            if threshold and base.thresholds.get(label) != threshold:
-                own = msgspec.structs.replace(base, thresholds={**base.thresholds, label: threshold})
-                made.append(judged(tapes, own, labels, tolerance))
-    return made
 
+    def order(place: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        own = [tried[place].tallies[index] for index in tapes]
+        return rule.order(own), _simple(tried[place].spec, own)
 
-def held_out(tried: Sequence[Tried], cost: Cost, groups: Sequence[str]) -> Tried | None:
-    """Each person judged by the decision that the others chose; None with only one person.
-
-    Args:
-        tried: all decisions over all tapes.
-        cost: by which is chosen.
-        groups: of each tape.
-    """
-    names = sorted(set(groups))
-    if len(names) < 2:
-        return None
-    folds = min(_FOLDS, len(names))
-    side = {name: place % folds for place, name in enumerate(names)}
-    tallies: list[Tally | None] = [None] * len(groups)
-    for fold in range(folds):
-        chosen = best(tried, cost, [i for i, g in enumerate(groups) if side[g] != fold])
-        for index in (i for i, g in enumerate(groups) if side[g] == fold):
-            tallies[index] = tried[chosen].tallies[index]
-    spec = tried[best(tried, cost, range(len(groups)))].spec
-    return Tried(spec, tuple(t for t in tallies if t is not None))
-
-
-def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: bool = False) -> TunePoint:
-    """What a decision gives, with intervals.
-
-    The interval of the missed share is Wilson's, that of the rate Byar's for Poisson counts; where two people or more
-    are known, whole people are drawn anew as well, and the wider end counts.
-
-    Args:
-        one: decision over all tapes.
-        cost: see `Cost`.
-        groups: of each tape.
-        unit: seconds of exposure that the rate is given for.
-        front: see `TunePoint`.
-    """
-    table = _by_group(one, groups)
-    events, missed, false, exposure = table.sum(0).tolist()
-    few = f", {len(table)} people" if 1 < len(table) < _FEW else ""
-    drawn = _drawn(table)
-    miss = share(int(missed), int(events))
-    alarm = rate(int(false), exposure / unit)
-    with np.errstate(all="ignore"):
-        misses = drawn[:, 1] / drawn[:, 0]
-        alarms = drawn[:, 2] / (drawn[:, 3] / unit)
-    delays = [d for t in one.tallies for d in t.delays]
-    own = {one.spec.thresholds.get(label, 0.0) for label in one.spec.alarms}
-    return TunePoint(
-        smoothing=one.spec.smoothing,
-        debounce=one.spec.debounce,
-        threshold=next(iter(own)) if len(own) == 1 else 0.0,
-        thresholds=dict(one.spec.thresholds) if len(own) > 1 else {},
-        refractory=one.spec.refractory,
-        events=int(events),
-        missed=int(missed),
-        missed_share=_wider(miss, misses, "wilson", len(table), few),
-        false=int(false),
-        false_rate=_wider(alarm, alarms, "poisson", len(table), few),
-        delay=float(np.median(delays)) if delays else None,
-        cost=cost.of(one.tallies),
-        front=front,
-    )
-
-
-def _by_group(one: Tried, groups: Sequence[str]) -> NDArray[np.float64]:
-    """Events, missed, false and exposure of each person, shape (people, 4)."""
-    names = sorted(set(groups))
-    table = np.zeros((len(names), 4))
-    for group, t in zip(groups, one.tallies, strict=True):
-        table[names.index(group)] += (t.events, t.missed, t.false, t.exposure)
-    return table
-
-
-def _drawn(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of people drawn again with replacement, shape (draws, 4); the same draws every time."""
-    generator = np.random.default_rng(0)
-    return np.asarray(table[generator.integers(0, len(table), (_DRAWS, len(table)))].sum(1))
-
-
-def _wider(
-    alone: tuple[float, float, float], drawn: NDArray[np.float64], method: str, people: int, few: str
-) -> Interval:
-    value, low, high = alone
-    drawn = drawn[np.isfinite(drawn)]
-    if people > 1 and len(drawn):
-        method += f" and bootstrap by person{few}"
-        low, high = min(low, float(np.quantile(drawn, 0.025))), max(high, float(np.quantile(drawn, 0.975)))
-    # Without any exposure nothing is known, which JSON has no number for.
-    return Interval(value=value, low=low, high=high if math.isfinite(high) else 1e9, method=method)
+    return min(range(len(tried)) if among is None else among, key=order)
 
 
 def front(tried: Sequence[Tried]) -> list[int]:
@@ -170,11 +95,10 @@ def front(tried: Sequence[Tried]) -> list[int]:
 
     Of several that give the same, the one that alarms soonest and is simplest stands for all.
     """
-    rows: dict[tuple[int, int], tuple[float, int]] = {}
+    rows: dict[tuple[int, int], tuple[tuple[float, ...], int]] = {}
     for place, one in enumerate(tried):
-        delays = [d for t in one.tallies for d in t.delays]
         key = (sum(t.missed for t in one.tallies), sum(t.false for t in one.tallies))
-        mine = (sum(delays) / len(delays) if delays else math.inf, place)
+        mine = (_simple(one.spec, one.tallies), place)
         rows[key] = min(rows.get(key, mine), mine)
     made, least = [], math.inf
     for (_, false), (_, place) in sorted(rows.items()):
@@ -184,6 +108,83 @@ def front(tried: Sequence[Tried]) -> list[int]:
     return made
 
 
-def day_of(per_second: float | None) -> tuple[float, str]:
-    """Exposure that a rate is given for, in the tapes' seconds, and its name; 1,000 windows without a rate."""
-    return (_DAY, "day") if per_second else (1000.0, "1000 windows")
+@dataclass
+class ByLabel:
+    """What was tried with one threshold for all labels, and a threshold of its own for each that some tapes choose.
+
+    One label after the other: all thresholds of the grid for it, the rest as in the cheapest decision so far. Called
+    with the places of the tapes that choose; every decision is judged over all tapes, so that others can judge it.
+
+    Args:
+        tapes: answered recordings.
+        labels: of the package.
+        tried: with one threshold for all.
+        cost: by which is chosen.
+        tolerance: see `tally`.
+        grid: what is tried.
+    """
+
+    tapes: Sequence[Tape]
+    labels: Sequence[str]
+    tried: Sequence[Tried]
+    cost: Cost
+    tolerance: float
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        # Most folds come to the same decisions.
+        self._known: dict[bytes, Tried] = {}
+
+    def __call__(self, places: Sequence[int]) -> list[Tried]:
+        """All decisions over all tapes; which thresholds are tried was chosen on the tapes at `places` alone."""
+        made = list(self.tried)
+        alarms = made[0].spec.alarms
+        for label in alarms if len(alarms) > 1 else ():
+            base = made[best(made, self.cost, places)].spec
+            for threshold in self.grid.thresholds:
+                if threshold and base.thresholds.get(label) != threshold:
+                    own = msgspec.structs.replace(base, thresholds={**base.thresholds, label: threshold})
+                    made.append(self._judged(own))
+        return made
+
+    def _judged(self, spec: DecisionSpec) -> Tried:
+        key = msgspec.json.encode(spec, order="deterministic")
+        if key not in self._known:
+            self._known[key] = judged(self.tapes, spec, self.labels, self.tolerance)
+        return self._known[key]
+
+
+def held_out(
+    found: Callable[[Sequence[int]], Sequence[Tried]],
+    rule: Rule,
+    groups: Sequence[str],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Tried | None:
+    """Each person judged by the decision that the others chose; None with only one person.
+
+    Args:
+        found: from the places of the tapes that choose, decisions over all tapes.
+        rule: by which is chosen.
+        groups: of each tape.
+        advance: hears of every person, or tenth of them.
+    """
+    folds = folds_of(groups)
+    if folds < 2:
+        return None
+    side = {name: place % folds for place, name in enumerate(sorted(set(groups)))}
+    tallies: list[Tally | None] = [None] * len(groups)
+    for fold in range(folds):
+        others = [i for i, g in enumerate(groups) if side[g] != fold]
+        tried = found(others)
+        chosen = tried[best(tried, rule, others)]
+        for index in (i for i, g in enumerate(groups) if side[g] == fold):
+            tallies[index] = chosen.tallies[index]
+        advance(1)
+    everyone = range(len(groups))
+    tried = found(everyone)
+    return Tried(tried[best(tried, rule, everyone)].spec, tuple(t for t in tallies if t is not None))
+
+
+def folds_of(groups: Sequence[str]) -> int:
+    """Into how many parts people are dealt to judge each other's choice."""
+    return min(_FOLDS, len(set(groups)))

@@ -54,14 +54,16 @@ class TuneRecord(Part, frozen=True, kw_only=True):
         data: what was looked at, in words; `people` the groups or recordings it was judged by.
         alarms: labels that call for somebody.
         false_alarm_cost, miss_cost: of one.
+        taken: by what the point was chosen: its cost, its number, or `most`, the false alarms a day that are accepted.
         tolerance: seconds after the end of an event in which an alarm still belongs to it.
         per: 'day', or '1000 windows' where nobody knows the rate.
         exposure: days (1,000 windows) outside of events.
         windows: answers that were judged.
         tried: number of points that were compared.
-        points: of the front, from the fewest missed on, and the chosen one among them.
+        points: of the front, from the fewest missed on; they are numbered from 1.
         chosen: place of the chosen point.
-        held_out: the choice made without a person and judged on that person, over all of them; None with only one.
+        held_out: the choice, thresholds of labels included, made without a person and judged on that person, over all
+            of them; None with only one.
         before: the package's own decision with the same alarms.
         decision: in the new package.
         notes: what a reader must know.
@@ -77,6 +79,8 @@ class TuneRecord(Part, frozen=True, kw_only=True):
     alarms: tuple[str, ...]
     false_alarm_cost: float
     miss_cost: float
+    taken: Literal["cost", "point", "most"] = "cost"
+    most: float | None = None
     tolerance: float
     per: Literal["day", "1000 windows"]
     exposure: float

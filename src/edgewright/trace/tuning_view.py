@@ -41,20 +41,31 @@ def _head(record: TuneRecord) -> tuple[Block, ...]:
         ("found", f"when an alarm comes between its beginning and {number(record.tolerance)} "
                   f"{'s' if record.per == 'day' else 'rows'} after its end; any other alarm is false"),
         ("cost", f"false alarm {record.false_alarm_cost:g}, missed event {record.miss_cost:g}"),
+        ("taken", _taken(record)),
         ("model", f"{record.form}, engine {record.engine}; {record.tried:,} decisions were tried"),
     )  # fmt: skip
     return (Facts(rows=rows),)
 
 
+def _taken(record: TuneRecord) -> str:
+    """By what the point was chosen."""
+    if record.taken == "most":
+        return f"the point that misses least with at most {record.most or 0:g} false alarms a {record.per}"
+    return "the cheapest point" if record.taken == "cost" else f"point {record.chosen + 1}, which was named"
+
+
 def _curve(record: TuneRecord) -> tuple[Block, ...]:
-    heads = ("", "missed", "share (95 %)", f"false a {record.per} (95 %)", "delay", "cost", "decision")
+    heads = ("point", "missed", "share (95 %)", f"false a {record.per} (95 %)", "delay", "cost", "decision")
     shown = _some(record)
-    rows = tuple(_row("chosen" if place == record.chosen else "", record.points[place], record) for place in shown)
+    rows = tuple(
+        _row(f"{place + 1}{' chosen' * (place == record.chosen)}", record.points[place], record) for place in shown
+    )
     rows += (_row("before", record.before, record),)
     left = len(record.points) - len(shown)
     caption = (
         "Decision: windows averaged, windows that agree, threshold (- where the largest probability decides), time "
-        "without a further alarm. No other decision has both fewer false alarms and fewer missed events."
+        "without a further alarm. No other decision has both fewer false alarms and fewer missed events; --point takes "
+        "another of these."
     )
     if left:
         caption += f" {plural(left, 'point')} between these left out here; tune.json has all."
@@ -106,17 +117,23 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
     made: list[Block] = [Heading(text="Choice"), Paragraph(text=_sentence(record))]
     others = record.held_out
     if others is not None:
+        how = "Chosen" if record.taken == "cost" else "The point with at most so many false alarms, chosen"
         made.append(
             Paragraph(
-                text=f"Chosen on the others and judged on each of {plural(len(record.people), 'person', 'people')} in "
+                text=f"{how} on the others and judged on each of {plural(len(record.people), 'person', 'people')} in "
                 f"turn: {others.missed} of {others.events} events missed, {_shares(others.missed_share)}; false alarms "
                 f"a {record.per} {_rates(others.false_rate)}; cost {others.cost:g}. That is what strangers may expect."
             )
         )
-        if others.cost >= record.before.cost:
+        before = record.before
+        cost = record.taken == "cost"
+        # Whoever takes a point by its alarms pays for fewer of them with misses, or the other way round.
+        worse = others.cost >= before.cost if cost else others.missed >= before.missed and others.false >= before.false
+        if worse:
+            was = f"cost {before.cost:g}" if cost else f"missed {before.missed} with {before.false} false alarms"
             made.append(
                 Paragraph(
-                    text=f"That is no better than before, which cost {record.before.cost:g}: the choice fits these "
+                    text=f"That is no better than before, which {was}: the choice fits these "
                     "people more than people. More people, or the old package, would serve strangers better."
                 )
             )

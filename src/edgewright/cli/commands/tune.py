@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,10 @@ import click
 @click.argument("source", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
 @click.option("--data", metavar="RECORDINGS", help="Whole recordings with labels; the run's validation people without.")
 @click.option("--cost", default="false-alarm=1,miss=1", show_default=True, help="Of one false alarm, one missed event.")
+@click.option("--point", type=click.IntRange(min=1), metavar="N",
+              help="Take this point of the curve, by its number, instead of the cheapest.")  # fmt: skip
+@click.option("--alarms-per-day", type=click.FloatRange(min=0), metavar="X",
+              help="Take the point that misses least with at most so many false alarms.")  # fmt: skip
 @click.option("--alarm", multiple=True, metavar="LABEL", help="Label that calls for somebody; may be repeated.")
 @click.option("--people", default="", metavar="A,B", help="Only these people (groups, or recordings without groups).")
 @click.option("--tolerance", metavar="5s", help="Time after an event in which an alarm is right; a window without.")
@@ -30,53 +35,37 @@ import click
 def command(
     source: Path,
     data: str | None,
-    cost: str,
-    alarm: tuple[str, ...],
-    people: str,
-    tolerance: str | None,
-    smoothing: str,
-    debounce: str,
-    refractory: str,
     kind: str,
     target: str,
     group: str,
-    form: str | None,
-    device: str,
     out: Path | None,
     as_json: bool,
+    **options: Any,  # noqa: ANN401 - click's options
 ) -> None:
     """Choose how answers become alarms, by false alarms a day and missed events.
 
     Whole recordings are answered window by window as on the device; every combination of smoothing, debounce, threshold
-    and refractory time is tried with the decider that runs there. The cheapest goes into a new package in a new folder,
-    with the curve it was chosen from (tune.json, tune.html). The old package stays as it is.
+    and refractory time is tried with the decider that runs there. The cheapest point of the curve, or the one that
+    --point or --alarms-per-day takes, goes into a new package in a new folder, with the curve (tune.json, tune.html).
+    The old package stays as it is.
     """
     from edgewright.cli.interrupt import loading
 
     with loading():
         import msgspec
 
-        from edgewright.cli.drifting import seconds_of
         from edgewright.cli.lessons import show_blocks
         from edgewright.cli.show import Quiet
         from edgewright.cli.terminal import Terminal
-        from edgewright.cli.tuning import grid_of, read_cost
+        from edgewright.cli.tuning import read_asked
         from edgewright.cli.working import Working
-        from edgewright.pipeline.tuning import Asked, tune
+        from edgewright.pipeline.tuning import tune
         from edgewright.trace.tuning_view import tuning_blocks
 
     console = Terminal()
     done = tune(
         source,
-        Asked(
-            cost=read_cost(cost),
-            alarms=alarm,
-            people=tuple(name.strip() for name in people.split(",") if name.strip()),
-            tolerance=None if tolerance is None else seconds_of(tolerance, "--tolerance", zero=True),
-            form=form,
-            device=device,
-            grid=grid_of(smoothing, debounce, refractory),
-        ),
+        read_asked(**options),
         out=out,
         data=data,
         kind=kind,

@@ -1,0 +1,107 @@
+"""What a tuning is asked for, and whether recordings, grid and device allow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from edgewright.pipeline.tuning_choice import Cost
+from edgewright.pipeline.tuning_data import TuneData
+from edgewright.pipeline.tuning_grid import Grid
+from edgewright.pipeline.tuning_streams import Tape
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+
+# Answers that the grid may be tried on: more than some minutes of it are thinned out.
+_MOST = 40_000_000
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is tuned.
+
+    Attributes:
+        cost: of a false alarm and of a missed event.
+        point: of the curve, from 1 on, that is taken instead of the cheapest.
+        most: false alarms a day that are accepted; of what keeps to it the point that misses least is taken.
+        alarms: labels that call for somebody; all but those that mean 'normal' when empty.
+        people: groups that are taken.
+        tolerance: seconds after an event in which an alarm belongs to it; a window and a step when None.
+        form: of the model.
+        device: profile whose memory the smoothing must fit; empty for none.
+        grid: what is tried.
+    """
+
+    cost: Cost
+    point: int | None = None
+    most: float | None = None
+    alarms: tuple[str, ...] = ()
+    people: tuple[str, ...] = ()
+    tolerance: float | None = None
+    form: str | None = None
+    device: str = ""
+    grid: Grid = field(default_factory=Grid)
+
+    def __post_init__(self) -> None:
+        if self.point is not None and self.most is not None:
+            raise InputError("either --point or --alarms-per-day", "both", "edgewright tune")
+
+    @property
+    def taken(self) -> Literal["cost", "point", "most"]:
+        """By what the point of the curve is taken."""
+        return "point" if self.point is not None else "cost" if self.most is None else "most"
+
+
+def tolerance_of(asked: Asked, manifest: Manifest, tape: Tape) -> float:
+    """Seconds after an event in which an alarm belongs to it."""
+    if asked.tolerance is not None:
+        return asked.tolerance
+    window = manifest.window
+    # A window that ends so long after an event still holds rows of it; the step is how late the answer may be.
+    return tape.step if window is None else tape.step * (window.samples + window.step) / window.step
+
+
+def refuse(tapes: list[Tape], alarms: tuple[str, ...], tolerance: float, found: TuneData) -> None:
+    """Says what cannot be tuned on.
+
+    Raises:
+        InputError: no label, too few events, or nothing but events.
+    """
+    where = found.dataset.name
+    events = sum(len(tape.events) for tape in tapes)
+    if not any(r.target is not None for r in found.dataset.recordings):
+        raise InputError("labelled recordings", "no labels", where, "Name the column of the labels with --target")
+    if events < 2:
+        got = "none" if not events else "one, from which nothing can be told"
+        raise InputError(f"at least two events of {', '.join(alarms)}", got, where,
+                         "Record more of them, or name other labels with --alarm")  # fmt: skip
+    if not any(tape.exposure(tolerance) > 0 for tape in tapes):
+        raise InputError("time outside of events, in which an alarm would be false", "none", where,
+                         "Add recordings of ordinary hours")  # fmt: skip
+
+
+def within(grid: Grid, tapes: list[Tape]) -> tuple[Grid, str]:
+    """The grid, thinned out where it would take too long; and a word about it."""
+    windows = sum(tape.windows for tape in tapes)
+    if windows * len(grid) // len(grid.refractory) <= _MOST:
+        return grid, ""
+    few = Grid(grid.smoothing[::2], grid.debounce[::2], grid.thresholds[::2], grid.refractory)
+    return few, f"{windows:,} windows are many: every other setting was tried"
+
+
+def fits(asked: Asked, manifest: Manifest) -> str:
+    """What the smoothing takes on the device; empty where none is named.
+
+    Raises:
+        InputError: more than the device has.
+    """
+    if not asked.device:
+        return ""
+    profile = load_profile(asked.device)
+    # Float32 averages of every label, for each window that is kept.
+    needed = 4 * len(manifest.labels) * max(asked.grid.smoothing)
+    if needed > profile.ram.value:
+        raise InputError(f"at most {profile.ram.value:,.0f} bytes of memory", f"{needed:,} for smoothing",
+                         f"device {profile.name}", "Smooth over fewer windows: --smoothing")  # fmt: skip
+    return f"on {profile.name} the longest smoothing tried takes {needed:,} of {profile.ram.value:,.0f} bytes of memory"
