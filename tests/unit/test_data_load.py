@@ -16,9 +16,9 @@ def test_kind_key_and_type_errors_name_their_place() -> None:
         load_data({}, seed=0, where="p.toml [data]")
     with pytest.raises(UnknownNameError, match=r"no kind of data 'cvs'.*Did you mean 'csv'\? - at \[data\]"):
         load_data({"kind": "cvs"}, seed=0)
-    with pytest.raises(InputError, match=r"got `int` - at \[data\] target"):
+    with pytest.raises(InputError, match=r"expected text, got 3 - at \[data\] target"):
         load_data({"kind": "csv", "target": 3}, seed=0)
-    with pytest.raises(InputError, match=r"expected `float` > 0.0, got -1 - at \[data\] rate"):
+    with pytest.raises(InputError, match=r"expected a number above 0, got -1 - at \[data\] rate"):
         load_data({"kind": "csv", "rate": -1}, seed=0)
 
 

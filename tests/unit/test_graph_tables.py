@@ -21,8 +21,8 @@ def test_a_good_table_becomes_the_struct() -> None:
     ("table", "message"),
     [
         ({"sampels": 3, "samples": 2}, "Known: pad, samples, step, within. Did you mean 'samples'? - at w [window]"),
-        ({"samples": "x"}, "expected `int`, got `str` - at w [window] samples"),
-        ({"samples": 0}, "expected `int` >= 1, got 0 - at w [window] samples"),
+        ({"samples": "x"}, "expected a whole number, got 'x' - at w [window] samples"),
+        ({"samples": 0}, "expected a whole number of at least 1, got 0 - at w [window] samples"),
         ({}, "expected the key `samples`, got none - at w [window]. Add samples = ... there"),
         ({"samples": 3, "within": "labl"}, "Did you mean 'label'? - at w [window] within"),
     ],
@@ -37,11 +37,14 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
     ("table", "place"),
     [
         ({"window": {"samples": 1, "stp": 2}}, "Known: pad, samples, step, within. Did you mean 'step'? - at f window"),
-        ({"scaling": {"rows": [1, "a"], "architectures": {}}}, "expected `int`, got `str` - at f scaling.rows[1]"),
-        ({"stages": [1]}, "expected `object`, got `int` - at f stages[0]"),
-        ({"training": {"augment": [{1: 2}]}}, "expected `str`, got `int` - at f training.augment[0]"),
+        (
+            {"scaling": {"rows": [1, "a"], "architectures": {}}},
+            "expected a whole number, got 'a' - at f scaling.rows[1]",
+        ),
+        ({"stages": [1]}, "expected a table, got 1 - at f stages[0]"),
+        ({"training": {"augment": [{1: 2}]}}, "expected text, got a whole number - at f training.augment[0]"),
         ({"name": "a b"}, "got 'a b' - at f name"),
-        ({"split": {"by": "row", "test": 1.5}}, "expected `float` < 1.0, got 1.5 - at f split.test"),
+        ({"split": {"by": "row", "test": 1.5}}, "expected a number below 1, got 1.5 - at f split.test"),
     ],
 )
 def test_nested_keys_are_named(table: dict[str, object], place: str) -> None:

@@ -205,7 +205,10 @@ def test_label_smoothing_and_dropout_change_the_answer() -> None:
     [
         (({"units": 3},), "expected a key 'kind', got units - at model.layers 1"),
         (({"kind": "dense", "unit": 3},), "Did you mean 'units'"),
-        (({"kind": "dense", "units": 0},), r"expected `int` >= 1, got 0 - at model\.layers 1 \(dense\) units"),
+        (
+            ({"kind": "dense", "units": 0},),
+            r"expected a whole number of at least 1, got 0 - at model\.layers 1 \(dense\) units",
+        ),
         (({"kind": "conv1d", "filters": 2, "kernel": 3},), "windows of shape"),
     ],
 )

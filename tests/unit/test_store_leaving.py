@@ -137,6 +137,12 @@ def test_exports_hold_named_columns_and_no_canary(
     capsys.readouterr()
     assert run([*base, "--rows", "--out", str(tmp_path / f"none.{form}")]) == 2
     assert "Raw data stays on the device unless a column is named" in capsys.readouterr().err
+    assert run([*base, "--rows", "--column", "alowed", "--out", str(tmp_path / f"none.{form}")]) == 2
+    said = capsys.readouterr().err
+    assert "no column 'alowed'. Known: " in said
+    assert "Did you mean 'allowed'?" in said
+    assert run([*base, "--column", "alowed", "--out", str(tmp_path / f"none.{form}")]) == 2
+    assert "one of boot, sequence" in capsys.readouterr().err
     assert run([*base, "--rows", "--column", "ay", "--out", str(rows)]) == 2
     assert "--force" in capsys.readouterr().err
     assert not (tmp_path / f"none.{form}").exists()

@@ -11,8 +11,8 @@ from edgewright.schema.errors import InputError
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("replay:a.csv?speed=abc", "expected `float`, got `str` - at --source speed"),
-        ("replay:a.csv?speed=-1", "expected `float` "),
+        ("replay:a.csv?speed=abc", "expected a number, got 'abc' - at --source speed"),
+        ("replay:a.csv?speed=-1", "expected a number of at least 0, got '-1'"),
     ],
 )
 def test_a_value_of_another_kind_is_named_with_its_key(source: str, said: str) -> None:

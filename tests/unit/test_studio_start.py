@@ -100,7 +100,7 @@ def test_every_mistake_stands_beside_its_field_and_input_is_kept() -> None:
     fields = {f.key: f for group in asked.groups for f in group.fields}
     wrong = {key: f.error for key, f in fields.items() if f.error}
     assert set(wrong) == {"name", "seed", "training.epochs", "split.test", "split.by", "stages"}
-    assert wrong["training.epochs"] == "Expected `int`, got `str` - at activity.toml training.epochs"
+    assert wrong["training.epochs"] == "Expected a whole number, got 'many' - at activity.toml training.epochs"
     assert "Known: auto, group" in wrong["split.by"]
     assert wrong["stages"].startswith("Expected valid TOML, got ")
     assert (fields["training.epochs"].value, fields["name"].value) == ("many", "a b")

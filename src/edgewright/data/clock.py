@@ -105,7 +105,7 @@ def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.
             "recordings of one sampling rate",
             f"{low[1]:g} Hz and {high[1]:g} Hz",
             f"{low[0]} and {high[0]}",
-            "Load them apart, resample one of them, or set rate when the times are wrong",
+            "Load each rate by itself, or set rate when the times are wrong",
         )
     return middle
 

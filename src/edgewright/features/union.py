@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -14,6 +13,7 @@ from edgewright.graph.formula import Term, Value, join
 from edgewright.graph.stage import Context, Stage, StageConfig, emit
 from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
 from edgewright.runtime.catalogue import find
+from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError
 
 Part = tuple[str, Any, tuple[str, ...]]
@@ -112,10 +112,7 @@ def _build(config: UnionConfig, context: Context) -> Union:
             raise InputError("a table with its `kind`", f"{sorted(table)}", where)
         stage: Stage[Any] = find("edgewright.features", kind, "STAGE", "features stage", where)
         rest = {key: value for key, value in table.items() if key != "kind"}
-        try:
-            settings = msgspec.convert(rest, stage.config, strict=True)
-        except msgspec.ValidationError as error:
-            raise InputError(f"a valid {kind!r} part", str(error), where) from error
+        settings = convert_table(rest, stage.config, f"{where} ({kind})")
         parts.append((kind, stage.build(settings, context), tuple(stage.state)))
     return Union(parts=tuple(parts), names=context.names)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import Figure, Profile
 
@@ -42,11 +43,12 @@ def read_profile(path: Path) -> Profile:
     """
     where = str(path)
     try:
-        profile = msgspec.toml.decode(path.read_bytes(), type=Profile)
+        table = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise InputError("a device profile", error.strerror or str(error), where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a device profile", str(error).replace("`", "'"), where) from error
+    profile = convert_table(table, Profile, where)
     if profile.name != path.stem:
         raise InputError(f"the name {path.stem!r}, as the file is called", repr(profile.name), f"{where}, key name")
     for key, figure in figures(profile).items():

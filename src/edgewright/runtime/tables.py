@@ -18,6 +18,20 @@ _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+|\.\.\.)\]")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.*)`$", re.DOTALL)
 _EXPECTED = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<got>.*))?$", re.DOTALL)
+# msgspec's names of types, which are Python's and JSON's, as the writer of a TOML file knows them.
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+}
+_TYPE = re.compile(r"^`(?P<types>[a-z]+(?: \| [a-z]+)*)`(?P<more>.*)$", re.DOTALL)
+_BOUNDS = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
+_BOUND = re.compile(r"^ (?P<sign>[<>]=?) (?P<bound>.*)$")
+_LENGTH = re.compile(r"^ of length (?:(?P<sign>[<>]=?) )?(?P<length>\d+)$")
 _ENUM = re.compile(r"^Invalid enum value ")
 
 
@@ -61,8 +75,10 @@ def explain(error: msgspec.ValidationError, table: object, config_type: Any, whe
     if _ENUM.match(what) and (known := _literals(kind)):
         return UnknownNameError(f"value of `{steps[-1] if steps else 'it'}`", str(value), known, place)
     if expected := _EXPECTED.match(what):
-        got = expected["got"] or _shown(value)
-        return InputError(expected["expected"], got if found and not found["key"] else expected["got"] or "", place)
+        # A key that is no text stands for all keys of its table; of a value that was not found its kind is known.
+        seen = value is not None and found is not None and not found["key"]
+        got = _shown(value) if seen else _in_words(expected["got"] or "")
+        return InputError(_in_words(expected["expected"]), got, place)
     return InputError("a valid table", what, place)
 
 
@@ -124,7 +140,26 @@ def _literals(kind: Any) -> tuple[str, ...]:  # noqa: ANN401 - a type form
     return tuple(str(value) for option in _options(kind) if get_origin(option) is Literal for value in get_args(option))
 
 
+def _in_words(told: str) -> str:
+    """What msgspec says, "`int` >= 1", as "a whole number of at least 1"; what is not known stays as it is."""
+    found = _TYPE.match(told)
+    if found is None:
+        return told
+    names = found["types"].split(" | ")
+    # A key that may be left out has no value that could be written.
+    known = [_TYPES.get(name, name) for name in names if name != "null" or len(names) == 1]
+    words = " or ".join(word for word in known if word != "a whole number" or "a number" not in known)
+    more = found["more"]
+    if bound := _BOUND.match(more):
+        return f"{words} {_BOUNDS[bound['sign']]} {bound['bound'].removesuffix('.0')}"
+    if length := _LENGTH.match(more):
+        sign = _BOUNDS[length["sign"]].removeprefix("of ") + " " if length["sign"] else ""
+        what = "character" if names[0] == "str" else "value"
+        return f"{words} of {sign}{length['length']} {what}{'s' * (length['length'] != '1')}"
+    return words + more
+
+
 def _shown(value: object, longest: int = 40) -> str:
     """The value as a reader would write it, cut when long."""
-    text = repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
     return text if len(text) <= longest else text[: longest - 3] + "..."

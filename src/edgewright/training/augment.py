@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.catalogue import find
+from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError
 from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
 
@@ -30,10 +30,7 @@ def prepare(tables: tuple[dict[str, Any], ...]) -> tuple[Prepared, ...]:
         augmentation = find(
             "edgewright.training.augmentations", str(rest.pop("kind")), "AUGMENTATION", "augmentation", where
         )
-        try:
-            prepared.append((augmentation, msgspec.convert(rest, augmentation.config)))
-        except msgspec.ValidationError as error:
-            raise InputError("a valid augmentation", str(error), where) from error
+        prepared.append((augmentation, convert_table(rest, augmentation.config, where)))
     return tuple(prepared)
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from edgewright.runtime.store.leaving import Gate
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.store import Stored, Stretch
 
 Form = Literal["csv", "jsonl"]
@@ -58,13 +58,16 @@ def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequen
 
     Raises:
         InputError: no column is named, or a named one is encrypted and its key was not given.
+        UnknownNameError: rows were found, and none of them has a column that is named; told at the end.
     """
     if not columns:
         raise InputError("the raw columns that may leave, by name", "none", "--column",
                          "Raw data stays on the device unless a column is named")  # fmt: skip
     if form == "csv":
         yield _csv(["device", "boot", "sequence", "stream", "time", *columns])
+    known: set[str] = set()
     for stretch in found:
+        known.update(stretch.values, stretch.sealed)
         closed = [name for name in columns if name in stretch.sealed]
         if closed:
             raise InputError(f"the key of column {closed[0]!r}", "none that opens it", "--key")
@@ -78,6 +81,9 @@ def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequen
             else:
                 names = ("device", "boot", "sequence", "stream", "time", *columns)
                 yield msgspec.json.encode(dict(zip(names, [*head, *cells], strict=True))) + b"\n"
+    for name in columns if known else ():
+        if name not in known:
+            raise UnknownNameError("column", name, known, "--column")
 
 
 def _value(value: Any) -> float | None:  # noqa: ANN401 - a number of NumPy's
