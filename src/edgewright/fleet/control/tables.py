@@ -1,0 +1,195 @@
+"""Tables of the control plane, in what SQLite and PostgreSQL have in common.
+
+Times are seconds since 1970 by the server's clock unless a comment says otherwise. A part with tables of its own adds a
+file `tables_NAME.py` over the same `metadata` and a migration.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite numbers rows by itself only where the key is called INTEGER; it holds 64 bits all the same.
+Number = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class Words(sa.types.TypeDecorator[tuple[str, ...]]):
+    """Tags in one column, as ',one,two,' so that one of them is found with LIKE; none of them holds a comma."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: sa.Dialect) -> str | None:
+        """To the database."""
+        return None if value is None else ("," + ",".join(value) + "," if value else "")
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> tuple[str, ...] | None:
+        """From the database."""
+        return None if value is None else tuple(value.strip(",").split(",")) if value else ()
+
+
+devices = sa.Table(
+    "devices",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),  # random, given after the key was seen
+    sa.Column("key", sa.String(44), nullable=False, unique=True),  # Ed25519, base64
+    sa.Column("name", sa.String(64), nullable=False),
+    sa.Column("product", sa.String(63), nullable=False, index=True),
+    sa.Column("profile", sa.String(64), nullable=False),
+    sa.Column("tags", Words, nullable=False),  # of the token and, after them, those the device says itself
+    sa.Column("given", Words, nullable=False),  # of the token alone: these only may decide over cohorts
+    sa.Column("batch", sa.String(64), nullable=False, index=True),  # of the token
+    sa.Column("token", sa.String(64), nullable=False),  # its hash: the same token and key give the same id again
+    sa.Column("enrolled_at", sa.Double, nullable=False),
+    sa.Column("version", sa.String(500), nullable=False, default=""),  # of Edgewright there
+    sa.Column("counter", sa.BigInteger, nullable=False, default=0, index=True),  # release that runs
+    sa.Column("floor", sa.BigInteger, nullable=False, default=0),
+    sa.Column("phase", sa.String(16), nullable=False, default="idle"),
+    sa.Column("plan", sa.String(63), nullable=False, default="", index=True),  # that it follows
+    sa.Column("stage", sa.Integer, nullable=False, default=-1),  # highest that it has seen
+    sa.Column("why", sa.String(500), nullable=False, default=""),
+    sa.Column("held", sa.Text, nullable=False, default="{}"),  # versions of the signed roles there, JSON
+    sa.Column("skew", sa.Double, nullable=False, default=0.0),  # its clock minus ours at the last report, seconds
+    sa.Column("last_report_at", sa.Double, nullable=True, index=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False, default=-1),  # of the last report
+    sa.Column("outcome", sa.BigInteger, nullable=False, default=0),  # highest number of an outcome that is durable
+    sa.Column("nonce", sa.String(64), nullable=False),  # that the next report must return
+    sa.Column("nonce_before", sa.String(64), nullable=False, default=""),  # that the last report returned
+    sa.Column("digest", sa.String(64), nullable=False, default=""),  # SHA-256 of the last report's body
+    sa.Column("acknowledged", sa.LargeBinary, nullable=True),  # the answer to it, given again when it is asked again
+    sa.Column("quarantined", sa.Boolean, nullable=False, default=False, index=True),
+    sa.Column("quarantine_reason", sa.String(500), nullable=False, default=""),
+    sa.Column("quarantined_at", sa.Double, nullable=True),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),  # SHA-256 of the secret, which has 192 random bits
+    sa.Column("product", sa.String(63), nullable=False),
+    sa.Column("tags", Words, nullable=False),
+    sa.Column("batch", sa.String(64), nullable=False),
+    sa.Column("made_at", sa.Double, nullable=False),
+    sa.Column("made_by", sa.String(64), nullable=False),
+    sa.Column("expires", sa.Double, nullable=False),
+    sa.Column("uses", sa.Integer, nullable=False, default=1),  # that are left
+)
+
+
+def _counted() -> list[sa.Column[object]]:
+    """Columns of `schema.fleet_report.Vitals`, which two tables have."""
+    return [
+        sa.Column("seconds", sa.Double, nullable=False, default=0.0),
+        sa.Column("windows", sa.BigInteger, nullable=False, default=0),
+        sa.Column("unsure", sa.BigInteger, nullable=False, default=0),
+        sa.Column("alarms", sa.BigInteger, nullable=False, default=0),
+        sa.Column("anomalies", sa.BigInteger, nullable=False, default=0),
+        sa.Column("crashes", sa.BigInteger, nullable=False, default=0),
+        sa.Column("latency_p50", sa.Double, nullable=False, default=0.0),
+        sa.Column("latency_p99", sa.Double, nullable=False, default=0.0),
+        sa.Column("memory", sa.BigInteger, nullable=False, default=0),
+        sa.Column("drifting", sa.Integer, nullable=False, default=0),  # how many channels
+        sa.Column("channels", sa.Integer, nullable=False, default=0),
+        sa.Column("detail", sa.Text, nullable=False, default="{}"),  # JSON: names that drift, classes
+    ]
+
+
+vitals = sa.Table(  # of each device the latest that it said
+    "vitals",
+    metadata,
+    sa.Column("device", sa.String(32), primary_key=True),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("counter", sa.BigInteger, nullable=False),
+    *_counted(),
+)
+
+reports = sa.Table(  # all of them, for as long as they are kept
+    "reports",
+    metadata,
+    sa.Column("id", Number, primary_key=True, autoincrement=True),
+    sa.Column("device", sa.String(32), nullable=False),
+    sa.Column("at", sa.Double, nullable=False, index=True),
+    sa.Column("clock", sa.Double, nullable=False),  # the device's
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("counter", sa.BigInteger, nullable=False),
+    sa.Column("floor", sa.BigInteger, nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    sa.Column("plan", sa.String(63), nullable=False),
+    sa.Column("stage", sa.Integer, nullable=False),
+    sa.Column("model", sa.Boolean, nullable=False),  # whether it came with vitals; else the columns below are zero
+    *_counted(),
+    sa.Index(None, "device", "sequence"),
+    sa.Index(None, "counter", "at"),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("device", sa.String(32), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),
+    sa.Column("plan", sa.String(63), nullable=False),
+    sa.Column("counter", sa.BigInteger, nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("because", sa.String(16), nullable=False),
+    sa.Column("detail", sa.String(500), nullable=False),
+    sa.Column("clock", sa.Double, nullable=False),  # the device's
+    sa.Column("at", sa.Double, nullable=False),  # when it came
+    sa.Index(None, "plan", "counter", "what"),
+)
+
+intents = sa.Table(  # the latest answer to each device about each release
+    "intents",
+    metadata,
+    sa.Column("device", sa.String(32), primary_key=True),
+    sa.Column("plan", sa.String(63), primary_key=True),
+    sa.Column("counter", sa.BigInteger, primary_key=True),
+    sa.Column("stage", sa.Integer, nullable=False),
+    sa.Column("asked_at", sa.Double, nullable=False),  # the last time
+    sa.Column("go", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Double, nullable=True),  # when it was first allowed; silence counts from here
+    sa.Column("why", sa.String(500), nullable=False, default=""),
+    sa.Index(None, "plan", "go", "at"),
+)
+
+items = sa.Table(  # of the devices' outboxes
+    "items",
+    metadata,
+    sa.Column("device", sa.String(32), primary_key=True),
+    sa.Column("boot", sa.BigInteger, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("at", sa.Double, nullable=False, index=True),  # when it came
+    sa.Column("body", sa.LargeBinary, nullable=False),  # JSON of schema.store.Item
+    sa.Index(None, "kind", "at"),
+)
+
+operators = sa.Table(
+    "operators",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("token", sa.String(200), nullable=False),  # argon2id
+    sa.Column("role", sa.String(16), nullable=False),  # viewer, operator, admin
+    sa.Column("made_at", sa.Double, nullable=False),
+)
+
+audit = sa.Table(  # rows are only ever added; each holds the hash of the one before
+    "audit",
+    metadata,
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),  # from 1, without gaps
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.String(64), nullable=False),
+    sa.Column("what", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(200), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON
+    sa.Column("before", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+)
