@@ -1,0 +1,130 @@
+"""Signed metadata as bytes: reading, signing with a threshold, lifetimes, names of files."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from securesystemslib.signer import Signer
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
+
+from edgewright.fleet.layout import LONGEST, RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from edgewright.schema.errors import InputError
+
+TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
+_TYPES: dict[str, type[Signed]] = {ROOT: Root, SNAPSHOT: Snapshot, TIMESTAMP: Timestamp}
+# A device counts a lifetime from the latest signed time that it knows, which is older than the signature.
+_SLACK = 600.0
+
+
+def read(data: bytes, role: str) -> Metadata[Any]:
+    """Metadata of a role; signatures are not verified here.
+
+    Raises:
+        InputError: it is not metadata, or another role's kind.
+    """
+    try:
+        metadata: Metadata[Any] = Metadata.from_bytes(data)
+    except (DeserializationError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"signed metadata of {role}", str(error) or type(error).__name__, f"role {role}") from None
+    wanted = _TYPES.get(role, Targets)
+    if not isinstance(metadata.signed, wanted):
+        raise InputError(f"metadata of the kind {wanted.type}", metadata.signed.type, f"role {role}")
+    return metadata
+
+
+def version(held: Mapping[str, bytes], role: str) -> int:
+    """Version of a role's metadata; 0 where there is none."""
+    return int(read(held[role], role).signed.version) if role in held else 0
+
+
+def lifetime(role: str) -> float:
+    """Seconds for which a role is signed; hash bins live as long as `releases`."""
+    return LONGEST.get(role, LONGEST[RELEASES]) - _SLACK
+
+
+def expiry(role: str, now: float, longest: float | None = None) -> datetime.datetime:
+    """When metadata of a role that is signed now expires.
+
+    Args:
+        role: its name.
+        now: seconds since 1970.
+        longest: seconds from now, instead of the role's own.
+    """
+    seconds = lifetime(role) if longest is None else longest
+    return datetime.datetime.fromtimestamp(int(now + seconds), datetime.UTC)
+
+
+def sign(signed: Signed, signers: Iterable[Signer]) -> bytes:
+    """Signed metadata as the bytes that are published."""
+    metadata: Metadata[Any] = Metadata(signed)
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes()
+
+
+def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
+    """Whether the keys that the role's delegator names signed these bytes, as many as it asks for.
+
+    Args:
+        held: metadata of the delegators: 'root', for a delegated role also 'targets', for a hash bin 'releases'.
+        role: whose bytes these are.
+        data: the metadata.
+
+    Raises:
+        InputError: too few signatures, or no such role.
+    """
+    delegator = ROOT if role in TOP else TARGETS if _delegates(held, TARGETS, role) else RELEASES
+    if delegator not in held:
+        raise InputError(f"the metadata of {delegator}", "none", f"role {role}")
+    metadata = read(data, role)
+    try:
+        read(held[delegator], delegator).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError) as error:
+        where = f"{role} version {metadata.signed.version}"
+        do = "See which keys it asks for: edgewright fleet key list"
+        raise InputError(f"{role} signed by the keys that {delegator} names", str(error), where, do) from None
+
+
+def _delegates(held: Mapping[str, bytes], delegator: str, role: str) -> bool:
+    if delegator not in held:
+        return False
+    try:
+        read(held[delegator], delegator).signed.get_delegated_role(role)
+    except ValueError:
+        return False
+    return True
+
+
+def described(data: bytes, role: str) -> MetaFile:
+    """What a snapshot or timestamp says about a role's metadata: version, length and hash of its bytes."""
+    return MetaFile.from_data(int(read(data, role).signed.version), data, ["sha256"])
+
+
+def target(path: str, data: bytes, custom: Mapping[str, Any]) -> TargetFile:
+    """What the metadata says about a target: length, hash, and what is ours."""
+    file = TargetFile.from_data(path, data, ["sha256"])
+    file.unrecognized_fields["custom"] = dict(custom)
+    return file
+
+
+def prefixed(path: str, sha256: str) -> str:
+    """Path under which a target's bytes are served: consistent snapshots put the hash before the name."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{sha256}.{name}"
+
+
+def file_names(role: str, number: int) -> tuple[str, ...]:
+    """File names of a role's metadata; only the timestamp and the newest root have one without a version."""
+    if role == TIMESTAMP:
+        return ("timestamp.json",)
+    return (f"{number}.{role}.json", "root.json") if role == ROOT else (f"{number}.{role}.json",)
+
+
+def in_order(roles: Iterable[str]) -> list[str]:
+    """Roles in the order in which their files are written: who names comes before who is named, timestamp last."""
+    last = {ROOT: 0, TARGETS: 1, SNAPSHOT: 3, TIMESTAMP: 4}
+    return sorted(roles, key=lambda role: (last.get(role, 2), role))
