@@ -84,13 +84,29 @@ def test_a_state_goes_on_where_it_stopped(package: Path, tmp_path: Path, capsys:
     assert (tmp_path / "drift.bin").stat().st_size < 10 * 1000
 
 
+def test_the_state_of_another_rhythm_or_package_is_told_from_a_file_that_is_none(
+    package: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    data = csv(tmp_path / "rows.csv", moved=False, rows=200)
+    state = tmp_path / "drift.bin"
+    base = ["drift", str(package), "--csv", str(data), "--state", str(state)]
+    assert run([*base, "--rhythm", "80"]) == 0
+    kept = state.read_bytes()
+    capsys.readouterr()
+    assert run([*base, "--rhythm", "160"]) == 2
+    said = capsys.readouterr().err
+    assert "expected a state in blocks of 20 rows, got blocks of 10 - at --state" in said
+    assert "drift.bin. Give the rhythm it was made with" in said
+    assert state.read_bytes() == kept
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (["--rhythm", "soon"], "a length of time such as 30min"),
         (["--time", "clock"], "got no clock"),
         (["--false-alarms", "0"], "false alarms above 0"),
-        (["--state", "STATE"], "state of drift for these channels"),
+        (["--state", "STATE"], "STATE. Name the file that an earlier `edgewright drift --state` wrote, or a new one"),
     ],
 )
 def test_mistakes_are_said(package: Path, tmp_path: Path, capsys: Capture, more: list[str], said: str) -> None:

@@ -72,6 +72,34 @@ def test_all_columns_of_numbers_and_dates(tmp_path: Path) -> None:
     assert packet.sequence.tolist() == [5, 6]
 
 
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            "when,x\n2024-05-01 12:00:00,1\n",
+            "got the date '2024-05-01 12:00:00' - at a.csv line 2, column when. If it is",
+        ),
+        ("when,x\n2024-05-01 12:00:00,1\n", "say so: time=when;"),
+        (
+            "time,x\n1.5,1\n2024-05-01 12:00:00,1\n",
+            "seconds in every row, or dates in every row, got '2024-05-01 12:00:00'",
+        ),
+        (
+            "time,x\n13/01/2026 12:00,1\n",
+            "a date such as 2026-11-20T13:00:00, got '13/01/2026 12:00' - at a.csv line 2",
+        ),
+        ("time,x\n2024-05-01 12:00:00,1\n,1\n", "got none - at a.csv line 3, column time. Write every time so"),
+        ("x,y\n1,high\n", "got 'high' - at a.csv line 2, column y. Correct or empty the cell, or leave the column out"),
+    ],
+)
+def test_a_column_that_is_no_number_is_told_with_what_to_do(tmp_path: Path, rows: str, said: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(rows)
+    with pytest.raises(InputError) as caught:
+        drain(opened(f"replay:{file}"), EVERYTHING)
+    assert said in str(caught.value)
+
+
 def test_what_will_never_work_is_refused(tmp_path: Path) -> None:
     file = recording(tmp_path / "a.csv", 10)
     with pytest.raises(UnknownNameError, match="no column 'c'"):

@@ -61,7 +61,7 @@ def command(
     config = DriftConfig(rhythm=seconds_of(rhythm, "--rhythm"), false_alarms=false_alarms)
     watch = watch_of(predictor.manifest, config)
     if state is not None and state.exists():
-        watch.restore(state.read_bytes())
+        _restore(watch, state)
     asked = answered_rows(predictor, watch) if confidence else None
     events: list[Event] = []
     for values, times in rows_of(csv_path, predictor.manifest, time_column, watch):
@@ -80,6 +80,21 @@ def command(
     else:
         _print(watch, events, dated=bool(time_column))
     return CHECK_SAID_NO if events or drifted else DONE
+
+
+def _restore(watch: DriftWatch, state: Path) -> None:
+    """Goes on from a file.
+
+    Raises:
+        InputError: naming the file, which is none of this stream's.
+    """
+    from edgewright.schema.errors import InputError
+
+    try:
+        watch.restore(state.read_bytes())
+    except InputError as error:
+        do = error.do or "Name the file that an earlier `edgewright drift --state` wrote, or a new one"
+        raise InputError(error.expected, error.got, f"--state {click.format_filename(state)}", do) from None
 
 
 def _rows(watch: DriftWatch) -> list[dict[str, Any]]:

@@ -82,6 +82,11 @@ class DriftWatch:
         """Blocks so far; judged from `LENGTHS[0]` on."""
         return self.rows // self.block
 
+    @property
+    def left(self) -> int:
+        """Rows until the block ends, at least 1."""
+        return self.block - self._filled
+
     def push(self, values: Floats, time: NDArray[np.float64], *, stream: str = "") -> list[Event]:
         """Takes rows in order; those of a second at a time cost a fortieth of rows one by one, and give the same.
 
@@ -163,19 +168,24 @@ class DriftWatch:
         """Goes on from `state()` of a watch of the same reference, rate and settings.
 
         Raises:
-            InputError: the state of another watch, or none.
+            InputError: no state, a damaged one, or that of a watch of other channels, another rate or rhythm.
         """
         start = _HEAD.size + 8
-        wrong = InputError(
-            "the state of drift for these channels", f"{len(data)} bytes of something else, or damaged", "drift"
-        )
+        wrong = InputError("what a watch of drift remembers", f"{len(data):,} bytes of something else, or damaged",
+                           "drift")  # fmt: skip
         if len(data) < start + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             raise wrong
         data = data[:-4]
         version, block, filled, began, count = _HEAD.unpack(data[: _HEAD.size])
         if version > _VERSION:
             raise InputError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
-        if block != self.block or count != len(self.channels) + 2 or filled >= block:
+        if block != self.block:
+            raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
+                             "Give the rhythm it was made with, or begin anew")  # fmt: skip
+        if count != len(self.channels) + 2:
+            raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
+                             "It belongs to another package")  # fmt: skip
+        if filled >= block:
             raise wrong
         parts = []
         for _ in range(count):

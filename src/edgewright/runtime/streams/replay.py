@@ -116,7 +116,10 @@ class Replay:
     def _play(self, files: Sequence[Path]) -> Generator[Packet, None, None]:
         for number, file in enumerate(files):
             rows, found = self._first if not number else self._opened(file)
-            yield from self._recording(rows, found, file)
+            try:
+                yield from self._recording(rows, found, file)
+            except InputError as error:
+                raise _of_replay(error, file, found) from None
 
     def _opened(self, file: Path) -> tuple[Iterator[Rows], Match]:
         """The rows of a file, and where its columns stand."""
@@ -152,7 +155,13 @@ class Replay:
             count += len(values)
             if not np.isfinite(times).all():
                 row = int(np.flatnonzero(~np.isfinite(times))[0])
-                raise InputError("a time in every row", "none", f"{file.name} line {block.lines[row]}")
+                got = repr(str(block.text[name][row])) if name in block.text and block.text[name][row] else "none"
+                raise InputError(
+                    "a time in every row: seconds, or a date such as 2026-11-20T13:00:00",
+                    got,
+                    f"{file.name} line {block.lines[row]}, column {name}",
+                    "Write every time so, or do without: time=- and a rate",
+                )
             if offset is None:
                 # The first recording keeps its own time; the next ones follow it, so that time never falls back.
                 offset = 0.0 if self._end is None or times[0] > self._end + PAUSE else self._end + PAUSE - times[0]
@@ -161,6 +170,19 @@ class Replay:
                 counts = block.wide[block.columns[found.sequence]].astype(np.int64)
             self._end = float(times.max()) + offset
             yield from _cut(values, times + offset, counts)
+
+
+def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
+    """A cell that is no number, with what a replay can do about it."""
+    if error.expected != "a number" or not error.do.startswith("Correct or empty"):
+        return error
+    column = error.where.rpartition("column ")[2]
+    if found.time >= 0 and column == _beginning(file)[0][found.time]:
+        return InputError("seconds in every row, or dates in every row", error.got, error.where)
+    if np.isfinite(TimeColumn.dates([error.got.strip("'")])).all():
+        do = f"If it is the time of the rows, say so: time={column}; a column of dates is no channel"
+        return InputError(error.expected, f"the date {error.got}", error.where, do)
+    return InputError(error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out")
 
 
 def _cut(values: Floats, times: NDArray[np.float64], counts: NDArray[np.int64] | None) -> Iterator[Packet]:
