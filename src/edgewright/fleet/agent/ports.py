@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol
 
 import msgspec
 
 from edgewright.schema.fleet_plan import Release, TrialLimits
-from edgewright.schema.fleet_report import Acknowledged, Allowed, Because, Enrolled, Enrolment, Intent, Report, Vitals
+from edgewright.schema.fleet_report import (
+    Acknowledged,
+    Allowed,
+    Because,
+    Enrolled,
+    Enrolment,
+    Intent,
+    Phase,
+    Report,
+    Vitals,
+)
 
 Slot = str
 """'a' or 'b'."""
@@ -35,7 +46,11 @@ class Slots(Protocol):
         """
 
     def finish(self, slot: Slot, release: Release, floor: int) -> bool:
-        """Checks length and hash and makes the slot durable; False, and the slot emptied, where they differ."""
+        """Checks length and hash and makes the slot durable; False, and the slot emptied, where they differ.
+
+        Without a download, the package that the slot holds is taken where it has the length and hash: the same bytes
+        under a new number need not be fetched.
+        """
 
     def holds(self, slot: Slot) -> Release | None:
         """The release of a finished slot whose bytes are right; None for any other."""
@@ -85,3 +100,65 @@ class Control(Protocol):
 
     def report(self, report: Report) -> Acknowledged:
         """Raises: Unreachable; InputError where the device is quarantined or unknown there."""
+
+
+class Packages(Protocol):
+    """Where the bytes of packages come from."""
+
+    def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
+        """The bytes of a target from `offset` to its end, in parts.
+
+        Args:
+            path: as `Trust.path` gives it.
+            offset: first byte wanted; where the other side cannot begin there, what comes before it is passed over.
+            length: of the whole target; never a byte more is given.
+
+        Raises:
+            Unreachable: no answer, or it broke off; what was given counts.
+            Refused: the other side's target is of another length.
+        """
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the agent has to say about itself, for a report.
+
+    Attributes:
+        as `Report`; `running`: seconds of the agent's durable running time; `urgent`: something just happened that the
+        control plane waits for (an outcome, an intent that was used).
+    """
+
+    counter: int
+    floor: int
+    phase: Phase
+    plan: str
+    stage: int
+    metadata: dict[str, int]
+    vitals: Vitals | None
+    why: str
+    product: str
+    profile: str
+    version: str
+    running: float
+    urgent: bool = False
+
+
+class Teller(Protocol):
+    """Sends reports, where one is due. It reads outcomes, number and nonce from the agent's state and keeps them there."""
+
+    def tell(self, facts: Facts) -> float:
+        """Sends a report where it is time or something is urgent.
+
+        Returns:
+            Seconds after which it wants to be asked again; it waits longer by itself where nobody answers.
+
+        Raises:
+            InputError: the control plane knows this device no more, or has quarantined it.
+        """
+
+
+class Silent:
+    """A teller of a device that tells nobody."""
+
+    def tell(self, facts: Facts) -> float:
+        """Nothing; asked again in a day."""
+        return 86_400.0
