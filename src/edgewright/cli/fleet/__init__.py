@@ -1,0 +1,1 @@
+"""Commands below `edgewright fleet`: every file offers `COMMAND`."""

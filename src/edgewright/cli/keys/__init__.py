@@ -1,0 +1,1 @@
+"""Commands below `edgewright fleet key`: every file offers `COMMAND`."""
