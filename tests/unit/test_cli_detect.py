@@ -237,8 +237,13 @@ def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_
     windows = str(tmp_path / "w.detector")
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--out", windows]
     assert run([*fit, "--detector", "pca", "--window", "20"]) == 0
-    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 2
-    assert "a detector of rows" in capsys.readouterr().err
+    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 0
+    assert "Windows of 20 rows, one every 10" in (tmp_path / "c" / "w_detect.h").read_text()
     assert run([*fit, "--detector", "spectral_residual", "--force"]) == 0
-    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c")]) == 2
-    assert "Known: half_space_trees" in capsys.readouterr().err
+    assert run(["detect", "c99", windows, "--out", str(tmp_path / "c"), "--force"]) == 0
+    capsys.readouterr()
+    # A season that a counter of microseconds cannot hold is said by name, and nothing is written.
+    assert run([*fit, "--detector", "robust", "--set", "season=2.0000005", "--force"]) == 0
+    assert run(["detect", "c99", windows, "--out", str(tmp_path / "d")]) == 2
+    assert "a season of whole microseconds" in capsys.readouterr().err
+    assert not (tmp_path / "d").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,35 @@ from numpy.typing import NDArray
 
 from c99_examples import WARNINGS, call, need
 from edgewright.export._c_detector import write_detector_c99
+from edgewright.pipeline.detect_rows import Stretch
+from edgewright.pipeline.detecting import DETECTORS, learn
 from edgewright.runtime.catalogue import listing
 from edgewright.runtime.detectors import kind as detector
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import WindowSpec
 
 Floats = NDArray[np.float32]
 KINDS = listing("edgewright.export.c99_detectors", "WRITER")
 # Settings that reach the corners of a detector; one that is not here is tried with none.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
-    "robust": [{}, {"mean": 7}],
+    "robust": [{}, {"mean": 7}, {"season": 86400.0, "mean": 3}, {"season": 3600.0, "bins": 7}],
     "pca": [{}, {"variance": 0.6}, {"mean": 5}],
-    "half_space_trees": [{}, {"trees": 7, "depth": 3}],
+    "half_space_trees": [
+        {},
+        {"trees": 7, "depth": 3},
+        {"adapt": True, "window": 64},
+        {"adapt": True, "window": 1 << 16, "trees": 2},
+    ],
+    "spectral_residual": [{}, {"samples": 33, "smooth": 2}, {"samples": 35, "smooth": 5}],
+    "autoencoder": [{"epochs": 12}, {"epochs": 8, "mean": 4}],
     "k_means": [{"centres": 1}, {"centres": 6}],
-    "union": [{"bins": 0}, {"bins": 0, "warm_up": 5, "fast": 0.3, "slow": 0.02}],
+    "union": [{}, {"bins": 1440, "warm_up": 5}, {"bins": 0}, {"bins": 0, "warm_up": 5, "fast": 0.3, "slow": 0.02}],
     "var": [{}, {"order": 1, "mean": 1}],
 }
 CASES = [(kind, number) for kind in KINDS for number in range(len(SETTINGS.get(kind, [{}])))]
 CHANNELS = 4
+# Rows come every ten minutes and a little, so that parts of a day are left in the middle of one.
+TIMES = 1.7e9 + 617.5 * np.arange(1300)
 
 
 class _Anomaly(ctypes.Structure):
@@ -49,12 +62,31 @@ def rows(n: int, seed: int) -> Floats:
     return np.asarray(values, np.float32)
 
 
+@cache
 def fitted(kind: str, number: int) -> tuple[dict[str, Any], Floats, NDArray[np.float64]]:
     """What a detector learnt, rows it has not seen, and their scores in Python."""
     made = detector(kind)
-    learnt = made.fit(msgspec.convert(SETTINGS.get(kind, [{}])[number], made.config), rows(600, 1), np.arange(600.0))
+    config = msgspec.convert(SETTINGS.get(kind, [{}])[number], made.config)
+    learnt = learn(kind, config, (Stretch("", rows(600, 1), TIMES[:600]),))
     seen = rows(700, 2)
-    return learnt, seen, made.start(learnt).update(seen, np.arange(700.0))
+    return learnt, seen, made.start(learnt).update(seen, TIMES[600:])
+
+
+class _Timed:
+    """A compiled detector; `call` says the time of each row before it, where the detector asks for it."""
+
+    def __init__(self, library: Path, name: str) -> None:
+        self._loaded = ctypes.CDLL(str(library))
+        self._name = name
+        self._time = getattr(self._loaded, f"{name}_detect_time", None)
+        getattr(self._loaded, f"{name}_detect_reset")()
+
+    def call(self, word: str, row: Floats, time: float, *others: Any) -> Any:  # noqa: ANN401 - what C gives
+        function = getattr(self._loaded, f"{self._name}_{word}")
+        function.restype = ctypes.c_float if word.endswith("score") else ctypes.c_int
+        if self._time is not None:
+            self._time(ctypes.c_int64(round(time * 1e6)))
+        return function(row.ctypes.data_as(ctypes.c_void_p), *others)
 
 
 def written(kind: str, number: int, refractory: int) -> tuple[str, dict[str, str], float]:
@@ -90,9 +122,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("kind", "number"), CASES)
 def test_scores_are_those_of_python_to_the_digits_of_float32(kind: str, number: int, library: Path) -> None:
     _, seen, scores = fitted(kind, number)
-    function = getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_0_detect_score")
-    function.restype = ctypes.c_float
-    found = np.array([function(row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
+    there = _Timed(library / "all.so", f"{kind}{number}_0")
+    found = np.array([there.call("detect_score", row, time) for row, time in zip(seen, TIMES[600:], strict=True)])
     np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
     assert (scores[::50] == 0).all() and (found[::50] == 0).all()
 
@@ -104,13 +135,12 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
 ) -> None:
     learnt, seen, scores = fitted(kind, number)
     name, _, threshold = written(kind, number, refractory)
-    loaded = ctypes.CDLL(str(library / "all.so"))
-    getattr(loaded, f"{name}_detect_reset")()
+    there = _Timed(library / "all.so", name)
     anomaly = _Anomaly()
     told = [
         (anomaly.row, anomaly.channel)
-        for row in seen
-        if getattr(loaded, f"{name}_detect")(row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(anomaly))
+        for row, time in zip(seen, TIMES[600:], strict=True)
+        if there.call("detect", row, time, ctypes.byref(anomaly))
     ]
     odd, wanted, free = scores >= threshold, [], 0
     for row in np.flatnonzero(odd).tolist():
@@ -121,7 +151,7 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
     running = detector(kind).start(learnt)
     blamed = {}
     for number_of, row in enumerate(seen):
-        running.update(row[None], np.array([float(number_of)]))
+        running.update(row[None], TIMES[600 + number_of : 601 + number_of])
         blamed[number_of] = running.blame()
     for row, channel in told:
         assert blamed[row][channel] > 0.999 * blamed[row].max()
@@ -133,11 +163,12 @@ def test_memory_is_what_the_header_says(kind: str, number: int, library: Path) -
     name, files, _ = written(kind, number, 9)
     call(library, "gcc", "-std=c99", "-O0", "-c", f"{name}_detect.c")
     sizes = [line.split() for line in call(library, "nm", "-S", f"{name}_detect.o").splitlines()]
-    said = re.search(r"Memory: (\d+) bytes of RAM, .*; (\d+) bytes of constants", files[f"{name}_detect.h"])
+    said = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) bytes of constants", files[f"{name}_detect.h"])
     assert said is not None
     assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "bBdD") == int(said[1])
     assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "rR") == int(said[2])
-    assert {w[-1] for w in sizes if w[-2] == "U"} <= {"memcpy", "memmove", "memset", "sqrtf", "logf"}
+    needed = {w[-1] for w in sizes if w[-2] == "U"}
+    assert needed <= {"memcpy", "memmove", "memset", "sqrtf", "logf", "expf", f"{name}_net_predict"}
 
 
 @pytest.mark.slow
@@ -146,21 +177,31 @@ def test_clang_takes_them_too(library: Path) -> None:
     call(library, "clang", *WARNINGS, "-fsyntax-only", "all.c")
 
 
+def test_every_detector_has_a_form_in_c() -> None:
+    assert set(KINDS) == set(listing(DETECTORS, "DETECTOR"))
+
+
 def test_what_has_no_form_in_c_is_refused() -> None:
     learnt, _, _ = fitted("robust", 0)
     with pytest.raises(UnknownNameError, match="k_means"):
-        write_detector_c99("spectral_residual", {}, name="d", columns=("a",), threshold=1.0)
+        write_detector_c99("wavelet", {}, name="d", columns=("a",), threshold=1.0)
     with pytest.raises(InputError, match="a threshold and rows"):
         write_detector_c99("robust", learnt, name="d", columns=tuple("abcd"), threshold=float("nan"))
-    made = detector("robust")
-    season = made.fit(msgspec.convert({"season": 60.0}, made.config), rows(600, 1), np.arange(600.0))
-    trees = detector("half_space_trees")
-    follows = trees.fit(msgspec.convert({"adapt": True}, trees.config), rows(600, 1), np.arange(600.0))
-    with pytest.raises(InputError, match="adapt = false"):
-        write_detector_c99("half_space_trees", follows, name="d", columns=tuple("abcd"), threshold=1.0)
-    daily = detector("union")
-    with pytest.raises(InputError, match="bins = 0"):
-        whole = daily.fit(daily.config(), rows(60, 1), np.arange(60.0))
-        write_detector_c99("union", whole, name="d", columns=tuple("abcd"), threshold=1.0)
-    with pytest.raises(InputError, match="by the time of day"):
-        write_detector_c99("robust", season, name="d", columns=tuple("abcd"), threshold=1.0)
+    season, _, _ = fitted("robust", 2)
+    for odd in (1e-7, 0.0000015, 1e15):
+        with pytest.raises(InputError, match="whole microseconds"):
+            write_detector_c99("robust", {**season, "season": odd}, name="d", columns=tuple("abcd"), threshold=1.0)
+    window = WindowSpec(samples=8, step=0, rate=None)
+    with pytest.raises(InputError, match="windows and steps of 1 to"):
+        write_detector_c99("robust", learnt, name="d", columns=("a",), threshold=1.0, window=window)
+
+
+def test_a_row_of_unknown_time_is_taken_as_python_takes_it(library: Path) -> None:
+    for kind, number in (("robust", 2), ("union", 0)):
+        learnt, seen, _ = fitted(kind, number)
+        function = getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_score")
+        function.restype = ctypes.c_float
+        getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_reset")()
+        found = np.array([function(row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
+        scores = detector(kind).start(learnt).update(seen, np.full(len(seen), np.nan))
+        np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))

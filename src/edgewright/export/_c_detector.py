@@ -1,20 +1,51 @@
-"""A fitted detector as C99: rows in, anomalies out, with the channel to blame."""
+"""A fitted detector as C99: rows or windows in, anomalies out, with the channel to blame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from edgewright.export._c_text import TYPES, comment, entries, identifier, number, smallest
-from edgewright.export.c99_detectors import Learnt, Score, writer
-from edgewright.schema.errors import InputError
+from edgewright.export._c_detector_form import Form, checked
+from edgewright.export._c_detector_header import detector_header
+from edgewright.export._c_detector_window import window_code
+from edgewright.export._c_pipeline import write_c99
+from edgewright.export._c_text import TYPES, entries, identifier, number
+from edgewright.export.c99_detectors import Learnt, writer
+from edgewright.export.contract import Subject
+from edgewright.graph.rounding import rounding_of
+from edgewright.runtime.watching import FEATURES
+from edgewright.schema.graph import Graph
+from edgewright.schema.package import WindowSpec
 
 _FINITE = """\
 static int @_finite(float x) {
     return x >= -FLT_MAX && x <= FLT_MAX;
 }"""
-_MOST = 2**31 - 1
+_SEEN = """\
+static float @_seen(const float *row) {
+    for (int i = 0; i < %d; ++i) {
+        if (@_finite(row[i])) {
+            return @_score(row);
+        }
+    }
+    /* A row without any number is not odd, and leaves everything as it is. */
+    memset(@_now.parts, 0, sizeof @_now.parts);
+    return 0.0f;
+}"""
+_ROWS = """\
+float @_detect_score(const float row[@@_DETECT_CHANNELS]) {
+    ++@_now.rows;
+    return @_seen(row);
+}
+
+int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {
+    return @_judge(@_detect_score(row), anomaly);
+}"""
+_TIME = """\
+void @_detect_time(int64_t microseconds) {
+    const int64_t season = INT64_C(%d);
+    const int64_t phase = (microseconds %% season + season) %% season;
+    @_now.part = (uint32_t)(phase * %d / season) + 1u;
+}"""
 
 
 def write_detector_c99(
@@ -25,6 +56,8 @@ def write_detector_c99(
     columns: Sequence[str],
     threshold: float,
     refractory: int = 0,
+    window: WindowSpec | None = None,
+    held: bool = True,
 ) -> dict[str, str]:
     """A detector of `runtime/detectors` as a header and a source file, in float32.
 
@@ -34,120 +67,85 @@ def write_detector_c99(
         name: of the files, and prefix of every name in them.
         columns: channels in the order of a row.
         threshold: a score from here on is odd.
-        refractory: rows after an anomaly in which no other is told; with 0, a run of odd rows is one.
+        refractory: rows (windows) after an anomaly in which no other is told; with 0, a run of odd rows is one.
+        window: whose features the detector sees; None for rows.
+        held: whether the code cuts the windows of rows; it is else given whole ones, as where a model has them.
 
     Returns:
-        File name -> text: NAME_detect.h and NAME_detect.c.
+        File name -> text: NAME_detect.h and NAME_detect.c; NAME_net.h and NAME_net.c of a detector with a network.
 
     Raises:
         InputError: for a name that C does not take, a threshold or a count that is none, or what the code cannot hold.
         UnknownNameError: for a detector that has no form in C, listing those that have.
     """
-    if not np.isfinite(np.float32(threshold)) or not 0 <= refractory <= _MOST or not columns:
-        raise InputError(
-            "columns, a threshold and rows from 0 on",
-            f"{len(columns)}, {threshold:g} and {refractory}",
-            "detector in C",
-        )
+    form = detector_form(
+        kind, learnt, columns=columns, threshold=threshold, refractory=refractory, window=window, held=held
+    )
+    return form_files(form, name)
+
+
+def detector_form(
+    kind: str,
+    learnt: Learnt,
+    *,
+    columns: Sequence[str],
+    threshold: float,
+    refractory: int = 0,
+    window: WindowSpec | None = None,
+    held: bool = True,
+) -> Form:
+    """What is written, as `write_detector_c99` takes it.
+
+    Raises:
+        InputError: a threshold or a count that is none, or what the code cannot hold.
+        UnknownNameError: for a detector that has no form in C, listing those that have.
+    """
     score = writer(kind).write(learnt)
-    made = {
-        f"{identifier(name)}_detect.h": _header(kind, score, columns, threshold, refractory),
-        f"{name}_detect.c": _source(score, len(columns), threshold, refractory),
-    }
-    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()}
+    return checked(Form(kind, score, tuple(columns), threshold, refractory, window, held))
 
 
-def _ram(score: Score, channels: int) -> int:
-    """Bytes of the state: rows, a count for what is quiet or odd, parts, and what the detector remembers."""
-    return 4 * (2 + channels + sum(score.state.values()) + len(score.counts))
+def form_files(form: Form, name: str) -> dict[str, str]:
+    """Its files, as `write_detector_c99` gives them.
+
+    Raises:
+        InputError: for a name that C does not take, or a network that it cannot hold.
+        UnknownNameError: for an operator of the network that has no C form.
+    """
+    made = {f"{identifier(name)}_detect.h": detector_header(form), f"{name}_detect.c": _source(form)}
+    network = {} if form.score.network is None else _network(form.score.network, f"{name}_net")
+    return {**{f: text.replace("@@", name.upper()).replace("@", name) for f, text in made.items()}, **network}
 
 
-def _header(kind: str, score: Score, columns: Sequence[str], threshold: float, refractory: int) -> str:
-    pause = f"{refractory} rows at least lie between two" if refractory else "a run of odd rows is one"
-    tables = sum(smallest_of(table).nbytes for table in score.tables.values())
-    return f"""\
-#ifndef @@_DETECT_H
-#define @@_DETECT_H
-
-#include <stdint.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-/*
- * Rows in, anomalies out: detector {kind} over {comment(", ".join(columns)).replace("@", " at ")}.
- * A score from {np.float32(threshold):.9g} on is odd; {pause}. NAN stands for a missing number.
- *
- * Memory: {_ram(score, len(columns))} bytes of RAM, static, no heap; {tables} bytes of constants. Not reentrant.
- */
-#define @@_DETECT_CHANNELS {len(columns)}
-
-typedef struct {{
-    float score;
-    int channel;  /* the one to blame most, from 0 */
-    uint32_t row; /* number of the row, from 0 */
-}} @_anomaly;
-
-/* Takes the next row; 1 and the anomaly that begins there, or 0 and it untouched. */
-int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
-/* Takes the next row, too, and gives its score only: the higher, the odder; NAN while still learning. */
-float @_detect_score(const float row[@@_DETECT_CHANNELS]);
-/* Forgets what was seen, not what was learnt. */
-void @_detect_reset(void);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
+def _network(graph: Graph, name: str) -> dict[str, str]:
+    """The network of a detector, as of any model: integers where it has them, else floats."""
+    return write_c99(graph, Subject(name, graph, rounding_of(graph)).integers, name=name)
 
 
-def smallest_of(table: np.typing.NDArray[np.generic]) -> np.typing.NDArray[np.generic]:
-    """A table as it is stored."""
-    return table if table.dtype.kind == "f" else smallest(table)
-
-
-def _source(score: Score, channels: int, threshold: float, refractory: int) -> str:
-    fields = [
-        "    uint32_t rows;",
-        f"    uint32_t {'quiet' if refractory else 'odd'};",
-        f"    float parts[{channels}];",
-    ]
-    fields += [f"    float {name}[{count}];" for name, count in score.state.items()]
-    fields += [f"    uint32_t {name};" for name in score.counts]
+def _source(form: Form) -> str:
+    score = form.score
     tables = [
         f"static const {TYPES[stored.dtype.name]} @_{name}[{stored.size}] = {{\n{entries(stored)}\n}};"
-        for name, stored in ((name, smallest_of(table)) for name, table in score.tables.items())
+        for name, stored in form.tables().items()
     ]
-    lines = [f"    {line}" for line in score.lines]
+    net = '#include "@_net.h"\n' if score.network is not None else ""
     blocks = [
-        '#include "@_detect.h"\n\n#include <float.h>\n#include <math.h>\n#include <string.h>',
+        f'#include "@_detect.h"\n{net}\n#include <float.h>\n#include <math.h>\n#include <string.h>',
         *tables,
-        "\n".join(["static struct {", *fields, "} @_now;"]),
+        "\n".join(["static struct {", *(f"    {field}" for field in form.fields()), "} @_now;"]),
         _FINITE,
-        "\n".join(["static float @_score(const float *row) {", *lines, "}"]),
-        _SCORE % channels,
-        _detect(channels, threshold, refractory),
+        *([score.helpers] if score.helpers else []),
+        "\n".join(["static float @_score(const float *row) {", *(f"    {line}" for line in score.lines), "}"]),
+        _SEEN % form.seen,
+        _judge(form),
+        *([_ROWS] if form.window is None else window_code(form, form.window)),
+        *([_TIME % score.season] if score.season else []),
         "void @_detect_reset(void) {\n    memset(&@_now, 0, sizeof @_now);\n}",
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-_SCORE = """\
-float @_detect_score(const float row[@@_DETECT_CHANNELS]) {
-    int some = 0;
-    ++@_now.rows;
-    for (int i = 0; i < %d; ++i) {
-        some |= @_finite(row[i]);
-    }
-    /* A row without any number is not odd, and leaves everything as it is. */
-    return some ? @_score(row) : 0.0f;
-}"""
-
-
-def _detect(channels: int, threshold: float, refractory: int) -> str:
+def _judge(form: Form) -> str:
+    """From a score to an anomaly."""
     wait = (
         [
             "    if (@_now.quiet > 0u) {",
@@ -157,9 +155,9 @@ def _detect(channels: int, threshold: float, refractory: int) -> str:
             "    if (!odd) {",
             "        return 0;",
             "    }",
-            f"    @_now.quiet = {refractory}u;",
+            f"    @_now.quiet = {form.refractory}u;",
         ]
-        if refractory
+        if form.refractory
         else [
             "    const uint32_t before = @_now.odd;",
             "    @_now.odd = odd ? 1u : 0u;",
@@ -168,19 +166,29 @@ def _detect(channels: int, threshold: float, refractory: int) -> str:
             "    }",
         ]
     )
+    each = len(FEATURES)
+    part = ["        const float part = @_now.parts[i];"]
+    if form.window is not None:
+        part = [
+            "        float part = 0.0f;",
+            f"        for (int k = 0; k < {each}; ++k) {{",
+            f"            part += @_now.parts[{each} * i + k];",
+            "        }",
+        ]
     lines = [
-        "int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
-        "    const float score = @_detect_score(row);",
-        f"    const int odd = score >= {number(threshold)};",
+        "static int @_judge(float score, @_anomaly *anomaly) {",
+        f"    const int odd = score >= {number(form.threshold)};",
         *wait,
-        "    int channel = 0;",
-        f"    for (int i = 1; i < {channels}; ++i) {{",
-        "        if (@_now.parts[i] > @_now.parts[channel]) {",
-        "            channel = i;",
+        "    float most = 0.0f;",
+        "    anomaly->channel = -1;",
+        f"    for (int i = 0; i < {form.channels}; ++i) {{",
+        *part,
+        "        if (part > most) {",
+        "            most = part;",
+        "            anomaly->channel = i;",
         "        }",
         "    }",
         "    anomaly->score = score;",
-        "    anomaly->channel = channel;",
         "    anomaly->row = @_now.rows - 1u;",
         "    return 1;",
         "}",

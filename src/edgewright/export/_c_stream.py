@@ -5,13 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edgewright.export._c_decide import decide_code
+from edgewright.export._c_stream_detectors import (
+    EVENT,
+    NEXT,
+    TIME,
+    Watcher,
+    Watchers,
+    push_code,
+    timed,
+    told_of,
+    watch_code,
+)
 from edgewright.export._c_stream_layout import Layout, layout_of
+from edgewright.export._c_stream_window import SKIP, fill_code, slide_code
 from edgewright.export._c_text import comment, identifier, number
 from edgewright.export.contract import Stream
 
+_NOBODY = Watchers((), {}, {})
+# Bytes that wait of an anomaly until it is asked for: score, channel, and whether there is one.
+_TOLD = 12
+
 
 def write_stream_c99(
-    stream: Stream, shape: Sequence[int], outputs: int, *, name: str, columns: Sequence[str] = ()
+    stream: Stream,
+    shape: Sequence[int],
+    outputs: int,
+    *,
+    name: str,
+    columns: Sequence[str] = (),
+    watchers: Watchers = _NOBODY,
 ) -> dict[str, str]:
     """The code around a model that `write_c99` wrote under the same name.
 
@@ -21,20 +43,28 @@ def write_stream_c99(
         outputs: probabilities or numbers the model gives.
         name: of the model's files, and prefix of every name in them.
         columns: names of the channels, for the header.
+        watchers: detectors of the same rows, whose anomalies are events, too.
 
     Returns:
-        File name -> text: NAME_stream.h and NAME_stream.c.
+        File name -> text: NAME_stream.h and NAME_stream.c, and the files of the detectors.
 
     Raises:
         InputError: for a name that C does not take, windows of another shape than the model's, a decision that is
             none of the model's, or a refractory time for rows whose rate is not known.
     """
     layout = layout_of(identifier(name), stream, tuple(shape), outputs)
-    made = {f"{name}_stream.h": _header(layout, stream, columns), f"{name}_stream.c": _source(layout)}
-    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()}
+    made = {
+        f"{name}_stream.h": _header(layout, stream, columns, watchers),
+        f"{name}_stream.c": _source(layout, watchers.all),
+    }
+    return {
+        **{file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()},
+        **watchers.files,
+    }
 
 
-def _header(at: Layout, stream: Stream, columns: Sequence[str]) -> str:
+def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watchers) -> str:
+    found = len(watchers.all)
     what = f"{at.channels} numbers ({_said(', '.join(columns))})" if columns else f"{at.channels} numbers"
     rate = stream.window.rate if stream.window is not None else None
     pace = f", {rate:.9g} rows a second" if rate else ""
@@ -45,12 +75,15 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str]) -> str:
         f" * Rows in, events out. A row is {what}; NAN stands for a missing one.",
         f" * {cut}. {'Each answer is an event.' if not at.classes else ''}".rstrip(),
         *_how(at, stream),
+        *told_of(watchers),
         " *",
-        f" * Memory: {at.ram} bytes of RAM besides those of @.h, static, no heap. Not reentrant.",
+        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{_besides(watchers)}, static, no heap."
+        " Not reentrant.",
         " */",
         f"#define @@_CHANNELS {at.channels}",
         *([f"#define @@_WINDOW {at.samples}", f"#define @@_STEP {at.step}"] if at.samples > 1 else []),
         *(_KINDS if at.classes else ["#define @@_VALUE 1"]),
+        *(["/* A detector calls it odd. */", "#define @@_ANOMALY 3", f"#define @@_DETECTORS {found}"] if found else []),
         "",
         "typedef struct {",
         "    int kind;",
@@ -61,10 +94,13 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str]) -> str:
         ),
         "    uint32_t row;     /* number of the last row it rests on, from 0; lost ones are counted */",
         "    unsigned flags;   /* of that window's answer, as @_predict gives them */",
+        *(EVENT if found else []),
         "} @_event;",
         "",
         "/* Takes the next row; 1 and an event, or 0 and the event untouched. */",
         "int @_push(const float sample[@@_CHANNELS], @_event *event);",
+        *(NEXT if found else []),
+        *(TIME if timed(watchers.all) else []),
         "/* Says that rows are missing here, 0 where nobody knows how many: the window and the mean begin anew. */",
         "void @_gap(uint32_t rows);",
         "/* Forgets everything, as at the start. */",
@@ -118,20 +154,35 @@ def _how(at: Layout, stream: Stream) -> list[str]:
     return [f" * {line}" for line in lines]
 
 
-def _source(at: Layout) -> str:
+def _besides(watchers: Watchers) -> str:
+    """Other headers that tell of memory."""
+    return "".join(f" and {watcher.prefix}_detect.h" for watcher in watchers.all)
+
+
+def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
+    own = "".join(f'#include "{watcher.prefix}_detect.h"\n' for watcher in watchers)
     blocks = [
-        '#include "@_stream.h"\n\n#include <float.h>\n#include <string.h>',
-        _state(at),
+        f'#include "@_stream.h"\n{own}\n#include <float.h>\n#include <string.h>',
+        _state(at, len(watchers)),
         *([decide_code(at)] if at.classes else []),
-        _push_code(at),
-        _gap_code(at),
-        "void @_reset(void) {\n    memset(&@_now, 0, sizeof @_now);\n}",
+        *watch_code(watchers),
+        _push_code(at, watchers),
+        *push_code(watchers, bool(at.classes)),
+        _gap_code(at, watchers),
+        "\n".join(
+            [
+                "void @_reset(void) {",
+                "    memset(&@_now, 0, sizeof @_now);",
+                *(f"    {watcher.prefix}_detect_reset();" for watcher in watchers),
+                "}",
+            ]
+        ),
         *(["const float *@_means(void) {\n    return @_now.means;\n}"] if at.classes else []),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _state(at: Layout) -> str:
+def _state(at: Layout, watchers: int) -> str:
     fields = ["    uint32_t rows; /* that came or were lost */"]
     if at.samples > 1:
         fields += [f"    float window[{at.channels * at.samples}];", "    int filled; /* rows of the window */"]
@@ -147,6 +198,8 @@ def _state(at: Layout) -> str:
         fields += [f"    float last[{at.smoothing}][{at.classes}];", "    int first, many; /* of the answers kept */"]
     if at.quiet:
         fields.append(f"    uint32_t quiet[{len(at.alarms)}]; /* rows without another alarm */")
+    if watchers:
+        fields += ["    struct {", "        float score;", "        int channel, odd;", f"    }} told[{watchers}];"]
     tables = []
     if at.own:
         tables.append(_table("float", "own", [number(v).strip("()") for v in at.own], "0 for none of its own"))
@@ -159,8 +212,10 @@ def _table(kind: str, name: str, words: Sequence[str], told: str) -> str:
     return f"/* {told} */\nstatic const {kind} @_{name}[{len(words)}] = {{{', '.join(words)}}};"
 
 
-def _push_code(at: Layout) -> str:
-    lines = ["int @_push(const float sample[@@_CHANNELS], @_event *event) {", "    const uint32_t row = @_now.rows++;"]
+def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
+    """What the model says of a row: all there is to push without detectors."""
+    name = "static int @_answered" if watchers else "int @_push"
+    lines = [f"{name}(const float sample[@@_CHANNELS], @_event *event) {{", "    const uint32_t row = @_now.rows++;"]
     lines.append("    @_answer answer;")
     if at.quiet:
         lines += [
@@ -170,20 +225,16 @@ def _push_code(at: Layout) -> str:
             "        }",
             "    }",
         ]
-    if at.step > at.samples:
-        lines += ["    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }"]
     if at.samples > 1:
         lines += [
-            f"    for (int i = 0; i < {at.channels}; ++i) {{",
-            f"        @_now.window[{at.samples} * i + @_now.filled] = sample[i];",
-            "    }",
-            f"    if (++@_now.filled < {at.samples}) {{",
-            "        return 0;",
-            "    }",
+            *fill_code(at.channels, at.samples, at.step, "sample"),
             "    (void)@_predict(@_now.window, &answer);",
-            *_slide(at),
+            *(["    @_watch_window(@_now.window);"] if any(w.given for w in watchers) else []),
+            *slide_code(at.channels, at.samples, at.step),
         ]
     else:
+        if at.step > at.samples:
+            lines += SKIP
         lines.append("    (void)@_predict(sample, &answer);")
         if at.step > at.samples:
             lines.append(f"    @_now.skip = {at.step - at.samples};")
@@ -197,22 +248,7 @@ def _push_code(at: Layout) -> str:
 _TAIL = ("    event->row = row;", "    event->flags = answer.flags;", "    return 1;")
 
 
-def _slide(at: Layout) -> list[str]:
-    """Rows that the next window has, too, move to its beginning: once a step, no other window is held."""
-    kept = at.samples - at.step
-    if kept <= 0:
-        made = ["    @_now.filled = 0;"]
-        return [*made, f"    @_now.skip = {-kept};"] if kept else made
-    place = f"{at.samples} * i"
-    return [
-        f"    for (int i = 0; i < {at.channels}; ++i) {{",
-        f"        memmove(@_now.window + {place}, @_now.window + {place} + {at.step}, {kept}u * sizeof(float));",
-        "    }",
-        f"    @_now.filled = {kept};",
-    ]
-
-
-def _gap_code(at: Layout) -> str:
+def _gap_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     lines = ["void @_gap(uint32_t rows) {", "    @_now.rows += rows;"]
     if at.quiet:
         lines += [
@@ -223,4 +259,5 @@ def _gap_code(at: Layout) -> str:
     lines += ["    @_now.filled = 0;"] if at.samples > 1 else []
     lines += ["    @_now.skip = 0;"] if at.step > at.samples else []
     lines += ["    @_forget();"] if at.classes else []
+    lines += [f"    {watcher.prefix}_detect_gap();" for watcher in watchers if watcher.form.cuts]
     return "\n".join([*lines, "}"])

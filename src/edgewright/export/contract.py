@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -44,6 +44,7 @@ class Subject:
         stream: of a package of rows or windows; None for a model alone or one of whole recordings.
         model: the ONNX bytes that a package holds of this graph, by which engines find what was compiled from them;
             empty where there is no package.
+        detectors: files of those that travel in a package, by name.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Subject:
     read: IntegerNetwork | None = field(default=None, repr=False)
     stream: Stream | None = None
     model: bytes = field(default=b"", repr=False)
+    detectors: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @property
     def word(self) -> str:

@@ -9,6 +9,7 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.rounding import rounding_of
+from edgewright.runtime.detector_file import detectors_in
 from edgewright.runtime.load import package_path
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import read_package
@@ -60,7 +61,15 @@ def read_subject(
     # Without windows, a sample of several axes is a recording as a whole, not a row of a stream.
     streams = manifest.window is not None or len(manifest.shape) == 1
     stream = Stream(manifest.window, manifest.labels, manifest.decision) if streams else None
-    return Subject(manifest.name, graph, rounding or rounding_of(graph), manifest.columns, stream=stream, model=model)
+    return Subject(
+        manifest.name,
+        graph,
+        rounding or rounding_of(graph),
+        manifest.columns,
+        stream=stream,
+        model=model,
+        detectors=detectors_in(package.files),
+    )
 
 
 def _none_of(place: Path, options: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,16 @@ def parse_detector(data: bytes, where: str) -> DetectorFile:
         raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
     arrays = {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
     return DetectorFile(spec, {**spec.learnt, **arrays})
+
+
+def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The files of the detectors that travel in a package, by name; `parse_detector` reads them."""
+    begin, _, end = IN_PACKAGE.partition("{name}")
+    return {
+        name[len(begin) : -len(end)]: content
+        for name, content in files.items()
+        if name.startswith(begin) and name.endswith(end)
+    }
 
 
 def _spec(text: bytes, where: str) -> DetectorSpec:

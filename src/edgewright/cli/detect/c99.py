@@ -14,24 +14,22 @@ import click
 @click.option("--force", is_flag=True, help="Replace files of these names.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
-    """Write a detector of rows as portable C99: NAME_detect(row, &anomaly), static memory, float32.
+    """Write a detector as portable C99: NAME_detect(row, &anomaly), static memory, float32.
 
-    An autoencoder is exported as a model instead: edgewright detect model, then edgewright export --to c99.
+    A detector of windows cuts them of the rows. An autoencoder comes with its network, NAME_net. A package's model and
+    its detectors together: edgewright export PACKAGE --to c99.
     """
     import msgspec
 
     from edgewright.cli.detect._rows import opened
     from edgewright.export._c_detector import write_detector_c99
     from edgewright.export.write import write_files
-    from edgewright.schema.errors import InputError
+    from edgewright.runtime.watching import Watch
 
     detector = opened(file)
     spec = detector.spec
-    if spec.window is not None:
-        raise InputError("a detector of rows", f"one of windows of {spec.window.samples} rows", str(file))
-    if "model" in detector.learnt:
-        do = f"Take its network out: edgewright detect model {file.name} --out net.onnx"
-        raise InputError("a detector without a network", repr(spec.kind), str(file), do)
+    # Refuses what a forged file says it learnt.
+    Watch(detector)
     files = write_detector_c99(
         spec.kind,
         detector.learnt,
@@ -39,6 +37,7 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
         columns=tuple(column.name for column in spec.columns),
         threshold=spec.threshold.value,
         refractory=spec.refractory,
+        window=spec.window,
     )
     written = write_files(out, {name: text.encode() for name, text in files.items()}, force=force)
     if as_json:

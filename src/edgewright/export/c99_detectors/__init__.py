@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime import catalogue
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
 
 Learnt = Mapping[str, Any]
 
@@ -25,12 +27,21 @@ class Score:
         tables: constants by name, float32 or whole numbers.
         state: floats that are remembered, by name and number; `parts` is there already.
         counts: `uint32_t` that are remembered.
+        whole: arrays of whole numbers that are remembered: by name, C type and number.
+        helpers: functions that the lines call.
+        season: microseconds after which things repeat, and their parts; the lines then read `@_now.part`, counted from
+            1, and 0 where nobody knows the time.
+        network: a graph that the lines call as `@_net_predict`, whole or in QDQ form.
     """
 
     lines: tuple[str, ...]
     tables: Mapping[str, NDArray[Any]]
     state: Mapping[str, int] = field(default_factory=dict)
     counts: tuple[str, ...] = ()
+    whole: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    helpers: str = ""
+    season: tuple[int, int] | None = None
+    network: Graph | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,18 @@ def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[
         "}",
     ]
     return lines, {"ring": rows * channels}, ("next",)
+
+
+def season_of(seconds: float, parts: int, detector: str) -> tuple[int, int]:
+    """A season in whole microseconds, and its parts, as 64 bits can count them.
+
+    Raises:
+        InputError: for a season that is no whole number of microseconds, or too long.
+    """
+    whole = round(seconds * 1e6)
+    if whole < 1 or abs(whole - seconds * 1e6) > 1e-3 or whole * parts >= 1 << 62:
+        raise InputError("a season of whole microseconds", f"{seconds!r} s", f"detector {detector} in C")
+    return whole, parts
 
 
 def floats(values: Any) -> NDArray[np.float32]:  # noqa: ANN401 - arrays and numbers

@@ -1,4 +1,4 @@
-"""Half-space trees whose counts are those of the training."""
+"""Half-space trees, whose counts are those of the training or follow the rows."""
 
 from __future__ import annotations
 
@@ -6,44 +6,80 @@ import numpy as np
 
 from edgewright.export._c_text import number
 from edgewright.export.c99_detectors import Learnt, Score, Writer, floats
-from edgewright.schema.errors import InputError
 
 # SizeLimit of the paper, as Python has it: a node with fewer of a window's rows is not followed further.
 _SMALL = 0.1
 
 
 def _write(learnt: Learnt) -> Score:
-    if learnt["adapt"]:
-        raise InputError(
-            "counts that stay as they are", "counts that follow the rows", "detector half_space_trees in C",
-            "Fit it with adapt = false: counts that follow would take twice their size in RAM",
-        )  # fmt: skip
     splits, mass = np.asarray(learnt["splits"]), np.asarray(learnt["mass"])
-    window, depth = float(learnt["window"]), int(learnt["depth"])
+    window, depth, adapt = int(learnt["window"]), int(learnt["depth"]), bool(learnt["adapt"])
     (trees, inner), nodes = splits.shape, mass.shape[1]
-    lines = (
+    here = f"@_mass_of({nodes} * tree + %s)" if adapt else "mass[%s]"
+    lines = [
         "float total = 0.0f;",
         "memset(@_now.parts, 0, sizeof @_now.parts);",
         f"for (int tree = 0; tree < {trees}; ++tree) {{",
-        f"    const float *const mass = @_mass + {nodes} * tree;",
+        *([] if adapt else [f"    const float *const mass = @_mass + {nodes} * tree;"]),
         "    int node = 0, level = 0;",
-        f"    while (level < {depth} && mass[node] >= {number(_SMALL * window)}) {{",
+        f"    float rows = {here % 'node'};",
+        f"    while (level < {depth} && rows >= {number(_SMALL * window)}) {{",
         f"        const int channel = @_splits[{inner} * tree + node];",
-        "        const float x = @_finite(row[channel]) ? row[channel] : @_middle[channel];",
-        f"        const int next = 2 * node + 1 + (x >= @_cuts[{inner} * tree + node] ? 1 : 0);",
-        "        const float fewer = (mass[node] + 1.0f) / (2.0f * mass[next] + 1.0f);",
+        f"        node = @_next(row, {inner} * tree, node);",
+        f"        const float left = {here % 'node'};",
+        "        const float fewer = (rows + 1.0f) / (2.0f * left + 1.0f);",
         "        @_now.parts[channel] += fewer > 1.0f ? logf(fewer) : 0.0f;",
-        "        node = next;",
+        "        rows = left;",
         "        ++level;",
         "    }",
-        f"    total += 1.0f / (1.0f + mass[node] * (float)(1 << level) / {number(window)});",
+        f"    total += 1.0f / (1.0f + rows * (float)(1 << level) / {number(float(window))});",
         "}",
+        *(_count(trees, inner, nodes, depth, window) if adapt else []),
         f"return total / {trees}.0f;",
-    )
+    ]
+    tables = {"middle": floats(learnt["middle"]), "cuts": floats(learnt["cuts"]), "mass": floats(mass)}
     return Score(
-        lines,
-        {"middle": floats(learnt["middle"]), "cuts": floats(learnt["cuts"]), "mass": floats(mass), "splits": splits},
+        tuple(lines),
+        {**tables, "splits": splits},
+        counts=("which", "seen") if adapt else (),
+        # As small as the rows of a window allow: two counts of every node are most of the memory.
+        whole={"counted": ("uint16_t" if window < 1 << 16 else "uint32_t", 2 * trees * nodes)} if adapt else {},
+        helpers="\n\n".join([_NEXT, *([_MASS.replace("$", str(trees * nodes))] if adapt else [])]),
     )
+
+
+# The child in which a row lies; `first` is the tree's first inner node.
+_NEXT = """\
+static int @_next(const float *row, int first, int node) {
+    const int channel = @_splits[first + node];
+    const float x = @_finite(row[channel]) ? row[channel] : @_middle[channel];
+    return 2 * node + 1 + (x >= @_cuts[first + node] ? 1 : 0);
+}"""
+_MASS = """\
+/* The reference: counts of the training, then those of the last window, which is half `which - 1`. */
+static float @_mass_of(int place) {
+    return @_now.which == 0u ? @_mass[place] : (float)@_now.counted[(@_now.which == 1u ? 0 : $) + place];
+}"""
+
+
+def _count(trees: int, inner: int, nodes: int, depth: int, window: int) -> list[str]:
+    """Counts the row along its whole path in the half that is no reference; a full window makes it the reference."""
+    return [
+        f"const int half = @_now.which == 1u ? {trees * nodes} : 0;",
+        f"for (int tree = 0; tree < {trees}; ++tree) {{",
+        "    int node = 0;",
+        f"    ++@_now.counted[half + {nodes} * tree];",
+        f"    for (int level = 0; level < {depth}; ++level) {{",
+        f"        node = @_next(row, {inner} * tree, node);",
+        f"        ++@_now.counted[half + {nodes} * tree + node];",
+        "    }",
+        "}",
+        f"if (++@_now.seen == {window}u) {{",
+        "    @_now.seen = 0u;",
+        "    @_now.which = half == 0 ? 1u : 2u;",
+        f"    memset(@_now.counted + {trees * nodes} - half, 0, sizeof @_now.counted / 2u);",
+        "}",
+    ]
 
 
 WRITER = Writer(_write)

@@ -1,22 +1,21 @@
-"""Robust z-scores."""
+"""Robust z-scores, by the part of a season where that matters."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgewright.export.c99_detectors import Learnt, Score, Writer, floats, mean_of_rows
-from edgewright.schema.errors import InputError
+from edgewright.export.c99_detectors import Learnt, Score, Writer, floats, mean_of_rows, season_of
 
 
 def _write(learnt: Learnt) -> Score:
     centre, unit = np.asarray(learnt["centre"]), np.asarray(learnt["unit"])
     bins, channels = centre.shape
-    if bins > 1:
-        raise InputError(
-            "one median a channel", f"{bins}, by the time of day", "detector robust in C",
-            "Fit it with season = 0: a row that is pushed has no time",
-        )  # fmt: skip
-    lines, state, counts = mean_of_rows(int(learnt["mean"]), channels, "(x - @_centre[i]) / @_unit[i]")
+    season = season_of(float(learnt["season"]), bins, "robust") if bins > 1 else None
+    at = f"{channels} * part + i" if season else "i"
+    lines, state, counts = mean_of_rows(int(learnt["mean"]), channels, f"(x - @_centre[{at}]) / @_unit[{at}]")
+    if season:
+        # What has no known time is judged as the first part, as in Python.
+        lines.insert(0, "const int part = @_now.part > 0u ? (int)@_now.part - 1 : 0;")
     lines += [
         "float most = 0.0f;",
         f"for (int i = 0; i < {channels}; ++i) {{",
@@ -25,7 +24,7 @@ def _write(learnt: Learnt) -> Score:
         "}",
         "return most;",
     ]
-    return Score(tuple(lines), {"centre": floats(centre), "unit": floats(unit)}, state, counts)
+    return Score(tuple(lines), {"centre": floats(centre), "unit": floats(unit)}, state, counts, season=season)
 
 
 WRITER = Writer(_write)

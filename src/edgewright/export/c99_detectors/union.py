@@ -1,19 +1,22 @@
-"""The union without the time of day, which a pushed row does not carry: leaky range and shifted mean."""
+"""The union: leaky range, shifted mean, and the time of day where the time of a row is told."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from edgewright.export._c_text import number
-from edgewright.export.c99_detectors import Learnt, Score, Writer
-from edgewright.schema.errors import InputError
+from edgewright.export.c99_detectors import Learnt, Score, Writer, season_of
+
+_DAY = 86400.0  # s
+# As Python has it: values until the usual residual is a mean over a sliding past.
+_SLOW_RESIDUAL = 1000
 
 
 def _write(learnt: Learnt) -> Score:
     config, channels = learnt["config"], int(learnt["channels"])
-    if config["bins"]:
-        raise InputError(
-            "a union without the time of day", f"{config['bins']} parts of a day", "detector union in C",
-            "Fit it with bins = 0: a row that is pushed has no time",
-        )  # fmt: skip
+    bins = int(config["bins"])
     leak, beyond, fast, slow, shift = (
         number(float(config[name])) for name in ("leak", "beyond", "fast", "slow", "shift")
     )
@@ -51,6 +54,7 @@ def _write(learnt: Learnt) -> Score:
         "    @_now.mean[i] += slow * step;",
         "    @_now.variance[i] += slow * (step * step * (1.0f - slow) - variance);",
         "    score = shift > score ? shift : score;",
+        *(_day(config) if bins else ()),
         f"    if (@_now.seen[i] > {config['warm_up']}.0f) {{",
         "        learning = 0;",
         "        @_now.parts[i] = score;",
@@ -60,7 +64,38 @@ def _write(learnt: Learnt) -> Score:
         "return learning ? NAN : most;",
     )
     names = ("first", "seen", "low", "high", "near", "mean", "variance")
-    return Score(lines, {}, dict.fromkeys(names, channels))
+    state = dict.fromkeys(names, channels)
+    if not bins:
+        return Score(lines, {}, state)
+    state |= {"timed": channels, "usual": channels}
+    state |= dict.fromkeys(("means", "variances", "counts"), bins * channels)
+    return Score(lines, {}, state, season=season_of(_DAY, bins, "union"))
+
+
+def _day(config: Mapping[str, Any]) -> list[str]:
+    """The value against others of its part of the day."""
+    forget, calm, residual = (number(float(config[name])) for name in ("forget", "calm", "residual"))
+    return [
+        "    if (@_now.part != 0u) {",
+        f"        const int at = {config['bins']} * i + (int)@_now.part - 1;",
+        "        const float before = @_now.counts[at];",
+        # Counted as far as the rate asks.
+        f"        @_now.counts[at] += before < {math.ceil(1 / config['forget']) + 1}.0f ? 1.0f : 0.0f;",
+        "        if (before == 0.0f) {",
+        "            @_now.means[at] = x;",
+        "        } else {",
+        "            const float far = x - @_now.means[at], own = 1.0f / (before + 1.0f);",
+        f"            const float unit = sqrtf(@_now.variances[at]) + {calm} * @_now.usual[i];",
+        f"            const float part = own > {forget} ? own : {forget};",
+        "            @_now.means[at] += part * far;",
+        "            @_now.variances[at] += part * (far * far * (1.0f - part) - @_now.variances[at]);",
+        f"            @_now.timed[i] += @_now.timed[i] < {_SLOW_RESIDUAL}.0f ? 1.0f : 0.0f;",
+        "            @_now.usual[i] += (fabsf(far) - @_now.usual[i]) / @_now.timed[i];",
+        f"            const float day = unit > 0.0f ? fabsf(far) / unit / {residual} : 0.0f;",
+        "            score = day > score ? day : score;",
+        "        }",
+        "    }",
+    ]
 
 
 WRITER = Writer(_write)

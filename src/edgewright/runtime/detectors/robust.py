@@ -63,7 +63,8 @@ def _parts_of(time: NDArray[np.float64], season: float, bins: int) -> NDArray[np
     """The part of the season of each time; 0 where nobody knows it."""
     if season <= 0 or bins < 2:
         return np.zeros(len(time), np.int64)
-    phase = np.where(np.isfinite(time), time, 0.0) % season / season * bins
+    # Multiplied first: whole seconds stay whole, and the first of a part is not counted with the part before.
+    phase = np.where(np.isfinite(time), time, 0.0) % season * bins / season
     return np.asarray(np.minimum(phase.astype(np.int64), bins - 1))
 
 

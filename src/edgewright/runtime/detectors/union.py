@@ -124,7 +124,7 @@ class _Union(RowDetector):
 
     def _day(self, c: _Channel, x: float, time: float) -> float:
         """The value against others of this part of the day."""
-        part = min(int(time % _DAY / _DAY * self._c.bins), self._c.bins - 1)
+        part = min(int(time % _DAY * self._c.bins / _DAY), self._c.bins - 1)
         seen = c.counts[part]
         c.counts[part] = seen + 1
         if not seen:

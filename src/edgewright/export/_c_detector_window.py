@@ -1,0 +1,84 @@
+"""What a detector of windows looks at, in C: as `runtime.watching.window_features` has it, in float32."""
+
+from __future__ import annotations
+
+from edgewright.export._c_detector_form import Form
+from edgewright.export._c_stream_window import fill_code, slide_code
+from edgewright.runtime.watching import FEATURES
+from edgewright.schema.package import WindowSpec
+
+_FEATURES = """\
+/* Mean, deviation, mean step and range of every channel; NAN without two values in a row. */
+static void @_features(const float *window, float *made) {
+    for (int i = 0; i < $C; ++i) {
+        const float *const x = window + $S * i;
+        float *const out = made + $F * i;
+        float first = 0.0f, low = FLT_MAX, high = -FLT_MAX, sum = 0.0f, steps = 0.0f, squares = 0.0f;
+        int many = 0, pairs = 0;
+        for (int k = 0; k < $S; ++k) {
+            if (!@_finite(x[k])) {
+                continue;
+            }
+            /* Relative to the first value, so that float32 keeps the digits of what lies far from zero. */
+            first = many == 0 ? x[k] : first;
+            ++many;
+            sum += x[k] - first;
+            low = x[k] < low ? x[k] : low;
+            high = x[k] > high ? x[k] : high;
+            if (k > 0 && @_finite(x[k - 1])) {
+                steps += fabsf(x[k] - x[k - 1]);
+                ++pairs;
+            }
+        }
+        if (pairs == 0) {
+            for (int k = 0; k < $F; ++k) {
+                out[k] = NAN;
+            }
+            continue;
+        }
+        const float mean = sum / (float)many;
+        for (int k = 0; k < $S; ++k) {
+            const float far = x[k] - first - mean;
+            squares += @_finite(x[k]) ? far * far : 0.0f;
+        }
+        out[0] = first + mean;
+        out[1] = sqrtf(squares / (float)many);
+        out[2] = steps / (float)pairs;
+        out[3] = high - low;
+    }
+}"""
+_SCORE = """\
+%s(const float *window) {
+    float row[%d];
+    @_features(window, row);
+    return @_seen(row);
+}"""
+
+
+def window_code(form: Form, window: WindowSpec) -> list[str]:
+    """Functions of a detector of windows, cut here where it is `held`."""
+    samples, step, channels = window.samples, window.step, form.channels
+    features = _FEATURES.replace("$C", str(channels)).replace("$S", str(samples)).replace("$F", str(len(FEATURES)))
+    if not form.held:
+        shape = "const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]"
+        score = (_SCORE % ("float @_detect_window_score", form.seen)).replace(
+            "    float row", "    ++@_now.rows;\n    float row"
+        )
+        return [
+            features,
+            score.replace("const float *window", shape),
+            f"int @_detect_window({shape}, @_anomaly *anomaly) {{\n"
+            "    return @_judge(@_detect_window_score(window), anomaly);\n}",
+        ]
+    lines = [
+        "int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
+        "    ++@_now.rows;",
+        *fill_code(channels, samples, step, "row"),
+        "    const float score = @_window_score(@_now.window);",
+        *slide_code(channels, samples, step),
+        "    return @_judge(score, anomaly);",
+        "}",
+    ]
+    gap = ["void @_detect_gap(void) {", "    @_now.filled = 0;"]
+    gap += ["    @_now.skip = 0;"] if step > samples else []
+    return [features, _SCORE % ("static float @_window_score", form.seen), "\n".join(lines), "\n".join([*gap, "}"])]

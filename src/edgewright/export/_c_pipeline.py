@@ -1,0 +1,176 @@
+"""One graph as C99: raw sample in, answer out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from edgewright.export._c_files import Interface, files, network_files
+from edgewright.export._c_graph import Plan, plan_graph
+from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_text import identifier
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
+from edgewright.export.c99_operators._rounding import dequantised, quantise_step
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph, Node
+from edgewright.schema.integer import IntegerNetwork
+
+Range = tuple[float, float] | None
+
+
+def write_c99(
+    graph: Graph,
+    network: IntegerNetwork | None = None,
+    *,
+    name: str,
+    columns: Sequence[str] = (),
+    units: Sequence[str] = (),
+    ranges: Sequence[Range] = (),
+    inside: Mapping[int, str] | None = None,
+) -> dict[str, str]:
+    """A pipeline as a header and a source file.
+
+    Args:
+        graph: the whole pipeline, float or in QDQ form.
+        network: the integers of its network; None writes the float network.
+        name: of the files, and prefix of every name in them.
+        columns: names of the columns or channels, for the header.
+        units: their units.
+        ranges: smallest and largest value of each column or channel that the model was made for; None for any.
+        inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
+
+    Returns:
+        File name -> text: NAME.h and NAME.c.
+
+    Raises:
+        InputError: for a name that C does not take, ranges of another number, or a graph that does not fit.
+        UnknownNameError: for an operator that has no C form.
+    """
+    unit = Unit(identifier(name))
+    _one_answer(graph)
+    plan = plan_graph(graph, network is not None)
+    limits = _limits(graph, ranges)
+    values: dict[str, Source] = {}
+    seen: list[str] = []
+    source = graph.inputs[0]
+    entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
+    values[source.name] = unit.source(entry, (1, *source.shape))
+    _tap(unit, plan, source.name, values)
+    _floats(unit, plan, plan.before, values)
+    borders = [len(unit.steps)]
+    ends: tuple[Buffer, ...] = ()
+    if network is not None:
+        first = quantise_step(
+            unit, values[plan.alias.get(graph.boundary, graph.boundary)], network.values[network.input]
+        )
+        borders.append(len(unit.steps))
+        last = _integers(unit, network, first, inside or {}, seen)
+        borders.append(len(unit.steps))
+        ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+        shape = plan.shapes[plan.end]
+        real = dequantised(unit, last, network.values[network.output], shape)
+        _keep(unit, plan, plan.end, real, values)
+    _floats(unit, plan, plan.after, values)
+    outputs = {
+        output.name: unit.stored(_value(unit, plan, values, output.name), in_order=True) for output in graph.outputs
+    }
+    taps = _tap_names(plan, source.name, seen)
+    return files(
+        unit, Interface(graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units))
+    )
+
+
+def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
+    """An integer network alone, bytes in and out: `int NAME_network(const int8_t *in, int8_t *out)`.
+
+    Raises:
+        InputError: for a float network or a name that C does not take.
+        UnknownNameError: for a kind of operator that has no C form.
+    """
+    if network.rounding == "none":
+        raise InputError("an integer network", "a float one", f"network {network.name}")
+    unit = Unit(identifier(name))
+    first = unit.fresh(network.values[network.input].shape, "int8")
+    last = _integers(unit, network, first, {}, [])
+    return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
+
+
+def _one_answer(graph: Graph) -> None:
+    """Refuses a graph with more values than the structure of an answer has fields for."""
+    others = [output.name for output in graph.outputs if output.name not in ("label", "probabilities", "confidence")]
+    if len(others) > 1:
+        raise InputError(
+            "one output, or label, probabilities and confidence", ", ".join(others[:6]), f"graph {graph.name}",
+            "Export one output at a time, or to onnx",
+        )  # fmt: skip
+
+
+def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
+    if ranges and len(ranges) != graph.inputs[0].shape[0]:
+        raise InputError(f"a range for each of {graph.inputs[0].shape[0]} columns", str(len(ranges)), "ranges")
+    return tuple(ranges)
+
+
+def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source]) -> None:
+    for node in nodes:
+        output = node.outputs[0]
+        sources = tuple(_value(unit, plan, values, name) if name else None for name in node.inputs)
+        spot = Spot(
+            unit=unit,
+            node=node,
+            inputs=sources,
+            constants=tuple(plan.constants.get(name) for name in node.inputs),
+            shape=plan.shapes[output],
+            kind=plan.kinds[output],
+        )
+        _keep(unit, plan, output, write_float(spot), values)
+
+
+def _value(unit: Unit, plan: Plan, values: dict[str, Source], name: str) -> Source:
+    name = plan.alias.get(name, name)
+    return unit.constant(plan.constants[name]) if name in plan.constants else values[name]
+
+
+def _keep(unit: Unit, plan: Plan, name: str, source: Source, values: dict[str, Source]) -> None:
+    """Names a value; an expression that is read more than once is worked out now."""
+    values[name] = source if plan.uses[name] <= 1 else unit.stored(source)
+    _tap(unit, plan, name, values)
+
+
+def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
+    for _, value in plan.taps:
+        if value == name:
+            unit.tap(values[name])
+
+
+def _tap_names(plan: Plan, source: str, seen: Sequence[str]) -> tuple[str, ...]:
+    """Stages in the order in which their taps are written."""
+    before = (source, *(n.outputs[0] for n in plan.before))
+    after = (plan.end, *(n.outputs[0] for n in plan.after))
+    names = [[s for name in order if name for s, value in plan.taps if value == name] for order in (before, after)]
+    return (*names[0], *seen, *names[1])
+
+
+def _integers(unit: Unit, network: IntegerNetwork, first: Source, inside: Mapping[int, str], seen: list[str]) -> Source:
+    """The network after its input; names of the stages that can be seen go to `seen`."""
+    made = {network.input: first}
+    _see(unit, network.input, first, inside, seen)
+    for operator in network.operators:
+        site = Site(
+            unit=unit,
+            operator=operator,
+            values=(*(network.values[i] for i in operator.inputs), network.values[operator.output]),
+            inputs=tuple(unit.stored(made[i], in_order=True) for i in operator.inputs),
+        )
+        made[operator.output] = write_integer(site)
+        _see(unit, operator.output, made[operator.output], inside, seen)
+    return unit.stored(made[network.output], in_order=True)
+
+
+def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], seen: list[str]) -> None:
+    """Keeps a value of the network where the code is compiled with taps; every byte is a float exactly."""
+    if number in inside:
+        unit.tap(Source(source.shape, "float32", source.leaves, f"(float)({source.text})"))
+        seen.append(inside[number])

@@ -1,0 +1,42 @@
+"""Windows cut of rows in C: as `runtime.windows.Windower` has them, in one buffer."""
+
+from __future__ import annotations
+
+# Leaves a function as long as the next window has not begun.
+SKIP = ("    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }")
+
+
+def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
+    """Lines that take a row, and leave the function with 0 as long as no window is complete.
+
+    Args:
+        channels, samples, step: of a window.
+        row: the C name of the row.
+    """
+    lines = (
+        ["    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }"] if step > samples else []
+    )
+    return [
+        *lines,
+        f"    for (int i = 0; i < {channels}; ++i) {{",
+        f"        @_now.window[{samples} * i + @_now.filled] = {row}[i];",
+        "    }",
+        f"    if (++@_now.filled < {samples}) {{",
+        "        return 0;",
+        "    }",
+    ]
+
+
+def slide_code(channels: int, samples: int, step: int) -> list[str]:
+    """Rows that the next window has, too, move to its beginning: once a step, no other window is held."""
+    kept = samples - step
+    if kept <= 0:
+        made = ["    @_now.filled = 0;"]
+        return [*made, f"    @_now.skip = {-kept};"] if kept else made
+    place = f"{samples} * i"
+    return [
+        f"    for (int i = 0; i < {channels}; ++i) {{",
+        f"        memmove(@_now.window + {place}, @_now.window + {place} + {step}, {kept}u * sizeof(float));",
+        "    }",
+        f"    @_now.filled = {kept};",
+    ]

@@ -1,0 +1,159 @@
+"""Spectral residual: what stands out of the spectrum of the last rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.export.c99_detectors import Learnt, Score, Writer, floats
+
+# As Python has them: points from which the stream is prolonged, and by how many.
+_SLOPE, _AHEAD = 5, 5
+
+
+def _write(learnt: Learnt) -> Score:
+    channels, samples, smooth = (int(learnt[name]) for name in ("channels", "samples", "smooth"))
+    points = samples + _AHEAD
+    lines = (
+        "const uint32_t before = @_now.seen;",
+        f"for (int i = 0; i < {channels}; ++i) {{",
+        f"    float *const held = @_now.held + {samples} * i;",
+        f"    const float missing = before > 0u ? held[{samples - 1}] : 0.0f;",
+        f"    memmove(held, held + 1, {samples - 1}u * sizeof *held);",
+        f"    held[{samples - 1}] = @_finite(row[i]) ? row[i] : missing;",
+        "    @_now.parts[i] = 0.0f;",
+        "}",
+        f"@_now.seen += before < {samples}u ? 1u : 0u;",
+        f"if (@_now.seen < {samples}u) {{",
+        "    return NAN;",
+        "}",
+        "float most = 0.0f;",
+        f"for (int i = 0; i < {channels}; ++i) {{",
+        f"    @_now.parts[i] = @_finite(row[i]) ? @_saliency(@_now.held + {samples} * i) : 0.0f;",
+        "    most = @_now.parts[i] > most ? @_now.parts[i] : most;",
+        "}",
+        "return most;",
+    )
+    turn = 2 * np.pi * np.arange(points) / points
+    # A mean over an odd number of places leaves the spectrum that of real numbers: half of it says all.
+    bins = points if smooth % 2 == 0 else points // 2 + 1
+    return Score(
+        lines,
+        {"cosine": floats(np.cos(turn)), "sine": floats(np.sin(turn))},
+        {"held": channels * samples, "values": points, "real": bins, "turned": bins, "logs": points // 2 + 1},
+        ("seen",),
+        helpers="\n\n".join([_forward(samples, points), _residual(points, smooth), _back(samples, points, smooth)]),
+    )
+
+
+def _forward(samples: int, points: int) -> str:
+    half = points // 2 + 1
+    return f"""\
+/* Directions of the spectrum of the window, prolonged, and the logarithms of its amplitudes; 0 for what is still. */
+static int @_spectrum(const float *held) {{
+    float low = held[0], high = held[0], mean = 0.0f, slope = 0.0f;
+    for (int k = 1; k < {samples}; ++k) {{
+        low = held[k] < low ? held[k] : low;
+        high = held[k] > high ? held[k] : high;
+    }}
+    if (!(high > low)) {{
+        return 0;
+    }}
+    for (int k = 0; k < {samples}; ++k) {{
+        @_now.values[k] = (held[k] - low) / (high - low);
+        mean += @_now.values[k];
+    }}
+    mean /= {samples}.0f;
+    for (int k = 0; k < {samples}; ++k) {{
+        @_now.values[k] -= mean;
+    }}
+    /* The newest row takes no part: a spike would be prolonged. */
+    for (int k = 0; k < {_SLOPE}; ++k) {{
+        slope += (@_now.values[{samples - 2}] - @_now.values[{samples - 2 - _SLOPE} + k]) / (float)({_SLOPE} - k);
+    }}
+    for (int k = {samples}; k < {points}; ++k) {{
+        @_now.values[k] = @_now.values[{samples - 1 - _SLOPE}] + slope;
+    }}
+    for (int f = 0; f < {half}; ++f) {{
+        float real = 0.0f, turned = 0.0f;
+        for (int k = 0, place = 0; k < {points}; ++k) {{
+            real += @_now.values[k] * @_cosine[place];
+            turned -= @_now.values[k] * @_sine[place];
+            place += place + f < {points} ? f : f - {points};
+        }}
+        const float amplitude = sqrtf(real * real + turned * turned) + 1e-8f;
+        @_now.logs[f] = logf(amplitude);
+        @_now.real[f] = real / amplitude;
+        @_now.turned[f] = turned / amplitude;
+    }}
+    return 1;
+}}"""
+
+
+def _residual(points: int, smooth: int) -> str:
+    half, whole = points // 2 + 1, smooth % 2 == 0
+    mirror = [
+        f"    for (int f = {half}; f < {points}; ++f) {{",
+        f"        @_now.real[f] = @_now.real[{points} - f];",
+        f"        @_now.turned[f] = -@_now.turned[{points} - f];",
+        "    }",
+    ]
+    # Half a spectrum counts twice but for its ends, which have no mirror image.
+    ends = f"f > 0 && 2 * f != {points}" if points % 2 == 0 else "f > 0"
+    twice = [] if whole else [f"        grown *= {ends} ? 2.0f : 1.0f;"]
+    return "\n".join(
+        [
+            "/* The logarithm at a place of the ring that a spectrum is. */",
+            "static float @_log(int place) {",
+            f"    const int at = place < 0 ? place + {points} : place < {points} ? place : place - {points};",
+            f"    return @_now.logs[at < {half} ? at : {points} - at];",
+            "}",
+            "",
+            "/* Amplitudes become what they are above the mean of their neighbours. */",
+            "static void @_residual(void) {",
+            *(mirror if whole else []),
+            f"    for (int f = 0; f < {points if whole else half}; ++f) {{",
+            "        float mean = 0.0f;",
+            f"        for (int k = {smooth // 2 + 1 - smooth}; k <= {smooth // 2}; ++k) {{",
+            "            mean += @_log(f + k);",
+            "        }",
+            f"        {'const ' if whole else ''}float grown = expf(@_log(f) - mean / {smooth}.0f);",
+            *twice,
+            "        @_now.real[f] *= grown;",
+            "        @_now.turned[f] *= grown;",
+            "    }",
+            "}",
+        ]
+    )
+
+
+def _back(samples: int, points: int, smooth: int) -> str:
+    whole = smooth % 2 == 0
+    imaginary = "            turned += @_now.real[f] * @_sine[place] + @_now.turned[f] * @_cosine[place];"
+    return "\n".join(
+        [
+            "/* How far the newest row is above the mean saliency of the window, in means. */",
+            "static float @_saliency(const float *held) {",
+            "    if (!@_spectrum(held)) {",
+            "        return 0.0f;",
+            "    }",
+            "    @_residual();",
+            "    float newest = 0.0f, mean = 0.0f;",
+            f"    for (int k = 0; k < {samples}; ++k) {{",
+            f"        float real = 0.0f{', turned = 0.0f' if whole else ''};",
+            f"        for (int f = 0, place = 0; f < {points if whole else points // 2 + 1}; ++f) {{",
+            "            real += @_now.real[f] * @_cosine[place] - @_now.turned[f] * @_sine[place];",
+            *([imaginary] if whole else []),
+            f"            place += place + k < {points} ? k : k - {points};",
+            "        }",
+            f"        newest = {'sqrtf(real * real + turned * turned)' if whole else 'fabsf(real)'} / {points}.0f;",
+            "        mean += newest;",
+            "    }",
+            f"    mean /= {samples}.0f;",
+            "    const float above = newest - mean;",
+            "    return above > 0.0f ? above / (mean > 1e-8f ? mean : 1e-8f) : 0.0f;",
+            "}",
+        ]
+    )
+
+
+WRITER = Writer(_write)
