@@ -149,6 +149,16 @@ def packets(values: Floats, rows: int = 50, *, stream: str = "", begin: float = 
     ]
 
 
+def stretch(values: Floats, begin: int, end: int, rows: int = 50) -> list[Packet]:
+    """Some rows of a recording with their own times, in packets of so many."""
+    (whole,) = packets(values, len(values))
+    assert whole.time is not None
+    return [
+        Packet(values=values[at : min(end, at + rows)], time=whole.time[at : min(end, at + rows)])
+        for at in range(begin, end, rows)
+    ]
+
+
 def given(
     folder: Path, listed: Iterable[Packet], *, settings: dict[str, Any] | None = None, said: list[str] | None = None,
     live: bool = False,

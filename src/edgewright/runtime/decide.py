@@ -65,6 +65,8 @@ class Decider:
         InputError: as `check_decision`, and for no labels.
     """
 
+    KEPT = ("_last", "_candidate", "_row", "decided", "_alarmed", "means")
+
     def __init__(self, spec: DecisionSpec, labels: Sequence[str]) -> None:
         check_decision(spec, labels)
         if not labels:
@@ -86,6 +88,12 @@ class Decider:
         """Says that rows are missing between the last window and the next."""
         self._last.clear()
         self._candidate, self._row = -1, 0
+
+    def recall(self, label: int, time: float, *, alarm: bool) -> None:
+        """Says what was decided while this one did not see the stream, behind a `gap`; nothing is decided by it."""
+        self.decided = label
+        if alarm:
+            self._alarmed[label] = time
 
     def push(self, probabilities: Floats, time: float) -> Decision | None:
         """Takes the answer to the next window.

@@ -48,6 +48,8 @@ class SensorHealth:
         last: the newest row, shape (channels,).
     """
 
+    KEPT = ("last", "_same", "_absent", "_unwell")
+
     def __init__(
         self, names: Sequence[str], rate: float, *, stuck: float, missing: float, rests: Sequence[str] = ()
     ) -> None:
@@ -131,6 +133,8 @@ class RateCheck:
     Attributes:
         wrong: whether the last stretch was off.
     """
+
+    KEPT = ("_begin", "_count", "wrong")
 
     def __init__(self, rate: float, tolerance: float) -> None:
         self._rate, self._tolerance = rate, tolerance

@@ -46,6 +46,8 @@ class Machine:
         since: seconds of the stream at which it was entered; NaN before the first event.
     """
 
+    KEPT = ("state", "since", "_now", "_sure", "_calm", "_names", "_rates")
+
     def __init__(self, checked: CheckedTable) -> None:
         self.checked, self.table = checked, checked.table
         self.state, self.since = checked.table.initial, math.nan
@@ -94,6 +96,23 @@ class Machine:
         for rate, change in self._rates.items():
             change.clear()
             self._names.pop(rate.key, None)
+
+    def recall(self, state: str, time: float) -> None:
+        """Says that a state was entered while this machine did not see the stream; a name that is none says nothing."""
+        if state in self.table.states:
+            self.state, self.since = state, time
+            self._now = max(self._now, time)
+
+    def paused(self, time: float) -> None:
+        """Nothing was seen of the stream up to `time`: the machine's own time stood still meanwhile.
+
+        A time-out is due when what was left of it has been seen, since what would have called it off may have happened
+        unseen. The watchdog waits for all of its `patience` anew. No name is known until it is told again.
+        """
+        if not math.isnan(self.since):
+            self.since, self._sure = time - (self._now - self.since), time
+            self._now = time
+        self.forget(*self._names)
 
     def sure(self, time: float) -> list[Taken]:
         """The model gave a sure answer: the watchdog is calm for another `patience` seconds.
@@ -158,6 +177,8 @@ class Machine:
 
 class _Change:
     """Change of one name a second, over a stretch."""
+
+    KEPT = ("_points",)
 
     def __init__(self, rate: Rate) -> None:
         self._seconds = rate.seconds

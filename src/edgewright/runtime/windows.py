@@ -45,6 +45,8 @@ class Windower:
     Holds fewer than `samples` rows between calls, less when `step` is larger than `samples`.
     """
 
+    KEPT = ("_held", "_skip", "next_start")
+
     def __init__(self, samples: int, step: int, channels: int) -> None:
         _check(samples, step)
         self.samples, self.step, self.channels = samples, step, channels

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import math
+from collections import deque
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.runtime.agent.answering import Answerer
 from edgewright.runtime.agent.remembered import Kept, goes_on
@@ -35,34 +37,45 @@ class Drifting:
         self._watch = self._anew()
         self._package, self._sync = answerer.name, settings.sync
         self._held: list[Ready] = []
+        self._answers: deque[tuple[float, float]] = deque()
         self._rows = 0
 
-    def push(self, ready: Ready) -> list[Event]:
-        """Takes rows; gives an event for each channel that has begun to drift."""
+    def push(self, ready: Ready) -> None:
+        """Takes rows, which wait for others and for the answers to them."""
         if self._kept is not None:
             if goes_on(self._kept, float(ready.time[0])):
                 self._resume(self._kept.state)
             self._kept = None
         self._held.append(ready)
         self._rows += len(ready.values)
-        return self.flush() if self._rows >= _ROWS else []
 
-    def flush(self) -> list[Event]:
-        """Looks at the rows that wait for others."""
-        if not self._held:
+    def answered(self, times: NDArray[np.float64], confidence: Floats) -> None:
+        """Takes the confidence of answers and the times of their last rows, shape (n,) each."""
+        self._answers.extend(zip(times.tolist(), confidence.tolist(), strict=True))
+
+    def look(self, *, everything: bool) -> list[Event]:
+        """Looks at the rows that wait, once there are enough of them or all that are left are wanted.
+
+        Returns:
+            An event for each channel, and for the confidence, that has begun to drift.
+        """
+        if not self._held or (self._rows < _ROWS and not everything):
             return []
         values = np.concatenate([block.values for block in self._held])
         times = np.concatenate([block.time for block in self._held])
         self._held, self._rows, self._time = [], 0, float(times[-1])
-        events = self._watch.push(values, times)
+        events: list[Event] = []
+        start = 0
+        while start < len(values):
+            # An answer counts in the block of its last row, however many rows came together.
+            end = min(len(values), start + self._watch.left)
+            while self._answers and self._answers[0][0] <= times[end - 1]:
+                self._watch.answered(self._answers.popleft()[1])
+            events += self._watch.push(values[start:end], times[start:end])
+            start = end
         for event in events:
             event.detail["package"] = self._package
         return events
-
-    def answered(self, confidence: Floats) -> None:
-        """Takes the confidence of answers, shape (n,)."""
-        for value in confidence.tolist():
-            self._watch.answered(value)
 
     def keep(self) -> Kept | None:
         """The state after the rows that were looked at; what was kept before where there were none."""

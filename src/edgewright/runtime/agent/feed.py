@@ -44,6 +44,8 @@ class Feed:
         config: how rows become a timeline.
     """
 
+    KEPT = ("_timeline", "_hole")
+
     def __init__(
         self, columns: Sequence[str], places: Sequence[int], rate: float | None, config: TimelineConfig
     ) -> None:
@@ -103,30 +105,34 @@ class Cutter:
         channels: columns of a row.
     """
 
+    KEPT = ("_windower", "_rows", "_bad", "_answered", "_gap")
+
     def __init__(self, window: WindowSpec | None, channels: int) -> None:
         self._window, self._channels = window, channels
-        self._windower: Windower | None = None
+        self._windower = self._anew()
         self._rows, self._bad = 0, -1
         self._answered = self._gap = False
 
     def push(self, ready: Ready) -> Cut | None:
         """The samples that these rows complete; None for none."""
         if ready.gap_before:
-            self._windower, self._rows, self._bad = None, 0, -1
+            self._windower, self._rows, self._bad = self._anew(), 0, -1
             self._gap = self._answered
-        cut = self._each(ready) if self._window is None else self._windows(ready, self._window)
+        cut = self._each(ready) if self._windower is None else self._windows(ready, self._windower)
         if cut is not None:
             self._answered, self._gap = True, False
         return cut
 
+    def _anew(self) -> Windower | None:
+        window = self._window
+        return None if window is None else Windower(window.samples, window.step, self._channels)
+
     def _each(self, ready: Ready) -> Cut:
         return Cut(samples=ready.values, times=ready.time, healthy=ready.healthy, gap=self._gap)
 
-    def _windows(self, ready: Ready, window: WindowSpec) -> Cut | None:
-        if self._windower is None:
-            self._windower = Windower(window.samples, window.step, self._channels)
-        first, before = self._windower.next_start, self._rows
-        windows = self._windower.push(ready.values)
+    def _windows(self, ready: Ready, window: Windower) -> Cut | None:
+        first, before = window.next_start, self._rows
+        windows = window.push(ready.values)
         self._rows += len(ready.values)
         bad = np.flatnonzero(~ready.healthy) + before
         last_bad = self._bad

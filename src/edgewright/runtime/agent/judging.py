@@ -52,6 +52,9 @@ class Judge:
         ruled: whether rules look on: names are made for them.
     """
 
+    # Not the tally: a summary ends with the process.
+    KEPT = ("_decider", "_range", "_scale")
+
     def __init__(self, answerer: Answerer, summary: float, ruled: bool) -> None:
         self.package = answerer.name
         manifest = answerer.manifest
@@ -96,6 +99,11 @@ class Judge:
         """Rows are missing: nothing is averaged over a hole."""
         if self._decider is not None:
             self._decider.gap()
+
+    def recall(self, label: str, time: float, *, alarm: bool) -> None:
+        """Says what was decided while this one did not see the stream."""
+        if self._decider is not None and label in self._places:
+            self._decider.recall(self._places[label], time, alarm=alarm)
 
     def _one(self, answered: Answered, place: int, time: float, well: bool) -> Seen | None:
         gap = answered.cut.gap and place == 0

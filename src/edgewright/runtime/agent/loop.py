@@ -20,6 +20,7 @@ from edgewright.runtime.agent.settings import Configured
 from edgewright.runtime.agent.stream import StreamState, Unit, health_event
 from edgewright.runtime.agent.tally import Latency
 from edgewright.runtime.health import Health
+from edgewright.runtime.store import learnt
 from edgewright.runtime.streams import Stream
 from edgewright.runtime.wall_clock import WallClock
 from edgewright.schema.device import Event, Packet
@@ -28,6 +29,7 @@ from edgewright.schema.errors import InputError
 _WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
 _SLOW_AGAIN = 60.0
 _COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
+_FIRST_KEPT = 60.0  # seconds after the start at which what is known is saved for the first time
 _NAMES = 1000  # streams that nothing follows and that were told of
 
 
@@ -73,10 +75,13 @@ class Agent:
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
-        # Detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
+        # Windows and detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
         kept = self._live and not keeper.store.config.encrypt
-        self._remembered = Remembered(keeper.store.folder) if kept else None
-        self._kept = self._began
+        self._remembered = Remembered(keeper.store) if kept else None
+        if self._live and not kept:
+            learnt.remove(keeper.store.folder)
+        # The first time soon, so that a kill soon after the start does not bring back the state of long ago.
+        self._kept = self._began - max(0.0, self._config.summary - _FIRST_KEPT)
 
     def run(self, stop: Callable[[], bool]) -> Report:
         """Goes on until the source ends or `stop` says so; then everything is stored.
@@ -225,10 +230,10 @@ class Agent:
             events.append(self._stamped(event, "", None, 0.0))
 
     def _keep_learnt(self) -> None:
-        """What detectors and drift have learnt goes beside the store; streams that spoke last come first."""
-        learnt = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
-        if self._remembered is not None and learnt:
-            self._keeper.file(self._remembered.writing(learnt))
+        """What is known of the streams goes beside the store; those that spoke last come first."""
+        known = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
+        if self._remembered is not None and known:
+            self._keeper.file(self._remembered.writing(known))
 
     def _stamped(self, event: Event, stream: str, wall: float | None, before: float) -> Event:
         """The event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""

@@ -1,14 +1,17 @@
-"""What detectors and drift have learnt of each stream, kept beside the store: a new start of the agent goes on there.
+"""What the agent remembers of each stream, kept beside the store: a new start goes on there.
 
-Decisions are not among it: after a start an alarm that was raised before is raised again rather than missed.
+Detectors, drift, and all that follows the rows themselves (`resuming.py`). The file says up to which event of the store
+it was written; what was decided between then and a kill is read from the store's own events, which alarms reach before
+they are told.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import sqlite3
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,18 @@ import numpy as np
 from edgewright.runtime.agent.answering import Answerer
 from edgewright.runtime.agent.plan import Watched
 from edgewright.runtime.files import write_atomic
+from edgewright.runtime.store import Store, learnt, opening, reading
+from edgewright.runtime.store.learnt import STATE_FILE
+from edgewright.schema.device import Event
+from edgewright.schema.errors import OutputError
 
-STATE_FILE = "learnt.state"
-_VERSION = 1
+_VERSION = 2
 _ARRAY = 1
 _KINDS = "biuf"
 _SEPARATOR = "\n"
-# Of all streams together; what is beyond is not kept, the streams that spoke last first.
-LARGEST = 4 << 20
+# Events after the last save that are looked at; a store that decides more in a summary's time forgets the oldest.
+_MOST = 20_000
+_DECIDED = ("decision", "alarm", "state")
 _OURS = (ValueError, TypeError, KeyError, msgspec.MsgspecError)
 
 
@@ -43,6 +50,8 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
 
 class _File(msgspec.Struct, frozen=True, array_like=True):
     version: int
+    # Boot and number of the last event that was stored before.
+    place: tuple[int, int]
     kept: dict[str, Kept]
 
 
@@ -50,33 +59,45 @@ class Remembered:
     """The states of the last run, each given out once, and how those of this run are written.
 
     Args:
-        folder: of the store. A file that is missing, damaged or newer is as none: everything is learnt anew.
+        store: open. A file that is missing, damaged or newer is as none: everything is learnt anew.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / STATE_FILE
-        self._kept: dict[str, Kept] = _read(self._path)
+    def __init__(self, store: Store) -> None:
+        self._store, self._path = store, store.folder / STATE_FILE
+        self._most = learnt.share(store.config, opening.LEAST)
+        learnt.tidy(store.folder)
+        found = _read(self._path, 2 * self._most)
+        self._kept: dict[str, Kept] = found.kept
+        self._decided = _since(store, found.place) if found.kept else {}
 
     def take(self, key: str) -> Kept | None:
         """What was kept under this name; it is this run's from now on."""
         return self._kept.pop(key, None)
 
+    def decided(self, stream: str) -> Sequence[Event]:
+        """Decisions, alarms and steps of tables that were stored after the file was written, the oldest first."""
+        return self._decided.pop(stream, ())
+
     def writing(self, states: Mapping[str, Kept]) -> Callable[[], None]:
         """What writes these states, and those of streams that have not spoken yet, when it is called.
 
         Args:
-            states: by name, those that matter most first.
+            states: by name, those that matter most first. What is beyond the file's share of the quota is not kept.
         """
         chosen: dict[str, Kept] = {}
         size, spoken = 0, {_stream(key) for key in states}
         waiting = {key: kept for key, kept in self._kept.items() if _stream(key) not in spoken}
         for key, kept in (*states.items(), *waiting.items()):
             size += len(kept.state) + len(key) + 32
-            if size > LARGEST:
+            if size > self._most:
                 break
             chosen[key] = kept
-        data = msgspec.msgpack.encode(_File(_VERSION, chosen))
-        return lambda: write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"))
+        return lambda: self._write(chosen)
+
+    def _write(self, kept: dict[str, Kept]) -> None:
+        # In its turn among the events: all that these states know of was stored before.
+        data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept))
+        write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"))
 
 
 def drift_key(stream: str, answerer: Answerer) -> str:
@@ -86,9 +107,17 @@ def drift_key(stream: str, answerer: Answerer) -> str:
 
 def watch_key(stream: str, watched: Watched) -> str:
     """The name of a detector on a stream: one that learnt otherwise is another name."""
-    spec, learnt = watched.file.spec, watched.file.learnt
-    seal = hashlib.sha256(msgspec.msgpack.encode((spec, learnt), enc_hook=_to_ext)).hexdigest()
-    return _SEPARATOR.join(("detector", watched.name, seal, stream))
+    return _SEPARATOR.join(("detector", watched.name, seal(watched.file.spec, watched.file.learnt), stream))
+
+
+def stream_key(stream: str) -> str:
+    """The name of all else that follows a stream; its parts have seals of their own."""
+    return _SEPARATOR.join(("stream", stream))
+
+
+def seal(*parts: Any) -> str:  # noqa: ANN401 - structures and arrays of any shape
+    """What is the same for the same things alone."""
+    return hashlib.sha256(msgspec.msgpack.encode(parts, enc_hook=_to_ext)).hexdigest()
 
 
 def _stream(key: str) -> str:
@@ -137,17 +166,33 @@ def _from_ext(code: int, data: memoryview) -> Any:  # noqa: ANN401 - an array
     return np.frombuffer(bytes(data[end:]), dtype).reshape(shape).copy()
 
 
-def _read(path: Path) -> dict[str, Kept]:
+def _read(path: Path, most: int) -> _File:
+    nothing = _File(_VERSION, (0, 0), {})
     try:
-        if path.stat().st_size > 2 * LARGEST:
-            return {}
+        if path.stat().st_size > most:
+            return nothing
         data = path.read_bytes()
     except OSError:
-        return {}
+        return nothing
     if len(data) < 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
-        return {}
+        return nothing
     try:
         found = msgspec.msgpack.decode(data[:-4], type=_File)
     except _OURS:
-        return {}
-    return dict(found.kept) if found.version == _VERSION else {}
+        return nothing
+    return found if found.version == _VERSION else nothing
+
+
+def _since(store: Store, place: tuple[int, int]) -> dict[str, list[Event]]:
+    """By stream: what was decided after a place, the oldest first."""
+    found: dict[str, list[Event]] = {}
+    try:
+        with store.guard():
+            for stored in reading.events(store.database, limit=_MOST):
+                if (stored.boot, stored.sequence) <= place:
+                    break
+                if stored.event.kind in _DECIDED:
+                    found.setdefault(stored.event.stream, []).insert(0, stored.event)
+    except (sqlite3.Error, OutputError):
+        return {}  # damage is found and mended by who writes
+    return found

@@ -71,6 +71,8 @@ class Ruler:
         commands: that it may start.
     """
 
+    KEPT = ("machine",)
+
     def __init__(self, rule: Rule, commands: Commands) -> None:
         self.rule, self._commands = rule, commands
         self.machine = Machine(rule.checked)
@@ -109,6 +111,19 @@ class Ruler:
         for time, kind, _, what in moments:
             told += self._told(self._moment(kind, what, time))
         return told
+
+    def go_on(self, unseen: Sequence[Event], time: float) -> None:
+        """The table goes on behind a stretch up to `time` that it did not see.
+
+        Args:
+            unseen: events of the stream in that stretch, the oldest first; the table's own steps are among them.
+            time: seconds of the stream.
+        """
+        for event in unseen:
+            detail = event.detail
+            if event.kind == "state" and detail.get("table") == self.rule.name and detail.get("from") != event.label:
+                self.machine.recall(event.label, event.time)
+        self.machine.paused(time)
 
     def tick(self, time: float) -> list[tuple[float, Event]]:
         """Time goes on without rows."""

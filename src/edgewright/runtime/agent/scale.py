@@ -19,6 +19,8 @@ _NEAR, _BEYOND = 1.25, 1.5
 class RangeWatch:
     """Tells when a column begins and ends to have values that its sensor cannot give."""
 
+    KEPT = ("_outside",)
+
     def __init__(self) -> None:
         self._outside: dict[str, int] = {}
 
@@ -47,6 +49,8 @@ class ScaleWatch:
     Args:
         reference: of the package; empty: nothing is compared.
     """
+
+    KEPT = ("_row", "_told")
 
     def __init__(self, reference: Sequence[ReferenceColumn]) -> None:
         if not all(column.quantiles for column in reference):

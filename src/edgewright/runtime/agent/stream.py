@@ -16,7 +16,8 @@ from edgewright.runtime.agent.drifting import Drifting, drifting
 from edgewright.runtime.agent.feed import Cut, Cutter, Feed
 from edgewright.runtime.agent.judging import Judge, Seen
 from edgewright.runtime.agent.plan import Plan, Watched
-from edgewright.runtime.agent.remembered import Kept, Remembered, drift_key, watch_key
+from edgewright.runtime.agent.remembered import Kept, Remembered, drift_key, stream_key, watch_key
+from edgewright.runtime.agent.resuming import Resuming
 from edgewright.runtime.agent.ruling import Odd, Rule, Ruler
 from edgewright.runtime.agent.settings import Configured
 from edgewright.runtime.health import Health
@@ -57,7 +58,7 @@ class StreamState:
         plan: packages, detectors and rules.
         configured: settings.
         commands: that rules may start.
-        remembered: what was learnt before the agent last stopped; None for a recording, which knows nothing before.
+        remembered: what was known before the agent last stopped; None for a recording, which knows nothing before.
     """
 
     def __init__(
@@ -91,6 +92,9 @@ class StreamState:
             if w.takes(name)
         ]
         self._rulers: list[tuple[Feed | None, Ruler]] = [(self._of(rule), Ruler(rule, commands)) for rule in rules]
+        kept, decided = (remembered.take(stream_key(name)), remembered.decided(name)) if remembered else (None, ())
+        self._resuming = Resuming(kept, decided, self._timeline)
+        self._ends = False
         self.arrived = time.monotonic()
         self.last = math.nan
         self.silent, self._notice = False, ""
@@ -110,20 +114,22 @@ class StreamState:
         elif packet.notice in ("", self._notice):
             return  # the source says again what it said when no row had come since
         self._notice = packet.notice
+        if self._remembered is not None:
+            self._resuming.seen(packet, self.feeds.values(), self.units, self._ruling)
         for feed in self.feeds.values():
             self._take(feed, *feed.push(packet))
 
     def flush(self) -> None:
-        """Takes what is still held back."""
+        """Takes what is still held back; the next `finish` is the last one."""
+        self._ends = True
         for feed in self.feeds.values():
             self._take(feed, *feed.flush())
-        for unit in self.units if self._remembered is not None else ():
-            if unit.drift is not None:
-                self._drifts += unit.drift.flush()
 
     def keep(self) -> dict[str, Kept]:
-        """What detectors and drift have learnt so far, by name."""
-        found = {
+        """What is known of the stream so far, by name."""
+        kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling)
+        found = {stream_key(self.name): kept}
+        found |= {
             drift_key(self.name, unit.answerer): unit.drift.keep() for unit in self.units if unit.drift is not None
         }
         found |= {watch_key(self.name, watched): watch.keep() for _, watched, watch in self._watches}
@@ -144,6 +150,10 @@ class StreamState:
         alarms: list[tuple[Unit, Seen]] = []
         for asked in self.asked:
             self._judged(asked, seen, told, alarms)
+        for unit in self.units:
+            if unit.drift is not None:
+                # Those of a recording that fill no block say nothing any more.
+                self._drifts += unit.drift.look(everything=self._ends and self._remembered is not None)
         health = sorted(self._health.values(), key=lambda one: one.time)
         told += [(one.time, _HEALTH, health_event(one)) for one in health]
         told += [(event.time, _ANOMALY, event) for event in self._drifts]
@@ -170,6 +180,10 @@ class StreamState:
             return []
         units = [unit for unit in self.units if unit.judge.tally.windows]
         return [self._summary(unit, self.last, unit.judge.tally.detail(self.last)) for unit in units]
+
+    @property
+    def _ruling(self) -> list[Ruler]:
+        return [ruler for _, ruler in self._rulers]
 
     def _begin(self) -> None:
         self.asked: list[Asked] = []
@@ -201,7 +215,7 @@ class StreamState:
                 if (cut := unit.cutter.push(ready)) is not None:
                     self.asked.append(Asked(unit, cut))
                 if unit.drift is not None:
-                    self._drifts += unit.drift.push(ready)
+                    unit.drift.push(ready)
             for of, _, watch in self._watches:
                 if of is feed:
                     self._odd += watch.push(ready)
@@ -220,7 +234,7 @@ class StreamState:
         for sick in health:
             self.tell(sick)
         if unit.drift is not None:
-            unit.drift.answered(asked.answered.confidence)
+            unit.drift.answered(asked.cut.times, asked.answered.confidence)
         seen.setdefault(unit.answerer.name, []).extend(found)
         told += [self._summary(unit, at, detail) for at, detail in summaries]
         detail = {"package": unit.answerer.name}

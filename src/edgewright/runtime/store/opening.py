@@ -6,7 +6,7 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
-from edgewright.runtime.store import rescue, tables
+from edgewright.runtime.store import learnt, rescue, tables
 from edgewright.runtime.store.clock import Clock
 from edgewright.runtime.store.database import Connect, Database, trouble
 from edgewright.runtime.store.identity import Identity
@@ -18,6 +18,8 @@ _PAGE = 4096
 # The log may grow to this before it is copied into the database, and a transaction may add as much.
 _LOG = 4 << 20
 _LEAST = 2 << 20
+LEAST = _LOG + _LEAST
+"""Bytes that a quota must have beside the ballast."""
 
 
 def lock(folder: Path) -> IO[str]:
@@ -51,8 +53,8 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
         InputError: a newer version, another device's folder, or settings that leave no room.
         OutputError: something cannot be written.
     """
-    if config.quota - config.ballast < _LOG + _LEAST:
-        raise InputError(f"a quota of at least {(_LOG + _LEAST + config.ballast) >> 20} MiB",
+    if config.quota - config.ballast < LEAST:
+        raise InputError(f"a quota of at least {(LEAST + config.ballast) >> 20} MiB",
                          f"{config.quota} bytes", "[store] quota")  # fmt: skip
     try:
         # Before anything is counted or moved: a newer store is left as it is.
@@ -83,7 +85,7 @@ def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
     opened = Database(place, opener)
     try:
         tables.check_version(opened)
-        tables.tune(opened, (config.quota - config.ballast - _LOG) // _PAGE)
+        tables.tune(opened, (config.quota - config.ballast - _LOG - learnt.share(config, LEAST)) // _PAGE)
     except BaseException:
         opened.close()
         raise

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.runtime.store import blocks, disk, entries, tables
+from edgewright.runtime.store import blocks, disk, entries, learnt, tables
 from edgewright.runtime.store.crypto import Key
 from edgewright.runtime.store.database import Connection, Database
 from edgewright.schema.device import Event
@@ -108,8 +108,10 @@ def rows(
 
 
 def held(folder: Path) -> dict[str, int]:
-    """Bytes on the disk: of database and log, and of files that were set aside."""
-    own = sum(disk.size(folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal", "-shm", "-journal"))
+    """Bytes on the disk: of database, log and what the agent has learnt, and of files that were set aside."""
+    own = learnt.held(folder) + sum(
+        disk.size(folder / f"{tables.STORE_FILE}{side}") for side in ("", "-wal", "-shm", "-journal")
+    )
     return {"own": own, "aside": sum(disk.size(path) for path in folder.glob("store.damaged-*"))}
 
 

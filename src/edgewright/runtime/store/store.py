@@ -99,6 +99,11 @@ class Store:
         return self.identity.boot
 
     @property
+    def sequence(self) -> int:
+        """The last number that was given in this boot."""
+        return self._sequence
+
+    @property
     def database(self) -> Database:
         """The open database; it changes where a damaged one was set aside."""
         return self._committer.database

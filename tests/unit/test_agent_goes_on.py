@@ -1,0 +1,185 @@
+"""The agent stops and starts: smoothing, refractory times and tables go on, and a hole raises no false alarm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent_example import Floats, Given, given, lines, package, signal, stretch, told
+from edgewright.runtime.agent.keeper import Keeper
+from edgewright.runtime.agent.settings import check_settings
+from edgewright.runtime.agent.starting import run_agent
+from edgewright.runtime.package import write_package
+from edgewright.runtime.store import reading
+from edgewright.runtime.store.learnt import STATE_FILE
+from edgewright.schema.device import Event, Packet
+from runtime_example import numbers, parts
+
+DECISION = {"smoothing": 4, "debounce": 2, "alarms": ["on"], "refractory": 20.0}
+TABLE = """
+name = "press"
+states = ["idle", "busy", "done"]
+initial = "idle"
+fallback = "stay"
+safe = "idle"
+patience = 5.0
+
+[[steps]]
+state = "idle"
+event = "decision"
+when = 'decided == "on"'
+to = "busy"
+
+[[steps]]
+state = "busy"
+event = "timeout"
+after = 3.3
+to = "done"
+actions = [{ alarm = "busy for long" }]
+
+[[steps]]
+state = "done"
+event = "row"
+when = "rate(heat, 0.5) > 5 and level < 0"
+to = "idle"
+
+[[steps]]
+state = "*"
+event = "late"
+actions = [{ alarm = "no sure answer" }]
+"""
+SETTINGS: dict[str, Any] = {
+    "packages": [{"path": "switch.edge", "decision": DECISION}],
+    "rules": [{"path": "press.toml", "package": "switch"}],
+}
+
+
+@pytest.fixture
+def values() -> Floats:
+    made = signal(80.0, period=10.0, seed=3)
+    # Beyond the sensor's range, then unsure: the press is busy, done, and at last the watchdog is late.
+    made[2300:2455, 0] = 99.0 + np.arange(155) % 7
+    made[2455:2750, 0] = np.abs(made[2455:2750, 0]) * 0.01
+    return made
+
+
+def place(folder: Path, table: str = TABLE) -> Path:
+    folder.mkdir(exist_ok=True)
+    package(folder / "switch.edge")
+    (folder / "press.toml").write_text(table)
+    return folder
+
+
+def of_the_stream(folder: Path) -> list[str]:
+    """What is stored but what a process says of itself, and summaries, which end with it; without the time of day."""
+    with reading.look(folder / "store") as database:
+        events = [stored.event for stored in reading.events(database, limit=100_000, newest=False)]
+    kept = [e for e in events if e.kind != "summary" and e.label != "start"]
+    return lines([Event(kind=e.kind, time=e.time, label=e.label, score=e.score, detail=e.detail) for e in kept])
+
+
+def part(folder: Path, values: Floats, begin: int, end: int, rows: int = 50, **settings: Any) -> list[Event]:  # noqa: ANN401
+    return given(folder, stretch(values, begin, end, rows), settings={**SETTINGS, **settings}, live=True)[0]
+
+
+# Within the first window, between windows, while the mean fills, between two of a debounce, within a refractory time,
+# a time-out, a range, the watchdog's patience; and several of them after each other.
+CUTS = [[7], [13], [263], [281], [402], [512], [2301], [2419], [2581], [2643]]
+
+
+@pytest.mark.parametrize("cuts", [*CUTS, [7, 270, 403, 2511], list(range(151, 4000, 389))])
+def test_a_stop_between_any_two_rows_changes_no_event(tmp_path: Path, values: Floats, cuts: list[int]) -> None:
+    part(place(tmp_path / "whole"), values, 0, len(values))
+    parts: list[Event] = []
+    folder = place(tmp_path / "parts")
+    for begin, end in zip([0, *cuts], [*cuts, len(values)], strict=True):
+        parts += part(folder, values, begin, end, rows=33)
+    labels = {(kind, label) for _, kind, label in told(parts)}
+    assert labels >= {("decision", "on"), ("alarm", "on"), ("alarm", "busy for long"), ("state", "idle"),
+                      ("health", "range"), ("alarm", "no sure answer")}  # fmt: skip
+    assert of_the_stream(folder) == of_the_stream(tmp_path / "whole")
+
+
+def test_rows_at_no_rate_go_on_too(tmp_path: Path) -> None:
+    values = numbers(300, 10, seed=6) * np.float32(6)
+    times = np.cumsum(np.random.default_rng(1).uniform(0.5, 1.5, size=300))
+    manifest, files = parts()
+    runs = []
+    for cuts in ([], [111, 190, 191]):
+        folder = tmp_path / str(len(cuts))
+        folder.mkdir()
+        write_package(folder / "rows.edge", manifest, files)
+        entry = {"path": "rows.edge", "decision": {"smoothing": 5, "debounce": 2}}
+        for begin, end in zip([0, *cuts], [*cuts, 300], strict=True):
+            run_agent(
+                check_settings({"packages": [entry]}, folder, "device.toml"),
+                Given([Packet(values=values[begin:end], time=times[begin:end])], live=True, rate=None),  # type: ignore[arg-type]
+                folder / "store", stop=lambda: False, say=print, tell=lambda _: None, begin=lambda _: None,
+            )  # fmt: skip
+        runs.append(of_the_stream(folder))
+    assert len(runs[0]) > 10
+    assert runs[0] == runs[1]
+
+
+def test_the_time_of_a_table_stands_still_while_nobody_looks(tmp_path: Path) -> None:
+    values = np.concatenate([signal(6.0, period=8.0), signal(20.0, period=1e9)])
+    values[300:, 0] = np.abs(values[300:, 0])
+    folder = place(tmp_path / "a")
+    first = part(folder, values, 0, 300)
+    (busy,) = [event.time for event in first if event.label == "busy"]
+    # An hour later: what was left of the time-out is seen, not made up.
+    later = stretch(values, 300, len(values))
+    for packet in later:
+        packet.time[:] += 3600.0
+    events = given(folder, later, settings=SETTINGS, live=True)[0]
+    (alarm,) = [event for event in events if event.label == "busy for long"]
+    assert alarm.time - 3606.0 == pytest.approx(3.3 - (5.98 - busy), abs=0.03)
+    # 'on' held before and holds: no decision, no alarm, and the watchdog waited anew.
+    assert [e for e in events if e.kind == "alarm"] == [alarm]
+    assert not [e for e in events if e.kind == "decision"]
+
+
+@pytest.mark.parametrize("change", ["package", "table", "times", "decision"])
+def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
+    values = signal(6.0, period=8.0)
+    folder = place(tmp_path / "a")
+    part(folder, values, 0, 260)
+    settings: dict[str, Any] = {}
+    if change == "package":
+        package(folder / "switch.edge", thresholds={"confidence": 0.55})
+    if change == "table":
+        (folder / "press.toml").write_text(TABLE.replace("3.3", "3.4"))
+    if change == "decision":
+        settings = {"packages": [{"path": "switch.edge", "decision": {**DECISION, "debounce": 3}}]}
+    listed = stretch(values, 260, 300) if change != "times" else stretch(values, 220, 260)
+    events = given(folder, listed, settings={**SETTINGS, **settings}, live=True)[0]
+    # What was decided before is decided again by a package that knows nothing of it.
+    assert bool([e for e in events if e.kind == "decision"]) == (change != "table")
+    same = place(tmp_path / "b")
+    part(same, values, 0, 260)
+    assert not [e for e in part(same, values, 260, 300) if e.kind == "decision"]
+
+
+def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
+    tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place(tmp_path / "a")
+    part(folder, values, 0, 240)
+    saved = (folder / "store" / STATE_FILE).read_bytes()
+    # From here to the kill nothing is saved: the press became busy, was done, and idle again.
+    monkeypatch.setattr(Keeper, "file", lambda *_: None)
+    unsaved = part(folder, values, 240, 600)
+    assert ("alarm", "on") in {(e.kind, e.label) for e in unsaved}
+    assert (folder / "store" / STATE_FILE).read_bytes() == saved
+    monkeypatch.undo()
+    after = part(folder, values, 610, 740)
+    # Off is decided, as it would have been; the alarm of 'on' is not raised again, nor one of a time-out made up.
+    alarms = [e for e in (*unsaved, *after) if e.kind == "alarm"]
+    whole = part(place(tmp_path / "whole"), values, 0, 740)
+    assert {(e.label, round(e.time, 1)) for e in alarms} <= {
+        (e.label, round(e.time, 1)) for e in whole if e.kind == "alarm"
+    }
+    assert len(alarms) == len({(e.label, e.time) for e in alarms})
