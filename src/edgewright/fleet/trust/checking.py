@@ -26,7 +26,7 @@ from tuf.api.exceptions import (
 from tuf.api.metadata import Role, TargetFile
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from edgewright.fleet.layout import METADATA_PATH, RELEASES, ROLLOUTS
+from edgewright.fleet.layout import METADATA_PATH, RELEASES, ROLLOUTS, TIMESTAMP
 from edgewright.fleet.ports import Answer, Transport, Unreachable
 from edgewright.fleet.trust.contract import Refused
 from edgewright.runtime.files import write_atomic
@@ -90,20 +90,26 @@ class Checker(Updater):
         folder: of verified files; root versions go straight into it, since each is proven by the one before it.
         transport: to the repository.
         pinned: bytes of the root that everything rests on.
-        now: seconds since 1970 by which expiry is judged.
+        moment: hash of the key ids of `timestamp` -> seconds since 1970 by which expiry is judged. It is asked when the
+            newest root is known: signed times of keys that are gone no longer count.
         ready: files that have come already, by path.
     """
 
     def __init__(
-        self, folder: Path, transport: Transport, pinned: bytes, now: float, ready: dict[str, bytes] | None = None
-    ) -> None:
+        self, folder: Path, transport: Transport, pinned: bytes, moment: Callable[[str], float],
+        ready: dict[str, bytes] | None = None,
+    ) -> None:  # fmt: skip
         self._held_back: dict[str, bytes] = {}
+        self._moment = moment
         (folder / ROOTS).mkdir(parents=True, exist_ok=True)
         base = f"{_BASE}{METADATA_PATH}"
         super().__init__(
             str(folder), base, fetcher=_Fetcher(transport, ready or {}), config=_CONFIG, bootstrap=pinned
         )  # fmt: skip
-        self._trusted_set.reference_time = datetime.fromtimestamp(now, UTC)
+
+    def _load_root(self) -> None:
+        super()._load_root()
+        self._trusted_set.reference_time = datetime.fromtimestamp(self._moment(self.keys(TIMESTAMP)), UTC)
 
     @property
     def fresh_files(self) -> dict[str, bytes]:

@@ -121,7 +121,11 @@ class Client:
         self._memory.close()
 
     def _now(self) -> float:
-        return max(self._clock.wall(), self._memory.word.signed)
+        return self._moment(self._memory.word.timekeys)
+
+    def _moment(self, timekeys: str) -> float:
+        word = self._memory.word
+        return max(self._clock.wall(), word.signed if timekeys == word.timekeys else 0.0)
 
     def _verified(self) -> Checker:
         """A checker that has seen the newest metadata; that of the last refresh where there is one."""
@@ -141,7 +145,9 @@ class Client:
         """
         ready = {_TIMESTAMP_PATH: timestamp}
         try:
-            checker: Checker = guarded(lambda: Checker(self._folder, self._transport, self._pinned, self._now(), ready))
+            checker: Checker = guarded(
+                lambda: Checker(self._folder, self._transport, self._pinned, self._moment, ready)
+            )
             guarded(checker.refresh)
             index = self._index(checker)
             standings = _decode(index, Standings, INDEX) if index else None
@@ -186,17 +192,18 @@ class Client:
         expiries = {role: checker.role(role).expires.timestamp() for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
         if standings and standings.issued < floor:
             raise Refused(f"rollouts signed at {standings.issued:.0f}, after some of {floor:.0f}", "older")
-        if standings and standings.issued > expiries[ROLLOUTS]:
-            raise Refused("rollouts that expired before they were signed", "lifetime")
+        resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
+        if signed > resting:
+            # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
+            raise Refused("rollouts signed after metadata that they rest on has expired", "lifetime")
         now = max(self._clock.wall(), signed)
         for role, expires in expiries.items():
             if expires > now + self._longest[role] + _SLACK:
                 days = (expires - now) / 86_400
                 raise Refused(f"{role} wants to hold for {days:.1f} days, more than it may", "lifetime")
-        resting = [expiry for role, expiry in expiries.items() if role != RELEASES]
         versions = {role: int(checker.role(role).version) for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
         return Word(
-            index=index, expires=min(resting), signed=signed, timekeys=timekeys, versions=versions, etag=etag
+            index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag
         )  # fmt: skip
 
     def _fetch(self, target: str, limit: int, sha256: str) -> bytes:
