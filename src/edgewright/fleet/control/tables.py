@@ -119,6 +119,7 @@ reports = sa.Table(  # all of them, for as long as they are kept
     sa.Column("at", sa.Double, nullable=False, index=True),
     sa.Column("clock", sa.Double, nullable=False),  # the device's
     sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),  # SHA-256 of the body: a report sent once more is known by it
     sa.Column("counter", sa.BigInteger, nullable=False),
     sa.Column("floor", sa.BigInteger, nullable=False),
     sa.Column("phase", sa.String(16), nullable=False),

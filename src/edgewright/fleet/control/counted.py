@@ -1,0 +1,49 @@
+"""Metrics in Prometheus' form: requests, commits, the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+class Counted:
+    """One registry a control plane, so that two in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.waiting: Callable[[], int] = lambda: 0
+        self.requests = Counter(
+            "edgewright_fleet_requests",
+            "Requests by endpoint and status",
+            ["endpoint", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "edgewright_fleet_request_seconds", "Time to answer", ["endpoint"],
+            registry=self.registry, buckets=_SECONDS,
+        )  # fmt: skip
+        self.commits = Histogram(
+            "edgewright_fleet_commit_seconds", "Time of a durable commit", registry=self.registry, buckets=_SECONDS
+        )
+        self.groups = Histogram(
+            "edgewright_fleet_commit_operations", "Operations in a commit", registry=self.registry, buckets=_SIZES
+        )
+        self.quarantined = Counter("edgewright_fleet_quarantined", "Devices put in quarantine", registry=self.registry)
+        self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
+        Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(
+            lambda: float(self.waiting())
+        )
+
+    def committed(self, operations: int, seconds: float) -> None:
+        """After each commit."""
+        self.commits.observe(seconds)
+        self.groups.observe(operations)
+
+    def text(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self.registry)

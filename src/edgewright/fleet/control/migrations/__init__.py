@@ -1,0 +1,1 @@
+"""Revisions of the control plane's database; `versions` holds one file each."""

@@ -1,0 +1,68 @@
+"""All that is SQLite's own in the control plane: how it is opened, how it begins, and copying a live database."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from edgewright.schema.errors import InputError, OutputError
+
+NAME = "fleet.sqlite"
+_PATIENCE_MS = 10_000
+"""Milliseconds for which a writer waits for another process's transaction."""
+_PAGES = 1024
+
+
+def engine(path: Path, *, reading: bool) -> sa.Engine:
+    """Opens a file; made where it is not there, unless it is for reading.
+
+    With WAL and `synchronous=FULL` a commit is on the disk before it returns (docs/adr/0030-control-plane.md). Writers
+    take the lock when they begin, so that none fails half-way because another was faster.
+    """
+    made = sa.create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 10.0})
+
+    @sa.event.listens_for(made, "connect")
+    def connected(connection: sqlite3.Connection, record: object) -> None:
+        connection.isolation_level = None  # SQLAlchemy says BEGIN, below
+        for pragma in (
+            f"busy_timeout={_PATIENCE_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
+            "cache_size=-65536", "trusted_schema=OFF", *(("query_only=ON",) if reading else ()),
+        ):  # fmt: skip
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @sa.event.listens_for(made, "begin")
+    def begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return made
+
+
+def backup(source: Path, target: Path) -> int:
+    """Copies a database as it is at one moment, while others write it; the copy's bytes.
+
+    Raises:
+        InputError: there is no database, or something is at the target.
+        OutputError: the copy failed; nothing is left behind.
+    """
+    if not source.is_file():
+        raise InputError("a fleet's database", "none", str(source))
+    if target.exists():
+        raise InputError("a file that is not there yet", "one that is", str(target), "Name another")
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
+            contextlib.closing(sqlite3.connect(partial)) as copy,
+        ):
+            copy.execute("PRAGMA synchronous=FULL")
+            live.backup(copy, pages=_PAGES, sleep=0.0)
+            copy.execute("PRAGMA journal_mode=DELETE").close()
+        partial.chmod(0o600)
+        partial.replace(target)
+    except (sqlite3.Error, OSError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError("to copy the database", str(error), str(target), "Free some space") from None
+    return target.stat().st_size

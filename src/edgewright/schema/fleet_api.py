@@ -1,0 +1,276 @@
+"""What operators and the control plane tell each other, and the one shape of every error."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edgewright.schema.fleet_plan import Id
+from edgewright.schema.fleet_report import DeviceId, Name, Vitals
+
+Role = Literal["viewer", "operator", "admin"]
+"""A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
+quarantines."""
+Order = Literal["name", "-name", "counter", "-counter", "last", "-last", "enrolled", "-enrolled"]
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of what operators send."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why a request was refused; the same four words as on the command line.
+
+    Attributes:
+        status: of HTTP.
+        expected, got, where, do: as `schema.errors.EdgewrightError`.
+        wait: seconds after which to ask again; 0 where asking again will not help.
+    """
+
+    status: int
+    expected: str
+    got: str = ""
+    where: str = ""
+    do: str = ""
+    wait: float = 0.0
+
+
+class NewToken(Asked, frozen=True, kw_only=True):
+    """A token for devices to enrol with.
+
+    Attributes:
+        product: line of packages that its devices follow.
+        tags: that its devices get.
+        batch: votes of a batch are capped together; empty gives the token a batch of its own.
+        uses: devices that may enrol with it.
+        seconds: for which it holds.
+    """
+
+    product: Id
+    tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
+    batch: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = ""
+    uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
+    seconds: Annotated[float, msgspec.Meta(gt=0.0, le=366 * 86_400.0)] = 7 * 86_400.0
+
+
+class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
+    """The only time that it is shown.
+
+    Attributes:
+        token: `ew1.SECRET.ROOT`: the last part is the SHA-256 of the root metadata that the device must find, as
+            hexadecimal digits; empty where the fleet has none yet.
+        expires: seconds since 1970.
+    """
+
+    token: str
+    batch: str
+    expires: float
+
+
+class TokenSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A token without its secret; `id` is the beginning of its hash."""
+
+    id: str
+    product: str
+    tags: tuple[str, ...]
+    batch: str
+    made_at: float
+    made_by: str
+    expires: float
+    uses: int
+
+
+class Tokens(msgspec.Struct, frozen=True, kw_only=True):
+    """All that can still be used."""
+
+    tokens: tuple[TokenSeen, ...]
+
+
+class NewOperator(Asked, frozen=True, kw_only=True):
+    """A person or a program that may use the operator API."""
+
+    name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    role: Role
+
+
+class OperatorMade(msgspec.Struct, frozen=True, kw_only=True):
+    """The only time that the token is shown; the server keeps its argon2id hash."""
+
+    name: str
+    role: Role
+    token: str
+
+
+class OperatorSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator without the token."""
+
+    name: str
+    role: Role
+    made_at: float
+
+
+class Operators(msgspec.Struct, frozen=True, kw_only=True):
+    """All operators."""
+
+    operators: tuple[OperatorSeen, ...]
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """It is done, and durable."""
+
+    done: Literal[True] = True
+
+
+class Lift(Asked, frozen=True, kw_only=True):
+    """Why a quarantine is lifted; the next report is taken whatever its nonce."""
+
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]
+
+
+class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A device as the control plane knows it; times are seconds since 1970 by the server's clock.
+
+    Attributes:
+        tags: of its token, then those that it says itself.
+        last: of the latest report; None before the first.
+        skew: its clock minus the server's at that report, seconds.
+        why: one line of its own about why it is where it is.
+        vitals: latest that it said; None where no model ran yet.
+    """
+
+    id: DeviceId
+    name: str
+    product: str
+    profile: str
+    tags: tuple[str, ...]
+    batch: str
+    enrolled: float
+    version: str
+    counter: int
+    floor: int
+    phase: str
+    plan: str
+    stage: int
+    why: str
+    last: float | None
+    skew: float
+    quarantined: bool
+    quarantine_reason: str = ""
+    vitals: Vitals | None = None
+
+
+class DevicePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices in the order asked for.
+
+    Attributes:
+        total: that match.
+        next: give it as `after` for those that follow; None at the end.
+    """
+
+    devices: tuple[DeviceSeen, ...]
+    total: int
+    next: int | None = None
+
+
+class OutcomeSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to a release on a device; `clock` is the device's, `at` the server's."""
+
+    number: int
+    plan: str
+    counter: int
+    what: str
+    because: str
+    detail: str
+    clock: float
+    at: float
+
+
+class ReportSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """One report, without its items."""
+
+    at: float
+    clock: float
+    sequence: int
+    counter: int
+    floor: int
+    phase: str
+    plan: str
+    stage: int
+    vitals: Vitals | None
+
+
+class ItemSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of the outbox."""
+
+    boot: int
+    sequence: int
+    kind: str
+    at: float
+    body: Any
+
+
+class DeviceHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """A device with what it told, newest first."""
+
+    device: DeviceSeen
+    outcomes: tuple[OutcomeSeen, ...]
+    reports: tuple[ReportSeen, ...]
+    items: tuple[ItemSeen, ...]
+
+
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts over the fleet.
+
+    Attributes:
+        counters: devices by product and the release that they run.
+        phases: devices by phase.
+        heard: devices that reported within the last hour.
+    """
+
+    devices: int
+    heard: int
+    quarantined: int
+    counters: dict[str, dict[int, int]]
+    phases: dict[str, int]
+
+
+class AuditRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the audit log; `hash` is the SHA-256 over `before` and the row's content."""
+
+    number: int
+    at: float
+    who: str
+    what: str
+    subject: str
+    detail: Any
+    before: str
+    hash: str
+
+
+class AuditPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows, newest first; `next`: give it as `below` for older ones."""
+
+    rows: tuple[AuditRow, ...]
+    next: int | None = None
+
+
+class AuditVerified(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the chain holds.
+
+    Attributes:
+        rows: that hold, from the first.
+        last: hash of the last of them; noted elsewhere, it shows a chain that was cut off.
+        problem: what is wrong with the next; empty where nothing is.
+    """
+
+    rows: int
+    last: str
+    problem: str = ""
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether the server lives, or is ready."""
+
+    ok: bool
+    why: str = ""
