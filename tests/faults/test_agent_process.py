@@ -145,6 +145,32 @@ def test_a_source_that_vanishes_and_comes_back_is_read_on(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_refused_package_leaves_the_old_one_at_work_and_everybody_is_told(folder: Path) -> None:
+    recording(folder / "rows.csv", rows_of(4.0, period=2.0))
+    run = ("run", "switch.edge", "--store", "store", "--source", "replay:rows.csv")
+    package(folder / "switch.edge", wrong=0.01)
+    code, text = refused(folder, *run)
+    assert (code, "self-test of switch" in text) == (1, True)
+    package(folder / "switch.edge")
+    for wrong in (0.0, 0.01):
+        package(folder / "switch.edge", wrong=wrong)
+        done = subprocess.run(
+            [COMMAND, "device", *run], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, " decision " in done.stdout) == (0, True)
+    said = "package 'switch' was refused, the last one that was proven here is at work: self-test of switch"
+    assert done.stderr.startswith(f"edgewright: {said}")
+    assert done.stderr.count("\n") == 1
+    state = subprocess.run(
+        [COMMAND, "device", "status", "--store", "store"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert f"{said.replace('refused,', 'refused at the last start,')}" in state.stdout
+    (folder / "switch.edge").write_bytes(b"")
+    (folder / "store" / "packages" / "switch" / "current.edge").unlink()
+    assert refused(folder, *run)[0] == 2
+
+
+@pytest.mark.slow
 def test_bad_packages_stores_and_settings_are_refused_in_one_line(folder: Path) -> None:
     recording(folder / "rows.csv", rows_of(2.0))
     run = ("run", "--config", "device.toml", "--store", "store", "--source", "replay:rows.csv")

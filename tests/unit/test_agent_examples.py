@@ -29,7 +29,7 @@ def test_the_example_configuration_is_read_and_shows_the_defaults() -> None:
     table = tomllib.loads((EXAMPLES / "device.toml").read_text())
     defaults = msgspec.to_builtins(AgentConfig())
     changed = {key for key, value in table["agent"].items() if value != defaults[key]}
-    assert changed == {"keep_old", "memory"}
+    assert changed == {"memory"}
     assert set(table["agent"]) == set(defaults)
     assert table["drift"] == pytest.approx(msgspec.to_builtins(DriftSettings()), abs=1e-6)
     timeline = msgspec.to_builtins(TimelineConfig())

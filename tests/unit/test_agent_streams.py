@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from edgewright.runtime.agent.settings import check_settings
 from edgewright.runtime.agent.tally import Latency
 from edgewright.runtime.detector_file import write_detector
 from edgewright.runtime.detectors import kind
-from edgewright.runtime.store import Store, reading
+from edgewright.runtime.store import Store, reading, status
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event, Packet
@@ -146,32 +147,50 @@ def test_a_package_that_fails_its_test_vectors_is_refused_and_the_old_one_stays(
     good = (slot / "current.edge").read_bytes()
     package(folder / "switch.edge", wrong=0.01)
     with pytest.raises(CheckFailedError, match=r"refused: self-test of switch.*proven here before stays"):
-        given(folder, listed)
+        given(folder, listed, settings={"agent": {"keep_old": False}})
     assert (slot / "current.edge").read_bytes() == good
-    said: list[str] = []
-    events = given(folder, listed, settings={"agent": {"keep_old": True}}, said=said)[0]
-    assert events[0].detail["reason"] == "refused: switch"
-    assert "self-test" in events[0].detail["notice"]
+    events = given(folder, listed)[0]
+    start, refused = events[:2]
+    assert start.detail["sha256"] == [hashlib.sha256(good).hexdigest()[:16]]
+    assert (refused.kind, refused.label, refused.detail["package"]) == ("health", "refused", "switch")
+    assert refused.detail["reason"] == "package switch was refused: the last one that was proven here is at work"
+    assert "self-test" in refused.detail["notice"]
     assert [event for event in events if event.kind == "decision"]
+    assert (slot / "current.edge").read_bytes() == good
+    told = status.beside(folder / "store").refused
+    assert list(told) == ["switch"]
+    assert "self-test" in told["switch"]
     # Without one that was proven before, it is the test vectors that failed, not the configuration.
     entry = {"path": "switch.edge", "name": "never-proven"}
     with pytest.raises(CheckFailedError, match=r"refused: self-test of switch"):
-        given(folder, listed, settings={"packages": [entry], "agent": {"keep_old": True}})
+        given(folder, listed, settings={"packages": [entry]})
+    # Nor does an old one help that fails here too.
+    (slot / "current.edge").write_bytes(good[:-9])
+    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch"):
+        given(folder, listed)
+    (slot / "current.edge").write_bytes(good)
     package(folder / "switch.edge", thresholds={"confidence": 0.7})
     given(folder, listed)
     assert (slot / "previous.edge").read_bytes() == good
     assert (slot / "current.edge").read_bytes() == (folder / "switch.edge").read_bytes()
+    assert status.beside(folder / "store").refused == {}
 
 
-def test_others_go_on_without_a_package_that_is_refused(folder: Path) -> None:
-    (folder / "broken.edge").write_bytes(b"no package")
+def test_a_package_that_was_never_proven_here_lets_nothing_start(folder: Path) -> None:
     both = [{"path": "switch.edge"}, {"path": "broken.edge"}]
-    with pytest.raises(InputError, match="broken"):
+    package(folder / "broken.edge", wrong=0.01)
+    with pytest.raises(CheckFailedError, match=r"refused: self-test of switch"):
         given(folder, packets(signal(2.0)), settings={"packages": both})
-    settings = {"packages": both, "agent": {"keep_old": True}}
-    events = given(folder, packets(signal(2.0)), settings=settings)[0]
-    assert events[0].detail["reason"] == "refused: broken"
-    assert {event.detail.get("package") for event in events if event.kind == "decision"} == {"switch"}
+    # One that was proven here and is damaged or gone now leaves its copy at work, and the others too.
+    package(folder / "broken.edge")
+    given(folder, packets(signal(2.0)), settings={"packages": both})
+    for damaged in (True, False):
+        (folder / "broken.edge").unlink()
+        if damaged:
+            (folder / "broken.edge").write_bytes(b"no package")
+        events = given(folder, packets(signal(2.0)), settings={"packages": both})[0]
+        assert [event.detail["package"] for event in events if event.label == "refused"] == ["broken"]
+        assert {event.detail.get("package") for event in events if event.kind == "decision"} == {"switch", "broken"}
 
 
 def test_a_detector_beside_the_model_names_the_channel(folder: Path) -> None:

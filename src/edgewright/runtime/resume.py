@@ -72,7 +72,8 @@ def _fitting(fresh: Any, value: Any, name: str) -> Any:  # noqa: ANN401 - an att
         if not isinstance(value, np.ndarray) or (value.dtype, value.shape[1:]) != (fresh.dtype, fresh.shape[1:]):
             raise TypeError(name)
         return value
-    wanted: tuple[type, ...] = (float, int) if isinstance(fresh, float) else (type(fresh),)
-    if not isinstance(value, wanted):
+    if isinstance(fresh, float) and isinstance(value, float | int):
+        return float(value)
+    if not isinstance(value, type(fresh)):
         raise TypeError(name)
-    return float(value) if isinstance(fresh, float) else value
+    return value

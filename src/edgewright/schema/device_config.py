@@ -25,8 +25,8 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         streams: most streams at once; the one that was silent longest is forgotten.
         keep: raw rows that the store keeps: 'none', those of windows that raised an 'alarm', or 'all'.
         decisions: whether changes of the decision are stored, or alarms alone.
-        keep_old: a package that is refused is replaced by the last one that was proven here, or left out where there
-            are others; without it the agent does not start.
+        keep_old: a package that is refused is replaced by the last one of its name that was proven here; where there is
+            none, and without this, the agent does not start.
         disk_free: bytes; with less left on the disk it is said to be nearly full.
         memory: bytes of resident memory beyond which the agent says so; 0: never.
     """
@@ -37,7 +37,7 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 256
     keep: Literal["none", "alarm", "all"] = "alarm"
     decisions: bool = True
-    keep_old: bool = False
+    keep_old: bool = True
     disk_free: Annotated[int, msgspec.Meta(ge=0)] = 64 << 20
     memory: Annotated[int, msgspec.Meta(ge=0)] = 0
 

@@ -37,7 +37,8 @@ class StoreConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Settings of the store: the table `[store]` of device.toml.
 
     Attributes:
-        quota: bytes of database, its log, what the agent has learnt and the ballast together; files set aside as damaged are not counted.
+        quota: bytes of database, its log, what the agent has learnt and the ballast together; files set aside as
+            damaged are not counted.
         ballast: bytes held by a file that is given up when the disk is full, so that deleting works.
         events, rows, outbox: limits a table.
         group_seconds: how long something may wait for others before all are made durable together.
@@ -141,9 +142,11 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     """What `edgewright device status` prints.
 
     Attributes:
-        disk_bytes: of database, log and what the agent has learnt; `ballast_bytes` and `set_aside_bytes` lie beside them.
+        disk_bytes: of database, log and what the agent has learnt; `ballast_bytes` and `set_aside_bytes` lie beside
+            them.
         waiting: items in the outbox by priority.
         written_today: bytes written by this store in the last day that it ran; `written_ever` since it was made.
+        refused: packages that the last start of the agent refused, by name, and why; older ones are in their place.
         process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
     """
 
@@ -165,3 +168,4 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     process_written: int | None
     floors: dict[str, int]
     damage: tuple[Damage, ...]
+    refused: dict[str, str] = {}

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 def command(package: str, source: str, store: Path | None, config: Path | None, as_json: bool, quiet: bool) -> None:
     """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
 
-    Runs until the source ends, or until Ctrl-C or a signal to end; everything is stored then. Exit code 1: the
-    package's test vectors give other answers here, and it is not used.
+    Runs until the source ends, or until Ctrl-C or a signal to end; everything is stored then. A package whose test
+    vectors give other answers here is not used: the last one of its name that was proven here stays at work, and
+    where there is none the exit code is 1.
     """
     from edgewright.cli.device._signals import Ending
     from edgewright.runtime.agent.starting import configure, run_agent, store_folder
@@ -50,8 +51,10 @@ def _say(text: str) -> None:
 
 
 def _begin(started: Started, silent: bool) -> None:
+    from edgewright.runtime.store.status import INSTEAD
+
     for name, why in started.refused:
-        _say(f"package {name!r} was refused: {why}")
+        _say(f"package {name!r} was refused, {INSTEAD}: {why}")
     if silent:
         return
     packages = ", ".join(started.packages) or "no package"

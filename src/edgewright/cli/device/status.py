@@ -42,6 +42,8 @@ def command(store: Path, check: bool, as_json: bool) -> None:
 
 
 def _lines(state: StoreState) -> list[str]:
+    from edgewright.runtime.store.status import INSTEAD
+
     names = _priorities()
     lines = [
         f"device {state.device}, boot {state.boot}, {state.running_days:.1f} days of running time",
@@ -64,6 +66,9 @@ def _lines(state: StoreState) -> list[str]:
     )
     if state.floors:
         lines.append("floors: " + ", ".join(f"{name} {value}" for name, value in sorted(state.floors.items())))
+    lines += [
+        f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
+    ]
     lines += [
         f"damage in boot {d.boot} ({when(d.wall)}): {d.what}; set aside as {d.file}, saved "
         + (", ".join(f"{count:,} {name}" for name, count in d.rescued.items() if count) or "nothing")

@@ -90,7 +90,7 @@ class Agent:
             InputError: the source cannot go on; what was measured before is stored.
         """
         self._supervisor.ready()
-        self._keep([self._stamped(self._reporter.started(self._plan), "", None, 0.0)])
+        self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.started(self._plan)])
         try:
             while not stop() and not self._source.ended():
                 self.turn(_WAIT)

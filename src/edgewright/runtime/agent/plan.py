@@ -16,7 +16,7 @@ from edgewright.runtime.state_check import check_names, read_table
 from edgewright.runtime.streams import Stream
 from edgewright.schema.data import Column
 from edgewright.schema.device_config import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
-from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError, UnknownNameError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 _NONE = "-"
 
@@ -44,8 +44,7 @@ class Plan(msgspec.Struct, kw_only=True):
 
     Attributes:
         answerers, watched, rules: by what they do.
-        refused: packages that were left out or replaced by older ones: name and why.
-        failed: whether the last of those that were left out gave other answers than its test vectors.
+        refused: packages whose place the last ones that were proven here keep: name and why.
         copies: bytes of packages that were proven just now, by name.
         columns: that the source is asked for, with their units.
         places: of each column by its name.
@@ -55,7 +54,6 @@ class Plan(msgspec.Struct, kw_only=True):
     watched: list[Watched] = msgspec.field(default_factory=list)
     rules: list[Rule] = msgspec.field(default_factory=list)
     refused: list[tuple[str, str]] = msgspec.field(default_factory=list)
-    failed: bool = False
     copies: dict[str, bytes] = msgspec.field(default_factory=dict)
     columns: list[str] = msgspec.field(default_factory=list)
     places: dict[str, int] = msgspec.field(default_factory=dict)
@@ -69,18 +67,13 @@ def make_plan(settings: AgentSettings, store: Path) -> Plan:
         store: folder of the store, beside which proven packages are kept.
 
     Raises:
-        CheckFailedError: a package's test vectors fail here.
+        CheckFailedError: a package's test vectors fail here, and no older one takes its place.
         InputError: a file cannot be used, two things have one name, or there is nothing to do.
     """
     plan = Plan()
     _unique([entry_name(entry) for entry in settings.packages], "packages")
     for entry in settings.packages:
         _package(plan, entry, store, settings.agent.keep_old)
-    if settings.packages and not plan.answerers:
-        told = plan.refused[-1][1]
-        if plan.failed:
-            raise CheckFailedError(told)
-        raise InputError("a package that can be used", "none", "packages", told)
     for detector in settings.detectors:
         path = Path(detector.path)
         _detector(plan, detector, path.name.removesuffix(".detector"), read_detector(path), detector.streams)
@@ -131,14 +124,7 @@ def _rate(own: float | None, given: float | None, tolerance: float, who: str) ->
 
 
 def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> None:
-    try:
-        proven = prove(entry, store, keep_old)
-    except EdgewrightError as error:
-        if not keep_old:
-            raise
-        plan.refused.append((entry_name(entry), str(error)))
-        plan.failed = isinstance(error, CheckFailedError)
-        return
+    proven = prove(entry, store, keep_old)
     if proven.refused:
         plan.refused.append((proven.name, proven.refused))
     window = proven.predictor.manifest.window
@@ -175,8 +161,6 @@ def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
     names = {answerer.name: answerer for answerer in plan.answerers}
     package = "" if entry.package == _NONE else entry.package or (next(iter(names)) if len(names) == 1 else "")
     if package and package not in names:
-        if package in dict(plan.refused):
-            return  # its package was left out, and it with it
         raise UnknownNameError("package", package, names, f"{where}, [[rules]] package")
     answerer = names.get(package)
     own = answerer.columns if answerer else ()

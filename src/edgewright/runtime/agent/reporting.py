@@ -11,6 +11,7 @@ from edgewright.runtime.agent.keeper import Keeper, free_bytes, resident
 from edgewright.runtime.agent.plan import Plan
 from edgewright.runtime.agent.stream import health_event
 from edgewright.runtime.health import Health
+from edgewright.runtime.store.status import INSTEAD, REFUSED, START
 from edgewright.schema.device import Event
 from edgewright.schema.device_config import AgentConfig
 
@@ -38,15 +39,16 @@ class Reporter:
         self._latency = report.latency.copy()
         self._full = self._large = False
 
-    def started(self, plan: Plan) -> Event:
-        """What runs from now on, and what was refused."""
+    def started(self, plan: Plan) -> list[Event]:
+        """What runs from now on, and which packages were refused."""
         detail: dict[str, Any] = {"package": [answerer.name for answerer in plan.answerers]}
         detail["sha256"] = [answerer.predictor.package.sha256[:16] for answerer in plan.answerers]
         detail["model"] = [f"{a.predictor.form}, {a.predictor.engine.name}" for a in plan.answerers]
-        if plan.refused:
-            detail["reason"] = f"refused: {', '.join(name for name, _ in plan.refused)}"
-            detail["notice"] = "; ".join(why for _, why in plan.refused)
-        return Event(kind="health", label="start", detail=detail)
+        events = [Event(kind="health", label=START, detail=detail)]
+        for name, why in plan.refused:
+            told = {"package": name, "reason": f"package {name} was refused: {INSTEAD}", "notice": why}
+            events.append(Event(kind="health", label=REFUSED, detail=told))
+        return events
 
     def look(self, now: float, streams: int) -> list[Event]:
         """Commands that failed; once a minute what else is not well; after each stretch a summary."""

@@ -44,11 +44,11 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
     Args:
         entry: of the settings, or made of the command line.
         store: folder of the store; copies lie in `packages/NAME` of it.
-        keep_old: where it is refused, take the last one that was proven here.
+        keep_old: where it is refused, take the last one that was proven here, which proves itself again.
 
     Raises:
-        CheckFailedError: its test vectors give other answers here.
-        InputError: it is missing, damaged or of a newer format.
+        CheckFailedError: its test vectors give other answers here, and there is no older one to take.
+        InputError: it is missing, damaged or of a newer format, and there is no older one to take.
     """
     name = entry_name(entry)
     folder = store / FOLDER / name
@@ -59,7 +59,10 @@ def prove(entry: PackageEntry, store: Path, keep_old: bool) -> Proven:
         old = folder / CURRENT
         if not keep_old or not old.exists():
             raise _refused(error, name, old.exists()) from None
-        predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
+        try:
+            predictor = _predictor(parse_package(_bytes(old), str(old)), entry)
+        except EdgewrightError:
+            raise _refused(error, name, there=False) from None
         return Proven(name=name, predictor=predictor, refused=str(error))
     return Proven(name=name, predictor=predictor, data=data)
 

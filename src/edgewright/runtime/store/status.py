@@ -11,6 +11,12 @@ from edgewright.runtime.store.identity import Identity
 from edgewright.runtime.store.store import Store
 from edgewright.schema.store import Lost, StoreState, TableState
 
+START, REFUSED = "start", "refused"
+"""Labels of health events with which an agent begins."""
+INSTEAD = "the last one that was proven here is at work"
+"""What is said of a package that was refused."""
+_MOST_PACKAGES = 1000
+
 
 def of(store: Store) -> StoreState:
     """The state of an open store; what waits for a commit is not in it."""
@@ -65,7 +71,21 @@ def _state(
         process_written=process,
         floors=identity.floors,
         damage=damage.history(folder),
+        refused=_refused(database),
     )
+
+
+def _refused(database: Database) -> dict[str, str]:
+    """Packages that the last start of the agent refused, and why."""
+    start = next(reading.events(database, kind="health", label=START, limit=1), None)
+    if start is None:
+        return {}
+    found: dict[str, str] = {}
+    for stored in reading.events(database, kind="health", label=REFUSED, limit=_MOST_PACKAGES):
+        if stored.boot != start.boot:
+            break
+        found[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
+    return dict(reversed(found.items()))
 
 
 def _table(database: Database, name: str) -> TableState:
