@@ -71,7 +71,9 @@ def test_purge_deletes_what_is_named_and_keeps_the_rest(store: Path, capsys: pyt
     assert (state["tables"]["rows"]["entries"], state["tables"]["events"]["entries"]) == (0, 2)
     assert state["quota"] == 20 << 20
     assert said(capsys, "purge", "--store", str(store), "--table", "events", "--days", "1").startswith("events: 0")
-    assert "Known: events, outbox, rows" in said(capsys, "purge", "--store", str(store), "--table", "row", code=2)
+    assert "Known: events, learnt, outbox, rows" in said(
+        capsys, "purge", "--store", str(store), "--table", "row", code=2
+    )
     said(capsys, "purge", "--store", str(store), code=2)
 
 

@@ -11,18 +11,26 @@ from edgewright.cli.device._store import amount, print_json, store_option
 
 @click.command("purge", epilog="Example: edgewright device purge --store DIR --table rows --days 7")
 @store_option
-@click.option("--table", "tables", multiple=True, metavar="NAME", help="events, rows or outbox; may be repeated.")
+@click.option(
+    "--table", "tables", multiple=True, metavar="NAME", help="events, rows, outbox or learnt; may be repeated."
+)
 @click.option("--days", type=click.FloatRange(min=0), default=0.0, show_default=True,
               help="Only what is older than so many days of running time; 0: all.")  # fmt: skip
 @click.option("--set-aside", "aside", is_flag=True, help="Delete files that were set aside as damaged.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_json: bool) -> None:
-    """Delete from a store; what is deleted is overwritten in the file. The agent must not be running."""
+    """Delete from a store; what is deleted is overwritten in the file. The agent must not be running.
+
+    What the agent has learnt of its streams (`learnt`) is made of rows and events: it goes with all of either, and
+    stays where --days keeps some.
+    """
     from edgewright.runtime.store import Store, purge, reading
     from edgewright.schema.errors import InputError
 
     if not tables and not aside:
-        raise InputError("what to delete", "nothing", "--table", "Name --table events, rows or outbox, or --set-aside")
+        raise InputError(
+            "what to delete", "nothing", "--table", "Name --table events, rows, outbox or learnt, or --set-aside"
+        )
     gone: dict[str, int] = {}
     freed = reading.held(store)
     with Store.open(store, purge.patient(store)) as opened:
@@ -35,7 +43,7 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
         print_json({"deleted": gone, "files": files, "freed_bytes": told})
         return
     for name, count in gone.items():
-        click.echo(f"{name}: {count:,} entries deleted")
+        click.echo(f"{name}: {count:,} {'file' if name == purge.LEARNT else 'entries'} deleted")
     for name in files:
         click.echo(f"deleted {name}")
     click.echo(f"the files are {amount(max(0, told))} smaller")

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
-from edgewright.runtime.store import disk, memory, reading, tables
+from edgewright.runtime.store import disk, learnt, memory, reading, tables
 from edgewright.runtime.store.ballast import BALLAST_FILE
 from edgewright.runtime.store.database import Database
 from edgewright.runtime.store.store import Store
@@ -14,6 +14,8 @@ from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.store import Limits, StoreConfig
 
 TABLES = ("events", "rows", "outbox")
+LEARNT = "learnt"
+"""What the agent has learnt of its streams, beside the tables."""
 _DAY = 86400.0
 _IN_MEMORY = 8 << 20
 
@@ -40,26 +42,30 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
 
     Args:
         store: open.
-        names: of tables: events, rows, outbox. Items purged from the outbox are counted as dropped.
+        names: of tables: events, rows, outbox, or 'learnt' for what the agent has learnt of its streams, which goes
+            with all rows and with all events too, as it is made of them. Items purged from the outbox are counted as
+            dropped.
         days: of running time.
 
     Returns:
-        Entries deleted by table.
+        Entries deleted by table; of 'learnt', files.
 
     Raises:
         UnknownNameError: no such table.
-        OutputError: what was waiting could not be written.
+        OutputError: what was waiting could not be written, or what was learnt cannot be deleted.
     """
     for name in names:
-        if name not in TABLES:
-            raise UnknownNameError("table", name, TABLES)
+        if name not in (*TABLES, LEARNT):
+            raise UnknownNameError("table", name, (*TABLES, LEARNT))
+    chosen = [name for name in TABLES if name in names]
+    forgotten = LEARNT in names or (not days and ("rows" in names or "events" in names))
     with store.guard():
         store.commit()
         database, gone = store.database, {}
         database.execute("PRAGMA secure_delete=ON")
         try:
             with database.transaction():
-                for name in names:
+                for name in chosen:
                     gone[name] = _delete(store, database, name, store.age() - days * _DAY if days else float("inf"))
             # Copies of cells stay in the gaps of pages that were split; only writing all anew takes them away.
             database.execute(f"PRAGMA temp_store={'MEMORY' if _left(store) < _IN_MEMORY else 'FILE'}")
@@ -71,6 +77,9 @@ def purge(store: Store, names: Collection[str], days: float = 0.0) -> dict[str, 
             database.execute("PRAGMA temp_store=MEMORY")
         store.room.count()
         store.room.dropped_now = False
+        files = learnt.remove(store.folder) if forgotten else []
+        if files or LEARNT in names:
+            gone[LEARNT] = len(files)
         return gone
 
 

@@ -1,0 +1,120 @@
+"""What the agent has learnt is made of what it read: it counts in the quota, and goes when the data are purged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agent_example import given, package, packets, signal
+from edgewright.cli.main import run
+from edgewright.runtime.agent.remembered import Kept, Remembered
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.store import Store, purge, status
+from edgewright.runtime.store.learnt import LARGEST, STATE_FILE, share
+from edgewright.runtime.store.opening import LEAST
+from edgewright.schema.store import StoreConfig
+
+CANARY = np.float32(0.987654)
+STREAM = "ward-7-bed-3"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Of an agent that was stopped: windows that are not full yet lie in what it has learnt."""
+    package(tmp_path / "switch.edge")
+    values = signal(4.0, period=2.0)
+    values[-3:, 1] = CANARY
+    given(tmp_path, packets(values, stream=STREAM), settings={"agent": {"keep": "all"}}, live=True)
+    return tmp_path / "store"
+
+
+def holding(store: Path, *words: bytes) -> set[str]:
+    """Files of the store, beside copies of packages, in which one of these lies."""
+    files = [path for path in store.rglob("*") if path.is_file() and "packages" not in path.parts]
+    return {path.name for path in files if any(word in path.read_bytes() for word in words)}
+
+
+def purged(store: Path, *arguments: str) -> int:
+    return run(["device", "purge", "--store", str(store), *arguments])
+
+
+def test_after_a_purge_of_everything_no_trace_of_the_data_remains(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (CANARY.tobytes(), STREAM.encode())
+    assert STATE_FILE in holding(store, *words)
+    left = store / f".{STATE_FILE}.killed"
+    left.write_bytes(CANARY.tobytes())
+    assert purged(store, "--table", "rows", "--table", "events", "--table", "outbox", "--set-aside", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["deleted"]["learnt"] == 2
+    assert holding(store, *words) == set()
+    assert not (store / STATE_FILE).exists()
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stays"),
+    [
+        (["--table", "rows"], False), (["--table", "events"], False), (["--table", "learnt"], False),
+        (["--table", "outbox"], True), (["--table", "rows", "--days", "1"], True), (["--set-aside"], True),
+        (["--table", "rows", "--table", "learnt", "--days", "1"], False),
+    ],
+)  # fmt: skip
+def test_it_goes_with_all_rows_all_events_or_by_its_name(
+    store: Path, arguments: list[str], stays: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert purged(store, *arguments) == 0
+    assert (store / STATE_FILE).exists() == stays
+    assert ("learnt: 1 file deleted" in capsys.readouterr().out) == (not stays)
+
+
+def test_what_is_deleted_is_overwritten_first(store: Path) -> None:
+    other = store.parent / "link"
+    other.hardlink_to(store / STATE_FILE)
+    size = other.stat().st_size
+    with Store.open(store, purge.patient(store)) as opened:
+        assert purge.purge(opened, ["learnt"]) == {"learnt": 1}
+    assert other.read_bytes() == bytes(size)
+
+
+def test_an_agent_goes_on_after_a_purge_and_knows_nothing(store: Path) -> None:
+    assert purged(store, "--table", "rows") == 0
+    events = given(store.parent, packets(signal(2.0), stream=STREAM, begin=4.0), live=True)[0]
+    assert [event.label for event in events if event.kind == "decision"] == ["off"]
+
+
+def test_its_size_counts_in_the_quota(store: Path) -> None:
+    before = status.beside(store).disk_bytes
+    size = (store / STATE_FILE).stat().st_size
+    (store / STATE_FILE).unlink()
+    assert status.beside(store).disk_bytes == before - size
+
+
+@pytest.mark.parametrize("quota", [LEAST + (2 << 20), 12 << 20, 96 << 20])
+def test_database_log_ballast_and_what_was_learnt_fit_into_the_quota(tmp_path: Path, quota: int) -> None:
+    config = StoreConfig(quota=quota)
+    part = share(config, LEAST)
+    assert 0 <= part <= LARGEST
+    assert (part == LARGEST) == (quota > 64 << 20)
+    with Store.open(tmp_path, config) as opened:
+        pages = int(opened.database.value("PRAGMA max_page_count")) * int(opened.database.value("PRAGMA page_size"))
+        assert pages + part + config.ballast + (4 << 20) <= quota
+        many = {f"detector\nx\n0\nstream {k}": Kept(1.0, bytes(100_000)) for k in range(60)}
+        Remembered(opened).writing(many)()
+        assert (tmp_path / STATE_FILE).stat().st_size <= part + 100
+        if part > 200_000:
+            assert Remembered(opened).take("detector\nx\n0\nstream 0") is not None
+
+
+def test_where_columns_are_encrypted_from_now_on_what_was_learnt_before_is_deleted(store: Path) -> None:
+    pytest.importorskip("cryptography")
+    folder = store.parent
+    write_atomic(folder / "key", bytes(range(32)))
+    (folder / "key").chmod(0o600)
+    secret = {"encrypt": ["heat"], "key_file": str(folder / "key")}
+    given(folder, packets(signal(2.0), begin=4.0), settings={"store": secret}, live=True)
+    assert not (store / STATE_FILE).exists()
