@@ -43,7 +43,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
 CASES = [(kind, number) for kind in KINDS for number in range(len(SETTINGS.get(kind, [{}])))]
 CHANNELS = 4
 # Rows come every ten minutes and a little, so that parts of a day are left in the middle of one.
-TIMES = 1.7e9 + 617.5 * np.arange(1300)
+TIMES: NDArray[np.float64] = 1.7e9 + 617.5 * np.arange(1300, dtype=np.float64)
 
 
 class _Anomaly(ctypes.Structure):

@@ -1,4 +1,4 @@
-"""What a detector of windows looks at, in C: as `runtime.watching.window_features` has it, in float32."""
+"""What a detector of windows looks at, in C: as `runtime.watching.window_features` has it."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from edgewright.runtime.watching import FEATURES
 from edgewright.schema.package import WindowSpec
 
 _FEATURES = """\
-/* Mean, deviation, mean step and range of every channel; NAN without two values in a row. */
+/* Mean, deviation, mean step and range of every channel; NAN without two values in a row. Summed up in double, once a
+   window, and then rounded: these are the features the detector was fitted on, to the bit. */
 static void @_features(const float *window, float *made) {
     for (int i = 0; i < $C; ++i) {
         const float *const x = window + $S * i;
         float *const out = made + $F * i;
-        float first = 0.0f, low = FLT_MAX, high = -FLT_MAX, sum = 0.0f, steps = 0.0f, squares = 0.0f;
+        float low = FLT_MAX, high = -FLT_MAX;
+        double sum = 0.0, steps = 0.0, squares = 0.0;
         int many = 0, pairs = 0;
         for (int k = 0; k < $S; ++k) {
             if (!@_finite(x[k])) {
                 continue;
             }
-            /* Relative to the first value, so that float32 keeps the digits of what lies far from zero. */
-            first = many == 0 ? x[k] : first;
             ++many;
-            sum += x[k] - first;
+            sum += (double)x[k];
             low = x[k] < low ? x[k] : low;
             high = x[k] > high ? x[k] : high;
             if (k > 0 && @_finite(x[k - 1])) {
-                steps += fabsf(x[k] - x[k - 1]);
+                steps += fabs((double)x[k] - (double)x[k - 1]);
                 ++pairs;
             }
         }
@@ -36,14 +36,14 @@ static void @_features(const float *window, float *made) {
             }
             continue;
         }
-        const float mean = sum / (float)many;
+        const double mean = sum / many;
         for (int k = 0; k < $S; ++k) {
-            const float far = x[k] - first - mean;
-            squares += @_finite(x[k]) ? far * far : 0.0f;
+            const double far = (double)x[k] - mean;
+            squares += @_finite(x[k]) ? far * far : 0.0;
         }
-        out[0] = first + mean;
-        out[1] = sqrtf(squares / (float)many);
-        out[2] = steps / (float)pairs;
+        out[0] = (float)mean;
+        out[1] = (float)sqrt(squares / many);
+        out[2] = (float)(steps / pairs);
         out[3] = high - low;
     }
 }"""

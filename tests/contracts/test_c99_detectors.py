@@ -1,0 +1,157 @@
+"""Every detector in generated C judges real streams as Python does: scores, alarms, channels; with holes and gaps."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from benchmarks.anomalies import nab, skab
+from numpy.typing import NDArray
+
+from c99_examples import need
+from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, windows_main
+from edgewright.export._c_detector import write_detector_c99
+from edgewright.pipeline.detect_rows import Stretch
+from edgewright.pipeline.detecting import DETECTORS, learn
+from edgewright.runtime.catalogue import listing
+from edgewright.runtime.detector_file import DetectorFile
+from edgewright.runtime.detectors import kind as detector
+from edgewright.runtime.watching import Judged, Watch, window_features
+from edgewright.runtime.windows import Windower, cut
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.package import WindowSpec
+from support import shared_data
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs_data]
+KINDS = listing(DETECTORS, "DETECTOR")
+SETTINGS: dict[str, dict[str, Any]] = {
+    "robust": {"season": 86400.0, "mean": 3},
+    "half_space_trees": {"adapt": True},
+    "autoencoder": {"epochs": 15, "mean": 2},
+    "pca": {"mean": 4},
+}
+# Streams by set: one channel every five minutes with gaps in time, and eight channels every second.
+STREAMS = ("nab", "skab")
+FITTED, MOST = 400, 3000
+REFRACTORY = 20
+WINDOW = WindowSpec(samples=16, step=5, rate=None)
+# float32 against float64, relative to the score or to the usual one, whichever is more. A spectrum goes through a
+# transform, a logarithm and back, and near zero a logarithm makes much of little.
+TOLERANCE = 1e-4
+LOOSER = {"spectral_residual": 1e-3}
+
+
+@cache
+def stream(name: str) -> Rows:
+    """Real rows with holes: single values, whole rows, and rows that are missing altogether."""
+    folder = shared_data(name)
+    if name == "nab":
+        series = next(s for s in nab.streams(folder) if "machine_temperature" in s.name)
+        start = 2000
+        values, time = series.values[start : start + MOST, None], series.time[start : start + MOST]
+    else:
+        values = np.concatenate([one.values for one in skab.experiments(folder)[:3]])[:MOST]
+        time = 1.58e9 + np.arange(float(len(values)))
+    made = np.array(values, np.float32)
+    rng = np.random.default_rng(7)
+    made[rng.uniform(size=made.shape) < 0.02] = np.nan
+    made[rng.integers(0, len(made), 15)] = np.nan
+    made[rng.integers(0, len(made), 5), 0] = [np.inf, -np.inf, 1e4, -1e4, np.inf]
+    keep = np.ones(len(made), np.bool_)
+    for lost in (700, 1400, 2100):
+        keep[lost : lost + 40] = False
+    made, time = made[keep], time[keep]
+    usual = float(np.median(np.diff(time)))
+    return Rows(made, time, np.concatenate([[False], np.diff(time) > 5 * usual]))
+
+
+def threshold_of(scores: NDArray[np.float64]) -> float:
+    """Between two scores that are far apart: neither changes its side with the last digit."""
+    known = np.unique(scores[np.isfinite(scores)])
+    place = min(int(np.searchsorted(known, np.nanquantile(scores, 0.96))), len(known) - 2)
+    place += int(np.diff(known[place : place + 12]).argmax())
+    return float(known[place : place + 2].mean())
+
+
+def learnt_of(kind: str, seen: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
+    config = msgspec.convert(SETTINGS.get(kind, {}), detector(kind).config)
+    return learn(kind, config, (Stretch("", seen[:FITTED], time[:FITTED]),))
+
+
+def watch(kind: str, learnt: dict[str, Any], rows: Rows, limit: float, window: WindowSpec | None) -> list[Judged]:
+    """What Python says of the stream."""
+    spec = DetectorSpec(
+        kind=kind,
+        config={},
+        columns=tuple(Column(name=f"c{n}") for n in range(rows.values.shape[1])),
+        window=window,
+        rate=1 / float(np.median(np.diff(rows.time))),
+        threshold=Threshold(value=limit, by="given"),
+        refractory=REFRACTORY,
+    )
+    return Watch(DetectorFile(spec, learnt)).push(rows.values, rows.time)
+
+
+def written(kind: str, learnt: dict[str, Any], columns: int, limit: float, **more: Any) -> dict[str, str]:  # noqa: ANN401
+    names = tuple(f"c{n}" for n in range(columns))
+    return write_detector_c99(kind, learnt, name="d", columns=names, threshold=limit, refractory=REFRACTORY, **more)
+
+
+def compare(kind: str, found: Floats, judged: list[Judged]) -> None:
+    scores, within = np.array([one.score for one in judged]), LOOSER.get(kind, TOLERANCE)
+    usual = within * float(np.nanmedian(scores[scores != 0]))
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(scores))
+    np.testing.assert_allclose(found, scores, rtol=within, atol=usual)
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_are_judged_as_in_python(kind: str, name: str, compiler: str, tmp_path: Path) -> None:
+    need(compiler)
+    rows = stream(name)
+    learnt = learnt_of(kind, rows.values, rows.time)
+    limit = threshold_of(detector(kind).start(learnt).update(rows.values, rows.time))
+    judged = watch(kind, learnt, rows, limit, None)
+    files = written(kind, learnt, rows.values.shape[1], limit)
+    program = built(files, rows_main("d", files), compiler, tmp_path)
+    given = said(program, rows.records())
+    half = 4 * len(rows.values)
+    compare(kind, np.frombuffer(given[:half], np.float32), judged)
+    told = np.frombuffer(given[half:], np.int32)
+    assert told.tolist() == [one.channel if one.alarm else -2 for one in judged]
+    assert sum(one.alarm for one in judged) > 3
+
+
+@pytest.mark.parametrize("compiler", COMPILERS)
+@pytest.mark.parametrize("name", STREAMS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if detector(kind).windows])
+def test_windows_are_judged_as_in_python(kind: str, name: str, compiler: str, tmp_path: Path) -> None:
+    need(compiler)
+    rows = stream(name)
+    windows, starts = cut(rows.values, WINDOW.samples, WINDOW.step)
+    learnt = learnt_of(kind, window_features(windows), rows.time[starts + WINDOW.samples - 1])
+    limit = threshold_of(np.array([one.score for one in watch(kind, learnt, rows, 1.0, WINDOW)]))
+    judged = watch(kind, learnt, rows, limit, WINDOW)
+    channels = rows.values.shape[1]
+    files = written(kind, learnt, channels, limit, window=WINDOW)
+    given = said(built(files, rows_main("d", files), compiler, tmp_path / "held"), rows.records())
+    told = np.frombuffer(given[4 * len(rows.values) :], np.int32)
+    alarms = {one.row: one.channel for one in judged if one.alarm}
+    assert {int(row): int(told[row]) for row in np.flatnonzero(told != -2)} == alarms
+    assert len(alarms) > 1
+    if "season" in SETTINGS.get(kind, {}):
+        return  # whole windows are given without their times below
+    whole = []
+    windower = Windower(WINDOW.samples, WINDOW.step, channels)
+    for row, gap in zip(rows.values, rows.gap, strict=True):
+        windower = Windower(WINDOW.samples, WINDOW.step, channels) if gap else windower
+        whole += windower.push(row)
+    files = written(kind, learnt, channels, limit, window=WINDOW, held=False)
+    program = built(files, windows_main("d"), compiler, tmp_path / "given")
+    compare(kind, np.frombuffer(said(program, np.stack(whole).tobytes()), np.float32), judged)
