@@ -1,0 +1,314 @@
+"""What the online keys may sign: a stage of an offline-signed plan, no sooner than it says, and never back.
+
+The rules hold whoever asks. They rest on what the offline keys signed, on the signer's own clock, and on a record of
+its own that is durable before a signature is given away: for one version of a role there is never a second content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from securesystemslib.signer import Signer
+
+from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, plan_target
+from edgewright.fleet.plans.dwell import earliest
+from edgewright.fleet.plans.spoken import lasting
+from edgewright.fleet.plans.validate import check
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.online import check_role_file, sign_online
+from edgewright.runtime.files import write_atomic
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan, Standing, Standings
+
+A_MINUTE = 60
+"""Signatures that are given in a minute; a rollout needs one a transition, and the timestamp two a day."""
+OVER: Mapping[str, tuple[str, ...]] = {
+    "running": ("running", "paused", "aborted", "finished"),
+    "paused": ("paused", "running", "aborted", "finished"),
+    "finished": ("finished", "aborted"),
+    "aborted": ("aborted",),
+}
+"""From which state of a rollout which may follow."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the control plane wants signed.
+
+    Attributes:
+        standings: of all rollouts, newest first.
+        held: metadata that is published, by role.
+        role_files: new metadata of offline roles, by role; roots of several versions one after the other in `roots`.
+        plans: bytes of plans, by id; of those that the signer has not seen.
+        above: versions that were given away already, by role.
+    """
+
+    standings: tuple[Standing, ...]
+    held: dict[str, bytes]
+    role_files: dict[str, bytes] = {}
+    roots: tuple[bytes, ...] = ()
+    plans: dict[str, bytes] = {}
+    above: dict[str, int] = {}
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """What was signed.
+
+    Attributes:
+        roles: metadata of rollouts, snapshot and timestamp.
+        index: bytes of the target `rollouts/index.json`.
+    """
+
+    roles: dict[str, bytes]
+    index: bytes
+
+
+class Signing(Protocol):
+    """Whoever holds the online keys."""
+
+    def sign(self, asked: Asked) -> Given:
+        """Signs.
+
+        Raises:
+            InputError: it is refused.
+            OutputError: the signer is not there, or its record cannot be written.
+        """
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout as the signer signed it last: its standing, and the offline plan."""
+
+    standing: Standing
+    plan: Plan
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What the signer remembers.
+
+    Attributes:
+        root: newest that it trusts; empty before the first.
+        versions: highest given away, by role; offline roles as well.
+        digests: SHA-256 of the content of that version.
+        issued: latest signed time.
+        known: by plan.
+    """
+
+    format: int = 1
+    root: bytes = b""
+    versions: dict[str, int] = {}
+    digests: dict[str, str] = {}
+    issued: float = 0.0
+    known: dict[str, Known] = {}
+
+
+class LocalSigner:
+    """The signer in this process: `signing_process` puts it into one of its own.
+
+    Args:
+        record: file of its memory; made where it is not there.
+        signers: online keys by role.
+        now: seconds since 1970, the signer's own clock.
+        root: of the fleet, trusted where the record holds none yet.
+        a_minute: signatures.
+    """
+
+    def __init__(
+        self, record: Path, signers: Mapping[str, Signer], now: Callable[[], float], root: bytes,
+        a_minute: int = A_MINUTE,
+    ) -> None:  # fmt: skip
+        missing = [role for role in ONLINE if role not in signers]
+        if missing:
+            raise InputError("a key for each of rollouts, snapshot and timestamp", f"none for {', '.join(missing)}")
+        self._path, self._signers, self._now, self._a_minute = record, signers, now, a_minute
+        self._record = _read(record)
+        if not self._record.root:
+            self._record = msgspec.structs.replace(self._record, root=root)
+        self._times: list[float] = []
+
+    def sign(self, asked: Asked) -> Given:
+        """As `Signing.sign`."""
+        now = self._now()
+        self._slow(now)
+        before = self._record
+        if now < before.issued:
+            behind = lasting(before.issued - now)
+            raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer")
+        root, offline = _offline(before.root, asked)
+        fresh = _fresh(before, {**offline, ROOT: root})
+        plans = {s.plan: _plan(s, before, asked.plans, offline, now) for s in asked.standings}
+        known = _allowed(asked.standings, plans, before, now)
+        index = msgspec.json.encode(Standings(issued=now, rollouts=asked.standings))
+        above = {role: max(before.versions.get(role, 0), asked.above.get(role, 0)) for role in ONLINE}
+        held = {**asked.held, ROOT: root}
+        files = {role: data for role, data in asked.role_files.items() if role != ROOT}
+        roles = dict(sign_online(held, {INDEX: index}, self._signers, now, files, above=above))
+        versions = {role: metadata.version(roles, role) for role in roles}
+        digests = {role: hashlib.sha256(data).hexdigest() for role, data in roles.items()}
+        after = Record(
+            root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, known=known,
+            digests={**before.digests, **fresh[1], **digests},
+        )  # fmt: skip
+        write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
+        self._path.chmod(0o600)
+        self._record = after
+        return Given(roles=roles, index=index)
+
+    def _slow(self, now: float) -> None:
+        self._times = [at for at in self._times if now - 60.0 < at <= now]
+        if len(self._times) >= self._a_minute:
+            raise InputError(f"at most {self._a_minute} signatures a minute", "one more", "signer", "Ask again later")
+        self._times.append(now)
+
+
+def _read(path: Path) -> Record:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return Record()
+    try:
+        return msgspec.json.decode(content, type=Record)
+    except msgspec.DecodeError as error:
+        # Without its memory it could sign a second content for a version: better it signs nothing.
+        do = "Restore it, or remove it and rotate the online keys: edgewright fleet key rotate"
+        raise InputError("the signer's record", str(error), str(path), do) from None
+
+
+def _offline(root: bytes, asked: Asked) -> tuple[bytes, dict[str, bytes]]:
+    """The newest root, and metadata of the offline roles that it leads to, verified.
+
+    Raises:
+        InputError: not signed by the keys that the root the signer trusts leads to.
+    """
+    for data in asked.roots:
+        if metadata.read(data, ROOT).signed.version <= metadata.read(root, ROOT).signed.version:
+            continue
+        check_role_file({ROOT: root}, ROOT, {ROOT: data})
+        root = data
+    together = {**asked.held, **asked.role_files, ROOT: root}
+    offline = {role: data for role, data in together.items() if role not in ONLINE}
+    for role in (TARGETS, *sorted(role for role in offline if role not in (ROOT, TARGETS))):
+        if role in offline:
+            metadata.verify(offline, role, offline[role])
+    return root, offline
+
+
+def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int], dict[str, str]]:
+    """Versions and digests of offline roles, which never fall and never change their content.
+
+    Raises:
+        InputError: one does.
+    """
+    versions = {role: metadata.version(offline, role) for role in offline}
+    digests = {role: hashlib.sha256(data).hexdigest() for role, data in offline.items()}
+    for role, version in versions.items():
+        last = before.versions.get(role, 0)
+        if version < last or (version == last and digests[role] != before.digests.get(role)):
+            raise InputError(f"a version of {role} above {last}", f"{version} with another content", "signer")
+    return versions, digests
+
+
+def _plan(
+    standing: Standing, before: Record, plans: Mapping[str, bytes], offline: Mapping[str, bytes], now: float
+) -> Plan:
+    """The plan of a standing: as it was verified before, or verified now.
+
+    Raises:
+        InputError: the offline keys did not sign it, or no longer, or not with these bytes.
+    """
+    where = f"plan {standing.plan}"
+    known = before.known.get(standing.plan)
+    if known is not None and known.standing.sha256 == standing.sha256:
+        return known.plan
+    data = plans.get(standing.plan, b"")
+    digest = hashlib.sha256(data).hexdigest()
+    if known is not None or digest != standing.sha256:
+        raise InputError("the bytes of the plan that the standing names", f"others ({digest[:16]}...)", where)
+    path = plan_target(standing.plan)
+    for role in sorted(role for role in offline if role not in (ROOT, TARGETS)):
+        signed = metadata.read(offline[role], role).signed
+        found = getattr(signed, "targets", {}).get(path)
+        if found is None:
+            continue
+        if found.hashes.get("sha256") != digest or found.length != len(data):
+            raise InputError("the plan that was signed offline", "other bytes", where)
+        if signed.expires.timestamp() <= now:
+            raise InputError(f"metadata of {RELEASES} that holds", f"some that expired on {signed.expires}", where)
+        plan = _decoded(data, where)
+        if plan.id != standing.plan or plan.release.product != standing.product:
+            raise InputError(f"a plan {standing.plan!r} for {standing.product!r}", f"{plan.id!r}", where)
+        check(plan)
+        return plan
+    raise InputError("a plan that the offline keys signed", "one that they did not", where)
+
+
+def _decoded(data: bytes, where: str) -> Plan:
+    try:
+        return msgspec.json.decode(data, type=Plan)
+    except msgspec.DecodeError as error:
+        raise InputError("a plan", str(error), where) from None
+
+
+def _allowed(
+    standings: tuple[Standing, ...], plans: Mapping[str, Plan], before: Record, now: float
+) -> dict[str, Known]:
+    """What the signer will remember, where all may follow what it remembers.
+
+    Raises:
+        InputError: one may not.
+    """
+    if len(plans) != len(standings):
+        raise InputError("one standing for each rollout", "two for one", "signer")
+    for name, known in before.known.items():
+        if name not in plans and known.standing.state != "finished":
+            raise InputError(f"a word about rollout {name}, which is {known.standing.state}", "none", "signer")
+    told = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
+    for standing in standings:
+        last = before.known.get(standing.plan)
+        if last is None or last.standing != standing:
+            _may(standing, plans[standing.plan], last.standing if last else None, now)
+    return {**before.known, **told}
+
+
+def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
+    """Raises: InputError where the standing must not follow the last one."""
+    where = f"rollout {standing.plan}"
+    stages = len(plan.stages)
+    if standing.stage >= stages:
+        raise InputError(f"a stage of the plan, up to {stages}", str(standing.stage + 1), where)
+    if last is None and standing.state != "running":
+        raise InputError("a rollout that begins by running", standing.state, where)
+    state = last.state if last else "running"
+    if standing.state not in OVER[state]:
+        raise InputError(f"one of {', '.join(OVER[state])} after {state}", standing.state, where)
+    if standing.revert and (standing.state != "aborted" or plan.revert is None):
+        raise InputError("a call back only of an aborted rollout whose plan has a way back", standing.state, where)
+    if last is not None and last.revert and not standing.revert:
+        raise InputError("a call back that stays", "one taken back", where)
+    stage = last.stage if last else 0
+    if standing.state in ("running", "finished"):
+        _may_go_on(standing, plan, last, now)
+    elif standing.stage != stage:
+        raise InputError(f"stage {stage + 1}, where it stands", str(standing.stage + 1), where)
+
+
+def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
+    """Raises: InputError where a stage comes too early, too late, or out of turn."""
+    where = f"rollout {standing.plan}"
+    stage, begun = (last.stage, last.entered) if last else (0, now)
+    if standing.state == "running" and now >= plan.expires:
+        raise InputError("a plan that holds", f"one that expired {lasting(now - plan.expires)} ago", where)
+    if not stage <= standing.stage <= stage + (0 if last is None else 1):
+        raise InputError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
+    if standing.stage > stage:
+        due = max(begun + plan.stages[stage].dwell, plan.starts + earliest(plan, standing.stage))
+        if now < due:
+            got = f"{lasting(due - now)} too early"
+            raise InputError(f"stage {standing.stage + 1} after the dwell of the one before it", got, where)
+    moved = last is None or standing.stage > stage
+    if moved and abs(standing.entered - now) > 300.0:
+        raise InputError("a stage that is entered now", f"one {lasting(abs(standing.entered - now))} away", where)
+    if not moved and standing.entered < begun:
+        raise InputError("the moment at which the stage began", "an earlier one", where)
