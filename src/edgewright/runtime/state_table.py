@@ -104,14 +104,13 @@ class Machine:
             self._now = max(self._now, time)
 
     def paused(self, time: float) -> None:
-        """Nothing was seen of the stream up to `time`: the machine's own time stood still meanwhile.
+        """Nothing was seen of the stream up to `time`: the state stays, and waits anew.
 
-        A time-out is due when what was left of it has been seen, since what would have called it off may have happened
-        unseen. The watchdog waits for all of its `patience` anew. No name is known until it is told again.
+        What would have called a time-out off may have happened unseen: it is due when the state has lasted all of its
+        time since then. So is the watchdog. No name is known until it is told again.
         """
         if not math.isnan(self.since):
-            self.since, self._sure = time - (self._now - self.since), time
-            self._now = time
+            self.since = self._sure = self._now = time
         self.forget(*self._names)
 
     def sure(self, time: float) -> list[Taken]:

@@ -2,7 +2,7 @@
 
 Where the next row follows the last one as if nothing had been, all of it goes on and the events are those of an agent
 that never stopped. Behind a hole, what rests on rows in a row begins anew; decisions, refractory times and states of
-tables stay, the time of tables stood still, and they get the event `gap`.
+tables stay, their time-outs and watchdogs wait for all of their time again, and they get the event `gap`.
 """
 
 from __future__ import annotations
