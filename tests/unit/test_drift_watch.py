@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
+from edgewright.runtime.drift.memory import normal_tail, strays
 from edgewright.runtime.drift.watch import DriftConfig, DriftWatch, merged
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
@@ -54,6 +55,34 @@ def test_false_alarms_stay_within_the_rate_that_was_set() -> None:
     for seed in range(4):
         counted += len(watch(false_alarms=86400 / 5000).push(correlated(20_000, 100 + seed), times(20_000)))
     assert counted <= 16
+
+
+@pytest.mark.slow
+def test_the_rate_holds_where_the_rhythm_is_only_four_times_as_long_as_rows_hang_together() -> None:
+    trained = references(correlated(400_000, 0, keep=0.99))
+    counted = 0
+    for seed in range(4):
+        one = DriftWatch(trained, 1.0, DriftConfig(rhythm=RHYTHM, false_alarms=86400 / 5000))
+        counted += len(one.push(correlated(20_000, 100 + seed, keep=0.99), times(20_000)))
+    assert counted <= 16
+
+
+@pytest.mark.parametrize("memory", [5.0, 50.0, 400.0])
+def test_how_far_a_mean_strays_is_told_from_what_blocks_do_not_show(memory: float) -> None:
+    # 8 blocks of 50 rows, drawn 3,000 times; the share within blocks is what the watch sees.
+    keep = float(np.exp(-1 / memory))
+    noise = np.random.default_rng(1).normal(0, 1, (3000, 400))
+    noise[:, 1:] *= (1 - keep**2) ** 0.5
+    rows = lfilter([1.0], [1.0, -keep], noise, axis=1)
+    within = float(rows.reshape(3000, 8, 50).var(2).mean())
+    assert strays(within, 8) == pytest.approx(float(rows.mean(1).std()), rel=0.06)
+
+
+def test_no_memory_and_nothing_but_memory() -> None:
+    assert strays(1.0, 8) == strays(1.5, 8) == 0.0
+    assert strays(0.0, 8) == 1.0
+    assert normal_tail(1.96, 1.0) == pytest.approx(0.05, abs=1e-4)
+    assert normal_tail(0.1, 0.0) == 0.0
 
 
 @pytest.mark.parametrize(

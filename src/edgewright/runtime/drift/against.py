@@ -2,7 +2,8 @@
 
 Rows of sensors depend on the rows before them, so nothing is tested row by row: a block is one observation, and its
 spread from block to block (batch means; Law and Kelton) says how much chance can do. Blocks that resemble their
-neighbours count for fewer, by the factor (1 - r) / (1 + r) of a first-order autoregression.
+neighbours count for fewer, by the factor (1 - r) / (1 + r) of a first-order autoregression. Where the memory of rows is
+nearly as long as the blocks together, these lie on one side and do not show it: `memory` does, from training.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.runtime.drift.memory import normal_tail, strays
 from edgewright.runtime.drift.ring import BLOCKS, Ring
 from edgewright.runtime.drift.sketch import Bins
 from edgewright.runtime.drift.tails import f_tail, student_tail
@@ -120,6 +122,8 @@ def changed(ring: Ring, column: ReferenceColumn, sizes: Sizes, alpha: float) -> 
         return None
     spread = math.sqrt(sum(float(part.var(ddof=1)) * inflation(part) / half for part in (before, after)))
     sure = student_tail(step / spread if spread > 0 else math.inf, half - 1)
+    # Halves that follow each other differ by less than two that do not, so this is on the safe side.
+    sure = max(sure, normal_tail(step, math.sqrt(2) * strays(_within(ring.deviations(), column), half)))
     if sure > alpha:
         return None
     middle = float(before.mean() + after.mean()) / 2
@@ -165,14 +169,23 @@ def _tested(ring: Ring, length: int, column: ReferenceColumn, bins: Bins, sizes:
     half = float(along[part].mean()) / 2
     limit = math.log(sizes.deviation if ratio >= 1 else sizes.narrower)
     log_ratio = math.log(max(ratio, 1e-6))
+    # A mean is sure where blocks as they are, and rows as they hang together, both say so.
+    chance = normal_tail(float(z[part].mean()), strays(_within(deviations[part], column), len(part)))
     return [
-        Finding("mean", abs(shift) / sizes.mean, _mean_tail(z[part], 0.0), began(up * z - sizes.mean / 2),
+        Finding("mean", abs(shift) / sizes.mean, max(chance, _mean_tail(z[part], 0.0)), began(up * z - sizes.mean / 2),
                 shift, ratio, psi),
         Finding("deviation", abs(log_ratio) / limit, _mean_tail(power[part], 1.0), began(wider * logs - limit / 2),
                 shift, ratio, psi),
         Finding("shape", psi / sizes.shape, _shape_tail(shares[part], bins.expected), began(along - half),
                 shift, ratio, psi),
     ]  # fmt: skip
+
+
+def _within(deviations: Array, column: ReferenceColumn) -> float:
+    """Mean variance about the means of blocks, over the variance of training; 1 where training never moved."""
+    if scale_of(column) != column.deviation:
+        return 1.0
+    return float((deviations**2).mean()) / scale_of(column) ** 2
 
 
 def _effects(ring: Ring, part: NDArray[np.int64] | slice, column: ReferenceColumn) -> tuple[float, float]:
