@@ -9,8 +9,13 @@ from pathlib import Path
 from edgewright.schema.errors import OutputError
 
 
-def write_atomic(path: Path, data: bytes) -> None:
+def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Writes a file under another name in the same folder, makes it durable, and renames it.
+
+    Args:
+        path: of the file.
+        data: its bytes.
+        mode: its permissions; never wider for a moment. A package is for others to read, a key is not.
 
     Raises:
         OutputError: naming the file and what failed; nothing is left behind.
@@ -22,10 +27,10 @@ def write_atomic(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads; a package is for others to read.
-        Path(temporary).chmod(0o644)
+        # mkstemp makes files that only their owner reads.
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
@@ -40,8 +45,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
-def _sync_folder(folder: Path) -> None:
-    """Makes the new name durable: after a power cut the folder would else still hold the old one."""
+def sync_folder(folder: Path) -> None:
+    """Makes new names in a folder durable: after a power cut it would else still hold the old ones."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

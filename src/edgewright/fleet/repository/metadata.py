@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from edgewright.fleet.layout import LONGEST, RELEASES, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from edgewright.fleet.layout import LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from edgewright.schema.errors import InputError
 
 TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
@@ -77,26 +78,21 @@ def verify(held: Mapping[str, bytes], role: str, data: bytes) -> None:
     Raises:
         InputError: too few signatures, or no such role.
     """
-    delegator = ROOT if role in TOP else TARGETS if _delegates(held, TARGETS, role) else RELEASES
-    if delegator not in held:
-        raise InputError(f"the metadata of {delegator}", "none", f"role {role}")
+    above = delegator(role)
+    if above not in held:
+        raise InputError(f"the metadata of {above}", "none", f"role {role}")
     metadata = read(data, role)
     try:
-        read(held[delegator], delegator).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        read(held[above], above).signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, ValueError) as error:
         where = f"{role} version {metadata.signed.version}"
         do = "See which keys it asks for: edgewright fleet key list"
-        raise InputError(f"{role} signed by the keys that {delegator} names", str(error), where, do) from None
+        raise InputError(f"{role} signed by the keys that {above} names", str(error), where, do) from None
 
 
-def _delegates(held: Mapping[str, bytes], delegator: str, role: str) -> bool:
-    if delegator not in held:
-        return False
-    try:
-        read(held[delegator], delegator).signed.get_delegated_role(role)
-    except ValueError:
-        return False
-    return True
+def delegator(role: str) -> str:
+    """Who names a role's keys: root, targets, or for a hash bin `releases`."""
+    return ROOT if role in TOP else TARGETS if role in (RELEASES, ROLLOUTS) else RELEASES
 
 
 def described(data: bytes, role: str) -> MetaFile:
@@ -128,3 +124,8 @@ def in_order(roles: Iterable[str]) -> list[str]:
     """Roles in the order in which their files are written: who names comes before who is named, timestamp last."""
     last = {ROOT: 0, TARGETS: 1, SNAPSHOT: 3, TIMESTAMP: 4}
     return sorted(roles, key=lambda role: (last.get(role, 2), role))
+
+
+def sha256(data: bytes) -> str:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()

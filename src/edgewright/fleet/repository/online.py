@@ -29,7 +29,7 @@ def sign_online(
         now: seconds since 1970.
         role_files: new metadata of offline roles, by role: 'root', 'targets', 'releases', hash bins.
         above: versions by role that were already given away; the new ones are larger. After a restore from a backup.
-        lifetime: seconds for which the timestamp holds, instead of the role's own.
+        lifetime: seconds for which all three hold, instead of each role's own: of a repository on a stick.
 
     Returns:
         Metadata of rollouts, snapshot and timestamp, each of a version one above the one held. What was signed is
@@ -46,11 +46,15 @@ def sign_online(
     for role in role_files:
         check_role_file(held, role, now_held)
     floor = above or {}
-    rollouts = next_rollouts(held.get(ROLLOUTS), targets, signers[ROLLOUTS], now, above=floor.get(ROLLOUTS, 0))
+    rollouts = next_rollouts(
+        held.get(ROLLOUTS), targets, signers[ROLLOUTS], now, above=floor.get(ROLLOUTS, 0), lifetime=lifetime
+    )
     named = {role: data for role, data in role_files.items() if role != ROOT} | {ROLLOUTS: rollouts}
     if SNAPSHOT not in held:
         named = {r: d for r, d in now_held.items() if r not in (ROOT, SNAPSHOT, TIMESTAMP)} | named
-    snapshot = next_snapshot(held.get(SNAPSHOT), named, signers[SNAPSHOT], now, above=floor.get(SNAPSHOT, 0))
+    snapshot = next_snapshot(
+        held.get(SNAPSHOT), named, signers[SNAPSHOT], now, above=floor.get(SNAPSHOT, 0), lifetime=lifetime
+    )
     timestamp = next_timestamp(
         held.get(TIMESTAMP), snapshot, signers[TIMESTAMP], now, above=floor.get(TIMESTAMP, 0), lifetime=lifetime
     )
@@ -85,8 +89,9 @@ def check_role_file(held: Mapping[str, bytes], role: str, now_held: Mapping[str,
 
 
 def next_rollouts(
-    previous: bytes | None, targets: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0
-) -> bytes:
+    previous: bytes | None, targets: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0,
+    lifetime: float | None = None,
+) -> bytes:  # fmt: skip
     """Metadata of `rollouts` after the one held, with new content of its targets.
 
     Args:
@@ -95,6 +100,7 @@ def next_rollouts(
         signer: of the role.
         now: seconds since 1970.
         above: the version is larger than this one too.
+        lifetime: seconds for which it holds, instead of the role's own.
     """
     old = metadata.read(previous, ROLLOUTS).signed if previous else None
     files = dict(old.targets) if old else {}
@@ -102,13 +108,14 @@ def next_rollouts(
         if path.split("/")[0] != ROLLOUTS:
             raise InputError(f"a target below {ROLLOUTS}/", path, "targets of the online role")
         files[path] = metadata.target(path, data, _CUSTOM)
-    signed = Targets(max(old.version if old else 0, above) + 1, None, metadata.expiry(ROLLOUTS, now), files)
+    signed = Targets(max(old.version if old else 0, above) + 1, None, metadata.expiry(ROLLOUTS, now, lifetime), files)
     return metadata.sign(signed, [signer])
 
 
 def next_snapshot(
-    previous: bytes | None, named: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0
-) -> bytes:
+    previous: bytes | None, named: Mapping[str, bytes], signer: Signer, now: float, *, above: int = 0,
+    lifetime: float | None = None,
+) -> bytes:  # fmt: skip
     """Snapshot after the one held; a role that was ever in it stays in it.
 
     Args:
@@ -117,6 +124,7 @@ def next_snapshot(
         signer: of the role.
         now: seconds since 1970.
         above: the version is larger than this one too.
+        lifetime: seconds for which it holds, instead of the role's own.
 
     Raises:
         InputError: a role's version would fall, or stay with other bytes.
@@ -130,7 +138,7 @@ def next_snapshot(
         meta[f"{role}.json"] = new
     if f"{TARGETS}.json" not in meta:
         raise InputError("the metadata of targets", "none", "snapshot")
-    signed = Snapshot(max(old.version if old else 0, above) + 1, None, metadata.expiry(SNAPSHOT, now), meta)
+    signed = Snapshot(max(old.version if old else 0, above) + 1, None, metadata.expiry(SNAPSHOT, now, lifetime), meta)
     return metadata.sign(signed, [signer])
 
 

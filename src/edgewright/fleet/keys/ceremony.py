@@ -1,0 +1,84 @@
+"""The key ceremony: what was made, where it must go, and how to check that it went there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgewright.fleet.layout import OFFLINE, RELEASES, ROOT, TARGETS
+from edgewright.schema.fleet_folder import Ceremony, KeyMade, RoleKeys
+
+SHORT = 16
+_FOR = {
+    ROOT: "says whose keys count at all; once a year, and when a key is lost or stolen",
+    TARGETS: "says who may publish packages and who may steer rollouts; hardly ever",
+    RELEASES: "signs packages and plans; with each of them, at least every 90 days",
+    "rollouts": "picks the stage of a rollout within its signed plan; the control plane, daily",
+    "snapshot": "says which metadata belong together; the control plane, daily",
+    "timestamp": "says that this is the newest; the control plane, daily",
+}
+
+
+def ceremony(folder: Path, root: str, roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> Ceremony:
+    """What a person who made a fleet is told.
+
+    Args:
+        folder: of the fleet.
+        root: SHA-256 of the root's bytes.
+        roles: with thresholds.
+        made: every key.
+    """
+    return Ceremony(
+        folder=str(folder), root=root, roles=tuple(roles), made=tuple(made),
+        steps=_steps(folder, root, roles), warnings=_warnings(roles, made),
+    )  # fmt: skip
+
+
+def _steps(folder: Path, root: str, roles: Sequence[RoleKeys]) -> tuple[str, ...]:
+    by_name = {role.role: role for role in roles}
+    most = max(len(by_name[role].keys) for role in OFFLINE)
+    return (
+        f"Write down the root's fingerprint, on paper, and check it: sha256sum {folder}/public/metadata/1.root.json"
+        f" must say {root}. A device that is told this fingerprint at enrolment follows nobody else.",
+        f"Take {most} media (USB sticks, or encrypted disks of different people). Onto medium N copy root-N.key,"
+        f" targets-N.key and releases-N.key of {folder}/keys/offline, each with its .pub file.",
+        "Check each copy on another machine: sha256sum of both files must agree, and"
+        f" `edgewright fleet key list {folder} --keys MEDIUM` must say 'at hand' beside the medium's keys.",
+        f"Delete the copied files from {folder}/keys/offline. Keys of root and targets go into safes in different"
+        " places; a releases key stays with whoever publishes.",
+        f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Keep no backup of it:"
+        " a lost online key is replaced with `edgewright fleet key rotate`.",
+        f"Back up {folder}/public: every version of the root must be served for ever.",
+    )
+
+
+def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
+    told = ["All keys lie on this machine: whoever has it has the fleet. That is for trying out; do the steps above"
+            " before the first real device enrols."]  # fmt: skip
+    if not any(key.encrypted for key in made):
+        told.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
+    for role in roles:
+        if role.role in (ROOT, TARGETS) and role.threshold == 1:
+            told.append(f"One key alone signs {role.role}: a thief of it can replace everything below.")
+        if role.role == ROOT and role.threshold == len(role.keys):
+            told.append(
+                "No key of the root may be lost: every device would need a visit (edgewright device trust-root)."
+            )
+    return tuple(told)
+
+
+def lines(told: Ceremony) -> list[str]:
+    """The ceremony as text."""
+    text = [f"fleet in {told.folder}", f"root fingerprint (SHA-256 of 1.root.json): {told.root}", ""]
+    for role in told.roles:
+        text.append(f"{role.role}: {role.threshold} of {len(role.keys)} keys; {_FOR[role.role]}; until {role.expires}")
+        for key in told.made:
+            if key.role == role.role:
+                kind = "offline" if key.offline else "online "
+                shut = "with passphrase" if key.encrypted else "no passphrase"
+                text.append(f"  {kind} {key.key[:SHORT]}  {key.file}  ({shut})")
+    text += ["", "What to do now:"]
+    text += [f"  {number}. {step}" for number, step in enumerate(told.steps, 1)]
+    text += ["", *(f"warning: {warning}" for warning in told.warnings)]
+    text += ["", f"Next: edgewright fleet publish PACKAGE --dir {told.folder}"]
+    return text

@@ -1,0 +1,142 @@
+"""From a signed change to published files.
+
+A whole change is first laid into the folder `incoming`. Where a control plane publishes, it takes the change in with a
+transaction of its own (`waiting`, `role_files`, `online.sign_online`, `taken`); where there is none, the online keys in
+the folder sign at once. A change that was cut off by a power loss is taken in by whoever comes next.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+from securesystemslib.signer import Signer
+
+from edgewright.fleet.layout import INDEX, ONLINE, STICK_TIMESTAMP
+from edgewright.fleet.repository import changes, metadata, offline
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.online import check_role_file, sign_online
+from edgewright.fleet.repository.published import make_folder, read_index, read_published, write_roles, write_targets
+from edgewright.runtime.files import sync_folder
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_folder import Change
+from edgewright.schema.fleet_plan import Standings
+
+
+class Waiting(NamedTuple):
+    """A whole change that is not published yet, and its file."""
+
+    path: Path
+    change: Change
+
+
+def waiting(fleet: Fleet) -> list[Waiting]:
+    """Whole changes that are not published yet, oldest first."""
+    return [Waiting(path, changes.read_change(path)) for path in sorted(fleet.incoming.glob("*.json"))]
+
+
+def taken(found: Waiting) -> None:
+    """Forgets a change, once what it says is durable elsewhere."""
+    found.path.unlink(missing_ok=True)
+    sync_folder(found.path.parent)
+
+
+def read_held(fleet: Fleet) -> dict[str, bytes]:
+    """Metadata by role on which the next change builds: what is published, and what waits."""
+    held = read_published(fleet)
+    for found in waiting(fleet):
+        held |= changes.role_files(found.change)
+    return held
+
+
+def accept(fleet: Fleet, asked: Change, now: float) -> bool:
+    """Publishes a change that is signed by all whom it needs.
+
+    Args:
+        fleet: locked by the caller.
+        asked: the change.
+        now: seconds since 1970.
+
+    Returns:
+        Whether it is published; False: it waits for the control plane.
+
+    Raises:
+        InputError: signatures or targets are missing, or something newer was published meanwhile.
+        OutputError: a file cannot be written.
+    """
+    held = read_held(fleet)
+    changes.require_whole(held, asked)
+    files = changes.role_files(asked)
+    for role in files:
+        if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
+            expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
+            do = "Something was published since it was prepared; prepare it again"
+            raise InputError(f"version {expected} of {role}", str(got), asked.about, do)
+        check_role_file(held, role, {**held, **files})
+    for name in asked.targets:
+        if not (fleet.targets / name).is_file():
+            raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
+    make_folder(fleet.incoming)
+    number = max((int(found.path.stem) for found in waiting(fleet)), default=0) + 1
+    changes.save_change(fleet.incoming / f"{number:08d}.json", asked)
+    if fleet.managed():
+        return False
+    take_in(fleet, now)
+    return True
+
+
+def take_in(fleet: Fleet, now: float) -> int:
+    """Publishes what waits, with the online keys of the folder; only where no control plane does.
+
+    Returns:
+        How many changes.
+    """
+    found = waiting(fleet)
+    for one in found:
+        publish(fleet, changes.role_files(one.change), now)
+        taken(one)
+    return len(found)
+
+
+def publish(fleet: Fleet, files: dict[str, bytes], now: float) -> None:
+    """Signs rollouts, snapshot and timestamp anew with the online keys of the folder, and writes everything.
+
+    Args:
+        fleet: locked by the caller; no control plane publishes it.
+        files: new metadata of offline roles; may be empty.
+        now: seconds since 1970.
+    """
+    held = read_published(fleet)
+    new = {role: data for role, data in files.items() if held.get(role) != data}
+    lifetime = STICK_TIMESTAMP if fleet.settings.stick else None
+    index = issued(read_index(fleet, held), now)
+    signers = online_signers(fleet, {**held, **new})
+    signed = sign_online(held, {INDEX: index}, signers, now, new, lifetime=lifetime)
+    write_targets(fleet, {INDEX: index})
+    write_roles(fleet, {**new, **signed})
+
+
+def issued(index: bytes | None, now: float) -> bytes:
+    """The standings with a new signed time; empty ones where there were none."""
+    standings = msgspec.json.decode(index, type=Standings) if index else Standings(issued=now)
+    return msgspec.json.encode(msgspec.structs.replace(standings, issued=now))
+
+
+def online_signers(fleet: Fleet, held: dict[str, bytes]) -> dict[str, Signer]:
+    """Signers of the online roles, from the folder or behind the URIs of the settings.
+
+    Raises:
+        InputError: a key is missing.
+    """
+    ring = fleet.ring()
+    found: dict[str, Signer] = {}
+    for role in ONLINE:
+        keys = offline.keys_of(held, role)
+        signer = next(iter(ring.signers(keys)), None)
+        if signer is None:
+            named = ", ".join(key.keyid[:16] for key in keys)
+            do = "Put its file there, or rotate the role: edgewright fleet key rotate " + role
+            raise InputError(f"the key {named} of the online role {role}", ring.why() or "none", str(fleet.online), do)
+        found[role] = signer
+    return found

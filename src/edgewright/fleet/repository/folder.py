@@ -1,0 +1,158 @@
+"""The folder of a fleet: settings, places, and one writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edgewright.fleet.keys.ring import Ring
+from edgewright.runtime.files import write_atomic
+from edgewright.schema.errors import InputError, OutputError, UnknownNameError
+from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
+
+SETTINGS = "fleet.toml"
+DATABASE = "fleet.sqlite"
+_WAIT, _STEP = 30.0, 0.05
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A folder that `fleet init` made.
+
+    Attributes:
+        folder: where it lies.
+        settings: of `fleet.toml`.
+    """
+
+    folder: Path
+    settings: FleetSettings
+
+    @property
+    def metadata(self) -> Path:
+        """Signed files that web servers serve under `/metadata`."""
+        return self.folder / "public" / "metadata"
+
+    @property
+    def targets(self) -> Path:
+        """Packages, plans and standings, served under `/targets`."""
+        return self.folder / "public" / "targets"
+
+    @property
+    def offline(self) -> Path:
+        """Keys that are meant to leave this machine."""
+        return self.folder / "keys" / "offline"
+
+    @property
+    def online(self) -> Path:
+        """Keys of the control plane."""
+        return self.folder / "keys" / "online"
+
+    @property
+    def incoming(self) -> Path:
+        """Signed changes that the control plane has not taken in yet."""
+        return self.folder / "incoming"
+
+    def managed(self) -> bool:
+        """Whether a control plane publishes what is signed: nobody else may give away versions then."""
+        return bool(self.settings.database) or (self.folder / DATABASE).exists()
+
+    def ring(self, folders: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = ()) -> Ring:
+        """Keys at hand: those of `folders`, else those in the fleet's own folders."""
+        own = [folder for folder in (self.offline, self.online) if folder.is_dir()]
+        return Ring([*folders, *own], passphrases, self.settings.signers)
+
+    def product(self, name: str | None) -> str:
+        """A product by name; the only one there is where none is named.
+
+        Raises:
+            InputError: no such product, or none was named and there are several.
+        """
+        products = self.settings.products
+        if name is None and len(products) > 1:
+            raise InputError("a product", "none", "--product", f"Choose one of {', '.join(products)}")
+        if name is not None and name not in products:
+            raise UnknownNameError("product", name, products, str(self.folder / SETTINGS))
+        return name or products[0]
+
+
+class _Format(msgspec.Struct):
+    format: int
+
+
+def open_fleet(folder: Path) -> Fleet:
+    """The fleet in a folder.
+
+    Raises:
+        InputError: there is none, or a newer Edgewright made it.
+    """
+    path = folder / SETTINGS
+    do = "Make one with `edgewright fleet init DIR`, or name its folder"
+    if not folder.is_dir():
+        raise InputError("the folder of a fleet", "a file" if folder.exists() else "nothing", str(folder), do)
+    try:
+        data = path.read_bytes()
+        found = msgspec.toml.decode(data, type=_Format).format
+        if found > FOLDER_VERSION:
+            told = f"Format {found} is newer than this Edgewright reads ({FOLDER_VERSION}): upgrade"
+            raise InputError(f"a fleet of format {FOLDER_VERSION} or older", str(found), str(path), told)
+        return Fleet(folder, msgspec.toml.decode(data, type=FleetSettings))
+    except FileNotFoundError:
+        raise InputError("the folder of a fleet", f"a folder without {SETTINGS}", str(folder), do) from None
+    except OSError as error:
+        raise InputError(f"a readable {SETTINGS}", error.strerror or str(error), str(path)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError("settings of a fleet", str(error), str(path)) from None
+
+
+def write_settings(folder: Path, settings: FleetSettings) -> None:
+    """Writes `fleet.toml`.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    products = ", ".join(json.dumps(name) for name in settings.products)
+    lines = [
+        "# A fleet of Edgewright. Who may sign what is in public/metadata, not here.",
+        f"format = {settings.format}",
+        f"name = {json.dumps(settings.name)}",
+        f"products = [{products}]",
+        f"address = {json.dumps(settings.address)}",
+        f"stick = {json.dumps(settings.stick)}",
+    ]
+    if settings.signers:
+        lines += ["", "[signers]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in settings.signers.items())]
+    write_atomic(folder / SETTINGS, ("\n".join(lines) + "\n").encode())
+
+
+@contextmanager
+def locked(fleet: Fleet) -> Iterator[None]:
+    """One writer of the folder at a time; others wait.
+
+    Raises:
+        InputError: another process kept it for too long.
+        OutputError: the folder cannot be written.
+    """
+    try:
+        handle = (fleet.folder / ".lock").open("a")
+    except OSError as error:
+        do = "Make it writable for you"
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(fleet.folder), do) from None
+    with handle:
+        until = time.monotonic() + _WAIT
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    where = str(fleet.folder)
+                    raise InputError("a fleet that nobody writes", "one that another process writes", where) from None
+                time.sleep(_STEP)
+        yield

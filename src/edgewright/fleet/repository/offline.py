@@ -1,0 +1,173 @@
+"""What the offline keys sign, as values: the first metadata, longer lives, other keys. Nothing is signed here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from securesystemslib.signer import Key
+from tuf.api.metadata import DelegatedRole, Delegations, Role, Root, Targets
+
+from edgewright.fleet.layout import ONLINE, PACKAGES, PLANS, RELEASES, ROLLOUTS, ROOT, TARGETS
+from edgewright.fleet.repository import metadata
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.fleet_folder import RoleKeys
+
+ROLES = (ROOT, TARGETS, RELEASES, *ONLINE)
+_PATHS = {RELEASES: [f"{PACKAGES}/*", f"{PLANS}/*"], ROLLOUTS: [f"{ROLLOUTS}/*"]}
+
+
+def first(keys: Mapping[str, Sequence[Key]], thresholds: Mapping[str, int], now: float) -> dict[str, bytes]:
+    """First metadata of root, targets and releases, without signatures.
+
+    Args:
+        keys: public halves by role, all six.
+        thresholds: signatures by role.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: a threshold that the keys cannot reach.
+    """
+    for role in ROLES:
+        _check_threshold(role, len(keys[role]), thresholds[role])
+    roles = {name: Role([key.keyid for key in keys[name]], thresholds[name]) for name in metadata.TOP}
+    known = {key.keyid: key for name in metadata.TOP for key in keys[name]}
+    root = Root(1, None, metadata.expiry(ROOT, now), known, roles, True)
+    delegated = {
+        name: DelegatedRole(name, [key.keyid for key in keys[name]], thresholds[name], True, paths)
+        for name, paths in _PATHS.items()
+    }
+    delegations = Delegations({key.keyid: key for name in _PATHS for key in keys[name]}, delegated)
+    signed = {
+        ROOT: root,
+        TARGETS: Targets(1, None, metadata.expiry(TARGETS, now), {}, delegations),
+        RELEASES: Targets(1, None, metadata.expiry(RELEASES, now), {}),
+    }
+    return {name: metadata.sign(value, []) for name, value in signed.items()}
+
+
+def next_signed(held: Mapping[str, bytes], role: str, now: float) -> Any:  # noqa: ANN401 - Root or Targets
+    """A role's signed part with the next version and a new expiry, for changing.
+
+    Args:
+        held: metadata by role.
+        role: an offline one.
+        now: seconds since 1970.
+    """
+    signed = copy.deepcopy(metadata.read(held[role], role).signed)
+    signed.version += 1
+    signed.expires = metadata.expiry(role, now)
+    return signed
+
+
+def refreshed(held: Mapping[str, bytes], roles: Iterable[str], now: float) -> dict[str, bytes]:
+    """Roles as they are, for longer, without signatures."""
+    return {role: metadata.sign(next_signed(held, role, now), []) for role in roles}
+
+
+def bins(held: Mapping[str, bytes]) -> list[str]:
+    """Names of the hash bins below `releases`; none where there are few packages."""
+    if RELEASES not in held:
+        return []
+    delegations = metadata.read(held[RELEASES], RELEASES).signed.delegations
+    return [] if delegations is None else list(delegations.succinct_roles.get_roles())
+
+
+def offline_roles(held: Mapping[str, bytes]) -> list[str]:
+    """Roles that offline keys sign, hash bins too."""
+    return [ROOT, TARGETS, RELEASES, *bins(held)]
+
+
+def role_of(held: Mapping[str, bytes], role: str) -> Role:
+    """Key ids and threshold of one of the six roles.
+
+    Raises:
+        UnknownNameError: no such role.
+    """
+    if role not in ROLES:
+        raise UnknownNameError("role", role, ROLES)
+    above = metadata.delegator(role)
+    found: Role = metadata.read(held[above], above).signed.get_delegated_role(role)
+    return found
+
+
+def keys_of(held: Mapping[str, bytes], role: str) -> list[Key]:
+    """Public halves of a role's keys."""
+    above = metadata.delegator(role)
+    signed = metadata.read(held[above], above).signed
+    return [signed.get_key(name) for name in role_of(held, role).keyids]
+
+
+def change_keys(
+    held: Mapping[str, bytes], role: str, *, remove: Iterable[str] = (), add: Iterable[Key] = (),
+    threshold: int | None = None, now: float,
+) -> dict[str, bytes]:  # fmt: skip
+    """Other keys for a role, and what must be signed anew because of it, without signatures.
+
+    Args:
+        held: metadata by role.
+        role: one of the six.
+        remove: ids of keys that may no longer sign.
+        add: public halves of keys that may.
+        threshold: signatures it needs from now on; None for as many as before.
+        now: seconds since 1970.
+
+    Returns:
+        The delegator's metadata, and the role's own where offline keys sign it.
+
+    Raises:
+        InputError: no key of that id, or too few are left for the threshold.
+    """
+    named = role_of(held, role)
+    above = metadata.delegator(role)
+    changed = next_signed(held, above, now)
+    for name in remove:
+        if name not in named.keyids:
+            known = ", ".join(key[:16] for key in named.keyids)
+            raise InputError(f"a key of {role}: {known}", name[:16])
+        changed.revoke_key(name, role)
+    for key in add:
+        changed.add_key(key, role)
+    after = changed.get_delegated_role(role)
+    after.threshold = named.threshold if threshold is None else threshold
+    _check_threshold(role, len(after.keyids), after.threshold)
+    written: dict[str, Any] = {above: changed}
+    if role in (TARGETS, RELEASES):
+        written[role] = next_signed(held, role, now)
+    if role == RELEASES and written[role].delegations is not None:
+        _follow(written[role], after, changed)
+        written |= {name: next_signed(held, name, now) for name in bins(held)}
+    return {name: metadata.sign(value, []) for name, value in written.items()}
+
+
+def _follow(releases: Targets, after: Role, targets: Targets) -> None:
+    """Hash bins are signed by whoever signs `releases`."""
+    delegations = releases.delegations
+    if delegations is None or delegations.succinct_roles is None:
+        return
+    delegations.succinct_roles.keyids = list(after.keyids)
+    delegations.succinct_roles.threshold = after.threshold
+    delegations.keys = {name: targets.get_key(name) for name in after.keyids}
+
+
+def _check_threshold(role: str, count: int, threshold: int) -> None:
+    if not 1 <= threshold <= count:
+        raise InputError(f"a threshold of {role} from 1 to its number of keys ({count})", str(threshold))
+    if role in ONLINE and threshold != 1:
+        raise InputError(f"a threshold of 1 for the online role {role}", str(threshold), do="One process signs it")
+
+
+def role_keys(held: Mapping[str, bytes]) -> list[RoleKeys]:
+    """Who may sign each of the six roles, and until when its metadata holds."""
+    told = []
+    for role in ROLES:
+        named = role_of(held, role)
+        signed = metadata.read(held[role], role).signed if role in held else None
+        told.append(
+            RoleKeys(
+                role=role, threshold=named.threshold, keys=tuple(named.keyids),
+                version=signed.version if signed else 0, expires=signed.expires.isoformat() if signed else "",
+            )
+        )  # fmt: skip
+    return told

@@ -1,0 +1,146 @@
+"""What `releases` says: packages with their counters and plans; above so many packages in hash bins below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+from tuf.api.metadata import Delegations, SuccinctRoles, TargetFile, Targets
+
+from edgewright.fleet.layout import BINS_ABOVE, PACKAGES, PLANS, RELEASES, TARGETS, package_target, plan_target
+from edgewright.fleet.repository import metadata, offline
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_folder import Published
+from edgewright.schema.fleet_plan import FORMAT, Plan, Release
+
+# 32 bins for ever: a role can never leave the snapshot again. A bin of 1,000 packages is some 400 kB.
+_BITS, _BIN = 5, PACKAGES
+
+
+def package_file(published: Published, data: bytes) -> TargetFile:
+    """What the metadata says about a release."""
+    release = published.release
+    custom: dict[str, Any] = {"format": FORMAT, "product": release.product, "counter": release.counter}
+    custom |= {"package": release.package, "profiles": list(release.profiles), "least": release.least}
+    custom |= {"revert": published.revert, "of": published.of, "notes": published.notes}
+    return metadata.target(release.target, data, custom)
+
+
+def plan_file(plan: Plan, data: bytes) -> TargetFile:
+    """What the metadata says about a plan."""
+    custom = {"format": FORMAT, "product": plan.release.product, "counter": plan.release.counter}
+    return metadata.target(plan_target(plan.id), data, custom)
+
+
+def listed(held: Mapping[str, bytes]) -> list[Published]:
+    """Every signed release, by product and counter.
+
+    Args:
+        held: metadata by role, hash bins too.
+
+    Raises:
+        InputError: a target that this version does not understand.
+    """
+    found = [
+        _published(path, file)
+        for role in (RELEASES, *offline.bins(held))
+        for path, file in metadata.read(held[role], role).signed.targets.items()
+        if path.startswith(f"{PACKAGES}/")
+    ]
+    return sorted(found, key=lambda p: (p.release.product, p.release.counter))
+
+
+def plans(held: Mapping[str, bytes]) -> dict[str, tuple[str, int]]:
+    """SHA-256 and length of every signed plan, by id."""
+    files = metadata.read(held[RELEASES], RELEASES).signed.targets.items()
+    start = len(f"{PLANS}/")
+    return {p[start:-5]: (f.hashes["sha256"], f.length) for p, f in files if p.startswith(f"{PLANS}/")}
+
+
+def find(held: Mapping[str, bytes], product: str, counter: int | None = None) -> Published:
+    """A release of a product by counter, or its newest that is no revert.
+
+    Raises:
+        InputError: there is none.
+    """
+    of_product = [p for p in listed(held) if p.release.product == product]
+    found = [p for p in of_product if (not p.revert if counter is None else p.release.counter == counter)]
+    if not found:
+        known = ", ".join(str(p.release.counter) for p in of_product) or "none"
+        wanted = "a release" if counter is None else f"release {counter}"
+        raise InputError(
+            f"{wanted} of {product}", f"these: {known}", do="Publish one: edgewright fleet publish PACKAGE"
+        )
+    return found[-1]
+
+
+def revert_of(held: Mapping[str, bytes], release: Release) -> Release | None:
+    """The dormant way back that was signed with a release; None for a product's first."""
+    for published in listed(held):
+        same = published.release.product == release.product and published.release.counter == release.counter + 1
+        if same and published.revert:
+            return published.release
+    return None
+
+
+def with_targets(held: Mapping[str, bytes], files: Iterable[TargetFile], now: float) -> dict[str, bytes]:
+    """`releases`, and the hash bins that change, with new targets, without signatures.
+
+    Args:
+        held: metadata by role.
+        files: packages and plans; a path that is there already must not come again.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: a path is in use.
+    """
+    releases: Targets = offline.next_signed(held, RELEASES, now)
+    roles: dict[str, Targets] = {}
+    new = list(files)
+    packages = [file for file in new if file.path.startswith(f"{PACKAGES}/")]
+    held_packages = sum(path.startswith(f"{PACKAGES}/") for path in releases.targets)
+    if releases.delegations is None and held_packages + len(packages) > BINS_ABOVE:
+        roles |= _split(held, releases, now)
+    for file in new:
+        role, place = RELEASES, releases
+        if file in packages and releases.delegations is not None and releases.delegations.succinct_roles is not None:
+            role = releases.delegations.succinct_roles.get_role_for_target(file.path)
+            place = roles[role] if role in roles else offline.next_signed(held, role, now)
+        if file.path in place.targets:
+            raise InputError("a name that is not in use", file.path, do="Released names and counters are for ever")
+        place.targets[file.path] = file
+        roles[role] = place
+    return {role: metadata.sign(signed, []) for role, signed in roles.items()}
+
+
+def _split(held: Mapping[str, bytes], releases: Targets, now: float) -> dict[str, Targets]:
+    """Moves packages out of `releases` into hash bins that the same keys sign."""
+    named = offline.role_of(held, RELEASES)
+    above = metadata.read(held[TARGETS], TARGETS).signed
+    succinct = SuccinctRoles(list(named.keyids), named.threshold, _BITS, _BIN)
+    releases.delegations = Delegations({name: above.get_key(name) for name in named.keyids}, None, succinct)
+    made = {name: Targets(1, None, metadata.expiry(name, now), {}) for name in succinct.get_roles()}
+    for path in [path for path in releases.targets if path.startswith(f"{PACKAGES}/")]:
+        made[succinct.get_role_for_target(path)].targets[path] = releases.targets.pop(path)
+    return {RELEASES: releases, **made}
+
+
+def _published(path: str, file: TargetFile) -> Published:
+    custom = file.custom if isinstance(file.custom, dict) else {}
+    number = custom.get("format")
+    if not isinstance(number, int) or number > FORMAT:
+        do = "A newer Edgewright published it: upgrade"
+        raise InputError(f"a release of format {FORMAT} or older", repr(number), path, do)
+    told = {name: custom.get(name) for name in ("product", "counter", "package", "profiles", "least")}
+    try:
+        release = msgspec.convert(
+            {**told, "target": path, "sha256": file.hashes["sha256"], "length": file.length}, type=Release
+        )
+        rest = {name: custom.get(name) for name in ("revert", "of", "notes")}
+        published = msgspec.convert({**rest, "release": release}, type=Published)
+    except (msgspec.ValidationError, KeyError) as error:
+        raise InputError("a release", str(error), path) from None
+    if path != package_target(release.product, release.counter):
+        raise InputError(package_target(release.product, release.counter), path, "releases")
+    return published

@@ -1,0 +1,121 @@
+"""What lies in the folder of a fleet beside its signed metadata: settings, and changes that wait."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from edgewright.schema.fleet_plan import Id, Release
+
+FOLDER_VERSION = 1
+CHANGE_VERSION = 1
+
+
+class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`fleet.toml`.
+
+    Attributes:
+        format: of the folder; a newer one is refused.
+        name: for people.
+        products: lines of packages; a device follows one.
+        address: under which devices reach the fleet; empty where nobody said.
+        stick: a repository that travels on a USB stick; its online roles are signed for longer.
+        database: address of the control plane's database; empty for `fleet.sqlite` in the folder.
+        signers: URI by key id for keys that do not lie in the folder `keys`, as securesystemslib takes them.
+    """
+
+    format: int = FOLDER_VERSION
+    name: Annotated[str, msgspec.Meta(max_length=100)]
+    products: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    address: str = ""
+    stick: bool = False
+    database: str = ""
+    signers: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """New metadata of offline roles, signed by some or all of the keys that it needs; also a file.
+
+    Attributes:
+        format: of the file.
+        about: one line for people.
+        roles: metadata by role, as text. Roles in one change are published together.
+        targets: paths with the hash in front of bytes that must be there before the metadata is.
+    """
+
+    format: int = CHANGE_VERSION
+    about: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    roles: dict[str, str]
+    targets: tuple[str, ...] = ()
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """A release among the signed targets.
+
+    Attributes:
+        release: as plans name it.
+        revert: a dormant way back: the bytes of an older release under a higher number.
+        of: counter of the release whose bytes these are; its own where `revert` is false.
+        notes: what the person who published it wrote.
+    """
+
+    release: Release
+    revert: bool = False
+    of: int = 0
+    notes: str = ""
+
+
+class KeyMade(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that was made.
+
+    Attributes:
+        role: that it signs.
+        key: its id.
+        file: where the private half lies.
+        offline: it is meant to leave this machine.
+        encrypted: a passphrase protects it.
+    """
+
+    role: str
+    key: str
+    file: str
+    offline: bool
+    encrypted: bool
+
+
+class RoleKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may sign a role.
+
+    Attributes:
+        role: its name.
+        threshold: signatures that it needs.
+        keys: ids of its keys.
+        version, expires: of its metadata; 0 and empty where there is none. `expires` in ISO 8601, UTC.
+    """
+
+    role: str
+    threshold: int
+    keys: tuple[str, ...]
+    version: int = 0
+    expires: str = ""
+
+
+class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
+    """What `fleet init` made.
+
+    Attributes:
+        folder: of the fleet.
+        root: SHA-256 of the root's bytes, which devices are told at enrolment.
+        roles: with thresholds.
+        made: every key file.
+        steps: what a person does next, in order.
+        warnings: what is not safe yet.
+    """
+
+    folder: str
+    root: str
+    roles: tuple[RoleKeys, ...]
+    made: tuple[KeyMade, ...]
+    steps: tuple[str, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,98 @@
+"""A fleet in a folder, small packages for it, and python-tuf's own client as the judge of what is published."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import Updater
+from tuf.ngclient.fetcher import FetcherInterface
+
+from edgewright.fleet.repository import changes
+from edgewright.fleet.repository.accepting import accept, read_held
+from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.publishing import Wish, prepare_release
+from edgewright.runtime.package import write_package
+from edgewright.schema.fleet_folder import Change, FleetSettings, Published
+from runtime_example import classifier, parts
+
+SMALL = {role: Quorum(keys=2, threshold=2 if role == "root" else 1) for role in ("root", "targets", "releases")}
+
+
+def fleet(folder: Path, now: float, quorums: dict[str, Quorum] | None = None, *, stick: bool = False) -> Fleet:
+    """A new fleet of one product."""
+    settings = FleetSettings(name="test", products=("main",), stick=stick)
+    return create_fleet(folder, settings, quorums or SMALL, None, now)[0]
+
+
+def package(folder: Path, seed: str = "0") -> Path:
+    """A real package; another seed gives other bytes."""
+    path = folder / f"activity-{seed}.edge"
+    manifest, files = parts(classifier((10, 4, 3)), provenance={"seed": seed})
+    write_package(path, manifest, files)
+    return path
+
+
+def apply(made: Fleet, asked: Change, now: float) -> bool:
+    """Signs a change with the keys of the folder and publishes it."""
+    return accept(made, changes.sign(read_held(made), asked, made.ring()), now)
+
+
+def publish(made: Fleet, path: Path, now: float, product: str = "main") -> tuple[Published, ...]:
+    """Publishes a package."""
+    asked, published = prepare_release(made, path, Wish(product=product), now)
+    assert apply(made, asked, now)
+    return published
+
+
+class Folder(FetcherInterface):
+    """Files of a folder instead of a web server; what is not there is a 404."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.asked: list[str] = []
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        name = url.removeprefix("memory:///")
+        self.asked.append(name)
+        try:
+            data = (self.folder / name).read_bytes()
+        except OSError:
+            raise DownloadHTTPError("no such file", 404) from None
+        return iter([data])
+
+
+class Judge:
+    """python-tuf's updater with a memory of its own, as one device has it.
+
+    Args:
+        public: folder that holds `metadata` and `targets`.
+        root: bytes that the device was given.
+    """
+
+    def __init__(self, public: Path, root: bytes) -> None:
+        self._here = Path(tempfile.mkdtemp(prefix="device-", dir=public.parent.parent))
+        self.public, self.root = public, root
+        (self._here / "targets").mkdir()
+
+    def updater(self) -> Updater:
+        """A new updater over what this device remembers."""
+        return Updater(
+            str(self._here), "memory:///metadata/", str(self._here / "targets"), "memory:///targets/",
+            fetcher=Folder(self.public), bootstrap=self.root,
+        )  # fmt: skip
+
+    def read(self, path: str) -> bytes | None:
+        """Bytes of a target, verified; None where no role names it."""
+        updater = self.updater()
+        updater.refresh()
+        found = updater.get_targetinfo(path)
+        return None if found is None else Path(updater.download_target(found)).read_bytes()
+
+
+def judge(made: Fleet) -> Judge:
+    """A device that was given the fleet's first root."""
+    return Judge(made.metadata.parent, (made.metadata / "1.root.json").read_bytes())
