@@ -58,8 +58,8 @@ class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
     """The only time that it is shown.
 
     Attributes:
-        token: `ew1.SECRET.ROOT`: the last part is the SHA-256 of the root metadata that the device must find, as
-            hexadecimal digits; empty where the fleet has none yet.
+        token: `ew1.SECRET.ROOT.HASH.PRODUCT`: version and SHA-256 of the root that the device must find, see
+            `fleet.wire.token`.
         expires: seconds since 1970.
     """
 

@@ -16,6 +16,7 @@ from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.counted import Counted
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.ports import Clock
+from edgewright.fleet.wire import signing
 from edgewright.schema.fleet_report import Intent
 
 
@@ -55,8 +56,8 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 Deciding = Callable[[sa.Connection, Mapping[str, Any], Intent, float], Decision]
 """(connection inside the transaction that will hold the answer, the device's row, what it asks, now) -> answer."""
-Verifying = Callable[[str, str, Mapping[str, str], bytes, bytes], None]
-"""(method, path, headers in lower case, body, Ed25519 public key) -> nothing; raises InputError."""
+Verifying = Callable[[str, str, Mapping[str, str], bytes, Callable[[str], bytes | None]], str]
+"""As `wire.signing.verify`: (method, path, headers, body, name -> public key) -> name; raises InputError."""
 
 
 def no_rollout(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Decision:
@@ -95,7 +96,7 @@ class Plane:
     random: Callable[[int], bytes] = secrets.token_bytes
     limits: Limits = field(default_factory=Limits)
     decide: Deciding = no_rollout
-    verify: Verifying | None = None
+    verify: Verifying = signing.verify
     counted: Counted = field(default_factory=Counted)
     ready: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,49 @@
+"""What devices ask: to be taken in, to be heard, and whether they may activate."""
+
+from __future__ import annotations
+
+import asyncio
+
+from edgewright.fleet.control import enrolments, intents, reports
+from edgewright.fleet.control.answering import digest
+from edgewright.fleet.control.endpoint import Call, Endpoint
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+
+
+async def _enrol(call: Call) -> Enrolled:
+    random = call.plane.random
+    device, nonce, now = random(16).hex(), random(16).hex(), call.now
+    return await call.commit(lambda c: enrolments.enrol(c, call.body, now=now, device=device, nonce=nonce))
+
+
+async def _report(call: Call) -> bytes:
+    plane = call.plane
+    assert call.device is not None  # noqa: S101 - `who` is 'device'
+    one = reports.arrived(
+        call.device["id"], call.body, digest(call.content),
+        at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait,
+    )  # fmt: skip
+    answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, one))
+    return answer
+
+
+async def _intent(call: Call) -> Allowed:
+    assert call.device is not None  # noqa: S101 - `who` is 'device'
+    device, now, decide = call.device["id"], call.now, call.plane.decide
+    return await call.commit(lambda c: intents.ask(c, decide, device, call.body, now))
+
+
+ENDPOINTS = (
+    Endpoint(
+        "POST", "/v1/enroll", "Takes a device in; the request is signed with the key that it names, as 'new'.",
+        "enrolling", _enrol, Enrolled, takes=Enrolment, errors=(409,), largest=4096,
+    ),
+    Endpoint(
+        "POST", "/v1/report", "Takes a report; the answer comes when it is durable.",
+        "device", _report, Acknowledged, takes=Report, errors=(409,),
+    ),
+    Endpoint(
+        "POST", "/v1/intent", "Says whether the device may activate a release now.",
+        "device", _intent, Allowed, takes=Intent, errors=(409,), largest=4096,
+    ),
+)  # fmt: skip

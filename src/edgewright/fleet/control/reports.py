@@ -1,0 +1,221 @@
+"""Reports: many at once into the database, each acknowledged by bytes that are durable with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.control.database import insert_new, upsert
+from edgewright.fleet.control.endpoint import RefusedError
+from edgewright.fleet.control.standing import FORKED, quarantine, shut_out
+from edgewright.fleet.control.tables import devices, items, outcomes, reports, vitals
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
+from edgewright.schema.store import Item
+
+_LARGEST = 2**53
+_DETAIL = 16_384
+"""Bytes of names and classes of one report that are kept."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A report whose signature was checked.
+
+    Attributes:
+        device: id.
+        digest: SHA-256 of the body, hexadecimal: the very same report is known by it.
+        at: seconds since 1970, the server's.
+        nonce: random; the next report has to return it.
+        wait: seconds after which the next is welcome.
+    """
+
+    device: str
+    report: Report
+    digest: str
+    at: float
+    nonce: str
+    wait: float
+    items: tuple[Item, ...] = ()
+
+
+def arrived(device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float) -> Arrived:
+    """A report with its items read.
+
+    Raises:
+        InputError: numbers beyond 2^53, or an item that is none.
+    """
+    numbers = [report.sequence, report.counter, report.floor, report.stage, *_counts(report.vitals)]
+    numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
+    try:
+        taken = tuple(msgspec.convert(item, Item) for item in report.items)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InputError("items as the store writes them", str(error), "items") from None
+    numbers += [n for item in taken for n in (item.boot, item.sequence)]
+    if any(abs(number) > _LARGEST for number in numbers):
+        raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
+    return Arrived(device, report, digest, at, nonce, wait, taken)
+
+
+def _counts(said: Vitals | None) -> tuple[int, ...]:
+    if said is None:
+        return ()
+    return (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, abs(said.channels) << 22)
+
+
+def take(connection: sa.Connection, group: Sequence[Arrived]) -> list[bytes | EdgewrightError]:
+    """Writes reports; of each the acknowledgement, or why it was refused. A quarantine is written too.
+
+    The same report sent again gets the same acknowledgement. One that is signed rightly but returns a nonce that was
+    used up by another report shows that two devices have one key.
+    """
+    known = _rows(connection, group)
+    answers: list[bytes | EdgewrightError] = []
+    accepted: list[Arrived] = []
+    for one in group:
+        row = known.get(one.device)
+        answer = _standing(connection, one, row, accepted)
+        if answer is None:
+            assert row is not None  # noqa: S101 - `_standing` refuses what is unknown
+            answer = _accept(one, row)
+            accepted.append(one)
+        answers.append(answer)
+    _write(connection, accepted, known)
+    return answers
+
+
+def _rows(connection: sa.Connection, group: Sequence[Arrived]) -> dict[str, dict[str, Any]]:
+    c = devices.c
+    wanted = sa.select(
+        c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
+        c.quarantined, c.quarantine_reason,
+    ).where(c.id.in_({one.device for one in group}))  # fmt: skip
+    return {row.id: dict(row._mapping) for row in connection.execute(wanted)}
+
+
+def _standing(
+    connection: sa.Connection, one: Arrived, row: dict[str, Any] | None, accepted: Sequence[Arrived]
+) -> bytes | EdgewrightError | None:
+    """An answer for a report that is not to be written; None for one that is."""
+    if row is None:
+        return RefusedError(404, "an enrolled device", "another id", one.device)
+    if row["quarantined"]:
+        return shut_out(row["quarantine_reason"])
+    if row["digest"] == one.digest and row["sequence"] == one.report.sequence:
+        return bytes(row["acknowledged"])
+    if row["nonce"] == "":
+        return None
+    if one.report.nonce == row["nonce"]:
+        if one.report.sequence > row["sequence"]:
+            return None
+        return RefusedError(409, f"a sequence above {row['sequence']}", str(one.report.sequence), "sequence")
+    if _seen_before(connection, one, accepted):
+        return RefusedError(409, "a new report", "one that others followed already", "sequence")
+    quarantine(connection, one.device, FORKED, one.at)
+    row.update(quarantined=True, quarantine_reason=FORKED)
+    return shut_out(FORKED)
+
+
+def _seen_before(connection: sa.Connection, one: Arrived, accepted: Sequence[Arrived]) -> bool:
+    """Whether these very bytes were taken earlier: a replay by somebody without the key, which harms nobody."""
+    if any(other.device == one.device and other.digest == one.digest for other in accepted):
+        return True
+    found = connection.execute(
+        sa.select(reports.c.id).where(
+            reports.c.device == one.device, reports.c.sequence == one.report.sequence, reports.c.digest == one.digest
+        )
+    )
+    return found.first() is not None
+
+
+def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
+    """The acknowledgement; the row is as it will be."""
+    report = one.report
+    outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
+    said = Acknowledged(
+        nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=tuple((i.boot, i.sequence) for i in one.items)
+    )
+    answer = msgspec.json.encode(said)
+    row.update(
+        tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
+        version=_plain(report.version) or row["version"], counter=report.counter, floor=report.floor,
+        phase=report.phase, plan=_plain(report.plan)[:63], stage=report.stage, why=_plain(report.why),
+        held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
+        sequence=report.sequence, outcome=outcome, nonce_before=row["nonce"], nonce=one.nonce, digest=one.digest,
+        acknowledged=answer,
+    )  # fmt: skip
+    return answer
+
+
+_CHANGED = (
+    "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "held", "skew",
+    "last_report_at", "sequence", "outcome", "nonce", "nonce_before", "digest", "acknowledged",
+)  # fmt: skip
+_UPDATE = (
+    sa.update(devices)
+    .where(devices.c.id == sa.bindparam("of"))
+    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
+)
+
+
+def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mapping[str, Mapping[str, Any]]) -> None:
+    if not accepted:
+        return
+    changed = {one.device: known[one.device] for one in accepted}
+    connection.execute(
+        _UPDATE, [{"of": name, **{f"new_{k}": row[k] for k in _CHANGED}} for name, row in changed.items()]
+    )
+    connection.execute(sa.insert(reports), [_history(one) for one in accepted])
+    latest = {
+        one.device: {"device": one.device, "at": one.at, "counter": one.report.counter, **_counted(one.report.vitals)}
+        for one in accepted
+        if one.report.vitals is not None
+    }
+    upsert(connection, vitals, list(latest.values()))
+    insert_new(connection, outcomes, [_outcome(one, told) for one in accepted for told in one.report.outcomes])
+    insert_new(connection, items, [_item(one, item) for one in accepted for item in one.items])
+
+
+def _history(one: Arrived) -> dict[str, Any]:
+    report = one.report
+    return {
+        "device": one.device, "at": one.at, "clock": report.clock, "sequence": report.sequence, "digest": one.digest,
+        "counter": report.counter, "floor": report.floor, "phase": report.phase, "plan": _plain(report.plan)[:63],
+        "stage": report.stage, "model": report.vitals is not None, **_counted(report.vitals or Vitals()),
+    }  # fmt: skip
+
+
+def _counted(said: Vitals | None) -> dict[str, Any]:
+    said = said or Vitals()
+    detail = msgspec.json.encode({"drifting": said.drifting, "classes": said.classes})
+    return {
+        "seconds": said.seconds, "windows": said.windows, "unsure": said.unsure, "alarms": said.alarms,
+        "anomalies": said.anomalies, "crashes": said.crashes, "latency_p50": said.latency[0],
+        "latency_p99": said.latency[1], "memory": said.memory, "drifting": len(said.drifting),
+        "channels": said.channels, "detail": detail.decode() if len(detail) <= _DETAIL else "{}",
+    }  # fmt: skip
+
+
+def _outcome(one: Arrived, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome
+    return {
+        "device": one.device, "number": told.number, "plan": _plain(told.plan)[:63], "counter": told.counter,
+        "what": told.what, "because": told.because, "detail": _plain(told.detail), "clock": told.at, "at": one.at,
+    }  # fmt: skip
+
+
+def _item(one: Arrived, item: Item) -> dict[str, Any]:
+    priority = item.body.get("priority")
+    return {
+        "device": one.device, "boot": item.boot, "sequence": item.sequence, "kind": _plain(item.kind)[:64],
+        "priority": priority if isinstance(priority, int) and abs(priority) < 1000 else 0, "at": one.at,
+        "body": msgspec.json.encode(item),
+    }  # fmt: skip
+
+
+def _plain(text: str) -> str:
+    # PostgreSQL has no text with a zero in it.
+    return text.replace("\0", "")

@@ -1,0 +1,120 @@
+"""A control plane for tests: in a folder, without a server, with devices that sign."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.fleet.control.answering import LOCAL
+from edgewright.fleet.control.app import App
+from edgewright.fleet.control.plane import Plane, open_plane
+from edgewright.fleet.wire.signing import public_text, sign
+from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
+
+PRODUCT = "pump"
+
+
+def fleet_folder(folder: Path) -> Path:
+    """A folder with a root that nobody can verify, which is all that tokens look at."""
+    metadata = folder / "public" / "metadata"
+    metadata.mkdir(parents=True, exist_ok=True)
+    (folder / "public" / "targets").mkdir(exist_ok=True)
+    (metadata / "root.json").write_text(json.dumps({"signed": {"version": 1}}))
+    return folder
+
+
+@contextmanager
+def plane_of(folder: Path, **settings: Any) -> Iterator[Plane]:
+    """An open control plane."""
+    plane = open_plane(fleet_folder(folder), **settings)
+    try:
+        yield plane
+    finally:
+        plane.close()
+
+
+class Client:
+    """Requests to an application; `local` are an administrator's."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+        app = App(plane)
+
+        async def trusted(scope: Any, receive: Any, send: Any) -> None:
+            scope[LOCAL] = ("tester", "admin")
+            await app(scope, receive, send)
+
+        self._ways = {True: httpx.ASGITransport(app=trusted), False: httpx.ASGITransport(app=app)}
+
+    async def ask(
+        self, method: str, path: str, said: Any = None, *, local: bool = False, **more: Any
+    ) -> httpx.Response:
+        """One request with a JSON body."""
+        async with httpx.AsyncClient(transport=self._ways[local], base_url="http://fleet") as client:
+            if said is not None:
+                more.setdefault("content", msgspec.json.encode(said))
+                more["headers"] = {"content-type": "application/json", **more.get("headers", {})}
+            return await client.request(method, path, **more)
+
+    async def token(self, **said: Any) -> str:
+        """A new enrolment token."""
+        answer = await self.ask("POST", "/v1/fleet/tokens", {"product": PRODUCT, **said}, local=True)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["token"])
+
+
+class Device:
+    """A device's side of the API, nothing else of it."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.key = client, Ed25519PrivateKey.generate()
+        self.id, self.nonce, self.sequence = "", "", -1
+
+    async def send(self, what: str, body: bytes, name: str = "") -> httpx.Response:
+        """A signed request."""
+        path = f"/v1/{what}"
+        headers = {"content-type": "application/json", **sign("POST", path, body, self.key, name or self.id)}
+        return await self.client.ask("POST", path, content=body, headers=headers)
+
+    async def enrol(self, token: str, **more: Any) -> httpx.Response:
+        """Asks to be taken in and keeps the answer."""
+        said = {
+            "token": token,
+            "key": public_text(self.key),
+            "name": "one",
+            "profile": "pi",
+            "product": PRODUCT,
+            **more,
+        }
+        answer = await self.send("enroll", msgspec.json.encode(said), "new")
+        if answer.status_code == 200:
+            found = msgspec.json.decode(answer.content, type=Enrolled)
+            self.id, self.nonce = found.device, found.nonce
+        return answer
+
+    def body(self, **said: Any) -> bytes:
+        """The next report."""
+        report = {"nonce": self.nonce, "sequence": self.sequence + 1, "counter": 1, "floor": 0, "phase": "idle"}
+        return msgspec.json.encode(msgspec.convert({**report, **said}, Report))
+
+    async def report(self, **said: Any) -> httpx.Response:
+        """Sends the next report and takes the acknowledgement in."""
+        answer = await self.send("report", self.body(**said))
+        if answer.status_code == 200:
+            self.nonce, self.sequence = msgspec.json.decode(answer.content, type=Acknowledged).nonce, self.sequence + 1
+        return answer
+
+
+async def enrolled(client: Client) -> Device:
+    """A device that was taken in."""
+    device = Device(client)
+    answer = await device.enrol(await client.token())
+    assert answer.status_code == 200, answer.text
+    return device
