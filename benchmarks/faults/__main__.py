@@ -1,39 +1,66 @@
-"""`make faults`: every case, its states by way, and how many of them were wrong; ends with 1 when one was."""
+"""`make faults`: every fault on every workload, the states it left by way, and how many were wrong; 1 when one was."""
 
 from __future__ import annotations
 
 import importlib
+import multiprocessing
+import os
 import pkgutil
 import sys
 import time
+from functools import partial
+from typing import TypeAlias
 
 from benchmarks.faults import cases
+from benchmarks.faults.states import Result
+from benchmarks.faults.workload import workloads
 from benchmarks.table import markdown
 
 _SHOWN = 10
+Row: TypeAlias = tuple[str, Result, float]
 
 
 def main(arguments: list[str]) -> int:
-    """Prints the table; `--share 0.05` looks at so much of the states, names of cases choose some."""
+    """Prints the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some."""
     share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
-    chosen = [name for name in arguments if not name.startswith("--") and name != str(share)]
-    rows, wrong = [], []
-    for module in pkgutil.iter_modules(cases.__path__):
-        if chosen and module.name not in chosen:
-            continue
-        part = importlib.import_module(f"{cases.__name__}.{module.name}")
-        started = time.perf_counter()
-        for what, result in part.run(share):
-            seconds, started = time.perf_counter() - started, time.perf_counter()
-            ways = ", ".join(f"{count} {way}" for way, count in sorted(result.states.items()))
-            rows.append([what, f"{result.count:,}", ways, f"{len(result.wrong)}", f"{seconds:.0f} s"])
-            wrong += [f"{what}: {problem}" for problem in result.wrong]
-    print(markdown(["fault", "states", "of them", "wrong", "time"], rows))
+    chosen = {name for name in arguments if not name.startswith("--") and name != str(share)}
+    faults, programs = [module.name for module in pkgutil.iter_modules(cases.__path__)], list(workloads())
+    if unknown := sorted(chosen - {*faults, *programs}):
+        print(f"no {', '.join(unknown)}; there are {', '.join([*faults, *programs])}")
+        return 2
+    some = [(fault, program) for fault in _of(faults, chosen) for program in _of(programs, chosen)]
+    started = time.perf_counter()
+    # Forked while this process has one thread: a case forks too.
+    with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+        rows = [row for found in pool.imap(partial(_run, share=share), some) for row in found]
+    wall = time.perf_counter() - started
+    print(markdown(["fault", "states", "of them", "wrong", "time"], [_cells(row) for row in rows]))
+    wrong = [f"{what}: {problem}" for what, result, _ in rows for problem in result.wrong]
+    print(f"{sum(result.count for _, result, _ in rows):,} states in {wall:.0f} s, {len(wrong)} wrong")
     for line in wrong[:_SHOWN]:
         print(line)
-    if not rows:
-        print(f"no case of these names: {', '.join(chosen)}")
-    return 1 if wrong or not rows else 0
+    return 1 if wrong else 0
+
+
+def _of(names: list[str], chosen: set[str]) -> list[str]:
+    """Those chosen, all where none is."""
+    return [name for name in names if name in chosen] or names
+
+
+def _run(pair: tuple[str, str], share: float) -> list[Row]:
+    fault, program = pair
+    rows: list[Row] = []
+    started = time.perf_counter()
+    for what, result in importlib.import_module(f"{cases.__name__}.{fault}").run(workloads()[program], share):
+        rows.append((what, result, time.perf_counter() - started))
+        started = time.perf_counter()
+    return rows
+
+
+def _cells(row: Row) -> list[str]:
+    what, result, seconds = row
+    ways = ", ".join(f"{count:,} {way}" for way, count in sorted(result.states.items()))
+    return [what, f"{result.count:,}", ways, f"{len(result.wrong)}", f"{seconds:.0f} s"]
 
 
 if __name__ == "__main__":

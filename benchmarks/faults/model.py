@@ -1,8 +1,9 @@
 """A disk that keeps what was flushed and may do anything with the rest: drop, reorder and tear it.
 
-The model: a file's bytes are durable once the file was synced; a name (of a file that came, went or was renamed) once
-its folder was synced. Of what was not, a power cut leaves any part: single sectors of 512 bytes in any order, a write
-torn at a sector, and a first part of the changes of names, as journalling file systems keep those in order.
+The model: a file's bytes are durable once the file was synced; a name (of a file or folder that came, went or was
+renamed) once its own folder was synced, and it is there only if that folder is. Of what was not, a power cut leaves any
+part: single sectors of 512 bytes in any order, a write torn at a sector, and a first part of the changes of names, as
+journalling file systems keep those in order.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ WAYS: tuple[Way, ...] = ("dropped", "kept", "reordered", "torn")
 
 @dataclass(frozen=True)
 class Operation:
-    """One step: create, write, truncate, sync, delete, rename, folder (its sync), or mark (a promise made)."""
+    """One step: create, folder-made, write, truncate, sync, delete, rename, folder (its sync) or mark (a promise).
+
+    Names are within the folder that is followed; '' is that folder itself.
+    """
 
     what: str
     name: str = ""
@@ -38,6 +42,26 @@ class _File:
     """(offset, bytes), or (length, None) for a truncation."""
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Of a name: it came (a place), went (None), or was `old` before."""
+
+    name: str
+    place: int | None
+    old: str = ""
+
+    def of(self, folder: str) -> bool:
+        """Whether the sync of this folder makes it durable; a renaming's halves come together."""
+        return folder in {above(self.name), above(self.old) if self.old else above(self.name)}
+
+    def within(self, old: str, new: str) -> _Change:
+        """The same after a folder above got another name."""
+        return _Change(_moved(self.name, old, new), self.place, _moved(self.old, old, new))
+
+
+_FOLDER = -1
+
+
 class Disk:
     """The state after some operations.
 
@@ -48,55 +72,63 @@ class Disk:
     def __init__(self, start: dict[str, bytes]) -> None:
         self._files: list[_File] = [_File(content) for content in start.values()]
         self._durable = {name: place for place, name in enumerate(start)}
+        for name in start:
+            self._durable |= dict.fromkeys(_folders(name), _FOLDER)
         self._names = dict(self._durable)
-        self._changes: list[tuple[str, int | None]] = []
+        self._changes: list[_Change] = []
         self.promise: Any = None
 
     def apply(self, step: Operation) -> None:
         """One step further."""
         if step.what == "mark":
             self.promise = step.promise
+        elif step.what == "folder-made":
+            self._change(_Change(step.name, _FOLDER))
         elif step.what == "create":
             if step.name not in self._names:
                 self._files.append(_File())
-                self._name(step.name, len(self._files) - 1)
+                self._change(_Change(step.name, len(self._files) - 1))
         elif step.what == "delete":
-            self._name(step.name, None)
+            self._change(_Change(step.name, None))
         elif step.what == "rename":
-            place = self._names[step.name]
-            self._name(step.other, place)
-            self._name(step.name, None)
-            # Both halves of a renaming happen together.
-            self._changes[-2:] = [(f"{step.name}\0{step.other}", place)]
+            self._change(_Change(step.other, self._names[step.name], step.name))
         elif step.what == "folder":
-            self._durable, self._changes = dict(self._names), []
+            self._sync(step.name)
         else:
             self._content(self._files[self._names[step.name]], step)
 
     def pending(self) -> bool:
         """Whether a power cut could take anything."""
-        return bool(self._changes) or any(self._files[place].pending for place in self._names.values())
+        return bool(self._changes) or any(
+            self._files[place].pending for place in self._names.values() if place != _FOLDER
+        )
 
     def after_cut(self, way: Way, chance: random.Random) -> dict[str, bytes]:
-        """Files as a power cut may leave them."""
+        """Files as a power cut may leave them; those of a folder whose own name is gone are gone."""
         names = dict(self._durable)
         kept = {"dropped": 0, "kept": len(self._changes)}.get(way, chance.randint(0, len(self._changes)))
-        for name, place in self._changes[:kept]:
-            old, _, new = name.partition("\0")
-            if new:
-                names.pop(old, None)
-            if place is None:
-                names.pop(old, None)
-            else:
-                names[new or old] = place
-        return {name: _cut(self._files[place], way, chance) for name, place in names.items()}
+        for change in self._changes[:kept]:
+            _carry_out(names, change)
+        return {
+            name: _cut(self._files[place], way, chance)
+            for name, place in names.items()
+            if place != _FOLDER and all(names.get(folder) == _FOLDER for folder in _folders(name))
+        }
 
-    def _name(self, name: str, place: int | None) -> None:
-        if place is None:
-            self._names.pop(name, None)
-        else:
-            self._names[name] = place
-        self._changes.append((name, place))
+    def _change(self, change: _Change) -> None:
+        _carry_out(self._names, change)
+        self._changes.append(change)
+
+    def _sync(self, folder: str) -> None:
+        waiting: list[_Change] = []
+        for change in self._changes:
+            if not change.of(folder):
+                waiting.append(change)
+                continue
+            _carry_out(self._durable, change)
+            if change.old and change.place == _FOLDER:
+                waiting = [earlier.within(change.old, change.name) for earlier in waiting]
+        self._changes = waiting
 
     @staticmethod
     def _content(file: _File, step: Operation) -> None:
@@ -124,6 +156,32 @@ def _cut(file: _File, way: Way, chance: random.Random) -> bytes:
     return _with(file.durable, [part for part in sectors if chance.random() < 0.5])
 
 
+def above(name: str) -> str:
+    """The folder of a name; '' is the outermost."""
+    return name.rpartition("/")[0]
+
+
+def _folders(name: str) -> list[str]:
+    """All folders above a name."""
+    return [name[:place] for place, letter in enumerate(name) if letter == "/"]
+
+
+def _moved(name: str, old: str, new: str) -> str:
+    return new + name[len(old) :] if name == old or name.startswith(f"{old}/") else name
+
+
+def _carry_out(names: dict[str, int], change: _Change) -> None:
+    if change.place is None:
+        for name in [name for name in names if _moved(name, change.name, "") != name]:
+            del names[name]
+        return
+    if change.old:
+        # Whatever bore the new name is replaced; what lies in a folder goes with it.
+        for name in [name for name in names if _moved(name, change.old, change.name) != name]:
+            names[_moved(name, change.old, change.name)] = names.pop(name)
+    names[change.name] = change.place
+
+
 def _sectors(offset: int, data: bytes | None) -> list[tuple[int, bytes | None]]:
     if data is None:
         return [(offset, None)]
@@ -144,7 +202,8 @@ def _with(content: bytes, writes: Sequence[tuple[int, bytes | None]]) -> bytes:
 
 
 def lay(files: dict[str, bytes], folder: Path) -> None:
-    """Writes files into a new folder."""
-    folder.mkdir(parents=True)
+    """Writes files into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)

@@ -1,60 +1,100 @@
-"""Records what SQLite and the store do to files: a VFS of apsw, and the few operations of `runtime.store.disk`."""
+"""Records what a program does to the files of a folder: SQLite through a VFS of apsw, plain files through `os`.
+
+A plain file is looked at before each step: what changed in it since is noted as written and not yet durable, so that
+several writes between two steps are one (which the model tears and reorders as it likes).
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, TypeAlias
 
 import apsw
+import numpy as np
 
-from benchmarks.faults.model import Operation
-from edgewright.runtime.store import disk
+from benchmarks.faults.model import Operation, above
 from edgewright.runtime.store.database import Connection
 
 _NAME = "edgewright-recorder"
 # Kinds of files whose first sync makes SQLite sync the folder too (os_unix.c, UNIXFILE_DIRSYNC).
 _WITH_FOLDER = apsw.SQLITE_OPEN_MAIN_JOURNAL | apsw.SQLITE_OPEN_WAL | apsw.SQLITE_OPEN_SUPER_JOURNAL
+_BLOCK = 4096
+# A file may change twice within a tick of the clock that stamps it: what is younger is read again.
+_TICK_NS = 50_000_000
+Seen: TypeAlias = tuple[tuple[int, ...], bytes]
 
 
 class Recorder(apsw.VFS):
-    """SQLite's file operations, done and noted.
+    """File operations, done and noted.
 
     Args:
-        fatal: the process kills itself with signal 9 at this operation; never when negative.
+        folder: whose files are followed.
+        fatal: the process kills itself with signal 9 before this operation; never when negative.
+        disk: bytes that the folder may hold; 0: as many as there are.
     """
 
-    def __init__(self, fatal: int = -1) -> None:
+    def __init__(self, folder: Path, fatal: int = -1, disk: int = 0) -> None:
+        self.folder, self.disk = folder.resolve(), disk
         self.steps: list[Operation] = []
+        self.told: Callable[[], object] = lambda: None
+        """Called after every promise."""
         self._fatal = fatal
+        self._databases: set[str] = set()
+        self._seen: dict[str, Seen] = {}
+        self._look(quiet=True)
         super().__init__(_NAME, "")
 
     def note(self, step: Operation) -> None:
-        """Notes a step, or dies before it."""
-        if len(self.steps) == self._fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
-        self.steps.append(step)
+        """Notes a step and what changed in plain files before it, or dies before."""
+        self._look()
+        self._note(step)
 
     def promise(self, promise: Any) -> None:  # noqa: ANN401 - whatever the checker understands
-        """What a program may rely on from now."""
+        """What a user may rely on from now."""
         self.note(Operation("mark", promise=promise))
+        self.told()
+
+    def name_of(self, path: Path | str) -> str | None:
+        """Name within the folder ('' for the folder itself); None for what is not in it."""
+        place = Path(os.path.abspath(path))  # noqa: PTH100 - a link is what it is
+        if place == self.folder:
+            return ""
+        return str(place.relative_to(self.folder)) if place.is_relative_to(self.folder) else None
+
+    def free(self) -> int:
+        """Bytes left on the disk."""
+        used = 0
+        for place, _, files in os.walk(self.folder):
+            for file in files:
+                if not file.endswith("-shm"):
+                    used += -(-os.stat(f"{place}/{file}").st_size // _BLOCK) * _BLOCK  # noqa: PTH116 - at every write
+        return max(0, self.disk - used)
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: ANN401, N802 - apsw's names
         """Opens a file."""
-        path = name.filename() if hasattr(name, "filename") else str(name)
-        if flags[0] & apsw.SQLITE_OPEN_CREATE and not Path(path).exists():
-            self.note(Operation("create", Path(path).name))
-        return _File(self, path, name, flags)
+        path = Path(name.filename() if hasattr(name, "filename") else str(name))
+        known = self.name_of(path) or path.name
+        if flags[0] & apsw.SQLITE_OPEN_CREATE and not path.exists():
+            self.note(Operation("create", known))
+        self._databases.add(known)
+        self._seen.pop(known, None)
+        return _File(self, known, path, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
         """Deletes a file."""
-        self.note(Operation("delete", Path(filename).name))
+        name = self.name_of(filename) or Path(filename).name
+        self.forget(name)
         super().xDelete(filename, syncdir)
         if syncdir:
-            self.note(Operation("folder"))
+            self.note(Operation("folder", above(name)))
 
     def connect(self, path: Path, writable: bool) -> Connection:
         """As `runtime.store.database.connect`, recorded."""
@@ -64,14 +104,74 @@ class Recorder(apsw.VFS):
         found: Connection = connection
         return found
 
+    def renaming(self, old: str, new: str) -> None:
+        """Before a renaming: what is known goes with the name."""
+        self.note(Operation("rename", old, other=new))
+        for name in [n for n in self._seen if n == old or n.startswith(f"{old}/")]:
+            self._seen[new + name.removeprefix(old)] = self._seen.pop(name)
+        if old in self._databases:
+            self._databases.add(new)
+            self._databases.discard(old)
+
+    def forget(self, name: str) -> None:
+        """Before a deletion."""
+        self.note(Operation("delete", name))
+        self._seen.pop(name, None)
+
+    def _note(self, step: Operation) -> None:
+        if len(self.steps) == self._fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.steps.append(step)
+
+    def _look(self, quiet: bool = False) -> None:
+        note: Callable[[Operation], None] = (lambda step: None) if quiet else self._note
+        found = dict(self._plain(self.folder, ""))
+        for name in [n for n in self._seen if n not in found]:
+            del self._seen[name]
+            note(Operation("delete", name))
+        for name, now in found.items():
+            before = self._seen.get(name)
+            shape = (now.st_ino, now.st_size, now.st_mtime_ns)
+            if before and before[0] == shape and time.time_ns() - now.st_mtime_ns > _TICK_NS:
+                continue
+            if stat.S_ISDIR(now.st_mode):
+                if before is None:
+                    note(Operation("folder-made", name))
+                self._seen[name] = (shape, b"")
+                continue
+            content = (self.folder / name).read_bytes()
+            self._seen[name] = (shape, content)
+            if before is None:
+                note(Operation("create", name))
+            for step in changes(name, before[1] if before else b"", content):
+                note(step)
+
+    def _plain(self, folder: Path, above: str) -> Iterator[tuple[str, os.stat_result]]:
+        """Names and shapes of folders and of files that are not SQLite's."""
+        if not folder.is_dir():
+            return
+        for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            name = f"{above}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield name, entry.stat(follow_symlinks=False)
+                yield from self._plain(folder / entry.name, f"{name}/")
+            elif name not in self._databases and not name.endswith("-shm"):
+                yield name, entry.stat(follow_symlinks=False)
+
 
 class _File(apsw.VFSFile):
-    def __init__(self, recorder: Recorder, path: str, name: Any, flags: list[int]) -> None:  # noqa: ANN401
-        self._recorder, self._name = recorder, Path(path).name
+    def __init__(self, recorder: Recorder, known: str, path: Path, name: Any, flags: list[int]) -> None:  # noqa: ANN401
+        self._recorder, self._name, self._path = recorder, known, path
         self._folder = bool(flags[0] & apsw.SQLITE_OPEN_CREATE and flags[0] & _WITH_FOLDER)
         super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
+        if self._recorder.disk:
+            more = offset + len(data) - self._path.stat().st_size
+            if more > 0 and more > self._recorder.free():
+                full = apsw.FullError("the disk is full")
+                full.extendedresult = apsw.SQLITE_FULL  # type: ignore[attr-defined]
+                raise full
         self._recorder.note(Operation("write", self._name, offset, bytes(data)))
         super().xWrite(data, offset)
 
@@ -84,42 +184,69 @@ class _File(apsw.VFSFile):
         super().xSync(flags)
         if self._folder:
             self._folder = False
-            self._recorder.note(Operation("folder"))
+            self._recorder.note(Operation("folder", above(self._name)))
+
+
+def changes(name: str, before: bytes, after: bytes) -> Iterator[Operation]:
+    """Steps that make a file's content of another: the shorter end cut off, what differs written."""
+    if after == before:
+        return
+    if len(after) < len(before):
+        yield Operation("truncate", name, len(after))
+        before = before[: len(after)]
+    differs = np.frombuffer(before, np.uint8) != np.frombuffer(after, np.uint8, len(before))
+    same = int(np.argmax(differs)) if differs.any() else len(before)
+    if same < len(after):
+        yield Operation("write", name, same, after[same:])
 
 
 @contextmanager
-def recorded(fatal: int = -1) -> Iterator[Recorder]:
-    """A recorder that hears the store's own file operations too."""
-    recorder = Recorder(fatal)
-    real = (disk.rename, disk.remove, disk.append, disk.sync_folder)
-
-    def rename(old: Path, new: Path) -> None:
-        recorder.note(Operation("rename", old.name, other=new.name))
-        real[0](old, new)
-
-    def remove(path: Path) -> None:
-        if path.exists():
-            recorder.note(Operation("delete", path.name))
-        real[1](path)
-
-    def append(path: Path, data: bytes) -> None:
-        recorder.note(Operation("create", path.name))
-        recorder.note(Operation("write", path.name, disk.size(path), data))
-        recorder.note(Operation("sync", path.name))
-        real[2](path, data)
-        recorder.note(Operation("folder"))
-
-    def sync_folder(folder: Path) -> None:
-        recorder.note(Operation("folder"))
-        real[3](folder)
-
-    replaced = {"rename": rename, "remove": remove, "sync_folder": sync_folder}
+def recorded(folder: Path, fatal: int = -1, disk: int = 0) -> Iterator[Recorder]:
+    """A recorder that hears this process's own file operations in the folder too."""
+    recorder = Recorder(folder, fatal, disk)
+    real = SimpleNamespace(**{name: getattr(os, name) for name in _replaced(recorder, SimpleNamespace())})
     try:
-        for name, function in replaced.items():
-            setattr(disk, name, function)
-        # `append` syncs the folder through the module: that one sync is noted there, not twice.
-        disk.append = append
+        for name, function in _replaced(recorder, real).items():
+            setattr(os, name, function)
         yield recorder
     finally:
-        disk.rename, disk.remove, disk.append, disk.sync_folder = real
+        for name, function in vars(real).items():
+            setattr(os, name, function)
         recorder.unregister()
+
+
+def _replaced(recorder: Recorder, real: SimpleNamespace) -> dict[str, Callable[..., Any]]:
+    """Functions of `os` that are heard, by name."""
+
+    def fsync(handle: int) -> None:
+        path = ""
+        with suppress(OSError):
+            path = str(Path(f"/proc/self/fd/{handle}").readlink())
+        if path and (name := recorder.name_of(path)) is not None:
+            recorder.note(Operation("folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "sync", name))
+        real.fsync(handle)
+
+    def rename(old: Any, new: Any, **more: Any) -> None:  # noqa: ANN401 - as os.rename
+        first, second = recorder.name_of(old), recorder.name_of(new)
+        if first is not None and second is not None:
+            recorder.renaming(first, second)
+        real.replace(old, new, **more)
+
+    def unlink(path: Any, **more: Any) -> None:  # noqa: ANN401 - as os.unlink
+        name = recorder.name_of(path) if not more else None
+        if name is not None and os.path.lexists(path):
+            recorder.forget(name)
+        real.unlink(path, **more)
+
+    def statvfs(path: Any) -> Any:  # noqa: ANN401 - as os.statvfs
+        if not recorder.disk or isinstance(path, int) or recorder.name_of(path) is None:
+            return real.statvfs(path)
+        return SimpleNamespace(f_bavail=recorder.free() // _BLOCK, f_frsize=_BLOCK, f_blocks=recorder.disk // _BLOCK)
+
+    def posix_fallocate(handle: int, offset: int, length: int) -> None:
+        if recorder.disk and offset + length - os.fstat(handle).st_size > recorder.free():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real.posix_fallocate(handle, offset, length)
+
+    return {"fsync": fsync, "rename": rename, "replace": rename, "unlink": unlink, "remove": unlink,
+            "statvfs": statvfs, "posix_fallocate": posix_fallocate}  # fmt: skip

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.faults.model import WAYS, Disk, Operation, Way, lay
+from benchmarks.faults.recorder import recorded
+from benchmarks.faults.workload import Workload
 
 _FAST = Path("/dev/shm")  # noqa: S108 - the flushes of the program under test are real; here they cost nothing
 
@@ -32,6 +34,12 @@ class Result:
         self.states[way] = self.states.get(way, 0) + 1
         if problem:
             self.wrong.append(problem)
+
+    def join(self, other: Result) -> None:
+        """All of another's."""
+        for way, count in other.states.items():
+            self.states[way] = self.states.get(way, 0) + count
+        self.wrong += other.wrong
 
 
 @dataclass(frozen=True)
@@ -60,15 +68,39 @@ def states(start: dict[str, bytes], steps: Sequence[Operation], seed: int, share
                 yield State(point, way, disk.after_cut(way, chance), disk.promise, after)
 
 
-def check_all(found: Iterator[State], check: Callable[[Path, State], str]) -> Result:
-    """Lays every state down and asks `check` what is wrong with it; empty for nothing."""
+def record(workload: Workload) -> tuple[dict[str, bytes], list[Operation]]:
+    """Files before the first step, and all steps and promises of a workload."""
+    with scratch() as folder:
+        workload.prepare(folder)
+        start = files_of(folder)
+        with recorded(folder, disk=workload.disk) as recorder:
+            workload.use(folder, recorder)
+            return start, list(recorder.steps)
+
+
+def recovery(workload: Workload, state: State) -> list[Operation]:
+    """The steps of a start that finds this state."""
+    with scratch() as folder:
+        lay(state.files, folder)
+        with recorded(folder, disk=workload.disk) as recorder:
+            workload.recover(folder, recorder)
+            return list(recorder.steps)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Content of all files below a folder, by name."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def check_all(found: Iterator[State], check: Callable[[Path, Any, Any], str]) -> Result:
+    """Lays every state down and asks a workload's `check` what is wrong with it."""
     result = Result()
     with scratch() as folder:
         for number, state in enumerate(found):
             place = folder / str(number)
             lay(state.files, place)
             try:
-                problem = check(place, state)
+                problem = check(place, state.before, state.after)
             except Exception as error:  # noqa: BLE001 - that is what is looked for
                 problem = f"{type(error).__name__}: {error}"
             shutil.rmtree(place, ignore_errors=True)

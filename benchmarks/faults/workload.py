@@ -1,119 +1,52 @@
-"""What a store goes through while its power may be cut: every kind of write it knows, in a few hundred steps."""
+"""What a program goes through while its power may be cut or it is killed: one file a program in `workloads/`.
+
+A program may use any number of SQLite files and of plain files, in folders too. SQLite is heard through
+`recorder.connect`; plain files need nothing: the recorder hears `os.fsync`, `os.replace`, `os.rename` and `os.unlink`
+and looks at what changed in the folder before each.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import importlib
+import pkgutil
 from collections.abc import Callable
-from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
-import numpy as np
-
-from edgewright.runtime.store import Store, wear
-from edgewright.runtime.store.database import Connect, Database
-from edgewright.schema.device import Event
-from edgewright.schema.store import Limits, StoreConfig
-
-# Small limits, so that retention, quota and checkpoints all happen; a group is what is committed by hand.
-CONFIG = StoreConfig(
-    ballast=0, group_seconds=1e9, group_items=10**6, at_once=(), send_columns=("ax",),
-    events=Limits(days=30, bytes=6_000), rows=Limits(days=30, bytes=12_000), outbox=Limits(days=30, bytes=9_000),
-)  # fmt: skip
-LOG_LIMIT = 96 << 10
-_KINDS = ("decision", "alarm", "health", "summary", "drift")
-_TABLES = ("events", "rows", "outbox", "dropped")
+from benchmarks.faults import workloads as folder
+from benchmarks.faults.recorder import Recorder
 
 
-class Clock:
-    """A clock that goes a tenth of a second forward whenever it is asked; its wall jumps by 400 days and back."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def running(self) -> float:
-        """Seconds."""
-        self.seconds += 0.1
-        return self.seconds
-
-    def wall(self) -> float:
-        """Seconds since 1970, now and then wrong by 400 days in either direction."""
-        jump = (0, 400, -400)[int(self.seconds) % 3] * 86400
-        return 1.7e9 + self.seconds + jump
+def _nothing(folder: Path) -> None:
+    pass
 
 
-class Promise(NamedTuple):
-    """What must be there from now on.
+@dataclass(frozen=True)
+class Workload:
+    """A program at work, the same steps at every run: clocks and names are given, nothing is drawn by chance.
 
     Attributes:
-        content: fingerprint of all tables; None before the store first opened.
-        boot: of the identity, at least.
-        floor: raised to this, at least.
-        device: its name.
+        what: for the table.
+        use: (folder, recorder) -> None: opens the program's files in the folder and works. SQLite files are opened with
+            `recorder.connect`; `recorder.promise(x)` says what a user may rely on from then on.
+        recover: (folder, recorder) -> None: the next start, left as a killed process leaves it.
+        check: (folder, before, after) -> what is wrong, empty for nothing: opens the folder as the next start does and
+            holds it to the last promise given, or to the next one, which was being kept when it ended. None: no
+            promise was given.
+        prepare: (folder) -> None: files that lie there, durable, before the first step.
+        disk: bytes of the disk; 0: as much as there is.
     """
 
-    content: str | None
-    boot: int
-    floor: int
-    device: str
+    what: str
+    use: Callable[[Path, Recorder], None]
+    recover: Callable[[Path, Recorder], None]
+    check: Callable[[Path, Any, Any], str]
+    prepare: Callable[[Path], None] = _nothing
+    disk: int = 0
 
 
-def fingerprint(database: Database) -> str:
-    """Of every row of every table that a commit changes."""
-    content = [database.execute(f"SELECT * FROM {table} ORDER BY 1, 2, 3") for table in _TABLES]  # noqa: S608
-    return hashlib.sha256(repr(content).encode()).hexdigest()
-
-
-def promise(store: Store) -> Promise:
-    """What the store holds now."""
-    return Promise(fingerprint(store.database), store.boot, store.identity.floors.get("release", 0), store.device)
-
-
-def use(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: int = 3, rounds: int = 12) -> None:
-    """Opens the store a few times and works with it; `told` hears every promise.
-
-    Args:
-        folder: of the store.
-        opener: of its databases.
-        told: called after every commit that returned.
-        boots: how often the store is opened.
-        rounds: commits a boot.
-    """
-    limit, wear._LOG_LIMIT = wear._LOG_LIMIT, LOG_LIMIT
-    clock = Clock()
-    try:
-        for boot in range(boots):
-            store = Store.open(folder, CONFIG, "device-1", clock, opener)
-            told(promise(store))
-            for turn in range(rounds):
-                _turn(store, boot * rounds + turn, told)
-            if boot % 2 == 0:
-                store.close()
-                continue
-            # A process that ended without closing: nothing is checkpointed, the log stays.
-            with suppress(Exception):
-                store.identity.close()
-                store.database.close()
-                store._lock.close()
-    finally:
-        wear._LOG_LIMIT = limit
-
-
-def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
-    chance = np.random.default_rng(turn)
-    kinds = [_KINDS[(turn + i) % len(_KINDS)] for i in range(4)]
-    store.append_events([
-        Event(kind=kind, stream="s", time=float(turn), label=f"label {turn}", detail={"count": turn})  # type: ignore[arg-type]
-        for kind in kinds
-    ])  # fmt: skip
-    rows = 40 + turn % 7 * 10
-    store.append_rows("s", ("ax", "ay"), np.arange(rows, dtype=np.float64), chance.normal(size=(rows, 2)).astype("f4"))
-    if turn % 3 == 0:
-        store.outbox.put("summary", {"count": turn}, 6, expires=60.0)
-    if turn % 4 == 1:
-        taken = store.outbox.take(2048)
-        store.outbox.settle(taken, [item.place for item in taken[::2]])
-    if turn % 5 == 2:
-        store.identity.raise_floor("release", turn)
-    store.commit()
-    told(promise(store))
+def workloads() -> dict[str, Workload]:
+    """All there are, by the name of their file."""
+    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
+    return {name: importlib.import_module(f"{folder.__name__}.{name}").WORKLOAD for name in names}

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edgewright.cli.main import run
 from small_pipeline import names, rows, run_small, write_rows, write_toml
-from support import left_out
+from support import left_out, small_disk
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 PATIENCE = 120
@@ -36,21 +33,6 @@ def prepared(setting: str, *arguments: str) -> list[str]:
 
 def ask(*arguments: str, setting: str = "pass") -> subprocess.CompletedProcess[str]:
     return subprocess.run(prepared(setting, *arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of a few bytes, where this machine lets us make one."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    if not mount or not umount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
-        # Nothing that could be installed; files that may not grow stand in for it, see the test above.
-        pytest.skip("left out: a file system of our own needs the right to mount")
-    try:
-        yield place
-    finally:
-        subprocess.run([str(umount), str(place)], check=True)
 
 
 @pytest.fixture(scope="module")

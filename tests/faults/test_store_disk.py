@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +18,11 @@ from edgewright.runtime.store import Store, reading, status
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import Limits
 from store_example import HandClock, config, event, opened, put_rows
+from support import environment, small_disk
 
 MIB = 1 << 20
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[Path]:
-    """A file system of a few megabytes, where this machine lets us make one."""
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    place.mkdir()
-    options = ["-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    if not mount or not umount or subprocess.run([mount, *options], capture_output=True, check=False).returncode:
-        pytest.skip("left out: a file system of our own needs the right to mount")
-    try:
-        yield place
-    finally:
-        subprocess.run([str(umount), "--lazy", str(place)], check=True)
 
 
 def fill(folder: Path, leave: int = 0) -> Path:
@@ -232,8 +217,3 @@ def test_memory_stays_bounded_while_months_of_events_pass(tmp_path: Path) -> Non
     assert grown < 4096  # kB
     assert sum(p.stat().st_size for p in (tmp_path / "s").iterdir()) < 8 * MIB
     store.close()
-
-
-def environment() -> dict[str, str]:
-    tests = str(Path(__file__).resolve().parent.parent)
-    return {**os.environ, "PYTHONPATH": tests, "OMP_NUM_THREADS": "1"}

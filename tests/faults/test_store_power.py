@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
-from benchmarks.faults.cases import store_power, store_repair
 from benchmarks.faults.model import Disk, Operation
-from benchmarks.faults.states import check_all, states
+from benchmarks.faults.recorder import Recorder
+from benchmarks.faults.states import check_all, record, states
+from benchmarks.faults.workload import Workload, workloads
 
+from edgewright.runtime.files import write_atomic
 from edgewright.runtime.store import database
 from support import ROOT
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_power_cut_at_any_step_takes_nothing_that_was_promised() -> None:
-    counts = dict(store_power.run(0.02))
-    assert [result.wrong for result in counts.values()] == [[], []]
-    assert sum(result.count for result in counts.values()) >= 150
-    assert all(set(result.states) == {"dropped", "kept", "reordered", "torn"} for result in counts.values())
-
-
-def test_a_rescue_may_be_cut_off_at_any_step() -> None:
-    ((_, result),) = store_repair.run(0.04)
-    assert result.wrong == []
-    assert result.count >= 30
-
-
-def test_a_process_may_be_killed_at_any_step() -> None:
-    # In a process of its own: it forks, which a process that other tests have filled with threads may not.
-    command = [sys.executable, "-m", "benchmarks.faults", "store_kill", "--share", "0.04"]
+# A process of its own: it forks, which a process that other tests have filled with threads may not.
+@pytest.fixture(scope="module")
+def table() -> dict[str, tuple[int, str]]:
+    """Rows of the table of a small share: states, and what they were."""
+    command = [sys.executable, "-m", "benchmarks.faults", "--share", "0.01"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    (row,) = [line.split("|") for line in done.stdout.splitlines() if "kill -9" in line]
-    assert int(row[2]) >= 8
-    assert int(row[4]) == 0
+    rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
+    assert {row[4] for row in rows[2:]} == {"0"}
+    return {row[1]: (int(row[2].replace(",", "")), row[3]) for row in rows[2:]}
+
+
+@pytest.mark.parametrize("name", sorted(workloads()))
+def test_a_cut_or_a_kill_at_any_step_takes_nothing_that_was_promised(
+    name: str, table: dict[str, tuple[int, str]]
+) -> None:
+    ((cut, ways), (again, _), (killed, _)) = sorted(
+        (found for what, found in table.items() if what.startswith(f"{workloads()[name].what}:")), reverse=True
+    )
+    assert cut >= 15
+    assert again >= 1
+    assert killed >= 4
+    assert ways
+
+
+def test_the_full_disk_is_full_and_the_ballast_goes_and_comes_back() -> None:
+    _, steps = record(workloads()["store_full"])
+    ballast = [step.what for step in steps if step.name == "ballast" and step.what in {"create", "delete"}]
+    assert ballast.count("delete") >= 2
+    assert ballast[0] == ballast[-1] == "create"
 
 
 @pytest.mark.parametrize("weaker", ["synchronous=FULL", "synchronous=EXTRA"])
@@ -47,15 +62,13 @@ def test_a_store_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch, weak
         return real(self, sql.replace(weaker, "synchronous=OFF"), arguments)
 
     monkeypatch.setattr(database.Database, "execute", weak)
-    steps = store_power.record()
+    workload = workloads()["store"]
+    start, steps = record(workload)
     monkeypatch.undo()
-    result = check_all(states({}, steps, 3, 0.03), store_power.check)
-    assert len(result.wrong) > 5
+    assert len(check_all(states(start, steps, 3, 0.03), workload.check).wrong) > 5
 
 
 def test_the_model_keeps_what_was_flushed_and_nothing_else() -> None:
-    import random
-
     model = Disk({"old": b"a" * 1024})
     for step in (
         Operation("write", "old", 0, b"b" * 1024),
@@ -74,3 +87,57 @@ def test_the_model_keeps_what_was_flushed_and_nothing_else() -> None:
     model.apply(Operation("rename", "new", other="old"))
     assert model.after_cut("dropped", chance)["old"] == b"a" * 1024
     assert model.after_cut("kept", chance) == {"old": b"c" * 600}
+
+
+def test_a_folder_is_there_once_the_one_above_was_flushed() -> None:
+    model, chance = Disk({}), random.Random(1)  # noqa: S311 - no secret
+    for step in (
+        Operation("folder-made", "new"),
+        Operation("create", "new/file"),
+        Operation("write", "new/file", 0, b"x"),
+        Operation("sync", "new/file"),
+    ):
+        model.apply(step)
+    assert model.after_cut("kept", chance) == {"new/file": b"x"}
+    model.apply(Operation("folder", "new"))
+    assert model.after_cut("dropped", chance) == {}
+    model.apply(Operation("rename", "new", other="slot"))
+    assert model.after_cut("kept", chance) == {"slot/file": b"x"}
+    model.apply(Operation("folder"))
+    assert model.after_cut("dropped", chance) == {"slot/file": b"x"}
+    model.apply(Operation("delete", "slot"))
+    assert model.after_cut("kept", chance) == {}
+
+
+def _in_place(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _unflushed(path: Path, data: bytes) -> None:
+    path.with_suffix(".new").write_bytes(data)
+    path.with_suffix(".new").replace(path)
+
+
+@pytest.mark.parametrize(("write", "sound"), [(write_atomic, True), (_in_place, False), (_unflushed, False)])
+def test_plain_files_are_heard_without_a_word_of_theirs(write: Callable[[Path, bytes], None], sound: bool) -> None:
+    first, *others = [bytes([65 + number]) * 1500 for number in range(6)]
+
+    def prepare(folder: Path) -> None:
+        (folder / "slots").mkdir()
+        (folder / "slots" / "plan").write_bytes(first)
+
+    def use(folder: Path, recorder: Recorder) -> None:
+        for content in others:
+            write(folder / "slots" / "plan", content)
+            recorder.promise(content)
+
+    def check(folder: Path, before: bytes | None, after: bytes | None) -> str:
+        found = (folder / "slots" / "plan").read_bytes()
+        return "" if found in {before or first, after} else "neither the old nor the new"
+
+    start, steps = record(Workload("plain files", use, use, check, prepare=prepare))
+    result = check_all(states(start, steps, 1), check)
+    assert result.count >= 20
+    assert (result.wrong == []) == sound

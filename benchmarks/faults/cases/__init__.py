@@ -1,1 +1,1 @@
-"""Faults that are tried: every file offers `run(share) -> (what, Result) pairs`."""
+"""Faults that are tried: every file offers `run(workload, share) -> (what, Result) pairs`."""

@@ -92,10 +92,13 @@ class Committer:
         self.pending.clear()
         for call in done:
             call()
-        now = self.age()
-        self.wear.committed(now)
+        self.wear.committed(self.age())
+        self.copy_log(always=made_room)
+
+    def copy_log(self, always: bool = False) -> None:
+        """Copies the log into the database once it is long; where the disk is too full for that, room is made."""
         try:
-            if self.wear.checkpoint(now, always=made_room):
+            if self.wear.checkpoint(self.age(), always=always):
                 self.ballast.hold()
         except Exception as error:  # noqa: BLE001 - what was committed is durable in the log, whatever happened now
             # The database cannot grow: room is made while the log still can.

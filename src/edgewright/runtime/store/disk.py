@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 
@@ -32,6 +33,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def largest_file() -> int | None:
+    """Bytes to which this process may let a file grow (`ulimit -f`, LimitFSIZE of a service); None for any."""
+    (limit, _) = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def size(path: Path) -> int:

@@ -6,7 +6,8 @@ import fcntl
 from pathlib import Path
 from typing import IO
 
-from edgewright.runtime.store import learnt, rescue, tables
+from edgewright.runtime.store import disk, learnt, rescue, tables
+from edgewright.runtime.store.ballast import Ballast
 from edgewright.runtime.store.clock import Clock
 from edgewright.runtime.store.database import Connect, Database, trouble
 from edgewright.runtime.store.identity import Identity
@@ -56,20 +57,37 @@ def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: 
     if config.quota - config.ballast < LEAST:
         raise InputError(f"a quota of at least {(LEAST + config.ballast) >> 20} MiB",
                          f"{config.quota} bytes", "[store] quota")  # fmt: skip
+    if (limit := disk.largest_file()) is not None and limit < LEAST:
+        raise InputError(f"files that may grow to {LEAST >> 20} MiB", f"a limit of {limit} bytes for a file",
+                         str(folder), "Raise it: ulimit -f, or LimitFSIZE= of the service")  # fmt: skip
     try:
-        # Before anything is counted or moved: a newer store is left as it is.
-        tables.refuse_newer(folder / tables.STORE_FILE)
-        identity = Identity.open(folder, device, opener)
-        deep = not identity.closed
-        identity.begin()
-        rescue.tidy(folder, identity.boot)
-        opened = _sound(folder, config, identity.boot, clock, opener, deep)
+        try:
+            return _begun(folder, config, device, clock, opener)
+        except Exception as error:
+            # The disk was full when the last boot ended: that a start can be counted is what the ballast is for.
+            full = "full" in (trouble(error), trouble(cause) if isinstance(cause := error.__cause__, Exception) else "")
+            if not (full and Ballast(folder, config.ballast).release()):
+                raise
+            return _begun(folder, config, device, clock, opener)
     except EdgewrightError:
         raise
     except Exception as error:
         raise OutputError("to open the store", f"{trouble(error)}: {error}", str(folder),
                           "Is the disk full, or mounted read-only?") from error  # fmt: skip
-    return identity, opened
+
+
+def _begun(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:
+    # Before anything is counted or moved: a newer store is left as it is.
+    tables.refuse_newer(folder / tables.STORE_FILE)
+    identity = Identity.open(folder, device, opener)
+    try:
+        deep = not identity.closed
+        identity.begin()
+        rescue.tidy(folder, identity.boot)
+        return identity, _sound(folder, config, identity.boot, clock, opener, deep)
+    except BaseException:
+        identity.close()
+        raise
 
 
 def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
@@ -85,7 +103,9 @@ def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
     opened = Database(place, opener)
     try:
         tables.check_version(opened)
-        tables.tune(opened, (config.quota - config.ballast - _LOG - learnt.share(config, LEAST)) // _PAGE)
+        largest = config.quota - config.ballast - _LOG - learnt.share(config, LEAST)
+        # A full database makes room; one that met the limit of the process could not even copy its log.
+        tables.tune(opened, min(largest, disk.largest_file() or largest) // _PAGE)
     except BaseException:
         opened.close()
         raise

@@ -24,7 +24,7 @@ from edgewright.runtime.store.pending import Write
 from edgewright.runtime.store.room import Room
 from edgewright.schema.data import Floats
 from edgewright.schema.device import PRIORITY, Event
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.store import LOWEST_PRIORITY, RAW_PRIORITY, Item, StoreConfig
 
 # Rows that wait are packed and written when there are so many, whatever the time.
@@ -234,10 +234,15 @@ class Store:
         with self._guard:
             try:
                 self.commit()
-                self._committer.wear.checkpoint(self.age(), always=True)
+                self._committer.copy_log(always=True)
                 with self.database.transaction():
                     self._committer.save()
                 self.identity.end()
+            except EdgewrightError:
+                raise
+            except Exception as error:
+                raise OutputError("to close the store in order", str(error), str(self.folder),
+                                  "What was committed is there; the next start looks closely") from error  # fmt: skip
             finally:
                 with suppress(Exception):
                     self.database.close()

@@ -1,0 +1,1 @@
+"""Programs that are cut off and killed: every file offers `WORKLOAD`, a `benchmarks.faults.workload.Workload`."""
