@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from edgewright.runtime.store import Store, damage, reading, status
 from edgewright.runtime.store.identity import Identity
 from edgewright.schema.errors import InputError, OutputError
 from store_example import event, opened, put_rows, stop
+from support import ROOT
 
 
 def full(folder: Path, count: int = 400) -> None:
@@ -157,9 +159,28 @@ def test_a_rescue_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:
 def test_the_identity_is_never_made_anew(tmp_path: Path) -> None:
     full(tmp_path / "s", 5)
     (tmp_path / "s" / "identity.sqlite").write_bytes(b"\xff" * 8192)
-    with pytest.raises(OutputError, match="It guards against older packages"):
+    with pytest.raises(OutputError, match="older packages could come back"):
         opened(tmp_path / "s")
     assert (tmp_path / "s" / "identity.sqlite").read_bytes() == b"\xff" * 8192
+
+
+def test_what_the_message_of_a_damaged_identity_says_can_be_done(tmp_path: Path) -> None:
+    with opened(tmp_path / "s") as store:
+        store.append_events([event("alarm", "fall", 1)])
+    (tmp_path / "s" / "identity.sqlite").write_bytes(b"\xff" * 8192)
+    with pytest.raises(OutputError) as caught:
+        opened(tmp_path / "s")
+    told = str(caught.value)
+    assert str(tmp_path / "s" / "identity.sqlite") in told
+    assert "It is left as it is" in told
+    section = re.search(r"docs/device\.md, '(.+)'", told)
+    assert section is not None
+    assert f"**{section[1]}**" in (ROOT / "docs" / "device.md").read_text()
+    (tmp_path / "s").rename(tmp_path / "s.damaged")
+    with reading.look(tmp_path / "s.damaged") as database:
+        assert [stored.event.label for stored in reading.events(database)] == ["fall"]
+    with Store.open(tmp_path / "s", device="device-1b") as store:
+        assert (store.device, store.boot) == ("device-1b", 1)
 
 
 def test_floors_rise_and_never_sink(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from edgewright.schema.errors import InputError, OutputError
 IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
 _FLOOR = "floor."
+_BY_HAND = (
+    "Move the whole folder away and start with an empty one under another `device` name: docs/device.md, "
+    "'Damage that is mended by hand'"
+)
 
 
 class Identity:
@@ -52,7 +56,8 @@ class Identity:
         except Exception as error:
             raise OutputError(
                 "the identity of this device", f"{trouble(error)}: {error}", str(path),
-                "It guards against older packages, so it is not made anew by itself. Enrol the device again",
+                "It is left as it is, and none is made in its place: names of items would be given twice, and older "
+                f"packages could come back. {_BY_HAND}",
             ) from error  # fmt: skip
         if device and device != found.device:
             raise InputError(f"the store of device {device!r}", f"that of {found.device!r}", str(folder))
