@@ -13,7 +13,7 @@ from benchmarks.anomalies import nab, skab
 from numpy.typing import NDArray
 
 from c99_examples import need
-from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, windows_main
+from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, threshold_of, windows_main
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.pipeline.detect_rows import Stretch
 from edgewright.pipeline.detecting import DETECTORS, learn
@@ -68,14 +68,6 @@ def stream(name: str) -> Rows:
     made, time = made[keep], time[keep]
     usual = float(np.median(np.diff(time)))
     return Rows(made, time, np.concatenate([[False], np.diff(time) > 5 * usual]))
-
-
-def threshold_of(scores: NDArray[np.float64]) -> float:
-    """Between two scores that are far apart: neither changes its side with the last digit."""
-    known = np.unique(scores[np.isfinite(scores)])
-    place = min(int(np.searchsorted(known, np.nanquantile(scores, 0.96))), len(known) - 2)
-    place += int(np.diff(known[place : place + 12]).argmax())
-    return float(known[place : place + 2].mean())
 
 
 def learnt_of(kind: str, seen: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
