@@ -7,12 +7,18 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.runtime.store import disk
-from edgewright.runtime.store.database import Connect, Database, connect, trouble
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.runtime.store.database import Connect, connect, trouble
+from edgewright.runtime.store.guarded import open_guarded
+from edgewright.schema.errors import OutputError
 
 FILE = "trust.sqlite"
 _VERSION = 1
+_TABLES = (
+    "CREATE TABLE floors(role TEXT, keys TEXT, version INTEGER, PRIMARY KEY(role, keys))",
+    "CREATE TABLE words(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+)
+_WHAT = "what this device knows of signed metadata"
+_DO = "It guards against older releases and is made anew only by `edgewright device trust-root`"
 _WORD = "word"
 
 
@@ -48,27 +54,17 @@ class Memory:
     """
 
     def __init__(self, folder: Path, opener: Connect = connect) -> None:
-        path = folder / FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                _make(path, opener)
-            self._database = Database(path, opener)
-            self._database.execute("PRAGMA journal_mode=DELETE")
-            self._database.execute("PRAGMA synchronous=EXTRA")
-            version = int(self._database.value("PRAGMA user_version"))
-            if version > _VERSION:
-                raise InputError(f"a file of version {_VERSION} or older", f"version {version}", str(path),
-                                 "Update Edgewright on this device")  # fmt: skip
+        except OSError as error:
+            raise OutputError(_WHAT, error.strerror or str(error), str(folder)) from None
+        self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener)
+        try:
             content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
             self._word = msgspec.json.decode(content, type=Word) if content else Word()
-        except (InputError, MemoryError):
-            raise
         except Exception as error:
-            raise OutputError(
-                "what this device knows of signed metadata", f"{trouble(error)}: {error}", str(path),
-                "It guards against older releases and is made anew only by `edgewright device trust-root`",
-            ) from error  # fmt: skip
+            self._database.close()
+            raise OutputError(_WHAT, f"{trouble(error)}: {error}", str(folder / FILE), _DO) from error
 
     @property
     def word(self) -> Word:
@@ -111,18 +107,3 @@ class Memory:
     def _put(self, word: Word) -> None:
         content = msgspec.json.encode(word).decode()
         self._database.execute("INSERT OR REPLACE INTO words(key, value) VALUES (?, ?)", (_WORD, content))
-
-
-def _make(path: Path, opener: Connect) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
-        disk.remove(leftover)
-    database = Database(temporary, opener)
-    database.execute("PRAGMA synchronous=EXTRA")
-    with database.transaction():
-        database.execute("CREATE TABLE floors(role TEXT, keys TEXT, version INTEGER, PRIMARY KEY(role, keys))")
-        database.execute("CREATE TABLE words(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
-        database.execute(f"PRAGMA user_version={_VERSION}")
-    database.close()
-    disk.rename(temporary, path)
-    disk.sync_folder(path.parent)

@@ -1,0 +1,147 @@
+"""Where the model's process hands over what may leave: a socket of this machine, one batch at a time."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+_LARGEST = 4 << 20
+_ITEMS = 1000
+_PATIENCE = 1000.0
+_TALK = 10.0
+
+
+class _Body(msgspec.Struct, frozen=True):
+    kind: str = ""
+
+
+class _Peek(msgspec.Struct, frozen=True):
+    """What is asked of an item before it is passed on as it is."""
+
+    boot: int
+    sequence: int
+    kind: str = ""
+    body: _Body = _Body()
+
+
+class Door:
+    """As `fleet.agent.telling.Outbox`.
+
+    Args:
+        path: of the socket, in a folder that only this user enters.
+        wake: called, from another thread, when something waits that should not.
+        patience: seconds for which a batch waits for the next report before its sender is told to come again.
+
+    Raises:
+        OSError: the socket cannot be made.
+    """
+
+    def __init__(self, path: Path, wake: Callable[[], None], patience: float = _PATIENCE) -> None:
+        self.path, self._wake, self._patience = path, wake, patience
+        self._changed = threading.Condition()
+        self._batch: list[tuple[tuple[int, int], msgspec.Raw]] = []
+        self._alarm = False
+        self._durable: set[tuple[int, int]] | None = None
+        self._closed = False
+        with suppress(FileNotFoundError):
+            path.unlink()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        self._socket.bind(str(path))
+        path.chmod(0o600)
+        self._socket.listen(4)
+        self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
+        self._thread.start()
+
+    def urgent(self) -> bool:
+        """An alarm waits."""
+        with self._changed:
+            return self._alarm
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """The batch that waits now."""
+        with self._changed:
+            return [raw for _, raw in self._batch]
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        """Its sender is told what is durable."""
+        with self._changed:
+            if self._batch:
+                self._durable = set(durable) & {place for place, _ in self._batch}
+                self._changed.notify_all()
+
+    def release(self) -> None:
+        """Who waits is told that nothing is durable yet: the model's process is about to end."""
+        with self._changed:
+            if self._batch:
+                self._durable = set()
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Who waits is told that nothing is durable; nobody else is let in."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(_TALK)
+        with suppress(OSError):
+            self.path.unlink()
+
+    def _serve(self) -> None:
+        while not self._closed:
+            try:
+                plug, _ = self._socket.accept()
+            except OSError:
+                return
+            with plug, suppress(OSError, ValueError):
+                plug.settimeout(_TALK)
+                if _user(plug) == os.geteuid():
+                    places = self._offer(_read(plug))
+                    plug.sendall(msgspec.json.encode({"durable": sorted(places)}))
+
+    def _offer(self, content: bytes) -> set[tuple[int, int]]:
+        """Waits until a report carried the batch, or patience ends."""
+        batch, alarm = [], False
+        for line in content.splitlines()[:_ITEMS]:
+            try:
+                seen = msgspec.json.decode(line, type=_Peek)
+            except msgspec.DecodeError:
+                continue
+            batch.append(((seen.boot, seen.sequence), msgspec.Raw(line)))
+            alarm = alarm or seen.body.kind == "alarm"
+        with self._changed:
+            self._batch, self._alarm, self._durable = batch, alarm, None
+        if alarm:
+            self._wake()
+        with self._changed:
+            self._changed.wait_for(lambda: self._durable is not None or self._closed, self._patience if batch else 0.0)
+            found: set[tuple[int, int]] = self._durable or set()
+            self._durable = None
+            self._batch, self._alarm = [], False
+        return found
+
+
+def _read(plug: socket.socket) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    while part := plug.recv(65536):
+        length += len(part)
+        if length > _LARGEST:
+            raise ValueError("a batch that is too large")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _user(plug: socket.socket) -> int:
+    """Who is on the other side."""
+    size = struct.calcsize("3i")
+    found: int = struct.unpack("3i", plug.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1]
+    return found

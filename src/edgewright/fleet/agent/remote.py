@@ -1,0 +1,78 @@
+"""The control plane over HTTP: what a device asks and tells, signed by its key."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edgewright.fleet.layout import API_PATH
+from edgewright.fleet.ports import Transport, Unreachable
+from edgewright.fleet.wire.signing import sign
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+
+_LARGEST = 1 << 18
+_LONG = 3600.0
+_REFUSED = frozenset({401, 403, 404, 409, 410})
+_OFTEN = frozenset({429, 503})
+NEW = "new"
+"""Name of a key that its request names in the body."""
+A = TypeVar("A")
+
+
+class HttpControl:
+    """As `fleet.agent.ports.Control`.
+
+    Args:
+        transport: to the control plane.
+        key: of this device.
+        device: its id; empty before enrolment.
+    """
+
+    def __init__(self, transport: Transport, key: Ed25519PrivateKey, device: str = "") -> None:
+        self._transport, self._key, self._device = transport, key, device
+
+    def enrol(self, request: Enrolment) -> Enrolled:
+        """As `Control.enrol`."""
+        answer = self._ask("enroll", request, Enrolled, NEW)
+        self._device = answer.device
+        return answer
+
+    def intent(self, intent: Intent) -> Allowed:
+        """As `Control.intent`."""
+        return self._ask("intent", intent, Allowed, self._device)
+
+    def report(self, report: Report) -> Acknowledged:
+        """As `Control.report`."""
+        return self._ask("report", report, Acknowledged, self._device)
+
+    def _ask(self, what: str, said: object, kind: type[A], name: str) -> A:
+        path, body = f"{API_PATH}/{what}", msgspec.json.encode(said)
+        headers = {"Content-Type": "application/json", **sign("POST", path, body, self._key, name)}
+        with self._transport.exchange("POST", path, headers, body) as answer:
+            content = answer.whole(_LARGEST)
+            if answer.status == 200:
+                try:
+                    return msgspec.json.decode(content, type=kind)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
+            told = _told(content) or f"status {answer.status}"
+            if answer.status in _REFUSED:
+                raise InputError("to be known to the control plane", told, path)
+            after = answer.headers.get("retry-after", "")
+            wait = float(after) if after.isdecimal() and len(after) < 8 else None
+            # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
+            raise Unreachable(f"{path}: {told}", wait if answer.status in _OFTEN or answer.status >= 500 else _LONG)
+
+
+def _told(content: bytes) -> str:
+    """The message of a refusal, for people."""
+    try:
+        found: Any = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    error = found.get("error", found) if isinstance(found, dict) else None
+    text = error.get("message", "") if isinstance(error, dict) else error
+    return str(text)[:300] if isinstance(text, str) else ""

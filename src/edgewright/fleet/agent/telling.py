@@ -1,0 +1,114 @@
+"""Reports: when, what they say, and what is done with the acknowledgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from edgewright.fleet.agent.pace import Pace
+from edgewright.fleet.agent.ports import Control, Facts
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.ports import Chance, Clock, Unreachable
+from edgewright.schema.fleet_report import Report
+
+EVERY = 900.0
+"""Seconds between two reports when nothing happens; the control plane may ask for fewer."""
+_SLOWEST = 3600.0
+_APART = 5.0
+_OUTCOMES = 200
+
+
+class Outbox(Protocol):
+    """Items of the store on their way."""
+
+    def urgent(self) -> bool:
+        """Whether something waits that must not wait for the next report."""
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """What waits, as the store sends it; stays until it is settled."""
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
+
+
+class NoOutbox:
+    """Of a device without a store."""
+
+    def urgent(self) -> bool:
+        """Never."""
+        return False
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """Nothing."""
+        return ()
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        """Nothing."""
+
+
+class ReportTeller:
+    """As `fleet.agent.ports.Teller`.
+
+    A report that was not acknowledged is sent again as it was, byte for byte: the other side may have it already, and
+    a report that differs under one number would look like a second device with this one's key.
+
+    Args:
+        state: keeps number, nonce and outcomes.
+        control: plane.
+        clock, chance: of the device.
+        outbox: of the store.
+        tags: that the device's own configuration gives it, beside those of its enrolment.
+        every: seconds between two reports.
+    """
+
+    def __init__(
+        self, state: State, control: Control, clock: Clock, chance: Chance, *, outbox: Outbox | None = None,
+        tags: Sequence[str] = (), every: float = EVERY,
+    ) -> None:  # fmt: skip
+        self._state, self._control, self._clock = state, control, clock
+        self._outbox: Outbox = outbox or NoOutbox()
+        self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST)
+        self._pending: Report | None = None
+        self._owed = False
+        self._last = -_APART
+
+    def tell(self, facts: Facts) -> float:
+        """As `Teller.tell`."""
+        now = self._clock.monotonic()
+        self._owed = self._owed or facts.urgent
+        # Where nobody answers, urgency does not make it answer: the pace goes on.
+        hurry = self._pace.failures == 0 and (self._owed or self._outbox.urgent())
+        due = self._last + _APART if hurry else self._pace.due
+        if now < due or not self._state.link.device:
+            return max(1.0, due - now)
+        anew = self._pending is None
+        report = self._pending or self._report(facts)
+        self._pending, self._last = report, now
+        try:
+            answer = self._control.report(report)
+        except Unreachable as error:
+            self._pace.bad(now, error.wait)
+            return self._pace.due - now
+        except Exception:
+            # Refused as a whole, or the disk is full: what was to be said is said anew, with what is true then.
+            self._pending = None
+            self._pace.bad(now)
+            raise
+        self._state.acknowledge(answer)
+        self._pending = None
+        self._outbox.settle(answer.durable)
+        self._owed = not anew
+        self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
+        return _APART if self._owed or self._outbox.urgent() else self._pace.due - now
+
+    def _report(self, facts: Facts) -> Report:
+        link = self._state.link
+        items: tuple[Any, ...] = tuple(self._outbox.offered())
+        return Report(
+            nonce=link.nonce, sequence=self._state.next_sequence(), counter=facts.counter, floor=facts.floor,
+            phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, clock=self._clock.wall(),
+            vitals=facts.vitals, outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500],
+            tags=self._tags, profile=facts.profile, version=facts.version,
+        )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Reports of a device: when they go, what happens when nobody answers, and how items of the store ride along."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.fleet.agent.door import Door
+from edgewright.fleet.agent.ports import Facts
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.ports import Unreachable
+from edgewright.runtime.sinks.agent import SINK, AgentConfig
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+from signed_fleet import HandClock
+
+
+class Middle:
+    """Chance without chance."""
+
+    def bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+    def share(self) -> float:
+        return 0.5
+
+
+class Plane:
+    """A control plane that keeps what it got, and can lose its answers."""
+
+    def __init__(self) -> None:
+        self.got: list[Report] = []
+        self.down = self.lost = False
+        self.refuse = ""
+        self.wait = 0.0
+
+    def enrol(self, request: Enrolment) -> Enrolled:
+        raise NotImplementedError
+
+    def intent(self, intent: Intent) -> Allowed:
+        raise NotImplementedError
+
+    def report(self, report: Report) -> Acknowledged:
+        if self.down:
+            raise Unreachable("down")
+        if self.refuse:
+            raise InputError("to be known", self.refuse)
+        self.got.append(report)
+        if self.lost:
+            raise Unreachable("the answer is lost")
+        durable = tuple((item["boot"], item["sequence"]) for item in map(json.loads, map(bytes, report.items)))
+        last = max((one.number for one in report.outcomes), default=0)
+        return Acknowledged(nonce=f"n{report.sequence}", outcomes=last, durable=durable, wait=self.wait)
+
+
+class Box:
+    """An outbox of a test."""
+
+    def __init__(self) -> None:
+        self.items: list[dict[str, int]] = []
+        self.alarm = False
+
+    def urgent(self) -> bool:
+        return self.alarm
+
+    def offered(self) -> list[msgspec.Raw]:
+        return [msgspec.Raw(json.dumps(item).encode()) for item in self.items]
+
+    def settle(self, durable: object) -> None:
+        self.items, self.alarm = [], False
+
+
+class Desk:
+    def __init__(self, folder: Path) -> None:
+        self.state = State.open(folder)
+        self.state.enrol(Enrolled(device="ab" * 16, tags=("site",), batch="b", at=1.0, nonce="n0"))
+        self.plane, self.clock, self.box = Plane(), HandClock(), Box()
+        self.teller = ReportTeller(self.state, self.plane, self.clock, Middle(), outbox=self.box, every=900.0)
+
+    def tell(self, urgent: bool = False, **changes: object) -> float:
+        said = {
+            "counter": 3, "floor": 2, "phase": "idle", "plan": "", "stage": -1, "metadata": {}, "vitals": None,
+            "why": "all is well", "product": "pump", "profile": "x86", "version": "1", "running": 5.0,
+        }  # fmt: skip
+        return self.teller.tell(msgspec.convert(said | {"urgent": urgent} | changes, Facts))
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_reports_go_at_their_pace_and_carry_what_is_true(desk: Desk) -> None:
+    assert desk.tell() == pytest.approx(900.0)
+    desk.clock.up += 450.0
+    assert desk.tell() == pytest.approx(450.0)
+    desk.clock.up += 451.0
+    desk.tell(counter=4)
+    assert [(r.counter, r.sequence, r.nonce) for r in desk.plane.got] == [(3, 1, "n0"), (4, 2, "n1")]
+
+
+def test_what_is_urgent_goes_at_once_but_not_more_than_every_few_seconds(desk: Desk) -> None:
+    desk.tell()
+    desk.clock.up += 1.0
+    wait = desk.tell(urgent=True)
+    assert len(desk.plane.got) == 1 and 0.0 < wait <= 5.0
+    desk.clock.up += wait
+    desk.tell()  # what was urgent before is still owed
+    assert len(desk.plane.got) == 2
+    desk.clock.up += 10.0
+    desk.tell()
+    assert len(desk.plane.got) == 2
+
+
+def test_a_report_whose_answer_was_lost_is_sent_again_as_it_was(desk: Desk) -> None:
+    desk.plane.lost = True
+    desk.state.change([desk.state.tell("confirmed", 3, "plan-1", 1.0)])
+    desk.tell()
+    desk.plane.lost = False
+    desk.clock.up += 3600.0
+    wait = desk.tell(counter=9, urgent=True)
+    assert desk.plane.got[0] == desk.plane.got[1] and desk.state.outcomes == ()
+    desk.clock.up += wait
+    desk.tell(counter=9)
+    assert desk.plane.got[2].counter == 9 and desk.plane.got[2].nonce == "n1"
+
+
+def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk: Desk) -> None:
+    desk.plane.down = True
+    desk.state.change([desk.state.tell("reverted", 3, "plan-1", 1.0, "crash")])
+    waits = []
+    for _ in range(6):
+        waits.append(desk.tell(urgent=True))
+        desk.clock.up += waits[-1]
+    assert waits == sorted(waits) and waits[-1] <= 3600.0 and len(desk.state.outcomes) == 1
+    desk.plane.down = False
+    desk.tell()
+    assert desk.plane.got[0].outcomes[0].because == "crash" and desk.state.outcomes == ()
+
+
+def test_a_restart_goes_on_with_the_next_number(desk: Desk, tmp_path: Path) -> None:
+    desk.tell()
+    desk.state.close()
+    again = State.open(tmp_path)
+    assert again.link.nonce == "n1" and again.next_sequence() == 2
+    again.close()
+
+
+def test_the_control_plane_may_ask_for_fewer(desk: Desk) -> None:
+    desk.plane.wait = 7200.0
+    assert desk.tell() == pytest.approx(7200.0)
+
+
+def test_a_refusal_is_told_and_what_was_to_be_said_is_said_anew(desk: Desk) -> None:
+    desk.plane.refuse = "quarantined: two devices have one key"
+    with pytest.raises(InputError, match="two devices"):
+        desk.tell()
+    desk.plane.refuse = ""
+    desk.clock.up += 3600.0
+    desk.tell(counter=5)
+    assert desk.plane.got[0].counter == 5
+
+
+def test_items_go_only_after_they_are_durable_there(desk: Desk) -> None:
+    desk.box.items = [{"boot": 1, "sequence": 7}]
+    desk.box.alarm = True
+    desk.plane.lost = True
+    desk.tell()
+    assert desk.box.items
+    desk.plane.lost = False
+    desk.clock.up += 3600.0
+    desk.tell()
+    assert desk.box.items == [] and json.loads(bytes(desk.plane.got[1].items[0])) == {"boot": 1, "sequence": 7}
+
+
+def test_before_enrolment_nothing_is_said(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.state.enrol(Enrolled(device="ab" * 16, tags=(), batch="", at=1.0, nonce=""))
+    new = State.open(tmp_path / "..")
+    teller = ReportTeller(new, desk.plane, desk.clock, Middle())
+    desk.teller = teller
+    assert desk.tell(urgent=True) > 0.0 and desk.plane.got == []
+
+
+class Taken(msgspec.Struct, frozen=True):
+    place: tuple[int, int]
+    body: bytes
+
+
+def item(number: int, kind: str = "summary") -> Taken:
+    said = {
+        "format": 1,
+        "device": "d",
+        "boot": 2,
+        "sequence": number,
+        "kind": "event",
+        "put": 1.0,
+        "body": {"kind": kind},
+    }
+    return Taken((2, number), json.dumps(said).encode())
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[tuple[Door, threading.Event]]:
+    woken = threading.Event()
+    made = Door(tmp_path / "s", woken.set, patience=20.0)
+    yield made, woken
+    made.close()
+
+
+def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[Door, threading.Event]) -> None:
+    made, woken = door
+    sink = SINK.open(AgentConfig(path=str(made.path)))
+    got: list[object] = []
+    sender = threading.Thread(target=lambda: got.extend(sink.send("d", [item(1), item(2, "alarm")])))
+    sender.start()
+    assert woken.wait(10.0) and made.urgent()
+    assert [json.loads(bytes(raw))["sequence"] for raw in made.offered()] == [1, 2]
+    made.settle([(2, 2), (9, 9)])
+    sender.join(10.0)
+    assert got == [(2, 2)] and not made.urgent() and made.offered() == []
+
+
+@pytest.mark.parametrize("how", ["release", "close"])
+def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[Door, threading.Event], how: str) -> None:
+    made, woken = door
+    sink = SINK.open(AgentConfig(path=str(made.path)))
+    got: list[object] = ["not yet"]
+    sender = threading.Thread(target=lambda: got.__setitem__(0, sink.send("d", [item(1, "alarm")])))
+    sender.start()
+    assert woken.wait(10.0)
+    getattr(made, how)()
+    sender.join(10.0)
+    assert got == [()]
+
+
+def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
+    sink = SINK.open(AgentConfig(path=str(tmp_path / "none")))
+    with pytest.raises(OutputError, match="the fleet's agent"):
+        sink.send("d", [item(1)])
