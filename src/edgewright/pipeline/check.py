@@ -76,17 +76,9 @@ def check_data(
     """
     if split_column and session:
         raise InputError("either --session or --split", "both", "edgewright check")
-    table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time}
-    table.update({key: value for key, value in named.items() if value})
-    if ignore:
-        table["ignore"] = list(ignore)
-    if pattern:
-        table["pattern"] = pattern
-        if not kind and table["kind"] != "wav":
-            table["kind"] = "folder"
-    dataset = load_data(table, seed=seed)
+    dataset = load_data(_table(path, kind, {**named, "ignore": list(ignore), "pattern": pattern}), seed=seed)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
         return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
@@ -111,6 +103,15 @@ def check_data(
         inflation=measured,
         given=bool(split_column),
     )
+
+
+def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
+    """The table `[data]` of what was named; a pattern of names is of files in a folder."""
+    table: dict[str, object] = {"kind": kind, "path": path} if kind else guess(path)
+    table.update({key: value for key, value in named.items() if value})
+    if named["pattern"] and not kind and table["kind"] != "wav":
+        table["kind"] = "folder"
+    return table
 
 
 def leak_findings(samples: Samples, sides: Split, window: int | None) -> tuple[Finding, ...]:

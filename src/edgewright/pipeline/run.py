@@ -103,10 +103,7 @@ def run_pipeline(
         steps = [*flow.steps, ("model", model)]
         graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
         deployed = deploy(job, material, judged, graph, folder)
-        if config.cards.prediction:
-            job.card(prediction_card(config, material, judged.predictions[0], deployed.package))
-        for record in judged.predictions:
-            job.listener.prediction(record)
+        _tell_predictions(job, material, judged, deployed)
         trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started, data=data)
         (folder / "pipeline").mkdir()
         save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts, material.samples.columns)
@@ -117,6 +114,14 @@ def run_pipeline(
     job.listener.finish(trace, place.final)
     package = None if deployed.refused else place.final / deployed.package.name
     return RunResult(place.final, trace, package, deployed.refused, page)
+
+
+def _tell_predictions(job: Job, material: Material, judged: Judged, deployed: Deployed) -> None:
+    """The card of a prediction, where it is asked for, and the samples that are explained."""
+    if job.config.cards.prediction:
+        job.card(prediction_card(job.config, material, judged.predictions[0], deployed.package))
+    for record in judged.predictions:
+        job.listener.prediction(record)
 
 
 def _record(

@@ -115,7 +115,7 @@ def train(
     history: list[EpochRecord] = []
     watch = settings.patience > 0 and validation is not None
     best: Tree = None
-    best_epoch, best_loss, stopped = 0, math.inf, "all epochs done"
+    best_epoch, best_loss, stopped = 0, math.inf, ""
     for epoch in range(1, settings.epochs + 1):
         epoch_began = time.perf_counter()
         carry = _epoch(program, carry, samples, settings, epoch, augment)
@@ -126,11 +126,8 @@ def train(
         if record.validation_loss is not None and record.validation_loss < best_loss:
             best_epoch, best_loss = epoch, record.validation_loss
             best = _copy(answering) if watch else None
-        if on_epoch is not None and on_epoch(record):
-            stopped = "cancelled"
-            break
-        if watch and epoch - best_epoch >= settings.patience:
-            stopped = f"no better validation loss for {settings.patience} epochs"
+        patience = settings.patience if watch else None
+        if stopped := _stopped(record, on_epoch, epoch - best_epoch, patience):
             break
     if not watch:
         best, best_epoch = _copy(program.optimiser.evaluation_params(carry[1], carry[0])), len(history)
@@ -138,12 +135,21 @@ def train(
         parameters=best,
         history=tuple(history),
         best_epoch=best_epoch,
-        stopped=stopped,
+        stopped=stopped or "all epochs done",
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
         compile_seconds=program.compile_seconds - compiled_before,
         compile_cpu_seconds=program.compile_cpu_seconds - cpu_compiled_before,
     )
+
+
+def _stopped(record: EpochRecord, on_epoch: OnEpoch | None, worse: int, patience: int | None) -> str:
+    """Why training ends with this epoch; empty where it goes on. `worse`: epochs since the best one."""
+    if on_epoch is not None and on_epoch(record):
+        return "cancelled"
+    if patience is not None and worse >= patience:
+        return f"no better validation loss for {patience} epochs"
+    return ""
 
 
 def _copy(parameters: Tree) -> Tree:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from edgewright.pipeline.compress_options import Wanted
     from edgewright.schema.compress import CompressRecord
 
 
@@ -53,17 +54,10 @@ def command(
     data: str | None,
     target: str,
     group: str,
-    int8: bool,
-    qat: bool,
-    prune: tuple[str, ...],
-    distil: str,
-    max_drop: str | None,
-    device: str,
-    keep: str,
-    epochs: int | None,
     out: Path | None,
     force: bool,
     as_json: bool,
+    **options: Any,  # noqa: ANN401 - click's options
 ) -> None:
     """Make smaller forms of RUN (a run folder) or of MODEL.onnx, and compare them.
 
@@ -80,20 +74,10 @@ def command(
         import msgspec
 
         from edgewright.cli.show import Quiet, Shown, Terminal
-        from edgewright.pipeline.compress_options import Wanted, read_drop, read_pruning
         from edgewright.pipeline.compressing import compress
         from edgewright.schema.errors import CheckFailedError
 
-    wanted = Wanted(
-        int8=int8,
-        qat=qat,
-        prune=tuple(dict.fromkeys(read_pruning(text) for text in prune)),
-        distil=distil,
-        max_drop=None if max_drop is None else read_drop(max_drop),
-        epochs=epochs,
-        keep=keep,
-        device=device,
-    )
+    wanted = _wanted(**options)
     console = Terminal()
     name = source.resolve().name.removesuffix(".onnx")
     done = compress(
@@ -113,6 +97,21 @@ def command(
         _print(console, done.record, done.folder)
     if done.record.refused:
         raise CheckFailedError(done.record.refused, do=f"See {click.format_filename(done.folder)}")
+
+
+def _wanted(*, prune: tuple[str, ...], max_drop: str | None, **rest: Any) -> Wanted:  # noqa: ANN401 - click's options
+    """What the options ask for.
+
+    Raises:
+        InputError: a pruning or a loss that cannot be read.
+    """
+    from edgewright.pipeline.compress_options import Wanted, read_drop, read_pruning
+
+    return Wanted(
+        prune=tuple(dict.fromkeys(read_pruning(text) for text in prune)),
+        max_drop=None if max_drop is None else read_drop(max_drop),
+        **rest,
+    )
 
 
 def _print(console: Console, record: CompressRecord, folder: Path) -> None:
