@@ -14,8 +14,8 @@ from typing import Protocol
 import msgspec
 from securesystemslib.signer import Signer
 
+from edgewright.fleet.control.signer_rules import Known, allowed
 from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, plan_target
-from edgewright.fleet.plans.dwell import earliest
 from edgewright.fleet.plans.spoken import lasting
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
@@ -26,13 +26,8 @@ from edgewright.schema.fleet_plan import Plan, Standing, Standings
 
 A_MINUTE = 60
 """Signatures that are given in a minute; a rollout needs one a transition, and the timestamp two a day."""
-OVER: Mapping[str, tuple[str, ...]] = {
-    "running": ("running", "paused", "aborted", "finished"),
-    "paused": ("paused", "running", "aborted", "finished"),
-    "finished": ("finished", "aborted"),
-    "aborted": ("aborted",),
-}
-"""From which state of a rollout which may follow."""
+Signers = Callable[[dict[str, bytes]], Mapping[str, Signer]]
+"""Metadata by role to signers by role."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,13 +73,6 @@ class Signing(Protocol):
         """
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
-    """A rollout as the signer signed it last: its standing, and the offline plan."""
-
-    standing: Standing
-    plan: Plan
-
-
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """What the signer remembers.
 
@@ -109,19 +97,15 @@ class LocalSigner:
 
     Args:
         record: file of its memory; made where it is not there.
-        signers: online keys by role.
+        signers: online keys by role, from metadata by role: a rotation brings others.
         now: seconds since 1970, the signer's own clock.
         root: of the fleet, trusted where the record holds none yet.
         a_minute: signatures.
     """
 
     def __init__(
-        self, record: Path, signers: Mapping[str, Signer], now: Callable[[], float], root: bytes,
-        a_minute: int = A_MINUTE,
-    ) -> None:  # fmt: skip
-        missing = [role for role in ONLINE if role not in signers]
-        if missing:
-            raise InputError("a key for each of rollouts, snapshot and timestamp", f"none for {', '.join(missing)}")
+        self, record: Path, signers: Signers, now: Callable[[], float], root: bytes, a_minute: int = A_MINUTE
+    ) -> None:
         self._path, self._signers, self._now, self._a_minute = record, signers, now, a_minute
         self._record = _read(record)
         if not self._record.root:
@@ -139,12 +123,12 @@ class LocalSigner:
         root, offline = _offline(before.root, asked)
         fresh = _fresh(before, {**offline, ROOT: root})
         plans = {s.plan: _plan(s, before, asked.plans, offline, now) for s in asked.standings}
-        known = _allowed(asked.standings, plans, before, now)
+        known = allowed(asked.standings, plans, before.known, now)
         index = msgspec.json.encode(Standings(issued=now, rollouts=asked.standings))
         above = {role: max(before.versions.get(role, 0), asked.above.get(role, 0)) for role in ONLINE}
         held = {**asked.held, ROOT: root}
         files = {role: data for role, data in asked.role_files.items() if role != ROOT}
-        roles = dict(sign_online(held, {INDEX: index}, self._signers, now, files, above=above))
+        roles = dict(sign_online(held, {INDEX: index}, self._signers({**held, **files}), now, files, above=above))
         versions = {role: metadata.version(roles, role) for role in roles}
         digests = {role: hashlib.sha256(data).hexdigest() for role, data in roles.items()}
         after = Record(
@@ -249,66 +233,3 @@ def _decoded(data: bytes, where: str) -> Plan:
         return msgspec.json.decode(data, type=Plan)
     except msgspec.DecodeError as error:
         raise InputError("a plan", str(error), where) from None
-
-
-def _allowed(
-    standings: tuple[Standing, ...], plans: Mapping[str, Plan], before: Record, now: float
-) -> dict[str, Known]:
-    """What the signer will remember, where all may follow what it remembers.
-
-    Raises:
-        InputError: one may not.
-    """
-    if len(plans) != len(standings):
-        raise InputError("one standing for each rollout", "two for one", "signer")
-    for name, known in before.known.items():
-        if name not in plans and known.standing.state != "finished":
-            raise InputError(f"a word about rollout {name}, which is {known.standing.state}", "none", "signer")
-    told = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
-    for standing in standings:
-        last = before.known.get(standing.plan)
-        if last is None or last.standing != standing:
-            _may(standing, plans[standing.plan], last.standing if last else None, now)
-    return {**before.known, **told}
-
-
-def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raises: InputError where the standing must not follow the last one."""
-    where = f"rollout {standing.plan}"
-    stages = len(plan.stages)
-    if standing.stage >= stages:
-        raise InputError(f"a stage of the plan, up to {stages}", str(standing.stage + 1), where)
-    if last is None and standing.state != "running":
-        raise InputError("a rollout that begins by running", standing.state, where)
-    state = last.state if last else "running"
-    if standing.state not in OVER[state]:
-        raise InputError(f"one of {', '.join(OVER[state])} after {state}", standing.state, where)
-    if standing.revert and (standing.state != "aborted" or plan.revert is None):
-        raise InputError("a call back only of an aborted rollout whose plan has a way back", standing.state, where)
-    if last is not None and last.revert and not standing.revert:
-        raise InputError("a call back that stays", "one taken back", where)
-    stage = last.stage if last else 0
-    if standing.state in ("running", "finished"):
-        _may_go_on(standing, plan, last, now)
-    elif standing.stage != stage:
-        raise InputError(f"stage {stage + 1}, where it stands", str(standing.stage + 1), where)
-
-
-def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
-    """Raises: InputError where a stage comes too early, too late, or out of turn."""
-    where = f"rollout {standing.plan}"
-    stage, begun = (last.stage, last.entered) if last else (0, now)
-    if standing.state == "running" and now >= plan.expires:
-        raise InputError("a plan that holds", f"one that expired {lasting(now - plan.expires)} ago", where)
-    if not stage <= standing.stage <= stage + (0 if last is None else 1):
-        raise InputError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
-    if standing.stage > stage:
-        due = max(begun + plan.stages[stage].dwell, plan.starts + earliest(plan, standing.stage))
-        if now < due:
-            got = f"{lasting(due - now)} too early"
-            raise InputError(f"stage {standing.stage + 1} after the dwell of the one before it", got, where)
-    moved = last is None or standing.stage > stage
-    if moved and abs(standing.entered - now) > 300.0:
-        raise InputError("a stage that is entered now", f"one {lasting(abs(standing.entered - now))} away", where)
-    if not moved and standing.entered < begun:
-        raise InputError("the moment at which the stage began", "an earlier one", where)

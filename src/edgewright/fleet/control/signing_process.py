@@ -18,12 +18,11 @@ import time
 from pathlib import Path
 
 import msgspec
-from securesystemslib.signer import Signer
 
 from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
-from edgewright.fleet.layout import ONLINE, ROLLOUTS, ROOT, TARGETS
-from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.layout import ROOT
+from edgewright.fleet.repository.accepting import online_signers
+from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.published import read_published
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
@@ -39,24 +38,6 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True):
     given: Given | None = None
     refused: tuple[str, str, str, str] | None = None
     failed: str = ""
-
-
-def online_signers(fleet: Fleet, held: dict[str, bytes]) -> dict[str, Signer]:
-    """Signers of the online roles whose keys lie in the fleet's folder.
-
-    Raises:
-        InputError: one is missing.
-    """
-    ring = fleet.ring((fleet.online,) if fleet.online.is_dir() else ())
-    root, found = metadata.read(held[ROOT], ROOT).signed, {}
-    for role in ONLINE:
-        delegator = metadata.read(held[TARGETS], TARGETS).signed if role == ROLLOUTS else root
-        keys = [delegator.get_key(keyid) for keyid in delegator.get_delegated_role(role).keyids]
-        signers = ring.signers(keys)
-        if not signers:
-            raise InputError(f"the online key of {role}", "none", str(fleet.online), ring.why())
-        found[role] = signers[0]
-    return found
 
 
 def listen(path: Path) -> socket.socket:
@@ -224,7 +205,10 @@ def main(folder: Path, path: Path) -> None:
     """Opens the keys and serves until it is told to end, or whoever started it is gone."""
     fleet = open_fleet(folder)
     held = read_published(fleet)
-    signer = LocalSigner(fleet.online / RECORD, online_signers(fleet, held), time.time, held[ROOT])
+    online_signers(fleet, held)  # where a key is missing it says so now
+    signer = LocalSigner(
+        fleet.online / RECORD, lambda known: online_signers(fleet, known), time.time, held[ROOT]
+    )  # fmt: skip
     listening = listen(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in order

@@ -1,0 +1,79 @@
+"""Whether one device may activate now: the plan's word, the stage, and the pace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from edgewright.fleet.control.plane import Decision
+from edgewright.fleet.control.rollout_rows import plan_of, row_of, standing_of
+from edgewright.fleet.control.tables import intents, outcomes
+from edgewright.fleet.plans.contract import Moment, Traits
+from edgewright.fleet.plans.decide import decide
+from edgewright.fleet.plans.measures import FAILED
+from edgewright.fleet.plans.spoken import lasting
+from edgewright.schema.fleet_plan import Plan
+from edgewright.schema.fleet_report import Intent
+
+HOUR = 3600.0
+UNTIL = 600.0
+"""Seconds for which a leave holds on the device."""
+
+
+def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Decision:
+    """Answers an intent by what is true inside the transaction that will hold the answer.
+
+    Args:
+        connection: of the transaction.
+        device: its row.
+        intent: what it is about to do.
+        now: seconds since 1970, the server's clock.
+
+    Tags that decide are those of the enrolment; what a device says of itself lets it in nowhere.
+    """
+    row = row_of(connection, intent.plan)
+    if row is None or row["product"] != device["product"]:
+        return Decision(go=False, why=f"no rollout {intent.plan} of product {device['product']}", wait=HOUR)
+    plan, standing = plan_of(row["body"]), standing_of(row)
+    if intent.counter != plan.release.counter:
+        return Decision(go=False, why=f"the rollout is of release {plan.release.counter}", wait=HOUR)
+    if standing.state not in ("running", "finished"):
+        return Decision(go=False, why=f"the rollout is {standing.state}: {row['why']}", wait=300.0)
+    if intent.stage > standing.stage:
+        return Decision(go=False, why=f"stage {intent.stage + 1} has not begun; it is {standing.stage + 1}", wait=60.0)
+    traits = Traits(
+        device=device["id"], tags=tuple(device["given"]), profile=device["profile"], product=device["product"],
+        counter=device["counter"], floor=device["floor"], version=device["version"],
+    )  # fmt: skip
+    moment = Moment(now=now, trusted=True, running=0.0, seen=0.0, fresh=True, wall=now)
+    verdict = decide(plan, standing, traits, moment)
+    if not verdict.go:
+        return Decision(go=False, why=verdict.why, wait=verdict.wait or 300.0)
+    if _failed_before(connection, device["id"], plan):
+        return Decision(go=False, why=f"release {plan.release.counter} failed on this device before", wait=HOUR)
+    return _paced(connection, device["id"], plan, now)
+
+
+def _failed_before(connection: sa.Connection, device: str, plan: Plan) -> bool:
+    """Whether a device that lost its own memory of it reported that the release failed there."""
+    o = outcomes.c
+    query = sa.select(o.number).where(o.device == device, o.plan == plan.id, o.counter == plan.release.counter)
+    return connection.execute(query.where(o.what.in_(FAILED)).limit(1)).one_or_none() is not None
+
+
+def _paced(connection: sa.Connection, device: str, plan: Plan, now: float) -> Decision:
+    """Leave, unless as many got it within the hour as the plan allows. Who had it keeps it and counts once."""
+    i = intents.c
+    of_plan = (i.plan == plan.id, i.counter == plan.release.counter, i.at.is_not(None))
+    had = connection.execute(sa.select(i.at).where(i.device == device, *of_plan)).scalar_one_or_none()
+    if plan.pace <= 0.0 or had is not None:
+        return Decision(go=True, until=UNTIL)
+    recent = sa.select(sa.func.count(), sa.func.min(i.at)).where(*of_plan, i.at > now - HOUR)
+    count, first = connection.execute(recent).one()
+    if count < plan.pace:
+        return Decision(go=True, until=UNTIL)
+    wait = max(1.0, first + HOUR - now)
+    why = f"{count} devices began within an hour, the pace is {plan.pace:g}; next in {lasting(wait)}"
+    return Decision(go=False, why=why, wait=wait)

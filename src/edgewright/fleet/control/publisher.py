@@ -1,0 +1,132 @@
+"""Files from the database's bytes: what is committed and not yet published is written, the timestamp last.
+
+The database is first, the files follow; after a crash in between they are written when it starts again. A file that is
+there with other bytes of the same version is what devices have seen: it is never written over.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from edgewright.fleet.control import heads
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import Database
+from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.tables_rollouts import signed, signed_files
+from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT, TIMESTAMP
+from edgewright.fleet.repository import changes, metadata
+from edgewright.fleet.repository.accepting import taken, waiting
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.published import make_folder, read_published, root_versions, write_targets
+from edgewright.runtime.files import write_atomic
+from edgewright.schema.errors import InputError
+
+DO = "A backup was restored, or two control planes publish: edgewright fleet restore takes up what is published"
+
+
+class Publisher:
+    """Keeps the files of a fleet as the database says.
+
+    Args:
+        fleet: whose folder `public` is written.
+        database: of the control plane.
+    """
+
+    def __init__(self, fleet: Fleet, database: Database) -> None:
+        self._fleet, self._database = fleet, database
+        self._written = -1
+
+    def publish(self) -> bool:
+        """Writes what is missing; whether anything was.
+
+        Raises:
+            InputError: what is published is newer than the database, or differs from it.
+            OutputError: a file cannot be written; the next call tries again.
+        """
+        with self._database.reading() as connection:
+            serial = heads.serial(connection)
+            if serial == self._written:
+                return False
+            held, roots = heads.held(connection), heads.roots(connection)
+            index = _index(connection, held)
+        if TIMESTAMP not in held:
+            return False
+        if index is not None:
+            write_targets(self._fleet, {INDEX: index})
+        make_folder(self._fleet.metadata)
+        for root in roots:
+            self._write(ROOT, root)
+        for role in metadata.in_order(held):
+            self._write(role, held[role])
+        self._written = serial
+        return True
+
+    def _write(self, role: str, data: bytes) -> None:
+        """One role's file or files, but never over another version's or another content's."""
+        number = metadata.version({role: data}, role)
+        for name in metadata.file_names(role, number):
+            path = self._fleet.metadata / name
+            there = path.read_bytes() if path.is_file() else None
+            if there == data:
+                continue
+            if there is not None:
+                known = metadata.version({role: there}, role)
+                if name == f"{ROOT}.json" and known > number:
+                    continue
+                if known >= number:
+                    raise InputError(f"{role} of version {number} as in the database", f"version {known}", name, DO)
+            write_atomic(path, data)
+
+
+def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
+    """Takes the published metadata of a fleet that had no control plane into an empty database; whether it did.
+
+    Raises:
+        InputError: a published file is missing or is not the one that was signed.
+    """
+    with database.reading() as connection:
+        if connection.execute(sa.select(signed.c.role).limit(1)).one_or_none() is not None:
+            return False
+        seen = heads.serial(connection)
+    held = read_published(fleet)
+    roots = [(fleet.metadata / f"{number}.root.json").read_bytes() for number in root_versions(fleet)]
+
+    def work(connection: sa.Connection) -> None:
+        heads.follow(connection, seen)
+        for root in roots:
+            heads.keep(connection, {ROOT: root}, now)
+        heads.keep(connection, held, now)
+
+    committer.submit(work).result()
+    return True
+
+
+def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
+    """Takes in what was published offline and waits in `incoming`, oldest first; how many changes.
+
+    A change is forgotten after its transaction; one that is taken in twice after a crash changes nothing the second
+    time.
+
+    Raises:
+        InputError: a change is not signed as it must be, or something newer was taken in. It stays where it is.
+        OutputError: the signer or the disk failed.
+    """
+    found = waiting(fleet)
+    for one in found:
+        files = changes.role_files(one.change)
+        root = files.pop(ROOT, None)
+        rollouts.refresh("publisher", files, (root,) if root is not None else ())
+        taken(one)
+    return len(found)
+
+
+def _index(connection: sa.Connection, held: dict[str, bytes]) -> bytes | None:
+    """Bytes of the standings that the newest metadata names; None where they came from elsewhere."""
+    if ROLLOUTS not in held:
+        return None
+    named = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX)
+    if named is None:
+        return None
+    path = metadata.prefixed(INDEX, named.hashes["sha256"])
+    found = connection.execute(sa.select(signed_files.c.body).where(signed_files.c.path == path)).scalar_one_or_none()
+    return bytes(found) if found is not None else None
