@@ -164,8 +164,9 @@ def test_what_is_another_one_begins_anew(tmp_path: Path, change: str) -> None:
     assert not [e for e in part(same, values, 260, 300) if e.kind == "decision"]
 
 
+@pytest.mark.parametrize("other", [False, True])
 def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
-    tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch, other: bool
 ) -> None:
     folder = place(tmp_path / "a")
     part(folder, values, 0, 240)
@@ -176,6 +177,9 @@ def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
     assert ("alarm", "on") in {(e.kind, e.label) for e in unsaved}
     assert (folder / "store" / STATE_FILE).read_bytes() == saved
     monkeypatch.undo()
+    if other:  # another stream alone is heard meanwhile, and the file is written again
+        given(folder, [Packet(stream="b", values=values[:50], time=np.arange(50) / 50.0)], settings=SETTINGS, live=True)
+        assert (folder / "store" / STATE_FILE).read_bytes() != saved
     after = part(folder, values, 610, 740)
     # Off is decided, as it would have been; the alarm of 'on' is not raised again, nor one of a time-out made up.
     alarms = [e for e in (*unsaved, *after) if e.kind == "alarm"]

@@ -30,8 +30,9 @@ _VERSION = 2
 _ARRAY = 1
 _KINDS = "biuf"
 _SEPARATOR = "\n"
-# Events after the last save that are looked at; a store that decides more in a summary's time forgets the oldest.
+# Events after the last save that are looked at, and that are kept of a stream: the oldest are forgotten.
 _MOST = 20_000
+_EACH = 200
 _DECIDED = ("decision", "alarm", "state")
 _OURS = (ValueError, TypeError, KeyError, msgspec.MsgspecError)
 
@@ -53,6 +54,8 @@ class _File(msgspec.Struct, frozen=True, array_like=True):
     # Boot and number of the last event that was stored before.
     place: tuple[int, int]
     kept: dict[str, Kept]
+    # Of streams that were silent since their state was kept: what was decided after that, by stream.
+    decided: dict[str, list[Event]]
 
 
 class Remembered:
@@ -68,14 +71,16 @@ class Remembered:
         learnt.tidy(store.folder)
         found = _read(self._path, 2 * self._most)
         self._kept: dict[str, Kept] = found.kept
-        self._decided = _since(store, found.place) if found.kept else {}
+        self._decided: dict[str, list[Event]] = found.decided
+        for stream, events in (_since(store, found.place) if found.kept else {}).items():
+            self._decided[stream] = [*self._decided.get(stream, ()), *events][-_EACH:]
 
     def take(self, key: str) -> Kept | None:
         """What was kept under this name; it is this run's from now on."""
         return self._kept.pop(key, None)
 
     def decided(self, stream: str) -> Sequence[Event]:
-        """Decisions, alarms and steps of tables that were stored after the file was written, the oldest first."""
+        """Decisions, alarms and steps of tables that were stored after its state was kept, the oldest first."""
         return self._decided.pop(stream, ())
 
     def writing(self, states: Mapping[str, Kept]) -> Callable[[], None]:
@@ -92,11 +97,12 @@ class Remembered:
             if size > self._most:
                 break
             chosen[key] = kept
-        return lambda: self._write(chosen)
+        decided = {stream: events for stream, events in self._decided.items() if stream_key(stream) in chosen}
+        return lambda: self._write(chosen, decided)
 
-    def _write(self, kept: dict[str, Kept]) -> None:
+    def _write(self, kept: dict[str, Kept], decided: dict[str, list[Event]]) -> None:
         # In its turn among the events: all that these states know of was stored before.
-        data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept))
+        data = msgspec.msgpack.encode(_File(_VERSION, (self._store.boot, self._store.sequence), kept, decided))
         write_atomic(self._path, data + zlib.crc32(data).to_bytes(4, "little"))
 
 
@@ -167,7 +173,7 @@ def _from_ext(code: int, data: memoryview) -> Any:  # noqa: ANN401 - an array
 
 
 def _read(path: Path, most: int) -> _File:
-    nothing = _File(_VERSION, (0, 0), {})
+    nothing = _File(_VERSION, (0, 0), {}, {})
     try:
         if path.stat().st_size > most:
             return nothing
