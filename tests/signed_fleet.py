@@ -13,6 +13,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     MetaFile,
     Root,
@@ -72,7 +73,8 @@ class SignedFleet:
     def sign_targets(self) -> None:
         """The next targets, which delegate."""
         self.version["targets"] += 1
-        roles, keys = {}, {}
+        roles: dict[str, DelegatedRole] = {}
+        keys: dict[str, Key] = {}
         for role, patterns in (("releases", ["packages/*", "plans/*"]), ("rollouts", ["rollouts/*"])):
             held = self.keys[role]
             roles[role] = DelegatedRole(role, [k.public_key.keyid for k in held], 1, True, patterns)

@@ -141,7 +141,7 @@ def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk
     assert waits == sorted(waits) and waits[-1] <= 3600.0 and len(desk.state.outcomes) == 1
     desk.plane.down = False
     desk.tell()
-    assert desk.plane.got[0].outcomes[0].because == "crash" and desk.state.outcomes == ()
+    assert desk.plane.got[0].outcomes[0].because == "crash" and not desk.state.outcomes
 
 
 def test_a_restart_goes_on_with_the_next_number(desk: Desk, tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import importlib.util
 import json
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,46 +16,9 @@ import pytest
 from edgewright.runtime.frames import write_hello, write_rows
 from edgewright.runtime.streams.mqtt import stream_of
 from edgewright.schema.errors import InputError
+from mqtt_broker import Broker
 from stream_rows import drain, notices, opened, until_notice, values
 from support import left_out
-
-
-class Broker:
-    """A Mosquitto of our own, at a port of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        self.config = folder / "mosquitto.conf"
-        self.config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\n")
-        self.start()
-
-    def start(self) -> None:
-        program = shutil.which("mosquitto") or "/usr/sbin/mosquitto"
-        self.process = subprocess.Popen(
-            [program, "-c", str(self.config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        until = time.monotonic() + 10
-        while time.monotonic() < until:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=0.2).close()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("mosquitto does not start")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-    def send(self, topic: str, message: bytes | str, *more: str) -> None:
-        data = message.encode() if isinstance(message, str) else message
-        subprocess.run(
-            ["mosquitto_pub", "-p", str(self.port), "-q", "1", "-t", topic, "-s", *more],
-            input=data,
-            check=True,
-            timeout=10,
-        )
 
 
 def needs_paho() -> None:
