@@ -6,6 +6,7 @@ the version that it saw, and only one of them gets it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,7 +24,7 @@ from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.tables_rollouts import rollouts as table
 from edgewright.fleet.layout import ONLINE
 from edgewright.fleet.plans.gates import Judged, together
-from edgewright.fleet.plans.spoken import day, lasting
+from edgewright.fleet.plans.spoken import day
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.schema.errors import EdgewrightError
@@ -77,11 +78,10 @@ class Scheduler:
         self._try(done, "", self._publish)
         self._try(done, "", self._take_in)
         with self._database.reading() as connection:
-            rows = [
-                dict(row._mapping) for row in connection.execute(sa.select(table).where(table.c.state == "running"))
-            ]
+            running = connection.execute(sa.select(table).where(table.c.state == "running"))
+            rows: list[Mapping[str, Any]] = [dict(row._mapping) for row in running]
         for row in rows:
-            self._try(done, row["plan"], lambda row=row: self._look(row, now))
+            self._try(done, row["plan"], functools.partial(self._look, row, now))
         self._try(done, "", lambda: self._renew(now))
         return done
 
@@ -158,5 +158,5 @@ def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[Judged, ...], now: 
     due = next_due(plan, standing_of(row))
     reasons = [one.why for one in judged if one.said == "hold"]
     if now < due:
-        reasons.insert(0, f"stage {say_stage(plan, row['stage'])} lasts another {lasting(round(due - now))}")
+        reasons.insert(0, f"stage {say_stage(plan, row['stage'])} lasts until {day(due)}")
     return "; ".join(reasons)
