@@ -145,3 +145,17 @@ def _little() -> dict[str, object]:
     part = kind("var")
     values = np.random.default_rng(0).standard_normal((100, 1)).astype(np.float32)
     return part.fit(part.config(), values, np.zeros(100))
+
+
+def test_the_first_second_of_a_part_of_the_day_belongs_to_it() -> None:
+    minutes = np.arange(0, 86400, 60, dtype=np.float64)
+    values = (np.arange(2880) % 1440)[:, None].astype(np.float32)
+    part = kind("robust")
+    config = RobustConfig(season=86400.0, bins=1440)
+    learnt = part.fit(config, np.repeat(values, 20, axis=0), np.repeat(np.concatenate([minutes, minutes + 86400]), 20))
+    np.testing.assert_array_equal(learnt["centre"][:, 0], np.arange(1440))
+    assert part.start(learnt).update(values[:1440], minutes + 10 * 86400).max() == 0
+    union = kind("union")
+    running = union.start(union.fit(UnionConfig(bins=1440, warm_up=1), values, minutes))
+    running.update(values[:1440], minutes)
+    assert running.state()["channels"][0][0] == [1] * 1440

@@ -161,6 +161,23 @@ def test_anomalies_begin_at_the_rows_where_python_has_them(
 def test_memory_is_what_the_header_says(kind: str, number: int, library: Path) -> None:
     need("nm")
     name, files, _ = written(kind, number, 9)
+    _memory(name, files, library)
+
+
+@pytest.mark.parametrize(("samples", "step", "held"), [(8, 3, True), (6, 9, True), (8, 4, False)])
+def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, held: bool, tmp_path: Path) -> None:
+    need("gcc", "nm")
+    learnt, _, _ = fitted("robust", 1)
+    files = write_detector_c99(
+        "robust", learnt, name="w", columns=("a",), threshold=1.0,
+        window=WindowSpec(samples=samples, step=step, rate=None), held=held,
+    )  # fmt: skip
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    _memory("w", files, tmp_path)
+
+
+def _memory(name: str, files: dict[str, str], library: Path) -> None:
     call(library, "gcc", "-std=c99", "-O0", "-c", f"{name}_detect.c")
     sizes = [line.split() for line in call(library, "nm", "-S", f"{name}_detect.o").splitlines()]
     said = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) bytes of constants", files[f"{name}_detect.h"])
@@ -168,7 +185,7 @@ def test_memory_is_what_the_header_says(kind: str, number: int, library: Path) -
     assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "bBdD") == int(said[1])
     assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "rR") == int(said[2])
     needed = {w[-1] for w in sizes if w[-2] == "U"}
-    assert needed <= {"memcpy", "memmove", "memset", "sqrtf", "logf", "expf", f"{name}_net_predict"}
+    assert needed <= {"memcpy", "memmove", "memset", "sqrtf", "logf", "expf", "sqrt", f"{name}_net_predict"}
 
 
 @pytest.mark.slow

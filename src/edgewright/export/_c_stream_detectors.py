@@ -127,8 +127,8 @@ def told_of(watchers: Watchers) -> list[str]:
 
 
 EVENT = (
-    "    float score;      /* of an anomaly: the higher, the odder; 0 for other events, as the threshold */",
-    "    float threshold;  /* that it reached */",
+    "    float score;      /* of an anomaly, which has no label (-1) or value (0); 0 for other events */",
+    "    float threshold;  /* that the score reached */",
     "    int channel;      /* to blame most, from 0; -1 where none is, and for other events */",
     "    int detector;     /* that told it, from 0; -1 for other events */",
 )
