@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.hapt.crossvalidation import Changes, others, people_of
+from benchmarks.hapt.crossvalidation import Changes, groups_left_out, others, train_without
 from edgewright.compression import qat
 from edgewright.compression.int8 import quantise
 from edgewright.compression.lesson import finished, trained, with_parameters
@@ -21,14 +20,7 @@ from edgewright.pipeline.compress_forms import Base, Maker
 from edgewright.pipeline.compress_options import Pruning, Wanted
 from edgewright.pipeline.compress_subject import Subject
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.fitting import fit_stages
-from edgewright.pipeline.job import Job
-from edgewright.pipeline.learning import learn
-from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.material import prepare
-from edgewright.pipeline.parts import parts
 from edgewright.pipeline.variants import asked
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.data import DataSet
 from edgewright.schema.graph import Graph
 
@@ -55,26 +47,16 @@ def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed
         left_out: people who are answered for.
         seed: of the run.
     """
-    config = read_config("hapt", changes)
-    split = msgspec.structs.replace(config.split, test_groups=left_out)
-    config = msgspec.structs.replace(config, seed=seed, split=split)
-    job = Job(config, Listener())
-    material = prepare(config, None, dataset)
-    stages = parts(config.stages, "hapt.toml")
-    flow = fit_stages(
-        material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
-    )
-    model = learn(job, material, flow)
-    graph = graph_of([*flow.steps, ("model", model)], tuple(material.samples.X.shape[1:]), config.name)
-    subject = Subject(config, material, graph, flow, model)
-    maker = Maker(subject, WANTED, job.listener)
+    found = train_without(dataset, changes, left_out, seed)
+    subject = Subject(found.config, found.material, found.graph, found.flow, found.model)
+    maker = Maker(subject, WANTED, found.job.listener)
     made: dict[str, tuple[Graph, int]] = {}
     for form in maker.forms():
         made[form.name] = (form.graph, cost(form.base.graph).network.macs)
         if form.name == "float":
             four, tuned = four_bits(subject, form.base, maker.epochs)
             made["4-bit weights"], made["4-bit weights, qat"] = (four, made["float"][1]), (tuned, made["float"][1])
-    return {name: _answered(subject, found, macs) for name, (found, macs) in made.items()}
+    return {name: _answered(subject, whole, macs) for name, (whole, macs) in made.items()}
 
 
 def four_bits(subject: Subject, base: Base, epochs: int) -> tuple[Graph, Graph]:
@@ -120,10 +102,8 @@ def cross_validate(
         told: hears a line a fold.
     """
     dataset = others(data, read_config("hapt", changes))
-    order = np.random.default_rng(seed).permutation(people_of(dataset))
     folds = []
-    for start in range(0, len(order), every)[:only]:
-        left_out = tuple(str(name) for name in order[start : start + every])
+    for left_out in groups_left_out(dataset, seed, every, only):
         folds.append(one_fold(dataset, changes, left_out, seed))
         lost = {name: f"{f.right.mean():.4f}" for name, f in folds[-1].items()}
         told(f"people {', '.join(left_out)}: {lost}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,16 +12,17 @@ import numpy as np
 from benchmarks.hapt.answers import Answers, Text
 from edgewright.data.load import load_data
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import learn
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.material import prepare
+from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.parts import parts
 from edgewright.pipeline.variants import asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet
+from edgewright.schema.graph import Graph
 
 Changes = tuple[str, ...]
 
@@ -47,20 +49,30 @@ def people_of(dataset: DataSet) -> list[str]:
     return sorted(names, key=int)
 
 
-def one_fold(data: str, changes: Changes, left_out: tuple[str, ...], seed: int) -> Fold:
-    """Trains on the other people and answers for those left out.
+@dataclass(frozen=True)
+class Trained:
+    """What was learned without some people: the settings, the windows of all, and what came of those of the others."""
+
+    config: PipelineConfig
+    job: Job
+    material: Material
+    flow: Flow
+    model: Any
+    graph: Graph
+
+
+def train_without(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> Trained:
+    """Trains the shipped pipeline on the other people.
 
     Args:
-        data: folder of the set.
+        dataset: recordings of the people who do not evaluate.
         changes: of the shipped pipeline, as with `--set`.
-        left_out: people who are answered for.
+        left_out: people who are answered for; theirs is the test side.
         seed: of the run.
     """
     config = read_config("hapt", changes)
-    dataset = others(data, config)
-    config = msgspec.structs.replace(
-        config, seed=seed, split=msgspec.structs.replace(config.split, test_groups=left_out)
-    )
+    split = msgspec.structs.replace(config.split, test_groups=left_out)
+    config = msgspec.structs.replace(config, seed=seed, split=split)
     job = Job(config, Listener())
     material = prepare(config, None, dataset)
     stages = parts(config.stages, "hapt.toml")
@@ -69,12 +81,25 @@ def one_fold(data: str, changes: Changes, left_out: tuple[str, ...], seed: int) 
     )
     model = learn(job, material, flow)
     graph = graph_of([*flow.steps, ("model", model)], tuple(material.samples.X.shape[1:]), config.name)
-    test = material.sides.test
-    truth, people = np.asarray(material.samples.y[test]), np.asarray(material.samples.groups)[test]
-    labels = np.asarray(graph.labels)
+    return Trained(config, job, material, flow, model, graph)
+
+
+def groups_left_out(dataset: DataSet, seed: int, every: int, only: int | None) -> list[tuple[str, ...]]:
+    """So many people at a time, in an order of chance where they are several; the first `only` groups."""
+    people = people_of(dataset)
+    order = np.random.default_rng(seed).permutation(people) if every > 1 else np.asarray(people)
+    return [tuple(str(name) for name in order[i : i + every]) for i in range(0, len(order), every)][:only]
+
+
+def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> Fold:
+    """Trains on the other people, as `train_without`, and answers for those left out."""
+    made = train_without(dataset, changes, left_out, seed)
+    samples, test = made.material.samples, made.material.sides.test
+    truth, people = np.asarray(samples.y[test]), np.asarray(samples.groups)[test]
+    labels = np.asarray(made.graph.labels)
     forms = {}
-    for form in make_forms(config, graph, material):
-        answer: Text = labels[np.argmax(asked(form.model)(material.samples.X[test]), axis=1)]
+    for form in make_forms(made.config, made.graph, made.material):
+        answer: Text = labels[np.argmax(asked(form.model)(samples.X[test]), axis=1)]
         forms[form.name] = Answers(truth, answer, people)
     return Fold(left_out, forms)
 
@@ -98,12 +123,10 @@ def cross_validate(
         only: number of folds that are run, all when None.
         told: hears a line a fold.
     """
-    people = people_of(others(data, read_config("hapt", changes)))
-    order = np.random.default_rng(seed).permutation(people) if every > 1 else np.asarray(people)
-    groups = [tuple(str(name) for name in order[i : i + every]) for i in range(0, len(order), every)][:only]
+    dataset = others(data, read_config("hapt", changes))
     made: list[Fold] = []
-    for left_out in groups:
-        fold = one_fold(data, changes, left_out, seed)
+    for left_out in groups_left_out(dataset, seed, every, only):
+        fold = one_fold(dataset, changes, left_out, seed)
         made.append(fold)
         answers = fold.forms["int8"]
         told(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from benchmarks.chromium import chromium, executable
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Dialog, Page
 
 from support import left_out
 
@@ -18,3 +18,34 @@ def browser() -> Iterator[Browser]:
         left_out("no chromium (EDGEWRIGHT_CHROMIUM names one)")
     with chromium() as running:
         yield running
+
+
+@pytest.fixture
+def opener(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the studio at the module's `address`.
+
+    Fails at a request elsewhere, at a dialog, and at what the browser complains of beside the module's `ANSWERS`.
+    """
+    answers: tuple[str, ...] = getattr(request.module, "ANSWERS", ())
+    troubles: list[str] = []
+    contexts = []
+
+    def dialog(shown: Dialog) -> None:
+        troubles.append(shown.message)
+        shown.dismiss()
+
+    def visit(path: str, scheme: str = "light", **settings: object) -> Page:
+        context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: None if any(known in m.text for known in answers) else troubles.append(m.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("dialog", dialog)
+        page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
+        page.goto(address + path)
+        return page
+
+    yield visit
+    for context in contexts:
+        context.close()
+    assert troubles == []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
@@ -40,28 +40,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(root: Path) -> Iterator[str]:
     with started(root) as (where, _):
         yield where
-
-
-@pytest.fixture
-def opener(browser: Browser, address: str) -> Iterator[Opener]:
-    """Opens a page; fails at a request elsewhere and at what the browser complains of."""
-    troubles: list[str] = []
-    contexts = []
-
-    def visit(path: str, scheme: str = "light", **settings: object) -> Page:
-        context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda m: None if any(a in m.text for a in ANSWERS) else troubles.append(m.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
-        page.goto(address + path)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 PAGES = (

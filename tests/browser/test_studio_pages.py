@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Dialog, Page
+from playwright.sync_api import Browser, Page
 
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.journalling import Journalling
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Page]
-WRONG = "status of 400 (Bad Request)"
+# A form that says something wrong is answered with 400, which the browser notes.
+ANSWERS = ("status of 400 (Bad Request)",)
 
 
 @pytest.fixture(scope="module")
@@ -50,34 +51,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def address(runs: Path) -> Iterator[str]:
     with started(runs) as (where, _):
         yield where
-
-
-@pytest.fixture
-def opener(browser: Browser, address: str) -> Iterator[Opener]:
-    """Opens a page; fails at a request elsewhere, at what the browser complains of, and at a dialog."""
-    troubles: list[str] = []
-    contexts = []
-
-    def dialog(shown: Dialog) -> None:
-        troubles.append(shown.message)
-        shown.dismiss()
-
-    def visit(path: str, scheme: str = "light", **settings: object) -> Page:
-        context = browser.new_context(color_scheme=scheme, **settings)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        # A form that says something wrong is answered with 400, which the browser notes.
-        page.on("console", lambda message: None if WRONG in message.text else troubles.append(message.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("dialog", dialog)
-        page.on("request", lambda asked: None if asked.url.startswith(address) else troubles.append(asked.url))
-        page.goto(address + path)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def journal(runs: Path) -> str:
