@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,6 +54,38 @@ def test_nested_keys_are_named(table: dict[str, object], place: str) -> None:
     with pytest.raises(InputError) as caught:
         convert_table({"name": "n", "data": {}, **table}, PipelineConfig, "f")
     assert place in str(caught.value)
+
+
+class _Kinds(msgspec.Struct, frozen=True, kw_only=True):
+    count: Annotated[int, msgspec.Meta(ge=1, le=5)] | None = None
+    share: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
+    on: bool = False
+    name: Annotated[str, msgspec.Meta(min_length=1)] = "x"
+    pair: tuple[float, float] = (0.0, 1.0)
+    table: dict[str, int] = {}
+    mixed: float | str = ""
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"count": "3"}, "expected a whole number, got '3'"),
+        ({"count": 9}, "expected a whole number of at most 5, got 9"),
+        ({"share": 0}, "expected a number above 0, got 0"),
+        ({"on": "yes"}, "expected true or false, got 'yes'"),
+        ({"name": True}, "expected text, got true"),
+        ({"name": ""}, "expected text of at least 1 character, got ''"),
+        ({"pair": [1]}, "expected a list of 2 values, got [1]"),
+        ({"pair": 1}, "expected a list, got 1"),
+        ({"table": {"a": "b"}}, "expected a whole number, got text"),
+        ({"mixed": [1]}, "expected a number or text, got [1]"),
+    ],
+)
+def test_kinds_of_values_are_told_in_words(table: dict[str, object], told: str) -> None:
+    with pytest.raises(InputError) as caught:
+        convert_table(table, _Kinds, "f")
+    assert str(caught.value).startswith(f"{told} - at f ")
+    assert "`" not in str(caught.value)
 
 
 def test_an_unknown_key_knows_its_neighbours() -> None:
