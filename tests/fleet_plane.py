@@ -1,4 +1,5 @@
 """A control plane for tests: in a folder, without a server, with devices that sign."""
+# ruff: noqa: ANN401 - what tests send is of any kind
 
 from __future__ import annotations
 
@@ -15,7 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edgewright.fleet.control.answering import LOCAL
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import Plane, open_plane
+from edgewright.fleet.repository.folder import write_settings
 from edgewright.fleet.wire.signing import public_text, sign
+from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
 
 PRODUCT = "pump"
@@ -26,6 +29,7 @@ def fleet_folder(folder: Path) -> Path:
     metadata = folder / "public" / "metadata"
     metadata.mkdir(parents=True, exist_ok=True)
     (folder / "public" / "targets").mkdir(exist_ok=True)
+    write_settings(folder, FleetSettings(name="test", products=(PRODUCT,)))
     (metadata / "root.json").write_text(json.dumps({"signed": {"version": 1}}))
     return folder
 

@@ -45,6 +45,10 @@ _EXTRAS = {
     "starlette": "studio",
     "granian": "studio",
     "python_multipart": "studio",
+    "sqlalchemy": "fleet",
+    "alembic": "fleet",
+    "argon2": "fleet",
+    "prometheus_client": "fleet",
     "sktime": "demo",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from edgewright.schema.fleet_plan import Id
 from edgewright.schema.fleet_report import DeviceId, Name, Vitals
 
 Role = Literal["viewer", "operator", "admin"]
@@ -40,14 +39,14 @@ class NewToken(Asked, frozen=True, kw_only=True):
     """A token for devices to enrol with.
 
     Attributes:
-        product: line of packages that its devices follow.
+        product: line of packages that its devices follow; empty for the fleet's only one.
         tags: that its devices get.
         batch: votes of a batch are capped together; empty gives the token a batch of its own.
         uses: devices that may enrol with it.
         seconds: for which it holds.
     """
 
-    product: Id
+    product: Annotated[str, msgspec.Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,62})?$")] = ""
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
     batch: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.:-]{0,64}$")] = ""
     uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1

@@ -52,7 +52,9 @@ class Answering:
         counted = self.plane.counted
         counted.requests.labels(f"{endpoint.method} {endpoint.path}", str(response.status_code)).inc()
         counted.seconds.labels(f"{endpoint.method} {endpoint.path}").observe(seconds)
-        if response.status_code >= 400 or (endpoint.method != "GET" and endpoint.who not in ("device", "anyone")):
+        # A command on the fleet's own folder tells its user itself; what devices do rightly is in the metrics.
+        changes = endpoint.method != "GET" and endpoint.who not in ("device", "anyone")
+        if (response.status_code >= 400 or changes) and LOCAL not in request.scope:
             told.request(endpoint.method, endpoint.path, response.status_code, seconds, who)
         return response
 

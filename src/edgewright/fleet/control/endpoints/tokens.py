@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from edgewright.fleet.control import enrolments
 from edgewright.fleet.control.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.control.tables import tokens
+from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.wire.token import Token
 from edgewright.schema.fleet_api import Done, NewToken, TokenMade, Tokens, TokenSeen
 
@@ -20,16 +21,17 @@ _ID = r"[0-9a-f]{16}"
 
 async def _new(call: Call) -> TokenMade:
     asked: NewToken = call.body
+    product = _product(call.plane.folder, asked.product)
     secret = base64.urlsafe_b64encode(call.plane.random(24)).decode()
-    pinned = _pinned(call.plane.public, secret, asked.product)
+    pinned = _pinned(call.plane.public, secret, product)
     mark, now = enrolments.hashed(secret), call.now
     batch = asked.batch or f"token-{mark[:12]}"
     row = {
-        "hash": mark, "product": asked.product, "tags": asked.tags, "batch": batch, "made_at": now,
+        "hash": mark, "product": product, "tags": asked.tags, "batch": batch, "made_at": now,
         "made_by": call.operator, "expires": now + asked.seconds, "uses": asked.uses,
     }  # fmt: skip
     detail = {
-        "product": asked.product,
+        "product": product,
         "tags": asked.tags,
         "batch": batch,
         "uses": asked.uses,
@@ -37,6 +39,20 @@ async def _new(call: Call) -> TokenMade:
     }
     await call.act("token.made", mark[:16], lambda c: c.execute(sa.insert(tokens).values(row)), detail)
     return TokenMade(token=pinned.text(), batch=batch, expires=now + asked.seconds)
+
+
+def _product(folder: Path, wanted: str) -> str:
+    """The product that is meant.
+
+    Raises:
+        RefusedError: 400 where the fleet has no such product, or several and none is named.
+    """
+    known = open_fleet(folder).settings.products
+    if wanted in known:
+        return wanted
+    if not wanted and len(known) == 1:
+        return known[0]
+    raise RefusedError(400, f"one of the fleet's products: {', '.join(known)}", repr(wanted), "product")
 
 
 def _pinned(public: Path, secret: str, product: str) -> Token:

@@ -1,0 +1,57 @@
+"""`edgewright fleet audit`: what operators and the fleet itself did, in a chain that shows when it is changed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import msgspec
+
+from edgewright.cli.fleet._desk import desk_options, print_json, when
+from edgewright.schema.errors import CheckFailedError
+
+
+@click.group("audit", epilog="Example: edgewright fleet audit show --fleet my-fleet")
+def command() -> None:
+    """Show and verify the audit log."""
+
+
+@command.command("show", epilog="Example: edgewright fleet audit show --last 20 --fleet my-fleet")
+@click.option("--last", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many rows.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@desk_options
+def show(last: int, as_json: bool, asked: Any) -> None:  # noqa: ANN401
+    """Show the newest rows, the newest last."""
+    from edgewright.schema.fleet_api import AuditPage
+
+    with asked() as desk:
+        found = desk.ask(AuditPage, "GET", f"/v1/fleet/audit?limit={last}")
+    if as_json:
+        print_json(found)
+        return
+    for row in reversed(found.rows):
+        detail = msgspec.json.encode(row.detail).decode()
+        click.echo(f"{row.number:>6}  {when(row.at)}  {row.who:<16} {row.what:<20} {row.subject}  {detail}")
+
+
+@command.command("verify", epilog="Example: edgewright fleet audit verify --fleet my-fleet")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@desk_options
+def verify(as_json: bool, asked: Any) -> None:  # noqa: ANN401
+    """Check the whole chain; exit code 1 where a row was changed or is missing.
+
+    Note the last hash elsewhere from time to time: a chain that was cut off at its end is found only by it.
+    """
+    from edgewright.schema.fleet_api import AuditVerified
+
+    with asked() as desk:
+        found = desk.ask(AuditVerified, "GET", "/v1/fleet/audit/verified")
+    if as_json:
+        print_json(found)
+    if found.problem:
+        raise CheckFailedError(f"the audit log is broken: {found.problem}; {found.rows:,} rows before it hold")
+    if not as_json:
+        click.echo(f"{found.rows:,} rows hold; the last hash is {found.last}")
+
+
+COMMAND = command

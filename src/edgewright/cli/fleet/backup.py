@@ -1,0 +1,28 @@
+"""`edgewright fleet backup`: a copy of the database, while the fleet is served."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("backup", epilog="Example: edgewright fleet backup my-fleet my-fleet-monday.sqlite")
+@click.argument("folder", metavar="DIR", type=_FILE)
+@click.argument("file", metavar="FILE", type=_FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, file: Path, as_json: bool) -> None:
+    """Copy the database of the fleet in DIR to FILE, as it is at one moment; keys and signed files are not in it."""
+    from edgewright.cli.fleet._desk import print_json
+    from edgewright.fleet.control.sqlite import NAME, backup
+
+    size = backup(folder / NAME, file)
+    if as_json:
+        print_json({"file": str(file), "bytes": size})
+    else:
+        click.echo(f"{click.format_filename(file)}: {size:,} bytes")
+
+
+COMMAND = command

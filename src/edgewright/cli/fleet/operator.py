@@ -1,0 +1,65 @@
+"""`edgewright fleet operator`: who may use the control plane from elsewhere, and as what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgewright.cli.fleet._desk import desk_options, part, print_json, when
+
+
+@click.group("operator", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
+def command() -> None:
+    """Add, remove and list operators."""
+
+
+@command.command("add", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["viewer", "operator", "admin"]), default="viewer", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@desk_options
+def add(name: str, role: str, as_json: bool, asked: Any) -> None:  # noqa: ANN401
+    """Add an operator and print the token; it is not shown again.
+
+    A viewer reads; an operator also steers rollouts and makes tokens; an admin also makes operators and lifts
+    quarantines.
+    """
+    from edgewright.schema.fleet_api import OperatorMade
+
+    with asked() as desk:
+        made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", {"name": name, "role": role})
+    print_json(made) if as_json else click.echo(made.token)
+
+
+@command.command("remove", epilog="Example: edgewright fleet operator remove ada --fleet my-fleet")
+@click.argument("name")
+@desk_options
+def remove(name: str, asked: Any) -> None:  # noqa: ANN401
+    """Remove an operator; the token holds no longer."""
+    from edgewright.schema.fleet_api import Done
+
+    with asked() as desk:
+        desk.ask(Done, "DELETE", f"/v1/fleet/operators/{part(name)}")
+    click.echo(f"{name} is removed")
+
+
+@command.command("list", epilog="Example: edgewright fleet operator list --fleet my-fleet")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@desk_options
+def show(as_json: bool, asked: Any) -> None:  # noqa: ANN401
+    """List operators."""
+    from edgewright.schema.fleet_api import Operators
+
+    with asked() as desk:
+        found = desk.ask(Operators, "GET", "/v1/fleet/operators")
+    if as_json:
+        print_json(found)
+        return
+    for one in found.operators:
+        click.echo(f"{one.name:<20} {one.role:<9} since {when(one.made_at)}")
+    if not found.operators:
+        click.echo("no operators; commands on the fleet's own folder need none")
+
+
+COMMAND = command

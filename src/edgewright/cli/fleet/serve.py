@@ -1,0 +1,46 @@
+"""`edgewright fleet serve`: the control plane and the files of updates, in one process."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from edgewright.schema.errors import INTERRUPTED
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("serve", epilog="Example: edgewright fleet serve my-fleet --port 8798")
+@click.argument("folder", metavar="[DIR]", type=_FILE, default=Path())
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8798, show_default=True, help="Port; 0: any free.")
+@click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.")
+@click.option("--tls-key", type=_FILE, help="Its key in PEM.")
+@click.option("--behind-proxy", is_flag=True, help="Another program speaks TLS in front of this one.")
+def command(folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool) -> int:
+    """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
+
+    One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log
+    is JSON lines on standard error. Ctrl-C ends it after what it has begun.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.fleet.control.plane import open_plane
+        from edgewright.fleet.control.serve import Listening, serve
+    if not (folder / "fleet.toml").is_file():
+        raise InputError(
+            "a fleet's folder", "another", click.format_filename(folder), "Make one: edgewright fleet init"
+        )
+    where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
+
+    def ready(address: str) -> None:
+        click.echo(f"fleet of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
+
+    ended = serve(open_plane(folder), where, ready)
+    return INTERRUPTED if ended == signal.SIGINT else 0
+
+
+COMMAND = command

@@ -1,0 +1,74 @@
+"""How long things are kept: old reports and items go, a few at a time, so that no commit is held up."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from edgewright.fleet.control import told
+from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.tables import items, reports, tokens
+from edgewright.schema.errors import EdgewrightError
+
+EVERY = 600.0
+_AT_ONCE = 2000
+
+
+def forget(plane: Plane, now: float) -> int:
+    """Deletes what is older than the limits of a plane say; how many rows.
+
+    Raises:
+        BusyError: too much waits to be written; the rest goes next time.
+        OutputError: the disk failed.
+    """
+    limits, gone = plane.limits, 0
+    for table, before in ((reports, now - limits.keep), (items, now - limits.keep_items)):
+        while True:
+            count = plane.committer.submit(_of(table, before)).result()
+            gone += count
+            if count < _AT_ONCE:
+                break
+    # A token that is used or over stays for as long as reports do: the same device may ask again what it was told.
+    over = sa.delete(tokens).where(tokens.c.expires < now - limits.keep)
+    return gone + int(plane.committer.submit(lambda c: c.execute(over).rowcount).result())
+
+
+def _of(table: sa.Table, before: float) -> Callable[[sa.Connection], int]:
+    keys = list(table.primary_key)
+    old = sa.select(*keys).where(table.c.at < before).limit(_AT_ONCE)
+
+    def work(connection: sa.Connection) -> int:
+        found = [tuple(row) for row in connection.execute(old)]
+        if found:
+            matched = sa.and_(*(key == sa.bindparam(f"old_{key.name}") for key in keys))
+            rows = [{f"old_{key.name}": value for key, value in zip(keys, row, strict=True)} for row in found]
+            connection.execute(sa.delete(table).where(matched), rows)
+        return len(found)
+
+    return work
+
+
+def start(plane: Plane) -> Callable[[], None]:
+    """Forgets every ten minutes, in a thread of its own, until it is stopped."""
+    ended = threading.Event()
+
+    def run() -> None:
+        while not ended.wait(EVERY):
+            try:
+                gone = forget(plane, plane.clock.wall())
+            except EdgewrightError as error:
+                told.line("warning", "forgetting", why=str(error))
+                continue
+            if gone:
+                told.line("info", "forgotten", rows=gone)
+
+    thread = threading.Thread(target=run, name="fleet-keeping", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        ended.set()
+        thread.join(5.0)
+
+    return stop
