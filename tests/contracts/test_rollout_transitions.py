@@ -1,0 +1,206 @@
+"""A rollout on a real database: every step once, whole, and published; whoever was killed, and whoever races."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain, heads
+from edgewright.fleet.control.heads import RacedError
+from edgewright.fleet.control.tables import audit
+from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.layout import INDEX
+from edgewright.fleet.repository import metadata
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Standing, Standings
+from fleet_folder import judge
+from rollout_example import HOUR, NOW, Example
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    made = Example(tmp_path)
+    yield made
+    made.close()
+
+
+def seen(example: Example) -> tuple[Standing, ...]:
+    """What a device that verifies everything finds."""
+    index = judge(example.fleet).read(INDEX)
+    return msgspec.json.decode(index, type=Standings).rollouts if index else ()
+
+
+def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example) -> None:
+    name = example.started()
+    assert [(s.plan, s.state, s.stage) for s in seen(example)] == [(name, "running", 0)]
+    ok = example.enrol(60)
+    example.end(ok, "confirmed")
+    for stage in (1, 2):
+        assert example.scheduler.tick() == []
+        example.now += HOUR
+        assert [h.what for h in example.scheduler.tick()] == ["stage"]
+        assert seen(example)[0].stage == stage
+    example.now += HOUR
+    assert [h.what for h in example.scheduler.tick()] == ["finished"]
+    assert seen(example)[0].state == "finished"
+    with example.database.reading() as connection:
+        assert chain.verify(connection)[2] == ""
+        told = list(connection.execute(sa.select(audit.c.what).order_by(audit.c.number)).scalars())
+    assert told == ["metadata.taken", "rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
+
+
+def test_start_pause_and_abort_again_change_nothing(example: Example) -> None:
+    body = example.signed_plan()
+    example.scheduler.tick()
+    for _ in range(2):
+        example.rollouts.start(body, "ann")
+    for _ in range(2):
+        assert example.rollouts.pause("first", "ann").state == "paused"
+    for _ in range(2):
+        assert example.rollouts.resume("first", "ann").state == "running"
+    for revert in (False, True, True, False):
+        example.rollouts.abort("first", "ann", revert=revert)
+    assert seen(example)[0].state == "aborted"
+    assert seen(example)[0].revert
+    with pytest.raises(InputError, match="paused"):
+        example.rollouts.resume("first", "ann")
+    with example.database.reading() as connection:
+        version = connection.execute(sa.select(rollouts.c.version)).scalar_one()
+    assert version == 5
+
+
+def test_a_plan_that_nobody_signed_offline_never_starts(example: Example) -> None:
+    body = example.signed_plan()
+    example.scheduler.tick()
+    forged = body.replace(b'"percent":10.0', b'"percent":49.0')
+    assert forged != body
+    with pytest.raises(InputError, match="signed offline"):
+        example.rollouts.start(forged, "thief")
+    assert seen(example) == ()
+
+
+def test_one_rollout_of_a_product_at_a_time(example: Example) -> None:
+    example.started()
+    body = example.signed_plan(id="second")
+    example.scheduler.tick()
+    with pytest.raises(InputError, match="at a time"):
+        example.rollouts.start(body, "ann")
+
+
+def test_two_schedulers_make_one_step(example: Example) -> None:
+    example.started()
+    example.end(example.enrol(20), "confirmed")
+    example.now += HOUR
+    with example.database.reading() as connection:
+        row = connection.execute(sa.select(rollouts)).one()
+    first, second = example.rollouts, example.another()[0]
+    first.advance("first", row.version)
+    assert second.advance("first", row.version).stage == 1  # it saw the same version, and does nothing more
+    assert [h.what for h in example.another()[1].tick()] == []
+    assert seen(example)[0].stage == 1
+
+
+def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: Example) -> None:
+    example.started()
+    sign = example.signer.sign
+    raced: list[bool] = []
+
+    def meanwhile(asked: object) -> object:
+        given = sign(asked)  # type: ignore[arg-type]
+        if not raced:
+            raced.append(True)
+            example.another()[0].abort("first", "bob", revert=True)
+        return given
+
+    example.signer.sign = meanwhile  # type: ignore[method-assign,assignment]
+    with pytest.raises(InputError, match="running"):
+        example.rollouts.pause("first", "ann")
+    assert seen(example)[0].state == "aborted"
+
+
+def test_bytes_of_a_version_are_never_replaced(example: Example) -> None:
+    example.started()
+    with example.database.reading() as connection:
+        held = heads.held(connection)
+    forged = held["timestamp"].replace(b'"spec_version"', b' "spec_version"')
+    with pytest.raises(RacedError, match="other bytes"):
+        example.committer.submit(lambda c: heads.keep(c, {"timestamp": forged}, 0.0)).result()
+
+
+class _Killed(BaseException):
+    """The process is gone: nothing after this runs."""
+
+
+def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Example) -> None:
+    example.started()
+    example.end(example.enrol(20), "confirmed")
+    example.now += HOUR
+    example.scheduler.tick()
+    example.now += HOUR
+    done = False
+    for kill in range(1, 60):
+        count = 0
+
+        def before(*_: object, at: int = kill) -> None:
+            nonlocal count
+            count += 1
+            if count == at:
+                raise _Killed
+
+        sa.event.listen(example.database.writing, "before_cursor_execute", before)
+        try:
+            example.rollouts.abort("first", "ann", revert=True)
+            done = True
+        except _Killed:
+            pass
+        finally:
+            sa.event.remove(example.database.writing, "before_cursor_execute", before)
+        example.close()
+        example.open()
+        example.scheduler._publish()
+        with example.database.reading() as connection:
+            row = connection.execute(sa.select(rollouts)).one()
+            acts = connection.execute(sa.select(sa.func.count()).where(audit.c.what == "rollout.aborted")).scalar_one()
+            assert chain.verify(connection)[2] == ""
+        assert (row.state, acts) == (("aborted", 1) if done else ("running", 0))
+        assert seen(example)[0].state == row.state
+        if done:
+            break
+    assert done
+    assert kill > 5  # several statements, so several places to be killed at
+
+
+def test_killed_after_the_commit_the_files_are_written_by_the_next_start(example: Example) -> None:
+    example.started()
+
+    def killed() -> None:
+        raise _Killed
+
+    example.rollouts._publish = killed
+    with pytest.raises(_Killed):
+        example.rollouts.abort("first", "ann", revert=True)
+    assert seen(example)[0].state == "running"  # nobody was told yet
+    example.close()
+    example.open()
+    assert [h.what for h in example.scheduler.tick()] == ["published"]
+    assert seen(example)[0].state == "aborted"
+
+
+def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
+    example.started()
+    with example.database.reading() as connection:
+        before = metadata.version(heads.held(connection), "timestamp")
+    example.now = NOW + 11 * HOUR
+    example.rollouts.pause("first", "ann")
+    for _ in range(20):
+        example.now += 6 * HOUR
+        example.scheduler.tick()
+    with example.database.reading() as connection:
+        held = heads.held(connection)
+    for role in ("timestamp", "rollouts"):
+        assert metadata.read(held[role], role).signed.expires.timestamp() > example.now
+    assert metadata.version(held, "timestamp") > before

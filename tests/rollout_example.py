@@ -1,0 +1,160 @@
+"""A fleet with a control plane whose clock stands still, two signed releases, and rows of devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import Database, open_database
+from edgewright.fleet.control.publisher import Publisher, begin
+from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.scheduler import Scheduler
+from edgewright.fleet.control.signer import LocalSigner
+from edgewright.fleet.control.tables import devices, intents, outcomes, reports
+from edgewright.fleet.layout import ROOT
+from edgewright.fleet.repository.accepting import online_signers
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.published import read_published
+from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
+from fleet_folder import fleet, package, publish
+
+NOW = 1_800_000_000.0
+HOUR = 3600.0
+STAGES = (
+    Stage(name="canary", percent=10.0, dwell=HOUR),
+    Stage(name="half", percent=50.0, dwell=HOUR),
+    Stage(name="all", percent=100.0, dwell=HOUR),
+)
+FAILED = Gate(measure="failed", limit=0.3, quorum=5)
+BLANK = Release(product="main", counter=2, target="packages/main-2.edge", sha256="a" * 64, length=10)
+
+
+def plan(**said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+    """A plan of three stages over a release that was never signed, unless it is named."""
+    release: Release = said.pop("release", BLANK)
+    number, target = release.counter + 1, f"packages/{release.product}-{release.counter + 1}.edge"
+    back = Release(product=release.product, counter=number, target=target, sha256="b" * 64, length=9)
+    fields: dict[str, Any] = {
+        "id": "first", "release": release, "revert": back, "salt": "5" * 64, "stages": STAGES, "gates": (FAILED,),
+        "starts": NOW, "expires": NOW + 30 * 24 * HOUR, "enrolled": NOW,
+    }  # fmt: skip
+    return Plan(**{**fields, **said})
+
+
+class Example:
+    """Everything of a control plane but its door.
+
+    Args:
+        folder: empty; the fleet is made in it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.now, self.folder = NOW, folder
+        self.fleet: Fleet = fleet(folder / "fleet", NOW)
+        self.releases: list[Release] = []
+        for seed in ("0", "1"):
+            made = publish(self.fleet, package(folder, seed), NOW)
+            self.releases.append(made[0].release)
+        self.back = made[1].release
+        self.open()
+
+    def open(self) -> None:
+        """As after a start of the process."""
+        self.database: Database = open_database(self.fleet.folder)
+        self.committer = Committer(self.database.writing, thread=False)
+        begin(self.fleet, self.database, self.committer, self.now)
+        self.signer = self.new_signer()
+        self.publisher = Publisher(self.fleet, self.database)
+        self.rollouts, self.scheduler = self.another()
+
+    def new_signer(self) -> LocalSigner:
+        """The signer as after a start of its process."""
+        root = read_published(self.fleet)[ROOT]
+        record = self.fleet.online / "signed.json"
+        return LocalSigner(record, lambda held: online_signers(self.fleet, held), lambda: self.now, root, 10_000)
+
+    def another(self) -> tuple[Rollouts, Scheduler]:
+        """A second scheduler beside the first."""
+        made = Rollouts(self.database, self.committer, self.signer, lambda: self.now, self.publisher.publish)
+        return made, Scheduler(
+            self.fleet, self.database, self.committer, made, self.publisher, lambda: self.now
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """As at the end of the process."""
+        self.committer.close()
+        self.database.close()
+
+    def signed_plan(self, **said: Any) -> bytes:  # noqa: ANN401 - fields of Plan
+        """A plan over the second release, signed offline and waiting to be taken in."""
+        made = plan(release=self.releases[1], revert=self.back, **said)
+        return publish_plan(self.fleet.folder, made, now=self.now)
+
+    def started(self, **said: Any) -> str:  # noqa: ANN401 - fields of Plan
+        """A rollout that runs."""
+        body = self.signed_plan(**said)
+        self.scheduler.tick()
+        return self.rollouts.start(body, "tester").plan
+
+    def write(self, table: sa.Table, *rows: dict[str, Any]) -> None:
+        """Rows, in one transaction."""
+        self.committer.submit(lambda connection: connection.execute(sa.insert(table), list(rows)) and None).result()
+
+    def enrol(self, count: int, first: int = 0, **said: Any) -> list[str]:  # noqa: ANN401 - columns
+        """Devices, of as many batches as ten goes into them."""
+        names = [f"{number:032x}" for number in range(first, first + count)]
+        rows = [
+            {
+                "id": name, "key": name, "name": "d", "product": "main", "profile": "pi", "tags": (), "given": (),
+                "batch": f"b{number // 10}", "token": "", "enrolled_at": NOW - 1.0, "counter": 1, "nonce": "",
+                "last_report_at": NOW, **said,
+            }
+            for number, name in enumerate(names)
+        ]  # fmt: skip
+        self.write(devices, *rows)
+        return names
+
+    def end(self, names: list[str], what: str, because: str = "", plan: str = "first") -> None:
+        """Trials that are over."""
+        counter = self.releases[1].counter
+        rows = [
+            {
+                "device": name, "number": 1, "plan": plan, "counter": counter, "what": what, "because": because,
+                "detail": "", "clock": self.now, "at": self.now,
+            }
+            for name in names
+        ]  # fmt: skip
+        self.write(outcomes, *rows)
+
+    def allow(self, names: list[str], plan: str = "first") -> None:
+        """Intents that were acknowledged now."""
+        counter = self.releases[1].counter
+        rows = [
+            {
+                "device": n,
+                "plan": plan,
+                "counter": counter,
+                "stage": 0,
+                "asked_at": self.now,
+                "go": True,
+                "at": self.now,
+            }
+            for n in names
+        ]
+        self.write(intents, *rows)
+
+    def report(self, names: list[str], counter: int, **said: Any) -> None:  # noqa: ANN401 - columns
+        """Reports with vitals of an hour."""
+        counted = {"seconds": HOUR, "windows": 1000, "latency_p99": 0.01, "memory": 1000, "channels": 3, **said}
+        rows = [
+            {
+                "device": name, "at": self.now, "clock": self.now, "sequence": 0, "counter": counter, "floor": 0,
+                "phase": "idle", "plan": "", "stage": -1, "model": True, **counted,
+            }
+            for name in names
+        ]  # fmt: skip
+        self.write(reports, *rows)
