@@ -30,10 +30,8 @@ def command(folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: 
     with loading():
         from edgewright.fleet.control.plane import open_plane
         from edgewright.fleet.control.serve import Listening, serve
-    if not (folder / "fleet.toml").is_file():
-        raise InputError(
-            "a fleet's folder", "another", click.format_filename(folder), "Make one: edgewright fleet init"
-        )
+        from edgewright.fleet.repository.folder import open_fleet
+    open_fleet(folder)
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
 
     def ready(address: str) -> None:

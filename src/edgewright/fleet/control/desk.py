@@ -147,10 +147,7 @@ def local_desk(folder: Path) -> Iterator[Desk]:
     Raises:
         InputError: no fleet is there, or its database is newer than this program.
     """
-    if not (folder / "fleet.toml").is_file() and not (folder / NAME).is_file():
-        raise InputError(
-            "a fleet's folder", "another", str(folder), "Make one: edgewright fleet init DIR; or give --url"
-        )
+    open_fleet(folder)
     plane = running.attach(open_plane(folder))
     try:
         yield Desk(_Inside(App(plane)), str(folder))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from typing import Any
 
 import msgspec
 
-import edgewright
 from edgewright.fleet.control.endpoint import Endpoint, Raw
 from edgewright.schema.fleet_api import Problem
 
@@ -47,7 +47,7 @@ def document(endpoints: tuple[Endpoint, ...]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "Edgewright fleet",
-            "version": edgewright.__version__,
+            "version": metadata.version("edgewright"),
             "description": "Enrolment and reports of devices, and what operators do. Updates themselves are signed "
             "files under /metadata and /targets, which any web server may serve.",
         },
