@@ -17,6 +17,7 @@ from edgewright.fleet.control.answering import LOCAL
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import open_plane
 from edgewright.fleet.ports import Transport, Unreachable
+from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.wire.http import HttpTransport
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_api import Problem
