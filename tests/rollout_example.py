@@ -53,6 +53,7 @@ class Example:
     """
 
     def __init__(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
         self.now, self.folder = NOW, folder
         self.fleet: Fleet = fleet(folder / "fleet", NOW)
         self.releases: list[Release] = []

@@ -6,8 +6,10 @@ its own that is durable before a signature is given away: for one version of a r
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +23,7 @@ from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.online import check_role_file, sign_online
 from edgewright.runtime.files import write_atomic
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
 
 A_MINUTE = 60
@@ -107,16 +109,21 @@ class LocalSigner:
         self, record: Path, signers: Signers, now: Callable[[], float], root: bytes, a_minute: int = A_MINUTE
     ) -> None:
         self._path, self._signers, self._now, self._a_minute = record, signers, now, a_minute
-        self._record = _read(record)
-        if not self._record.root:
-            self._record = msgspec.structs.replace(self._record, root=root)
+        self._root = root
         self._times: list[float] = []
+        _read(record)  # a damaged one is told now
 
     def sign(self, asked: Asked) -> Given:
         """As `Signing.sign`."""
         now = self._now()
         self._slow(now)
-        before = self._record
+        with _alone(self._path):
+            return self._sign(asked, now)
+
+    def _sign(self, asked: Asked, now: float) -> Given:
+        before = _read(self._path)
+        if not before.root:
+            before = msgspec.structs.replace(before, root=self._root)
         if now < before.issued:
             behind = lasting(before.issued - now)
             raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer")
@@ -137,7 +144,6 @@ class LocalSigner:
         )  # fmt: skip
         write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
         self._path.chmod(0o600)
-        self._record = after
         return Given(roles=roles, index=index)
 
     def _slow(self, now: float) -> None:
@@ -145,6 +151,22 @@ class LocalSigner:
         if len(self._times) >= self._a_minute:
             raise InputError(f"at most {self._a_minute} signatures a minute", "one more", "signer", "Ask again later")
         self._times.append(now)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One signer at a time: two with one record would give a version away twice.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    try:
+        handle = path.with_suffix(".lock").open("a")
+    except OSError as error:
+        raise OutputError("to open the signer's record", error.strerror or str(error), str(path)) from None
+    with handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _read(path: Path) -> Record:

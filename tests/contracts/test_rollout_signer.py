@@ -1,0 +1,242 @@
+"""What the signer refuses, whoever asks; and what a thief of the online keys can make a device do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from edgewright.fleet.control import heads
+from edgewright.fleet.control.signer import Asked, LocalSigner
+from edgewright.fleet.control.signing_process import RemoteSigner, SignerProcess, listen, serve
+from edgewright.fleet.plans.contract import Moment, Traits
+from edgewright.fleet.plans.decide import decide
+from edgewright.fleet.repository import metadata
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_plan import Plan, Standing
+from rollout_example import HOUR, NOW, Example, plan
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    made = Example(tmp_path)
+    yield made
+    made.close()
+
+
+def asked(example: Example, body: bytes, **said: Any) -> Asked:  # noqa: ANN401 - fields of Standing
+    """One rollout, and what is published."""
+    with example.database.reading() as connection:
+        held, roots = heads.held(connection), heads.roots(connection)
+    fields: dict[str, Any] = {
+        "plan": "first", "sha256": metadata.sha256(body), "product": "main", "state": "running", "entered": example.now,
+    }  # fmt: skip
+    return Asked(standings=(Standing(**{**fields, **said}),), held=held, roots=tuple(roots), plans={"first": body})
+
+
+@pytest.fixture
+def body(example: Example) -> bytes:
+    made = example.signed_plan()
+    example.scheduler.tick()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ({"stage": 1}, "or the one after"),
+        ({"stage": 9}, "a stage of the plan"),
+        ({"state": "aborted", "revert": True}, "begins by running"),
+        ({"product": "other"}, "for 'other'"),
+        ({"sha256": "0" * 64}, "bytes of the plan"),
+        ({"revert": True}, "call back only"),
+        ({"entered": NOW - HOUR}, "entered now"),
+    ],
+)
+def test_a_rollout_cannot_begin_otherwise_than_at_its_first_stage(
+    example: Example, body: bytes, said: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(InputError, match=why):
+        example.signer.sign(asked(example, body, **said))
+
+
+def test_a_stage_comes_neither_early_nor_out_of_turn_nor_after_the_plan(example: Example, body: bytes) -> None:
+    sign = example.signer.sign
+    sign(asked(example, body))
+    example.now += HOUR - 1.0
+    with pytest.raises(InputError, match="too early"):
+        sign(asked(example, body, stage=1))
+    example.now += 2.0
+    with pytest.raises(InputError, match="or the one after"):
+        sign(asked(example, body, stage=2))
+    sign(asked(example, body, stage=1))
+    with pytest.raises(InputError, match="or the one after"):
+        sign(asked(example, body, stage=0))
+    example.now = NOW + 31 * 24 * HOUR
+    with pytest.raises(InputError, match="expired"):
+        sign(asked(example, body, stage=2))
+
+
+def test_an_abort_is_for_ever_and_no_rollout_is_forgotten(example: Example, body: bytes) -> None:
+    example.signer.sign(asked(example, body))
+    stopped = asked(example, body, state="aborted", revert=True)
+    example.signer.sign(stopped)
+    signer = example.new_signer()  # as after a start of its process
+    for said in ({"state": "running"}, {"state": "paused"}, {"state": "finished"}, {"state": "aborted"}):
+        with pytest.raises(InputError):
+            signer.sign(asked(example, body, **said))
+    with pytest.raises(InputError, match="a word about rollout"):
+        signer.sign(msgspec.structs.replace(stopped, standings=()))
+    signer.sign(stopped)
+
+
+def test_one_version_never_has_two_contents(example: Example, body: bytes) -> None:
+    """Also where the control plane was restored and asks for what it had before."""
+    wanted = asked(example, body)
+    versions = []
+    for signer in (example.signer, example.signer, example.new_signer()):
+        given = signer.sign(wanted)
+        versions.append(metadata.version(given.roles, "timestamp"))
+    assert versions == sorted(set(versions))
+
+
+def test_a_signer_without_its_record_signs_nothing(example: Example, body: bytes) -> None:
+    example.signer.sign(asked(example, body))
+    (example.fleet.online / "signed.json").write_text('{"format":')
+    with pytest.raises(InputError, match="signer's record"):
+        example.new_signer()
+
+
+def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: bytes) -> None:
+    example.signer.sign(asked(example, body))
+    example.now -= 5.0
+    with pytest.raises(InputError, match="clock"):
+        example.signer.sign(asked(example, body))
+    example.now += 10.0
+    slow = example.new_signer()
+    slow._a_minute = 2
+    example_ask = asked(example, body, entered=NOW)
+    for _ in range(2):
+        slow.sign(example_ask)
+    with pytest.raises(InputError, match="a minute"):
+        slow.sign(example_ask)
+
+
+def test_an_older_offline_file_is_refused(example: Example, body: bytes) -> None:
+    with example.database.reading() as connection:
+        before = heads.held(connection)
+    example.signed_plan(id="second")
+    example.scheduler.tick()
+    wanted = asked(example, body)
+    with pytest.raises(InputError, match="releases above"):
+        example.signer.sign(msgspec.structs.replace(wanted, held={**wanted.held, "releases": before["releases"]}))
+
+
+def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
+    example: Example, body: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "s"
+    listening = listen(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    thread = threading.Thread(target=serve, args=(listening, example.signer))
+    thread.start()
+    try:
+        remote = RemoteSigner(path)
+        assert metadata.version(remote.sign(asked(example, body)).roles, "rollouts") > 0
+        with pytest.raises(InputError, match="or the one after"):
+            remote.sign(asked(example, body, stage=2))
+        with socket.socket(socket.AF_UNIX) as stream:
+            stream.connect(str(path))
+            stream.sendall(b'{"nonsense": 1}\n')
+            assert b"refused" in stream.recv(4096)
+    finally:
+        listening.shutdown(socket.SHUT_RDWR)
+        listening.close()
+        thread.join(5.0)
+    with pytest.raises(OutputError, match="signer"):
+        RemoteSigner(path).sign(asked(example, body))
+
+
+@pytest.mark.slow
+def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> None:
+    example = Example(tmp_path)
+    process = SignerProcess(example.fleet.folder)
+    try:
+        process.watch()
+        process.wait()
+        first = process.pid
+        assert first is not None
+        with example.database.reading() as connection:
+            held, roots = heads.held(connection), heads.roots(connection)
+        empty = Asked(standings=(), held=held, roots=tuple(roots))
+        given = process.signer.sign(empty)
+        os.kill(first, signal.SIGKILL)
+        for _ in range(200):
+            process.watch()
+            if process.pid not in (None, first):
+                break
+            threading.Event().wait(0.05)
+        process.wait()
+        again = process.signer.sign(empty)
+        assert metadata.version(again.roles, "snapshot") > metadata.version(given.roles, "snapshot")
+    finally:
+        process.close()
+        example.close()
+    assert process.pid is None
+
+
+def _stolen(example: Example, made: Plan, **said: Any) -> Standing:  # noqa: ANN401 - fields of Standing
+    """What a thief signs with the online keys, past the signer's rules."""
+    fields: dict[str, Any] = {"plan": made.id, "sha256": "0" * 64, "product": "main", "state": "running"}
+    return Standing(**{**fields, **said})
+
+
+def test_stolen_online_keys_push_nothing_beyond_the_plan(example: Example) -> None:
+    made = plan()
+    devices = [Traits(device=f"{number:032x}", product="main", counter=1) for number in range(400)]
+
+    def going(standing: Standing, moment: Moment) -> int:
+        return sum(decide(made, standing, device, moment).go for device in devices)
+
+    everywhere = _stolen(example, made, stage=2)
+    honest = Moment(now=NOW + 60.0, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW + 60.0)
+    assert 20 <= going(everywhere, honest) <= 60  # the canary's tenth, not all
+    # The thief signs a time at which the dwells are over; the device counts the time that it ran itself.
+    ahead = Moment(now=NOW + 9 * HOUR, trusted=False, running=500.0, seen=400.0, fresh=True, wall=NOW)
+    assert going(everywhere, ahead) == going(everywhere, honest)
+    assert going(_stolen(example, made, stage=9), honest) == 0
+    late = Moment(now=made.expires + 1.0, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW)
+    assert going(everywhere, late) == 0
+    done = Moment(now=NOW + 9 * HOUR, trusted=True, running=0.0, seen=0.0, fresh=True, wall=NOW)
+    assert going(everywhere, done) == 400
+    assert going(_stolen(example, made, stage=2, state="paused"), done) == 0
+    # What it can do is to call back those that have the release, to bytes that were signed offline.
+    back = decide(made, _stolen(example, made, state="aborted", revert=True), devices[0], done)
+    assert back.target is None
+    has = msgspec.structs.replace(devices[0], counter=2)
+    assert decide(made, _stolen(example, made, state="aborted", revert=True), has, done).target == made.revert
+
+
+def test_a_signer_needs_its_root(tmp_path: Path) -> None:
+    """A record that was never begun trusts the root it is given, and no other after that."""
+    one, other = Example(tmp_path / "a"), Example(tmp_path / "b")
+    try:
+        mine = one.signed_plan()
+        one.scheduler.tick()
+        theirs = other.signed_plan()
+        other.scheduler.tick()
+        assert isinstance(one.signer, LocalSigner)
+        with pytest.raises(InputError):
+            one.signer.sign(asked(other, theirs))
+        one.signer.sign(asked(one, mine))
+    finally:
+        one.close()
+        other.close()
