@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.pipeline.tuning_asked import Asked
+from edgewright.pipeline.tuning_asked import Asked, taken
 from edgewright.pipeline.tuning_choice import AtMost, ByLabel, Cost, best, front, held_out
 from edgewright.pipeline.tuning_curve import point
 from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
 from edgewright.pipeline.tuning_streams import Labelled, Tape
-from edgewright.pipeline.tuning_taken import taken
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord

@@ -9,13 +9,12 @@ import msgspec
 
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
-from edgewright.pipeline.tuning_asked import Asked, fits, refuse, tolerance_of, within
+from edgewright.pipeline.tuning_asked import Asked, fits, refuse, taken, tolerance_of, within
 from edgewright.pipeline.tuning_choice import ByLabel, folds_of, front, held_out
 from edgewright.pipeline.tuning_curve import day_of, point
 from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
-from edgewright.pipeline.tuning_taken import taken
 from edgewright.runtime.load import package_path
 from edgewright.runtime.package import Package, read_package, write_package
 from edgewright.runtime.predictor import Predictor
