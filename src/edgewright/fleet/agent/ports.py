@@ -143,7 +143,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Teller(Protocol):
-    """Sends reports, where one is due. It reads outcomes, number and nonce from the agent's state and keeps them there."""
+    """Sends reports where one is due; outcomes, number and nonce are read from the state and kept there."""
 
     def tell(self, facts: Facts) -> float:
         """Sends a report where it is time or something is urgent.

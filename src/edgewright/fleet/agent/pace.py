@@ -1,0 +1,41 @@
+"""When to try again: with chance in it, slower after each failure, so that many devices do not come at once."""
+
+from __future__ import annotations
+
+from edgewright.fleet.ports import Chance
+
+_DOUBLINGS = 16
+
+
+class Pace:
+    """One kind of request.
+
+    Args:
+        chance: spreads the times.
+        every: seconds between two that go well.
+        slowest: longest time after failures.
+    """
+
+    def __init__(self, chance: Chance, every: float, slowest: float) -> None:
+        self._chance, self._every, self._slowest = chance, every, max(every, slowest)
+        self.failures = 0
+        self.due = 0.0
+
+    def spread(self, now: float) -> None:
+        """The first one somewhere in the time between two."""
+        self.due = now + self._every * self._chance.share()
+
+    def at_once(self, now: float, within: float = 0.0) -> None:
+        """The next one soon: within so many seconds, somewhere."""
+        self.due = min(self.due, now + within * self._chance.share())
+
+    def good(self, now: float, wait: float | None = None) -> None:
+        """It went well; the next one in 90 to 110 % of the time between two, or of the time that was asked for."""
+        self.failures = 0
+        self.due = now + (self._every if wait is None else wait) * (0.9 + 0.2 * self._chance.share())
+
+    def bad(self, now: float, wait: float | None = None) -> None:
+        """It failed; twice the time after each failure, somewhere in its second half, never before `wait`."""
+        self.failures += 1
+        longest = min(self._slowest, self._every * 2.0 ** min(self.failures, _DOUBLINGS))
+        self.due = now + max(longest * (0.5 + 0.5 * self._chance.share()), wait or 0.0)

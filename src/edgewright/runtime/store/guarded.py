@@ -1,0 +1,75 @@
+"""A small SQLite file that guards against what is older: made whole or not at all, flushed at once, never set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgewright.runtime.store import disk
+from edgewright.runtime.store.database import Connect, Database, connect, trouble
+from edgewright.schema.errors import InputError, OutputError
+
+
+def open_guarded(
+    path: Path, version: int, statements: Sequence[str], what: str, do: str, *,
+    opener: Connect = connect, writable: bool = True,
+) -> Database:  # fmt: skip
+    """Opens such a file with a rollback journal and `synchronous=EXTRA`, or makes it.
+
+    Args:
+        path: of the file; its folder is there.
+        version: newest that this program reads.
+        statements: that make its tables.
+        what: it is, and what to do where it cannot be read, for messages.
+        do: as above.
+        opener: of databases.
+        writable: without it an absent file is an error.
+
+    Raises:
+        InputError: it is of a newer version.
+        OutputError: it cannot be read or made; it is left as it is.
+    """
+    database: Database | None = None
+    try:
+        if writable and not path.exists():
+            _make(path, version, statements, opener)
+        database = Database(path, opener, writable)
+        if writable:
+            database.execute("PRAGMA journal_mode=DELETE")
+            database.execute("PRAGMA synchronous=EXTRA")
+        found = int(database.value("PRAGMA user_version"))
+        if found > version:
+            raise InputError(f"{what} of version {version} or older", f"version {found}", str(path),
+                             "Update Edgewright on this device")  # fmt: skip
+        said = database.value("PRAGMA quick_check(1)")
+        if said != "ok":
+            raise OutputError(what, f"a damaged file: {said}", str(path), do)
+        return database
+    except (InputError, OutputError, MemoryError):
+        _close(database)
+        raise
+    except Exception as error:
+        _close(database)
+        raise OutputError(what, f"{trouble(error)}: {error}", str(path), do) from error
+
+
+def _close(database: Database | None) -> None:
+    if database is not None:
+        database.close()
+
+
+def _make(path: Path, version: int, statements: Sequence[str], opener: Connect) -> None:
+    temporary = path.with_name(f"{path.name}.new")
+    for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
+        disk.remove(leftover)
+    database = Database(temporary, opener)
+    try:
+        database.execute("PRAGMA synchronous=EXTRA")
+        with database.transaction():
+            for statement in statements:
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version={version}")
+    finally:
+        database.close()
+    disk.rename(temporary, path)
+    disk.sync_folder(path.parent)

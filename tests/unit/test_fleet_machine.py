@@ -1,0 +1,435 @@
+"""The agent's state machine: every way through it, and what it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.fleet.agent import ports
+from edgewright.fleet.plans.place import place
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
+from edgewright.schema.fleet_report import Acknowledged, Allowed
+from fleet_device_example import BORN, DEVICE, Device, plan
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Device:
+    return Device(tmp_path / "store")
+
+
+def test_it_runs_what_came_with_it_without_a_network(device: Device) -> None:
+    device.fleet.online = False
+    device.run(500.0)
+    assert device.process.starts == ["a"]
+    assert device.active() == 0
+    assert device.agent.phase == "idle"
+    assert "no news: no network" in device.agent.why
+
+
+def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(30.0)
+    assert device.agent.phase == "trial"
+    assert device.process.starts == ["a", "b"]
+    assert device.process.tests == ["b"]
+    assert device.active() == 1
+    assert device.state.held.floor == 0
+    device.run(150.0)
+    assert device.agent.phase == "idle"
+    assert device.state.held.floor == 1
+    assert (device.slots.floor("a"), device.slots.floor("b")) == (1, 1)
+    assert device.told() == [("tested", 1, ""), ("activated", 1, ""), ("confirmed", 1, "")]
+    assert "release 1 is active" in device.agent.why
+    heard = device.listener.heard
+    assert [facts.phase for facts in heard if facts.urgent][-1] == "idle"
+    assert {facts.phase for facts in heard} == {"trial", "idle"}
+
+
+def test_the_next_one_takes_the_other_slot(device: Device) -> None:
+    for counter in (1, 3, 5):
+        device.fleet.publish(plan(counter))
+        device.run(400.0)
+        assert device.active() == counter
+        assert device.state.held.floor == counter
+    assert device.process.starts == ["a", "b", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("limits", "vitals", "because"),
+    [
+        ({"latency": 0.1}, {"windows": 200, "latency": (0.05, 0.2)}, "latency"),
+        ({"memory": 1000}, {"memory": 1001}, "memory"),
+        ({"unsure": 0.2}, {"windows": 200, "unsure": 100}, "unsure"),
+        ({"drift": 0.3}, {"channels": 3, "drifting": ("x",)}, "drift"),
+        ({"alarms": 10.0}, {"seconds": 50.0, "alarms": 20}, "alarms"),
+        ({"anomalies": 10.0}, {"seconds": 50.0, "anomalies": 20}, "anomalies"),
+    ],
+)
+def test_it_goes_back_where_the_trial_finds_more_than_allowed(
+    device: Device, limits: dict[str, float], vitals: dict[str, object], because: str
+) -> None:
+    device.fleet.publish(plan(1, trial=TrialLimits(seconds=100.0, **limits)))  # type: ignore[arg-type]
+    device.run(10.0)
+    assert device.agent.phase == "trial"
+    device.process.now = msgspec.convert(vitals, type=type(device.process.now))
+    device.run(5.0, rows=False)
+    assert device.active() == 0
+    assert device.process.starts == ["a", "b", "a"]
+    assert device.state.held.burned == (1,)
+    assert device.told()[-1] == ("reverted", 1, because)
+    device.run(500.0)
+    assert device.active() == 0
+    assert "release 1 failed here before" in device.agent.why
+
+
+def test_a_crash_loop_ends_the_trial_and_the_old_one_runs_again(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(10.0)
+    for _ in range(2):
+        device.process.crash()
+        device.run(10.0)
+        assert device.active() == 1
+    device.process.crash()
+    device.run(10.0)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "crash")
+    assert device.process.starts == ["a", "b", "b", "b", "a"]
+
+
+def test_a_package_that_cannot_be_started_goes_back(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(4.0)
+    device.agent.step()
+    device.process.refuses = InputError("a package", "nonsense")
+    device.process.crash()
+    device.run(3.0)
+    device.process.refuses = InputError("a package", "nonsense")
+    device.run(8.0)
+    device.process.refuses = None
+    device.run(20.0)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "crash")
+
+
+def test_a_process_that_ran_out_of_memory_goes_back_at_once(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(10.0)
+    device.process.crash("out of memory: killed by the system")
+    device.run(5.0)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "memory")
+
+
+def test_power_losses_are_counted_apart_from_crashes(device: Device) -> None:
+    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1000.0, crashes=0, boots=3)))
+    device.run(10.0)
+    for _ in range(3):
+        device.cut()
+        device.run(5.0)
+        assert device.active() == 1
+    device.cut()
+    device.run(5.0)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "boots")
+
+
+def test_an_orderly_restart_in_a_trial_counts_as_neither_and_time_goes_on(device: Device) -> None:
+    device.fleet.publish(plan(1, trial=TrialLimits(seconds=100.0, crashes=0, boots=1)))
+    device.run(60.0)
+    for _ in range(4):
+        device.restart()
+        device.run(5.0)
+    trial = device.state.held.trial
+    assert trial is not None
+    assert (trial.crashes, trial.boots) == (0, 0)
+    device.run(40.0)
+    assert device.told()[-1] == ("confirmed", 1, "")
+
+
+def test_a_trial_without_rows_goes_back_when_patience_ends(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(10.0)
+    device.run(900.0, rows=False)
+    assert device.agent.phase == "trial"
+    device.run(200.0, rows=False)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "patience")
+
+
+def test_test_vectors_that_fail_burn_the_counter(device: Device) -> None:
+    device.process.tested = ports.Tested(ok=False, because="vectors", detail="answers differ by 0.3")
+    device.fleet.publish(plan(1))
+    device.run(300.0)
+    assert device.process.tests == ["b"]
+    assert device.process.starts == ["a"]
+    assert device.told() == [("refused", 1, "vectors")]
+    assert device.state.held.burned == (1,)
+
+
+def test_an_abort_takes_back_a_device_on_trial(device: Device) -> None:
+    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1e6)))
+    device.run(10.0)
+    device.fleet.stand("plan-1", "aborted", revert=True)
+    device.run(120.0)
+    assert device.active() == 0
+    assert device.told()[-1] == ("reverted", 1, "aborted")
+    device.fleet.stand("plan-1", "running")
+    device.run(300.0)
+    assert device.active() == 0
+
+
+def test_an_abort_calls_a_confirmed_device_back_without_a_download(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(200.0)
+    device.fleet.publish(plan(2, old=1))
+    device.run(200.0)
+    assert device.state.held.floor == 2
+    reads = len(device.fleet.reads)
+    device.fleet.stand("plan-2", "aborted", revert=True)
+    device.fleet.fresh = False
+    device.run(200.0)
+    assert device.active() == 3
+    assert device.state.held.floor == 3
+    assert device.state.held.trial is None
+    assert len(device.fleet.reads) == reads
+    assert device.told()[-2:] == [("activated", 3, ""), ("confirmed", 3, "aborted")]
+
+
+def test_a_device_that_slept_through_the_abort_goes_back_too(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(200.0)
+    device.fleet.publish(plan(2, old=1))
+    device.run(200.0)
+    device.fleet.online = False
+    device.fleet.stand("plan-2", "aborted", revert=True)
+    device.run(5000.0)
+    assert device.active() == 2
+    device.fleet.publish(plan(4, stages=(Stage(name="canary", percent=0.0),)))
+    device.fleet.online = True
+    device.run(8000.0, most=100.0)
+    assert device.active() == 3
+
+
+def test_an_older_release_and_a_burned_one_are_never_taken(device: Device) -> None:
+    device.fleet.publish(plan(5))
+    device.run(200.0)
+    device.fleet.publish(plan(3))
+    device.run(300.0)
+    assert device.active() == 5
+    assert device.process.tests == ["b"]
+
+
+def test_a_stale_word_begins_nothing(device: Device) -> None:
+    device.fleet.fresh = False
+    device.fleet.publish(plan(1))
+    device.run(300.0)
+    assert device.active() == 0
+    assert device.agent.phase == "ready"
+    assert "expired" in device.agent.why
+
+
+def test_outside_of_its_window_a_release_waits_fetched(device: Device) -> None:
+    minute = int(BORN % 86_400 // 60)
+    windows = (Window(start=(minute + 60) % 1440, end=(minute + 120) % 1440),)
+    device.fleet.publish(plan(1, windows=windows))
+    device.run(1800.0, most=100.0)
+    assert (device.active(), device.agent.phase) == (0, "ready")
+    assert "outside of maintenance" in device.agent.why
+    device.run(2400.0, most=100.0)
+    assert device.active() == 1
+
+
+def test_a_gated_stage_asks_for_leave_and_keeps_the_nonce(device: Device) -> None:
+    device.fleet.leave = Allowed(nonce="n7", go=False, why="3 of 10 are on trial", wait=50.0)
+    device.fleet.publish(plan(1, gated=True))
+    device.run(20.0)
+    assert (device.active(), device.agent.phase) == (0, "intent")
+    assert "3 of 10 are on trial" in device.agent.why
+    assert device.state.link.nonce == "n7"
+    assert [(i.nonce, i.plan, i.counter, i.stage) for i in device.fleet.intents] == [("n1", "plan-1", 1, 0)]
+    device.fleet.leave = Allowed(nonce="n8", go=True)
+    device.run(60.0)
+    assert device.active() == 1
+    assert len(device.fleet.intents) == 2
+
+
+def test_without_leave_a_gated_stage_begins_nothing(device: Device) -> None:
+    device.fleet.publish(plan(1, gated=True))
+    device.fleet.leave = Allowed(nonce="n2", go=False)
+    device.run(50.0)
+    device.fleet.online = False
+    device.run(5000.0, most=100.0)
+    assert device.active() == 0
+    assert device.agent.phase == "intent"
+
+
+def test_a_place_beyond_the_stage_begins_nothing(device: Device) -> None:
+    made = plan(1, stages=(Stage(name="canary", percent=1.0, gated=False), Stage(name="all", percent=100.0)))
+    assert place(made.salt, made.id, DEVICE) > 1.0
+    device.fleet.publish(made)
+    device.run(300.0)
+    assert device.active() == 0
+    assert device.fleet.reads == []
+    assert "beyond the 1 %" in device.agent.why
+
+
+def test_a_download_goes_on_where_it_broke_off_also_after_a_power_cut(device: Device) -> None:
+    device.fleet.broken_after = 2000
+    device.fleet.publish(plan(1))
+    device.run(2.0)
+    device.cut()
+    device.fleet.broken_after = None
+    device.run(200.0)
+    assert device.active() == 1
+    assert device.fleet.reads == [0, 2000]
+
+
+def test_bytes_that_were_not_signed_are_thrown_away_and_fetched_again(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    right = device.fleet.bytes["packages/pump-1.edge"]
+    device.fleet.bytes["packages/pump-1.edge"] = b"x" * len(right)
+    device.run(60.0)
+    assert device.active() == 0
+    assert device.process.tests == []
+    assert device.told() == [("refused", 1, "damaged")]
+    device.fleet.bytes["packages/pump-1.edge"] = right
+    device.run(300.0)
+    assert device.active() == 1
+
+
+def test_a_release_that_the_metadata_does_not_name_is_not_fetched(device: Device) -> None:
+    device.fleet.unsigned.add(1)
+    device.fleet.publish(plan(1))
+    device.run(300.0)
+    assert device.fleet.reads == []
+    assert "release 1 is refused" in device.agent.why
+
+
+def test_rest_of_another_download_is_not_mixed_in(device: Device) -> None:
+    device.fleet.broken_after = 1000
+    device.fleet.publish(plan(1))
+    device.run(1.0)
+    device.fleet.broken_after = None
+    device.fleet.publish(plan(2))
+    device.run(200.0)
+    assert device.active() == 2
+
+
+def test_a_damaged_active_package_is_fetched_again(device: Device) -> None:
+    device.fleet.publish(plan(1))
+    device.run(200.0)
+    path = device.slots.path("b")
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    device.restart()
+    assert "damaged" in device.agent.why
+    device.run(300.0)
+    assert device.active() == 1
+    assert device.state.held.floor == 1
+
+
+def test_a_lost_state_finds_the_floor_in_the_slots_and_the_confirmed_package(device: Device) -> None:
+    device.fleet.publish(plan(4))
+    device.run(200.0)
+    device.fleet.publish(plan(6, trial=TrialLimits(seconds=1e6)))
+    device.run(200.0)
+    assert device.active() == 6
+    device.state.close()
+    (device.folder / "update.sqlite").unlink()
+    device.start()
+    assert device.state.held.floor == 4
+    assert device.active() == 4
+    device.fleet.publish(plan(3))
+    device.fleet.stand("plan-6", "aborted")
+    device.run(300.0)
+    assert device.active() == 4
+
+
+def test_a_damaged_state_is_said_and_left(device: Device) -> None:
+    device.agent.close()
+    device.state.close()
+    path = device.folder / "update.sqlite"
+    data = path.read_bytes()
+    path.write_bytes(b"SQLite format 3\0" + b"\xff" * (len(data) - 16))
+    with pytest.raises(OutputError, match="not made anew by itself"):
+        device.start()
+    assert path.read_bytes()[16:20] == b"\xff" * 4
+
+
+def test_another_product_is_refused(device: Device) -> None:
+    held = device.state.change(product="valve")
+    assert held.product == "valve"
+    device.state.close()
+    with pytest.raises(InputError, match="'valve' that this store follows"):
+        device.start()
+
+
+def test_quarantine_begins_nothing_until_a_report_is_acknowledged(device: Device) -> None:
+    device.listener.refuses = InputError("one device with this key", "two")
+    device.run(2.0)
+    device.fleet.publish(plan(1))
+    device.run(300.0)
+    assert (device.active(), device.agent.phase) == (0, "quarantined")
+    assert "one device with this key" in device.agent.why
+    device.listener.refuses = None
+    device.state.acknowledge(Acknowledged(nonce="n9"))
+    device.run(120.0)
+    assert device.active() == 1
+
+
+def test_a_full_disk_begins_nothing_and_is_waited_for(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = device.state._database.execute
+
+    def full(sql: str, arguments: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+        if sql == "COMMIT":
+            raise OSError(28, "No space left on device")
+        return real(sql, arguments)
+
+    device.run(2.0)
+    monkeypatch.setattr(device.state._database, "execute", full)
+    device.fleet.publish(plan(1))
+    device.run(300.0)
+    assert device.active() == 0
+    assert device.process.starts == ["a"]
+    assert "to note what this device runs" in device.agent.why
+    monkeypatch.undo()
+    device.run(200.0)
+    assert device.active() == 1
+
+
+def test_a_first_release_that_fails_leaves_no_package_and_the_next_one_comes(tmp_path: Path) -> None:
+    device = Device(tmp_path / "store", factory=False)
+    device.fleet.publish(plan(1, trial=TrialLimits(seconds=1e6, crashes=0)))
+    device.run(10.0)
+    assert device.active() == 1
+    device.process.crash()
+    device.run(10.0)
+    assert device.active() == -1
+    device.fleet.publish(plan(2))
+    device.run(200.0)
+    assert device.active() == 2
+    assert device.state.held.floor == 2
+
+
+def test_running_time_and_the_time_a_plan_was_seen_are_kept(device: Device) -> None:
+    device.run(500.0)
+    device.fleet.publish(plan(1, stages=(Stage(name="none", percent=0.0),)))
+    device.run(200.0)
+    device.restart()
+    followed = device.state.held.followed("plan-1")
+    assert followed is not None
+    assert 500.0 <= followed.seen <= 700.0
+    assert device.agent.running >= 690.0
+
+
+def test_a_clock_behind_the_signed_time_does_not_let_an_online_key_run_ahead(device: Device) -> None:
+    stages = (Stage(name="canary", percent=0.0, dwell=5000.0), Stage(name="all", percent=100.0, gated=False))
+    device.clock.day = 0.0
+    device.fleet.signed = BORN + 1e6
+    device.fleet.publish(plan(1, stages=stages), stage=1)
+    device.run(3000.0, most=100.0)
+    assert device.active() == 0
+    device.run(3000.0, most=100.0)
+    assert device.active() == 1
