@@ -40,6 +40,8 @@ _EXTRAS = {
     "jinja2": "trace",
     "markupsafe": "trace",
     "cryptography": "device",
+    "tuf": "device",
+    "securesystemslib": "device",
     "paho": "device",
     "serial": "device",
     "starlette": "studio",

@@ -20,6 +20,8 @@ LONGEST: dict[str, float] = {
 }
 STICK_TIMESTAMP = 90 * DAY
 """Of the timestamp of a repository on a USB stick, which is a repository of its own with its own root."""
+STICK_LONGEST: dict[str, float] = {**LONGEST, **dict.fromkeys(ONLINE, STICK_TIMESTAMP)}
+"""As `LONGEST`, of a repository on a stick: nothing on it can be signed anew while it travels."""
 
 PACKAGES, PLANS = "packages", "plans"
 INDEX = f"{ROLLOUTS}/index.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -42,12 +42,30 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         about: one line for people.
         roles: metadata by role, as text. Roles in one change are published together.
         targets: paths with the hash in front of bytes that must be there before the metadata is.
+        base: metadata that it builds upon, by role, so that a person can sign on a machine that has nothing else.
     """
 
     format: int = CHANGE_VERSION
     about: Annotated[str, msgspec.Meta(max_length=1000)] = ""
     roles: dict[str, str]
     targets: tuple[str, ...] = ()
+    base: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a change.
+
+    Attributes:
+        about: what it does.
+        state: 'published', 'waiting' for the control plane, or 'prepared' for others to sign.
+        file: where a prepared change lies.
+        lacking: signatures that it still needs, for people.
+    """
+
+    about: str
+    state: Literal["published", "waiting", "prepared"]
+    file: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):

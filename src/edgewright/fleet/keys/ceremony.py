@@ -43,7 +43,7 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys]) -> tuple[str, ...
         f"Take {most} media (USB sticks, or encrypted disks of different people). Onto medium N copy root-N.key,"
         f" targets-N.key and releases-N.key of {folder}/keys/offline, each with its .pub file.",
         "Check each copy on another machine: sha256sum of both files must agree, and"
-        f" `edgewright fleet key list {folder} --keys MEDIUM` must say 'at hand' beside the medium's keys.",
+        f" `edgewright fleet key list --fleet {folder} --keys MEDIUM` must say 'at hand' beside the medium's keys.",
         f"Delete the copied files from {folder}/keys/offline. Keys of root and targets go into safes in different"
         " places; a releases key stays with whoever publishes.",
         f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Keep no backup of it:"
@@ -80,5 +80,5 @@ def lines(told: Ceremony) -> list[str]:
     text += ["", "What to do now:"]
     text += [f"  {number}. {step}" for number, step in enumerate(told.steps, 1)]
     text += ["", *(f"warning: {warning}" for warning in told.warnings)]
-    text += ["", f"Next: edgewright fleet publish PACKAGE --dir {told.folder}"]
+    text += ["", f"Next: edgewright fleet publish PACKAGE --fleet {told.folder}"]
     return text

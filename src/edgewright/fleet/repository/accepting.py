@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 from securesystemslib.signer import Signer
 
+from edgewright.fleet.keys.ring import Ring
 from edgewright.fleet.layout import INDEX, ONLINE, STICK_TIMESTAMP
 from edgewright.fleet.repository import changes, metadata, offline
 from edgewright.fleet.repository.folder import Fleet
@@ -20,7 +21,7 @@ from edgewright.fleet.repository.online import check_role_file, sign_online
 from edgewright.fleet.repository.published import make_folder, read_index, read_published, write_roles, write_targets
 from edgewright.runtime.files import sync_folder
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_folder import Change
+from edgewright.schema.fleet_folder import Change, Settled
 from edgewright.schema.fleet_plan import Standings
 
 
@@ -50,13 +51,14 @@ def read_held(fleet: Fleet) -> dict[str, bytes]:
     return held
 
 
-def accept(fleet: Fleet, asked: Change, now: float) -> bool:
+def accept(fleet: Fleet, asked: Change, now: float, ring: Ring | None = None) -> bool:
     """Publishes a change that is signed by all whom it needs.
 
     Args:
         fleet: locked by the caller.
         asked: the change.
         now: seconds since 1970.
+        ring: with the online keys; None for those of the folder.
 
     Returns:
         Whether it is published; False: it waits for the control plane.
@@ -77,16 +79,42 @@ def accept(fleet: Fleet, asked: Change, now: float) -> bool:
     for name in asked.targets:
         if not (fleet.targets / name).is_file():
             raise InputError("the file of each target", "none", str(fleet.targets / name), "Prepare the change again")
+    if not fleet.managed():
+        online_signers(fleet, {**held, **files}, ring)  # before anything is written
     make_folder(fleet.incoming)
     number = max((int(found.path.stem) for found in waiting(fleet)), default=0) + 1
-    changes.save_change(fleet.incoming / f"{number:08d}.json", asked)
+    changes.save_change(fleet.incoming / f"{number:08d}.json", msgspec.structs.replace(asked, base={}))
     if fleet.managed():
         return False
-    take_in(fleet, now)
+    take_in(fleet, now, ring)
     return True
 
 
-def take_in(fleet: Fleet, now: float) -> int:
+def settle(fleet: Fleet, asked: Change, ring: Ring, now: float, prepare: Path | None = None) -> Settled:
+    """Signs a change with the keys at hand and publishes it, or prepares it for others to sign.
+
+    Args:
+        fleet: locked by the caller.
+        asked: the change.
+        ring: keys at hand.
+        now: seconds since 1970.
+        prepare: file for a change that others sign; None publishes.
+
+    Raises:
+        InputError: too few keys to publish, or the file exists.
+        OutputError: a file cannot be written.
+    """
+    held = read_held(fleet)
+    signed = changes.sign(held, asked, ring)
+    if prepare is not None:
+        changes.write_change(prepare, signed, held)
+        lacks = tuple(changes.lacking(held, signed))
+        return Settled(about=signed.about, state="prepared", file=str(prepare), lacking=lacks)
+    changes.require_whole(held, signed, ring)
+    return Settled(about=signed.about, state="published" if accept(fleet, signed, now, ring) else "waiting")
+
+
+def take_in(fleet: Fleet, now: float, ring: Ring | None = None) -> int:
     """Publishes what waits, with the online keys of the folder; only where no control plane does.
 
     Returns:
@@ -94,26 +122,30 @@ def take_in(fleet: Fleet, now: float) -> int:
     """
     found = waiting(fleet)
     for one in found:
-        publish(fleet, changes.role_files(one.change), now)
+        publish(fleet, changes.role_files(one.change), now, ring)
         taken(one)
     return len(found)
 
 
-def publish(fleet: Fleet, files: dict[str, bytes], now: float) -> None:
+def publish(
+    fleet: Fleet, files: dict[str, bytes], now: float, ring: Ring | None = None, index: bytes | None = None
+) -> None:
     """Signs rollouts, snapshot and timestamp anew with the online keys of the folder, and writes everything.
 
     Args:
         fleet: locked by the caller; no control plane publishes it.
         files: new metadata of offline roles; may be empty.
         now: seconds since 1970.
+        ring: with the online keys; None for those of the folder.
+        index: new standings; None for those there are.
     """
     held = read_published(fleet)
     new = {role: data for role, data in files.items() if held.get(role) != data}
-    lifetime = STICK_TIMESTAMP if fleet.settings.stick else None
-    index = issued(read_index(fleet, held), now)
-    signers = online_signers(fleet, {**held, **new})
-    signed = sign_online(held, {INDEX: index}, signers, now, new, lifetime=lifetime)
-    write_targets(fleet, {INDEX: index})
+    lifetime = STICK_TIMESTAMP - metadata.SLACK if fleet.settings.stick else None
+    standings = issued(index or read_index(fleet, held), now)
+    signers = online_signers(fleet, {**held, **new}, ring)
+    signed = sign_online(held, {INDEX: standings}, signers, now, new, lifetime=lifetime)
+    write_targets(fleet, {INDEX: standings})
     write_roles(fleet, {**new, **signed})
 
 
@@ -123,13 +155,13 @@ def issued(index: bytes | None, now: float) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(standings, issued=now))
 
 
-def online_signers(fleet: Fleet, held: dict[str, bytes]) -> dict[str, Signer]:
+def online_signers(fleet: Fleet, held: dict[str, bytes], ring: Ring | None = None) -> dict[str, Signer]:
     """Signers of the online roles, from the folder or behind the URIs of the settings.
 
     Raises:
         InputError: a key is missing.
     """
-    ring = fleet.ring()
+    ring = ring or fleet.ring()
     found: dict[str, Signer] = {}
     for role in ONLINE:
         keys = offline.keys_of(held, role)

@@ -9,7 +9,7 @@ import msgspec
 from tuf.api.metadata import VerificationResult
 
 from edgewright.fleet.keys.ring import Ring
-from edgewright.fleet.layout import ONLINE, ROOT
+from edgewright.fleet.layout import ONLINE, ROOT, TARGETS
 from edgewright.fleet.repository import metadata
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
@@ -70,7 +70,7 @@ def sign(held: Mapping[str, bytes], asked: Change, ring: Ring) -> Change:
             parsed.sign(signer, append=True)
         if len(parsed.signatures) > before:
             files[role] = parsed.to_bytes()
-    return change(asked.about, files, asked.targets)
+    return msgspec.structs.replace(asked, roles=change(asked.about, files).roles)
 
 
 def lacking(held: Mapping[str, bytes], asked: Change) -> list[str]:
@@ -98,8 +98,8 @@ def require_whole(held: Mapping[str, bytes], asked: Change, ring: Ring | None = 
         raise InputError("signatures up to the threshold", "; ".join(told), why, do)
 
 
-def write_change(path: Path, asked: Change) -> None:
-    """Writes a change to a file, for others to sign.
+def write_change(path: Path, asked: Change, held: Mapping[str, bytes]) -> None:
+    """Writes a change to a file, with what it builds upon, for others to sign.
 
     Raises:
         InputError: the file exists.
@@ -107,7 +107,14 @@ def write_change(path: Path, asked: Change) -> None:
     """
     if path.exists():
         raise InputError("a file that does not exist yet", "one that does", str(path))
-    save_change(path, asked)
+    needed = {ROOT, TARGETS, *asked.roles, *(metadata.delegator(role) for role in asked.roles)}
+    base = {role: held[role].decode() for role in sorted(needed) if role in held}
+    save_change(path, msgspec.structs.replace(asked, base=base))
+
+
+def base(asked: Change) -> dict[str, bytes]:
+    """Metadata that a prepared change builds upon, by role; not to be believed, only to be shown and compared."""
+    return {role: text.encode() for role, text in asked.base.items()}
 
 
 def save_change(path: Path, asked: Change) -> None:

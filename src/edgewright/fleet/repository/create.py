@@ -11,7 +11,7 @@ import msgspec
 from securesystemslib.signer import Key, Signer
 
 from edgewright.fleet.keys.files import PRIVATE, make_key
-from edgewright.fleet.layout import INDEX, OFFLINE, ONLINE, RELEASES, ROOT, STICK_TIMESTAMP, TARGETS
+from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, STICK_TIMESTAMP, TARGETS
 from edgewright.fleet.repository import metadata, offline
 from edgewright.fleet.repository.accepting import issued
 from edgewright.fleet.repository.folder import Fleet, write_settings
@@ -96,8 +96,8 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
     for place in (fleet.offline, fleet.online):
         place.mkdir(parents=True, mode=0o700)
     for role in offline.ROLES:
-        away = role in OFFLINE
-        for number in range(quorums[role].keys if away else 1):
+        away = fleet.away(role)
+        for number in range(quorums[role].keys if role in quorums else 1):
             path = (fleet.offline if away else fleet.online) / f"{role}-{number + 1}{PRIVATE}"
             signer = make_key(path, passphrase if away else None)
             name = signer.public_key.keyid
@@ -109,7 +109,7 @@ def _fill(fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None,
     unsigned = offline.first(keys, thresholds, now)
     first = {role: metadata.sign(metadata.read(data, role).signed, signers[role]) for role, data in unsigned.items()}
     index = issued(None, now)
-    lifetime = STICK_TIMESTAMP if fleet.settings.stick else None
+    lifetime = STICK_TIMESTAMP - metadata.SLACK if fleet.settings.stick else None
     only = {role: signers[role][0] for role in ONLINE}
     signed = sign_online({}, {INDEX: index}, only, now, first, lifetime=lifetime)
     write_targets(fleet, {INDEX: index})

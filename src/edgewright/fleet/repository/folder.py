@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.fleet.keys.ring import Ring
+from edgewright.fleet.layout import OFFLINE
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
@@ -62,6 +63,10 @@ class Fleet:
     def managed(self) -> bool:
         """Whether a control plane publishes what is signed: nobody else may give away versions then."""
         return bool(self.settings.database) or (self.folder / DATABASE).exists()
+
+    def away(self, role: str) -> bool:
+        """Whether keys of a role are meant to leave this machine; on a stick all are."""
+        return role in OFFLINE or self.settings.stick
 
     def ring(self, folders: tuple[Path, ...] = (), passphrases: tuple[bytes, ...] = ()) -> Ring:
         """Keys at hand: those of `folders`, else those in the fleet's own folders."""

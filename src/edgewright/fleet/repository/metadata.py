@@ -18,7 +18,8 @@ from edgewright.schema.errors import InputError
 TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)
 _TYPES: dict[str, type[Signed]] = {ROOT: Root, SNAPSHOT: Snapshot, TIMESTAMP: Timestamp}
 # A device counts a lifetime from the latest signed time that it knows, which is older than the signature.
-_SLACK = 600.0
+SLACK = 600.0
+"""Seconds by which metadata holds for less than it may."""
 
 
 def read(data: bytes, role: str) -> Metadata[Any]:
@@ -44,7 +45,7 @@ def version(held: Mapping[str, bytes], role: str) -> int:
 
 def lifetime(role: str) -> float:
     """Seconds for which a role is signed; hash bins live as long as `releases`."""
-    return LONGEST.get(role, LONGEST[RELEASES]) - _SLACK
+    return LONGEST.get(role, LONGEST[RELEASES]) - SLACK
 
 
 def expiry(role: str, now: float, longest: float | None = None) -> datetime.datetime:

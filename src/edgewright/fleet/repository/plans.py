@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edgewright.fleet.repository import changes
-from edgewright.fleet.repository.accepting import accept, read_held
+from edgewright.fleet.repository.accepting import settle
 from edgewright.fleet.repository.folder import locked, open_fleet
 from edgewright.fleet.repository.publishing import prepare_plan
 from edgewright.schema.fleet_plan import Plan
@@ -39,8 +38,5 @@ def publish_plan(
     fleet = open_fleet(folder)
     with locked(fleet):
         asked, data = prepare_plan(fleet, plan, moment)
-        held, ring = read_held(fleet), fleet.ring(keys, passphrases)
-        signed = changes.sign(held, asked, ring)
-        changes.require_whole(held, signed, ring)
-        accept(fleet, signed, moment)
+        settle(fleet, asked, fleet.ring(keys, passphrases), moment)
     return data

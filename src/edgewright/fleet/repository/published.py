@@ -100,14 +100,14 @@ def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
             write_atomic(fleet.metadata / name, data)
 
 
-def make_folder(folder: Path) -> None:
+def make_folder(folder: Path, mode: int = 0o777) -> None:
     """Makes a folder and those above it.
 
     Raises:
         OutputError: it cannot be made.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
     except OSError as error:
         raise OutputError("a folder that can be written", error.strerror or str(error), str(folder)) from None
 

@@ -1,0 +1,64 @@
+"""`edgewright fleet publish`: a package becomes a signed release with a number and a way back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
+
+
+@click.command("publish", epilog="Example: edgewright fleet publish runs/pump --fleet my-fleet --notes 'more pumps'")
+@click.argument("package", metavar="PACKAGE")
+@fleet_option
+@click.option("--product", metavar="NAME", help="Line of packages; needed where the fleet has several.")
+@click.option("--profile", "profiles", multiple=True, metavar="NAME",
+              help="Hardware profile that it is for; several may be given, none means all.")  # fmt: skip
+@click.option("--least", default="", metavar="VERSION", help="Oldest Edgewright on a device that may run it.")
+@click.option("--notes", default="", help="For people; devices do not read it.")
+@click.option("--counter", type=click.IntRange(1), metavar="N", help="Its number; the next one when left out.")
+@click.option("--back-to", "back", type=click.IntRange(1), metavar="N",
+              help="Release whose bytes the way back carries; the newest before this one when left out.")  # fmt: skip
+@keys_options
+@prepare_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    package: str, folder: Path, product: str | None, profiles: tuple[str, ...], least: str, notes: str,
+    counter: int | None, back: int | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
+    prepare: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Check PACKAGE (a .edge file or a run folder), and sign it as the next release of a product.
+
+    Its test vectors must give the promised answers here. Beside it a dormant release is signed, with the next number
+    and the bytes of the one before: an aborted rollout can send devices back to it without any offline key. No device
+    runs it before a rollout says so (edgewright fleet rollout start).
+    """
+    import time
+
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases, say
+    from edgewright.fleet.repository.accepting import settle
+    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.publishing import Wish, prepare_release
+    from edgewright.runtime.load import package_path
+
+    fleet = open_fleet(folder)
+    path, now = package_path(package), time.time()
+    wish = Wish(
+        product=fleet.product(product), counter=counter, profiles=profiles, least=least, notes=notes[:1000], back=back
+    )
+    ring = fleet.ring(keys, passphrases(passphrase_files))
+    with locked(fleet):
+        change, made = prepare_release(fleet, path, wish, now)
+        settled = settle(fleet, change, ring, now, prepare)
+    if as_json:
+        print_json({"change": settled, "releases": made})
+        return
+    for published in made:
+        release, way = published.release, f", the way back to {published.of}" if published.revert else ""
+        click.echo(f"{release.product} {release.counter}: {release.package}, {release.length:,} bytes{way}")
+    say(settled, folder)
+
+
+COMMAND = command

@@ -1,0 +1,38 @@
+"""`edgewright fleet releases`: what was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option
+
+
+@click.command("releases", epilog="Example: edgewright fleet releases --fleet my-fleet")
+@fleet_option
+@click.option("--product", metavar="NAME", help="Only of this line of packages.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, product: str | None, as_json: bool) -> None:
+    """List signed releases, by product and number; a way back stands below the release it leads from."""
+    from edgewright.cli.device._store import print_json
+    from edgewright.fleet.repository.accepting import read_held
+    from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.repository.releases import listed
+
+    fleet = open_fleet(folder)
+    wanted = None if product is None else fleet.product(product)
+    found = [one for one in listed(read_held(fleet)) if wanted in (None, one.release.product)]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        way = f"  back to {one.of}" if one.revert else ""
+        profiles = f"  for {', '.join(one.release.profiles)}" if one.release.profiles else ""
+        notes = f"  {one.notes}" if one.notes and not one.revert else ""
+        click.echo(f"{one.release.product} {one.release.counter:>5}  {one.release.package}{way}{profiles}{notes}")
+    if not found:
+        click.echo("nothing is published yet: edgewright fleet publish PACKAGE")
+
+
+COMMAND = command

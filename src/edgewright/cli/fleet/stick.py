@@ -1,0 +1,74 @@
+"""`edgewright fleet stick`: updates by USB stick, from a repository with a root of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option, keys_options, passphrase_option
+from edgewright.cli.fleet.init import quorum_options, quorums
+
+
+@click.group("stick", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet")
+def command() -> None:
+    """Carry rollouts by USB stick to devices without a network.
+
+    What lies on a stick is signed by keys of its own, for 90 days, and counts only when it is mounted on the device.
+    """
+
+
+@command.command("init", epilog="Example: edgewright fleet stick init --fleet my-fleet")
+@fleet_option
+@quorum_options
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print the ceremony as JSON.")
+def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **given: int | None) -> None:
+    """Make the keys and the repository for sticks, in DIR/stick; all its keys are offline keys."""
+    import time
+
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.fleet.keys.ceremony import ceremony, lines
+    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.offline import role_keys
+    from edgewright.fleet.repository.published import read_published, root_hash
+    from edgewright.fleet.repository.stick import init_stick
+
+    fleet = open_fleet(folder)
+    passphrase = next(iter(passphrases(passphrase_files)), None)
+    with locked(fleet):
+        made, keys = init_stick(fleet, quorums(given), passphrase, time.time())
+    told = ceremony(made.folder, root_hash(made), role_keys(read_published(made)), keys)
+    if as_json:
+        print_json(told)
+    else:
+        click.echo("\n".join(lines(told)))
+
+
+@command.command("write", epilog="Example: edgewright fleet stick write /media/usb --fleet my-fleet --keys /media/safe")
+@click.argument("mount", metavar="MOUNT", type=click.Path(path_type=Path))
+@fleet_option
+@keys_options
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+    """Sign the fleet's rollouts, plans and packages for sticks and write them to the stick mounted at MOUNT."""
+    import time
+
+    from edgewright.cli.device._store import amount, print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.stick import open_stick, write_stick
+
+    fleet = open_fleet(folder)
+    ring = open_stick(fleet).ring(keys, passphrases(passphrase_files))
+    with locked(fleet):
+        told = write_stick(fleet, mount, ring, time.time())
+    if as_json:
+        print_json(told)
+        return
+    click.echo(f"{told.written} files written to {told.folder} ({amount(told.bytes)}), {told.kept} were there already")
+    click.echo(f"devices believe it until {told.expires}")
+
+
+COMMAND = command

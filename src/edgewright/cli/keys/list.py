@@ -1,0 +1,41 @@
+"""`edgewright fleet key list`: who may sign what, and which keys are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option, keys_options
+
+
+@click.command("list", epilog="Example: edgewright fleet key list --fleet my-fleet --keys /media/usb")
+@fleet_option
+@keys_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+    """List roles, thresholds, keys, where their files are, and until when what they signed holds."""
+    import msgspec
+
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.fleet.repository.accepting import read_held
+    from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.repository.offline import role_keys
+    from edgewright.fleet.repository.published import root_hash
+
+    fleet = open_fleet(folder)
+    roles = role_keys(read_held(fleet))
+    ring = fleet.ring(keys, passphrases(passphrase_files))
+    here = {key: str(ring.file(key) or "") for role in roles for key in role.keys}
+    if as_json:
+        print_json({"root": root_hash(fleet), "roles": msgspec.to_builtins(roles), "at_hand": here})
+        return
+    click.echo(f"root fingerprint (SHA-256 of the newest root.json): {root_hash(fleet)}")
+    for role in roles:
+        click.echo(f"{role.role}: {role.threshold} of {len(role.keys)}, version {role.version}, until {role.expires}")
+        for key in role.keys:
+            click.echo(f"  {key[:16]}  {f'at hand, {here[key]}' if here[key] else 'not here'}")
+
+
+COMMAND = command

@@ -1,0 +1,36 @@
+"""`edgewright fleet key new`: a key of one's own, whose public half goes to whoever keeps the fleet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import passphrase_option
+
+
+@click.command("new", epilog="Example: edgewright fleet key new alice.key --passphrase-file secret.txt")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> None:
+    """Make an Ed25519 key in FILE (mode 0600), and its public half beside it, FILE with .pub.
+
+    The public half becomes a key of a role with `edgewright fleet key rotate ROLE --keep --add FILE.pub`.
+    """
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.fleet.keys.files import PRIVATE, PUBLIC, make_key
+    from edgewright.schema.errors import InputError
+
+    if file.suffix != PRIVATE:
+        raise InputError(f"a name that ends with {PRIVATE}", file.name, "FILE")
+    signer = make_key(file, next(iter(passphrases(passphrase_files)), None))
+    public = file.with_suffix(PUBLIC)
+    if as_json:
+        print_json({"key": signer.public_key.keyid, "file": str(file), "public": str(public)})
+    else:
+        click.echo(f"key {signer.public_key.keyid}\n{file} is yours alone; give away {public}")
+
+
+COMMAND = command

@@ -1,0 +1,59 @@
+"""`edgewright fleet key refresh`: signs what is about to expire, as it is, for longer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_option
+
+
+@click.command("refresh", epilog="Example: edgewright fleet key refresh --fleet my-fleet --keys /media/usb")
+@fleet_option
+@click.option("--within", type=click.FloatRange(0), default=30.0, show_default=True, metavar="DAYS",
+              help="Sign what expires in so many days.")  # fmt: skip
+@click.option("--all", "everything", is_flag=True, help="Sign every offline role.")
+@keys_options
+@prepare_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    folder: Path, within: float, everything: bool, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
+    prepare: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Sign root, targets and releases anew where they are about to expire.
+
+    Where no control plane runs, rollouts, snapshot and timestamp are signed anew too: once a day, for a fleet that is
+    nothing but static files.
+    """
+    import time
+
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases, say
+    from edgewright.fleet.repository import offline
+    from edgewright.fleet.repository.accepting import publish, read_held, settle
+    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.rotating import due, refresh
+    from edgewright.schema.fleet_folder import Settled
+
+    fleet, now = open_fleet(folder), time.time()
+    ring = fleet.ring(keys, passphrases(passphrase_files))
+    with locked(fleet):
+        held = read_held(fleet)
+        roles = offline.offline_roles(held) if everything else due(held, now, within * 86400.0)
+        if roles:
+            settled = settle(fleet, refresh(fleet, roles, now), ring, now, prepare)
+        elif fleet.managed():
+            settled = Settled(about="nothing expires soon; the control plane signs the rest", state="waiting")
+        else:
+            publish(fleet, {}, now, ring)
+            settled = Settled(about="rollouts, snapshot and timestamp for longer", state="published")
+    if as_json:
+        print_json(settled)
+    elif roles or not fleet.managed():
+        say(settled, folder)
+    else:
+        click.echo(settled.about)
+
+
+COMMAND = command

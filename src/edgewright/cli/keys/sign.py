@@ -1,0 +1,49 @@
+"""`edgewright fleet key sign`: shows a prepared change and signs it; nothing else of the fleet is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import keys_options
+
+
+@click.command("sign", epilog="Example: edgewright fleet key sign release-7.json --keys /media/usb")
+@click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
+@keys_options
+@click.option("--look", is_flag=True, help="Only show what it changes.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], look: bool, as_json: bool) -> None:
+    """Show what the change in FILE changes, and add the signatures of the keys at --keys to it.
+
+    This works on a machine without a network and without the fleet's folder. Exit code 1: none of the keys may sign it.
+    """
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.fleet.keys.ring import Ring
+    from edgewright.fleet.repository import changes
+    from edgewright.fleet.repository.describe import told
+    from edgewright.schema.errors import CheckFailedError
+
+    asked = changes.read_change(file)
+    before = changes.base(asked)
+    lines = told(before, asked)
+    signed = asked
+    if not look:
+        ring = Ring(keys or (Path(),), passphrases(passphrase_files))
+        signed = changes.sign(before, asked, ring)
+        if signed.roles == asked.roles:
+            raise CheckFailedError("none of the keys may sign this, or they have", ring.why())
+        changes.save_change(file, signed)
+    lacking = changes.lacking(before, signed)
+    if as_json:
+        print_json({"changes": lines, "lacking": lacking, "signed": not look})
+        return
+    for line in lines:
+        click.echo(line)
+    for line in lacking or ["every signature is there: edgewright fleet finish FILE"]:
+        click.echo(line)
+
+
+COMMAND = command
