@@ -177,12 +177,12 @@ def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Pat
         "    print(store.boot, numbers[0], numbers[-1], flush=True); n += 20\n"
     )
     promised: set[tuple[int, int]] = set()
-    for turn in range(6):
+    for turn in range(3):
         process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "s")], stdout=subprocess.PIPE,
                                    text=True, env=environment())  # fmt: skip
         assert process.stdout is not None
         lines = [process.stdout.readline()]
-        timer = threading.Timer(0.05 + 0.031 * turn, process.send_signal, [signal.SIGKILL])
+        timer = threading.Timer(0.05 + 0.062 * turn, process.send_signal, [signal.SIGKILL])
         timer.start()
         lines += process.stdout.readlines()
         assert process.wait(30) == -signal.SIGKILL
@@ -192,10 +192,10 @@ def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Pat
                 boot, first, last = (int(word) for word in line.split())
                 promised |= {(boot, number) for number in range(first, last + 1)}
     with opened(tmp_path / "s") as store:
-        assert store.boot == 7
+        assert store.boot == 4
         found = sequences(store, "decision")
         assert promised <= found
-        assert len(promised) >= 120
+        assert len(promised) >= 60
         waiting = {t.place for t in store.outbox.take(1 << 30, 10**6)}
         assert waiting == found
         assert not list((tmp_path / "s").glob("store.damaged-*"))
