@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.runtime.frames import FrameDecoder, Rows
+from edgewright.runtime.frames import FrameDecoder, Hello, Rows
 from edgewright.runtime.ready import TimelineConfig
 from edgewright.runtime.timeline import Timeline
 from edgewright.schema.device import Packet
@@ -99,9 +99,10 @@ def received(line: tuple[int, str], sent: bytes) -> list[Packet]:
     stream.read(0.0)
     writer = threading.Thread(target=lambda: [os.write(far, sent[i : i + 512]) for i in range(0, len(sent), 512)])
     writer.start()
-    packets = drain(stream, sum(isinstance(frame, Rows) for frame in FrameDecoder().feed(sent)))
+    frames = FrameDecoder(joined=True).feed(sent)
+    packets = drain(stream, sum(isinstance(frame, Rows) for frame in frames))
     writer.join()
-    assert stream.columns == ("a0 [V]", "a1 [V]", "a2 [V]")
+    assert {frame for frame in frames if isinstance(frame, Hello)} == {Hello(("a0 [V]", "a1 [V]", "a2 [V]"), RATE)}
     assert stream.rate == RATE
     stream.close()
     assert notices(packets) == []
