@@ -1,0 +1,1 @@
+"""Commands below `edgewright fleet rollout`: every file offers `COMMAND`."""

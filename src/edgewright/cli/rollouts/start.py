@@ -1,0 +1,181 @@
+"""`edgewright fleet rollout start`: sign a plan offline and begin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.cli.fleet._desk import desk, part, print_json
+from edgewright.cli.fleet._folder import keys_options
+
+if TYPE_CHECKING:
+    from edgewright.fleet.plans.wishes import Wishes
+    from edgewright.schema.fleet_plan import Plan, Release
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("start", epilog="Example: edgewright fleet rollout start --fleet my-fleet --release pump:latest "
+               "--stages canary:1%,10%,50%,100% --dwell 1h --gate 'failed<=30%' --gate 'latency<=x2'")  # fmt: skip
+@click.option("--release", "which", default="latest", show_default=True, metavar="PRODUCT:COUNTER",
+              help="Release, such as pump:7, pump:latest or latest.")  # fmt: skip
+@click.option("--plan", "file", type=_FILE, metavar="FILE",
+              help="Stages, gates, cohorts, windows and trial as TOML; options come on top.")  # fmt: skip
+@click.option("--id", "name", metavar="ID", help="Name of the plan; made from the release when left out.")
+@click.option("--stages", metavar="TEXT", help="Such as canary:1%,10%,50%@6h,100%: name, percent, time.")
+@click.option("--dwell", default="1h", show_default=True, help="Time that a stage lasts at least.")
+@click.option("--open", "open_ones", multiple=True, metavar="STAGE",
+              help="Stage in which devices activate without asking; may be given again.")  # fmt: skip
+@click.option("--gate", "gates", multiple=True, metavar="TEXT",
+              help="Such as alarms<=5, failed<=30% or latency<=x2 (against devices with the old release).")  # fmt: skip
+@click.option("--quorum", type=click.IntRange(1), default=5, show_default=True, help="Devices a gate needs.")
+@click.option("--cohort", "cohorts", multiple=True, metavar="TEXT",
+              help="Only devices with tag=A,B, profile=P, counter=3-5 or device=ID; all that are given.")  # fmt: skip
+@click.option("--window", "windows", multiple=True, metavar="TEXT",
+              help="When devices may activate, in UTC, such as 'sat,sun 02:00-05:00'.")  # fmt: skip
+@click.option("--pace", metavar="N/h", help="Devices an hour that may begin.")
+@click.option("--holdout", metavar="PERCENT", help="Devices that keep the old release until the last stage.")
+@click.option("--expires", metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days for which the plan holds.")
+@click.option("--fleet", "folder", type=_FILE, default=Path(), metavar="DIR",
+              help="Folder of the fleet; the current one when left out.")  # fmt: skip
+@click.option("--url", default="", help="Address of a control plane that serves this folder elsewhere.")
+@click.option("--token-file", type=_FILE, help="File with an operator's token, for --url.")
+@click.option("--ca-file", type=_FILE, help="Certificates to trust, for --url.")
+@keys_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    which: str, file: Path | None, name: str | None, folder: Path, url: str, token_file: Path | None,
+    ca_file: Path | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool, **options: Any,  # noqa: ANN401 - what `_options` reads
+) -> None:  # fmt: skip
+    """Sign a plan for a release with the offline keys, and begin its first stage.
+
+    The plan is the most that the rollout may ever do: the control plane picks a stage of it, pauses and aborts. Stages
+    go on by themselves when their time is over and every gate passes; a gate that surely fails halts the rollout and
+    calls devices back. A plan never changes: to change one, abort it and start another.
+    """
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.rollouts._saying import PATH, say
+    from edgewright.fleet.plans.validate import check
+    from edgewright.fleet.repository.plans import publish_plan
+    from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
+
+    release, back = _release(folder, which)
+    plan = _plan(release, back, name, file, options)
+    check(plan)
+    with desk(folder, url, token_file, ca_file) as asked:
+        publish_plan(folder, plan, keys=keys, passphrases=passphrases(passphrase_files))
+        seen = asked.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
+    if as_json:
+        print_json(seen)
+        return
+    say(seen)
+    click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
+
+
+def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
+    """The release that is meant, and its way back.
+
+    Raises:
+        InputError: no such product or release.
+    """
+    from edgewright.fleet.repository import releases
+    from edgewright.fleet.repository.accepting import read_held
+    from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.schema.errors import InputError
+
+    fleet = open_fleet(folder)
+    product, colon, counter = which.rpartition(":")
+    if counter != "latest" and not counter.isdigit():
+        raise InputError("a release such as pump:7, pump:latest or latest", repr(which), "--release")
+    held = read_held(fleet)
+    number = None if counter == "latest" else int(counter)
+    release = releases.find(held, fleet.product(product if colon else None), number).release
+    return release, releases.revert_of(held, release)
+
+
+def _plan(release: Release, back: Release | None, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
+    """The plan that the file and the options say.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
+    import secrets
+    import time
+
+    import msgspec
+
+    from edgewright.fleet.layout import DAY
+    from edgewright.fleet.plans import wishes
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.fleet_plan import Plan
+
+    salt, now = secrets.token_hex(32), time.time()
+    said = _options(_file(file), options, salt)
+    stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", wishes.seconds(options["dwell"], "--dwell"))
+    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
+    made = Plan(
+        id=name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release, revert=back,
+        salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
+    )  # fmt: skip
+    try:
+        return msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
+    except msgspec.ValidationError as error:
+        raise InputError("a plan", str(error), "the options") from None
+
+
+def _file(path: Path | None) -> Wishes:
+    """The plan file.
+
+    Raises:
+        InputError: it cannot be read, or says what a plan cannot.
+    """
+    import msgspec
+
+    from edgewright.fleet.plans.wishes import Wishes
+    from edgewright.schema.errors import InputError
+
+    if path is None:
+        return Wishes()
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Wishes)
+    except OSError as error:
+        raise InputError("a plan file", error.strerror or str(error), str(path)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError("a plan as TOML", str(error), str(path)) from None
+
+
+def _options(said: Wishes, options: dict[str, Any], salt: str) -> Wishes:
+    """The file with the options on top."""
+    import msgspec
+
+    from edgewright.fleet.plans import wishes
+
+    changed: dict[str, Any] = {}
+    cohort = wishes.cohort(options["cohorts"], salt)
+    dwell = wishes.seconds(options["dwell"], "--dwell")
+    if options["stages"]:
+        named = (wishes.CHOSEN,) if cohort else ()
+        changed["stages"] = wishes.stages(options["stages"], dwell, named, options["open_ones"])
+    elif cohort:
+        stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", dwell)
+        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(wishes.CHOSEN,)) for stage in stages)
+    if cohort:
+        changed["cohorts"] = {**said.cohorts, wishes.CHOSEN: cohort}
+    if options["gates"]:
+        changed["gates"] = tuple(wishes.gate(text, options["quorum"]) for text in options["gates"])
+    elif said.gates is wishes.USUAL_GATES:
+        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options["quorum"]) for gate in said.gates)
+    if options["windows"]:
+        changed["windows"] = wishes.windows(options["windows"])
+    if options["pace"]:
+        changed["pace"] = wishes.pace(options["pace"])
+    if options["holdout"]:
+        changed["holdout"] = wishes.share(options["holdout"], "--holdout")
+    if options["expires"]:
+        changed["days"] = options["expires"]
+    return msgspec.structs.replace(said, **changed)
+
+
+COMMAND = command

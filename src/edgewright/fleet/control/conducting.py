@@ -1,0 +1,79 @@
+"""Everything that a control plane has for rollouts, put together over its folder at the first use."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.publisher import Publisher, begin
+from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.rounds import Scheduler
+from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
+from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner
+from edgewright.fleet.layout import ROOT
+from edgewright.fleet.repository.accepting import online_signers
+from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.repository.published import read_published
+
+_NAME = "conductor"
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Conductor:
+    """The parts of a control plane that steer rollouts."""
+
+    fleet: Fleet
+    rollouts: Rollouts
+    scheduler: Scheduler
+    publisher: Publisher
+
+
+class FolderSigner:
+    """The server's signer where one listens; else, for a command on a folder without a server, one in this process.
+
+    Args:
+        fleet: whose keys.
+        plane: whose clock.
+    """
+
+    def __init__(self, fleet: Fleet, plane: Plane) -> None:
+        self._fleet, self._plane = fleet, plane
+
+    def sign(self, asked: Asked) -> Given:
+        """As `signer.Signing.sign`."""
+        socket = self._fleet.online / SOCKET
+        if socket.exists():
+            return RemoteSigner(socket).sign(asked)
+        root = read_published(self._fleet)[ROOT]
+        return LocalSigner(
+            self._fleet.online / RECORD, lambda held: online_signers(self._fleet, held), self._plane.clock.wall, root
+        ).sign(asked)
+
+
+def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:
+    """The one of a control plane.
+
+    Args:
+        plane: opened.
+        signer: at the first call; where it is left out, the folder's.
+
+    Raises:
+        InputError: the folder is no fleet's, or its published files are not whole.
+    """
+    with _LOCK:
+        found = plane.extra.get(_NAME)
+        if isinstance(found, Conductor):
+            return found
+        fleet = open_fleet(plane.folder)
+        now = plane.clock.wall
+        begin(fleet, plane.database, plane.committer, now())
+        publisher = Publisher(fleet, plane.database)
+        rollouts = Rollouts(
+            plane.database, plane.committer, signer or FolderSigner(fleet, plane), now, publisher.publish
+        )  # fmt: skip
+        scheduler = Scheduler(fleet, plane.database, plane.committer, rollouts, publisher, now)
+        made = Conductor(fleet, rollouts, scheduler, publisher)
+        plane.extra[_NAME] = made
+        return made
