@@ -33,7 +33,8 @@ def find(desk: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - control.
         raise InputError("the name of a rollout", "none, and several are under way", ", ".join(o.plan for o in going))
     if not going and not known:
         raise InputError("a rollout", "none was started yet", do="Start one: edgewright fleet rollout start")
-    return (going or known)[0]
+    newest: RolloutSeen = (going or known)[0]
+    return newest
 
 
 def steer(asked: Callable[[], Any], plan: str | None, act: str, said: object, as_json: bool) -> None:
