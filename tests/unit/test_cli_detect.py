@@ -193,6 +193,12 @@ def test_a_run_gives_its_rows_and_its_package_takes_the_detector(tmp_path: Path,
     assert _lines(capsys, "run", str(new), "--csv", str(tmp_path / "rows.csv")) == expected
     assert run(["detect", "run", str(made.folder), "--csv", str(tmp_path / "rows.csv")]) == 2
     assert "--into" in capsys.readouterr().err
+    # The package's code for a microcontroller has both.
+    assert run(["export", str(new), "--to", "c99", "--out", str(tmp_path / "c")]) == 0
+    assert "and anomalies by x" in capsys.readouterr().out
+    code = "".join(path.read_text() for path in (tmp_path / "c").glob("*_stream.c"))
+    assert "_x_detect" in code
+    assert list((tmp_path / "c").glob("*_x_detect.c"))
 
 
 @pytest.mark.slow

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from c99_examples import WARNINGS, call, need
 from edgewright.export._c_detector import write_detector_c99
+from edgewright.graph.builder import Builder
+from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.detect_rows import Stretch
 from edgewright.pipeline.detecting import DETECTORS, learn
 from edgewright.runtime.catalogue import listing
@@ -222,3 +224,44 @@ def test_a_row_of_unknown_time_is_taken_as_python_takes_it(library: Path) -> Non
         found = np.array([function(row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
         scores = detector(kind).start(learnt).update(seen, np.full(len(seen), np.nan))
         np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
+
+
+@pytest.mark.parametrize(("kind", "number"), CASES)
+def test_a_broken_number_is_odd_and_soon_forgotten(kind: str, number: int, library: Path) -> None:
+    learnt, seen, scores = fitted(kind, number)
+    broken = np.nan_to_num(seen[:400].copy(), nan=1.0)
+    broken[240, 2], broken[242, 1] = 3e38, -3.4e38
+    wanted = detector(kind).start(learnt).update(broken, TIMES[600:1000])
+    there = _Timed(library / "all.so", f"{kind}{number}_9")
+    found = np.array([there.call("detect_score", row, time) for row, time in zip(broken, TIMES[600:], strict=False)])
+    before = 1.001 * np.nanmax(wanted[180:240])
+    for row in (240, 242):
+        assert (found[row] > before) == (wanted[row] > before), "as odd as in Python"
+    assert np.isfinite(found[-60:]).all() or not np.isfinite(wanted[-60:]).all()
+    if kind != "union":
+        # A range that has once been that wide is as good as none, there and here.
+        np.testing.assert_allclose(found[-60:], wanted[-60:], rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
+
+
+def test_an_autoencoder_may_be_of_floats(tmp_path: Path) -> None:
+    need("gcc")
+    learnt, seen, _ = fitted("autoencoder", 0)
+    rng = np.random.default_rng(8)
+    builder = Builder("net", (CHANNELS,))
+    centred = builder.op("Sub", builder.input, builder.constant(np.asarray(learnt["mean"], np.float32)))
+    value = builder.op("Mul", centred, builder.constant(np.asarray(1 / learnt["deviation"], np.float32)))
+    builder.boundary(value)
+    for a, b in ((CHANNELS, 3), (3, CHANNELS)):
+        weights, bias = rng.normal(size=(a, b)).astype(np.float32), rng.normal(size=b).astype(np.float32)
+        value = builder.op("Relu", builder.op("Gemm", value, builder.constant(weights), builder.constant(bias)))
+    model = np.frombuffer(to_onnx(builder.finish({"prediction": (value, "float32", (CHANNELS,))})), np.uint8)
+    floats = {**learnt, "model": model}
+    files = write_detector_c99("autoencoder", floats, name="f", columns=tuple("abcd"), threshold=1.0)
+    assert "float network" in files["f_net.h"]
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    call(tmp_path, "gcc", *WARNINGS, "-O1", "-shared", "-fPIC", "f_detect.c", "f_net.c", "-o", "f.so", "-lm")
+    there = _Timed(tmp_path / "f.so", "f")
+    found = np.array([there.call("detect_score", row, 0.0) for row in seen])
+    wanted = detector("autoencoder").start(floats).update(seen, TIMES[600:])
+    np.testing.assert_allclose(found, wanted, rtol=2e-4, atol=2e-4 * float(np.nanmedian(wanted)))

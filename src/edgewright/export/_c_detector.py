@@ -20,6 +20,10 @@ _FINITE = """\
 static int @_finite(float x) {
     return x >= -FLT_MAX && x <= FLT_MAX;
 }"""
+_BOUNDED = """\
+static float @_bounded(float x, float most) {
+    return x > most ? most : x < -most ? -most : x;
+}"""
 _SEEN = """\
 static float @_seen(const float *row) {
     for (int i = 0; i < %d; ++i) {
@@ -133,6 +137,7 @@ def _source(form: Form) -> str:
         *tables,
         "\n".join(["static struct {", *(f"    {field}" for field in form.fields()), "} @_now;"]),
         _FINITE,
+        *([_BOUNDED] if any("@_bounded(" in line for line in score.lines) else []),
         *([score.helpers] if score.helpers else []),
         "\n".join(["static float @_score(const float *row) {", *(f"    {line}" for line in score.lines), "}"]),
         _SEEN % form.seen,

@@ -8,6 +8,11 @@ from edgewright.runtime.watching import FEATURES
 from edgewright.schema.package import WindowSpec
 
 _FEATURES = """\
+/* Rounded; a number that float32 has not is none. */
+static float @_single(double x) {
+    return fabs(x) <= (double)FLT_MAX ? (float)x : NAN;
+}
+
 /* Mean, deviation, mean step and range of every channel; NAN without two values in a row. Summed up in double, once a
    window, and then rounded: these are the features the detector was fitted on, to the bit. */
 static void @_features(const float *window, float *made) {
@@ -41,9 +46,9 @@ static void @_features(const float *window, float *made) {
             const double far = (double)x[k] - mean;
             squares += @_finite(x[k]) ? far * far : 0.0;
         }
-        out[0] = (float)mean;
-        out[1] = (float)sqrt(squares / many);
-        out[2] = (float)(steps / pairs);
+        out[0] = @_single(mean);
+        out[1] = @_single(sqrt(squares / many));
+        out[2] = @_single(steps / pairs);
         out[3] = high - low;
     }
 }"""

@@ -14,6 +14,8 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 
 Learnt = Mapping[str, Any]
+# How many units from the usual a value counts at most: squares, and their sums, stay numbers of float32.
+FAR = "1e12f"
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Score:
         lines: statements of `static float @_score(const float *row)`. They may read `row[i]`, NAN where missing (one at
             least is there), the tables as `@_NAME` and the state as `@_now.NAME`; they set every `@_now.parts[i]`, what
             channel i adds to the score, not negative; they return the score, NAN while still learning. All is float32.
+            `@_finite(x)` says whether a number is there, `@_bounded(x, most)` keeps it from -most to most.
         tables: constants by name, float32 or whole numbers.
         state: floats that are remembered, by name and number; `parts` is there already.
         counts: `uint32_t` that are remembered.
@@ -80,7 +83,7 @@ def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[
         f"float z[{channels}];",
         f"for (int i = 0; i < {channels}; ++i) {{",
         "    const float x = row[i];",
-        f"    z[i] = @_finite(x) ? {value} : 0.0f;",
+        f"    z[i] = @_finite(x) ? @_bounded({value}, {FAR}) : 0.0f;",
         "}",
     ]
     if rows == 1:

@@ -19,7 +19,8 @@ def _write(learnt: Learnt) -> Score:
         f"    float *const held = @_now.held + {samples} * i;",
         f"    const float missing = before > 0u ? held[{samples - 1}] : 0.0f;",
         f"    memmove(held, held + 1, {samples - 1}u * sizeof *held);",
-        f"    held[{samples - 1}] = @_finite(row[i]) ? row[i] : missing;",
+        # So that the difference of the largest and the smallest is a number of float32.
+        f"    held[{samples - 1}] = @_finite(row[i]) ? @_bounded(row[i], 1e37f) : missing;",
         "    @_now.parts[i] = 0.0f;",
         "}",
         f"@_now.seen += before < {samples}u ? 1u : 0u;",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.export.c99_detectors import Learnt, Score, Writer, floats, mean_of_rows
+from edgewright.export.c99_detectors import FAR, Learnt, Score, Writer, floats, mean_of_rows
 
 
 def _write(learnt: Learnt) -> Score:
@@ -22,7 +22,7 @@ def _write(learnt: Learnt) -> Score:
         "        foretold[i] += weights[k] * @_now.last[k];",
         "    }",
         "    /* A missing value is as foretold, or at its mean while nothing can be foretold. */",
-        "    const float z = (row[i] - @_mean[i]) / @_deviation[i];",
+        f"    const float z = @_bounded((row[i] - @_mean[i]) / @_deviation[i], {FAR});",
         "    now[i] = @_finite(row[i]) ? z : learning ? 0.0f : foretold[i];",
         "    @_now.parts[i] = 0.0f;",
         "}",
