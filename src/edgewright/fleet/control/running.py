@@ -7,20 +7,19 @@ operator's command on the folder), and `start(plane)`, called by a server only, 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from types import ModuleType
 
 from edgewright.fleet.control import told
 from edgewright.fleet.control.plane import Plane
 
-PARTS = ("keeping", "scheduler")
+PARTS: tuple[str, ...] = ("keeping", "ticking")
 Stop = Callable[[], None]
 
 
 def _parts() -> list[ModuleType]:
     here = __name__.rpartition(".")[0]
-    return [importlib.import_module(f"{here}.{name}") for name in PARTS if importlib.util.find_spec(f"{here}.{name}")]
+    return [importlib.import_module(f"{here}.{name}") for name in PARTS]
 
 
 def attach(plane: Plane) -> Plane:

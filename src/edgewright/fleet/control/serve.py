@@ -25,7 +25,8 @@ PORT = 8798
 _PATIENCE = 5.0
 _CONNECTIONS = 20_000
 """Devices that keep a connection open while they wait for their next poll."""
-_HEADER_MS = 10_000
+_HEADER_MS = 90_000
+"""Milliseconds for a request's head to arrive, counted from the answer before: also how long a connection may idle."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,10 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
         The signal that ended it.
     """
     _many_files()
-    return asyncio.run(_serve(plane, where, ready))
+    try:
+        return asyncio.run(_serve(plane, where, ready))
+    finally:
+        plane.close()
 
 
 def _many_files() -> None:
@@ -150,7 +154,6 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_PATIENCE)
         await asyncio.to_thread(stop)
-        await asyncio.to_thread(plane.close)
         told.line("info", "ended")
     return ended.result() if ended.done() else 0
 

@@ -1,0 +1,1 @@
+"""What a fleet's control plane and agent reach on this machine."""

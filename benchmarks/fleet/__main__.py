@@ -1,0 +1,76 @@
+"""`python -m benchmarks.fleet`: what a control plane and its devices reach on this machine, beside the targets."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.fleet.agent import resident
+from benchmarks.fleet.polling import polled
+from benchmarks.fleet.refresh import refreshed
+from benchmarks.fleet.reporting import reported
+from benchmarks.table import markdown, verdict
+
+P99, TIMES, DOWNLOAD, REFRESH, RESIDENT = 0.1, 20.0, 0.05, 0.02, 48e6
+_SLOW_US = 6000
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the table; 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.fleet")
+    parser.add_argument("--devices", type=int, default=10_000)
+    parser.add_argument("--period", type=float, default=10.0, help="seconds between a device's polls")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of polling, after one period of warming up")
+    parser.add_argument("--packages", type=int, default=1000)
+    given = parser.parse_args(arguments)
+    rows: list[list[str]] = []
+    reached = True
+
+    def told(what: str, got: str, target: str, within: bool) -> None:
+        nonlocal reached
+        reached &= within
+        rows.append([what, got, target, verdict(within)])
+        print(f"{what}: {got}", file=sys.stderr, flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = polled(_new(folder, "polls"), given.devices, given.period, given.seconds)
+        got = f"{found.errors} errors {found.what}, p50 {found.p50 * 1e3:.1f} ms, p99 {found.p99 * 1e3:.1f} ms"
+        got += f", worst {found.worst * 1e3:.0f} ms of {found.answers:,} answers, {found.changed:,} of them new; "
+        got += f"{found.cores:.0%} of a core, {found.resident / 1e6:.0f} MB"
+        within = found.errors == 0 and found.p99 < P99 and found.answers > 0
+        what = f"{given.devices:,} devices poll every {given.period:g} s"
+        told(what, got, f"0 errors, p99 {P99 * 1e3:.0f} ms", within)
+        for late in (0, _SLOW_US):
+            rate = reported(_new(folder, f"reports{late}"), late)
+            times = rate.grouped / rate.each
+            got = f"{rate.grouped:,.0f}/s against {rate.each:,.0f}/s, {times:.0f}x; a flush takes "
+            what = f"durable reports, group commit, {'this disk' if not late else 'every flush made 6 ms longer'}"
+            told(what, got + f"{rate.flush * 1e3:.1f} ms", f"{TIMES:.0f}x", times >= TIMES)
+        fresh = refreshed(_new(folder, "refresh"), given.packages)
+        among = f"at {given.packages:,} packages"
+        for what, middle, worst, target in (
+            (f"metadata refresh {among}, a rollout moved on", fresh.refresh, fresh.worst_refresh, REFRESH),
+            (f"metadata refresh {among}, a package was added", fresh.added, fresh.worst_added, REFRESH),
+            ("100 kB package verified and downloaded", fresh.download, fresh.worst_download, DOWNLOAD),
+        ):
+            got = f"median {middle * 1e3:.1f} ms, worst {worst * 1e3:.1f} ms"
+            told(what, got, f"{target * 1e3:.0f} ms", middle < target)
+        held = resident(_new(folder, "agent"))
+        told("agent without the model engine", f"{held / 1e6:.1f} MB", f"{RESIDENT / 1e6:.0f} MB", held <= RESIDENT)
+    print(markdown(["what", "here", "target", ""], rows))
+    print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; server and generator on one machine")
+    return 0 if reached else 1
+
+
+def _new(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

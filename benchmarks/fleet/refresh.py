@@ -1,0 +1,124 @@
+"""A device's own work: verifying what is new among a thousand packages, and fetching one of 100 kB, over loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.fleet.subject import PRODUCT, served
+from edgewright.fleet.control.plane import SystemClock
+from edgewright.fleet.layout import package_target
+from edgewright.fleet.repository import changes, releases
+from edgewright.fleet.repository.accepting import publish, read_held
+from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.published import write_targets
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.trust.pinning import pin
+from edgewright.fleet.wire.http import HttpTransport
+from edgewright.fleet.wire.packages import TransportPackages
+from edgewright.schema.fleet_folder import FleetSettings, Published
+from edgewright.schema.fleet_plan import Release
+
+_SIZE = 100_000
+_TIMES = 15
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """Seconds, medians and worst of several.
+
+    Attributes:
+        refresh: rollouts moved on: timestamp, snapshot, rollouts and the index are new.
+        added: a package was added too: the list of all of them is new.
+        download: 100 kB, checked against the signed list, fetched and hashed.
+    """
+
+    refresh: float
+    worst_refresh: float
+    added: float
+    worst_added: float
+    download: float
+    worst_download: float
+
+
+def refreshed(folder: Path, packages: int) -> Refreshed:
+    """Measures with the trust client that devices have."""
+    here = folder / "fleet"
+    quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
+    fleet, _ = create_fleet(here, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, time.time())
+    found = [_release(fleet, counter) for counter in range(1, packages - _TIMES + 1)]
+    _add(fleet, found)
+    root = (fleet.metadata / "1.root.json").read_bytes()
+    device = folder / "device"
+    device.mkdir()
+    pin(device, root, hashlib.sha256(root).hexdigest())
+    moved, added, fetched = [], [], []
+    with served(here) as (port, _):
+        transport = HttpTransport(f"http://127.0.0.1:{port}")
+        client = Client(device, transport, SystemClock())
+        client.refresh()
+        for counter in range(packages - _TIMES + 1, packages + 1):
+            publish(fleet, {}, time.time())
+            moved.append(_timed(client))
+            _add(fleet, [release := _release(fleet, counter)])
+            added.append(_timed(client))
+            began = time.perf_counter()
+            _download(client, transport, release, folder / "slot")
+            fetched.append(time.perf_counter() - began)
+        client.close()
+        transport.close()
+    middle = statistics.median
+    return Refreshed(middle(moved), max(moved), middle(added), max(added), middle(fetched), max(fetched))
+
+
+def _release(fleet: Fleet, counter: int) -> Release:
+    """A release of its own bytes, which are written among the targets; the first ones are small."""
+    data = os.urandom(_SIZE if counter > 900 else 1000)
+    path = package_target(PRODUCT, counter)
+    write_targets(fleet, {path: data})
+    digest = hashlib.sha256(data).hexdigest()
+    return Release(product=PRODUCT, counter=counter, target=path, sha256=digest, length=len(data))
+
+
+def _add(fleet: Fleet, added: list[Release]) -> None:
+    held = read_held(fleet)
+    files = []
+    for release in added:
+        data = (fleet.targets / _beside(release)).read_bytes()
+        files.append(releases.package_file(Published(release=release, of=release.counter), data))
+    asked = changes.change("packages", releases.with_targets(held, files, time.time()))
+    # Not by way of the control plane, which takes changes in every few seconds: the device is what is measured.
+    publish(fleet, changes.role_files(changes.sign(held, asked, fleet.ring())), time.time())
+
+
+def _beside(release: Release) -> str:
+    folder, _, name = release.target.rpartition("/")
+    return f"{folder}/{release.sha256}.{name}"
+
+
+def _timed(client: Client) -> float:
+    began = time.perf_counter()
+    seen = client.refresh()
+    took = time.perf_counter() - began
+    if not seen.changed:
+        raise RuntimeError("nothing new was seen")
+    return took
+
+
+def _download(client: Client, transport: HttpTransport, release: Release, slot: Path) -> None:
+    """As the agent does: signed list, bytes, hash, flush."""
+    client.check(release)
+    hashed = hashlib.sha256()
+    with slot.open("wb") as file:
+        for part in TransportPackages(transport).read(client.path(release), 0, release.length):
+            hashed.update(part)
+            file.write(part)
+        file.flush()
+        os.fsync(file.fileno())
+    if hashed.hexdigest() != release.sha256:
+        raise RuntimeError("other bytes")
