@@ -11,7 +11,7 @@ from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.control.publisher import Publisher, begin
 from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.rounds import Scheduler
+from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import LocalSigner
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
 from edgewright.fleet.layout import ROOT

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.publisher import Publisher, begin
 from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.rounds import Scheduler
+from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
 from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner
 from edgewright.fleet.layout import ROOT

@@ -1,81 +1,162 @@
-"""A server's rollouts: the signer's process is kept alive, and every few seconds the scheduler has its round."""
+"""What moves rollouts on: gates are asked, stages begin when they may, a failed gate halts, signatures are renewed.
+
+It never resumes anything: that is a person's. Two of them may run at once, in one process or in two: every step names
+the version that it saw, and only one of them gets it.
+"""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from edgewright.fleet.control import heads, restore, told
-from edgewright.fleet.control.allowing import decide_intent
-from edgewright.fleet.control.conducting import Conductor, conductor
-from edgewright.fleet.control.plane import Plane
-from edgewright.fleet.control.rounds import Happened, Scheduler
-from edgewright.fleet.control.signing_process import SignerProcess
-from edgewright.fleet.repository.folder import open_fleet
+import msgspec
+import sqlalchemy as sa
 
-__all__ = ["Happened", "Scheduler", "attach", "start"]
+from edgewright.fleet.control import heads
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import Database
+from edgewright.fleet.control.gating import judge_all
+from edgewright.fleet.control.heads import RacedError
+from edgewright.fleet.control.publisher import Publisher, take_in
+from edgewright.fleet.control.rollout_rows import next_due, plan_of, say_stage, standing_of
+from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.tables_rollouts import rollouts as table
+from edgewright.fleet.layout import ONLINE
+from edgewright.fleet.plans.gates import Judged, together
+from edgewright.fleet.plans.spoken import day
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.fleet_plan import Plan
 
-EVERY = 2.0
-"""Seconds between rounds: a halt is signed that much after the report that shows it."""
+RENEW = 0.5
+"""Share of a role's lifetime after which it is signed again."""
 
 
-def attach(plane: Plane) -> None:
-    """Lets rollouts decide over intents."""
-    plane.decide = decide_intent
+class Happened(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a tick did, or could not do.
 
-
-def start(plane: Plane) -> Callable[[], None]:
-    """Starts the signer and the rounds; what is returned stops both.
-
-    Raises:
-        InputError: devices have seen more than the database knows: it was restored from a backup.
-        OutputError: the signer cannot be started.
+    Attributes:
+        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken', 'failed'.
+        plan: of a rollout; empty for others.
+        why: one line for people.
     """
-    process = SignerProcess(open_fleet(plane.folder).folder)
-    ended = threading.Event()
-    try:
-        process.watch()
-        process.wait()
-        made = conductor(plane, process.signer)
-        _not_behind(plane, made)
-    except BaseException:
-        process.close()
-        raise
-    thread = threading.Thread(target=_run, args=(plane, process, made, ended), name="fleet-scheduler", daemon=True)
-    thread.start()
 
-    def stop() -> None:
-        ended.set()
-        thread.join(10.0)
-        process.close()
-
-    return stop
+    what: str
+    plan: str = ""
+    why: str = ""
 
 
-def _not_behind(plane: Plane, made: Conductor) -> None:
-    with plane.database.reading() as connection:
-        root = heads.roots(connection)[0]
-    read = restore.from_folder(made.fleet.metadata.parent)
-    restore.check(plane.database, restore.published(read, root))
+class Scheduler:
+    """Looks after all rollouts of a fleet.
 
+    Args:
+        fleet: whose folder is published.
+        database: of the control plane.
+        committer: through which everything is written.
+        rollouts: makes the steps.
+        publisher: writes the files.
+        now: seconds since 1970.
+    """
 
-def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading.Event) -> None:
-    failed: set[str] = set()
-    while True:
-        process.watch()
+    def __init__(
+        self, fleet: Fleet, database: Database, committer: Committer, rollouts: Rollouts, publisher: Publisher,
+        now: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._fleet, self._database, self._committer = fleet, database, committer
+        self._rollouts, self._publisher, self._now = rollouts, publisher, now
+        self._listening = self._last = now()
+
+    def tick(self) -> list[Happened]:
+        """One round; what it could not do it tries again in the next."""
+        now = self._now()
+        if now - self._last > 120.0:
+            self._listening = now  # it was away, and so were all reports
+        self._last = now
+        done: list[Happened] = []
+        self._try(done, "", self._publish)
+        self._try(done, "", self._take_in)
+        with self._database.reading() as connection:
+            running = connection.execute(sa.select(table).where(table.c.state == "running"))
+            rows: list[Mapping[str, Any]] = [dict(row._mapping) for row in running]
+        for row in rows:
+            self._try(done, row["plan"], functools.partial(self._look, row, now))
+        self._try(done, "", lambda: self._renew(now))
+        return done
+
+    def _try(self, done: list[Happened], plan: str, work: Callable[[], Happened | None]) -> None:
         try:
-            happened = made.scheduler.tick()
-        except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
-            told.broken(error, "rollouts")
-            happened = []
-        failures = {one.why for one in happened if one.what == "failed"}
-        for one in happened:
-            if one.what != "failed" or one.why not in failed:  # the same failure is told once
-                level = "warning" if one.what == "failed" else "info"
-                told.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
-        failed = failures
-        plane.ready.pop("rollouts", None)
-        if failed:
-            plane.ready["rollouts"] = min(failed)[:300]
-        if ended.wait(EVERY):
+            happened = work()
+        except RacedError:
+            return  # another one did it
+        except EdgewrightError as error:
+            happened = Happened(what="failed", plan=plan, why=str(error))
+        if happened is not None:
+            done.append(happened)
+
+    def _publish(self) -> Happened | None:
+        return Happened(what="published") if self._publisher.publish() else None
+
+    def _take_in(self) -> Happened | None:
+        count = take_in(self._fleet, self._rollouts)
+        return Happened(what="taken", why=f"{count} changes that were signed offline") if count else None
+
+    def _look(self, row: Mapping[str, Any], now: float) -> Happened | None:
+        """One rollout: on, over, halted, or why it holds."""
+        plan, standing, seen = plan_of(row["body"]), standing_of(row), row["version"]
+        if now >= plan.expires:
+            why = f"the plan expired on {day(plan.expires)}"
+            self._rollouts.finish(plan.id, seen, why)
+            return Happened(what="finished", plan=plan.id, why=why)
+        last = standing.stage + 1 >= len(plan.stages)
+        with self._database.reading() as connection:
+            judged = judge_all(connection, plan, row["started_at"], now, last=last, listening=self._listening)
+        said = together(judged)
+        holds = _holds(plan, row, judged, now)
+        self._note(row, judged, holds, now)
+        if said == "fail":
+            why = "; ".join(one.why for one in judged if one.said == "fail")
+            self._rollouts.halt(plan.id, seen, why)
+            return Happened(what="halted", plan=plan.id, why=why)
+        if holds:
+            return None
+        why = f"stage {say_stage(plan, standing.stage)} is over: " + (
+            "; ".join(one.why for one in judged) or "no gates"
+        )
+        self._rollouts.advance(plan.id, seen, why)
+        return Happened(what="finished" if last else "stage", plan=plan.id, why=why)
+
+    def _note(self, row: Mapping[str, Any], judged: tuple[Judged, ...], holds: str, now: float) -> None:
+        """Keeps what the gates said, for people; only where it is news."""
+        text = msgspec.json.encode(judged).decode()
+        if text == row["judged"] and holds == row["holds"]:
             return
+        where = sa.and_(table.c.plan == row["plan"], table.c.version == row["version"])
+        values = {"judged": text, "judged_at": now, "holds": holds[:500]}
+        self._committer.submit(lambda c: c.execute(sa.update(table).where(where).values(**values)).rowcount).result()
+
+    def _renew(self, now: float) -> Happened | None:
+        """Signs again what would expire, well before it does."""
+        with self._database.reading() as connection:
+            held = heads.held(connection)
+        due = [role for role in ONLINE if role in held and _left(role, held[role], now) < RENEW]
+        if not due:
+            return None
+        self._rollouts.refresh()
+        return Happened(what="renewed", why=", ".join(due))
+
+
+def _left(role: str, data: bytes, now: float) -> float:
+    """Share of a role's lifetime that is left."""
+    expires = metadata.read(data, role).signed.expires.timestamp()
+    return float((expires - now) / metadata.lifetime(role))
+
+
+def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[Judged, ...], now: float) -> str:
+    """Why the stage does not end now; empty where it may."""
+    due = next_due(plan, standing_of(row))
+    reasons = [one.why for one in judged if one.said == "hold"]
+    if now < due:
+        reasons.insert(0, f"stage {say_stage(plan, row['stage'])} lasts until {day(due)}")
+    return "; ".join(reasons)

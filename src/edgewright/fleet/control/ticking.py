@@ -1,0 +1,78 @@
+"""A server's rollouts: the signer's process is kept alive, and every few seconds the scheduler has its round."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from edgewright.fleet.control import heads, restore, told
+from edgewright.fleet.control.allowing import decide_intent
+from edgewright.fleet.control.conducting import Conductor, conductor
+from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.signing_process import SignerProcess
+from edgewright.fleet.repository.folder import open_fleet
+
+EVERY = 2.0
+"""Seconds between rounds: a halt is signed that much after the report that shows it."""
+
+
+def attach(plane: Plane) -> None:
+    """Lets rollouts decide over intents."""
+    plane.decide = decide_intent
+
+
+def start(plane: Plane) -> Callable[[], None]:
+    """Starts the signer and the rounds; what is returned stops both.
+
+    Raises:
+        InputError: devices have seen more than the database knows: it was restored from a backup.
+        OutputError: the signer cannot be started.
+    """
+    process = SignerProcess(open_fleet(plane.folder).folder)
+    ended = threading.Event()
+    try:
+        process.watch()
+        process.wait()
+        made = conductor(plane, process.signer)
+        _not_behind(plane, made)
+    except BaseException:
+        process.close()
+        raise
+    thread = threading.Thread(target=_run, args=(plane, process, made, ended), name="fleet-scheduler", daemon=True)
+    thread.start()
+
+    def stop() -> None:
+        ended.set()
+        thread.join(10.0)
+        process.close()
+
+    return stop
+
+
+def _not_behind(plane: Plane, made: Conductor) -> None:
+    with plane.database.reading() as connection:
+        root = heads.roots(connection)[0]
+    read = restore.from_folder(made.fleet.metadata.parent)
+    restore.check(plane.database, restore.published(read, root))
+
+
+def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading.Event) -> None:
+    failed: set[str] = set()
+    while True:
+        process.watch()
+        try:
+            happened = made.scheduler.tick()
+        except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
+            told.broken(error, "rollouts")
+            happened = []
+        failures = {one.why for one in happened if one.what == "failed"}
+        for one in happened:
+            if one.what != "failed" or one.why not in failed:  # the same failure is told once
+                level = "warning" if one.what == "failed" else "info"
+                told.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
+        failed = failures
+        plane.ready.pop("rollouts", None)
+        if failed:
+            plane.ready["rollouts"] = min(failed)[:300]
+        if ended.wait(EVERY):
+            return
