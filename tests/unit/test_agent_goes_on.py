@@ -10,6 +10,7 @@ import pytest
 
 from agent_example import Floats, Given, given, lines, package, signal, stretch, told
 from edgewright.runtime.agent.keeper import Keeper
+from edgewright.runtime.agent.loop import Agent
 from edgewright.runtime.agent.settings import check_settings
 from edgewright.runtime.agent.starting import run_agent
 from edgewright.runtime.package import write_package
@@ -185,3 +186,15 @@ def test_a_kill_after_the_last_save_brings_back_no_state_of_long_ago(
     # It is still on, and nobody is told again; off comes when it would have; the time-out waits for all of its time.
     found = [one for one in told(after, "decision", "alarm", "state") if one[0] < 11.6]
     assert sorted(found) == [(10.38, "decision", "off"), (11.5, "alarm", "busy for long"), (11.5, "state", "done")]
+
+
+def test_a_kill_soon_after_the_first_alarm_does_not_raise_it_again(
+    tmp_path: Path, values: Floats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = place(tmp_path / "a")
+    monkeypatch.setattr(Agent, "_end", lambda _: None)  # nothing is let go, summed up or saved, as in a kill
+    first = part(folder, values, 0, 300, rows=10)
+    assert ("alarm", "on") in {(e.kind, e.label) for e in first}
+    monkeypatch.undo()
+    again = part(folder, values, 310, 400)
+    assert not [e for e in again if e.kind in ("alarm", "decision")]

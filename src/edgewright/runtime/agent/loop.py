@@ -80,8 +80,8 @@ class Agent:
         self._remembered = Remembered(keeper.store) if kept else None
         if self._live and not kept:
             learnt.remove(keeper.store.folder)
-        # The first time soon, so that a kill soon after the start does not bring back the state of long ago.
-        self._kept = self._began - max(0.0, self._config.summary - _FIRST_KEPT)
+        # The first time soon, and at once with the first alarm, which a kill must not raise again.
+        self._kept, self._saved = self._began - max(0.0, self._config.summary - _FIRST_KEPT), False
 
     def run(self, stop: Callable[[], bool]) -> Report:
         """Goes on until the source ends or `stop` says so; then everything is stored.
@@ -220,7 +220,7 @@ class Agent:
                 told.append((state.last, 0, health_event(silence)))
             events += [self._stamped(event, name, None, 0.0) for _, _, event in told]
         events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
-        if now - self._kept >= self._config.summary:
+        if now - self._kept >= self._config.summary or (self.report.alarms and not self._saved):
             self._kept = now
             self._keep_learnt()
         moved = self._now.jumped
@@ -231,6 +231,7 @@ class Agent:
 
     def _keep_learnt(self) -> None:
         """What is known of the streams goes beside the store; those that spoke last come first."""
+        self._saved = True
         known = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
         if self._remembered is not None and known:
             self._keeper.file(self._remembered.writing(known))
