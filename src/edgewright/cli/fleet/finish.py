@@ -25,14 +25,14 @@ def command(
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.fleet.repository.accepting import settle
+    from edgewright.fleet.repository.accepting import settle, writing
     from edgewright.fleet.repository.changes import read_change
-    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.folder import open_fleet
 
-    fleet = open_fleet(folder)
+    fleet, now = open_fleet(folder), time.time()
     ring = fleet.ring(keys, passphrases(passphrase_files))
-    with locked(fleet):
-        settled = settle(fleet, read_change(file), ring, time.time())
+    with writing(fleet, now, ring):
+        settled = settle(fleet, read_change(file), ring, now)
     if as_json:
         print_json(settled)
     else:

@@ -38,8 +38,8 @@ def command(
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.fleet.repository.accepting import settle
-    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.accepting import settle, writing
+    from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.publishing import Wish, prepare_release
     from edgewright.runtime.load import package_path
 
@@ -49,7 +49,7 @@ def command(
         product=fleet.product(product), counter=counter, profiles=profiles, least=least, notes=notes[:1000], back=back
     )
     ring = fleet.ring(keys, passphrases(passphrase_files))
-    with locked(fleet):
+    with writing(fleet, now, ring):
         change, made = prepare_release(fleet, path, wish, now)
         settled = settle(fleet, change, ring, now, prepare)
     if as_json:

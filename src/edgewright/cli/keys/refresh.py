@@ -31,14 +31,14 @@ def command(
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
     from edgewright.fleet.repository import offline
-    from edgewright.fleet.repository.accepting import publish, read_held, settle
-    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.accepting import publish, read_held, settle, writing
+    from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.rotating import due, refresh
     from edgewright.schema.fleet_folder import Settled
 
     fleet, now = open_fleet(folder), time.time()
     ring = fleet.ring(keys, passphrases(passphrase_files))
-    with locked(fleet):
+    with writing(fleet, now, ring):
         held = read_held(fleet)
         roles = offline.offline_roles(held) if everything else due(held, now, within * 86400.0)
         if roles:

@@ -25,13 +25,15 @@ def command(
     What the role signs is signed anew at once. Where one online key was stolen, take it that all three were, and
     rotate rollouts, snapshot and timestamp: devices then also forget versions that a thief may have run ahead to.
     """
+    import time
+
     from edgewright.cli.keys._changing import change_keys
-    from edgewright.fleet.repository.accepting import read_held
-    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.accepting import read_held, writing
+    from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.rotating import role_with
 
     fleet = open_fleet(folder)
-    with locked(fleet):
+    with writing(fleet, time.time()):
         role = role_with(read_held(fleet), key)
         make = 0 if alone else 1
         change_keys(fleet, role, keys, passphrase_files, prepare, as_json, remove=[key], make=make)

@@ -30,9 +30,12 @@ def command(
     A new root is signed by the old keys and the new ones, and every version of it is kept, so that a device that was
     away for years can follow.
     """
+    import time
+
     from edgewright.cli.keys._changing import change_keys
     from edgewright.fleet.keys.files import read_public
-    from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.accepting import writing
+    from edgewright.fleet.repository.folder import open_fleet
     from edgewright.schema.errors import InputError
 
     if keep and named:
@@ -41,7 +44,7 @@ def command(
     fleet = open_fleet(folder)
     remove = [] if keep else list(named) or None
     make = (0 if add or threshold else 1) if keep else None
-    with locked(fleet):
+    with writing(fleet, time.time()):
         change_keys(
             fleet, role, keys, passphrase_files, prepare, as_json, remove=remove, add=add, make=make,
             threshold=threshold,

@@ -7,6 +7,8 @@ the folder sign at once. A change that was cut off by a power loss is taken in b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +18,7 @@ from securesystemslib.signer import Signer
 from edgewright.fleet.keys.ring import Ring
 from edgewright.fleet.layout import INDEX, ONLINE, STICK_TIMESTAMP
 from edgewright.fleet.repository import changes, metadata, offline
-from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.online import check_role_file, sign_online
 from edgewright.fleet.repository.published import make_folder, read_index, read_published, write_roles, write_targets
 from edgewright.runtime.files import sync_folder
@@ -70,6 +72,8 @@ def accept(fleet: Fleet, asked: Change, now: float, ring: Ring | None = None) ->
     held = read_held(fleet)
     changes.require_whole(held, asked)
     files = changes.role_files(asked)
+    if all(held.get(role) == data for role, data in files.items()):
+        raise InputError("a change that is new", "one that is published or waits already", asked.about)
     for role in files:
         if held.get(role) != files[role] and metadata.version(files, role) != metadata.version(held, role) + 1:
             expected, got = metadata.version(held, role) + 1, metadata.version(files, role)
@@ -88,6 +92,25 @@ def accept(fleet: Fleet, asked: Change, now: float, ring: Ring | None = None) ->
         return False
     take_in(fleet, now, ring)
     return True
+
+
+@contextmanager
+def writing(fleet: Fleet, now: float, ring: Ring | None = None) -> Iterator[None]:
+    """One writer at a time, who first publishes what was accepted and cut off before it was published.
+
+    Args:
+        fleet: whose folder.
+        now: seconds since 1970.
+        ring: with the online keys; None for those of the folder.
+
+    Raises:
+        InputError: another process kept the folder for too long, or an online key is missing.
+        OutputError: the folder cannot be written.
+    """
+    with locked(fleet):
+        if not fleet.managed():
+            take_in(fleet, now, ring)
+        yield
 
 
 def settle(fleet: Fleet, asked: Change, ring: Ring, now: float, prepare: Path | None = None) -> Settled:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edgewright.fleet.repository.accepting import settle
-from edgewright.fleet.repository.folder import locked, open_fleet
+from edgewright.fleet.repository.accepting import settle, writing
+from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.repository.publishing import prepare_plan
 from edgewright.schema.fleet_plan import Plan
 
@@ -36,7 +36,8 @@ def publish_plan(
     """
     moment = time.time() if now is None else now
     fleet = open_fleet(folder)
-    with locked(fleet):
+    ring = fleet.ring(keys, passphrases)
+    with writing(fleet, moment, ring):
         asked, data = prepare_plan(fleet, plan, moment)
-        settle(fleet, asked, fleet.ring(keys, passphrases), moment)
+        settle(fleet, asked, ring, moment)
     return data

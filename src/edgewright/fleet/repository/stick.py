@@ -15,10 +15,10 @@ from tuf.api.metadata import TargetFile
 from edgewright.fleet.keys.ring import Ring
 from edgewright.fleet.layout import PLANS, RELEASES, plan_target
 from edgewright.fleet.repository import changes, metadata, offline, releases
-from edgewright.fleet.repository.accepting import publish, read_held, settle
+from edgewright.fleet.repository.accepting import publish, read_held, settle, writing
 from edgewright.fleet.repository.create import Quorum, create_fleet
 from edgewright.fleet.repository.exporting import Exported, export
-from edgewright.fleet.repository.folder import Fleet, locked, open_fleet
+from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.published import read_index, read_published, read_target, write_targets
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import KeyMade
@@ -70,7 +70,7 @@ def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
     if not mount.is_dir():
         raise InputError("the folder where a stick is mounted", "none", str(mount), "Mount it first")
     stick = open_stick(fleet)
-    with locked(stick):
+    with writing(stick, now, ring):
         held = read_published(fleet)
         index = read_index(fleet, held)
         needed = _needed(fleet, held, index)

@@ -1,0 +1,264 @@
+"""`edgewright fleet init`, `publish`, `finish`, `releases`, `key` as a person uses them, wrong input included."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.fleet.layout import package_target
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.repository.published import read_published, root_hash
+from edgewright.runtime.package import write_package
+from fleet_folder import judge, package
+from runtime_example import classifier, parts
+
+
+@pytest.fixture
+def home(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    assert run(["fleet", "init", str(tmp_path / "fleet")]) == 0
+    capsys.readouterr()
+    return tmp_path / "fleet"
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: object) -> Any:  # noqa: ANN401 - what JSON holds
+    """What a command prints as JSON."""
+    assert run([str(a) for a in arguments] + ["--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object, code: int = 2) -> str:
+    """The one line that a command ends with."""
+    capsys.readouterr()
+    assert run([str(a) for a in arguments]) == code
+    err = capsys.readouterr().err
+    assert err.startswith("edgewright: ") and err.count("\n") == 1
+    return err
+
+
+def state(folder: Path) -> dict[str, bytes]:
+    """Every file and what it holds."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "pumps"
+    assert run(["fleet", "init", str(folder), "--product", "pump", "--product", "valve"]) == 0
+    text = capsys.readouterr().out
+    fleet = open_fleet(folder)
+    assert fleet.settings.products == ("pump", "valve") and fleet.settings.name == "pumps"
+    assert root_hash(fleet) in text
+    for key in folder.rglob("*.key"):
+        assert str(key) in text
+    assert "root: 2 of 3 keys" in text and "releases: 1 of 2 keys" in text
+    assert "warning: All keys lie on this machine" in text and "no passphrase" in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["pumps"]
+
+
+@pytest.mark.slow
+def test_the_ceremony_as_json_with_thresholds_and_a_passphrase(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse\n", encoding="utf-8")
+    made = told(
+        capsys, "fleet", "init", tmp_path / "f", "--root-keys", 1, "--targets-keys", 1, "--releases-keys", 2,
+        "--releases-threshold", 2, "--passphrase-file", secret,
+    )  # fmt: skip
+    assert {role["role"]: (role["threshold"], len(role["keys"])) for role in made["roles"]} == {
+        "root": (1, 1), "targets": (1, 1), "releases": (2, 2), "rollouts": (1, 1), "snapshot": (1, 1),
+        "timestamp": (1, 1),
+    }  # fmt: skip
+    assert [key["encrypted"] for key in made["made"] if key["offline"]] == [True] * 4
+    assert any("One key alone signs root" in warning for warning in made["warnings"])
+    one = package(tmp_path, "1")
+    err = refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "f")
+    assert "releases has 0 of 2 signatures" in err and "--passphrase-file" in err
+    wrong = tmp_path / "wrong"
+    wrong.write_text("incorrect\n", encoding="utf-8")
+    before = state(tmp_path / "f" / "public" / "metadata")
+    err = refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "f", "--passphrase-file", wrong)
+    assert "none of the passphrases opens" in err
+    assert state(tmp_path / "f" / "public" / "metadata") == before
+    assert run(["fleet", "publish", str(one), "--fleet", str(tmp_path / "f"), "--passphrase-file", str(secret)]) == 0
+
+
+def test_releases_count_up_and_each_has_a_way_back(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = [package(tmp_path, seed) for seed in "1234"]
+    for path in paths[:3]:
+        told(capsys, "fleet", "publish", path, "--fleet", home)
+    last = told(
+        capsys, "fleet", "publish", paths[3], "--fleet", home, "--counter", 20, "--back-to", 2,
+        "--profile", "cortex-m4", "--notes", "pumps", "--least", "1.2",
+    )  # fmt: skip
+    assert last["change"]["state"] == "published"
+    listed = told(capsys, "fleet", "releases", "--fleet", home)
+    assert [(one["release"]["counter"], one["revert"], one["of"]) for one in listed] == [
+        (1, False, 1), (2, False, 2), (3, True, 1), (4, False, 4), (5, True, 2), (20, False, 20), (21, True, 2),
+    ]  # fmt: skip
+    newest = listed[5]
+    assert newest["release"]["profiles"] == ["cortex-m4"] and newest["notes"] == "pumps"
+    assert judge(open_fleet(home)).read(package_target("main", 21)) == paths[1].read_bytes()
+    assert run(["fleet", "releases", "--fleet", str(home)]) == 0
+    assert "back to 2" in capsys.readouterr().out
+
+
+def test_what_cannot_be_published_changes_nothing(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = package(tmp_path, "1")
+    told(capsys, "fleet", "publish", one, "--fleet", home)
+    before = state(home)
+    assert "It is published already" in refused(capsys, "fleet", "publish", one, "--fleet", home)
+    two = package(tmp_path, "2")
+    assert "a counter above 1" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--counter", 1)
+    assert "Known: main" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--product", "pump")
+    assert "--back-to" in refused(capsys, "fleet", "publish", two, "--fleet", home, "--back-to", 9)
+    assert "no such file" in refused(capsys, "fleet", "publish", tmp_path / "absent.edge", "--fleet", home)
+    text = tmp_path / "text.edge"
+    text.write_text("no package", encoding="utf-8")
+    assert "a package" in refused(capsys, "fleet", "publish", text, "--fleet", home)
+    damaged = tmp_path / "damaged.edge"
+    damaged.write_bytes(two.read_bytes()[:-200] + bytes(200))
+    refused(capsys, "fleet", "publish", damaged, "--fleet", home)
+    manifest, files = parts()
+    _, others = parts(classifier((10, 8, 3)))
+    liar = tmp_path / "liar.edge"
+    write_package(liar, manifest, {**files, "model.onnx": others["model.onnx"]})
+    refused(capsys, "fleet", "publish", liar, "--fleet", home, code=1)
+    assert state(home) == before
+
+
+def test_a_folder_that_is_no_fleet_is_said_to_be_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one = package(tmp_path, "1")
+    assert "nothing - at" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path / "absent")
+    assert "without fleet.toml" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path)
+    assert "a file" in refused(capsys, "fleet", "releases", "--fleet", one)
+    toml = tmp_path / "fleet.toml"
+    toml.write_text("format = 2\nnew = 1\n", encoding="utf-8")
+    assert "upgrade" in refused(capsys, "fleet", "publish", one, "--fleet", tmp_path)
+    toml.write_text("format = 1\n", encoding="utf-8")
+    assert "settings of a fleet" in refused(capsys, "fleet", "key", "list", "--fleet", tmp_path)
+    toml.write_text("format = [", encoding="utf-8")
+    assert "settings of a fleet" in refused(capsys, "fleet", "key", "list", "--fleet", tmp_path)
+
+
+def test_init_writes_over_nothing(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = state(tmp_path)
+    assert "holds something" in refused(capsys, "fleet", "init", home)
+    assert "threshold of root" in refused(
+        capsys, "fleet", "init", tmp_path / "x", "--root-keys", 2, "--root-threshold", 3
+    )
+    assert "small letters" in refused(capsys, "fleet", "init", tmp_path / "x", "--product", "A b")
+    assert "No such file" in refused(capsys, "fleet", "init", tmp_path / "x", "--passphrase-file", tmp_path / "absent")
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    refused(capsys, "fleet", "init", tmp_path / "file")
+    refused(capsys, "fleet", "init", tmp_path / "file" / "below", code=74)
+    (tmp_path / "file").unlink()
+    assert state(tmp_path) == before
+    (tmp_path / "empty").mkdir()
+    assert run(["fleet", "init", str(tmp_path / "empty")]) == 0
+
+
+def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "fleet"
+    told(capsys, "fleet", "init", folder, "--releases-keys", 2, "--releases-threshold", 2)
+    stick = tmp_path / "other-machine" / "stick"
+    stick.mkdir(parents=True)
+    for name in ("releases-2.key", "releases-2.pub"):
+        shutil.move(folder / "keys" / "offline" / name, stick / name)
+    one = package(tmp_path, "1")
+    assert "releases has 1 of 2 signatures" in refused(capsys, "fleet", "publish", one, "--fleet", folder)
+    file = tmp_path / "release.json"
+    made = told(capsys, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
+    assert made["change"]["state"] == "prepared" and "1 of 2" in made["change"]["lacking"][0]
+    assert "exist" in refused(capsys, "fleet", "publish", one, "--fleet", folder, "--prepare", file)
+    assert "1 of 2" in refused(capsys, "fleet", "finish", file, "--fleet", folder)
+    there = Path(shutil.move(file, tmp_path / "other-machine" / "release.json"))
+    assert run(["fleet", "key", "sign", str(there), "--look"]) == 0
+    seen = capsys.readouterr().out
+    assert "adds packages/main-1.edge" in seen and "counter 1" in seen and "1 of 2" in seen
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    refused(capsys, "fleet", "key", "sign", there, "--keys", empty, code=1)
+    signed = told(capsys, "fleet", "key", "sign", there, "--keys", stick)
+    assert signed["lacking"] == [] and signed["signed"]
+    done = told(capsys, "fleet", "finish", there, "--fleet", folder)
+    assert done["state"] == "published"
+    assert judge(open_fleet(folder)).read(package_target("main", 1)) == one.read_bytes()
+    assert "published or waits already" in refused(capsys, "fleet", "finish", there, "--fleet", folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"format": 9}', b'{"format": 1, "roles": {"root": "x"}}'])
+def test_a_file_that_is_no_change_is_not_signed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
+) -> None:
+    file = tmp_path / "change.json"
+    file.write_bytes(content)
+    before = state(home)
+    refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys" / "offline")
+    refused(capsys, "fleet", "finish", file, "--fleet", home)
+    assert state(home) == before and file.read_bytes() == content
+
+
+def test_keys_are_listed_rotated_revoked_and_refreshed(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = told(capsys, "fleet", "key", "list", "--fleet", home)
+    stolen = next(role["keys"][0] for role in listed["roles"] if role["role"] == "snapshot")
+    assert listed["at_hand"][stolen].endswith("snapshot-1.key")
+    gone = told(capsys, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
+    assert gone["old_files"][0].endswith("snapshot-1.key") and gone["made"][0]["role"] == "snapshot"
+    assert run(["fleet", "key", "rotate", "timestamp", "--fleet", str(home)]) == 0
+    assert "take it anew" in capsys.readouterr().out
+    assert "no role 'tmestamp'" in refused(capsys, "fleet", "key", "rotate", "tmestamp", "--fleet", home)
+    told(capsys, "fleet", "key", "new", tmp_path / "alice.key")
+    refused(capsys, "fleet", "key", "new", tmp_path / "alice.key")
+    refused(capsys, "fleet", "key", "new", tmp_path / "alice")
+    told(capsys, "fleet", "key", "rotate", "releases", "--fleet", home, "--keep", "--add", tmp_path / "alice.pub")
+    told(capsys, "fleet", "key", "refresh", "--fleet", home)
+    told(capsys, "fleet", "key", "refresh", "--fleet", home, "--all")
+    assert run(["fleet", "key", "list", "--fleet", str(home), "--keys", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "releases: 1 of 3" in text and "alice.key" in text
+    assert judge(open_fleet(home)).read("rollouts/index.json") is not None
+    refused(capsys, "fleet", "key", "revoke", stolen[:8], "--fleet", home)
+
+
+def test_a_folder_that_cannot_be_written_is_left_whole(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+    import os
+
+    before = read_published(open_fleet(home))
+    one = package(tmp_path, "1")
+    real, codes = os.fsync, []
+    for allowed in range(12):
+        left = [allowed]
+
+        def full(handle: int, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            real(handle)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            code = run(["fleet", "publish", str(one), "--fleet", str(home)])
+        assert code in (0, 74)
+        assert not [p for p in home.rglob(".*") if p.name != ".lock"]
+        assert judge(open_fleet(home)).read("rollouts/index.json") is not None
+        codes.append(code)
+        if code == 0 or read_published(open_fleet(home)) != before:
+            break
+    assert codes[:3] == [74, 74, 74]
+    assert run(["fleet", "key", "refresh", "--fleet", str(home)]) == 0
+    assert judge(open_fleet(home)).read(package_target("main", 1)) == one.read_bytes()
