@@ -32,7 +32,7 @@ def test_it_runs_what_came_with_it_without_a_network(device: Device) -> None:
 def test_a_release_is_fetched_tested_activated_and_confirmed(device: Device) -> None:
     device.fleet.publish(plan(1))
     device.run(30.0)
-    assert device.agent.phase == "trial"
+    assert device.state.held.trial is not None
     assert device.process.starts == ["a", "b"]
     assert device.process.tests == ["b"]
     assert device.active() == 1

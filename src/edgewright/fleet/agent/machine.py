@@ -88,18 +88,19 @@ class Agent:
 
         Never raises for what the world does: a full disk, a dead network or a forged file are waited for, and told.
         """
-        try:
-            self._time_goes_on()
-            self.guard.look()
-            self._look_for_news()
-            self._go_on()
-        except OutputError as error:
-            self._news = str(error)
-            self._again = self._clock.monotonic() + _DISK
+        least = 0.0
+        for part in (self._time_goes_on, self.guard.look, self._look_for_news, self._go_on):
+            try:
+                part()
+            except OutputError as error:
+                # The others go on: a disk that is full must not keep the model from being looked after.
+                self._news = str(error)
+                self._again = self._clock.monotonic() + _DISK
+                least = self._me.look
         self._tell()
         now = self._clock.monotonic()
         dues = [self.guard.due, self._poll.due, self._tell_due, *self._dues()]
-        return max(0.0, min(dues) - now)
+        return max(least, min(dues) - now)
 
     def wake(self, within: float = 0.0) -> None:
         """There are news: polls soon, somewhere in so many seconds."""
