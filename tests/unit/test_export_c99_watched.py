@@ -212,7 +212,7 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
     assert "anomalies by a-shape, b-own, c_day, d_trees, e_net" in told["note"]
     header = (out / "level_stream.h").read_text()
     for name, why in (("odd", "whole microseconds"), ("else", "z"), ("newer", "newer")):
-        assert re.search(f"left out: detector {name}, .*{why}", told["note"]), name
+        assert re.search(f"C cannot say it: detector {name}: .*{why}", told["note"]), name
         assert re.search(rf"Not in this code: detector {name}: .*{why}", header), name
     assert "#define LEVEL_DETECTORS 5" in header
     assert "Detector 0, a-shape: pca over x, y, windows of 8 rows" in header

@@ -77,7 +77,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *_how(at, stream),
         *told_of(watchers),
         " *",
-        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{_besides(watchers)}, static, no heap."
+        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{' and its detectors' if found else ''}, static, no heap."
         " Not reentrant.",
         " */",
         f"#define @@_CHANNELS {at.channels}",
@@ -152,11 +152,6 @@ def _how(at: Layout, stream: Stream) -> list[str]:
             f"Alarms: {names}{f'; {at.quiet} rows at least from one to the next of a label' if at.quiet else ''}."
         )
     return [f" * {line}" for line in lines]
-
-
-def _besides(watchers: Watchers) -> str:
-    """Other headers that tell of memory."""
-    return "".join(f" and {watcher.prefix}_detect.h" for watcher in watchers.all)
 
 
 def _source(at: Layout, watchers: Sequence[Watcher]) -> str:

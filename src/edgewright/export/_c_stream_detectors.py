@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from edgewright.export._c_detector import detector_form, form_files
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_text import comment, number
@@ -118,8 +120,9 @@ def told_of(watchers: Watchers) -> list[str]:
         form = watcher.form
         over = comment(", ".join(form.columns)).replace("@", " at ")
         each = f"windows of {form.window.samples} rows" if form.window is not None else "rows"
+        limit = f"{np.float32(form.threshold):.9g}"
         name = comment(watcher.name).replace("@", " at ")
-        lines.append(f" * Detector {place}, {name}: {form.kind} over {over}, {each}, odd from {form.threshold:.9g} on.")
+        lines.append(f" * Detector {place}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
     for name, why in watchers.refused.items():
         said = comment(f"Not in this code: detector {name}: {why}").replace("@", " at ")
         lines.append(f" * {said}")

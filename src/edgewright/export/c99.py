@@ -67,7 +67,7 @@ def _note(subject: Subject) -> str:
         lines.append(f"{word}_push of {word}_stream.h takes the rows of a stream one by one and tells {kind}{also}")
     else:
         lines += [f"{w.prefix}_detect of {w.prefix}_detect.h takes rows and tells anomalies" for w in watchers.all]
-    lines += [f"left out: detector {name}, which has no form in C: {why}" for name, why in watchers.refused.items()]
+    lines += [f"left out, because C cannot say it: detector {name}: {why}" for name, why in watchers.refused.items()]
     return "; ".join(lines)
 
 
