@@ -97,7 +97,7 @@ def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes
     yield NOTE, note(held).encode()
     for path, sha256 in named_targets(held).items():
         yield f"targets/{metadata.prefixed(path, sha256)}", read_target(fleet, path, sha256)
-    for version in root_versions(fleet):
+    for version in root_versions(fleet)[:-1]:
         name = f"{version}.root.json"
         yield f"metadata/{name}", (fleet.metadata / name).read_bytes()
     for role in metadata.in_order(held):

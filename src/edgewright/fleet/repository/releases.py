@@ -22,8 +22,10 @@ def package_file(published: Published, data: bytes) -> TargetFile:
     """What the metadata says about a release."""
     release = published.release
     custom: dict[str, Any] = {"format": FORMAT, "product": release.product, "counter": release.counter}
-    custom |= {"package": release.package, "profiles": list(release.profiles), "least": release.least}
-    custom |= {"revert": published.revert, "of": published.of, "notes": published.notes}
+    more: dict[str, Any] = {"package": release.package, "profiles": list(release.profiles), "least": release.least}
+    more |= {"revert": published.revert, "of": published.of if published.revert else 0, "notes": published.notes}
+    # What is not said stays out: a device reads a thousand of these in one file.
+    custom |= {name: value for name, value in more.items() if value}
     return metadata.target(release.target, data, custom)
 
 
@@ -132,13 +134,13 @@ def _published(path: str, file: TargetFile) -> Published:
     if not isinstance(number, int) or number > FORMAT:
         do = "A newer Edgewright published it: upgrade"
         raise InputError(f"a release of format {FORMAT} or older", repr(number), path, do)
-    told = {name: custom.get(name) for name in ("product", "counter", "package", "profiles", "least")}
+    told = {name: custom[name] for name in ("product", "counter", "package", "profiles", "least") if name in custom}
     try:
         release = msgspec.convert(
             {**told, "target": path, "sha256": file.hashes["sha256"], "length": file.length}, type=Release
         )
-        rest = {name: custom.get(name) for name in ("revert", "of", "notes")}
-        published = msgspec.convert({**rest, "release": release}, type=Published)
+        rest = {name: custom[name] for name in ("revert", "of", "notes") if name in custom}
+        published = msgspec.convert({"of": release.counter, **rest, "release": release}, type=Published)
     except (msgspec.ValidationError, KeyError) as error:
         raise InputError("a release", str(error), path) from None
     if path != package_target(release.product, release.counter):

@@ -1,0 +1,232 @@
+"""Static files for any web server, and sticks with a root of their own."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from tuf.api.exceptions import RepositoryError
+from tuf.ngclient import Updater
+
+from edgewright.cli.main import run
+from edgewright.fleet.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
+from edgewright.fleet.repository import exporting, metadata, releases, rotating, stick
+from edgewright.fleet.repository.accepting import publish as publish_standings
+from edgewright.fleet.repository.exporting import export
+from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.published import read_published
+from edgewright.runtime.files import write_atomic
+from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
+from fleet_folder import SMALL, Judge, apply, fleet, package, publish
+
+NOW = time.time()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Fleet:
+    made = fleet(tmp_path / "fleet", NOW)
+    publish(made, package(tmp_path, "1"), NOW)
+    publish(made, package(tmp_path, "2"), NOW)
+    return made
+
+
+def rollout(made: Fleet, name: str = "first") -> bytes:
+    """A plan that runs, in its first stage; its bytes."""
+    found = releases.find(read_published(made), "main").release
+    plan = Plan(
+        id=name, release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
+        stages=(Stage(name="all", percent=100.0, gated=False),), starts=NOW, expires=NOW + 86_400, enrolled=NOW,
+    )  # fmt: skip
+    data = publish_plan(made.folder, plan, now=NOW)
+    standing = Standing(plan=name, sha256=metadata.sha256(data), product="main", state="running", entered=NOW)
+    publish_standings(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
+    return data
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """A folder over HTTP, by the plainest server there is."""
+
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_python_tuf_updates_from_an_export_on_a_plain_web_server(made: Fleet, tmp_path: Path) -> None:
+    apply(made, rotating.rotate(made, "root", NOW)[0], NOW)
+    told = export(made, tmp_path / "www", NOW)
+    assert told.written > 0 and told.kept == 0
+    here = tmp_path / "device"
+    here.mkdir()
+    root = (made.metadata / "1.root.json").read_bytes()
+    with served(tmp_path / "www") as url:
+        updater = Updater(str(here), f"{url}/metadata", str(here), f"{url}/targets", bootstrap=root)
+        updater.refresh()
+        found = updater.get_targetinfo(package_target("main", 2))
+        assert found is not None
+        taken = Path(updater.download_target(found)).read_bytes()
+    assert taken == package(tmp_path, "2").read_bytes()
+
+
+def test_an_export_is_repeatable_and_takes_nothing_away(made: Fleet, tmp_path: Path) -> None:
+    out = tmp_path / "www"
+    first = export(made, out, NOW)
+    again = export(made, out, NOW)
+    assert again.written == 0 and again.kept == first.written
+    before = {path for path in out.rglob("*") if path.is_file()}
+    publish(made, package(tmp_path, "3"), NOW)
+    assert export(made, out, NOW).written > 0
+    assert before <= {path for path in out.rglob("*") if path.is_file()}
+    assert Judge(out, (made.metadata / "1.root.json").read_bytes()).read(package_target("main", 4)) is not None
+    assert not list(out.rglob(".*"))
+
+
+def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
+    made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "www"
+    export(made, out, NOW)
+    publish(made, package(tmp_path, "3"), NOW)
+    device = Judge(out, (made.metadata / "1.root.json").read_bytes())
+    real = write_atomic
+    for allowed in range(20):
+        left = [allowed]
+
+        def full(path: Path, data: bytes, left: list[int] = left) -> None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise OutputError("to write", "No space left on device", str(path))
+            real(path, data)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(exporting, "write_atomic", full)
+            try:
+                export(made, out, NOW)
+                break
+            except OutputError:
+                assert device.read(package_target("main", 4)) is None
+                assert device.read(package_target("main", 2)) is not None
+    assert allowed > 0
+    assert device.read(package_target("main", 4)) is not None
+
+
+def test_an_export_says_how_long_files_may_be_cached(
+    made: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["fleet", "export", str(made.folder), str(tmp_path / "www")]) == 0
+    text = capsys.readouterr().out
+    note = (tmp_path / "www" / exporting.NOTE).read_text(encoding="utf-8")
+    for kind, value in exporting.CACHE.items():
+        assert kind in text and value in text and kind in note and value in note
+    assert run(["fleet", "export", str(made.folder), str(tmp_path / "www"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["written"] == 0
+
+
+def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> None:
+    with pytest.raises(CheckFailedError, match="the timestamp expired"):
+        export(made, tmp_path / "www", NOW + 2 * 86_400)
+    assert not (tmp_path / "www").exists()
+    for place in (made.folder, made.metadata.parent, package(tmp_path)):
+        with pytest.raises(InputError, match="folder for static files"):
+            export(made, place, NOW)
+    next(made.targets.rglob("*main-2.edge")).write_bytes(b"other")
+    with pytest.raises(InputError, match="SHA-256"):
+        export(made, tmp_path / "www", NOW)
+
+
+def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path: Path) -> None:
+    data = rollout(made)
+    own, keys = stick.init_stick(made, SMALL, None, NOW)
+    assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
+    mount = tmp_path / "usb"
+    mount.mkdir()
+    told = stick.write_stick(made, mount, own.ring(), NOW)
+    assert told.folder == str(mount / "edgewright")
+    root = (own.metadata / "1.root.json").read_bytes()
+    assert root != (made.metadata / "1.root.json").read_bytes()
+    device = Judge(mount / "edgewright", root)
+    index = device.read(INDEX)
+    assert index is not None
+    assert [one.plan for one in msgspec.json.decode(index, type=Standings).rollouts] == ["first"]
+    assert device.read(plan_target("first")) == data
+    assert device.read(package_target("main", 2)) == package(tmp_path, "2").read_bytes()
+    assert device.read(package_target("main", 3)) == package(tmp_path, "1").read_bytes()
+    for role in ONLINE:
+        left = metadata.read(read_published(own)[role], role).signed.expires.timestamp() - NOW
+        assert 89 * 86_400 < left < STICK_LONGEST[role]
+    for path in mount.rglob("*"):
+        assert path.suffix != ".key"
+
+
+def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Path) -> None:
+    rollout(made)
+    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    (tmp_path / "usb").mkdir()
+    stick.write_stick(made, tmp_path / "usb", own.ring(), NOW)
+    with pytest.raises(RepositoryError):
+        Judge(tmp_path / "usb" / "edgewright", (made.metadata / "1.root.json").read_bytes()).read(INDEX)
+    with pytest.raises(RepositoryError):
+        Judge(made.metadata.parent, (own.metadata / "1.root.json").read_bytes()).read(INDEX)
+
+
+def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: Path) -> None:
+    rollout(made)
+    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    mount = tmp_path / "usb"
+    mount.mkdir()
+    stick.write_stick(made, mount, own.ring(), NOW)
+    device = Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes())
+    assert device.read(package_target("main", 2)) is not None
+    publish(made, package(tmp_path, "3"), NOW)
+    rollout(made, "second")
+    stick.write_stick(made, mount, own.ring(), NOW + 1)
+    assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
+
+
+def test_a_stick_without_mount_rollout_or_keys_is_refused(
+    made: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--fleet", str(made.folder)]
+    mount = tmp_path / "usb"
+    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
+    assert "fleet stick init" in capsys.readouterr().err
+    few = ["--root-keys", "1", "--targets-keys", "1", "--releases-keys", "1"]
+    assert run(["fleet", "stick", "init", *where, *few]) == 0
+    assert "root fingerprint" in capsys.readouterr().out
+    assert run(["fleet", "stick", "init", *where]) == 2
+    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
+    assert "Mount it first" in capsys.readouterr().err
+    mount.mkdir()
+    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
+    assert "a rollout for the stick" in capsys.readouterr().err
+    rollout(made)
+    keys = made.folder / "stick" / "keys"
+    away = tmp_path / "safe"
+    keys.rename(away)
+    assert run(["fleet", "stick", "write", str(mount), *where]) == 2
+    assert "releases has 0 of 1 signatures" in capsys.readouterr().err
+    assert not list(mount.iterdir())
+    assert run(["fleet", "stick", "write", str(mount), *where, "--keys", str(away)]) == 0
+    assert "devices believe it until" in capsys.readouterr().out
+    own = open_fleet(made.folder / "stick")
+    assert Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes()).read(INDEX) is not None
