@@ -65,6 +65,7 @@ def write_stream_c99(
 
 def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watchers) -> str:
     found = len(watchers.all)
+    also = " and of the detectors" if found else ""
     what = f"{at.channels} numbers ({_said(', '.join(columns))})" if columns else f"{at.channels} numbers"
     rate = stream.window.rate if stream.window is not None else None
     pace = f", {rate:.9g} rows a second" if rate else ""
@@ -77,8 +78,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *_how(at, stream),
         *told_of(watchers),
         " *",
-        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{' and its detectors' if found else ''}, static, no heap."
-        " Not reentrant.",
+        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{also}, static, no heap. Not reentrant.",
         " */",
         f"#define @@_CHANNELS {at.channels}",
         *([f"#define @@_WINDOW {at.samples}", f"#define @@_STEP {at.step}"] if at.samples > 1 else []),
