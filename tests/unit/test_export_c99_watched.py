@@ -224,6 +224,12 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
     assert "    float window[12];" in (out / "level_b_own_detect.c").read_text()
 
 
+def test_another_target_says_that_detectors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = put("level", tmp_path)
+    assert run(["export", str(place), "--to", "onnx", "--out", str(tmp_path / "o"), "--json"]) == 0
+    assert "left out: detector a-shape" in msgspec.json.decode(capsys.readouterr().out)["note"]
+
+
 def test_memory_of_the_stream_is_what_its_header_says(tmp_path: Path) -> None:
     need("gcc", "nm")
     files = TARGET.files(read_subject(put("activity", tmp_path)))

@@ -72,5 +72,6 @@ def _note(subject: Subject) -> str:
 
 
 TARGET = Target(
-    description="C99 source and header, preprocessing included, no heap, no library", files=_target_files, note=_note
-)
+    description="C99 source and header, preprocessing included, no heap, no library", files=_target_files, note=_note,
+    watches=True,
+)  # fmt: skip

@@ -106,8 +106,18 @@ class Target:
         description: what it writes, in a few words.
         files: subject -> bytes by file name; raises `InputError` for a model that the target cannot hold.
         note: subject -> what a user of the files must know, empty for nothing.
+        watches: whether it writes the detectors that travel in a package.
     """
 
     description: str
     files: Callable[[Subject], dict[str, bytes]]
     note: Callable[[Subject], str] = lambda _subject: ""
+    watches: bool = False
+
+    def told(self, subject: Subject) -> str:
+        """What a user of the files must know: the target's note, and detectors that it leaves out."""
+        lines = [self.note(subject)]
+        if subject.detectors and not self.watches:
+            names = ", ".join(sorted(subject.detectors))
+            lines.append(f"left out: detector {names}. --to c99 writes detectors with the model")
+        return "\n".join(line for line in lines if line)

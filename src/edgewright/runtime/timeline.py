@@ -1,7 +1,6 @@
 """From packets to an ordered series of rows at a nominal rate: gaps, duplicates, late rows and jumping clocks treated.
 
-Rows are handled one by one, so how they were put into packets changes nothing. What is done with a row is decided by
-where it stands against the one that is due; docs/adr/0022-sources-and-time.md tells the whole of it.
+Rows are handled one by one, so packets change nothing; docs/adr/0022-sources-and-time.md tells the whole of it.
 """
 
 from __future__ import annotations
@@ -47,17 +46,15 @@ class Timeline:
         self.config = config or TimelineConfig()
         self._rate, self._period, self._channels = rate, 1.0 / rate, len(channels)
         self._fill = max(1, round(self.config.fill * rate))
-        self._sensors = SensorHealth(
-            channels, rate, stuck=self.config.stuck, missing=self.config.missing, rests=self.config.rests
-        )
+        said = self.config
+        self._sensors = SensorHealth(channels, rate, stuck=said.stuck, missing=said.missing, rests=said.rests)
         self._speed = RateCheck(rate, self.config.tolerance)
         self._held: list[tuple[float, int, int | None, Floats]] = []
         self._arrived, self._newest = 0, -math.inf
         self._most_held = 1000 + math.ceil(4 * self.config.wait * rate)
-        self._begun = False
+        self._begun = self._wrong_rate = False
         self._due = self._last = self._offset = 0.0
         self._count: int | None = None
-        self._wrong_rate = False
         self._suspect: tuple[float, int | None, Floats] | None = None
         self._left: dict[str, int] = {}
         self._told: dict[str, float] = {}
@@ -65,8 +62,7 @@ class Timeline:
         self._run: list[tuple[Floats, list[float], NDArray[np.bool_]]] = []
         self._ready: list[Ready] = []
         self._health: list[Health] = []
-        # What is told before the first row is out has the time at which rows began to come.
-        self._first = 0.0
+        self._first = 0.0  # what is told before the first row is out has the time at which rows began to come
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
         """Takes a packet of this stream.

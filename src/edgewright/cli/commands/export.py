@@ -71,7 +71,7 @@ def command(
     made = chosen.files(subject)
     fit = None if profile is None else _estimate(profile, subject)
     written = write_files(out, made, force=force)
-    told = {**_told(subject, target, written, fit), "note": chosen.note(subject)}
+    told = {**_told(subject, target, written, fit), "note": chosen.told(subject)}
     if as_json:
         import msgspec
 

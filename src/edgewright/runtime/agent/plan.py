@@ -119,7 +119,7 @@ def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
 def _rate(own: float | None, given: float | None, tolerance: float, who: str) -> float | None:
     if own is not None and given is not None and abs(given - own) > tolerance * own:
         raise InputError(f"rows at {own:g} Hz, for which {who} was made", f"{given:g} Hz", "the source",
-                         "Set the sensor to that rate, or resample")  # fmt: skip
+                         "Set the sensor to that rate, or train on recordings at its own")  # fmt: skip
     return own if own is not None else given
 
 
