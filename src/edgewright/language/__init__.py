@@ -1,0 +1,1 @@
+"""Language on the desk: encoders, intents, slots, dialogues, documents, labelling; the device's part is `runtime`."""

@@ -1,0 +1,8 @@
+"""Encoders of text from a local directory: `load(DIR).encode(texts)` gives unit vectors."""
+
+from __future__ import annotations
+
+from edgewright.language.embedding.contract import Encoder
+from edgewright.language.embedding.load import load
+
+__all__ = ["Encoder", "load"]

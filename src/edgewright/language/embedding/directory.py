@@ -1,0 +1,137 @@
+"""What a directory of an encoder says of itself: the configuration files that sentence encoders are published with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from edgewright.schema.errors import InputError
+
+Pooling = Literal["mean", "cls", "max"]
+S = TypeVar("S")
+_DO = "Name the directory of a sentence encoder, with tokenizer.json and model.safetensors or model.onnx"
+_LONGEST = 512
+
+
+class BertConfig(msgspec.Struct, frozen=True):
+    """`config.json` of a BERT-type encoder, as far as the graph needs it."""
+
+    model_type: str = ""
+    hidden_size: int = 0
+    num_hidden_layers: int = 0
+    num_attention_heads: int = 1
+    hidden_act: str = "gelu"
+    layer_norm_eps: float = 1e-12
+    max_position_embeddings: int = 512
+    pad_token_id: int = 0
+    position_embedding_type: str = "absolute"
+
+
+class Directory(msgspec.Struct, frozen=True):
+    """A directory that was looked through.
+
+    Attributes:
+        path: of the directory.
+        model: the file of the weights, `.onnx` or `.safetensors`.
+        tokenizer: `tokenizer.json`.
+        pooling: how the vectors of the tokens become one.
+        longest: tokens of a text; the rest is not read.
+        config: None where a graph came along and no `config.json`.
+    """
+
+    path: Path
+    model: Path
+    tokenizer: Path
+    pooling: Pooling
+    longest: int
+    config: BertConfig | None
+
+
+class _Module(msgspec.Struct):
+    type: str = ""
+
+
+class _PoolingFile(msgspec.Struct):
+    pooling_mode_cls_token: bool = False
+    pooling_mode_mean_tokens: bool = False
+    pooling_mode_max_tokens: bool = False
+
+
+class _Lengths(msgspec.Struct):
+    max_seq_length: int | None = None
+
+
+def look(path: Path) -> Directory:
+    """The files of an encoder's directory.
+
+    Raises:
+        InputError: no directory, no weights or tokeniser in it, weights as a pickle, or parts that are not known here.
+    """
+    if not path.is_dir():
+        got = "a file" if path.exists() else "no such directory"
+        raise InputError("the directory of an encoder", got, str(path), _DO)
+    tokenizer = path / "tokenizer.json"
+    model = _model(path)
+    if not tokenizer.is_file():
+        raise InputError("a tokenizer.json beside the weights", "none", str(path), _DO)
+    config = _read(path / "config.json", BertConfig, None)
+    lengths = _read(path / "sentence_bert_config.json", _Lengths, _Lengths())
+    longest = (lengths.max_seq_length if lengths else None) or (config.max_position_embeddings if config else _LONGEST)
+    _check_modules(path)
+    return Directory(path, model, tokenizer, _pooling(path), max(8, min(longest, _LONGEST)), config)
+
+
+def _model(path: Path) -> Path:
+    for name in ("model.onnx", "onnx/model.onnx", "model.safetensors"):
+        found = path / name
+        if found.is_file():
+            return found
+    others = sorted(p.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5") for p in path.glob(pattern))
+    parts = sorted(p.name for p in path.glob("model-*-of-*.safetensors"))
+    if parts:
+        raise InputError("weights in one file", f"{len(parts)} parts", str(path), "Export the encoder as model.onnx")
+    if others:
+        raise InputError(
+            "weights as model.safetensors or model.onnx", others[0], str(path),
+            "Such files can hold code and are not read: save the model as safetensors or ONNX",
+        )  # fmt: skip
+    raise InputError("weights (model.onnx or model.safetensors)", "a directory without any", str(path), _DO)
+
+
+def _check_modules(path: Path) -> None:
+    """Further layers after the pooling would be left out silently: they are refused instead."""
+    modules = _read(path / "modules.json", list[_Module], [])
+    known = ("Transformer", "Pooling", "Normalize")
+    for module in modules or []:
+        kind = module.type.rsplit(".", 1)[-1]
+        if kind not in known:
+            raise InputError(f"modules {', '.join(known)}", kind, str(path / "modules.json"), "Export it as model.onnx")
+
+
+def _pooling(path: Path) -> Pooling:
+    found = _read(path / "1_Pooling" / "config.json", _PoolingFile, _PoolingFile(pooling_mode_mean_tokens=True))
+    if found is None or found.pooling_mode_mean_tokens:
+        return "mean"
+    if found.pooling_mode_cls_token or found.pooling_mode_max_tokens:
+        return "cls" if found.pooling_mode_cls_token else "max"
+    raise InputError("pooling by mean, cls or max", "another", str(path / "1_Pooling" / "config.json"))
+
+
+def _read(path: Path, kind: type[S], absent: S | None) -> S | None:
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError:
+        return absent
+    except OSError as error:
+        raise InputError("a file that can be read", error.strerror or str(error), str(path)) from None
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise InputError("a configuration of an encoder", str(error), str(path)) from None
+
+
+def describe(value: Any) -> str:  # noqa: ANN401 - of a file
+    """A value of a configuration, short enough for a message."""
+    return repr(value)[:60]

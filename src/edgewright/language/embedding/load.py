@@ -1,0 +1,58 @@
+"""An encoder from a local directory, as sentence encoders are published: nothing is fetched."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewright.language.embedding.contract import Encoder
+from edgewright.language.embedding.directory import look
+from edgewright.schema.errors import InputError, MissingExtraError
+
+# A message of protocol buffers takes no more; weights of larger models lie in further files.
+_LARGEST = (1 << 31) - 1
+
+
+def load(path: Path | str, *, threads: int = 1) -> Encoder:
+    """The encoder of a directory with `tokenizer.json` and `model.onnx` or `model.safetensors` (BERT type).
+
+    Args:
+        path: of the directory.
+        threads: of ONNX Runtime.
+
+    Raises:
+        InputError: no directory, no weights, or a model of another kind.
+        MissingExtraError: tokenizers, ONNX Runtime or onnx is not installed.
+    """
+    found = look(Path(path))
+    try:
+        from edgewright.language.embedding.text import TextEncoder  # noqa: PLC0415 - needs extras
+    except ModuleNotFoundError as error:
+        extra = "language" if error.name == "tokenizers" else "engines"
+        raise MissingExtraError(extra, f"{error.name}, which runs encoders,") from None
+    if found.model.suffix == ".onnx":
+        size = sum(file.stat().st_size for file in found.model.parent.glob(f"{found.model.name}*"))
+        return TextEncoder(found, found.model, size, threads)
+    graph = graph_of(found.path)
+    return TextEncoder(found, graph, len(graph), threads)
+
+
+def graph_of(path: Path) -> bytes:
+    """The ONNX graph of a directory with `model.safetensors`, as bytes.
+
+    Raises:
+        InputError: as `load`, or weights beyond 2 GB.
+        MissingExtraError: onnx is not installed.
+    """
+    found = look(path)
+    try:
+        from edgewright.language.embedding.bert import bert_onnx  # noqa: PLC0415 - needs extras
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("train", f"{error.name}, which writes graphs,") from None
+    from edgewright.language.embedding.safetensors import read_safetensors  # noqa: PLC0415 - with the above
+
+    if found.config is None:
+        raise InputError("a config.json beside model.safetensors", "none", str(path))
+    if found.model.stat().st_size > _LARGEST:
+        raise InputError("weights of at most 2 GB", f"{found.model.stat().st_size >> 20} MB", str(found.model))
+    model = bert_onnx(read_safetensors(found.model), found.config, found.pooling, str(path))
+    return bytes(model.SerializeToString())

@@ -1,0 +1,90 @@
+"""An encoder of text: `tokenizers` cuts, ONNX Runtime computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from edgewright.language.embedding.contract import Vectors, unit
+from edgewright.language.embedding.directory import Directory, Pooling
+from edgewright.schema.errors import InputError
+
+# Texts at a time, of about the same length, so that little is computed for padding.
+_BATCH = 32
+# Characters of a text that are cut into tokens at all; the model reads fewer.
+_LONGEST = 20_000
+
+
+class TextEncoder:
+    """Texts to unit vectors; an `Encoder`.
+
+    Args:
+        directory: that was looked through.
+        model: the graph as ONNX bytes, or the path of one that keeps its weights in further files.
+        size: bytes of its weights.
+        threads: of ONNX Runtime.
+
+    Raises:
+        InputError: a graph or tokeniser that cannot be read or takes other inputs than tokens.
+    """
+
+    def __init__(self, directory: Directory, model: bytes | Path, size: int, threads: int = 1) -> None:
+        self.name, self.bytes = directory.path.resolve().name, size
+        self._pooling: Pooling = directory.pooling
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        where = str(directory.path)
+        try:
+            source = str(model) if isinstance(model, Path) else model
+            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes for files that are none
+            raise InputError("a graph that ONNX Runtime reads", " ".join(str(error).split())[:200], where) from None
+        try:
+            self._tokens = Tokenizer.from_file(str(directory.tokenizer))
+        except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
+            raise InputError("a tokenizer.json", str(error)[:200], str(directory.tokenizer)) from None
+        self._tokens.enable_truncation(directory.longest)
+        self._tokens.no_padding()
+        self._inputs = {i.name for i in self._session.get_inputs()}
+        if not {"input_ids"} <= self._inputs <= {"input_ids", "attention_mask", "token_type_ids"}:
+            raise InputError("input_ids, attention_mask, token_type_ids", ", ".join(sorted(self._inputs)), where)
+        self.dimensions = self.encode(["size"]).shape[1]
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Unit vectors, shape (n, d)."""
+        if not len(texts):
+            return np.zeros((0, self.dimensions), np.float32)
+        # A lone surrogate cannot be written as UTF-8, and no tokeniser takes it.
+        clean = [text[:_LONGEST].encode("utf-8", "replace").decode() for text in texts]
+        tokens = [found.ids for found in self._tokens.encode_batch(clean)]
+        order = sorted(range(len(tokens)), key=lambda i: len(tokens[i]))
+        starts = range(0, len(order), _BATCH)
+        vectors = np.concatenate([self._vectors([tokens[i] for i in order[at : at + _BATCH]]) for at in starts])
+        out = np.empty_like(vectors)
+        out[order] = vectors
+        return out
+
+    def _vectors(self, tokens: list[list[int]]) -> Vectors:
+        longest = max(1, *(len(ids) for ids in tokens))
+        ids = np.zeros((len(tokens), longest), np.int64)
+        mask = np.zeros_like(ids)
+        for row, one in enumerate(tokens):
+            ids[row, : len(one)] = one
+            mask[row, : len(one)] = 1
+        feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        raw: NDArray[Any] = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        return unit(raw if raw.ndim == 2 else self._pool(raw, mask[:, :, None].astype(np.float32)))
+
+    def _pool(self, raw: NDArray[Any], mask: NDArray[np.float32]) -> NDArray[Any]:
+        if self._pooling == "cls":
+            return np.asarray(raw[:, 0])
+        if self._pooling == "max":
+            return np.asarray(np.where(mask > 0, raw, -np.inf).max(axis=1))
+        return np.asarray((raw * mask).sum(axis=1))
