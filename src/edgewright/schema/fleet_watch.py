@@ -1,0 +1,135 @@
+"""What operators are told when they watch a fleet: where versions are, what needs a look, what happened last."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edgewright.schema.fleet_plan import State
+
+Trait = Literal["product", "profile", "tag", "batch", "version", "phase"]
+"""By which devices are put together; 'version' is that of Edgewright on the device."""
+
+
+class SpreadPart(msgspec.Struct, frozen=True, kw_only=True):
+    """Devices that have one value of a trait.
+
+    Attributes:
+        value: such as a tag; empty for devices that have none.
+        total: devices.
+        counters: of them by the release that they run.
+    """
+
+    value: str
+    total: int
+    counters: dict[int, int]
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Where versions are, largest part first. A device with several tags counts in each of them.
+
+    Attributes:
+        more: parts beyond those that are shown.
+    """
+
+    by: Trait
+    parts: tuple[SpreadPart, ...]
+    more: int = 0
+
+
+class RolloutWord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rollout says to one device, worked out as the device itself does it.
+
+    Attributes:
+        place: percent from 0 up to 100 where the device stands in it.
+        stage: such as "1 of 3 'canary'"; empty where the plan has no such stage.
+        go: the device may begin.
+        why: one line.
+    """
+
+    plan: str
+    counter: int
+    state: State
+    place: float
+    stage: str
+    go: bool
+    why: str
+
+
+class IntentSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest answer to a device that asked whether it may activate; `at` is when it first was allowed."""
+
+    plan: str
+    counter: int
+    stage: int
+    asked_at: float
+    go: bool
+    at: float | None
+    why: str
+
+
+class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a device is where it is: what each rollout of its product says to it, newest first, and what it asked."""
+
+    rollouts: tuple[RolloutWord, ...]
+    intents: tuple[IntentSeen, ...]
+
+
+class Noticed(msgspec.Struct, frozen=True, kw_only=True):
+    """A device that needs a look; `value` is what is said of it, in the unit of its list."""
+
+    id: str
+    name: str
+    counter: int
+    at: float
+    value: float
+    what: str = ""
+
+
+class Attention(msgspec.Struct, frozen=True, kw_only=True):
+    """What the latest reports say of drift, alarms and crashes; and who is silent or shut out. Worst first.
+
+    Attributes:
+        drifting: share of channels that drift; `what` names them.
+        alarming: alarms a day.
+        crashing: crashes a day.
+        silent: seconds since the last report, at least `silence`.
+        quarantined: seconds since then; `what` is the reason.
+        totals: devices in each list altogether, by its name.
+        channels: that drift most often among the devices shown, with how many.
+    """
+
+    drifting: tuple[Noticed, ...]
+    alarming: tuple[Noticed, ...]
+    crashing: tuple[Noticed, ...]
+    silent: tuple[Noticed, ...]
+    quarantined: tuple[Noticed, ...]
+    totals: dict[str, int]
+    channels: dict[str, int]
+
+
+class EventSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened.
+
+    Attributes:
+        key: unique, for whoever asks again and wants the new ones.
+        at: seconds since 1970.
+        kind: 'outcome', 'alarm', or what the audit log says, such as 'rollout.stage'.
+        device: its id; empty where it was none's.
+        subject: plan, device's name or another name.
+        text: one line.
+    """
+
+    key: str
+    at: float
+    kind: str
+    device: str
+    subject: str
+    text: str
+
+
+class Events(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest, newest first."""
+
+    events: tuple[EventSeen, ...]

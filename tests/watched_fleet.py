@@ -1,0 +1,205 @@
+"""A fleet to look at: a signed folder, devices that enrolled and report through the API, and a rollout under way."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from edgewright.fleet.control import running
+from edgewright.fleet.control.conducting import conductor
+from edgewright.fleet.control.plane import Limits, open_plane
+from edgewright.fleet.plans.place import place
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.schema.fleet_plan import Gate, Plan, Stage
+from fleet_folder import fleet, package, publish
+from fleet_plane import Client, Device
+
+HOSTILE = '<img src=x onerror="alert(1)">'
+PLAN = "winter"
+STAGES = (
+    Stage(name="canary", percent=20.0, dwell=3600.0),
+    Stage(name="half", percent=50.0, dwell=3600.0),
+    Stage(name="all", percent=100.0, dwell=3600.0),
+)
+GATES = (Gate(measure="failed", limit=0.3, quorum=3), Gate(measure="latency", limit=0.5, quorum=3))
+SITES = (("north", "pi"), ("south", "pi"), ("harbour", "jetson"), ("test-bench", "esp32"))
+
+
+def numbers() -> Callable[[int], bytes]:
+    """Bytes that are the same in every test, so that the same devices are canaries."""
+    counter = itertools.count()
+    return lambda size: hashlib.sha256(str(next(counter)).encode()).digest()[:size]
+
+
+class Hand:
+    """A clock that is moved."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Watched:
+    """The fleet with its control plane and its devices.
+
+    Args:
+        folder: empty.
+        count: devices.
+        ago: seconds before now at which it begins; `after` moves on.
+    """
+
+    def __init__(self, folder: Path, count: int, ago: float) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.clock = Hand(time.time() - ago)
+        self.fleet = fleet(folder / "fleet", self.clock.now)
+        self.folder = self.fleet.folder
+        self.old = publish(self.fleet, package(folder, "0"), self.clock.now)[0].release
+        made = publish(self.fleet, package(folder, "1"), self.clock.now)
+        self.new, self.back = made[0].release, made[1].release
+        self.plane = running.attach(
+            open_plane(self.folder, clock=self.clock, limits=Limits(burst=1e6, requests=1e6), random=numbers())
+        )
+        self.conductor = conductor(self.plane)
+        self.client = Client(self.plane)
+        self.devices: list[Device] = []
+        asyncio.run(self._enrol(count))
+        self.after(60.0)
+
+    async def _enrol(self, count: int) -> None:
+        for number in range(count):
+            tag, profile = SITES[number % 7 % len(SITES)]
+            if number % 10 == 0:
+                token = await self.client.token(product="main", tags=["demo"], uses=10, batch=f"lot-{number // 10}")
+            own = await self.client.token(product="main", tags=[tag], batch=f"lot-{number // 10}")
+            one = Device(self.client)
+            answer = await one.enrol(
+                token if number % 7 == 6 else own, name=f"{tag}-{number:03d}", profile=profile, product="main",
+                version="0.1.0",
+            )  # fmt: skip
+            assert answer.status_code == 200, answer.text
+            self.devices.append(one)
+
+    def after(self, seconds: float) -> None:
+        """Later; the scheduler has had its turn."""
+        self.clock.now += seconds
+        self.conductor.scheduler.tick()
+
+    def report(self, devices: list[Device], **said: Any) -> None:  # noqa: ANN401 - fields of a report
+        """A report of each, with vitals."""
+        asyncio.run(self._report(devices, said))
+
+    async def _report(self, devices: list[Device], said: dict[str, Any]) -> None:
+        for number, device in enumerate(devices):
+            vitals = {
+                "seconds": 3600.0, "windows": 1800, "unsure": 20 + number % 9, "alarms": 0,
+                "latency": (0.004, 0.011 + number % 5 / 1000), "memory": 41_000_000 + number * 10_000, "channels": 6,
+                "classes": {"well": 1700, "worn": 100}, **said.get("vitals", {}),
+            }  # fmt: skip
+            counter = said.get("counter", self.old.counter)
+            body = {"counter": counter, "floor": counter, "clock": self.clock.now, "version": "0.1.0", **said}
+            answer = await device.report(**{**body, "vitals": vitals})
+            assert answer.status_code == 200, answer.text
+
+    def start(self, **said: Any) -> None:  # noqa: ANN401 - fields of a plan
+        """Signs a plan over the second release and begins it, through the API."""
+        now = self.clock.now
+        plan = Plan(**{
+            "id": PLAN, "release": self.new, "revert": self.back, "salt": "5" * 64, "stages": STAGES, "gates": GATES,
+            "starts": now, "expires": now + 30 * 86_400.0, "enrolled": now, "note": "colder nights", **said,
+        })  # fmt: skip
+        publish_plan(self.folder, plan, now=now)
+        answer = asyncio.run(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))
+        assert answer.status_code == 200, answer.text
+
+    def canaries(self, percent: float = 20.0) -> list[Device]:
+        """Devices whose place is below a percent."""
+        return [one for one in self.devices if place("5" * 64, PLAN, one.id) < percent]
+
+    def take(self, devices: list[Device]) -> None:
+        """Asks for leave, activates and confirms."""
+        for one in devices:
+            said = {"nonce": one.nonce, "plan": PLAN, "counter": self.new.counter, "stage": 0}
+            answer = asyncio.run(one.send("intent", msgspec.json.encode(said)))
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["go"], answer.text
+
+    def end(self, devices: list[Device], what: str = "confirmed", because: str = "", detail: str = "") -> None:
+        """Reports what became of the new release."""
+        counter = self.new.counter if what == "confirmed" else self.old.counter
+        for one in devices:
+            steps = [("tested", ""), ("activated", ""), (what, because)]
+            outcomes = [
+                {
+                    "number": n, "plan": PLAN, "counter": self.new.counter, "what": word, "because": why,
+                    "detail": detail if why else "", "at": self.clock.now,
+                }
+                for n, (word, why) in enumerate(steps, 1)
+            ]  # fmt: skip
+            failed = f"release {self.new.counter} failed here before"
+            why = "confirmed after 600 s with rows" if what == "confirmed" else failed
+            self.report([one], counter=counter, plan=PLAN, stage=0, outcomes=outcomes, why=why)
+
+    def fork(self, device: Device) -> None:
+        """Somebody else uses the device's key: quarantine."""
+        old = device.nonce
+        self.report([device])
+        device.nonce = old
+        self.clock.now += 1.0
+        self.sent(device, 403)
+
+    def sent(self, device: Device, status: int) -> None:
+        """A report that is answered with a status."""
+        answer = asyncio.run(device.report(counter=1, why="a copy"))
+        assert answer.status_code == status, answer.text
+
+    def close(self) -> None:
+        """Ends the control plane."""
+        self.plane.close()
+
+
+def item(number: int, label: str) -> dict[str, Any]:
+    """An alarm of the outbox."""
+    body = {"kind": "alarm", "stream": "pump-1", "label": label, "score": 0.93, "time": 12.5}
+    return {"device": "d", "boot": 1, "sequence": number, "kind": "event", "put": 1.0, "body": body}
+
+
+@contextmanager
+def watched(folder: Path, count: int = 30) -> Iterator[Watched]:
+    """A fleet at its canary: some confirmed, one went back, one drifts, one alarms, one is silent, one has a twin."""
+    made = Watched(folder, count, 7200.0)
+    try:
+        made.report(made.devices[:-1], why="no rollout for this product")
+        made.after(600.0)
+        made.start()
+        canaries = made.canaries()
+        others = [one for one in made.devices[:-1] if one not in canaries]
+        made.after(300.0)
+        made.take(canaries)
+        made.after(900.0)
+        made.end(canaries[1:])
+        made.end(canaries[:1], "reverted", "latency", "p99 0.62 s, at most 0.5 s")
+        made.after(600.0)
+        drift = {"drifting": ("current", HOSTILE), "alarms": 0}
+        made.report(others[:1], vitals=drift, why="place 71 % is beyond the 20 % of stage 1 of 3 'canary'", plan=PLAN)
+        alarm = {"alarms": 4, "crashes": 1}
+        made.report(others[1:2], vitals=alarm, items=(item(1, "worn"), item(2, "leak")), plan=PLAN, stage=0)
+        made.report(others[3:], plan=PLAN, stage=0, why="place is beyond the 20 % of stage 1 of 3 'canary'")
+        made.fork(others[2])
+        made.clock.now = time.time()
+        made.conductor.scheduler.tick()
+        yield made
+    finally:
+        made.close()
