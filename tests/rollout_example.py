@@ -9,16 +9,15 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.publisher import Publisher, begin
+from edgewright.fleet.control.publisher import Publisher
+from edgewright.fleet.control.restore import begin, first_root
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import LocalSigner
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
-from edgewright.fleet.layout import ROOT
 from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import read_published
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
 from fleet_folder import fleet, package, publish
 
@@ -74,7 +73,7 @@ class Example:
 
     def new_signer(self) -> LocalSigner:
         """The signer as after a start of its process."""
-        root = read_published(self.fleet)[ROOT]
+        root = first_root(self.fleet)
         record = self.fleet.online / "signed.json"
         return LocalSigner(record, lambda held: online_signers(self.fleet, held), lambda: self.now, root, 10_000)
 
@@ -154,7 +153,7 @@ class Example:
         rows = [
             {
                 "device": name, "at": self.now, "clock": self.now, "sequence": 0, "counter": counter, "floor": 0,
-                "phase": "idle", "plan": "", "stage": -1, "model": True, **counted,
+                "phase": "idle", "plan": "", "stage": -1, "model": True, "digest": "", **counted,
             }
             for name in names
         ]  # fmt: skip

@@ -6,15 +6,14 @@ import threading
 from dataclasses import dataclass
 
 from edgewright.fleet.control.plane import Plane
-from edgewright.fleet.control.publisher import Publisher, begin
+from edgewright.fleet.control.publisher import Publisher
+from edgewright.fleet.control.restore import begin, first_root
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
 from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner
-from edgewright.fleet.layout import ROOT
 from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.published import read_published
 
 _NAME = "conductor"
 _LOCK = threading.Lock()
@@ -46,7 +45,7 @@ class FolderSigner:
         socket = self._fleet.online / SOCKET
         if socket.exists():
             return RemoteSigner(socket).sign(asked)
-        root = read_published(self._fleet)[ROOT]
+        root = first_root(self._fleet)
         return LocalSigner(
             self._fleet.online / RECORD, lambda held: online_signers(self._fleet, held), self._plane.clock.wall, root
         ).sign(asked)

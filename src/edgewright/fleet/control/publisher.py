@@ -9,15 +9,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
-from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database
 from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.tables_rollouts import signed, signed_files
+from edgewright.fleet.control.tables_rollouts import signed_files
 from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT, TIMESTAMP
 from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.accepting import taken, waiting
-from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import make_folder, read_published, root_versions, write_targets
+from edgewright.fleet.repository.folder import Fleet, locked
+from edgewright.fleet.repository.published import make_folder, write_targets
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
 
@@ -44,9 +43,14 @@ class Publisher:
             OutputError: a file cannot be written; the next call tries again.
         """
         with self._database.reading() as connection:
-            serial = heads.serial(connection)
-            if serial == self._written:
+            if heads.serial(connection) == self._written:
                 return False
+        with locked(self._fleet):  # two processes must not write by turns, or the older timestamp could come last
+            return self._publish()
+
+    def _publish(self) -> bool:
+        with self._database.reading() as connection:
+            serial = heads.serial(connection)
             held, roots = heads.held(connection), heads.roots(connection)
             index = _index(connection, held)
         if TIMESTAMP not in held:
@@ -54,16 +58,14 @@ class Publisher:
         if index is not None:
             write_targets(self._fleet, {INDEX: index})
         make_folder(self._fleet.metadata)
-        for root in roots:
-            self._write(ROOT, root)
-        for role in metadata.in_order(held):
-            self._write(role, held[role])
+        files = [(ROOT, root) for root in roots] + [(role, held[role]) for role in metadata.in_order(held)]
+        news = [self._write(role, data) for role, data in files]
         self._written = serial
-        return True
+        return any(news)
 
-    def _write(self, role: str, data: bytes) -> None:
-        """One role's file or files, but never over another version's or another content's."""
-        number = metadata.version({role: data}, role)
+    def _write(self, role: str, data: bytes) -> bool:
+        """One role's file or files, but never over another version's or another content's; whether it was missing."""
+        number, news = metadata.version({role: data}, role), False
         for name in metadata.file_names(role, number):
             path = self._fleet.metadata / name
             there = path.read_bytes() if path.is_file() else None
@@ -76,29 +78,8 @@ class Publisher:
                 if known >= number:
                     raise InputError(f"{role} of version {number} as in the database", f"version {known}", name, DO)
             write_atomic(path, data)
-
-
-def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
-    """Takes the published metadata of a fleet that had no control plane into an empty database; whether it did.
-
-    Raises:
-        InputError: a published file is missing or is not the one that was signed.
-    """
-    with database.reading() as connection:
-        if connection.execute(sa.select(signed.c.role).limit(1)).one_or_none() is not None:
-            return False
-        seen = heads.serial(connection)
-    held = read_published(fleet)
-    roots = [(fleet.metadata / f"{number}.root.json").read_bytes() for number in root_versions(fleet)]
-
-    def work(connection: sa.Connection) -> None:
-        heads.follow(connection, seen)
-        for root in roots:
-            heads.keep(connection, {ROOT: root}, now)
-        heads.keep(connection, held, now)
-
-    committer.submit(work).result()
-    return True
+            news = True
+        return news
 
 
 def take_in(fleet: Fleet, rollouts: Rollouts) -> int:

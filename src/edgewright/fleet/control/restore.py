@@ -30,6 +30,8 @@ from edgewright.fleet.layout import (
 )
 from edgewright.fleet.ports import Transport, Unreachable
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.published import root_versions
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing, Standings
 
@@ -124,6 +126,31 @@ def published(read: Reading, root: bytes) -> Published:
     return Published(held=held, roots=tuple(roots), index=index, plans=plans)
 
 
+def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
+    """Takes what is published into a database that knows no signed files yet: a new one; whether it did.
+
+    Raises:
+        InputError: a published file is missing or is not the one that was signed.
+    """
+    with database.reading() as connection:
+        if heads.roots(connection):
+            return False
+    found = published(from_folder(fleet.metadata.parent), first_root(fleet))
+    return take_up(database, committer, found, "control", now, what="begun")
+
+
+def first_root(fleet: Fleet) -> bytes:
+    """The oldest root in the fleet's folder, from which all others follow.
+
+    Raises:
+        InputError: there is none.
+    """
+    versions = root_versions(fleet)
+    if not versions:
+        raise InputError("signed metadata", "none", str(fleet.metadata), "Make the fleet with `edgewright fleet init`")
+    return (fleet.metadata / f"{versions[0]}.root.json").read_bytes()
+
+
 def check(database: Database, found: Published) -> None:
     """Refuses to go on where devices have seen more than the database knows.
 
@@ -142,7 +169,9 @@ def check(database: Database, found: Published) -> None:
             )
 
 
-def take_up(database: Database, committer: Committer, found: Published, who: str, now: float) -> bool:
+def take_up(
+    database: Database, committer: Committer, found: Published, who: str, now: float, what: str = "restored"
+) -> bool:
     """Takes what is published as what holds; whether it was news.
 
     Raises:
@@ -163,7 +192,7 @@ def take_up(database: Database, committer: Committer, found: Published, who: str
         for standing in found.standings:
             _set(connection, standing, found.plans[standing.plan], who, now)
         versions = {role: metadata.version(found.held, role) for role in ONLINE}
-        chain.append(connection, at=now, who=who, what="restored", detail={"versions": versions})
+        chain.append(connection, at=now, who=who, what=what, detail={"versions": versions})
 
     committer.submit(work).result()
     return True

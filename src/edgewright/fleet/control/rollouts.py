@@ -186,10 +186,10 @@ class Rollouts:
                 raise InputError(
                     f"a rollout that is {' or '.join(after)}", f"one that is {row['state']}", f"plan {plan}"
                 )
-            values = {"state": state, "revert": bool(revert)}
+            values, act = {"state": state, "revert": bool(revert)}, "resumed" if state == "running" else state
             return Step(
-                what=f"rollout.{state if state != 'running' else 'resumed'}", plan=plan, seen=row["version"],
-                values=values, why=why or f"{state} by {who}",
+                what=f"rollout.{act}", plan=plan, seen=row["version"],
+                values=values, why=why or f"{act} by {who}",
             )  # fmt: skip
 
         return self._do(plan, who, step)

@@ -32,6 +32,7 @@ from edgewright.schema.fleet_plan import Plan
 
 RENEW = 0.5
 """Share of a role's lifetime after which it is signed again."""
+AWAY = 600.0
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,20 +59,22 @@ class Scheduler:
         rollouts: makes the steps.
         publisher: writes the files.
         now: seconds since 1970.
+        away: seconds without a round after which the control plane counts as having been away.
     """
 
     def __init__(
         self, fleet: Fleet, database: Database, committer: Committer, rollouts: Rollouts, publisher: Publisher,
-        now: Callable[[], float],
+        now: Callable[[], float], away: float = AWAY,
     ) -> None:  # fmt: skip
         self._fleet, self._database, self._committer = fleet, database, committer
         self._rollouts, self._publisher, self._now = rollouts, publisher, now
         self._listening = self._last = now()
+        self._away = away
 
     def tick(self) -> list[Happened]:
         """One round; what it could not do it tries again in the next."""
         now = self._now()
-        if now - self._last > 120.0:
+        if now - self._last > self._away:
             self._listening = now  # it was away, and so were all reports
         self._last = now
         done: list[Happened] = []

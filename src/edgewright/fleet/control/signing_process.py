@@ -19,11 +19,10 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.fleet.control.restore import first_root
 from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
-from edgewright.fleet.layout import ROOT
 from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.repository.published import read_published
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
 RECORD = "signed.json"
@@ -204,10 +203,8 @@ class SignerProcess:
 def main(folder: Path, path: Path) -> None:
     """Opens the keys and serves until it is told to end, or whoever started it is gone."""
     fleet = open_fleet(folder)
-    held = read_published(fleet)
-    online_signers(fleet, held)  # where a key is missing it says so now
     signer = LocalSigner(
-        fleet.online / RECORD, lambda known: online_signers(fleet, known), time.time, held[ROOT]
+        fleet.online / RECORD, lambda held: online_signers(fleet, held), time.time, first_root(fleet)
     )  # fmt: skip
     listening = listen(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

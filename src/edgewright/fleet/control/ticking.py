@@ -52,6 +52,7 @@ def start(plane: Plane) -> Callable[[], None]:
 def _not_behind(plane: Plane, made: Conductor) -> None:
     with plane.database.reading() as connection:
         root = heads.roots(connection)[0]
+    made.publisher.publish()
     read = restore.from_folder(made.fleet.metadata.parent)
     restore.check(plane.database, restore.published(read, root))
 

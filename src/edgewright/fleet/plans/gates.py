@@ -52,8 +52,9 @@ def judge(gate: Gate, enrolled: float, new: Sequence[Voice], old: Sequence[Voice
         old: one for each that has an older one at the same time; asked only where the gate has a ratio.
         last: the plan's last stage, in which in the end nobody is left to compare with.
 
-    'fail' needs the bound on the kind side beyond the limit, so chance alone halts a good release once in 20 rollouts
-    at worst; 'pass' needs the value itself within it. Between them is 'hold'.
+    'fail' needs the bound on the kind side beyond the limit: at one look, chance alone fails a release that is just at
+    the limit once in 20 times at worst (looking again and again makes it more often, being further within it less);
+    'pass' needs the value itself within it. Between them is 'hold'.
     """
     counted = weigh([voice for voice in new if voice.enrolled <= enrolled], gate.batch, gate.quorum)
     heard = len(counted.values)

@@ -1,0 +1,144 @@
+"""What is committed is what is published: intake, conflicts, and a control plane that comes back from a backup."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import heads, restore
+from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.layout import INDEX
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.accepting import waiting
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Standings
+from fleet_folder import judge
+from rollout_example import Example
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[Example]:
+    made = Example(tmp_path)
+    yield made
+    made.close()
+
+
+def state(example: Example) -> str:
+    index = judge(example.fleet).read(INDEX)
+    assert index is not None
+    return msgspec.json.decode(index, type=Standings).rollouts[0].state
+
+
+def published(example: Example) -> restore.Published:
+    with example.database.reading() as connection:
+        root = heads.roots(connection)[0]
+    return restore.published(restore.from_folder(example.fleet.metadata.parent), root)
+
+
+def test_what_was_signed_offline_is_taken_in_once(example: Example) -> None:
+    example.signed_plan()
+    assert len(waiting(example.fleet)) == 1
+    assert judge(example.fleet).read("plans/first.json") is None
+    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert waiting(example.fleet) == []
+    assert judge(example.fleet).read("plans/first.json") is not None
+    assert example.scheduler.tick() == []
+
+
+def test_a_change_that_was_taken_in_and_not_forgotten_does_no_harm(example: Example) -> None:
+    example.signed_plan()
+    kept = waiting(example.fleet)[0].path
+    copy = kept.read_bytes()
+    example.scheduler.tick()
+    kept.write_bytes(copy)  # killed between the transaction and the removal
+    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+    assert judge(example.fleet).read("plans/first.json") is not None
+
+
+def test_a_change_that_was_altered_is_not_taken_in_and_stays(example: Example) -> None:
+    example.signed_plan()
+    kept = waiting(example.fleet)[0].path
+    text = kept.read_text()
+    kept.write_text(text.replace("first.json", "forged.json"))
+    happened = example.scheduler.tick()
+    assert [h.what for h in happened] == ["failed"]
+    assert kept.exists()
+    kept.write_text(text)
+    assert [h.what for h in example.scheduler.tick()] == ["taken"]
+
+
+def test_missing_files_are_written_again_and_others_bytes_are_not_written_over(example: Example) -> None:
+    example.started()
+    files = {path: path.read_bytes() for path in example.fleet.metadata.iterdir()}
+    newest = max(example.fleet.metadata.glob("*.rollouts.json"), key=lambda path: int(path.name.split(".")[0]))
+    newest.unlink()
+    example.close()
+    example.open()
+    assert example.publisher.publish()
+    assert {path: path.read_bytes() for path in example.fleet.metadata.iterdir()} == files
+    stranger = files[newest].replace(b'"spec_version"', b' "spec_version"')
+    newest.write_bytes(stranger)
+    example.close()
+    example.open()
+    with pytest.raises(InputError, match="as in the database"):
+        example.publisher.publish()
+    assert newest.read_bytes() == stranger  # the first seen wins
+
+
+def test_a_restored_backup_is_refused_and_then_goes_on_above_what_is_published(example: Example) -> None:
+    example.started()
+    example.close()
+    backup = example.folder / "backup.sqlite"
+    shutil.copy(example.fleet.folder / "fleet.sqlite", backup)
+    example.open()
+    example.rollouts.abort("first", "ann", revert=True)
+    seen = published(example)
+    restore.check(example.database, seen)
+    example.close()
+    for path in example.fleet.folder.glob("fleet.sqlite*"):
+        path.unlink()
+    shutil.copy(backup, example.fleet.folder / "fleet.sqlite")
+    example.open()
+    with pytest.raises(InputError, match="fleet restore"):
+        restore.check(example.database, seen)
+    with pytest.raises(InputError, match="version"):
+        example.publisher.publish()
+    assert restore.take_up(example.database, example.committer, seen, "ann", example.now)
+    assert not restore.take_up(example.database, example.committer, seen, "ann", example.now)
+    restore.check(example.database, seen)
+    with example.database.reading() as connection:
+        row = connection.execute(sa.select(rollouts)).one()
+    assert (row.state, row.revert) == ("aborted", True)  # the abort that the backup did not know
+    before = metadata.version(seen.held, "timestamp")
+    example.rollouts.refresh()
+    assert metadata.version(published(example).held, "timestamp") > before
+    assert state(example) == "aborted"
+
+
+def test_a_database_that_was_lost_is_built_anew_from_what_is_published(example: Example) -> None:
+    example.started()
+    example.rollouts.pause("first", "ann")
+    example.close()
+    for path in example.fleet.folder.glob("fleet.sqlite*"):
+        path.unlink()
+    example.open()
+    assert restore.take_up(example.database, example.committer, published(example), "ann", example.now) in (True, False)
+    with example.database.reading() as connection:
+        assert connection.execute(sa.select(rollouts.c.state)).scalars().all() == ["paused"]
+    example.rollouts.resume("first", "ann")
+    assert state(example) == "running"
+
+
+def test_what_is_published_is_verified_before_it_is_believed(example: Example) -> None:
+    example.started()
+    path = example.fleet.metadata / "timestamp.json"
+    path.write_bytes(
+        path.read_bytes().replace(b'"version": ', b'"version": 9').replace(b'"version":', b'"version":9', 1)
+    )
+    with pytest.raises(InputError):
+        published(example)
