@@ -149,6 +149,9 @@ def _endpoints() -> tuple[Endpoint, ...]:
         if not module.name.startswith("_")
         for endpoint in importlib.import_module(f"{package}.{module.name}").ENDPOINTS
     ]
+    places = [(endpoint.path, endpoint.method) for endpoint in found]
+    if twice := {place for place in places if places.count(place) > 1}:
+        raise RuntimeError(f"endpoints that are there twice: {sorted(twice)}")
     return tuple(sorted(found, key=lambda e: (e.path, e.method)))
 
 

@@ -1,0 +1,190 @@
+"""Every endpoint of the control plane: who may ask, what is refused, and that every refusal has the one shape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from edgewright.fleet.control import openapi
+from edgewright.fleet.control.app import App
+from edgewright.fleet.control.endpoint import Endpoint, endpoints
+from edgewright.fleet.control.plane import Limits
+from edgewright.fleet.wire.signing import sign
+from edgewright.schema.fleet_api import Problem
+from fleet_plane import Client, Device, enrolled, plane_of
+
+ALL = endpoints()
+OPERATORS = [e for e in ALL if e.who in ("viewer", "operator", "admin")]
+TAKING = [e for e in ALL if e.takes is not None]
+EXAMPLES = {"id": "0" * 32, "name": "nobody", "plan": "no-plan"}
+
+
+def named(endpoint: Endpoint) -> str:
+    return f"{endpoint.method} {endpoint.path}"
+
+
+def place(endpoint: Endpoint) -> str:
+    """A path of the right form, of something that is not there."""
+    path = endpoint.path
+    for name, pattern in endpoint.parameters.items():
+        path = path.replace(f"{{{name}}}", "0" * 16 if "{16}" in pattern else EXAMPLES[name])
+    return path
+
+
+def refused(answer: httpx.Response, *statuses: int) -> Problem:
+    assert answer.status_code in statuses, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    problem = msgspec.json.decode(answer.content, type=Problem, strict=True)
+    assert problem.status == answer.status_code
+    assert problem.expected
+    assert ("retry-after" in answer.headers) == bool(problem.wait)
+    return problem
+
+
+def run(folder: Path, go: Callable[[Client], Coroutine[Any, Any, None]], **settings: Any) -> None:  # noqa: ANN401
+    with plane_of(folder, **settings) as plane:
+        asyncio.run(go(Client(plane)))
+
+
+async def send(client: Client, device: Device, endpoint: Endpoint, content: bytes, **headers: str) -> httpx.Response:
+    """As whoever may ask."""
+    path, named = place(endpoint), {"content-type": "application/json"}
+    if endpoint.who in ("device", "enrolling"):
+        name = device.id if endpoint.who == "device" else "new"
+        named |= sign(endpoint.method, path, content, device.key, name)
+    local = endpoint.who in ("viewer", "operator", "admin")
+    return await client.ask(endpoint.method, path, local=local, content=content, headers={**named, **headers})
+
+
+@pytest.mark.parametrize("endpoint", OPERATORS, ids=named)
+def test_nobody_asks_without_a_token(tmp_path: Path, endpoint: Endpoint) -> None:
+    async def go(client: Client) -> None:
+        for given in ({}, {"authorization": "Bearer x"}, {"authorization": f"Bearer ewo.ada.{'x' * 32}"}):
+            answer = await client.ask(endpoint.method, place(endpoint), headers=given)
+            refused(answer, 401)
+            assert "Bearer" in answer.headers["www-authenticate"]
+
+    run(tmp_path, go)
+
+
+@pytest.mark.parametrize("endpoint", [e for e in OPERATORS if e.who != "viewer"], ids=named)
+def test_a_viewer_changes_nothing(tmp_path: Path, endpoint: Endpoint) -> None:
+    async def go(client: Client) -> None:
+        answer = await client.ask("POST", "/v1/fleet/operators", {"name": "eve", "role": "viewer"}, local=True)
+        token = {"authorization": f"Bearer {answer.json()['token']}"}
+        assert endpoint.who in refused(await client.ask(endpoint.method, place(endpoint), headers=token), 403).expected
+
+    run(tmp_path, go)
+
+
+@pytest.mark.parametrize("endpoint", TAKING, ids=named)
+def test_what_is_wrong_is_refused_in_one_shape(tmp_path: Path, endpoint: Endpoint) -> None:
+    async def go(client: Client) -> None:
+        device = await enrolled(client)
+        deep = b"[" * 100_000
+        largest = endpoint.largest or (8000 if endpoint.who == "device" else 6000)
+        for content in (b"", b"{", b"[]", b"null", b'"text"', b'{"a":1}', b"\xff\xfe", b"\x00", deep[: largest - 10]):
+            refused(await send(client, device, endpoint, content), 400)
+        assert refused(await send(client, device, endpoint, b"x" * (largest + 1)), 413).expected
+        refused(await send(client, device, endpoint, b"{}", **{"content-encoding": "gzip"}), 415)
+        refused(await send(client, device, endpoint, b"{}", **{"content-type": "text/plain"}), 415)
+
+    run(tmp_path, go, limits=Limits(report=8000, asked=6000))
+
+
+@pytest.mark.parametrize("endpoint", [e for e in OPERATORS if e.parameters], ids=named)
+def test_what_is_not_there_is_said(tmp_path: Path, endpoint: Endpoint) -> None:
+    async def go(client: Client) -> None:
+        body = {"reason": "x"} if endpoint.takes is not None else None
+        answer = await client.ask(endpoint.method, place(endpoint), body, local=True)
+        refused(answer, 404, 400, 409)
+        strange = endpoint.path
+        for name in endpoint.parameters:
+            strange = strange.replace(f"{{{name}}}", "%F0%9F%92%A9")
+        refused(await client.ask(endpoint.method, strange, body, local=True), 404)
+
+    run(tmp_path, go)
+
+
+@pytest.mark.parametrize("endpoint", [e for e in ALL if e.query is not None], ids=named)
+def test_a_query_is_as_described(tmp_path: Path, endpoint: Endpoint) -> None:
+    async def go(client: Client) -> None:
+        for query in ("limit=0", "limit=x", "limit=99999", "unknown=1", "limit=1&limit=2"):
+            refused(await client.ask("GET", f"{place(endpoint)}?{query}", local=True), 400)
+
+    run(tmp_path, go)
+
+
+def test_other_paths_and_methods_have_the_same_shape(tmp_path: Path) -> None:
+    async def go(client: Client) -> None:
+        refused(await client.ask("GET", "/"), 404)
+        refused(await client.ask("GET", "/v1/fleet"), 404)
+        answer = await client.ask("PATCH", "/v1/report")
+        refused(answer, 405)
+        assert "POST" in answer.headers["allow"]
+
+    run(tmp_path, go)
+
+
+def test_a_mistake_of_the_server_tells_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def go(client: Client) -> None:
+        def broken(*given: object) -> None:
+            raise RuntimeError("the secret inside")
+
+        client.plane.decide = broken  # type: ignore[assignment]
+        device = await enrolled(client)
+        said = {"nonce": device.nonce, "plan": "p", "counter": 1, "stage": 0}
+        answer = await device.send("intent", msgspec.json.encode(said))
+        refused(answer, 500)
+        assert "secret" not in answer.text
+
+    run(tmp_path, go)
+    lines = [msgspec.json.decode(line) for line in capsys.readouterr().err.splitlines()]
+    assert any(line["event"] == "broken" and "the secret inside" in line["error"] for line in lines)
+
+
+def test_a_body_that_comes_too_slowly_or_grows_is_cut_off(tmp_path: Path) -> None:
+    async def go(client: Client) -> None:
+        async def asked(parts: list[bytes], wait: float) -> int:
+            status = 0
+            scope = {
+                "type": "http", "method": "POST", "path": "/v1/report", "query_string": b"", "headers": [],
+                "http_version": "1.1", "scheme": "http", "server": ("fleet", 80), "root_path": "",
+            }  # fmt: skip
+
+            async def receive() -> dict[str, Any]:
+                await asyncio.sleep(wait)
+                return {"type": "http.request", "body": parts.pop(0) if parts else b"", "more_body": True}
+
+            async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
+                nonlocal status
+                status = message.get("status", status)
+
+            await App(client.plane)(scope, receive, send)
+            return status
+
+        assert await asked([], 0.02) == 408
+        assert await asked([b"x" * 600] * 10, 0.0) == 413
+
+    run(tmp_path, go, limits=Limits(report=2000, seconds=0.1))
+
+
+def test_the_description_names_every_endpoint_and_its_refusals() -> None:
+    found = openapi.document(ALL)
+    assert found["openapi"].startswith("3.1")
+    for endpoint in ALL:
+        said = found["paths"][endpoint.path][endpoint.method.lower()]
+        assert str(endpoint.status) in said["responses"]
+        assert said["summary"].endswith(".")
+        assert ("security" in said) == (endpoint.who != "anyone")
+        assert ("401" in said["responses"]) == (endpoint.who != "anyone")
+    text = msgspec.json.encode(found).decode()
+    for part in text.split('"$ref":"#/components/schemas/')[1:]:
+        assert part.split('"')[0] in found["components"]["schemas"]

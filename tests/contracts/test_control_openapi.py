@@ -1,0 +1,97 @@
+"""The API, fuzzed from its own description: whatever is sent, the server has an answer that it described."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from starlette.types import Receive, Scope, Send
+
+from edgewright.fleet.control.answering import LOCAL
+from edgewright.fleet.control.app import App
+from edgewright.fleet.control.endpoint import endpoints
+from edgewright.fleet.control.plane import Limits, Plane
+from fleet_plane import Client, enrolled, plane_of
+
+SECONDS = 60.0
+KEYID = "f" * 32
+
+
+def trusting(plane: Plane, device: str) -> Any:  # noqa: ANN401 - an ASGI application
+    """The application, where every request is a device's own and an administrator's: what lies behind is fuzzed."""
+    app = App(plane)
+
+    async def asked(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[LOCAL] = ("fuzzer", "admin")
+            kept = [(k, v) for k, v in scope["headers"] if k != b"signature-input"]
+            scope["headers"] = [*kept, (b"signature-input", f'x=();keyid="{device}"'.encode())]
+        await app(scope, receive, send)
+
+    return asked
+
+
+@pytest.mark.slow
+def test_no_answer_is_a_mistake_of_the_server(tmp_path: Path) -> None:
+    limits = Limits(requests=1e9, burst=1e9, bytes_a_day=1 << 50, seconds=5.0)
+    with plane_of(tmp_path, verify=lambda *given: KEYID, limits=limits) as plane:
+        # Its signature is not looked at: the device is known by the id that `trusting` puts in.
+        device = asyncio.run(_device(plane))
+        schema = schemathesis.openapi.from_asgi("/openapi.json", trusting(plane, device))
+        operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
+        assert len(operations) == len(endpoints())
+        each, asked, statuses = SECONDS / len(operations), 0, set()
+        for operation in operations:
+            answers = _fuzzed(operation, each)
+            asked += len(answers)
+            statuses |= set(answers)
+        assert asked > 20 * len(operations)
+        assert {200, 400} <= statuses
+
+
+async def _device(plane: Plane) -> str:
+    return (await enrolled(Client(plane))).id
+
+
+def _fuzzed(operation: Any, seconds: float) -> list[int]:  # noqa: ANN401 - schemathesis has no public type
+    """Statuses of the answers; each is below 500 and among those that the description has."""
+    statuses: list[int] = []
+    until = time.monotonic() + seconds
+
+    def once(case: Any) -> None:  # noqa: ANN401
+        if time.monotonic() > until:
+            return
+        answer = case.call()
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+        described = operation.definition.raw["responses"]
+        assert str(answer.status_code) in described, (case.as_curl_command(), answer.text)
+        statuses.append(answer.status_code)
+
+    quiet = settings(
+        max_examples=400, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        quiet(schemathesis_test(operation, once))()
+    return statuses
+
+
+def schemathesis_test(operation: Any, once: Any) -> Any:  # noqa: ANN401
+    """A Hypothesis test over right and wrong requests of one operation."""
+    from hypothesis import given, strategies
+
+    right = operation.as_strategy()
+    wrong = operation.as_strategy(generation_mode=schemathesis.GenerationMode.NEGATIVE)
+
+    @given(case=strategies.one_of(right, wrong))
+    def test(case: Any) -> None:  # noqa: ANN401
+        once(case)
+
+    return test

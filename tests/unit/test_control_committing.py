@@ -1,0 +1,133 @@
+"""Group commit: what is answered is durable, and one bad operation spoils no other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain
+from edgewright.fleet.control.committing import BusyError, Committer
+from edgewright.fleet.control.database import Database, open_database
+from edgewright.fleet.control.tables import audit
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = open_database(tmp_path)
+    yield made
+    made.close()
+
+
+def add(connection: sa.Connection, what: str) -> str:
+    chain.append(connection, at=1.0, who="test", what=what)
+    if what.startswith("bad"):
+        raise InputError("something good", what)
+    return what
+
+
+def add_all(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
+    return [InputError("another", name) if name == "no" else add(connection, name) for name in names]
+
+
+def written(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row.what for row in connection.execute(sa.select(audit).order_by(audit.c.number))]
+
+
+def held_up(committer: Committer) -> threading.Event:
+    """Lets operations wait until the event is set."""
+    go, begun = threading.Event(), threading.Event()
+
+    def wait(connection: sa.Connection) -> None:
+        begun.set()
+        go.wait(10)
+
+    committer.submit(wait)
+    assert begun.wait(10)
+    return go
+
+
+def test_one_that_raises_is_undone_alone(database: Database) -> None:
+    sizes: list[int] = []
+    committer = Committer(database.writing, told=lambda count, seconds: sizes.append(count))
+    go = held_up(committer)
+    futures = [committer.submit(partial(add, what=what)) for what in ("a", "bad", "b")]
+    go.set()
+    assert futures[0].result(10) == "a"
+    assert isinstance(futures[1].exception(10), InputError)
+    assert futures[2].result(10) == "b"
+    committer.close()
+    assert written(database) == ["a", "b"]
+    assert sizes == [1, 3]
+    with database.reading() as connection:
+        assert chain.verify(connection)[0] == 2
+
+
+def test_many_at_once_fall_back_to_one_by_one(database: Database) -> None:
+    committer = Committer(database.writing)
+    go = held_up(committer)
+    futures = [committer.submit_to(add_all, name) for name in ("a", "bad", "no", "b")]
+    alone = committer.submit(lambda c: add(c, "alone"))
+    go.set()
+    assert [futures[0].result(10), futures[3].result(10), alone.result(10)] == ["a", "b", "alone"]
+    assert isinstance(futures[1].exception(10), InputError)
+    assert isinstance(futures[2].exception(10), InputError)
+    committer.close()
+    assert written(database) == ["a", "b", "alone"]
+
+
+def test_what_is_answered_is_there_for_others(database: Database) -> None:
+    committer = Committer(database.writing)
+    for number in range(20):
+        committer.submit(partial(add, what=f"w{number}")).result(10)
+        assert written(database)[-1] == f"w{number}"
+    committer.close()
+
+
+def test_a_full_queue_refuses_and_what_waits_is_written(database: Database) -> None:
+    committer = Committer(database.writing, waiting=2)
+    go = held_up(committer)
+    futures = [committer.submit(partial(add, what=f"w{n}")) for n in range(2)]
+    with pytest.raises(BusyError):
+        committer.submit(lambda c: add(c, "too many"))
+    threading.Timer(0.05, go.set).start()
+    committer.close()
+    assert [future.result(0) for future in futures] == ["w0", "w1"]
+    assert not committer.alive
+    with pytest.raises(BusyError):
+        committer.submit(lambda c: add(c, "after"))
+    assert written(database) == ["w0", "w1"]
+
+
+def test_a_commit_that_fails_is_told_to_all_and_the_next_works(database: Database) -> None:
+    broken = [True]
+
+    @sa.event.listens_for(database.writing, "commit")
+    def fail(connection: sa.Connection) -> None:
+        if broken[0]:
+            raise sa.exc.OperationalError("COMMIT", {}, OSError("disk full"))
+
+    committer = Committer(database.writing)
+    go = held_up(committer)
+    futures = [committer.submit(partial(add, what=f"w{n}")) for n in range(3)]
+    go.set()
+    assert all(isinstance(future.exception(10), OutputError) for future in futures)
+    broken[0] = False
+    assert committer.submit(lambda c: add(c, "later")).result(10) == "later"
+    committer.close()
+    assert written(database) == ["later"]
+
+
+def test_without_a_thread_the_caller_commits(database: Database) -> None:
+    committer = Committer(database.writing, thread=False)
+    assert committer.submit(lambda c: add(c, "here")).result(0) == "here"
+    assert committer.submit_to(add_all, "there").result(0) == "there"
+    assert isinstance(committer.submit(lambda c: add(c, "bad")).exception(0), InputError)
+    assert written(database) == ["here", "there"]
+    committer.close()

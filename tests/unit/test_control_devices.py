@@ -1,0 +1,305 @@
+"""Devices at the control plane: taken in once, heard once, and found out when two have one key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import enrolments, keeping, reports
+from edgewright.fleet.control.plane import Decision, Limits, Plane
+from edgewright.fleet.control.tables import devices, intents, items, outcomes, tokens, vitals
+from edgewright.fleet.control.tables import reports as history
+from edgewright.fleet.wire.signing import public_text
+from edgewright.schema.fleet_report import Report
+from fleet_plane import Client, Device, enrolled, plane_of
+
+
+def rows(plane: Plane, table: sa.Table) -> list[Any]:
+    with plane.database.reading() as connection:
+        return list(connection.execute(sa.select(table)).all())
+
+
+class Hand:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def item(sequence: int, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - fields differ
+    return {"device": "d", "boot": 1, "sequence": sequence, "kind": "event", "put": 1.0, "body": {"n": 1}, **more}
+
+
+def test_a_token_takes_in_one_device_and_tells_it_the_same_again(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        token = await client.token(tags=["north"], batch="b1")
+        one = Device(client)
+        first = (await one.enrol(token)).json()
+        assert first["tags"] == ["north"]
+        assert first["batch"] == "b1"
+        assert (await one.enrol(token)).json() == first
+        other = await Device(client).enrol(token)
+        assert other.status_code == 403
+        assert other.json()["where"] == "token"
+        assert len(rows(plane, devices)) == 1
+        await one.report()
+        assert (await one.enrol(token)).status_code == 409  # it has begun its life: no second one with its key
+        assert (await one.enrol(await client.token())).status_code == 409
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: Path) -> None:
+    clock = Hand()
+
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        two = await client.token(uses=2)
+        statuses = [(await Device(client).enrol(two)).status_code for _ in range(3)]
+        assert statuses == [200, 200, 403]
+        late = await client.token(seconds=60.0)
+        revoked = await client.token()
+        clock.now += 61.0
+        assert (await Device(client).enrol(late)).status_code == 403
+        name = enrolments.hashed(revoked)[:16]
+        assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 200
+        assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 404
+        assert (await Device(client).enrol(revoked)).status_code == 403
+        assert (await Device(client).enrol("x" * 32)).status_code == 403
+
+    with plane_of(tmp_path, clock=clock) as plane:
+        asyncio.run(go(plane))
+
+
+def test_the_secret_of_a_token_is_not_in_the_database(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> str:
+        return await Client(plane).token()
+
+    with plane_of(tmp_path) as plane:
+        token = asyncio.run(go(plane))
+        assert len(rows(plane, tokens)) == 1
+    secret = token.split(".")[1].encode()
+    assert all(secret not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
+
+
+def test_an_enrolment_is_signed_with_the_key_that_it_names(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        token = await client.token()
+        one, other = Device(client), Device(client)
+        said = {"token": token, "key": public_text(other.key), "name": "n", "profile": "p", "product": "pump"}
+        assert (await one.send("enroll", msgspec.json.encode(said), "new")).status_code == 401
+        assert (await one.enrol(token, product="valve")).status_code == 403
+        assert not rows(plane, devices)
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_what_is_not_signed_by_the_device_is_not_heard(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        one, other = await enrolled(client), await enrolled(client)
+        body = one.body()
+        plain = await client.ask("POST", "/v1/report", content=body, headers={"content-type": "application/json"})
+        assert plain.status_code == 401
+        assert (await other.send("report", body, one.id)).status_code == 401  # another's key under this name
+        assert (await one.send("report", body, "0" * 32)).status_code == 401
+        stolen = await other.send("report", body)  # rightly signed by the other, with this one's nonce
+        assert stolen.status_code == 403
+        assert [row.quarantined for row in rows(plane, devices) if row.id == one.id] == [False]
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_a_report_is_written_once_however_often_it_is_sent(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        one = await enrolled(Client(plane))
+        said = {
+            "number": 1,
+            "plan": "p",
+            "counter": 2,
+            "what": "reverted",
+            "because": "crash",
+            "detail": "x",
+            "at": 5.0,
+        }
+        body = one.body(vitals={"windows": 7, "classes": {"ok": 7}}, outcomes=[said], items=[item(0), item(1)])
+        first = await one.send("report", body)
+        again = await one.send("report", body)
+        assert first.status_code == again.status_code == 200
+        assert first.content == again.content
+        assert first.json()["durable"] == [[1, 0], [1, 1]]
+        assert first.json()["outcomes"] == 1
+        assert [len(rows(plane, t)) for t in (history, outcomes, items, vitals)] == [1, 1, 2, 1]
+        one.nonce, one.sequence = first.json()["nonce"], 0
+        more = await one.report(outcomes=[said], items=[item(1), item(2)])  # some of it was there already
+        assert more.json()["durable"] == [[1, 1], [1, 2]]
+        assert [len(rows(plane, t)) for t in (history, outcomes, items)] == [2, 1, 3]
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_a_fork_of_the_nonce_shuts_out_both_and_a_replay_nobody(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        one = await enrolled(client)
+        old = one.body()
+        assert (await one.report()).status_code == 200
+        copy = Device(client)
+        copy.key, copy.id, copy.nonce, copy.sequence = one.key, one.id, one.nonce, one.sequence
+        assert (await one.report()).status_code == 200
+        replayed = await one.send("report", old)
+        assert replayed.status_code == 409
+        assert (await one.report()).status_code == 200  # whoever replays old bytes cannot shut a device out
+        forked = await copy.report(why="another device")
+        assert forked.status_code == 403
+        assert "two devices" in forked.json()["got"]
+        assert (await one.report()).status_code == 403
+        assert (await one.send("intent", b'{"nonce":"","plan":"p","counter":1,"stage":0}')).status_code == 403
+        audit = (await client.ask("GET", "/v1/fleet/audit?limit=1", local=True)).json()["rows"][0]
+        assert (audit["what"], audit["subject"]) == ("device.quarantined", one.id)
+        found = (await client.ask("GET", "/v1/fleet/devices?quarantined=yes", local=True)).json()
+        assert [device["id"] for device in found["devices"]] == [one.id]
+        path = f"/v1/fleet/devices/{one.id}/lift"
+        assert (await client.ask("POST", path, {"reason": "found it"}, local=True)).status_code == 200
+        assert (await client.ask("POST", path, {"reason": "again"}, local=True)).status_code == 409
+        assert (await one.report()).status_code == 200
+        assert (await copy.report(why="still here")).status_code == 403
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_reports_of_one_device_in_one_group_are_each_judged(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> Device:
+        return await enrolled(Client(plane))
+
+    with plane_of(tmp_path) as plane:
+        one = asyncio.run(go(plane))
+
+        def arrived(sequence: int, nonce: str, digest: str, new: str) -> reports.Arrived:
+            said = msgspec.convert(
+                {"nonce": nonce, "sequence": sequence, "counter": 1, "floor": 0, "phase": "idle"}, Report
+            )
+            return reports.arrived(one.id, said, digest, at=1.0, nonce=new, wait=1.0)
+
+        group = [arrived(0, one.nonce, "a", "n1"), arrived(1, "n1", "b", "n2"), arrived(0, one.nonce, "a", "n3")]
+        group += [arrived(2, "n1", "c", "n4"), arrived(2, "n2", "d", "n5")]
+        with plane.database.writing.begin() as connection:
+            answers = reports.take(connection, group)
+        statuses = [getattr(answer, "status", 200) for answer in answers]
+        assert statuses == [200, 200, 409, 403, 403]
+        assert [row.sequence for row in rows(plane, history)] == [0, 1]
+        assert rows(plane, devices)[0].quarantined
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"counter": 2**60}, 400),
+        ({"sequence": 2**63}, 400),
+        ({"items": [{"boot": 1}]}, 400),
+        ({"items": [item(0, boot=2**60)]}, 400),
+        ({"vitals": {"windows": 2**70}}, 400),
+        ({"why": "a\x00b", "plan": "\x00", "version": "\x00"}, 200),
+        ({"plan": "p" * 5000}, 200),
+        ({"metadata": {"root": 10**30}}, 200),
+    ],
+)
+def test_numbers_and_texts_that_do_not_fit(tmp_path: Path, more: dict[str, Any], status: int) -> None:
+    async def go(plane: Plane) -> None:
+        one = await enrolled(Client(plane))
+        assert (await one.report(**more)).status_code == status
+        assert (await one.report()).status_code == 200
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_an_intent_is_written_down_before_it_is_answered(tmp_path: Path) -> None:
+    clock = Hand()
+
+    def decide(connection: sa.Connection, device: Any, intent: Any, now: float) -> Decision:  # noqa: ANN401
+        return Decision(go=intent.counter == 2, why="" if intent.counter == 2 else "not this one", wait=7.0)
+
+    async def go(plane: Plane) -> None:
+        one = await enrolled(Client(plane))
+
+        async def ask(counter: int, nonce: str = "") -> Any:  # noqa: ANN401 - JSON
+            said = {"nonce": nonce or one.nonce, "plan": "plan-1", "counter": counter, "stage": 0}
+            answer = await one.send("intent", msgspec.json.encode(said))
+            return answer.status_code, answer.json()
+
+        assert await ask(3) == (
+            200,
+            {"nonce": one.nonce, "go": False, "wait": 7.0, "why": "not this one", "until": 600.0},
+        )
+        assert (await ask(2))[1]["go"] is True
+        at = clock.now
+        clock.now += 5.0
+        assert (await ask(2))[1]["go"] is True
+        found = {row.counter: row for row in rows(plane, intents)}
+        assert found[2].go
+        assert found[2].at == at  # silence counts from the first time
+        assert found[2].asked_at == at + 5.0
+        assert not found[3].go
+        before = one.nonce
+        await one.report()
+        lost = await ask(2, before)
+        assert lost[1]["go"] is False  # its acknowledgement was lost: the report comes first
+        assert lost[1]["nonce"] == before
+        assert (await ask(2, "something"))[0] == 409
+        assert (await ask(2**60))[0] == 400
+
+    with plane_of(tmp_path, clock=clock, decide=decide) as plane:
+        asyncio.run(go(plane))
+
+
+def test_a_device_that_asks_too_often_waits_and_others_do_not(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        one, other = await enrolled(client), await enrolled(client)
+        answers = [await one.report() for _ in range(4)]
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert int(answers[-1].headers["retry-after"]) >= 1
+        assert (await other.report()).status_code == 200
+        filled = [await other.report(why="x" * 400) for _ in range(2)]
+        assert [answer.status_code for answer in filled] == [200, 429]
+
+    limits = Limits(requests=0.001, burst=3.0, bytes_a_day=1200)
+    with plane_of(tmp_path, limits=limits) as plane:
+        asyncio.run(go(plane))
+
+
+def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
+    clock = Hand()
+
+    async def go(plane: Plane) -> None:
+        one = await enrolled(Client(plane))
+        await one.report(items=[item(0)])
+        clock.now += 100.0
+        await one.report(items=[item(1)])
+
+    limits = Limits(keep=50.0, keep_items=50.0)
+    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
+        asyncio.run(go(plane))
+        assert keeping.forget(plane, clock.now) == 2
+        assert [row.sequence for row in rows(plane, history)] == [1]
+        assert [row.sequence for row in rows(plane, items)] == [1]
+        assert len(rows(plane, devices)) == 1

@@ -1,0 +1,162 @@
+"""Operators: tokens that are checked once, roles that hold at once, and a log of what they did."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import argon2
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import bearer
+from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.tables import operators
+from fleet_plane import Client, enrolled, plane_of
+
+
+async def add(client: Client, name: str, role: str) -> dict[str, str]:
+    """Headers of a new operator."""
+    answer = await client.ask("POST", "/v1/fleet/operators", {"name": name, "role": role}, local=True)
+    assert answer.status_code == 200, answer.text
+    return {"authorization": f"Bearer {answer.json()['token']}"}
+
+
+def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+    real = bearer._check
+
+    def counting(held: str, token: str) -> bool:
+        checked.append(token)
+        return real(held, token)
+
+    monkeypatch.setattr(bearer, "_check", counting)
+
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        ada, eve = await add(client, "ada", "admin"), await add(client, "eve", "viewer")
+        for _ in range(5):
+            assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+        assert len(checked) == 1
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 200
+        assert (await client.ask("DELETE", "/v1/fleet/operators/eve", headers=ada)).status_code == 200
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
+        again = await add(client, "eve", "viewer")
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=eve)).status_code == 401
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=again)).status_code == 200
+        assert (await client.ask("DELETE", "/v1/fleet/operators/nobody", headers=ada)).status_code == 404
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_only_a_hash_of_a_token_is_kept(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> str:
+        return (await add(Client(plane), "ada", "admin"))["authorization"].partition(" ")[2]
+
+    with plane_of(tmp_path) as plane:
+        token = asyncio.run(go(plane))
+        with plane.database.reading() as connection:
+            held = connection.execute(sa.select(operators.c.token)).scalar_one()
+    assert held.startswith("$argon2id$")
+    assert argon2.PasswordHasher().verify(held, token)
+    assert all(token[-32:].encode() not in path.read_bytes() for path in tmp_path.glob("fleet.sqlite*"))
+
+
+def test_wrong_tokens_slow_down_and_right_ones_that_are_known_do_not(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        ada = await add(client, "ada", "admin")
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+        wrong = {"authorization": f"Bearer ewo.ada.{'x' * 32}"}
+        statuses = [(await client.ask("GET", "/v1/fleet/overview", headers=wrong)).status_code for _ in range(12)]
+        assert set(statuses) == {401, 429}
+        assert statuses[-1] == 429
+        assert (await client.ask("GET", "/v1/fleet/overview", headers=ada)).status_code == 200
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_each_act_is_in_the_log_with_who_did_it_and_no_secret(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> list[dict[str, Any]]:
+        client = Client(plane)
+        ada = await add(client, "ada", "admin")
+        made = await client.ask("POST", "/v1/fleet/tokens", {"product": "pump", "tags": ["x"]}, headers=ada)
+        listed = (await client.ask("GET", "/v1/fleet/tokens", headers=ada)).json()["tokens"][0]
+        await client.ask("DELETE", f"/v1/fleet/tokens/{listed['id']}", headers=ada)
+        await client.ask("POST", "/v1/fleet/operators", {"name": "ada", "role": "viewer"}, headers=ada)  # refused: 409
+        rows = (await client.ask("GET", "/v1/fleet/audit", headers=ada)).json()
+        assert made.json()["token"].split(".")[1] not in str(rows)
+        assert (await client.ask("GET", "/v1/fleet/audit/verified", headers=ada)).json()["problem"] == ""
+        found: list[dict[str, Any]] = rows["rows"]
+        return found
+
+    with plane_of(tmp_path) as plane:
+        rows = asyncio.run(go(plane))
+    assert [(row["who"], row["what"]) for row in reversed(rows)] == [
+        ("tester", "operator.added"), ("ada", "token.made"), ("ada", "token.revoked"),
+    ]  # fmt: skip
+    assert rows[1]["detail"]["tags"] == ["x"]
+
+
+def test_the_log_is_read_page_by_page(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        for number in range(5):
+            await add(client, f"o{number}", "viewer")
+        numbers, below = [], 0
+        while True:
+            page = (await client.ask("GET", f"/v1/fleet/audit?limit=2&below={below}", local=True)).json()
+            numbers += [row["number"] for row in page["rows"]]
+            if page["next"] is None:
+                break
+            below = page["next"]
+        assert numbers == [5, 4, 3, 2, 1]
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
+
+
+def test_devices_are_filtered_put_in_order_and_paged(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        made = []
+        for number in range(5):
+            device = await enrolled(client)
+            await device.report(counter=number, tags=["even"] if number % 2 == 0 else ["odd"], profile=f"p{number}")
+            made.append(device.id)
+        await enrolled(client)
+
+        async def names(query: str) -> list[str]:
+            answer = await client.ask("GET", f"/v1/fleet/devices?{query}", local=True)
+            assert answer.status_code == 200, answer.text
+            return [device["id"] for device in answer.json()["devices"]]
+
+        assert await names("order=-counter&tag=even") == [made[4], made[2], made[0]]
+        assert set(await names("tag=even")) == {made[0], made[2], made[4]}
+        assert await names("counter=3") == [made[3]]
+        assert await names("profile=p1") == [made[1]]
+        assert (await names("order=-counter"))[:2] == [made[4], made[3]]
+        assert await names("tag=ev") == []
+        assert await names("tag=%25") == []
+        seen: list[str] = []
+        after: int | None = 0
+        while after is not None:
+            page = (await client.ask("GET", f"/v1/fleet/devices?order=last&limit=2&after={after}", local=True)).json()
+            assert page["total"] == 6
+            seen += [device["id"] for device in page["devices"]]
+            after = page["next"]
+        assert len(set(seen)) == 6
+        overview = (await client.ask("GET", "/v1/fleet/overview", local=True)).json()
+        assert (overview["devices"], overview["heard"]) == (6, 5)
+        assert overview["counters"]["pump"]["0"] == 2
+        one = (await client.ask("GET", f"/v1/fleet/devices/{made[0]}", local=True)).json()
+        assert one["reports"][0]["sequence"] == 0
+        assert one["device"]["tags"] == ["even"]
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))
