@@ -196,6 +196,32 @@ def test_two_people_on_two_machines_reach_the_threshold(tmp_path: Path, capsys: 
     assert "published or waits already" in refused(capsys, "fleet", "finish", there, "--fleet", folder)
 
 
+def test_a_signer_is_not_shown_a_change_that_builds_upon_something_forged(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The machine that publishes hides a package in what it says was there before."""
+    file = tmp_path / "release.json"
+    told(capsys, "fleet", "publish", package(tmp_path, "1"), "--fleet", home, "--prepare", file)
+    asked = json.loads(file.read_text(encoding="utf-8"))
+    honest = json.dumps(asked)
+    root = root_hash(open_fleet(home))
+    seen = told(capsys, "fleet", "key", "sign", file, "--look", "--root", root)
+    assert seen["root"] == root
+    refused(capsys, "fleet", "key", "sign", file, "--look", "--root", "ab" * 32, code=1)
+    asked["base"]["releases"] = asked["roles"]["releases"].replace("main-1", "main-7")
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    assert "releases signed by the keys" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+    del asked["base"]["root"]
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    assert "metadata of root" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+    other = tmp_path / "other"
+    told(capsys, "fleet", "init", other)
+    asked = json.loads(honest)
+    asked["base"]["root"] = (other / "public" / "metadata" / "1.root.json").read_text(encoding="utf-8")
+    file.write_text(json.dumps(asked), encoding="utf-8")
+    assert "targets signed by the keys" in refused(capsys, "fleet", "key", "sign", file, "--keys", home / "keys")
+
+
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b'{"format": 9}', b'{"format": 1, "roles": {"root": "x"}}'])
 def test_a_file_that_is_no_change_is_not_signed(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes

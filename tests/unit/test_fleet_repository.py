@@ -184,3 +184,46 @@ def test_a_stick_holds_for_its_own_time(tmp_path: Path) -> None:
     for role in ONLINE:
         left = metadata.read(held[role], role).signed.expires.timestamp() - NOW
         assert 89 * 86400 < left <= 90 * 86400
+
+
+def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from edgewright.fleet.repository.accepting import settle, writing
+    from edgewright.fleet.repository.publishing import Wish, prepare_release
+
+    paths = [package(tmp_path, seed) for seed in "1234"]
+
+    def one(path: Path) -> str:
+        with writing(made, NOW):
+            asked, _ = prepare_release(made, path, Wish(product="main"), NOW)
+            return settle(made, asked, made.ring(), NOW).state
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, paths)) == ["published"] * 4
+    assert [p.release.counter for p in releases.listed(read_published(made))] == list(range(1, 8))
+    assert judge(made).read(package_target("main", 7)) is not None
+
+
+def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(made: Fleet) -> None:
+    from edgewright.fleet.repository import rotating
+    from fleet_folder import apply
+
+    accepting.publish(made, {}, NOW + 5000)
+    before = read_published(made)
+    with pytest.raises(InputError, match="5000 s behind"):
+        accepting.publish(made, {}, NOW)
+    assert read_published(made) == before
+    accepting.publish(made, {}, NOW + 4900)
+    index = judge(made).read(INDEX)
+    assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW + 5000
+    asked, _ = rotating.rotate(made, "timestamp", NOW)
+    assert apply(made, asked, NOW)
+    index = judge(made).read(INDEX)
+    assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW
+
+
+def test_what_others_wrote_cannot_erase_lines_of_a_terminal() -> None:
+    from edgewright.fleet.repository.describe import plain
+
+    assert plain("a\x1b[2Kb\rc\nd é") == "a?[2Kb?c?d é"

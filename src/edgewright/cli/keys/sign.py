@@ -12,12 +12,17 @@ from edgewright.cli.fleet._folder import keys_options
 @click.command("sign", epilog="Example: edgewright fleet key sign release-7.json --keys /media/usb")
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 @keys_options
+@click.option("--root", default="", metavar="SHA256", help="Fingerprint of the root that it must build upon.")
 @click.option("--look", is_flag=True, help="Only show what it changes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def command(file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], look: bool, as_json: bool) -> None:
+def command(
+    file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], root: str, look: bool, as_json: bool
+) -> None:
     """Show what the change in FILE changes, and add the signatures of the keys at --keys to it.
 
-    This works on a machine without a network and without the fleet's folder. Exit code 1: none of the keys may sign it.
+    This works on a machine without a network and without the fleet's folder. What is shown is right where the printed
+    fingerprint is that of the fleet's newest root (fleet key list); --root compares it. Exit code 1: it is another one,
+    or none of the keys may sign.
     """
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
@@ -27,7 +32,9 @@ def command(file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ..
     from edgewright.schema.errors import CheckFailedError
 
     asked = changes.read_change(file)
-    before = changes.base(asked)
+    before, fingerprint = changes.base(asked), changes.check_base(asked)
+    if root and fingerprint != root.lower():
+        raise CheckFailedError(f"the change builds upon another root, {fingerprint}", "Ask who prepared it")
     lines = told(before, asked)
     signed = asked
     if not look:
@@ -38,8 +45,9 @@ def command(file: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, ..
         changes.save_change(file, signed)
     lacking = changes.lacking(before, signed)
     if as_json:
-        print_json({"changes": lines, "lacking": lacking, "signed": not look})
+        print_json({"root": fingerprint, "changes": lines, "lacking": lacking, "signed": not look})
         return
+    click.echo(f"builds upon the root with fingerprint {fingerprint}")
     for line in lines:
         click.echo(line)
     for line in lacking or ["every signature is there: edgewright fleet finish FILE"]:

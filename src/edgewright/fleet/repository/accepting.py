@@ -16,7 +16,7 @@ import msgspec
 from securesystemslib.signer import Signer
 
 from edgewright.fleet.keys.ring import Ring
-from edgewright.fleet.layout import INDEX, ONLINE, STICK_TIMESTAMP
+from edgewright.fleet.layout import INDEX, ONLINE, STICK_TIMESTAMP, TIMESTAMP
 from edgewright.fleet.repository import changes, metadata, offline
 from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.online import check_role_file, sign_online
@@ -25,6 +25,8 @@ from edgewright.runtime.files import sync_folder
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Settled
 from edgewright.schema.fleet_plan import Standings
+
+_CLOCKS_DIFFER = 600.0
 
 
 class Waiting(NamedTuple):
@@ -36,7 +38,8 @@ class Waiting(NamedTuple):
 
 def waiting(fleet: Fleet) -> list[Waiting]:
     """Whole changes that are not published yet, oldest first."""
-    return [Waiting(path, changes.read_change(path)) for path in sorted(fleet.incoming.glob("*.json"))]
+    paths = [path for path in fleet.incoming.glob("*.json") if path.stem.isdigit()]
+    return [Waiting(path, changes.read_change(path)) for path in sorted(paths)]
 
 
 def taken(found: Waiting) -> None:
@@ -165,11 +168,23 @@ def publish(
     held = read_published(fleet)
     new = {role: data for role, data in files.items() if held.get(role) != data}
     lifetime = STICK_TIMESTAMP - metadata.SLACK if fleet.settings.stick else None
-    standings = issued(index or read_index(fleet, held), now)
+    before = read_index(fleet, held)
+    standings = issued(index or before, _signed_time(held, new, before, now))
     signers = online_signers(fleet, {**held, **new}, ring)
     signed = sign_online(held, {INDEX: standings}, signers, now, new, lifetime=lifetime)
     write_targets(fleet, {INDEX: standings})
     write_roles(fleet, {**new, **signed})
+
+
+def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
+    """The time to sign: never before the last one, but where the timestamp's keys are new and devices forget it."""
+    last = msgspec.json.decode(before, type=Standings).issued if before else 0.0
+    if now >= last or offline.role_of({**held, **new}, TIMESTAMP).keyids != offline.role_of(held, TIMESTAMP).keyids:
+        return now
+    if last - now > _CLOCKS_DIFFER:
+        do = "Set the clock; if it was wrong before, edgewright fleet key rotate timestamp makes devices forget it"
+        raise InputError("a clock that is not behind what was signed before", f"{last - now:.0f} s behind", do=do)
+    return last
 
 
 def issued(index: bytes | None, now: float) -> bytes:

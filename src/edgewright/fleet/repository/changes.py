@@ -117,6 +117,26 @@ def base(asked: Change) -> dict[str, bytes]:
     return {role: text.encode() for role, text in asked.base.items()}
 
 
+def check_base(asked: Change) -> str:
+    """Whether what a prepared change builds upon is signed, from its own root down.
+
+    Who is shown what a change adds to something forged would not see what the forger added before.
+
+    Returns:
+        SHA-256 of that root's bytes, for comparing with the one that is known: nothing here says whose root it is.
+
+    Raises:
+        InputError: something is missing or not signed as it must be.
+    """
+    found = base(asked)
+    for role in (ROOT, TARGETS):
+        if role not in found:
+            raise InputError(f"the metadata of {role} that the change builds upon", "none", asked.about)
+    for role, data in found.items():
+        metadata.verify(found, role, data)
+    return metadata.sha256(found[ROOT])
+
+
 def save_change(path: Path, asked: Change) -> None:
     """Writes a change, over the one that was there.
 

@@ -27,7 +27,12 @@ def told(before: Mapping[str, bytes], asked: Change) -> list[str]:
         was = f" after {old.version}" if old else ""
         lines.append(f"{role}: version {new.version}{was}, holds until {new.expires.isoformat()}")
         lines += [f"  {line}" for line in (*_targets(old, new), *_keys(old, new))]
-    return lines
+    return [plain(line) for line in lines]
+
+
+def plain(text: str) -> str:
+    """Text of other people for a terminal: what does not print, such as what erases a line, becomes '?'."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _targets(old: Any, new: Any) -> list[str]:  # noqa: ANN401 - Root or Targets
