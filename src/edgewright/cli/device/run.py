@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.device._fleet import fleet_options
+
 if TYPE_CHECKING:
     from edgewright.runtime.agent.loop import Report
     from edgewright.runtime.agent.starting import Started
@@ -24,19 +26,35 @@ if TYPE_CHECKING:
 @click.option("--config", type=click.Path(path_type=Path), default=None, metavar="FILE", help="device.toml.")
 @click.option("--json", "as_json", is_flag=True, help="Print every event as one JSON object a line.")
 @click.option("--quiet", is_flag=True, help="Print nothing but trouble.")
-def command(package: str, source: str, store: Path | None, config: Path | None, as_json: bool, quiet: bool) -> None:
+@fleet_options
+def command(
+    package: str, source: str, store: Path | None, config: Path | None, as_json: bool, quiet: bool,
+    **fleet: str | float,
+) -> None:  # fmt: skip
     """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
 
     Runs until the source ends, or until Ctrl-C or a signal to end; everything is stored then. A package whose test
     vectors give other answers here is not used: the last one of its name that was proven here stays at work, and
     where there is none the exit code is 1.
+
+    With --fleet it follows signed releases: fetched, tested, tried and taken back by itself. PACKAGE is then the one
+    that the device begins with, and may be left out.
     """
+    if fleet["fleet"]:
+        from edgewright.cli.device._fleet import follow_fleet
+
+        more = (*(["--json"] if as_json else []), *(["--quiet"] if quiet else []))
+        follow_fleet(package, source, store, config, more, quiet, fleet)
+        return
+    from edgewright.cli.device._fleet import under_the_agent
     from edgewright.cli.device._signals import Ending
-    from edgewright.runtime.agent.starting import configure, run_agent, store_folder
+    from edgewright.runtime.agent.place import store_folder
+    from edgewright.runtime.agent.starting import configure, run_agent
 
     # Rows that came wait for the thread that writes the store half a millisecond at most, and not Python's usual five.
     sys.setswitchinterval(0.0005)
     configured, opened = configure(package, source, config)
+    configured = under_the_agent(configured)
     with Ending() as ending:
         report = run_agent(
             configured, opened, store_folder(store), stop=ending.asked, say=_say, tell=_teller(as_json, quiet),

@@ -106,6 +106,10 @@ class Agent:
         """There are news: polls soon, somewhere in so many seconds."""
         self._poll.at_once(self._clock.monotonic(), within)
 
+    def speak(self) -> None:
+        """Something waits that must be reported soon."""
+        self._tell_due = self._clock.monotonic()
+
     def close(self) -> None:
         """Ends the process of the model in order and notes all times.
 

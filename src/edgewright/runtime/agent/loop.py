@@ -14,6 +14,7 @@ from edgewright.runtime.agent.commands import Commands
 from edgewright.runtime.agent.keeper import Keeper
 from edgewright.runtime.agent.notify import Supervisor
 from edgewright.runtime.agent.plan import Plan
+from edgewright.runtime.agent.pulse import Pulse
 from edgewright.runtime.agent.remembered import Remembered
 from edgewright.runtime.agent.reporting import Reporter
 from edgewright.runtime.agent.settings import Configured
@@ -72,6 +73,7 @@ class Agent:
         self._unknown: set[str] = set()
         self._clock, self._supervisor = WallClock(), Supervisor()
         self._reporter = Reporter(self._config, keeper, self._commands, self.report)
+        self._pulse = Pulse(self._supervisor, plan.answerers)
         self._now = self._clock.now()
         self._began = time.monotonic()
         self._slow = -math.inf
@@ -117,6 +119,7 @@ class Agent:
         self._keep(events)
         self._keeper.tick()
         self._supervisor.alive()
+        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency)
 
     def _take(self, state: StreamState, packet: Packet, arrived: float, touched: OrderedDict[str, StreamState]) -> None:
         touched[state.name] = state
@@ -166,6 +169,7 @@ class Agent:
                 continue
             try:
                 answered = answerer.answer([one.cut for one in asked])
+                self._pulse.answered(answered)
                 for one, found in zip(asked, answered, strict=True):
                     one.answered = found
             except Exception as error:  # noqa: BLE001 - an engine that fails must not end what still works
@@ -248,6 +252,7 @@ class Agent:
         return msgspec.structs.replace(event, stream=stream, wall=wall, doubt=doubt)
 
     def _keep(self, events: Sequence[Event]) -> None:
+        self._pulse.events(events)
         if not self._config.decisions:
             events = [event for event in events if event.kind != "decision"]
         if events:

@@ -40,9 +40,13 @@ class Supervisor:
             self._last = now
             self._say("WATCHDOG=1")
 
+    def say(self, text: str) -> None:
+        """A further variable, `X_NAME=value`."""
+        self._say(text)
+
     def _say(self, text: str) -> None:
         if not self._address:
             return
         path = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as plug:
-            plug.sendto(text.encode("ascii"), path)
+            plug.sendto(text.encode(), path)

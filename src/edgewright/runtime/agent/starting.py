@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -32,17 +31,6 @@ class Started(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     recorded: bool
     refused: tuple[tuple[str, str], ...]
-
-
-def store_folder(named: Path | None) -> Path:
-    """The folder of the store: as named, else what systemd gives (`STATE_DIRECTORY`), else one of this user."""
-    if named is not None:
-        return named
-    given = os.environ.get("STATE_DIRECTORY", "").partition(":")[0]
-    if given:
-        return Path(given)
-    home = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(home) / "edgewright" / "device"
 
 
 def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:

@@ -1,0 +1,87 @@
+"""What `device run` does with `--fleet`: options, and the agent that supervises the model's process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.agent.settings import Configured
+
+F = TypeVar("F", bound=Callable[..., object])
+_OPTIONS = (
+    click.option("--fleet", default="", metavar="URL", help="Follow a fleet: signed releases from this address."),
+    click.option("--token", default="", envvar="EDGEWRIGHT_TOKEN", metavar="T",
+                 help="With --fleet, once: the enrolment token."),
+    click.option("--name", default="", metavar="NAME", help="With --fleet: of the device, for people."),
+    click.option("--profile", default="", metavar="NAME", help="With --fleet: hardware profile."),
+    click.option("--ca", default="", metavar="FILE", help="With --fleet: certificates to trust, in PEM."),
+    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker that tells of news."),
+    click.option("--poll", type=click.FloatRange(1.0, 86_400.0), default=60.0, show_default=True, metavar="SECONDS",
+                 help="With --fleet: between two looks for news."),
+)  # fmt: skip
+
+
+def fleet_options(function: F) -> F:
+    """The options of a device that follows a fleet."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def follow_fleet(
+    package: str, source: str, store: Path | None, config: Path | None, more: tuple[str, ...], quiet: bool,
+    fleet: dict[str, str | float],
+) -> None:  # fmt: skip
+    """Supervises the model's process until a signal to end.
+
+    Args:
+        package: that came with the device; empty for none.
+        source, store, config: as of the command.
+        more: options that the model's process gets too.
+        quiet: says nothing of where the device is.
+        fleet: the options above.
+    """
+    # None of this may import NumPy: the supervisor stays small, the model's process is another one.
+    from edgewright.cli.device._signals import Ending
+    from edgewright.fleet.agent.following import Told, arguments, follow, forward
+    from edgewright.runtime.agent.place import store_folder
+
+    folder = store_folder(store)
+    told = Told(
+        url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
+        arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
+        ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
+    )  # fmt: skip
+    with Ending() as ending:
+        follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)
+
+
+def _say(line: str) -> None:
+    # To standard error: standard output is that of the model's process.
+    click.echo(f"fleet: {line}", err=True)
+
+
+def under_the_agent(configured: Configured) -> Configured:
+    """The settings of a model's process that the fleet's agent started; as they are for any other.
+
+    The agent is the last way out of the outbox. And what it starts is that package or none: an older one that was
+    proven here before must not stand in for a release on trial.
+    """
+    door = os.environ.get("EDGEWRIGHT_DOOR", "")
+    if not door:
+        return configured
+    import msgspec
+
+    from edgewright.runtime import sinks
+    from edgewright.runtime.agent.settings import Way
+
+    kind = sinks.kind("agent")
+    way = Way("agent", msgspec.convert({"path": door}, type=kind.config))
+    settings = configured.settings
+    strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
+    return msgspec.structs.replace(configured, settings=strict, ways=(*configured.ways, way))

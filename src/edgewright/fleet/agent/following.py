@@ -1,0 +1,298 @@
+"""`edgewright device run --fleet`: the real ports put together, and the loop of the process that supervises."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import random
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from edgewright import __version__
+from edgewright.fleet.agent.child import Child
+from edgewright.fleet.agent.door import Door
+from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.agent.joining import Joined, Joining
+from edgewright.fleet.agent.machine import Agent
+from edgewright.fleet.agent.me import Me
+from edgewright.fleet.agent.remote import HttpControl
+from edgewright.fleet.agent.slots import NAMES, FolderSlots
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.wire.http import HttpTransport
+from edgewright.fleet.wire.packages import TransportPackages
+from edgewright.fleet.wire.token import Token, read_token
+from edgewright.runtime.agent.notify import Supervisor
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_plan import Release
+
+LOCK_FILE = "fleet.lock"
+DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
+_LONGEST = 30.0
+_LARGEST = 1 << 30
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line says.
+
+    Attributes:
+        url: of the fleet. token: of the enrolment; empty where it was done. store: its folder.
+        package: that came with the device; None for none. arguments: for the model's process, after the package.
+        name, profile, ca_file, broker: as the options of the same names; empty for their defaults.
+        poll: seconds between two looks for news.
+    """
+
+    url: str
+    token: str
+    store: Path
+    package: Path | None
+    arguments: tuple[str, ...]
+    name: str = ""
+    profile: str = ""
+    ca_file: str = ""
+    broker: str = ""
+    poll: float = 60.0
+
+
+class Clocks:
+    """The clocks of this machine."""
+
+    def wall(self) -> float:
+        """Seconds since 1970."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds since some moment; time in which the machine slept counts."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Luck:
+    """Chance of this machine."""
+
+    def bytes(self, count: int) -> bytes:
+        """So many random bytes."""
+        return os.urandom(count)
+
+    def share(self) -> float:
+        """A number from 0 up to 1."""
+        return random.SystemRandom().random()
+
+
+def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]) -> None:
+    """Follows a fleet until `ending` says so.
+
+    Args:
+        told: by the command line.
+        ending: asked between steps.
+        say: takes a line whenever the device is somewhere else, or for another reason.
+        hear: takes what the model's process says on its standard error.
+
+    Raises:
+        InputError: a wrong address, token, package or store, or the fleet refuses the device.
+        OutputError: the store cannot be read or written.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_lock(told.store))
+        state = State.open(told.store)
+        stack.callback(state.close)
+        token = read_token(told.token) if told.token else None
+        product = _product(token, state)
+        slots = FolderSlots(told.store)
+        _factory(told.package, product, state, slots)
+        private = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="edgewright-")))
+        calls = Calls()
+        door = Door(private / "door", calls.alarm)
+        stack.callback(door.close)
+        child = Child(
+            slots, told.arguments, private, environment={DOOR_ENVIRONMENT: str(door.path)}, hear=hear,
+            before_end=door.release,
+        )  # fmt: skip
+        stack.callback(child.close)
+        calls.wake = child.wake
+        clock, chance = Clocks(), Luck()
+        transport = HttpTransport(told.url, told.ca_file)
+        joining = Joining(lambda: _join(told, state, transport, token, door, stack), clock, chance)
+        agent = Agent(
+            Me(product=product, profile=told.profile or os.uname().machine, version=__version__, poll=told.poll),
+            state=state, slots=slots, runner=child, trust=joining, packages=TransportPackages(transport),
+            control=joining, teller=joining, clock=clock, chance=chance, ending=ending,
+        )  # fmt: skip
+        _listen(told, product, state, calls, stack)
+        _loop(agent, joining, child, calls, ending, say)
+
+
+class Calls:
+    """What other threads ask of the loop."""
+
+    def __init__(self) -> None:
+        self.wake: Callable[[], None] = lambda: None
+        self._news, self._alarm = threading.Event(), threading.Event()
+
+    def news(self) -> None:
+        """Something may have been published."""
+        self._news.set()
+        self.wake()
+
+    def alarm(self) -> None:
+        """Something waits that must be reported now."""
+        self._alarm.set()
+        self.wake()
+
+    def pass_on(self, agent: Agent) -> None:
+        """In the loop's own thread."""
+        if self._news.is_set():
+            self._news.clear()
+            agent.wake()
+        if self._alarm.is_set():
+            self._alarm.clear()
+            agent.speak()
+
+
+def _loop(
+    agent: Agent, joining: Joining, child: Child, calls: Calls, ending: Callable[[], bool],
+    say: Callable[[str], None],
+) -> None:  # fmt: skip
+    supervisor = Supervisor()
+    # A signal ends the wait for whatever the process says next.
+    before = _woken_by_signals(child.waker)
+    last = ""
+    try:
+        supervisor.ready()
+        while not ending():
+            enrolled = joining.attempt()
+            calls.pass_on(agent)
+            wait = agent.step()
+            line = f"release {agent.state.held.counter}, {agent.phase}: {agent.why}"
+            if _plain(line) != _plain(last):
+                say(line)
+            last = line
+            supervisor.alive()
+            if not enrolled:
+                wait = min(wait, max(0.1, joining.due - Clocks().monotonic()))
+            if not ending():
+                child.wait(min(wait, _LONGEST))
+    finally:
+        supervisor.stopping()
+        agent.close()
+        if before is not None:
+            signal.set_wakeup_fd(before)
+
+
+def _plain(line: str) -> str:
+    """Without its figures, which change all the time."""
+    return "".join(c for c in line if not c.isdigit())
+
+
+def _join(
+    told: Told, state: State, transport: HttpTransport, token: Token | None, door: Door, stack: ExitStack
+) -> Joined:
+    """Enrols the device where that was not done, and gives what an enrolled one has."""
+    if not state.link.device:
+        if token is None:
+            raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
+        enrol(told.store, state, transport, token, name=told.name, profile=told.profile, version=__version__)
+    control = HttpControl(transport, device_key(told.store), state.link.device)
+    trust = Client(told.store / TRUST_FOLDER, transport, Clocks())
+    stack.callback(trust.close)
+    return Joined(trust, control, ReportTeller(state, control, Clocks(), Luck(), outbox=door))
+
+
+def _product(token: Token | None, state: State) -> str:
+    product = state.held.product or (token.product if token else "")
+    if not product:
+        raise InputError("an enrolment token", "none", "--token",
+                         "A device that was never enrolled needs one: edgewright fleet token new")  # fmt: skip
+    return product
+
+
+def _factory(package: Path | None, product: str, state: State, slots: FolderSlots) -> None:
+    """A package of the command line is for a device that has none: it becomes release 0."""
+    if package is None or state.held.begun or any(slots.holds(slot) for slot in NAMES):
+        return
+    found = sorted(package.glob("*.edge")) if package.is_dir() else [package]
+    if len(found) != 1:
+        raise InputError("one package", f"{len(found)}", str(package), "Name the file itself")
+    try:
+        with found[0].open("rb") as file:
+            data = file.read(_LARGEST)
+    except OSError as error:
+        raise InputError("a package file", error.strerror or str(error), str(found[0])) from None
+    release = Release(
+        product=product, counter=0, target=found[0].name, sha256=hashlib.sha256(data).hexdigest(), length=len(data),
+        package=found[0].stem,
+    )  # fmt: skip
+    if not slots.put("a", data, release, 0):
+        raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path("a")))
+
+
+def _listen(told: Told, product: str, state: State, calls: Calls, stack: ExitStack) -> None:
+    """Hears of news over MQTT where a broker is named."""
+    if not told.broker:
+        return
+    from edgewright.fleet.agent.waking import SPREAD, Waker  # noqa: PLC0415 - few devices need it
+
+    def heard() -> None:
+        # Many hear it at once: each asks a little later, somewhere.
+        later = threading.Timer(SPREAD * Luck().share(), calls.news)
+        later.daemon = True
+        later.start()
+
+    waker = Waker(told.broker, product, heard, state.link.device or "new", told.ca_file)
+    stack.callback(waker.close)
+
+
+def _woken_by_signals(handle: int) -> int | None:
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return signal.set_wakeup_fd(handle, warn_on_full_buffer=False)
+
+
+def _lock(store: Path) -> IO[str]:
+    """Takes the folder for this agent.
+
+    Raises:
+        InputError: another agent has it, or it is no folder.
+        OutputError: it cannot be written.
+    """
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        handle = (store / LOCK_FILE).open("a")
+    except (FileExistsError, NotADirectoryError):
+        raise InputError("a folder for the store", "a file", str(store)) from None
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(store)) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise InputError("a store that no other agent follows a fleet with", "one that is in use", str(store),
+                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
+    return handle
+
+
+def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:
+    """Of the model's process, after its package."""
+    made = ["--store", str(store)]
+    if config is not None:
+        made += ["--config", str(config)]
+    if source:
+        made += ["--source", source]
+    return (*made, *more)
+
+
+def forward(text: bytes) -> None:
+    """The model's process says on this process's standard error what it has to say."""
+    with suppress(OSError, ValueError):
+        sys.stderr.buffer.write(text)
+        sys.stderr.buffer.flush()
