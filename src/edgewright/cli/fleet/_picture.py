@@ -1,0 +1,133 @@
+"""A fleet as a picture of text: rollouts with their stages and gates, versions as bars, what happened last."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edgewright.cli.fleet._table import ago, fitting, plain, table
+from edgewright.schema.fleet_api import Overview
+from edgewright.schema.fleet_rollouts import RolloutSeen, RolloutsSeen
+from edgewright.schema.fleet_watch import Attention, Events, EventSeen
+
+_BAR = 30
+_FULL, _PART, _EMPTY = "█", "▌", "░"
+# The newest release is the fullest; a bar of six parts is still told apart.
+_SHADES = "█▓▒░▚▞"
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A fleet at one moment."""
+
+    at: float
+    overview: Overview
+    rollouts: tuple[RolloutSeen, ...]
+    attention: Attention
+    events: tuple[EventSeen, ...]
+
+
+def taken(desk: Any, now: float, silence: float, last: int) -> Snapshot:  # noqa: ANN401 - control.desk.Desk
+    """Asks for everything."""
+    return Snapshot(
+        at=now,
+        overview=desk.ask(Overview, "GET", "/v1/fleet/overview"),
+        rollouts=desk.ask(RolloutsSeen, "GET", "/v1/fleet/rollouts").rollouts,
+        attention=desk.ask(Attention, "GET", f"/v1/fleet/attention?limit=3&silence={silence:g}"),
+        events=desk.ask(Events, "GET", f"/v1/fleet/events?limit={last}").events,
+    )
+
+
+def shown(rollouts: tuple[RolloutSeen, ...]) -> tuple[RolloutSeen, ...]:
+    """Those that are under way; of each product without one the newest that is over."""
+    going = [one for one in rollouts if one.state in ("running", "paused")]
+    known = {one.product for one in going}
+    for one in rollouts:
+        if one.product not in known:
+            known.add(one.product)
+            going.append(one)
+    return tuple(going)
+
+
+def picture(of: Snapshot, width: int, height: int) -> list[str]:
+    """Lines that fit a screen of so many columns and rows; the oldest events go first."""
+    said = [*_head(of), "", *_versions(of.overview)]
+    for one in shown(of.rollouts):
+        said += ["", *_rollout(one, of.at)]
+    if not of.rollouts:
+        said += ["", "no rollout was started yet"]
+    said += _attention(of)
+    if of.events:
+        said += ["", *table(("ago", "what", "", ""), [_event(one, of.at) for one in of.events])]
+    return [fitting(plain(line), width) for line in said[: max(1, height)]]
+
+
+def bar(share: float, width: int = _BAR) -> str:
+    """A bar that is full to a share from 0 to 1."""
+    halves = round(2 * width * min(1.0, max(0.0, share)))
+    return (_FULL * (halves // 2) + _PART * (halves % 2)).ljust(width, _EMPTY)
+
+
+def _head(of: Snapshot) -> list[str]:
+    counts = of.overview
+    phases = ", ".join(f"{n:,} {phase}" for phase, n in sorted(counts.phases.items()) if phase != "idle")
+    return [
+        f"{counts.devices:,} devices, {counts.heard:,} heard within the hour, {counts.quarantined:,} in quarantine"
+        + (f"; {phases}" if phases else "")
+    ]
+
+
+def _versions(of: Overview) -> list[str]:
+    said = []
+    for product, counters in sorted(of.counters.items()):
+        total = sum(counters.values())
+        newest = sorted(counters.items(), reverse=True)
+        named = newest if len(newest) <= len(_SHADES) else newest[: len(_SHADES) - 1]
+        more = total - sum(number for _, number in named)
+        parts = [*((f"release {c}" if c else "unknown", n) for c, n in named), *([("older", more)] if more else [])]
+        marks = [_SHADES[place] for place in range(len(parts))]
+        drawn = "".join(
+            mark * max(1, round(_BAR * number / total)) for mark, (_, number) in zip(marks, parts, strict=True)
+        )
+        legend = "  ".join(f"{mark} {name}: {number:,}" for mark, (name, number) in zip(marks, parts, strict=True))
+        said.append(f"{product}  {drawn}  {legend}")
+    return said
+
+
+def _rollout(one: RolloutSeen, now: float) -> list[str]:
+    back = ", devices are called back" if one.revert else ""
+    said = [f"{one.plan}: {one.product} {one.counter} ({one.package or 'no name'})  {one.state.upper()}{back}"]
+    rows = []
+    for index, stage in enumerate(one.stages):
+        here = index == one.stage and one.state in ("running", "paused")
+        done = index < one.stage or one.state == "finished"
+        share = 1.0 if done else 0.0
+        if here:
+            share = 1.0 if one.due <= now else (now - one.entered) / max(1.0, one.due - one.entered)
+        word = "done" if done else "not reached"
+        if here:
+            word = "time is over" if one.due <= now else f"{ago(one.due - now)} left at least"
+        elif index == one.stage and one.state == "aborted":
+            word = "ended here"
+        rows.append((">" if here else " ", stage.name, f"{stage.percent:g} %", bar(share, 20), word))
+    said += [f"  {line}" for line in table(("", "stage", "devices", "time", ""), rows, frozenset({2}))]
+    ended = ", ".join(f"{count:,} {what}" for what, count in sorted(one.outcomes.items()))
+    said.append(f"  {one.allowed:,} given leave, {one.running:,} have it" + (f"; {ended}" if ended else ""))
+    said += [f"  gate {gate.said:<4}  {gate.why}" for gate in one.gates]
+    if one.holds:
+        said.append(f"  holds: {one.holds}")
+    elif one.state in ("paused", "aborted") and one.why:
+        said.append(f"  why: {one.why}")
+    return said
+
+
+def _attention(of: Snapshot) -> list[str]:
+    totals = of.attention.totals
+    words = (("drifting", "drift"), ("alarming", "raise alarms"), ("crashing", "crash"), ("silent", "are silent"))
+    told = [f"{totals[kind]:,} {word}" for kind, word in words if totals.get(kind)]
+    return ["", "look at: " + ", ".join(told)] if told else []
+
+
+def _event(one: EventSeen, now: float) -> tuple[str, ...]:
+    subject = one.subject if one.kind in ("outcome", "alarm") or not one.device else one.device[:8]
+    return ago(now - one.at), one.kind, subject, one.text
