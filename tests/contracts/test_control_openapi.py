@@ -45,7 +45,9 @@ def test_no_answer_is_a_mistake_of_the_server(tmp_path: Path) -> None:
         device = asyncio.run(_device(plane))
         schema = schemathesis.openapi.from_asgi("/openapi.json", trusting(plane, device))
         operations: list[Any] = [found.ok() for found in schema.get_all_operations()]  # type: ignore[union-attr]
-        assert len(operations) == len(endpoints())
+        # The loader leaves out the path that it loads from.
+        missing = {f"{e.method} {e.path}" for e in endpoints()} - {found.label for found in operations}
+        assert missing <= {"GET /openapi.json"}
         each, asked, statuses = SECONDS / len(operations), 0, set()
         for operation in operations:
             answers = _fuzzed(operation, each)
