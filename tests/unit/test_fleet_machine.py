@@ -6,13 +6,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
 from edgewright.fleet.agent import ports
 from edgewright.fleet.plans.place import place
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed
-from fleet_device_example import BORN, DEVICE, Device, plan
 
 
 @pytest.fixture

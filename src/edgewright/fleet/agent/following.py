@@ -13,12 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from importlib import metadata
 from pathlib import Path
 from typing import IO
 
 import msgspec
 
-from edgewright import __version__
 from edgewright.fleet.agent.child import Child
 from edgewright.fleet.agent.door import Door
 from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
@@ -34,12 +34,14 @@ from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.packages import TransportPackages
 from edgewright.fleet.wire.token import Token, read_token
 from edgewright.runtime.agent.notify import Supervisor
+from edgewright.runtime.store import disk
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
 
 LOCK_FILE = "fleet.lock"
 DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
+_VERSION = metadata.version("edgewright")
 _LARGEST = 1 << 30
 
 
@@ -124,7 +126,7 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
         transport = HttpTransport(told.url, told.ca_file)
         joining = Joining(lambda: _join(told, state, transport, token, door, stack), clock, chance)
         agent = Agent(
-            Me(product=product, profile=told.profile or os.uname().machine, version=__version__, poll=told.poll),
+            Me(product=product, profile=told.profile or os.uname().machine, version=_VERSION, poll=told.poll),
             state=state, slots=slots, runner=child, trust=joining, packages=TransportPackages(transport),
             control=joining, teller=joining, clock=clock, chance=chance, ending=ending,
         )  # fmt: skip
@@ -201,7 +203,7 @@ def _join(
     if not state.link.device:
         if token is None:
             raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
-        enrol(told.store, state, transport, token, name=told.name, profile=told.profile, version=__version__)
+        enrol(told.store, state, transport, token, name=told.name, profile=told.profile, version=_VERSION)
     control = HttpControl(transport, device_key(told.store), state.link.device)
     trust = Client(told.store / TRUST_FOLDER, transport, Clocks())
     stack.callback(trust.close)
@@ -266,7 +268,10 @@ def _lock(store: Path) -> IO[str]:
         OutputError: it cannot be written.
     """
     try:
+        new = [folder for folder in (store.absolute(), *store.absolute().parents) if not folder.exists()]
         store.mkdir(parents=True, exist_ok=True)
+        for folder in new:
+            disk.sync_folder(folder.parent)
         handle = (store / LOCK_FILE).open("a")
     except (FileExistsError, NotADirectoryError):
         raise InputError("a folder for the store", "a file", str(store)) from None

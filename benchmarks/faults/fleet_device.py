@@ -1,4 +1,5 @@
-"""A device of a fleet for tests: real state and slots in a folder; network, process, clock and chance are told."""
+"""A device of a fleet: real state and slots in a folder; network, process, clock and chance are told."""
+# ruff: noqa: D102, S101 - its parts are ports, described where those are declared
 
 from __future__ import annotations
 

@@ -1,0 +1,145 @@
+"""The agent of a fleet at work: releases confirmed, gone back from, called back, fetched in parts, reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.faults.fleet_device import Device, Fleet, content, plan
+from benchmarks.faults.recorder import Recorder
+from benchmarks.faults.workload import Workload
+from edgewright.runtime.store.database import Connect, connect
+from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.schema.fleet_report import Acknowledged
+
+_QUICK = TrialLimits(seconds=20.0, crashes=0, boots=100)
+_LAST = 21
+"""A release that is published after the fault: a device that can take it is not bricked."""
+
+
+class Promise(NamedTuple):
+    """What must hold from now on.
+
+    Attributes:
+        active: counter that runs; `floor` and `burned` as they are, which only grow.
+        acknowledged: highest outcome that the other side has; `outcomes` that it has not.
+        nonce: of the last acknowledgement; `sequence` of the last report.
+    """
+
+    active: int
+    floor: int
+    burned: frozenset[int]
+    acknowledged: int
+    outcomes: frozenset[int]
+    nonce: str
+    sequence: int
+
+
+def promise(device: Device, acknowledged: int) -> Promise:
+    """What the device holds now."""
+    held, link = device.state.held, device.state.link
+    outcomes = frozenset(one.number for one in device.state.outcomes)
+    return Promise(held.counter, held.floor, frozenset(held.burned), acknowledged, outcomes, link.nonce, link.sequence)
+
+
+def use(folder: Path, recorder: Recorder) -> None:
+    """Seven releases and what becomes of them."""
+    device = Device(folder, Fleet(), opener=recorder.connect)
+    acknowledged = 0
+
+    def told() -> None:
+        recorder.promise(promise(device, acknowledged))
+
+    told()
+    for counter, old, state in ((1, 0, ""), (3, 1, "aborted"), (5, 4, "crash"), (7, 4, "cut"), (9, 7, "broken")):
+        device.fleet.publish(plan(counter, old=old, gated=counter == 1, trial=_QUICK))
+        if state == "broken":
+            device.fleet.broken_after = 2000
+            device.run(3.0)
+            device.restart()
+            device.fleet.broken_after = None
+        device.run(70.0 if device.state.held.floor else 10.0)
+        told()
+        if state == "crash":
+            device.process.crash()
+        elif state == "cut":
+            device.cut()
+        device.run(30.0)
+        told()
+        if state == "aborted":
+            device.fleet.stand(f"plan-{counter}", "aborted", revert=True)
+            device.run(70.0)
+            told()
+        device.state.next_sequence()
+        told()
+        last = device.state.held.outcome
+        device.state.acknowledge(Acknowledged(nonce=f"n{counter}", outcomes=last))
+        acknowledged = last
+        told()
+    device.restart()
+    told()
+    device.state.close()
+
+
+def recover(folder: Path, recorder: Recorder) -> None:
+    """The next start; it is left as a killed process leaves it."""
+    device = _again(folder, recorder.connect)
+    device.run(5.0)
+    device.state.close()
+
+
+def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
+    """What is wrong with a device after a cut; empty for nothing."""
+    device = _again(folder, connect)
+    try:
+        found = promise(device, 0)
+        problem = _kept(found, before, after or before) if before is not None else ""
+        return problem or _alive(device)
+    finally:
+        device.state.close()
+
+
+def _kept(found: Promise, before: Promise, after: Promise) -> str:
+    if found.floor < before.floor:
+        return f"floor {found.floor} after {before.floor}"
+    if not before.burned - {c for c in before.burned if c <= found.floor} <= found.burned:
+        return f"burned {set(found.burned)} after {set(before.burned)}"
+    # Between two promises a release may have been activated and gone back from.
+    passed = range(min(before.active, after.active), max(before.active, after.active) + 3)
+    if found.active not in passed:
+        return f"release {found.active}, between {before.active} and {after.active}"
+    if found.active < before.floor or found.active in before.burned:
+        return f"release {found.active} below floor {before.floor}, or burned"
+    lost = {number for number in before.outcomes if number > after.acknowledged} - found.outcomes
+    if lost:
+        return f"outcomes {lost} are lost"
+    if found.sequence < before.sequence or found.nonce not in {before.nonce, after.nonce, "n2"}:
+        return f"report {found.sequence} with {found.nonce!r} after {before.sequence} with {before.nonce!r}"
+    return ""
+
+
+def _alive(device: Device) -> str:
+    """It runs signed bytes, and takes the next release."""
+    held = device.state.held
+    runs = device.active()
+    if runs < 0 or runs < held.floor:
+        return f"runs release {runs} at floor {held.floor}"
+    signed = content(100) if runs == 0 else device.fleet.bytes[f"packages/pump-{runs}.edge"]
+    if device.slots.path(held.active).read_bytes() != signed:
+        return "bytes that were not signed"
+    device.fleet.publish(plan(_LAST, trial=_QUICK))
+    device.run(150.0)
+    if (device.active(), device.state.held.floor) != (_LAST, _LAST):
+        return f"the next release was not taken: {device.agent.why}"
+    return ""
+
+
+def _again(folder: Path, opener: Connect) -> Device:
+    """A start after a fault; the fleet has everything that was ever signed, and no rollout that goes on."""
+    fleet = Fleet()
+    for counter, old in ((1, 0), (3, 1), (5, 4), (7, 4), (9, 7)):
+        fleet.publish(plan(counter, old=old, trial=_QUICK), "paused")
+    return Device(folder, fleet, opener=opener)
+
+
+WORKLOAD = Workload("fleet agent at work", use, recover, check)
