@@ -1,0 +1,116 @@
+"""Publishing and rotating, killed at every durable step: devices find what was there or what is there, never half."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuf.api.exceptions import RepositoryError
+
+from edgewright.fleet.layout import INDEX, package_target
+from edgewright.fleet.repository import accepting, releases, rotating
+from edgewright.fleet.repository.accepting import settle, writing
+from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.repository.published import read_published
+from edgewright.fleet.repository.publishing import Wish, prepare_release
+from fleet_folder import Judge, fleet, package
+
+NOW = time.time()
+KILLED, WHOLE = 9, 0
+pytestmark = pytest.mark.slow
+
+
+def release(made: Fleet, path: Path) -> None:
+    """Publishes a package, as the command does."""
+    with writing(made, NOW):
+        asked, _ = prepare_release(made, path, Wish(product="main"), NOW)
+        settle(made, asked, made.ring(), NOW)
+
+
+def rotate(made: Fleet, role: str) -> None:
+    """New keys for a role, as the command gives them."""
+    with writing(made, NOW):
+        asked, keys = rotating.rotate(made, role, NOW)
+        with rotating.kept_when_done(made, keys):
+            settle(made, asked, made.ring(), NOW)
+
+
+def killed_at(step: int, work: Callable[[], None]) -> int:
+    """Runs work in a process that ends without a word before its so-manieth durable step; how it ended."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    real, left = os.fsync, step
+
+    def counted(handle: Any) -> None:  # noqa: ANN401 - as os.fsync takes it
+        nonlocal left
+        if left == 0:
+            os._exit(KILLED)
+        left -= 1
+        real(handle)
+
+    os.fsync = counted
+    try:
+        work()
+        os._exit(WHOLE)
+    except BaseException:  # noqa: BLE001 - a child of pytest must never go back into it
+        os._exit(1)
+
+
+def states(origin: Path, place: Path, work: Callable[[Fleet], None]) -> list[Fleet]:
+    """The folder as it lies after a kill at each step, the last one whole."""
+    found: list[Fleet] = []
+    while True:
+        folder = place / f"killed-{len(found)}" / "fleet"
+        shutil.copytree(origin, folder)
+        made = open_fleet(folder)
+        ended = killed_at(len(found), lambda made=made: work(made))  # type: ignore[misc]
+        assert ended in (KILLED, WHOLE)
+        found.append(made)
+        if ended == WHOLE:
+            return found
+
+
+def test_publishing_killed_anywhere_is_not_seen_by_devices(tmp_path: Path) -> None:
+    made = fleet(tmp_path / "fleet", NOW)
+    release(made, package(tmp_path, "1"))
+    root = (made.metadata / "1.root.json").read_bytes()
+    two, three = package(tmp_path, "2"), package(tmp_path, "3")
+    found = states(made.folder, tmp_path, lambda copy: release(copy, two))
+    assert len(found) > 10
+    for copy in found:
+        device = Judge(copy.metadata.parent, root)
+        seen = device.read(package_target("main", 2))
+        assert seen in (None, two.read_bytes())
+        assert device.read(package_target("main", 1)) is not None
+        release(copy, three)
+        assert not accepting.waiting(copy)
+        listed = releases.listed(read_published(copy))
+        assert [one.release.counter for one in listed] == list(range(1, len(listed) + 1))
+        newest = [one for one in listed if not one.revert][-1].release
+        assert device.read(newest.target) == three.read_bytes()
+        if seen is not None:
+            assert device.read(package_target("main", 2)) == two.read_bytes()
+
+
+@pytest.mark.parametrize("role", ["timestamp", "root", "rollouts", "releases"])
+def test_rotating_killed_anywhere_is_finished_by_the_next_command(tmp_path: Path, role: str) -> None:
+    made = fleet(tmp_path / "fleet", NOW)
+    root = (made.metadata / "1.root.json").read_bytes()
+    found = states(made.folder, tmp_path, lambda copy: rotate(copy, role))
+    assert len(found) > 8
+    for copy in found:
+        device = Judge(copy.metadata.parent, root)
+        # Between a new root and its timestamp a device refuses what it finds, and keeps what it has.
+        with suppress(RepositoryError):
+            assert device.read(INDEX) is not None
+        release(copy, package(tmp_path, "1"))
+        assert not accepting.waiting(copy)
+        for seen in (device, Judge(copy.metadata.parent, root)):
+            assert seen.read(package_target("main", 1)) is not None

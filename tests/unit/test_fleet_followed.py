@@ -1,0 +1,139 @@
+"""What is published here, followed by the device's own trust: releases, plans, rotations, hash bins and sticks."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.fleet.layout import STICK_LONGEST
+from edgewright.fleet.repository import accepting, metadata, offline, releases, rotating, stick
+from edgewright.fleet.repository.exporting import export
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.published import read_published, root_hash
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.trust.contract import Refused
+from edgewright.fleet.trust.pinning import pin
+from edgewright.fleet.wire.folder import FolderTransport
+from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
+from fleet_folder import SMALL, apply, fleet, package, publish
+
+NOW = time.time()
+
+
+class Clock:
+    """The wall clock of the tests."""
+
+    def wall(self) -> float:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Fleet:
+    made = fleet(tmp_path / "fleet", NOW)
+    publish(made, package(tmp_path, "1"), NOW)
+    publish(made, package(tmp_path, "2"), NOW)
+    return made
+
+
+def device(made: Fleet, here: Path, public: Path | None = None, longest: dict[str, float] | None = None) -> Client:
+    """A device that pinned the fleet's newest root."""
+    here.mkdir()
+    number = metadata.version(read_published(made), "root")
+    pin(here, (made.metadata / f"{number}.root.json").read_bytes(), root_hash(made))
+    transport = FolderTransport(public or made.metadata.parent)
+    return Client(here, transport, Clock()) if longest is None else Client(here, transport, Clock(), longest=longest)
+
+
+def rollout(made: Fleet) -> tuple[Plan, bytes]:
+    """A plan of the newest release that runs."""
+    found = releases.find(read_published(made), "main").release
+    plan = Plan(
+        id="first", release=found, revert=releases.revert_of(read_published(made), found), salt="00" * 32,
+        stages=(Stage(name="all", percent=100.0, gated=False),), starts=NOW, expires=NOW + 86_400, enrolled=NOW,
+    )  # fmt: skip
+    data = publish_plan(made.folder, plan, now=NOW)
+    standing = Standing(plan="first", sha256=metadata.sha256(data), product="main", state="running", entered=NOW)
+    accepting.publish(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
+    return plan, data
+
+
+def follow(client: Client, plan: Plan, data: bytes) -> None:
+    """The device finds the rollout, its plan and both releases."""
+    seen = client.refresh()
+    assert seen.fresh and seen.standings is not None
+    assert [one.plan for one in seen.standings.rollouts] == ["first"]
+    assert client.plan("first", metadata.sha256(data)) == (plan, data)
+    client.check(plan.release)
+    assert plan.revert is not None
+    client.check(plan.revert)
+
+
+def test_a_device_finds_the_rollout_its_plan_and_both_releases(made: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(made)
+    client = device(made, tmp_path / "device")
+    follow(client, plan, data)
+    with pytest.raises(Refused):
+        client.check(msgspec.structs.replace(plan.release, sha256="ab" * 32))
+
+
+@pytest.mark.parametrize("role", offline.ROLES)
+def test_a_device_follows_new_keys_of_every_role(made: Fleet, tmp_path: Path, role: str) -> None:
+    plan, data = rollout(made)
+    client = device(made, tmp_path / "device")
+    follow(client, plan, data)
+    assert apply(made, rotating.rotate(made, role, NOW)[0], NOW)
+    follow(client, plan, data)
+
+
+@pytest.mark.slow
+def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(made: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(made)
+    client = device(made, tmp_path / "device")
+    follow(client, plan, data)
+    for _ in range(12):
+        assert apply(made, rotating.rotate(made, "root", NOW)[0], NOW)
+    assert apply(made, rotating.refresh(made, offline.offline_roles(read_published(made)), NOW), NOW)
+    follow(client, plan, data)
+
+
+def test_a_device_finds_releases_in_hash_bins(made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(releases, "BINS_ABOVE", 2)
+    client = device(made, tmp_path / "device")
+    assert client.refresh().fresh
+    publish(made, package(tmp_path, "3"), NOW)
+    assert offline.bins(read_published(made))
+    follow(client, *rollout(made))
+
+
+def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(made: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(made)
+    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    mount = tmp_path / "usb"
+    mount.mkdir()
+    told = stick.write_stick(made, mount, own.ring(), NOW)
+    client = device(own, tmp_path / "device", Path(told.folder), STICK_LONGEST)
+    follow(client, plan, data)
+    strict = device(own, tmp_path / "strict", Path(told.folder))
+    with pytest.raises(Refused, match="hold for 9"):
+        strict.refresh()
+
+
+def test_a_device_follows_an_export(made: Fleet, tmp_path: Path) -> None:
+    plan, data = rollout(made)
+    export(made, tmp_path / "www", NOW)
+    follow(device(made, tmp_path / "device", tmp_path / "www"), plan, data)
+
+
+def test_signed_time_that_ran_ahead_is_forgotten_with_the_timestamps_key(made: Fleet, tmp_path: Path) -> None:
+    client = device(made, tmp_path / "device")
+    accepting.publish(made, {}, NOW + 7200)
+    assert client.refresh().signed == NOW + 7200
+    assert apply(made, rotating.rotate(made, "timestamp", NOW)[0], NOW)
+    assert client.refresh().signed == NOW
