@@ -48,12 +48,12 @@ def killed_at(step: int, work: Callable[[], None]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     real, left = os.fsync, step
 
-    def counted(handle: Any) -> None:  # noqa: ANN401 - as os.fsync takes it
+    def counted(fd: Any) -> None:  # noqa: ANN401 - as os.fsync takes it
         nonlocal left
         if left == 0:
             os._exit(KILLED)
         left -= 1
-        real(handle)
+        real(fd)
 
     os.fsync = counted
     try:
