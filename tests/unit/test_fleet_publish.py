@@ -288,3 +288,22 @@ def test_a_folder_that_cannot_be_written_is_left_whole(
     assert codes[:3] == [74, 74, 74]
     assert run(["fleet", "key", "refresh", "--fleet", str(home)]) == 0
     assert judge(open_fleet(home)).read(package_target("main", 1)) == one.read_bytes()
+
+
+def test_what_waits_is_listed_and_taken_back(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fleet", "waiting", "--fleet", str(home)]) == 0
+    assert capsys.readouterr().out == "nothing waits\n"
+    (home / "fleet.sqlite").touch()
+    for seed in "123":
+        made = told(capsys, "fleet", "publish", package(tmp_path, seed), "--fleet", home)
+        assert made["change"]["state"] == "waiting"
+    listed = told(capsys, "fleet", "waiting", "--fleet", home)
+    assert [(one["number"], one["about"].split(":")[0]) for one in listed] == [
+        (1, "release 1 of main"), (2, "release 2 of main"), (3, "release 4 of main"),
+    ]  # fmt: skip
+    assert "these wait: 1, 2, 3" in refused(capsys, "fleet", "waiting", "--fleet", home, "--withdraw", 9)
+    assert run(["fleet", "waiting", "--fleet", str(home), "--withdraw", "2"]) == 0
+    assert capsys.readouterr().out.count("taken back") == 2
+    assert [one["number"] for one in told(capsys, "fleet", "waiting", "--fleet", home)] == [1]
+    told(capsys, "fleet", "publish", package(tmp_path, "3"), "--fleet", home)
+    assert [one["release"]["counter"] for one in told(capsys, "fleet", "releases", "--fleet", home)] == [1, 2, 3]

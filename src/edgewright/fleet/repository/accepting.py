@@ -48,6 +48,26 @@ def taken(found: Waiting) -> None:
     sync_folder(found.path.parent)
 
 
+def withdraw(fleet: Fleet, number: int) -> list[Waiting]:
+    """Takes back a change that waits, and those after it, which build upon it; what was published stays published.
+
+    Args:
+        fleet: locked by the caller.
+        number: of the change's file.
+
+    Raises:
+        InputError: no such change waits.
+    """
+    found = waiting(fleet)
+    going = [one for one in found if int(one.path.stem) >= number]
+    if number not in [int(one.path.stem) for one in going]:
+        known = ", ".join(str(int(one.path.stem)) for one in found) or "none"
+        raise InputError("the number of a change that waits", f"{number}; these wait: {known}", str(fleet.incoming))
+    for one in reversed(going):
+        taken(one)
+    return going
+
+
 def read_held(fleet: Fleet) -> dict[str, bytes]:
     """Metadata by role on which the next change builds: what is published, and what waits."""
     held = read_published(fleet)

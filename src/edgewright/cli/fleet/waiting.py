@@ -1,0 +1,39 @@
+"""`edgewright fleet waiting`: signed changes that the control plane has not taken in yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option
+
+
+@click.command("waiting", epilog="Example: edgewright fleet waiting --fleet my-fleet")
+@fleet_option
+@click.option("--withdraw", type=click.IntRange(1), metavar="N", help="Take back change N and those after it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
+    """List changes that are signed and wait to be published, or take some back.
+
+    The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.
+    """
+    from edgewright.cli.device._store import print_json
+    from edgewright.fleet.repository import accepting
+    from edgewright.fleet.repository.describe import plain
+    from edgewright.fleet.repository.folder import locked, open_fleet
+
+    fleet = open_fleet(folder)
+    with locked(fleet):
+        found = accepting.waiting(fleet) if withdraw is None else accepting.withdraw(fleet, withdraw)
+    if as_json:
+        print_json([{"number": int(one.path.stem), "about": one.change.about} for one in found])
+        return
+    what = "" if withdraw is None else "taken back: "
+    for one in found:
+        click.echo(plain(f"{what}{int(one.path.stem)}  {one.change.about}"))
+    if not found:
+        click.echo("nothing waits")
+
+
+COMMAND = command
