@@ -1,0 +1,92 @@
+"""`edgewright fleet restore`: go on after a backup, above what devices have seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import fleet_option
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command("restore", epilog="Example: edgewright fleet restore --fleet my-fleet --backup monday.sqlite")
+@fleet_option
+@click.option("--backup", type=_FILE, metavar="FILE", help="Copy of the database that `fleet backup` made.")
+@click.option("--from", "address", default="", metavar="URL", help="Where devices read, where DIR/public is lost too.")
+@click.option("--ca-file", type=_FILE, help="Certificates to trust, for --from.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, backup: Path | None, address: str, ca_file: Path | None, as_json: bool) -> None:
+    """Take up what is published, so that the control plane goes on above it.
+
+    A backup is older than what devices have seen: versions would come twice, and an abort would be forgotten. So the
+    server refuses to start on it until this has run. Rollouts then stand where devices know them to be, and the next
+    report of each device is taken whatever its nonce. No server may run meanwhile.
+    """
+    from sqlalchemy import Connection
+
+    from edgewright.cli.fleet._desk import print_json
+    from edgewright.fleet.control import chain, restore, standing
+    from edgewright.fleet.control.plane import open_plane
+    from edgewright.fleet.control.signing_process import SOCKET
+    from edgewright.fleet.layout import ONLINE
+    from edgewright.fleet.repository import metadata
+    from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.wire.http import HttpTransport
+    from edgewright.schema.errors import InputError
+
+    fleet = open_fleet(folder)
+    if (fleet.online / SOCKET).exists():
+        raise InputError("a fleet that nobody serves", "a signer that listens", str(folder), "End fleet serve first")
+    if backup is not None:
+        _lay(backup, folder)
+    transport = HttpTransport(address, str(ca_file or "")) if address else None
+    plane = open_plane(folder, thread=False)
+    try:
+        now = plane.clock.wall()
+        read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
+        found = restore.published(read, restore.first_root(fleet))
+        news = restore.take_up(plane.database, plane.committer, found, "restore", now)
+
+        def welcome(connection: Connection) -> None:
+            standing.forget_nonces(connection)
+            chain.append(connection, at=now, who="restore", what="nonces.forgotten")
+
+        plane.committer.submit(welcome).result()
+    finally:
+        plane.close()
+        if transport:
+            transport.close()
+    versions = {role: metadata.version(found.held, role) for role in ONLINE}
+    if as_json:
+        print_json({"news": news, "versions": versions, "rollouts": found.standings})
+        return
+    said = ", ".join(f"{role} {version}" for role, version in versions.items())
+    click.echo(f"{'taken up' if news else 'nothing new'}: {said}; {len(found.standings)} rollouts")
+    for one in found.standings:
+        click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
+    click.echo(f"go on with: edgewright fleet serve {folder}")
+
+
+def _lay(backup: Path, folder: Path) -> None:
+    """Copies a backup to where the database belongs.
+
+    Raises:
+        InputError: there is no backup, or a database is in its place.
+        OutputError: it cannot be written.
+    """
+    from edgewright.fleet.control.sqlite import NAME
+    from edgewright.fleet.control.sqlite import backup as copy
+    from edgewright.schema.errors import InputError
+
+    place = folder / NAME
+    if place.exists():
+        do = f"Look whether it can still be used; else move it away: mv {place} {place}.old"
+        raise InputError("no database where the backup is to go", "one", str(place), do)
+    for left in folder.glob(f"{NAME}-*"):  # of the database that was there: they would be read into the backup
+        left.unlink()
+    copy(backup, place)
+
+
+COMMAND = command

@@ -1,0 +1,128 @@
+"""The commands of rollouts on a fleet's folder, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from edgewright.cli.main import cli
+from edgewright.schema.errors import EdgewrightError
+from fleet_folder import package
+
+
+def ask(*words: str) -> Result:
+    """A command that succeeds."""
+    found = CliRunner().invoke(cli, ["fleet", *words])
+    if found.exception is not None:
+        raise found.exception
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "fleet"
+    ask("init", str(made))
+    for seed in ("0", "1"):
+        ask("publish", str(package(tmp_path, seed)), "--fleet", str(made))
+    return made
+
+
+def test_a_rollout_from_start_to_abort(folder: Path) -> None:
+    here = ("--fleet", str(folder))
+    started = ask(
+        "rollout", "start", *here, "--release", "latest", "--stages", "canary:1%,50%@2h,100%", "--gate", "alarms<=5",
+        "--gate", "latency<=x2", "--cohort", "tag=north", "--window", "sat,sun 02:00-05:00", "--pace", "100/h",
+        "--holdout", "5%", "--id", "spring",
+    )  # fmt: skip
+    assert "spring: main 2" in started.output
+    assert "running at stage 1 of 3 'canary', 1 %" in started.output
+    plan = json.loads(next((folder / "public" / "targets" / "plans").glob("*.spring.json")).read_bytes())
+    assert [gate["measure"] for gate in plan["gates"]] == ["alarms", "latency"]
+    assert plan["cohorts"]["chosen"]["tags"] == ["north"]
+    assert plan["windows"] == [{"format": 1, "days": [5, 6], "start": 120, "end": 300}]
+    assert (plan["pace"], plan["holdout"], plan["revert"]["counter"]) == (100.0, 5.0, 3)
+    assert "paused" in ask("rollout", "pause", *here).output
+    assert "resumed by" in ask("rollout", "resume", "spring", *here).output
+    with pytest.raises(EdgewrightError, match="at a time"):
+        ask("rollout", "start", *here)
+    stopped = json.loads(ask("rollout", "abort", *here, "--revert", "--why", "smoke", "--json").output)
+    assert (stopped["state"], stopped["revert"], stopped["why"]) == ("aborted", True, "smoke")
+    with pytest.raises(EdgewrightError, match="paused"):
+        ask("rollout", "resume", "spring", *here)
+    seen = json.loads(ask("rollout", "status", *here, "--all", "--json").output)
+    assert [one["plan"] for one in seen["rollouts"]] == ["spring"]
+
+
+def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "plan.toml"
+    file.write_text(
+        """
+        holdout = 10.0
+        days = 7
+        [[stages]]
+        name = "canary"
+        percent = 5.0
+        cohorts = ["labs"]
+        dwell = 60.0
+        [[stages]]
+        name = "all"
+        percent = 100.0
+        [[gates]]
+        measure = "unsure"
+        limit = 0.2
+        [cohorts.labs]
+        tags = ["lab"]
+        [trial]
+        seconds = 120.0
+        """
+    )
+    ask("rollout", "start", "--fleet", str(folder), "--plan", str(file), "--id", "filed", "--gate", "drift<=50%")
+    plan = json.loads(next((folder / "public" / "targets" / "plans").glob("*.filed.json")).read_bytes())
+    assert [stage["cohorts"] for stage in plan["stages"]] == [["labs"], []]
+    assert [gate["measure"] for gate in plan["gates"]] == ["drift"]
+    assert plan["trial"]["seconds"] == 120.0
+    assert plan["expires"] - plan["starts"] == 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--stages", "50%,10%"), "at least the 50 %"),
+        (("--stages", "ten"), "stages as"),
+        (("--gate", "speed<=5"), "measure"),
+        (("--window", "noon"), "window"),
+        (("--release", "main:9"), "release 9"),
+        (("--release", "nine"), "--release"),
+        (("--holdout", "5%", "--stages", "100%"), "two stages"),
+        (("--id", "Not An Id"), "a plan"),
+        (("--plan", "nowhere.toml"), "a plan file"),
+    ],
+)
+def test_a_wrong_wish_is_told_and_nothing_is_signed(folder: Path, words: tuple[str, ...], why: str) -> None:
+    with pytest.raises(EdgewrightError, match=why):
+        ask("rollout", "start", "--fleet", str(folder), *words)
+    assert not list((folder / "incoming").glob("*.json")) if (folder / "incoming").exists() else True
+
+
+def test_without_a_rollout_the_commands_say_so(folder: Path) -> None:
+    for act in ("status", "pause", "abort"):
+        with pytest.raises(EdgewrightError, match="none was started yet"):
+            ask("rollout", act, "--fleet", str(folder))
+
+
+def test_restore_takes_up_the_abort_that_the_backup_does_not_know(folder: Path, tmp_path: Path) -> None:
+    here = ("--fleet", str(folder))
+    ask("rollout", "start", *here, "--id", "spring")
+    copy = tmp_path / "copy.sqlite"
+    shutil.copy(folder / "fleet.sqlite", copy)
+    ask("rollout", "abort", *here, "--revert")
+    with pytest.raises(EdgewrightError, match="no database"):
+        ask("restore", *here, "--backup", str(copy))
+    (folder / "fleet.sqlite").unlink()
+    assert "spring: aborted" in ask("restore", *here, "--backup", str(copy)).output
+    assert "nothing new" in ask("restore", *here).output
+    assert "aborted" in ask("rollout", "status", *here).output
