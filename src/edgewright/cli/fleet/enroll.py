@@ -1,0 +1,65 @@
+"""`edgewright fleet enroll`: on a device, joins a fleet without starting anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FILE = click.Path(path_type=Path)
+
+
+@click.command(
+    "enroll",
+    epilog="Example: edgewright fleet enroll https://fleet.example --token ew1.... --store /var/lib/edgewright",
+)
+@click.argument("url", metavar="URL")
+@click.option("--token", required=True, envvar="EDGEWRIGHT_TOKEN", metavar="T", help="The enrolment token.")
+@click.option(
+    "--store", type=_FILE, metavar="DIR", help="Folder of the device's store; by default as device run has it."
+)
+@click.option("--name", default="", metavar="NAME", help="Of the device, for people; the machine's name by default.")
+@click.option("--profile", default="", metavar="NAME", help="Hardware profile.")
+@click.option("--ca", default="", metavar="FILE", help="Certificates to trust, in PEM.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(url: str, token: str, store: Path | None, name: str, profile: str, ca: str, as_json: bool) -> None:
+    """Join the fleet at URL: make this device's key, pin the root that the token names, and get an id.
+
+    `edgewright device run --fleet URL` follows the fleet from then on, without a token.
+    """
+    from importlib.metadata import version
+
+    from edgewright.cli.fleet._desk import print_json
+    from edgewright.fleet.agent.enrolling import enrol
+    from edgewright.fleet.agent.state import State
+    from edgewright.fleet.ports import Unreachable
+    from edgewright.fleet.wire.http import HttpTransport
+    from edgewright.fleet.wire.token import read_token
+    from edgewright.runtime.agent.place import store_folder
+    from edgewright.schema.errors import InputError, OutputError
+
+    asked, folder = read_token(token), store_folder(store)
+    transport = HttpTransport(url, ca)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = State.open(folder)
+    try:
+        if state.link.device:
+            raise InputError(
+                "a device that is in no fleet", f"device {state.link.device}", click.format_filename(folder)
+            )
+        joined = enrol(folder, state, transport, asked, name=name, profile=profile, version=version("edgewright"))
+        state.change(product=asked.product)
+    except Unreachable as error:
+        raise OutputError("an answer of the fleet", str(error), url, "Ask again later; the token still holds") from None
+    finally:
+        state.close()
+        transport.close()
+    if as_json:
+        print_json(joined)
+        return
+    tags = ", ".join(joined.tags) or "none"
+    click.echo(f"device {joined.device} of {asked.product}, tags {tags}, batch {joined.batch}")
+    click.echo(f"next: edgewright device run --fleet {url} --store {click.format_filename(folder)}")
+
+
+COMMAND = command

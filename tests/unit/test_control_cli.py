@@ -1,0 +1,102 @@
+"""Commands of operators: on the fleet's own folder, in words and as JSON, and what is wrong with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from fleet_plane import fleet_folder
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> str:
+    return str(fleet_folder(tmp_path / "fleet"))
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert run(list(arguments)) == code
+    found = capsys.readouterr()
+    assert "Traceback" not in found.err
+    return found.out if code == 0 else found.err
+
+
+def test_a_token_is_made_shown_once_and_revoked(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    token = said(capsys, "fleet", "token", "new", "--fleet", fleet, "--tag", "north", "--expires", "12h").strip()
+    assert token.startswith("ew1.")
+    assert token.endswith(".pump")
+    listed = json.loads(said(capsys, "fleet", "token", "list", "--fleet", fleet, "--json"))["tokens"]
+    assert [one["tags"] for one in listed] == [["north"]]
+    assert 11.9 * 3600 < listed[0]["expires"] - listed[0]["made_at"] < 12.1 * 3600
+    assert token.split(".")[1] not in str(listed)
+    said(capsys, "fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet)
+    assert said(capsys, "fleet", "token", "list", "--fleet", fleet) == "no token can be used\n"
+    assert "another id" in said(capsys, "fleet", "token", "revoke", listed[0]["id"], "--fleet", fleet, code=2)
+
+
+def test_operators_come_and_go_and_the_log_tells(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    token = said(capsys, "fleet", "operator", "add", "ada", "--role", "admin", "--fleet", fleet).strip()
+    assert token.startswith("ewo.ada.")
+    assert "ada" in said(capsys, "fleet", "operator", "list", "--fleet", fleet)
+    assert "free" in said(capsys, "fleet", "operator", "add", "ada", "--fleet", fleet, code=1)
+    said(capsys, "fleet", "operator", "remove", "ada", "--fleet", fleet)
+    shown = said(capsys, "fleet", "audit", "show", "--fleet", fleet)
+    assert shown.index("operator.added") < shown.index("operator.removed")
+    assert token not in shown
+    assert said(capsys, "fleet", "audit", "verify", "--fleet", fleet).startswith("2 rows hold")
+    copy = Path(fleet).parent / "copy.sqlite"
+    assert json.loads(said(capsys, "fleet", "backup", fleet, str(copy), "--json"))["bytes"] == copy.stat().st_size
+
+
+def test_a_changed_log_is_a_check_that_says_no(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    import sqlite3
+
+    said(capsys, "fleet", "operator", "add", "ada", "--fleet", fleet)
+    held = sqlite3.connect(Path(fleet) / "fleet.sqlite")
+    held.execute("UPDATE audit SET who = 'nobody'")
+    held.commit()
+    held.close()
+    assert "row 1 was changed" in said(capsys, "fleet", "audit", "verify", "--fleet", fleet, code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["token", "new", "--expires", "soon"], "7d"),
+        (["token", "new", "--product", "valve"], "pump"),
+        (["token", "new", "--uses", "0"], "uses"),
+        (["token", "new", "--tag", "a b"], "expected"),
+        (["operator", "add", "Ada Lovelace"], "expected"),
+        (["operator", "remove", "../audit"], "expected"),
+        (["token", "revoke", "zz"], "expected"),
+        (["token", "list", "--url", "http://127.0.0.1:9"], "--token-file"),
+        (["token", "list", "--url", "http://fleet.example", "--token-file", "TOKEN"], "TLS"),
+        (["token", "list", "--url", "ftp://x", "--token-file", "TOKEN"], "https"),
+        (["audit", "show", "--last", "0"], "last"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line(
+    fleet: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    (tmp_path / "token").write_text("ewo.ada.x")
+    given = [str(tmp_path / "token") if a == "TOKEN" else a for a in arguments]
+    told = said(capsys, "fleet", *given, "--fleet", fleet, code=2)
+    assert words in told
+    assert len(told.strip().splitlines()) == 1
+
+
+def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "token").write_text("ewo.ada.x")
+    nothing = ["--fleet", str(tmp_path)]
+    assert "fleet.toml" in said(capsys, "fleet", "token", "list", *nothing, code=2)
+    assert "fleet" in said(capsys, "fleet", "serve", str(tmp_path / "none"), code=2)
+    assert "database" in said(capsys, "fleet", "backup", str(tmp_path), str(tmp_path / "x"), code=2)
+    elsewhere = ["--url", "http://127.0.0.1:9", "--token-file", str(tmp_path / "token")]
+    assert "127.0.0.1" in said(capsys, "fleet", "token", "list", *elsewhere, code=74)
+    token = f"ew1.{'x' * 32}.1.{'0' * 64}.pump"
+    joining = ["fleet", "enroll", "http://127.0.0.1:9", "--token", token, "--store", str(tmp_path / "device")]
+    assert "later" in said(capsys, *joining, code=74)
+    assert "token" in said(capsys, *joining[:4], "nonsense", *joining[5:], code=2)
