@@ -35,7 +35,7 @@ def run_vectors(path: Path, limits: TrialLimits, wall: float = _WALL) -> Tested:
     Raises:
         OutputError: no process can be started here; nothing is said about the package.
     """
-    command = [sys.executable, "-m", vectors.__name__, str(path), str(written(limits.memory)), str(_SECONDS)]
+    command = [sys.executable, "-m", vectors.__name__, str(path.absolute()), str(written(limits.memory)), str(_SECONDS)]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ} | threads
     try:
