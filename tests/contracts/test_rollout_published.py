@@ -142,3 +142,17 @@ def test_what_is_published_is_verified_before_it_is_believed(example: Example) -
     )
     with pytest.raises(InputError):
         published(example)
+
+
+def test_what_a_thief_counted_far_ahead_is_written_over_once_its_key_no_longer_counts(example: Example) -> None:
+    example.started()
+    path = example.fleet.metadata / "timestamp.json"
+    ours = path.read_bytes()
+    forged = msgspec.json.decode(ours)
+    forged["signed"]["version"] = 1 << 30
+    forged["signatures"][0]["sig"] = "00" * 64  # as after a rotation: signed, but by nobody who counts
+    path.write_bytes(msgspec.json.encode(forged))
+    example.close()
+    example.open()
+    assert example.publisher.publish()
+    assert path.read_bytes() == ours

@@ -59,19 +59,23 @@ class Publisher:
             write_targets(self._fleet, {INDEX: index})
         make_folder(self._fleet.metadata)
         files = [(ROOT, root) for root in roots] + [(role, held[role]) for role in metadata.in_order(held)]
-        news = [self._write(role, data) for role, data in files]
+        news = [self._write(role, data, held) for role, data in files]
         self._written = serial
         return any(news)
 
-    def _write(self, role: str, data: bytes) -> bool:
-        """One role's file or files, but never over another version's or another content's; whether it was missing."""
+    def _write(self, role: str, data: bytes, held: dict[str, bytes]) -> bool:
+        """One role's file or files, but never over a later version or another content; whether it was missing.
+
+        What the keys that count now did not sign is no device's word: after a rotation it is written over, however high
+        the number that a thief of the old key gave it.
+        """
         number, news = metadata.version({role: data}, role), False
         for name in metadata.file_names(role, number):
             path = self._fleet.metadata / name
             there = path.read_bytes() if path.is_file() else None
             if there == data:
                 continue
-            if there is not None:
+            if there is not None and _counts(held, role, there):
                 known = metadata.version({role: there}, role)
                 if name == f"{ROOT}.json" and known > number:
                     continue
@@ -99,6 +103,15 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
         rollouts.refresh("publisher", files, (root,) if root is not None else ())
         taken(one)
     return len(found)
+
+
+def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
+    """Whether bytes are signed by the keys that count now."""
+    try:
+        metadata.verify(held, role, data)
+    except InputError:
+        return role == ROOT  # an older root is signed by older keys
+    return True
 
 
 def _index(connection: sa.Connection, held: dict[str, bytes]) -> bytes | None:
