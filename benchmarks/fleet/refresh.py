@@ -6,7 +6,9 @@ import hashlib
 import os
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from benchmarks.fleet.subject import PRODUCT, served
@@ -29,21 +31,27 @@ _TIMES = 15
 
 
 @dataclass(frozen=True)
+class Took:
+    """Seconds by the clock, median and worst of several, and the median of the processor's seconds of the device."""
+
+    middle: float
+    worst: float
+    cpu: float
+
+
+@dataclass(frozen=True)
 class Refreshed:
-    """Seconds, medians and worst of several.
+    """What a device's steps took.
 
     Attributes:
-        refresh: rollouts moved on: timestamp, snapshot, rollouts and the index are new.
+        moved: rollouts moved on: timestamp, snapshot, rollouts and the index are new.
         added: a package was added too: the list of all of them is new.
-        download: 100 kB, checked against the signed list, fetched and hashed.
+        fetched: 100 kB, checked against the signed list, fetched, hashed and flushed.
     """
 
-    refresh: float
-    worst_refresh: float
-    added: float
-    worst_added: float
-    download: float
-    worst_download: float
+    moved: Took
+    added: Took
+    fetched: Took
 
 
 def refreshed(folder: Path, packages: int) -> Refreshed:
@@ -57,23 +65,28 @@ def refreshed(folder: Path, packages: int) -> Refreshed:
     device = folder / "device"
     device.mkdir()
     pin(device, root, hashlib.sha256(root).hexdigest())
-    moved, added, fetched = [], [], []
+    moved: list[tuple[float, float]] = []
+    added: list[tuple[float, float]] = []
+    fetched: list[tuple[float, float]] = []
     with served(here) as (port, _):
         transport = HttpTransport(f"http://127.0.0.1:{port}")
         client = Client(device, transport, SystemClock())
         client.refresh()
         for counter in range(packages - _TIMES + 1, packages + 1):
             publish(fleet, {}, time.time())
-            moved.append(_timed(client))
-            _add(fleet, [release := _release(fleet, counter)])
-            added.append(_timed(client))
-            began = time.perf_counter()
-            _download(client, transport, release, folder / "slot")
-            fetched.append(time.perf_counter() - began)
+            moved.append(_timed(lambda: _refresh(client)))
+            release = _release(fleet, counter)
+            _add(fleet, [release])
+            added.append(_timed(lambda: _refresh(client)))
+            fetched.append(_timed(partial(_download, client, transport, release, folder / "slot")))
         client.close()
         transport.close()
-    middle = statistics.median
-    return Refreshed(middle(moved), max(moved), middle(added), max(added), middle(fetched), max(fetched))
+    return Refreshed(_took(moved), _took(added), _took(fetched))
+
+
+def _took(times: list[tuple[float, float]]) -> Took:
+    wall, cpu = [one[0] for one in times], [one[1] for one in times]
+    return Took(statistics.median(wall), max(wall), statistics.median(cpu))
 
 
 def _release(fleet: Fleet, counter: int) -> Release:
@@ -101,13 +114,15 @@ def _beside(release: Release) -> str:
     return f"{folder}/{release.sha256}.{name}"
 
 
-def _timed(client: Client) -> float:
-    began = time.perf_counter()
-    seen = client.refresh()
-    took = time.perf_counter() - began
-    if not seen.changed:
+def _timed(step: Callable[[], None]) -> tuple[float, float]:
+    began, used = time.perf_counter(), time.process_time()
+    step()
+    return time.perf_counter() - began, time.process_time() - used
+
+
+def _refresh(client: Client) -> None:
+    if not client.refresh().changed:
         raise RuntimeError("nothing new was seen")
-    return took
 
 
 def _download(client: Client, transport: HttpTransport, release: Release, slot: Path) -> None:

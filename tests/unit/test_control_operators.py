@@ -160,3 +160,22 @@ def test_devices_are_filtered_put_in_order_and_paged(tmp_path: Path) -> None:
 
     with plane_of(tmp_path) as plane:
         asyncio.run(go(plane))
+
+
+def test_metrics_count_requests_commits_and_devices(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> str:
+        client = Client(plane)
+        device = await enrolled(client)
+        await device.report()
+        await client.ask("GET", "/metadata/root.json")
+        return (await client.ask("GET", "/metrics", local=True)).text
+
+    with plane_of(tmp_path) as plane:
+        lines = asyncio.run(go(plane)).splitlines()
+    found = dict(line.rpartition(" ")[::2] for line in lines if not line.startswith("#"))
+    assert found['edgewright_fleet_requests_total{endpoint="POST /v1/report",status="200"}'] == "1.0"
+    assert found['edgewright_fleet_devices{state="heard"}'] == "1.0"
+    assert found['edgewright_fleet_devices{state="quarantined"}'] == "0.0"
+    assert found['edgewright_fleet_static_total{status="200"}'] == "1.0"
+    assert float(found["edgewright_fleet_commit_seconds_count"]) == 3.0
+    assert found["edgewright_fleet_queue"] == "0.0"

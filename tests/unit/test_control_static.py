@@ -35,9 +35,11 @@ def ask(folder: Path, path: str, method: str = "GET", **headers: str) -> httpx.R
     ("path", "caching"),
     [
         ("/metadata/2.root.json", "public, max-age=31536000, immutable"),
-        ("/metadata/timestamp.json", "public, max-age=2"),
+        ("/metadata/timestamp.json", "public, max-age=5, must-revalidate"),
+        ("/metadata/root.json", "public, max-age=60, must-revalidate"),
         (f"/targets/packages/{HASH}.big.edge", "public, max-age=31536000, immutable"),
-        ("/metadata/3.root.json", "public, max-age=5"),
+        ("/metadata/3.root.json", "public, max-age=60"),
+        ("/targets/packages/nothing", "public, max-age=5"),
     ],
 )
 def test_how_long_caches_may_keep(tmp_path: Path, path: str, caching: str) -> None:

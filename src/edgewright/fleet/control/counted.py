@@ -33,7 +33,10 @@ class Counted:
         self.groups = Histogram(
             "edgewright_fleet_commit_operations", "Operations in a commit", registry=self.registry, buckets=_SIZES
         )
-        self.quarantined = Counter("edgewright_fleet_quarantined", "Devices put in quarantine", registry=self.registry)
+        self.devices = Gauge(
+            "edgewright_fleet_devices", "Devices: enrolled, heard within an hour, in quarantine", ["state"],
+            registry=self.registry,
+        )  # fmt: skip
         self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
         Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(
             lambda: float(self.waiting())

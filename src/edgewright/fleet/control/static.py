@@ -15,6 +15,7 @@ from pathlib import Path
 from starlette.types import Receive, Scope, Send
 
 from edgewright.fleet.control.counted import Counted
+from edgewright.fleet.repository.exporting import CACHE
 
 PREFIXES = ("/metadata/", "/targets/")
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
@@ -22,10 +23,11 @@ _HASHED = re.compile(r"[0-9a-f]{64}\.")
 _VERSIONED = re.compile(r"[0-9]{1,10}\.[A-Za-z0-9_-]+\.json")
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _SMALL, _KEPT, _CHUNK = 1 << 20, 64 << 20, 1 << 18
-_FOREVER = b"public, max-age=31536000, immutable"
-# Two poll periods are promised for an abort: what changes must not sleep in a cache for longer than a blink, and a
-# 404 for the next root's number must not hide that root.
-_BRIEFLY, _ABSENT = b"public, max-age=2", b"public, max-age=5"
+# The same as `fleet export` says to other servers.
+_FOREVER = CACHE["metadata/N.ROLE.json"].encode()
+_TIMESTAMP, _OTHERWISE = CACHE["metadata/timestamp.json"].encode(), CACHE["metadata/root.json"].encode()
+_NO_METADATA = CACHE["status 404 below metadata/ (the next root)"].encode()
+_NO_TARGET = CACHE["status 404 below targets/"].encode()
 _Key = tuple[int, int, int]
 
 
@@ -61,16 +63,16 @@ class Static:
         found = self._find(path)
         if found is None:
             body = b"" if method == "HEAD" else b"not here\n"
-            plain = [(b"content-type", b"text/plain"), (b"content-length", b"9"), (b"cache-control", _ABSENT)]
+            absent = _NO_METADATA if path.startswith("/metadata/") else _NO_TARGET
+            plain = [(b"content-type", b"text/plain"), (b"content-length", b"9"), (b"cache-control", absent)]
             await self._send(send, 404, plain, body)
             return
         file, key = found
         small = await self._small(file, key) if key[1] <= _SMALL else None
         name = path.rpartition("/")[2]
         tag = small.tag if small else _tag(name, key)
-        forever = _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name)
         headers = [
-            (b"etag", tag), (b"cache-control", _FOREVER if forever else _BRIEFLY), (b"accept-ranges", b"bytes"),
+            (b"etag", tag), (b"cache-control", _caching(path, name)), (b"accept-ranges", b"bytes"),
             (b"x-content-type-options", b"nosniff"),
         ]  # fmt: skip
         asked = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
@@ -148,6 +150,12 @@ class Static:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
         self._status[status].inc()
+
+
+def _caching(path: str, name: str) -> bytes:
+    if _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name):
+        return _FOREVER
+    return _TIMESTAMP if name == "timestamp.json" else _OTHERWISE
 
 
 def _read(file: str) -> _Small | None:
