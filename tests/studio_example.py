@@ -57,6 +57,6 @@ class Client:
         return self.request("POST", address, **more)
 
 
-def client(runs: Path, **more: int) -> Client:
+def client(runs: Path, **more: Any) -> Client:
     """A browser of a studio over a folder of runs."""
     return Client(studio_app(runs, PORT, **more))

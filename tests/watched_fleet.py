@@ -124,6 +124,11 @@ class Watched:
         answer = asyncio.run(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))
         assert answer.status_code == 200, answer.text
 
+    def why(self, device: Device) -> str:
+        """What the rollout says to a device, which is what the device says itself."""
+        answer = asyncio.run(self.client.ask("GET", f"/v1/fleet/devices/{device.id}/whereabouts", local=True))
+        return str(answer.json()["rollouts"][0]["why"])
+
     def canaries(self, percent: float = 20.0) -> list[Device]:
         """Devices whose place is below a percent."""
         return [one for one in self.devices if place("5" * 64, PLAN, one.id) < percent]
@@ -193,10 +198,11 @@ def watched(folder: Path, count: int = 30) -> Iterator[Watched]:
         made.end(canaries[:1], "reverted", "latency", "p99 0.62 s, at most 0.5 s")
         made.after(600.0)
         drift = {"drifting": ("current", HOSTILE), "alarms": 0}
-        made.report(others[:1], vitals=drift, why="place 71 % is beyond the 20 % of stage 1 of 3 'canary'", plan=PLAN)
+        made.report(others[:1], vitals=drift, why=made.why(others[0]), plan=PLAN)
         alarm = {"alarms": 4, "crashes": 1}
         made.report(others[1:2], vitals=alarm, items=(item(1, "worn"), item(2, "leak")), plan=PLAN, stage=0)
-        made.report(others[3:], plan=PLAN, stage=0, why="place is beyond the 20 % of stage 1 of 3 'canary'")
+        for one in others[3:]:
+            made.report([one], plan=PLAN, stage=0, why=made.why(one))
         made.fork(others[2])
         made.clock.now = time.time()
         made.conductor.scheduler.tick()

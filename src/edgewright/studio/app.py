@@ -28,13 +28,14 @@ class _Files(StaticFiles):
         return response
 
 
-def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY) -> Starlette:
+def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY, fleet: Path | None = None) -> Starlette:
     """The application for a folder of runs.
 
     Args:
         folder: of runs; made when it is not there.
         port: that it will be reached at; requests to another are refused.
         largest: bytes of a form.
+        fleet: folder of a fleet to look at; None where nobody named one.
     """
     folder = folder.resolve()
     found = pages()
@@ -45,6 +46,7 @@ def studio_app(folder: Path, port: int, *, largest: int = LARGEST_BODY) -> Starl
         exception_handlers={HTTPException: not_found, EdgewrightError: mistaken, Exception: broken},
     )
     app.state.studio = Studio(
-        folder=folder, port=port, tabs=found, runs=Runs(folder), jobs=Jobs(folder), templates=environment()
-    )
+        folder=folder, port=port, tabs=found, runs=Runs(folder), jobs=Jobs(folder), templates=environment(),
+        fleet=None if fleet is None else fleet.resolve(),
+    )  # fmt: skip
     return app

@@ -48,6 +48,7 @@ class Studio:
         jobs: runs that the studio started.
         stopping: set when the studio ends; what streams looks at it.
         shared: what further pages keep between requests, by their own name.
+        fleet: folder of the fleet that its pages show; None where nobody named one.
     """
 
     folder: Path
@@ -58,6 +59,7 @@ class Studio:
     templates: Environment
     stopping: bool = False
     shared: dict[str, object] = field(default_factory=dict)
+    fleet: Path | None = None
 
 
 def studio_of(request: Request) -> Studio:
@@ -87,6 +89,9 @@ def environment() -> Environment:
         after_state=_after_state,
         change=_change,
         ago=ago_text,
+        lasts=lasts_text,
+        utc=utc_text,
+        clock=clock_text,
     )
     return made
 
@@ -115,11 +120,26 @@ def _change(drop: float) -> str:
 
 def ago_text(seconds: float) -> str:
     """How long ago a moment (seconds since 1970) is: '12 s ago', '3 min ago'."""
-    passed = max(0.0, time.time() - seconds)
+    return f"{lasts_text(time.time() - seconds)} ago"
+
+
+def lasts_text(seconds: float) -> str:
+    """How long something lasts, in its largest whole unit: '12 s', '3 min', '2 d'."""
+    passed = max(0.0, seconds)
     for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if passed >= size:
-            return f"{passed // size:.0f} {word} ago"
-    return f"{passed:.0f} s ago"
+            return f"{passed // size:.0f} {word}"
+    return f"{passed:.0f} s"
+
+
+def utc_text(seconds: float) -> str:
+    """A moment (seconds since 1970) as '2026-11-20T12:31:28Z', for machines and for who points at it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock_text(seconds: float) -> str:
+    """A moment (seconds since 1970) in this machine's time, as `when_text`."""
+    return when_text(utc_text(seconds))
 
 
 def render(

@@ -47,7 +47,7 @@ def free_port(wanted: int) -> int:
         return int(tried.getsockname()[1])
 
 
-def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool) -> int:
+def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: bool, fleet: Path | None = None) -> int:
     """Serves until Ctrl-C or a termination signal; what was started here ends with it.
 
     Args:
@@ -55,15 +55,16 @@ def serve(folder: Path, port: int, ready: Callable[[str], None], *, browser: boo
         port: a free one, see `free_port`.
         ready: called with the address once it answers.
         browser: show the address in the user's browser.
+        fleet: folder of a fleet to look at.
 
     Returns:
         The signal that ended it.
     """
-    return asyncio.run(_serve(folder, port, ready, browser))
+    return asyncio.run(_serve(folder, port, ready, browser, fleet))
 
 
-async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool) -> int:
-    app = studio_app(folder, port)
+async def _serve(folder: Path, port: int, ready: Callable[[str], None], browser: bool, fleet: Path | None) -> int:
+    app = studio_app(folder, port, fleet=fleet)
     studio = app.state.studio
     server = Server(app, address=ADDRESS, port=port, interface=Interfaces.ASGI, log_enabled=False, websockets=False)
     server.workers_kill_timeout = _PATIENCE

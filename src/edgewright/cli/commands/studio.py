@@ -15,8 +15,11 @@ from edgewright.schema.errors import INTERRUPTED, InputError
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8797, show_default=True, help="Port on 127.0.0.1; 0: any free."
 )
+@click.option(
+    "--fleet", type=click.Path(path_type=Path), metavar="DIR", help="Folder of a fleet, to watch it there too."
+)
 @click.option("--no-open", is_flag=True, help="Do not show it in a browser.")
-def command(folder: Path, port: int, no_open: bool) -> int:
+def command(folder: Path, port: int, fleet: Path | None, no_open: bool) -> int:
     """Look at the runs in DIR, start new ones and watch them, in a browser on this machine.
 
     Only this machine can reach it. Ctrl-C ends it, and the runs that were started in it.
@@ -33,13 +36,16 @@ def command(folder: Path, port: int, no_open: bool) -> int:
     if (folder / "trace.json").exists():
         parent = click.format_filename(folder.parent)
         raise InputError("a folder of runs", "a run", click.format_filename(folder), f"Give {parent}")
+    if fleet is not None and not (fleet / "fleet.toml").is_file():
+        place = click.format_filename(fleet)
+        raise InputError("the folder of a fleet", "none", place, f"Make one: edgewright fleet init {place}")
     chosen = free_port(port)
     folder.mkdir(parents=True, exist_ok=True)
 
     def ready(address: str) -> None:
         click.echo(f"studio of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
 
-    ended = serve(folder, chosen, ready, browser=not no_open)
+    ended = serve(folder, chosen, ready, browser=not no_open, fleet=fleet)
     return INTERRUPTED if ended == signal.SIGINT else 0
 
 

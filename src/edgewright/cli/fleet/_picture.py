@@ -129,5 +129,4 @@ def _attention(of: Snapshot) -> list[str]:
 
 
 def _event(one: EventSeen, now: float) -> tuple[str, ...]:
-    subject = one.subject if one.kind in ("outcome", "alarm") or not one.device else one.device[:8]
-    return ago(now - one.at), one.kind, subject, one.text
+    return ago(now - one.at), one.kind, one.subject, one.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -12,6 +13,10 @@ from edgewright.schema.fleet_watch import EventSeen
 
 _LOUD = ("rollout.%", "device.quarantined", "device.lifted", "operator.%", "restored")
 """Of the audit log what whoever watches a fleet wants to see; a device's or a plan's own page shows everything."""
+_WORDS = {
+    "rollout.stage": "next stage", "device.quarantined": "quarantined", "device.lifted": "quarantine lifted",
+}  # fmt: skip
+"""How kinds of the audit log are said where their last word is not enough."""
 _ENDS = ("confirmed", "reverted", "refused")
 """Outcomes that are the end of something; a device's own page shows the steps before them, too."""
 _LOOKED = 10
@@ -83,15 +88,25 @@ def _done(connection: sa.Connection, limit: int, subject: str) -> list[EventSeen
         query = query.where(audit.c.subject == subject)
     else:
         query = query.where(sa.or_(*(audit.c.what.like(kind) for kind in _LOUD)))
-    return [_row(row) for row in connection.execute(query)]
+    rows = connection.execute(query).all()
+    wanted = {row.subject for row in rows if row.what.startswith("device.")}
+    named = sa.select(devices.c.id, devices.c.name).where(devices.c.id.in_(wanted))
+    names = {row.id: row.name for row in connection.execute(named)}
+    return [_row(row, names) for row in rows]
 
 
-def _row(row: Any) -> EventSeen:  # noqa: ANN401 - a row of the audit log
+def _row(row: Any, names: Mapping[str, str]) -> EventSeen:  # noqa: ANN401 - a row of the audit log
     detail = msgspec.json.decode(row.detail)
     why = next((str(detail[k]) for k in ("why", "reason") if isinstance(detail, dict) and detail.get(k)), "")
     by = f" by {row.who}"
-    text = row.what.replace(".", " ") + by + (f": {why}" if why and not why.endswith(by) else "")
+    word = _WORDS.get(row.what, row.what.rpartition(".")[2] if "rollout." in row.what else row.what.replace(".", " "))
+    text = word + by + (f": {why}" if why and not why.endswith(by) else "")
     of_device = row.subject if row.what.startswith("device.") else ""
     return EventSeen(
-        key=f"a{row.number}", at=row.at, kind=row.what, device=of_device, subject=row.subject, text=text[:400]
+        key=f"a{row.number}",
+        at=row.at,
+        kind=row.what,
+        device=of_device,
+        subject=names.get(row.subject, row.subject),
+        text=text[:400],
     )

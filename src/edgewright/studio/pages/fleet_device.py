@@ -1,0 +1,58 @@
+"""A device of a fleet: why it is where it is, how it does, what happened to it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_api import DeviceHistory, ReportSeen
+from edgewright.schema.fleet_watch import Events, Whereabouts
+from edgewright.studio.frame import render, told
+from edgewright.studio.pages import Page
+from edgewright.studio.view.fleet import fleet_page
+from edgewright.studio.view.fleet_drawing import Line, line
+
+if TYPE_CHECKING:
+    from edgewright.fleet.control.desk import Desk
+
+_REPORTS, _SHOWN = 500, 25
+
+
+def _answer(request: Request, desk: Desk) -> Response:
+    name = str(request.path_params["id"])
+    if not re.fullmatch(r"[0-9a-f]{32}", name):
+        raise HTTPException(404, "There is no device of that id in this fleet.")
+    path = f"/v1/fleet/devices/{name}"
+    try:
+        history = desk.ask(DeviceHistory, "GET", f"{path}?limit={_REPORTS}")
+    except InputError as error:
+        raise HTTPException(404, told(error)) from None
+    return render(
+        request, "fleet_device.html", title=history.device.name, device=history.device,
+        where=desk.ask(Whereabouts, "GET", f"{path}/whereabouts"),
+        events=desk.ask(Events, "GET", f"/v1/fleet/events?device={name}&limit=40").events,
+        reports=history.reports[:_SHOWN], count=len(history.reports), lines=lines(history.reports),
+    )  # fmt: skip
+
+
+def lines(reports: tuple[ReportSeen, ...]) -> list[Line]:
+    """What is drawn over the reports that came with vitals; they come newest first."""
+    known = [(one.at, one.vitals) for one in reversed(reports) if one.vitals is not None]
+    figures = {
+        "p99 latency": (" ms", [(at, 1000.0 * v.latency[1]) for at, v in known]),
+        "Unsure answers": ("%", [(at, v.unsure / v.windows) for at, v in known if v.windows]),
+        "Drift, share of channels": ("%", [(at, len(v.drifting) / v.channels) for at, v in known if v.channels]),
+        "Memory": (" MB", [(at, v.memory / 1e6) for at, v in known]),
+        "Alarms in a report": ("", [(at, float(v.alarms)) for at, v in known]),
+    }
+    drawn = [line(name, values, unit) for name, (unit, values) in figures.items()]
+    return [one for one in drawn if one is not None]
+
+
+PAGE = Page(routes=(Route("/fleet/device/{id:str}", fleet_page(_answer), methods=["GET"]),), rank=72)

@@ -1,0 +1,98 @@
+"""A rollout: its stages, its gates with their numbers, what became of devices; and stopping it, after a second look."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.fleet_rollouts import AbortRollout, RolloutSeen, SteerRollout
+from edgewright.schema.fleet_watch import Events
+from edgewright.studio.frame import render, told
+from edgewright.studio.pages import Page
+from edgewright.studio.view.fleet import fleet_form, fleet_page, said
+from edgewright.studio.view.fleet_drawing import steps
+
+if TYPE_CHECKING:
+    from edgewright.fleet.control.desk import Desk
+
+# What is done here stops something; to go on is said in words of one's own, at a terminal.
+ACTS = {"pause": ("running",), "abort": ("running", "paused")}
+_WHY = 400
+
+
+def _seen(request: Request, desk: Desk) -> RolloutSeen:
+    """The rollout that the address names.
+
+    Raises:
+        HTTPException: 404 where there is none.
+    """
+    plan = str(request.path_params["plan"])
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", plan):
+        raise HTTPException(404, "There is no rollout of that name in this fleet.")
+    try:
+        return desk.ask(RolloutSeen, "GET", f"/v1/fleet/rollouts/{plan}")
+    except InputError as error:
+        raise HTTPException(404, told(error)) from None
+
+
+def _answer(request: Request, desk: Desk) -> Response:
+    seen = _seen(request, desk)
+    return render(
+        request, "fleet_rollout.html", title=seen.plan, seen=seen, steps=steps(seen, time.time()),
+        acts=[act for act, states in ACTS.items() if seen.state in states],
+        done=request.query_params.get("done", "") in ACTS,
+        events=desk.ask(Events, "GET", f"/v1/fleet/events?plan={seen.plan}&limit=40").events,
+    )  # fmt: skip
+
+
+def _sure(request: Request, desk: Desk) -> Response:
+    """The second look."""
+    return _asked(request, _seen(request, desk), "", status=200)
+
+
+def _asked(request: Request, seen: RolloutSeen, problem: str, status: int, why: str = "") -> Response:
+    act = _act_of(request)
+    fits = seen.state in ACTS[act]
+    return render(
+        request, "fleet_sure.html", status=status, title=f"{act.capitalize()} {seen.plan}", seen=seen, act=act,
+        problem=problem, fits=fits, why=why,
+    )  # fmt: skip
+
+
+def _act_of(request: Request) -> str:
+    act = str(request.path_params["act"])
+    if act not in ACTS:
+        raise HTTPException(404, "There is no such page.")
+    return act
+
+
+def _act(request: Request, desk: Desk, form: FormData) -> Response:
+    seen, act, why = _seen(request, desk), _act_of(request), said(form, "why", _WHY)
+    body: SteerRollout | AbortRollout = SteerRollout(why=why)
+    if act == "abort":
+        body = AbortRollout(why=why, revert=said(form, "revert", 3) == "yes")
+    try:
+        # Between the question and the answer it may have gone on by itself; what then does not fit is said, not done.
+        desk.ask(RolloutSeen, "POST", f"/v1/fleet/rollouts/{seen.plan}/{act}", body)
+    except EdgewrightError as error:
+        return _asked(request, _seen(request, desk), told(error), 409, why)
+    return RedirectResponse(f"/fleet/rollout/{quote(seen.plan)}?done={act}", 303)
+
+
+PAGE = Page(
+    routes=(
+        Route("/fleet/rollout/{plan:str}", fleet_page(_answer), methods=["GET"]),
+        Route("/fleet/rollout/{plan:str}/{act:str}", fleet_page(_sure), methods=["GET"]),
+        Route("/fleet/rollout/{plan:str}/{act:str}", fleet_form(_act), methods=["POST"]),
+    ),
+    rank=73,
+)
