@@ -16,7 +16,7 @@ import pytest
 
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.signer import Asked, LocalSigner
-from edgewright.fleet.control.signing_process import RemoteSigner, SignerProcess, listen, serve
+from edgewright.fleet.control.signing_process import RemoteSigner, SignerProcess, listen, listens, serve
 from edgewright.fleet.plans.contract import Moment, Traits
 from edgewright.fleet.plans.decide import decide
 from edgewright.fleet.repository import metadata
@@ -161,6 +161,8 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
         listening.shutdown(socket.SHUT_RDWR)
         listening.close()
         thread.join(5.0)
+    assert path.exists()
+    assert not listens(path)  # what a killed signer leaves behind
     with pytest.raises(OutputError, match="signer"):
         RemoteSigner(path).sign(asked(example, body))
 

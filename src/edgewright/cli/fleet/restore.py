@@ -29,7 +29,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.cli.fleet._desk import print_json
     from edgewright.fleet.control import chain, restore, standing
     from edgewright.fleet.control.plane import open_plane
-    from edgewright.fleet.control.signing_process import SOCKET
+    from edgewright.fleet.control.signing_process import SOCKET, listens
     from edgewright.fleet.layout import ONLINE
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
@@ -37,7 +37,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
-    if (fleet.online / SOCKET).exists():
+    if listens(fleet.online / SOCKET):
         raise InputError("a fleet that nobody serves", "a signer that listens", str(folder), "End fleet serve first")
     if backup is not None:
         _lay(backup, folder)

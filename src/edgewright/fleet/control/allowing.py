@@ -21,6 +21,21 @@ HOUR = 3600.0
 UNTIL = 600.0
 """Seconds for which a leave holds on the device."""
 
+# Built once: they run for every device of every stage, inside the transaction that all reports wait for.
+_FAILURE = (
+    sa.select(outcomes.c.number)
+    .where(
+        outcomes.c.device == sa.bindparam("device"), outcomes.c.plan == sa.bindparam("plan"),
+        outcomes.c.counter == sa.bindparam("counter"), sa.or_(*(outcomes.c.what == what for what in FAILED)),
+    )
+    .limit(1)
+)  # fmt: skip
+_GIVEN = (
+    intents.c.plan == sa.bindparam("plan"), intents.c.counter == sa.bindparam("counter"), intents.c.at.is_not(None),
+)  # fmt: skip
+_LEAVE = sa.select(intents.c.at).where(intents.c.device == sa.bindparam("device"), *_GIVEN)
+_RECENT = sa.select(sa.func.count(), sa.func.min(intents.c.at)).where(*_GIVEN, intents.c.at > sa.bindparam("since"))
+
 
 def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: Intent, now: float) -> Decision:
     """Answers an intent by what is true inside the transaction that will hold the answer.
@@ -58,20 +73,18 @@ def decide_intent(connection: sa.Connection, device: Mapping[str, Any], intent: 
 
 def _failed_before(connection: sa.Connection, device: str, plan: Plan) -> bool:
     """Whether a device that lost its own memory of it reported that the release failed there."""
-    o = outcomes.c
-    query = sa.select(o.number).where(o.device == device, o.plan == plan.id, o.counter == plan.release.counter)
-    return connection.execute(query.where(o.what.in_(FAILED)).limit(1)).one_or_none() is not None
+    asked = {"device": device, "plan": plan.id, "counter": plan.release.counter}
+    return connection.execute(_FAILURE, asked).one_or_none() is not None
 
 
 def _paced(connection: sa.Connection, device: str, plan: Plan, now: float) -> Decision:
     """Leave, unless as many got it within the hour as the plan allows. Who had it keeps it and counts once."""
-    i = intents.c
-    of_plan = (i.plan == plan.id, i.counter == plan.release.counter, i.at.is_not(None))
-    had = connection.execute(sa.select(i.at).where(i.device == device, *of_plan)).scalar_one_or_none()
-    if plan.pace <= 0.0 or had is not None:
+    if plan.pace <= 0.0:
         return Decision(go=True, until=UNTIL)
-    recent = sa.select(sa.func.count(), sa.func.min(i.at)).where(*of_plan, i.at > now - HOUR)
-    count, first = connection.execute(recent).one()
+    asked = {"device": device, "plan": plan.id, "counter": plan.release.counter, "since": now - HOUR}
+    if connection.execute(_LEAVE, asked).one_or_none() is not None:
+        return Decision(go=True, until=UNTIL)
+    count, first = connection.execute(_RECENT, asked).one()
     if count < plan.pace:
         return Decision(go=True, until=UNTIL)
     wait = max(1.0, first + HOUR - now)

@@ -11,7 +11,7 @@ from edgewright.fleet.control.restore import begin, first_root
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
-from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner
+from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner, listens
 from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 
@@ -43,7 +43,7 @@ class FolderSigner:
     def sign(self, asked: Asked) -> Given:
         """As `signer.Signing.sign`."""
         socket = self._fleet.online / SOCKET
-        if socket.exists():
+        if listens(socket):
             return RemoteSigner(socket).sign(asked)
         root = first_root(self._fleet)
         return LocalSigner(

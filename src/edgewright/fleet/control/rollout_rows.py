@@ -16,6 +16,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing
 
 NOT_OVER = ("running", "paused")
+_ROW = sa.select(rollouts).where(rollouts.c.plan == sa.bindparam("plan"))
 
 
 def in_index(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -61,7 +62,7 @@ def say_stage(plan: Plan, stage: int) -> str:
 
 def row_of(connection: sa.Connection, plan: str) -> Mapping[str, Any] | None:
     """A rollout's row; None where there is no such rollout."""
-    found = connection.execute(sa.select(rollouts).where(rollouts.c.plan == plan)).one_or_none()
+    found = connection.execute(_ROW, {"plan": plan}).one_or_none()
     return dict(found._mapping) if found else None
 
 

@@ -59,6 +59,13 @@ def listen(path: Path) -> socket.socket:
     return made
 
 
+def listens(path: Path) -> bool:
+    """Whether a signer answers there; one that was killed leaves its socket behind."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as tried:
+        tried.settimeout(PATIENCE)
+        return tried.connect_ex(str(path)) == 0
+
+
 def serve(listening: socket.socket, signer: Signing) -> None:
     """Answers one after the other until the socket is closed."""
     while True:
