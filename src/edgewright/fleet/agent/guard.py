@@ -90,11 +90,11 @@ class Guard:
         """Goes back to the slot before and starts it."""
         self.fresh()
         go_back(self._state, self._slots, because, why, self._clock.wall())
-        self.why = f"went back: {why}"
         if self._state.held.active:
             self.start()
         else:
             self._runner.stop()
+        self.why = f"went back: {why}"
 
     def keep(self) -> Trial | None:
         """The trial with its counts up to now, for the next writing."""

@@ -1,0 +1,301 @@
+"""A device of a fleet as processes: enrolled, updated, killed, taken back, with a real control plane and packages."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from agent_example import RATE, package
+from edgewright.fleet.agent.child import Child
+from edgewright.fleet.agent.slots import FolderSlots
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.testing import run_vectors
+from edgewright.schema.fleet_plan import Release, TrialLimits
+from edgewright.schema.fleet_report import Vitals
+
+pytestmark = pytest.mark.slow
+COMMAND = str(Path(sys.executable).with_name("edgewright"))
+PATIENCE = 90.0
+ONE_KEY = [f"--{role}-{what}" for role in ("root", "targets", "releases") for what in ("keys", "threshold")]
+
+
+def until(true: Callable[[], object], told: Callable[[], str] = lambda: "") -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, told()
+        time.sleep(0.1)
+
+
+def run(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [COMMAND, *arguments], cwd=folder, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+class Rows:
+    """A file to which rows are added all the time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._end = path, threading.Event()
+        path.write_text("time,level,heat\n")
+        self._thread = threading.Thread(target=self._go_on, daemon=True)
+        self._thread.start()
+
+    def _go_on(self) -> None:
+        row = 0
+        while not self._end.wait(0.1):
+            lines = []
+            for row in range(row, row + int(RATE / 10)):  # noqa: B020 - goes on where it was
+                lines.append(f"{row / RATE:.3f},{math.sin(row / 40):.5f},{math.cos(row / 9):.5f}\n")
+            row += 1
+            with self._path.open("a") as file:
+                file.write("".join(lines))
+
+    def close(self) -> None:
+        self._end.set()
+        self._thread.join()
+
+
+class Fleet:
+    """A control plane at work and one device."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.store = folder, folder / "dev"
+        run(folder, "fleet", "init", "fleet", "--product", "pump", *[w for name in ONE_KEY for w in (name, "1")])
+        for number in ("0", "1", "2"):
+            package(folder / f"r{number}.edge", provenance={"seed": number})
+        package(folder / "unsure.edge", provenance={"seed": "u"}, thresholds={"confidence": 0.9999})
+        with (folder / "served").open("wb") as log:
+            self.server = subprocess.Popen(
+                [COMMAND, "fleet", "serve", "fleet", "--port", "0"], cwd=folder, stderr=log, stdout=log
+            )
+        served = folder / "served"
+        until(lambda: "http://" in served.read_text(), served.read_text)
+        found = re.search(r"http://127\.0\.0\.1:\d+", served.read_text())
+        assert found
+        self.url = found.group()
+        token = re.search(r"ew1\.\S+", run(folder, "fleet", "token", "new", "--fleet", "fleet"))
+        assert token
+        self.token = token.group()
+        self.rows = Rows(folder / "rows.csv")
+        self.device: subprocess.Popen[bytes] | None = None
+
+    def start(self, *more: str) -> subprocess.Popen[bytes]:
+        command = [COMMAND, "device", "run", *more, "--fleet", self.url, "--store", "dev", "--source", "csv:rows.csv"]
+        with (self.folder / "said").open("ab") as said:
+            self.device = subprocess.Popen([*command, "--poll", "1"], cwd=self.folder, stdout=said, stderr=said)
+        return self.device
+
+    def said(self) -> str:
+        return (self.folder / "said").read_text()
+
+    def wait(self, what: str) -> None:
+        until(lambda: what in self.said(), self.said)
+
+    def roll_out(self, name: str, trial: str) -> None:
+        run(self.folder, "fleet", "publish", name, "--fleet", "fleet")
+        (self.folder / "plan.toml").write_text(f"[trial]\n{trial}\n")
+        run(
+            self.folder, "fleet", "rollout", "start", "--fleet", "fleet", "--plan", "plan.toml", "--stages", "all:100%",
+            "--open", "all", "--dwell", "0s",
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self.rows.close()
+        for process in (self.device, self.server):
+            if process is not None and process.poll() is None:
+                process.terminate()
+                process.wait(PATIENCE)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    made = Fleet(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def children(process: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            text = status.read_text()
+        except OSError:
+            continue
+        if f"\nPPid:\t{process}\n" in text:
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_a_device_enrols_updates_goes_back_and_is_killed(fleet: Fleet) -> None:
+    device = fleet.start("r0.edge", "--token", fleet.token)
+    fleet.wait("release 0, idle: no rollout")
+    resident = Path(f"/proc/{device.pid}/status").read_text()
+    assert int(re.findall(r"VmRSS:\s+(\d+) kB", resident)[0]) <= 48 * 1024
+    assert "numpy" not in Path(f"/proc/{device.pid}/maps").read_text()
+    fleet.roll_out("r1.edge", "seconds = 4.0")
+    fleet.wait("release 1, idle: confirmed")
+
+    # Killed, it takes its child along, and the next start goes on where it was.
+    (child,) = children(device.pid)
+    device.kill()
+    device.wait()
+    until(lambda: not Path(f"/proc/{child}").exists())
+    device = fleet.start()
+    fleet.wait("release 1, idle: release 1 is active")
+
+    # A release whose answers are unsure goes back by itself.
+    run(fleet.folder, "fleet", "rollout", "abort", "--fleet", "fleet", *plan_of(fleet))
+    fleet.roll_out("unsure.edge", "seconds = 600.0\nunsure = 0.05")
+    fleet.wait("went back")
+    assert re.search(r"release 1, idle: .*went back: \d+ of \d+ answers unsure, 5% allowed", fleet.said())
+    device.send_signal(signal.SIGTERM)
+    assert device.wait(PATIENCE) == 0
+    state = State.open(fleet.store)
+    held = state.held
+    state.close()
+    assert (held.counter, held.floor, held.trial) == (1, 1, None)
+    assert len(held.burned) == 1
+    # Without a network it runs what it has.
+    fleet.server.terminate()
+    fleet.server.wait(PATIENCE)
+    (fleet.folder / "said").write_bytes(b"")
+    device = fleet.start()
+    fleet.wait("release 1, idle")
+    until(lambda: children(device.pid))
+
+
+def plan_of(fleet: Fleet) -> list[str]:
+    told = run(fleet.folder, "fleet", "rollout", "status", "--fleet", "fleet", "--json")
+    found = re.search(r'"(pump-1-[0-9a-f]+)"', told)
+    assert found, told
+    return [found.group(1)]
+
+
+def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
+    for arguments, told in (
+        (["--fleet", "http://127.0.0.1:9"], "an enrolment token"),
+        (["--fleet", "http://fleet.example", "--token", "x"], "an enrolment token ew1."),
+        (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.X,
+    ):
+        done = subprocess.run(
+            [COMMAND, "device", "run", *arguments, "--store", "dev"], cwd=tmp_path, capture_output=True, text=True,
+            timeout=PATIENCE, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert told in done.stderr
+
+
+@contextmanager
+def child_of(folder: Path, *more: str, sign: float = 60.0) -> Iterator[tuple[Child, FolderSlots]]:
+    slots = FolderSlots(folder)
+    data = package(folder / "made.edge").read_bytes()
+    release = Release(product="pump", counter=1, target="t", sha256=hashlib.sha256(data).hexdigest(), length=len(data))
+    assert slots.put("a", data, release, 0)
+    (folder / "private").mkdir()
+    child = Child(slots, ("--store", str(folder / "store"), *more), folder / "private", sign=sign)
+    try:
+        yield child, slots
+    finally:
+        child.close()
+
+
+def went_on(child: Child, true: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, child.ended()
+        child.wait(0.2)
+
+
+def test_the_process_says_how_it_is_and_its_end_is_noticed(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "rows.csv")
+    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}?begin=start", "--quiet") as (child, _):
+        child.start("a", TrialLimits())
+        went_on(child, lambda: child.vitals().windows > 20)
+        found: Vitals = child.vitals()
+        assert found.memory > 10 << 20
+        assert found.channels == 2
+        assert set(found.classes) <= {"off", "on"}
+        assert 0 < found.latency[1] < 10
+        assert child.ended() is None
+        assert child._process is not None
+        os.kill(child._process.pid, signal.SIGSEGV)
+        went_on(child, child.ended)
+        assert "ended with signal 11" in str(child.ended())
+        child.start("a", None)
+        went_on(child, lambda: child.vitals().windows > 0)
+        child.stop()
+        assert not child.running()
+        assert child.ended() is None
+    rows.close()
+
+
+def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "rows.csv")
+    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}", "--quiet", sign=2.0) as (child, _):
+        child.start("a", None)
+        went_on(child, lambda: child._is_ready)
+        assert child._process is not None
+        os.kill(child._process.pid, signal.SIGSTOP)
+        went_on(child, child.ended)
+        assert "no sign of life" in str(child.ended())
+    rows.close()
+
+
+def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
+    with child_of(tmp_path, "--source", "csv:nothing/there.csv?nonsense=1") as (child, _):
+        child.start("a", None)
+        went_on(child, child.ended)
+        assert "ended with exit code 2: " in str(child.ended())
+        assert "nonsense" in str(child.ended())
+
+
+def test_vectors_pass_fail_or_are_damaged(tmp_path: Path) -> None:
+    assert run_vectors(package(tmp_path / "good.edge"), TrialLimits()).ok
+    wrong = run_vectors(package(tmp_path / "wrong.edge", wrong=0.5), TrialLimits())
+    assert (wrong.ok, wrong.because) == (False, "vectors")
+    (tmp_path / "bad.edge").write_bytes(b"PK\x03\x04 nonsense")
+    damaged = run_vectors(tmp_path / "bad.edge", TrialLimits())
+    assert (damaged.ok, damaged.because) == (False, "damaged")
+    assert "bad.edge" in damaged.detail
+    slow = run_vectors(tmp_path / "good.edge", TrialLimits(), wall=0.01)
+    assert (slow.ok, slow.because) == (False, "latency")
+
+
+def test_the_process_of_the_vectors_has_limits() -> None:
+    code = (
+        "import resource, socket; from edgewright.fleet.agent import vectors\n"
+        "left = vectors.alone(); vectors.limit(64 << 20, 5)\n"
+        "try: bytearray(200 << 20); print('memory')\n"
+        "except MemoryError: pass\n"
+        "open('/dev/null').close(); print(resource.getrlimit(resource.RLIMIT_CPU)[0], left)\n"
+        "try: socket.create_connection(('127.0.0.1', int(__import__('sys').argv[1])), 1); print('network', left)\n"
+        "except OSError: print('none')\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-c", code, port], capture_output=True, text=True, timeout=60, check=True
+        )
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("5 ")
+    # Where the kernel lets a user have no network, there is none.
+    assert lines[1] == ("none" if lines[0] == "5 True" else "network False")
