@@ -176,6 +176,39 @@ def test_a_body_that_comes_too_slowly_or_grows_is_cut_off(tmp_path: Path) -> Non
     run(tmp_path, go, limits=Limits(report=2000, seconds=0.1))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [(b"host", b"[::"), (b"host", b"\xff:x"), (b"content-length", b"\xb2"), (b"content-length", b"-1"),
+     (b"content-type", b"\xff"), (b"signature-input", b"\xff" * 50), (b"signature", b"device=:x:"),
+     (b"authorization", b"Bearer \xff"), (b"content-digest", b"sha-256=::")],
+)  # fmt: skip
+def test_odd_headers_are_no_mistake_of_the_server(tmp_path: Path, header: tuple[bytes, bytes]) -> None:
+    async def go(client: Client) -> None:
+        device = await enrolled(client)
+        body = device.body()
+        for path in ("/v1/report", "/v1/fleet/tokens", "/v1/enroll"):
+            signed = {"content-type": "application/json", **sign("POST", path, body, device.key, device.id)}
+            named = {name.lower(): value.encode() for name, value in signed.items()}
+            status = 0
+            scope: dict[str, Any] = {
+                "type": "http", "method": "POST", "path": path, "query_string": b"\xff=%ff", "http_version": "1.1",
+                "headers": [(name.encode(), value) for name, value in {**named, header[0].decode(): header[1]}.items()],
+                "scheme": "http", "server": ("fleet", 80), "root_path": "",
+            }  # fmt: skip
+
+            async def receive() -> dict[str, Any]:
+                return {"type": "http.request", "body": body, "more_body": False}
+
+            async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
+                nonlocal status
+                status = message.get("status", status)
+
+            await App(client.plane)(scope, receive, send)
+            assert 200 <= status < 500
+
+    run(tmp_path, go)
+
+
 def test_the_description_names_every_endpoint_and_its_refusals() -> None:
     found = openapi.document(ALL)
     assert found["openapi"].startswith("3.1")

@@ -60,7 +60,7 @@ class Answering:
 
     async def _call(self, endpoint: Endpoint, request: Request) -> Call:
         call = Call(
-            plane=self.plane, path=request.path_params, method=request.method, target=request.url.path,
+            plane=self.plane, path=request.path_params, method=request.method, target=request.scope["path"],
             headers=_headers(request),
         )  # fmt: skip
         local = request.scope.get(LOCAL)
@@ -89,7 +89,7 @@ class Answering:
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise RefusedError(415, "a body as it is", "a compressed one", "content-encoding")
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > largest:
+        if not length.isdecimal() or int(length) > largest:
             raise RefusedError(413, f"a body of at most {largest:,} bytes", f"{length[:20]}")
         parts, received = [], 0
         try:
