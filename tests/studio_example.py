@@ -57,6 +57,6 @@ class Client:
         return self.request("POST", address, **more)
 
 
-def client(runs: Path, **more: Any) -> Client:
-    """A browser of a studio over a folder of runs."""
-    return Client(studio_app(runs, PORT, **more))
+def client(runs: Path, fleet: Path | None = None, **more: int) -> Client:
+    """A browser of a studio over a folder of runs, and over a fleet where one is named."""
+    return Client(studio_app(runs, PORT, fleet=fleet, **more))
