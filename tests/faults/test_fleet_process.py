@@ -193,7 +193,7 @@ def test_wrong_use_is_said_in_a_line(tmp_path: Path) -> None:
     for arguments, told in (
         (["--fleet", "http://127.0.0.1:9"], "an enrolment token"),
         (["--fleet", "http://fleet.example", "--token", "x"], "an enrolment token ew1."),
-        (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.X,
+        (["--fleet", "http://fleet.example", "--token", f"ew1.{'a' * 16}.1.{'0' * 64}.pump"], "expected TLS"),
     ):
         done = subprocess.run(
             [COMMAND, "device", "run", *arguments, "--store", "dev"], cwd=tmp_path, capture_output=True, text=True,

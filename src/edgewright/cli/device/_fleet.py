@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from edgewright.fleet.agent.held import Held
     from edgewright.runtime.agent.settings import Configured
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -85,3 +86,59 @@ def under_the_agent(configured: Configured) -> Configured:
     settings = configured.settings
     strict = msgspec.structs.replace(settings, agent=msgspec.structs.replace(settings.agent, keep_old=False))
     return msgspec.structs.replace(configured, settings=strict, ways=(*configured.ways, way))
+
+
+def followed(store: Path) -> dict[str, Any]:
+    """What the fleet's agent of a store holds; empty where there is none.
+
+    Raises:
+        OutputError: it cannot be read.
+    """
+    from edgewright.fleet.agent.state import FILE, State
+
+    if not (store / FILE).exists():
+        return {}
+    import msgspec
+
+    state = State.open(store, writable=False)
+    try:
+        held, link = state.held, state.link
+        told: dict[str, Any] = msgspec.to_builtins(held)
+        told |= {"device": link.device, "tags": link.tags, "floor": held.floor, "phase": phase_of(held)}
+        return {**told, "outcomes": msgspec.to_builtins(state.outcomes)}
+    finally:
+        state.close()
+
+
+def phase_of(held: Held) -> str:
+    """Where the agent is, as far as its file says it."""
+    if held.quarantined:
+        return "quarantined"
+    if held.trial is not None:
+        return "trial"
+    return "idle" if held.fetched is None else "ready" if held.fetched.tested else "download"
+
+
+def fleet_lines(fleet: dict[str, Any]) -> list[str]:
+    """For people."""
+    if not fleet:
+        return []
+    running = f"release {fleet['counter']} in slot {fleet['active']}" if fleet["active"] else "no release"
+    lines = [
+        f"fleet: {fleet['product']}, {running}, floor {fleet['floor']}, {fleet['phase']}; "
+        f"device {fleet['device'] or 'not enrolled'}"
+    ]
+    if trial := fleet["trial"]:
+        limits = trial["limits"]
+        lines.append(
+            f"  on trial: {trial['counts']['seconds']:.0f} of {limits['seconds']:.0f} s with rows, "
+            f"{trial['crashes']} of {limits['crashes']} crashes, {trial['boots']} of {limits['boots']} cut off"
+        )
+    if fleet["burned"]:
+        lines.append("  failed here: " + ", ".join(f"release {counter}" for counter in fleet["burned"]))
+    if fleet["quarantined"]:
+        lines.append(f"  quarantined: {fleet['quarantined']}")
+    for one in fleet["outcomes"][-5:]:
+        because = f" ({one['because']}: {one['detail']})" if one["because"] else ""
+        lines.append(f"  not reported yet: release {one['counter']} {one['what']}{because}")
+    return lines

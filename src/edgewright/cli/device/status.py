@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.device._fleet import fleet_lines, followed
 from edgewright.cli.device._store import amount, print_json, store_option, when
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def command(store: Path, check: bool, as_json: bool) -> None:
                 f"{store} is damaged: {problem}",
                 "The next start of `edgewright device run` sets it aside and saves what can be read",
             )
-    state = status.beside(store)
+    state, fleet = status.beside(store), followed(store)
     if as_json:
-        print_json(state)
+        import msgspec
+
+        print_json({**msgspec.to_builtins(state), "fleet": fleet} if fleet else state)
         return
-    for line in _lines(state):
+    for line in [*_lines(state), *fleet_lines(fleet)]:
         click.echo(line)
     if check:
         click.echo("every page was read: sound")

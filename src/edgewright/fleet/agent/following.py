@@ -105,7 +105,7 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
         OutputError: the store cannot be read or written.
     """
     with ExitStack() as stack:
-        stack.enter_context(_lock(told.store))
+        stack.enter_context(locked(told.store))
         state = State.open(told.store)
         stack.callback(state.close)
         token = read_token(told.token) if told.token else None
@@ -260,7 +260,7 @@ def _woken_by_signals(handle: int) -> int | None:
     return signal.set_wakeup_fd(handle, warn_on_full_buffer=False)
 
 
-def _lock(store: Path) -> IO[str]:
+def locked(store: Path) -> IO[str]:
     """Takes the folder for this agent.
 
     Raises:

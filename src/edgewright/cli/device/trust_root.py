@@ -1,0 +1,43 @@
+"""`edgewright device trust-root`: another root for a device of a fleet whose root keys are lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.device._store import store_option
+
+_LARGEST = 1 << 20
+
+
+@click.command("trust-root", epilog="Example: edgewright device trust-root new.root.json --store /var/lib/edgewright")
+@click.argument("file", type=click.Path(path_type=Path))
+@store_option
+def command(file: Path, store: Path) -> None:
+    """Trust the root in FILE from now on, instead of the one that was pinned at enrolment.
+
+    Whoever holds its keys decides what this device runs: take the file from the people of the fleet and compare its
+    hash. The lowest release that the device takes, and the releases that failed here, stay as they are. Stop
+    `edgewright device run` first.
+    """
+    import hashlib
+
+    from edgewright.fleet.agent.enrolling import TRUST_FOLDER
+    from edgewright.fleet.agent.following import locked
+    from edgewright.fleet.trust.pinning import recover
+    from edgewright.schema.errors import InputError
+
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST)
+    except OSError as error:
+        raise InputError("a root", error.strerror or str(error), str(file)) from None
+    if not store.is_dir():
+        raise InputError("the folder of a store", "none", str(store), "Name it with --store")
+    with locked(store):
+        version = recover(store / TRUST_FOLDER, content, str(file))
+    click.echo(f"root {version} is trusted, SHA-256 {hashlib.sha256(content).hexdigest()}; floors are as they were")
+
+
+COMMAND = command
