@@ -1,24 +1,45 @@
-"""Resident memory of the agent's process: what it imports and holds to poll, verify, fetch and report."""
+"""Resident memory of the agent's process: a device that joined, verified, reported and goes on polling."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+import time
 from pathlib import Path
 
-from benchmarks.table import ROOT, python
+from benchmarks.fleet.polling import resident_bytes
+from benchmarks.fleet.subject import PRODUCT, served
+from benchmarks.table import ONE_THREAD, ROOT, python
+from edgewright.fleet.control.desk import local_desk
+from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.schema.fleet_api import DevicePage, NewToken, TokenMade
+from edgewright.schema.fleet_folder import FleetSettings
 
-# The modules of `device run --fleet` without the model's process, and one look at each of its stores.
-_LOOK = """
-import sys
-from pathlib import Path
-import edgewright.fleet.agent.machine, edgewright.fleet.agent.remote, edgewright.fleet.agent.enrolling
-import edgewright.fleet.wire.http, edgewright.fleet.wire.packages, edgewright.fleet.trust.client
-lines = Path("/proc/self/status").read_text().splitlines()
-print(next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024)
-"""
+_PATIENCE, _SETTLED = 60.0, 5.0
 
 
 def resident(folder: Path) -> int:
-    """Bytes after loading all that the agent's process needs."""
-    found = subprocess.run([python(), "-c", _LOOK], cwd=ROOT, capture_output=True, text=True, check=True)
-    return int(found.stdout)
+    """Bytes of `device run --fleet` itself, without the model's process, some seconds after its first report."""
+    here = folder / "fleet"
+    quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
+    create_fleet(here, FleetSettings(name="benchmark", products=(PRODUCT,)), quorum, None, time.time())
+    with served(here) as (port, _), local_desk(here) as desk:
+        token = desk.ask(TokenMade, "POST", "/v1/fleet/tokens", NewToken()).token
+        command = [str(Path(python()).parent / "edgewright"), "device", "run", f"--fleet=http://127.0.0.1:{port}"]
+        process = subprocess.Popen(
+            [*command, f"--token={token}", f"--store={folder / 'device'}", "--poll=1"],
+            cwd=ROOT, env={**os.environ, **ONE_THREAD}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            until = time.monotonic() + _PATIENCE
+            while not any(d.last for d in desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices):
+                if process.poll() is not None or time.monotonic() > until:
+                    process.kill()
+                    out = process.communicate()[0].decode()
+                    raise RuntimeError(f"the agent did not report: {out[-2000:]}")
+                time.sleep(0.1)
+            time.sleep(_SETTLED)
+            return resident_bytes(process.pid)
+        finally:
+            process.terminate()
+            process.communicate(timeout=20)

@@ -46,7 +46,7 @@ def polled(folder: Path, devices: int, period: float, seconds: float) -> Polled:
         out, err = load.communicate(timeout=60)
         if load.returncode:
             raise RuntimeError(err.decode())
-        resident = _resident(process.pid)
+        resident = resident_bytes(process.pid)
     found = json.loads(out)
     late = found["latencies"]
     return Polled(
@@ -60,6 +60,7 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / 100.0
 
 
-def _resident(pid: int) -> int:
+def resident_bytes(pid: int) -> int:
+    """Bytes that a process has in memory."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) * 1024
