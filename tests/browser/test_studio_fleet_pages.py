@@ -1,0 +1,94 @@
+"""A fleet in the studio in a real browser: read by everybody, on every screen, and stopped after a second look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from looking import PHONE, too_wide, violations
+from studio_server import started
+from watched_fleet import HOSTILE, PLAN, Watched, watched
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Page]
+ANSWERS = ("status of 404",)
+ROLLOUT = f"/fleet/rollout/{PLAN}"
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with watched(tmp_path_factory.mktemp("fleet")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(fleet: Watched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with started(tmp_path_factory.mktemp("runs"), "--fleet", str(fleet.folder)) as (where, _):
+        yield where
+
+
+@pytest.fixture(scope="module")
+def pages(fleet: Watched) -> tuple[str, ...]:
+    device = "/fleet/device/"
+    drifting = next(one.id for one in fleet.devices[:-1] if one not in fleet.canaries())
+    return (
+        "/fleet", "/fleet?by=profile&sort=newest", "/fleet/devices", "/fleet/devices?tag=none", ROLLOUT,
+        f"{ROLLOUT}/pause", f"{ROLLOUT}/abort", *(device + one for one in (fleet.canaries()[0].id, drifting)),
+        device + fleet.devices[-1].id, device + "0" * 32,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong(scheme: str, opener: Opener, pages: tuple[str, ...]) -> None:
+    page = opener("/fleet", scheme)
+    origin = page.url.removesuffix("/fleet")
+    for path in pages:
+        page.goto(origin + path)
+        assert not "\n".join(violations(page)), path
+
+
+def test_nothing_scrolls_sideways_on_a_small_screen(opener: Opener, pages: tuple[str, ...]) -> None:
+    page = opener("/fleet", viewport=PHONE)
+    origin = page.url.removesuffix("/fleet")
+    for path in pages:
+        page.goto(origin + path)
+        assert too_wide(page) == [], path
+
+
+def test_what_devices_say_stays_text(opener: Opener) -> None:
+    page = opener("/fleet")
+    assert HOSTILE in page.locator("#drifting").inner_text()
+    assert page.locator("main img").count() == 0
+
+
+def test_from_the_map_to_a_device_without_script(opener: Opener) -> None:
+    page = opener("/fleet", java_script_enabled=False)
+    page.get_by_role("link", name="Hardware profile").click()
+    page.get_by_role("link", name="jetson", exact=True).click()
+    assert "profile=jetson" in page.url
+    page.get_by_label("Name begins with").fill("harbour-002")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="harbour-002").click()
+    assert page.locator("h1").inner_text().startswith("harbour-002")
+    assert page.get_by_text("leak on pump-1").count() == 1
+
+
+def test_a_rollout_is_paused_and_aborted_by_keyboard_without_script(fleet: Watched, opener: Opener) -> None:
+    page = opener(ROLLOUT, java_script_enabled=False)
+    page.get_by_role("link", name="Pause").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Why, for the audit log").fill("somebody rang")
+    page.get_by_role("link", name="Leave it as it is").click()
+    assert page.locator("h1 .state").inner_text() == "running"
+    page.get_by_role("link", name="Pause").click()
+    page.get_by_label("Why, for the audit log").fill("somebody rang")
+    page.keyboard.press("Enter")
+    assert page.get_by_role("status").inner_text() == "Done: it is paused."
+    assert "somebody rang" in page.locator(".notice.warn").inner_text()
+    page.get_by_role("link", name="Abort").click()
+    page.get_by_label("Call devices that have it back").check()
+    page.get_by_role("button", name="Abort for ever").click()
+    assert "devices are called back" in page.get_by_role("status").inner_text()
+    assert page.get_by_role("link", name="Abort").count() == 0
