@@ -107,7 +107,7 @@ def _standing(
         return shut_out(row["quarantine_reason"])
     if row["digest"] == one.digest and row["sequence"] == one.report.sequence:
         return bytes(row["acknowledged"])
-    if row["nonce"] == "":
+    if row["nonce"] == "" or _lost(one, row):
         return None
     if one.report.nonce == row["nonce"]:
         if one.report.sequence > row["sequence"]:
@@ -118,6 +118,15 @@ def _standing(
     quarantine(connection, one.device, FORKED, one.at)
     row.update(quarantined=True, quarantine_reason=FORKED)
     return shut_out(FORKED)
+
+
+def _lost(one: Arrived, row: dict[str, Any]) -> bool:
+    """Whether this may be a device that never heard the last acknowledgement and has been started anew since.
+
+    It makes a later report with the nonce of the one before. A copy of the device could do the same, once: the holder
+    of the nonce that is passed over here is then the one who is found out, at its next report.
+    """
+    return bool(row["nonce_before"] == one.report.nonce and one.report.sequence > row["sequence"])
 
 
 def _seen_before(connection: sa.Connection, one: Arrived, accepted: Sequence[Arrived]) -> bool:
@@ -145,7 +154,7 @@ def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
         version=_plain(report.version) or row["version"], counter=report.counter, floor=report.floor,
         phase=report.phase, plan=_plain(report.plan)[:63], stage=report.stage, why=_plain(report.why),
         held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
-        sequence=report.sequence, outcome=outcome, nonce_before=row["nonce"], nonce=one.nonce, digest=one.digest,
+        sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=one.nonce, digest=one.digest,
         acknowledged=answer,
     )  # fmt: skip
     return answer
