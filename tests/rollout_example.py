@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.control.publisher import Publisher
-from edgewright.fleet.control.restore import begin, first_root
+from edgewright.fleet.control.restore import begin
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import LocalSigner
+from edgewright.fleet.control.signing_process import folder_signer
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
-from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
@@ -49,15 +49,16 @@ class Example:
 
     Args:
         folder: empty; the fleet is made in it.
+        now: seconds since 1970.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, now: float = NOW) -> None:
         folder.mkdir(exist_ok=True)
-        self.now, self.folder = NOW, folder
-        self.fleet: Fleet = fleet(folder / "fleet", NOW)
+        self.now, self.folder = now, folder
+        self.fleet: Fleet = fleet(folder / "fleet", now)
         self.releases: list[Release] = []
         for seed in ("0", "1"):
-            made = publish(self.fleet, package(folder, seed), NOW)
+            made = publish(self.fleet, package(folder, seed), now)
             self.releases.append(made[0].release)
         self.back = made[1].release
         self.open()
@@ -73,9 +74,7 @@ class Example:
 
     def new_signer(self) -> LocalSigner:
         """The signer as after a start of its process."""
-        root = first_root(self.fleet)
-        record = self.fleet.online / "signed.json"
-        return LocalSigner(record, lambda held: online_signers(self.fleet, held), lambda: self.now, root, 10_000)
+        return folder_signer(self.fleet, lambda: self.now, 10_000)
 
     def another(self) -> tuple[Rollouts, Scheduler]:
         """A second scheduler beside the first."""

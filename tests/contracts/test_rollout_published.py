@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 
+from edgewright.cli.main import cli
 from edgewright.fleet.control import heads, restore
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import INDEX
@@ -142,6 +145,29 @@ def test_what_is_published_is_verified_before_it_is_believed(example: Example) -
     )
     with pytest.raises(InputError):
         published(example)
+
+
+def test_a_rotated_online_key_signs_from_the_change_on_that_brings_it(tmp_path: Path) -> None:
+    example = Example(tmp_path / "rotated", time.time() - 60.0)
+    try:
+        example.started()
+        device = judge(example.fleet)
+        for role in ("timestamp", "rollouts"):
+            done = CliRunner().invoke(cli, ["fleet", "key", "rotate", role, "--fleet", str(example.fleet.folder)])
+            assert done.exception is None, done.exception
+        assert len(waiting(example.fleet)) == 2
+        example.now = time.time() + 1.0
+        assert [h.what for h in example.scheduler.tick()] == ["taken"]
+        example.now -= 600.0
+        with pytest.raises(InputError, match="does not go back"):
+            example.rollouts.refresh()
+        example.now += 700.0
+        assert example.rollouts.pause("first", "ann").state == "paused"
+        index = device.read(INDEX)
+        assert index is not None
+        assert msgspec.json.decode(index, type=Standings).rollouts[0].state == "paused"
+    finally:
+        example.close()
 
 
 def test_what_a_thief_counted_far_ahead_is_written_over_once_its_key_no_longer_counts(example: Example) -> None:

@@ -7,16 +7,19 @@ import signal
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.signer import Asked, LocalSigner
 from edgewright.fleet.control.signing_process import RemoteSigner, SignerProcess, listen, listens, serve
+from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.contract import Moment, Traits
 from edgewright.fleet.plans.decide import decide
 from edgewright.fleet.repository import metadata
@@ -115,6 +118,21 @@ def test_a_signer_without_its_record_signs_nothing(example: Example, body: bytes
         example.new_signer()
 
 
+def test_a_lost_record_is_begun_from_what_the_signers_own_keys_signed(example: Example) -> None:
+    example.started()
+    example.now += HOUR
+    example.rollouts.advance("first", 1)
+    example.rollouts.pause("first", "ann")
+    (example.fleet.online / "signed.json").unlink()
+    assert example.rollouts.resume("first", "ann").stage == 1
+    example.rollouts.abort("first", "ann", revert=True)
+    (example.fleet.online / "signed.json").unlink()
+    with example.database.reading() as connection:
+        body = connection.execute(sa.select(rollouts.c.body)).scalar_one()
+    with pytest.raises(InputError, match="aborted"):
+        example.signer.sign(asked(example, body, stage=1))
+
+
 def test_a_clock_that_goes_back_and_haste_are_refused(example: Example, body: bytes) -> None:
     example.signer.sign(asked(example, body))
     example.now -= 5.0
@@ -169,7 +187,7 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
 
 @pytest.mark.slow
 def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> None:
-    example = Example(tmp_path)
+    example = Example(tmp_path, time.time() - 60.0)
     process = SignerProcess(example.fleet.folder)
     try:
         process.watch()

@@ -15,7 +15,7 @@ from edgewright.fleet.control.tables import audit
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import INDEX
 from edgewright.fleet.repository import metadata
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Standing, Standings
 from fleet_folder import judge
 from rollout_example import HOUR, NOW, Example
@@ -204,3 +204,20 @@ def test_metadata_is_signed_again_before_it_expires(example: Example) -> None:
     for role in ("timestamp", "rollouts"):
         assert metadata.read(held[role], role).signed.expires.timestamp() > example.now
     assert metadata.version(held, "timestamp") > before
+
+
+def test_a_signer_that_is_away_is_told_and_tried_again(example: Example) -> None:
+    name = example.started()
+    sign = example.signer.sign
+
+    def away(asked: object) -> object:
+        raise OutputError("an answer of the signer", "none")
+
+    example.signer.sign = away  # type: ignore[method-assign,assignment]
+    with pytest.raises(OutputError, match="signer"):
+        example.rollouts.pause(name, "ann")
+    example.now = NOW + 13 * HOUR
+    assert [h.what for h in example.scheduler.tick()] == ["stale"]
+    assert seen(example)[0].state == "running"
+    example.signer.sign = sign  # type: ignore[method-assign]
+    assert [h.what for h in example.scheduler.tick()] == ["renewed"]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edgewright.fleet.plans import wishes
 from edgewright.fleet.plans.contract import Moment, Traits
-from edgewright.fleet.plans.decide import decide, decide_first
+from edgewright.fleet.plans.decide import decide
 from edgewright.fleet.plans.place import held_out, listed, place
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.plans.windows import is_open, opens_in, parse, say
@@ -140,14 +140,6 @@ def test_a_stale_word_lets_nobody_begin_but_an_abort_outlives_everything() -> No
     assert (verdict.go, verdict.back, verdict.target) == (True, True, BACK)
     assert decide(closed, standing(state="aborted"), traits(counter=4), late).target is None
     assert decide(closed, standing(state="aborted", revert=True), traits(counter=3), late).target is None
-
-
-def test_a_device_that_slept_through_an_abort_goes_back_while_a_newer_plan_has_not_reached_it() -> None:
-    newer = plan(id="q", release=msgspec.structs.replace(NEW, counter=6), revert=None, stages=STAGES[:1])
-    device = next(f"{n:032x}" for n in range(100) if place(newer.salt, "q", f"{n:032x}") > 50.0)
-    pairs = [(newer, standing(plan="q")), (plan(), standing(state="aborted", revert=True))]
-    assert decide_first(pairs, traits(device, counter=4), EVER).target == BACK
-    assert "beyond" in decide_first(pairs, traits(device, counter=3), EVER).why
 
 
 def test_the_dwell_is_counted_by_the_device_where_its_clock_is_behind() -> None:

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.publisher import Publisher
-from edgewright.fleet.control.restore import begin, first_root
+from edgewright.fleet.control.restore import begin
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
-from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
-from edgewright.fleet.control.signing_process import RECORD, SOCKET, RemoteSigner, listens
-from edgewright.fleet.repository.accepting import online_signers
+from edgewright.fleet.control.signer import Asked, Given, Signing
+from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, folder_signer, listens
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 
 _NAME = "conductor"
@@ -45,10 +44,7 @@ class FolderSigner:
         socket = self._fleet.online / SOCKET
         if listens(socket):
             return RemoteSigner(socket).sign(asked)
-        root = first_root(self._fleet)
-        return LocalSigner(
-            self._fleet.online / RECORD, lambda held: online_signers(self._fleet, held), self._plane.clock.wall, root
-        ).sign(asked)
+        return folder_signer(self._fleet, self._plane.clock.wall).sign(asked)
 
 
 def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:

@@ -39,7 +39,8 @@ class Happened(msgspec.Struct, frozen=True, kw_only=True):
     """One thing that a tick did, or could not do.
 
     Attributes:
-        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken', 'failed'.
+        what: 'stage', 'finished', 'halted', 'renewed', 'published', 'taken'; 'failed', or 'stale' where signatures that
+            will expire could not be renewed.
         plan: of a rollout; empty for others.
         why: one line for people.
     """
@@ -85,16 +86,18 @@ class Scheduler:
             rows: list[Mapping[str, Any]] = [dict(row._mapping) for row in running]
         for row in rows:
             self._try(done, row["plan"], functools.partial(self._look, row, now))
-        self._try(done, "", lambda: self._renew(now))
+        self._try(done, "", lambda: self._renew(now), "stale")
         return done
 
-    def _try(self, done: list[Happened], plan: str, work: Callable[[], Happened | None]) -> None:
+    def _try(
+        self, done: list[Happened], plan: str, work: Callable[[], Happened | None], failed: str = "failed"
+    ) -> None:
         try:
             happened = work()
         except RacedError:
             return  # another one did it
         except EdgewrightError as error:
-            happened = Happened(what="failed", plan=plan, why=str(error))
+            happened = Happened(what=failed, plan=plan, why=str(error))
         if happened is not None:
             done.append(happened)
 

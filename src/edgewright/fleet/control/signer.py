@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -16,8 +15,9 @@ from typing import Protocol
 import msgspec
 from securesystemslib.signer import Signer
 
+from edgewright.fleet.control.restore import Published
 from edgewright.fleet.control.signer_rules import Known, allowed
-from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, plan_target
+from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
 from edgewright.fleet.plans.spoken import lasting
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
@@ -82,7 +82,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         root: newest that it trusts; empty before the first.
         versions: highest given away, by role; offline roles as well.
         digests: SHA-256 of the content of that version.
-        issued: latest signed time.
+        issued: latest signed time; `timekeys` that signed it.
         known: by plan.
     """
 
@@ -91,6 +91,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, int] = {}
     digests: dict[str, str] = {}
     issued: float = 0.0
+    timekeys: str = ""
     known: dict[str, Known] = {}
 
 
@@ -103,15 +104,19 @@ class LocalSigner:
         now: seconds since 1970, the signer's own clock.
         root: of the fleet, trusted where the record holds none yet.
         a_minute: signatures.
+        begun: what it remembers where there is no record: with what is published, which its own keys signed, a lost
+            record takes no abort back and strands no rollout.
     """
 
     def __init__(
-        self, record: Path, signers: Signers, now: Callable[[], float], root: bytes, a_minute: int = A_MINUTE
-    ) -> None:
+        self, record: Path, signers: Signers, now: Callable[[], float], root: bytes, a_minute: int = A_MINUTE,
+        begun: Callable[[], Record] = Record,
+    ) -> None:  # fmt: skip
         self._path, self._signers, self._now, self._a_minute = record, signers, now, a_minute
         self._root = root
         self._times: list[float] = []
-        _read(record)  # a damaged one is told now
+        self._begun = begun
+        _read(record, begun)  # a damaged one is told now
 
     def sign(self, asked: Asked) -> Given:
         """As `Signing.sign`."""
@@ -121,13 +126,16 @@ class LocalSigner:
             return self._sign(asked, now)
 
     def _sign(self, asked: Asked, now: float) -> Given:
-        before = _read(self._path)
+        before = _read(self._path, self._begun)
         if not before.root:
             before = msgspec.structs.replace(before, root=self._root)
-        if now < before.issued:
-            behind = lasting(before.issued - now)
-            raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer")
         root, offline = _offline(before.root, asked)
+        timekeys = _timekeys(root)
+        # As devices do it: a time that was signed with keys that no longer count is forgotten.
+        if timekeys == before.timekeys and now < before.issued:
+            behind = lasting(before.issued - now)
+            do = "Set the clock; where the last signature was ahead: edgewright fleet key rotate timestamp"
+            raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer", do)
         fresh = _fresh(before, {**offline, ROOT: root})
         plans = {s.plan: _plan(s, before, asked.plans, offline, now) for s in asked.standings}
         known = allowed(asked.standings, plans, before.known, now)
@@ -137,9 +145,9 @@ class LocalSigner:
         files = {role: data for role, data in asked.role_files.items() if role != ROOT}
         roles = dict(sign_online(held, {INDEX: index}, self._signers({**held, **files}), now, files, above=above))
         versions = {role: metadata.version(roles, role) for role in roles}
-        digests = {role: hashlib.sha256(data).hexdigest() for role, data in roles.items()}
+        digests = {role: metadata.sha256(data) for role, data in roles.items()}
         after = Record(
-            root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, known=known,
+            root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, timekeys=timekeys, known=known,
             digests={**before.digests, **fresh[1], **digests},
         )  # fmt: skip
         write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
@@ -169,11 +177,29 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def _read(path: Path) -> Record:
+def begun_from(found: Published) -> Record:
+    """What a signer remembers that signed what is published, and nothing else."""
+    plans = {name: msgspec.json.decode(body, type=Plan) for name, body in found.plans.items()}
+    return Record(
+        root=found.roots[-1],
+        versions={role: metadata.version(found.held, role) for role in found.held},
+        digests={role: metadata.sha256(data) for role, data in found.held.items()},
+        issued=msgspec.json.decode(found.index, type=Standings).issued if found.index else 0.0,
+        timekeys=_timekeys(found.roots[-1]),
+        known={one.plan: Known(standing=one, plan=plans[one.plan]) for one in found.standings},
+    )
+
+
+def _timekeys(root: bytes) -> str:
+    """Ids of the keys that sign the timestamp."""
+    return ",".join(sorted(metadata.read(root, ROOT).signed.roles[TIMESTAMP].keyids))
+
+
+def _read(path: Path, begun: Callable[[], Record]) -> Record:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return Record()
+        return begun()
     try:
         return msgspec.json.decode(content, type=Record)
     except msgspec.DecodeError as error:
@@ -208,7 +234,7 @@ def _fresh(before: Record, offline: Mapping[str, bytes]) -> tuple[dict[str, int]
         InputError: one does.
     """
     versions = {role: metadata.version(offline, role) for role in offline}
-    digests = {role: hashlib.sha256(data).hexdigest() for role, data in offline.items()}
+    digests = {role: metadata.sha256(data) for role, data in offline.items()}
     for role, version in versions.items():
         last = before.versions.get(role, 0)
         if version < last or (version == last and digests[role] != before.digests.get(role)):
@@ -229,7 +255,7 @@ def _plan(
     if known is not None and known.standing.sha256 == standing.sha256:
         return known.plan
     data = plans.get(standing.plan, b"")
-    digest = hashlib.sha256(data).hexdigest()
+    digest = metadata.sha256(data)
     if known is not None or digest != standing.sha256:
         raise InputError("the bytes of the plan that the standing names", f"others ({digest[:16]}...)", where)
     path = plan_target(standing.plan)

@@ -15,14 +15,15 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.control.restore import first_root
-from edgewright.fleet.control.signer import Asked, Given, LocalSigner, Signing
+from edgewright.fleet.control.restore import first_root, from_folder, published
+from edgewright.fleet.control.signer import A_MINUTE, Asked, Given, LocalSigner, Signing, begun_from
 from edgewright.fleet.repository.accepting import online_signers
-from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
 RECORD = "signed.json"
@@ -207,12 +208,23 @@ class SignerProcess:
         self._socket.unlink(missing_ok=True)
 
 
+def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINUTE) -> LocalSigner:
+    """The signer with the online keys of a fleet's folder, and its record beside them.
+
+    Raises:
+        InputError: the record is damaged; or there is none, and what is published is not whole.
+    """
+    root = first_root(fleet)
+    return LocalSigner(
+        fleet.online / RECORD, lambda held: online_signers(fleet, held), now, root, a_minute,
+        lambda: begun_from(published(from_folder(fleet.metadata.parent), root)),
+    )  # fmt: skip
+
+
 def main(folder: Path, path: Path) -> None:
     """Opens the keys and serves until it is told to end, or whoever started it is gone."""
     fleet = open_fleet(folder)
-    signer = LocalSigner(
-        fleet.online / RECORD, lambda held: online_signers(fleet, held), time.time, first_root(fleet)
-    )  # fmt: skip
+    signer = folder_signer(fleet, time.time)
     listening = listen(path)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process in order

@@ -66,14 +66,16 @@ def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading
         except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
             told.broken(error, "rollouts")
             happened = []
-        failures = {one.why for one in happened if one.what == "failed"}
+        failures = {one.why for one in happened if one.what in ("failed", "stale")}
         for one in happened:
-            if one.what != "failed" or one.why not in failed:  # the same failure is told once
-                level = "warning" if one.what == "failed" else "info"
+            if one.why not in failed:  # the same failure is told once
+                level = "warning" if one.why in failures else "info"
                 told.line(level, f"rollout.{one.what}", plan=one.plan, why=one.why)
         failed = failures
+        # A change that cannot be taken in, or a gate that cannot be asked, keeps no device from being served.
+        stale = [one.why for one in happened if one.what == "stale"]
         plane.ready.pop("rollouts", None)
-        if failed:
-            plane.ready["rollouts"] = min(failed)[:300]
+        if stale:
+            plane.ready["rollouts"] = stale[0][:300]
         if ended.wait(EVERY):
             return

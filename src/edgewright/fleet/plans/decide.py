@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from edgewright.fleet.plans.cohorts import first_stage, invited
 from edgewright.fleet.plans.contract import Moment, Traits, Verdict
@@ -30,16 +29,6 @@ def decide(plan: Plan, standing: Standing, traits: Traits, moment: Moment) -> Ve
     if refusal is not None:
         return refusal
     return _placed(plan, standing, traits, moment)
-
-
-def decide_first(pairs: Iterable[tuple[Plan, Standing]], traits: Traits, moment: Moment) -> Verdict:
-    """The verdict of the first plan that wants something of the device, newest first; else of the newest.
-
-    So a device that slept through an abort is called back by it, even while a newer plan has not reached the device.
-    """
-    verdicts = [decide(plan, standing, traits, moment) for plan, standing in pairs]
-    wanted = [verdict for verdict in verdicts if verdict.target is not None]
-    return (wanted or verdicts or [Verdict(why="no rollout for this product")])[0]
 
 
 def _aborted(plan: Plan, standing: Standing, traits: Traits) -> Verdict:
