@@ -1,6 +1,6 @@
 """Durable reports a second: group commit against a commit each, the same reports into the same tables.
 
-Both run in one process, one after the other: a report as its bytes -> decoded -> written with `synchronous=FULL` ->
+Both run in one process, in turns: a report as its bytes -> decoded -> written with `synchronous=FULL` ->
 acknowledged. `python -m benchmarks.fleet.reporting DIR` prints both rates as one line of JSON.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ from edgewright.fleet.control.tables import devices
 from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 
 DEVICES = 2000
+_TURNS, _SECONDS = 4, 2.0
 _WAITING = 2000
 """Reports that wait for their acknowledgement at once; so many devices are heard at the same time."""
 
@@ -59,9 +61,14 @@ def reported(folder: Path, flush_us: int = 0) -> Reported:
 def main() -> None:
     """Prints the rates."""
     folder = Path(sys.argv[1])
-    each = _rate(folder / "each", group=1, waiting=1, seconds=4.0)
-    grouped = _rate(folder / "grouped", group=1024, waiting=_WAITING, seconds=6.0)
-    print(json.dumps({"each": each, "grouped": grouped, "flush": _flush(folder)}))
+    each, grouped, flush = [], [], []
+    # In turns, so that what else the machine does meets both.
+    for turn in range(_TURNS):
+        each.append(_rate(folder / f"each{turn}", group=1, waiting=1, seconds=_SECONDS))
+        grouped.append(_rate(folder / f"grouped{turn}", group=1024, waiting=_WAITING, seconds=_SECONDS))
+        flush.append(_flush(folder))
+    mean = statistics.fmean
+    print(json.dumps({"each": mean(each), "grouped": mean(grouped), "flush": mean(flush)}))
 
 
 def _rate(folder: Path, *, group: int, waiting: int, seconds: float) -> float:
