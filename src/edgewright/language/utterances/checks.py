@@ -1,0 +1,81 @@
+"""What makes utterances unfit to learn from: said with their places, before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from edgewright.runtime.utterance.limits import checked
+from edgewright.runtime.utterance.normalise import normalised
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+
+# Two for the fit and one to judge it by is the least that says anything.
+FEWEST = 3
+
+
+def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
+    """The intents, sorted.
+
+    Raises:
+        InputError: an utterance that cannot be one, one intent only, an intent with fewer than `FEWEST` different
+            examples, or the same sentence under two intents; with the first place of each and how many there are.
+    """
+    for one in utterances:
+        checked(one.text, one.where or "an utterance")
+    _contradictions(utterances)
+    kinds = Counter(intent for _, intent in {(normalised(u.text), u.intent) for u in utterances})
+    outside = kinds.pop(OUT_OF_SCOPE, 0)
+    if len(kinds) < 2:
+        got = ", ".join(kinds) or ("none" if not outside else "only utterances out of scope")
+        raise InputError("at least two intents", got, do="Add utterances of another intent")
+    few = sorted(name for name, count in kinds.items() if count < FEWEST)
+    if few:
+        raise InputError(
+            f"at least {FEWEST} different utterances an intent",
+            f"{kinds[few[0]]} of {few[0]!r}" + (f", and {len(few) - 1} more such intents" if few[1:] else ""),
+            do="Write more examples; ten an intent and texts without labels (--unlabelled) go a long way",
+        )
+    return tuple(sorted(kinds))
+
+
+def findings(utterances: Sequence[Utterance]) -> list[str]:
+    """What is odd and no reason to refuse: repeated sentences, intents of very different sizes, no out of scope."""
+    found = []
+    texts = Counter(normalised(u.text) for u in utterances)
+    repeated = sum(count - 1 for count in texts.values())
+    if repeated:
+        found.append(f"{repeated:,} of {len(utterances):,} utterances are repeated")
+    sizes = Counter(u.intent for u in utterances)
+    outside = sizes.pop(OUT_OF_SCOPE, 0)
+    if sizes and max(sizes.values()) > 10 * min(sizes.values()):
+        least, most = min(sizes, key=sizes.__getitem__), max(sizes, key=sizes.__getitem__)
+        found.append(f"{most} has {sizes[most]:,} utterances and {least} {sizes[least]:,}")
+    if not outside:
+        found.append("no utterance is marked out of scope: the limit is set by the intents' own utterances alone")
+    return found
+
+
+def _contradictions(utterances: Sequence[Utterance]) -> None:
+    seen: dict[str, Utterance] = {}
+    odd: list[tuple[Utterance, Utterance]] = []
+    for one in utterances:
+        first = seen.setdefault(normalised(one.text), one)
+        if first.intent != one.intent:
+            odd.append((first, one))
+    if odd:
+        first, one = odd[0]
+        more = f"; {len(odd) - 1} more sentences are so" if odd[1:] else ""
+        raise InputError(
+            "one intent a sentence", f"{one.text[:60]!r} as {first.intent!r} and as {one.intent!r}{more}",
+            f"{first.where} and {one.where}".strip(), "Decide which it is; --contradictions drop leaves all such out",
+        )  # fmt: skip
+
+
+def without_contradictions(utterances: Sequence[Utterance]) -> tuple[tuple[Utterance, ...], int]:
+    """The utterances whose sentence has one intent only, and how many were left out."""
+    intents: dict[str, set[str]] = {}
+    for one in utterances:
+        intents.setdefault(normalised(one.text), set()).add(one.intent)
+    kept = tuple(u for u in utterances if len(intents[normalised(u.text)]) == 1)
+    return kept, len(utterances) - len(kept)

@@ -1,0 +1,129 @@
+"""Utterances with intents and slots, what is made of one, and the file of a model that does it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+LANGUAGE_VERSION = 1
+OUT_OF_SCOPE = "out of scope"
+
+
+class Slot(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an utterance that has a name.
+
+    Attributes:
+        name: of the slot.
+        begin, end: code points of the text, the end not included.
+        text: as it was said.
+        value: what it stands for: the entry of a gazetteer, a number, seconds, an ISO date; None where it is the text.
+        by: 'tagger', 'gazetteer' or 'rule'.
+    """
+
+    name: str
+    begin: int
+    end: int
+    text: str
+    value: Any = None
+    by: Literal["tagger", "gazetteer", "rule", ""] = ""
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence that somebody labelled; `intent` is `OUT_OF_SCOPE` for one that none of the intents answers."""
+
+    text: str
+    intent: str
+    slots: tuple[Slot, ...] = ()
+    where: str = ""
+
+
+class Ranked(msgspec.Struct, frozen=True, kw_only=True):
+    """An intent with its probability."""
+
+    intent: str
+    confidence: float
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was understood.
+
+    Attributes:
+        text: as it was read.
+        intent: one of the model's, or `OUT_OF_SCOPE`.
+        confidence: calibrated probability of the likeliest intent: of 100 answers at .85, 85 are right in scope.
+        score: largest logit; below the model's threshold an utterance is out of scope.
+        slots: in the order of the text.
+        others: the next likeliest intents.
+        why: in words, what the answer rests on.
+    """
+
+    text: str
+    intent: str
+    confidence: float
+    score: float
+    slots: tuple[Slot, ...] = ()
+    others: tuple[Ranked, ...] = ()
+    why: str = ""
+
+
+class StudentSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """How the int8 student reads its arrays; its arithmetic is written down in `runtime/utterance/student.py`.
+
+    Attributes:
+        characters: lengths of the n-grams of characters.
+        words: numbers of words of the n-grams of words.
+        rows, hidden: of the table.
+        factor, shift: fixed-point scale from sums of rows to the hidden layer.
+        scale: of a logit of integers, with the temperature in it.
+        threshold: integer logit below which an utterance is out of scope.
+    """
+
+    characters: tuple[int, ...]
+    words: tuple[int, ...]
+    rows: int
+    hidden: int
+    factor: int
+    shift: int
+    scale: float
+    threshold: int
+
+
+class TaggerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """The slot tagger: a linear chain over `labels` (BIO), weights by hashed attribute."""
+
+    labels: tuple[str, ...]
+    scale: float
+
+
+class Vector(msgspec.Struct, frozen=True, kw_only=True):
+    """A test vector: the text, and the integer logits or labels that a device must get."""
+
+    text: str
+    logits: tuple[int, ...] = ()
+    labels: tuple[int, ...] = ()
+
+
+class LanguageSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`language.json` of a model's file; the arrays lie beside it.
+
+    Attributes:
+        version: of the format; a newer one is refused by name.
+        intents: in the order of the logits.
+        student: None for a model of slots only.
+        tagger: None for one without slots.
+        gazetteers: entries of each slot, and what each stands for.
+        vectors: which the device computes before it believes the file.
+        trained: counts and measures of the training, for people.
+    """
+
+    version: int = LANGUAGE_VERSION
+    task: str = "language"
+    name: str
+    intents: tuple[str, ...]
+    student: StudentSpec | None
+    tagger: TaggerSpec | None = None
+    gazetteers: dict[str, dict[str, str]] = {}
+    arrays: tuple[str, ...] = ()
+    vectors: tuple[Vector, ...] = ()
+    trained: dict[str, Any] = {}
