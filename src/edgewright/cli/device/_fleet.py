@@ -22,6 +22,7 @@ _OPTIONS = (
     click.option("--profile", default="", metavar="NAME", help="With --fleet: hardware profile."),
     click.option("--ca", default="", metavar="FILE", help="With --fleet: certificates to trust, in PEM."),
     click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker that tells of news."),
+    click.option("--stick", default="", metavar="DIR", help="With --fleet: where USB sticks are mounted."),
     click.option("--poll", type=click.FloatRange(1.0, 86_400.0), default=60.0, show_default=True, metavar="SECONDS",
                  help="With --fleet: between two looks for news."),
 )  # fmt: skip
@@ -57,6 +58,7 @@ def follow_fleet(
         url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
         ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
+        stick=Path(str(fleet["stick"])) if fleet["stick"] else None,
     )  # fmt: skip
     with Ending() as ending:
         follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)

@@ -14,7 +14,8 @@ _LARGEST = 1 << 20
 @click.command("trust-root", epilog="Example: edgewright device trust-root new.root.json --store /var/lib/edgewright")
 @click.argument("file", type=click.Path(path_type=Path))
 @store_option
-def command(file: Path, store: Path) -> None:
+@click.option("--stick", is_flag=True, help="The root of USB sticks, beside that of the network.")
+def command(file: Path, store: Path, stick: bool) -> None:
     """Trust the root in FILE from now on, instead of the one that was pinned at enrolment.
 
     Whoever holds its keys decides what this device runs: take the file from the people of the fleet and compare its
@@ -25,6 +26,7 @@ def command(file: Path, store: Path) -> None:
 
     from edgewright.fleet.agent.enrolling import TRUST_FOLDER
     from edgewright.fleet.agent.following import locked
+    from edgewright.fleet.agent.stick import FOLDER
     from edgewright.fleet.trust.pinning import recover
     from edgewright.schema.errors import InputError
 
@@ -36,7 +38,7 @@ def command(file: Path, store: Path) -> None:
     if not store.is_dir():
         raise InputError("the folder of a store", "none", str(store), "Name it with --store")
     with locked(store):
-        version = recover(store / TRUST_FOLDER, content, str(file))
+        version = recover(store / (FOLDER if stick else TRUST_FOLDER), content, str(file))
     click.echo(f"root {version} is trusted, SHA-256 {hashlib.sha256(content).hexdigest()}; floors are as they were")
 
 

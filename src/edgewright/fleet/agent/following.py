@@ -25,11 +25,14 @@ from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.agent.joining import Joined, Joining
 from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
+from edgewright.fleet.agent.ports import Packages
 from edgewright.fleet.agent.remote import HttpControl
 from edgewright.fleet.agent.slots import NAMES, FolderSlots
 from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.stick import Mount, WithStick
 from edgewright.fleet.agent.telling import ReportTeller
 from edgewright.fleet.trust.client import Client
+from edgewright.fleet.trust.contract import Trust
 from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.packages import TransportPackages
 from edgewright.fleet.wire.token import Token, read_token
@@ -53,6 +56,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         package: that came with the device; None for none. arguments: for the model's process, after the package.
         name, profile, ca_file, broker: as the options of the same names; empty for their defaults.
         poll: seconds between two looks for news.
+        stick: folder on which sticks are mounted; None for none.
     """
 
     url: str
@@ -65,6 +69,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     broker: str = ""
     poll: float = 60.0
+    stick: Path | None = None
 
 
 class Clocks:
@@ -125,9 +130,15 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
         clock, chance = Clocks(), Luck()
         transport = HttpTransport(told.url, told.ca_file)
         joining = Joining(lambda: _join(told, state, transport, token, door, stack), clock, chance)
+        trust: Trust = joining
+        packages: Packages = TransportPackages(transport)
+        if told.stick is not None:
+            mount = Mount(told.stick, told.store, clock)
+            stack.callback(mount.close)
+            trust = packages = WithStick(joining, packages, mount)
         agent = Agent(
             Me(product=product, profile=told.profile or os.uname().machine, version=_VERSION, poll=told.poll),
-            state=state, slots=slots, runner=child, trust=joining, packages=TransportPackages(transport),
+            state=state, slots=slots, runner=child, trust=trust, packages=packages,
             control=joining, teller=joining, clock=clock, chance=chance, ending=ending,
         )  # fmt: skip
         _listen(told, product, state, calls, stack)
