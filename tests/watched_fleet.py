@@ -6,15 +6,17 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from edgewright.fleet.control import running
 from edgewright.fleet.control.conducting import conductor
+from edgewright.fleet.control.desk import local_desk
 from edgewright.fleet.control.plane import Limits, open_plane
 from edgewright.fleet.plans.place import place
 from edgewright.fleet.repository.plans import publish_plan
@@ -22,6 +24,7 @@ from edgewright.schema.fleet_plan import Gate, Plan, Stage
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client, Device
 
+T = TypeVar("T")
 HOSTILE = '<img src=x onerror="alert(1)">'
 PLAN = "winter"
 STAGES = (
@@ -31,6 +34,27 @@ STAGES = (
 )
 GATES = (Gate(measure="failed", limit=0.3, quorum=3), Gate(measure="latency", limit=0.5, quorum=3))
 SITES = (("north", "pi"), ("south", "pi"), ("harbour", "jetson"), ("test-bench", "esp32"))
+
+
+def apart(function: Callable[[], T]) -> T:
+    """What a function gives in a thread of its own: a test in a browser leaves a loop that goes on in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(function).result()
+
+
+def awaited(asked: Coroutine[Any, Any, T]) -> T:
+    """The answer of a coroutine."""
+    return apart(lambda: asyncio.run(asked))
+
+
+def asked_of(folder: Path, kind: type[T], method: str, path: str, said: object = None) -> T:
+    """An answer of the control plane of a folder, as an operator's command gets it."""
+
+    def ask() -> T:
+        with local_desk(folder) as desk:
+            return desk.ask(kind, method, path, said)
+
+    return apart(ask)
 
 
 def numbers() -> Callable[[int], bytes]:
@@ -75,7 +99,7 @@ class Watched:
         self.conductor = conductor(self.plane)
         self.client = Client(self.plane)
         self.devices: list[Device] = []
-        asyncio.run(self._enrol(count))
+        awaited(self._enrol(count))
         self.after(60.0)
 
     async def _enrol(self, count: int) -> None:
@@ -99,7 +123,7 @@ class Watched:
 
     def report(self, devices: list[Device], **said: Any) -> None:  # noqa: ANN401 - fields of a report
         """A report of each, with vitals."""
-        asyncio.run(self._report(devices, said))
+        awaited(self._report(devices, said))
 
     async def _report(self, devices: list[Device], said: dict[str, Any]) -> None:
         for number, device in enumerate(devices):
@@ -121,12 +145,12 @@ class Watched:
             "starts": now, "expires": now + 30 * 86_400.0, "enrolled": now, "note": "colder nights", **said,
         })  # fmt: skip
         publish_plan(self.folder, plan, now=now)
-        answer = asyncio.run(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))
+        answer = awaited(self.client.ask("POST", "/v1/fleet/rollouts", {"plan": plan.id}, local=True))
         assert answer.status_code == 200, answer.text
 
     def why(self, device: Device) -> str:
         """What the rollout says to a device, which is what the device says itself."""
-        answer = asyncio.run(self.client.ask("GET", f"/v1/fleet/devices/{device.id}/whereabouts", local=True))
+        answer = awaited(self.client.ask("GET", f"/v1/fleet/devices/{device.id}/whereabouts", local=True))
         return str(answer.json()["rollouts"][0]["why"])
 
     def canaries(self, percent: float = 20.0) -> list[Device]:
@@ -137,7 +161,7 @@ class Watched:
         """Asks for leave, activates and confirms."""
         for one in devices:
             said = {"nonce": one.nonce, "plan": PLAN, "counter": self.new.counter, "stage": 0}
-            answer = asyncio.run(one.send("intent", msgspec.json.encode(said)))
+            answer = awaited(one.send("intent", msgspec.json.encode(said)))
             assert answer.status_code == 200, answer.text
             assert answer.json()["go"], answer.text
 
@@ -158,16 +182,19 @@ class Watched:
             self.report([one], counter=counter, plan=PLAN, stage=0, outcomes=outcomes, why=why)
 
     def fork(self, device: Device) -> None:
-        """Somebody else uses the device's key: quarantine."""
-        old = device.nonce
+        """Somebody else uses the device's key, and the next report of the device itself shows it: quarantine."""
+        before = device.nonce
         self.report([device])
-        device.nonce = old
+        own, device.nonce = device.nonce, before
+        self.clock.now += 1.0
+        self.report([device], why="a copy")
+        device.nonce = own
         self.clock.now += 1.0
         self.sent(device, 403)
 
     def sent(self, device: Device, status: int) -> None:
         """A report that is answered with a status."""
-        answer = asyncio.run(device.report(counter=1, why="a copy"))
+        answer = awaited(device.report(counter=1))
         assert answer.status_code == status, answer.text
 
     def close(self) -> None:

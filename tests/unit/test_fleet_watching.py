@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import pty
@@ -25,7 +24,7 @@ from edgewright.fleet.control.placing import whereabouts
 from edgewright.fleet.control.tables import devices
 from fleet_plane import plane_of
 from studio_server import START
-from watched_fleet import HOSTILE, PLAN, Watched, watched
+from watched_fleet import HOSTILE, PLAN, Watched, apart, awaited, watched
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +36,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
 
 
 def ask(fleet: Watched, path: str) -> Any:  # noqa: ANN401 - of any endpoint
-    answer = asyncio.run(fleet.client.ask("GET", path, local=True))
+    answer = awaited(fleet.client.ask("GET", path, local=True))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -119,8 +118,8 @@ def test_the_control_plane_says_why_with_the_rule_of_the_devices(fleet: Watched)
 
 def test_a_device_that_is_not_there_has_no_whereabouts(fleet: Watched) -> None:
     for path in (f"{'0' * 32}/whereabouts", "short/whereabouts"):
-        assert asyncio.run(fleet.client.ask("GET", f"/v1/fleet/devices/{path}", local=True)).status_code == 404
-    refused = asyncio.run(fleet.client.ask("GET", f"/v1/fleet/devices/{fleet.devices[0].id}/whereabouts"))
+        assert awaited(fleet.client.ask("GET", f"/v1/fleet/devices/{path}", local=True)).status_code == 404
+    refused = awaited(fleet.client.ask("GET", f"/v1/fleet/devices/{fleet.devices[0].id}/whereabouts"))
     assert refused.status_code == 401
 
 
@@ -132,7 +131,7 @@ def test_without_rollouts_nothing_is_made_up(tmp_path: Path) -> None:
 
 
 def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    code = run([str(a) for a in arguments])
+    code = apart(lambda: run(list(arguments)))
     out = capsys.readouterr()
     return code, out.out, out.err
 
@@ -189,8 +188,11 @@ def test_text_of_a_device_moves_no_terminal(fleet: Watched, capsys: pytest.Captu
 
 
 def snapshot(fleet: Watched) -> Snapshot:
-    with local_desk(fleet.folder) as desk:
-        return taken(desk, time.time(), 86_400.0, 12)
+    def look() -> Snapshot:
+        with local_desk(fleet.folder) as desk:
+            return taken(desk, time.time(), 86_400.0, 12)
+
+    return apart(look)
 
 
 def test_the_picture_fits_its_screen_and_says_where_the_rollout_is(fleet: Watched) -> None:
