@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.fleet.control import chain, heads
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import open_database
 from edgewright.fleet.control.heads import RacedError
+from edgewright.fleet.control.publisher import Publisher
+from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.scheduler import Scheduler
+from edgewright.fleet.control.signing_process import folder_signer
 from edgewright.fleet.control.tables import audit
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import INDEX
@@ -104,6 +111,44 @@ def test_two_schedulers_make_one_step(example: Example) -> None:
     assert seen(example)[0].stage == 1
 
 
+def test_four_schedulers_with_connections_of_their_own_make_each_step_once(example: Example) -> None:
+    example.started()
+    example.end(example.enrol(20), "confirmed")
+
+    def one(barrier: threading.Barrier, failed: list[str]) -> None:
+        database = open_database(example.fleet.folder)
+        committer = Committer(database.writing)
+        publisher = Publisher(example.fleet, database)
+        signer = folder_signer(example.fleet, lambda: example.now, 10_000)
+        mine = Rollouts(database, committer, signer, lambda: example.now, publisher.publish)
+        scheduler = Scheduler(example.fleet, database, committer, mine, publisher, lambda: example.now)
+        for _ in range(3):
+            barrier.wait()
+            failed += [h.why for h in scheduler.tick() if h.what in ("failed", "stale")]
+            barrier.wait()
+        committer.close()
+        database.close()
+
+    barrier = threading.Barrier(5)
+    failed: list[str] = []
+    threads = [threading.Thread(target=one, args=(barrier, failed)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for stage in (1, 2, 2):
+        example.now += HOUR
+        barrier.wait(20.0)
+        barrier.wait(60.0)
+        assert seen(example)[0].stage == stage
+    for thread in threads:
+        thread.join(20.0)
+    assert failed == []
+    assert seen(example)[0].state == "finished"
+    with example.database.reading() as connection:
+        assert chain.verify(connection)[2] == ""
+        acts = list(connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars())
+    assert acts == ["rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
+
+
 def test_a_step_between_reading_and_writing_makes_the_other_begin_anew(example: Example) -> None:
     example.started()
     sign = example.signer.sign
@@ -135,6 +180,7 @@ class _Killed(BaseException):
     """The process is gone: nothing after this runs."""
 
 
+@pytest.mark.slow
 def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Example) -> None:
     example.started()
     example.end(example.enrol(20), "confirmed")
