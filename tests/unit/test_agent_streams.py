@@ -12,6 +12,7 @@ import pytest
 
 from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
 from edgewright.runtime.agent.delivery import Delivery
+from edgewright.runtime.agent.notices import Notices
 from edgewright.runtime.agent.settings import check_settings
 from edgewright.runtime.agent.tally import Latency
 from edgewright.runtime.detector_file import write_detector
@@ -279,3 +280,35 @@ def test_an_event_knows_when_it_was(folder: Path) -> None:
     decided: list[Event] = [event for event in events if event.kind == "decision"]
     assert decided
     assert all(event.wall == pytest.approx(wall + event.time) for event in decided)
+
+
+def test_a_source_that_complains_of_every_line_is_told_once(folder: Path) -> None:
+    empty = np.empty((0, 2), np.float32)
+    noise = [Packet(values=empty, time=np.empty(0), notice=f"a line that is no header: 'noise {n}'") for n in range(50)]
+    events = given(folder, [*noise, *packets(signal(2.0))], live=True)[0]
+    said = [event.detail["notice"] for event in events if event.label == "source"]
+    assert said == ["a line that is no header: 'noise 0'"]
+
+
+def test_notices_of_a_kind_are_counted_and_others_pass() -> None:
+    empty = np.empty((0, 2), np.float32)
+
+    def at(moment: float, text: str, stream: str = "") -> str:
+        return notices.passed(Packet(stream=stream, values=empty, time=np.empty(0), notice=text), moment).notice
+
+    notices = Notices(10.0)
+    assert at(0.0, "expected 7 cells, got 2") == "expected 7 cells, got 2"
+    assert at(1.0, "expected 7 cells, got 3") == ""
+    assert at(1.0, "x.csv is gone") == "x.csv is gone"
+    assert at(1.0, "expected 7 cells, got 2", stream="b") == "expected 7 cells, got 2"
+    assert at(10.0, "expected 7 cells, got 4") == "expected 7 cells, got 4 (and 1 more like it before)"
+    assert at(20.0, "expected 7 cells, got 5") == "expected 7 cells, got 5"
+
+
+def test_a_recording_without_time_or_rate_is_refused_where_a_package_goes_by_one(folder: Path) -> None:
+    lines = ["level,heat", *(f"{level:.4f},{heat:.4f}" for level, heat in signal(8.0).tolist())]
+    bare = folder / "bare.csv"
+    bare.write_text("\n".join(lines) + "\n")
+    with pytest.raises(InputError, match="rows a second: package 'switch' takes 50"):
+        run(folder, f"replay:{bare}")
+    assert run(folder, f"replay:{bare}?rate=50")[1].windows

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgewright.runtime.agent.commands import Commands
 from edgewright.runtime.agent.keeper import Keeper
+from edgewright.runtime.agent.notices import Notices
 from edgewright.runtime.agent.notify import Supervisor
 from edgewright.runtime.agent.plan import Plan
 from edgewright.runtime.agent.pulse import Pulse
@@ -71,6 +72,7 @@ class Agent:
         self._commands = Commands(configured.settings.commands, run=not recorded)
         self._streams: OrderedDict[str, StreamState] = OrderedDict()
         self._unknown: set[str] = set()
+        self._notices = Notices(configured.timeline.report)
         self._clock, self._supervisor = WallClock(), Supervisor()
         self._reporter = Reporter(self._config, keeper, self._commands, self.report)
         self._pulse = Pulse(self._supervisor, plan.answerers)
@@ -109,7 +111,8 @@ class Agent:
             self._now = self._clock.now()
         touched: OrderedDict[str, StreamState] = OrderedDict()
         events: list[Event] = []
-        for packet in packets:
+        for came in packets:
+            packet = self._notices.passed(came, arrived) if self._live else came
             state = self._of(packet, events)
             if state is not None:
                 self._take(state, packet, arrived, touched)

@@ -102,8 +102,14 @@ def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
     """Takes the source's rate where nobody else says one, and refuses a source that says another.
 
     Raises:
-        InputError: the source gives rows at another rate than a package was made for.
+        InputError: the source gives rows at another rate than a package was made for, or is a recording whose rows
+            have neither a time nor a rate.
     """
+    named = [(f"package {a.name!r}", a.rate) for a in plan.answerers]
+    for who, own in (*named, *((f"detector {w.name!r}", w.rate) for w in plan.watched)):
+        if own is not None and getattr(source, "untimed", False):
+            raise InputError(f"a time column, or rows a second: {who} takes {own:g}", "neither", "the source",
+                             "Say its rate, such as --source 'replay:FILE?rate=50', or rate in [source]")  # fmt: skip
     for answerer in plan.answerers:
         answerer.rate = _rate(answerer.rate, source.rate, tolerance, f"package {answerer.name!r}")
     plan.watched = [

@@ -52,6 +52,9 @@ class ReplayConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_field
 class Replay:
     """An open replay.
 
+    Attributes:
+        untimed: whether its rows have neither a time nor a rate; they are then a second apart.
+
     Raises:
         InputError: no such file, no column of that name, or neither a time nor a rate to keep pace with.
     """
@@ -63,6 +66,7 @@ class Replay:
         files = _files(Path(config.path))
         self._first = self._opened(files[0])
         self.columns = self._first[1].names
+        self.untimed = self._first[1].time < 0 and not config.rate
         if config.speed and self._first[1].time < 0 and not config.rate:
             raise InputError(
                 "a time column or a rate to keep pace with", "neither", config.path, "Set rate, or speed = 0"
