@@ -30,7 +30,7 @@ from edgewright.fleet.control.serve import Listening
 from edgewright.fleet.control.tables import items, reports
 from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.schema.fleet_api import NewOperator, OperatorMade, Overview
+from edgewright.schema.fleet_api import AuditVerified, NewOperator, OperatorMade, Overview
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of
 
@@ -175,6 +175,37 @@ def test_a_server_killed_under_load_has_every_report_that_it_acknowledged(tmp_pa
             found = connection.execute(sa.select(reports.c.sequence).where(reports.c.device == device.id)).scalars()
             assert set(found) >= set(range(heard[device.id] + 1))
     database.close()
+
+
+@pytest.mark.slow
+def test_commands_on_the_folder_work_beside_the_server(tmp_path: Path) -> None:
+    device, ended = one_device(tmp_path), threading.Event()
+    statuses: list[int] = []
+
+    def report(address: str) -> None:
+        while not ended.is_set():
+            status, content = post(address, device, device.body())
+            statuses.append(status)
+            if status != 200:
+                return  # it asked too often; it has been heard often enough
+            device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
+            device.sequence += 1
+
+    with serving(tmp_path) as (address, _), local_desk(tmp_path) as desk:
+        thread = threading.Thread(target=report, args=(address,))
+        thread.start()
+        for number in range(15):
+            made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name=f"o{number}", role="viewer"))
+            headers = {"authorization": f"Bearer {made.token}"}
+            answer = httpx.get(f"{address}/v1/fleet/overview", headers=headers, timeout=20, trust_env=False)
+            assert answer.status_code == 200  # the server knows what the command wrote
+        ended.set()
+        thread.join(30)
+        verified = desk.ask(AuditVerified, "GET", "/v1/fleet/audit/verified")
+    assert verified.problem == ""
+    assert verified.rows >= 15
+    assert set(statuses) <= {200, 429}
+    assert 200 in statuses
 
 
 @pytest.mark.slow
