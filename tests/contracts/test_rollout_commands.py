@@ -39,6 +39,7 @@ def test_a_rollout_from_start_to_abort(folder: Path) -> None:
         "--holdout", "5%", "--id", "spring",
     )  # fmt: skip
     assert "spring: main 2" in started.output
+    assert "about 0 of 0 devices and its gates need 5" in started.output
     assert "running at stage 1 of 3 'canary', 1 %" in started.output
     plan = json.loads(next((folder / "public" / "targets" / "plans").glob("*.spring.json")).read_bytes())
     assert [gate["measure"] for gate in plan["gates"]] == ["alarms", "latency"]

@@ -59,6 +59,7 @@ def command(
     from edgewright.cli.rollouts._saying import PATH, say
     from edgewright.fleet.plans.validate import check
     from edgewright.fleet.repository.plans import publish_plan
+    from edgewright.schema.fleet_api import Overview
     from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
 
     release, back = _release(folder, which)
@@ -67,11 +68,25 @@ def command(
     with desk(folder, url, token_file, ca_file) as asked:
         publish_plan(folder, plan, keys=keys, passphrases=passphrases(passphrase_files))
         seen = asked.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
+        devices = sum(asked.ask(Overview, "GET", "/v1/fleet/overview").counters.get(release.product, {}).values())
+    _warn(plan, devices)
     if as_json:
         print_json(seen)
         return
     say(seen)
     click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
+
+
+def _warn(plan: Plan, devices: int) -> None:
+    """Says on standard error where a gate will wait for more devices than the first stage can have."""
+    stage = plan.stages[0]
+    within, quorum = devices * stage.percent / 100.0, max((gate.quorum for gate in plan.gates), default=0)
+    if within < quorum:
+        click.echo(
+            f"note: stage {stage.name!r} has about {within:.3g} of {devices} devices and its gates need {quorum}: it "
+            "holds until there are more; for a small fleet begin with a larger share, or give --quorum",
+            err=True,
+        )
 
 
 def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
