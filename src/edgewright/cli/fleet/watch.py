@@ -45,12 +45,14 @@ def command(
         seen: Snapshot | None = None
         try:
             while True:
+                began = time.monotonic()
                 seen = _look(desk, quiet, seen, screen)
                 if seen is not None:
                     _tell(seen, screen, changes, as_json, once)
                 if once or (until_over and seen is not None and changes.over(seen)):
                     break
-                time.sleep(pace)
+                # A look at a very large fleet takes its time; a watcher takes at most a fifth of it.
+                time.sleep(max(pace, 4.0 * (time.monotonic() - began)))
         finally:
             screen.leave()
     if until_over and changes.aborted:

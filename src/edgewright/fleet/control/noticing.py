@@ -15,6 +15,7 @@ from edgewright.fleet.control.tables import devices, vitals
 from edgewright.fleet.layout import DAY
 from edgewright.schema.fleet_watch import Attention, Noticed
 
+_Kind = tuple[sa.Column[Any], Any, list[Any]]
 _LEAST = 60.0
 """Seconds of rows below which a rate a day is not worked out as if they were fewer."""
 
@@ -31,34 +32,43 @@ def attention(connection: sa.Connection, now: float, limit: int, silence: float)
     share = sa.cast(vitals.c.drifting, sa.Double) / sa.case((vitals.c.channels > 0, vitals.c.channels), else_=1)
     days = sa.case((vitals.c.seconds > _LEAST, vitals.c.seconds), else_=_LEAST) / DAY
     last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
-    good = devices.c.quarantined.is_(False)
-    kinds: dict[str, tuple[Any, list[Any]]] = {
-        "drifting": (share, [good, vitals.c.drifting > 0]),
-        "alarming": (vitals.c.alarms / days, [good, vitals.c.alarms > 0]),
-        "crashing": (vitals.c.crashes / days, [good, vitals.c.crashes > 0]),
-        "silent": (now - last, [good, last <= now - silence]),
-        "quarantined": (now - devices.c.quarantined_at, [devices.c.quarantined.is_(True)]),
+    # One table each, and those shut out by name, who are few: joined, a database begins with the wrong one of them.
+    shut = devices.c.quarantined.is_(True)
+    good = vitals.c.device.not_in(sa.select(devices.c.id).where(shut))
+    quiet = [devices.c.quarantined.is_(False), last <= now - silence]
+    kinds: dict[str, _Kind] = {
+        "drifting": (vitals.c.device, share, [vitals.c.drifting > 0, good]),
+        "alarming": (vitals.c.device, vitals.c.alarms / days, [vitals.c.alarms > 0, good]),
+        "crashing": (vitals.c.device, vitals.c.crashes / days, [vitals.c.crashes > 0, good]),
+        "silent": (devices.c.id, now - last, quiet),
+        "quarantined": (devices.c.id, now - devices.c.quarantined_at, [shut]),
     }
+    worst: dict[str, dict[str, float]] = {}
     totals: dict[str, int] = {}
-    found: dict[str, tuple[Noticed, ...]] = {}
-    channels: Counter[str] = Counter()
-    joined = devices.outerjoin(vitals, vitals.c.device == devices.c.id)
-    for kind, (value, conditions) in kinds.items():
-        count = sa.select(sa.func.count()).select_from(joined).where(*conditions)
-        totals[kind] = connection.execute(count).scalar_one()
-        rows = connection.execute(
-            sa.select(
-                devices.c.id, devices.c.name, devices.c.counter, last.label("at"), value.label("value"),
-                devices.c.quarantine_reason, vitals.c.detail,
-            ).select_from(joined).where(*conditions).order_by(value.desc(), devices.c.id).limit(limit)
-        ).all()  # fmt: skip
-        found[kind] = tuple(
-            Noticed(id=r.id, name=r.name, counter=r.counter, at=r.at, value=float(r.value or 0.0), what=_what(kind, r))
-            for r in rows
-        )
-        if kind == "drifting":
-            channels.update(name for r in rows for name in _names(r.detail))
+    for kind, (name, value, conditions) in kinds.items():
+        totals[kind] = connection.execute(sa.select(sa.func.count(name)).where(*conditions)).scalar_one()
+        ordered = sa.select(name, value).where(*conditions).order_by(value.desc(), name).limit(limit)
+        worst[kind] = {row[0]: float(row[1] or 0.0) for row in connection.execute(ordered)} if totals[kind] else {}
+    known = _known(connection, {name for names in worst.values() for name in names})
+    found = {
+        kind: tuple(_noticed(known[name], kind, value) for name, value in names.items())
+        for kind, names in worst.items()
+    }
+    channels = Counter(channel for name in worst["drifting"] for channel in _names(known[name].detail))
     return Attention(**found, totals=totals, channels=dict(channels.most_common(20)))
+
+
+def _known(connection: sa.Connection, names: set[str]) -> dict[str, Any]:
+    """Rows of devices, with what drifts there."""
+    c = devices.c
+    at = sa.func.coalesce(c.last_report_at, c.enrolled_at).label("at")
+    joined = devices.outerjoin(vitals, vitals.c.device == c.id)
+    wanted = sa.select(c.id, c.name, c.counter, at, c.quarantine_reason, vitals.c.detail).select_from(joined)
+    return {row.id: row for row in connection.execute(wanted.where(c.id.in_(names)))}
+
+
+def _noticed(row: Any, kind: str, value: float) -> Noticed:  # noqa: ANN401 - a row of `_known`
+    return Noticed(id=row.id, name=row.name, counter=row.counter, at=row.at, value=value, what=_what(kind, row))
 
 
 def _what(kind: str, row: Any) -> str:  # noqa: ANN401 - a row
