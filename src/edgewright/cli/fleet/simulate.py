@@ -1,0 +1,100 @@
+"""`edgewright fleet simulate`: a whole fleet in one process, with something broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.fleet.simulate.result import Result
+
+
+@click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model")
+@click.argument("number", metavar="[N]", type=int, default=100)
+@click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs when left out.")
+@click.option("--break", "fault", default="none", show_default=True, metavar="FAULT[:RATE]",
+              help="What is broken, and for which share of the devices; --list names the faults.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another story.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
+              help="Also write simulation.json and simulation.html with charts there.")  # fmt: skip
+@click.option("--list", "listed", is_flag=True, help="Print what can be broken, and end.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    number: int, days: float | None, fault: str, seed: int, out: Path | None, listed: bool, as_json: bool
+) -> int:  # fmt: skip
+    """Roll a new release out to N simulated devices, with something broken, and say what happened.
+
+    The agents are the real ones, and so are the control plane, its gates and the signed metadata; network, disk, clocks
+    and the models' behaviour are simulated. The same seed gives the same story, byte for byte. Exit code 1: something
+    that must hold did not.
+    """
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.fleet.simulate.drawing import lines
+        from edgewright.fleet.simulate.run import Settings, faults, simulate
+    if listed:
+        _list({name: one.broken.format(rate=f"{one.rate:.0%}") for name, one in faults().items()}, as_json)
+        return 0
+    name, rate = _rated(fault)
+    result = simulate(Settings(devices=number, days=days, fault=name, rate=rate, seed=seed))
+    if out is not None:
+        _write(out, result)
+    if as_json:
+        print_json(result)
+    else:
+        for line in lines(result):
+            click.echo(line)
+        if out is not None:
+            click.echo(f"\nwritten to {click.format_filename(out / 'simulation.html')}")
+    return 0 if result.good else 1
+
+
+def _list(known: dict[str, str], as_json: bool) -> None:
+    from edgewright.cli.device._store import print_json
+
+    if as_json:
+        print_json(known)
+        return
+    width = max(len(name) for name in known)
+    for name, words in known.items():
+        click.echo(f"{name:<{width}}  {words}")
+
+
+def _rated(text: str) -> tuple[str, float | None]:
+    """Name and rate of 'liars:0.4' or 'liars:40%'."""
+    from edgewright.schema.errors import InputError
+
+    name, colon, rate = text.partition(":")
+    if not colon:
+        return name, None
+    try:
+        return name, float(rate.removesuffix("%")) / (100.0 if rate.endswith("%") else 1.0)
+    except ValueError:
+        raise InputError("a share such as 0.2 or 20%", repr(rate), "--break") from None
+
+
+def _write(out: Path, result: Result) -> None:
+    """The result and its page.
+
+    Raises:
+        OutputError: they cannot be written.
+    """
+    import msgspec
+
+    from edgewright.runtime.files import write_atomic
+    from edgewright.schema.errors import OutputError
+    from edgewright.trace.simulation_view import simulation_page
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_atomic(out / "simulation.json", msgspec.json.format(msgspec.json.encode(result)))
+        write_atomic(out / "simulation.html", simulation_page(result).encode())
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(out)) from None
+
+
+COMMAND = command

@@ -1,0 +1,201 @@
+"""One device: the very agent of a real one, over a simulated disk, network, clock and model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from edgewright.fleet.agent.held import Held
+from edgewright.fleet.agent.machine import Agent
+from edgewright.fleet.agent.me import Me
+from edgewright.fleet.agent.ports import Facts, Teller
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.simulate.behaviour import Behaving, Behaviour, ScriptedRunner
+from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerCut
+from edgewright.fleet.simulate.network import Link, LinkedControl, LinkedPackages
+from edgewright.fleet.simulate.served import PRODUCT, Served
+from edgewright.fleet.simulate.verified import RememberedTrust, Verifier
+from edgewright.fleet.simulate.world import Clock, Drawn, World
+from edgewright.schema.fleet_report import Enrolled, Outcome, Report
+
+POLL = 60.0
+"""Seconds between two looks for news."""
+_REBOOT, _WATCHDOG = 45.0, 7200.0
+ME = Me(
+    product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
+)  # fmt: skip
+Told = Callable[["Device", Outcome], None]
+
+
+class _Watched(State):
+    """The agent's state; who watches hears of every outcome once it is durable."""
+
+    watch: Callable[[Outcome], None] = staticmethod(lambda _: None)
+
+    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> Held:  # noqa: ANN401 - fields of `Held`
+        """As `State.change`."""
+        before = self.held.outcome
+        held = super().change(told, **fields)
+        for place, one in enumerate(told, start=1):
+            self.watch(msgspec.structs.replace(one, number=before + place))
+        return held
+
+
+class _Heard:
+    """A teller that remembers when it wants to be asked again."""
+
+    def __init__(self, teller: Teller, clock: Clock) -> None:
+        self._teller, self._clock, self.due = teller, clock, 0.0
+
+    def tell(self, facts: Facts) -> float:
+        """As `Teller.tell`."""
+        self.due = self._clock.monotonic() + ME.slowest  # so long the agent waits where it is refused
+        wait = self._teller.tell(facts)
+        self.due = self._clock.monotonic() + wait
+        return wait
+
+
+class Device:
+    """A device in the simulation.
+
+    Args:
+        number: of the device, from 0.
+        world, served, verifier: that it lives in.
+        chance: its own.
+        behaving: how releases behave on it.
+        told: hears of its outcomes.
+        heard: hears of its reports that were acknowledged.
+
+    Attributes:
+        tell: what it says instead of the truth.
+        off: without power.
+        new: how the new release behaves here, once that was drawn.
+        cuts: times that the power went.
+    """
+
+    def __init__(
+        self, number: int, world: World, served: Served, verifier: Verifier, chance: Drawn, behaving: Behaving,
+        told: Told, heard: Callable[[Device, Report], None],
+    ) -> None:  # fmt: skip
+        self.number, self._world, self._served, self._verifier = number, world, served, verifier
+        self.chance, self.behaving, self._told, self._heard = chance, behaving, told, heard
+        self.clock, self.disk, self.link = Clock(world), Disk(), Link(world, chance)
+        self.tell: Callable[[Report], Report] | None = None
+        self.off = False
+        self.cuts = 0
+        self.agent: Agent | None = None
+        self.new: Behaviour | None = None
+        self.state: State | None = None
+        self._wake = self._seen = 0
+        self._due = math.inf
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return f"device-{self.number + 1:05d}"
+
+    @property
+    def held(self) -> Held:
+        """What its disk says."""
+        assert self.state is not None  # noqa: S101 - every device was given its disk
+        return self.state.held
+
+    @property
+    def id(self) -> str:
+        """That the control plane assigned."""
+        assert self.state is not None  # noqa: S101
+        return self.state.link.device
+
+    def enrolled(self, answer: Enrolled) -> None:
+        """It comes with the first release, and is taken in."""
+        DiskSlots(self.disk).put("a", self._served.old, self._served.old.counter)
+        self.disk.floors["b"] = self._served.old.counter
+        self.state = State(DiskDatabase(self.disk))
+        self.state.enrol(answer)
+
+    def boot(self) -> None:
+        """The agent begins, from what is on the disk."""
+        disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
+        state, slots = _Watched(DiskDatabase(disk)), DiskSlots(disk)
+        state.watch = self._watched
+        self.state = state
+        control = LinkedControl(self._served, link, self._say, lambda report: self._heard(self, report))
+        control.device = state.link.device
+        self.runner = ScriptedRunner(clock, slots, self.behaving, disk.ran)
+        self.trust = RememberedTrust(self._verifier, link, clock, disk)
+        self._teller = _Heard(ReportTeller(state, control, clock, chance), clock)
+        self.agent = Agent(
+            ME, state=state, slots=slots, runner=self.runner, trust=self.trust,
+            packages=LinkedPackages(self._served, link), control=control, teller=self._teller, clock=clock,
+            chance=chance,
+        )  # fmt: skip
+
+    def wake(self, within: float = 0.0) -> None:
+        """It steps soon, somewhere in so many seconds; sooner where that was due already."""
+        self._at(self._world.now + within * self.chance.share())
+
+    def cut_power(self, seconds: float = _REBOOT) -> None:
+        """What is not durable is gone; it begins again in so many seconds."""
+        self.cuts += 1
+        self.agent, self.off = None, True
+        self.disk.lose(self.chance.share())
+        self.state = State(DiskDatabase(self.disk))
+        for outcome in self.state.outcomes:  # what was durable when the power went, and was not heard of
+            if outcome.number > self._seen:
+                self._watched(outcome)
+        self._due = math.inf
+        self._at(self._world.now + seconds)
+
+    def _watched(self, outcome: Outcome) -> None:
+        self._seen = outcome.number
+        self._told(self, outcome)
+
+    def _say(self, report: Report) -> Report:
+        return self.tell(report) if self.tell else report
+
+    def _at(self, moment: float) -> None:
+        if moment >= self._due:
+            return
+        self._due = moment
+        self._wake += 1
+        number = self._wake
+        self._world.at(moment, lambda: self._step(number))
+
+    def _step(self, number: int) -> None:
+        if number != self._wake:
+            return
+        self._due, self.off = math.inf, False
+        try:
+            if self.agent is None:
+                self.boot()
+            assert self.agent is not None  # noqa: S101 - it has just begun
+            if self.runner.hung():
+                self.cut_power(_WATCHDOG)  # nothing runs any more, until a watchdog or a person pulls the plug
+                return
+            wait = self.agent.step()
+        except PowerCut:
+            self.cut_power()
+            return
+        self._at(self._world.now + max(self._next(wait), 0.5))
+
+    def _next(self, wait: float) -> float:
+        """Seconds until the next step. An idle device polls on and on and finds nothing: those polls are left out."""
+        assert self.agent is not None  # noqa: S101
+        now = self.clock.monotonic()
+        if self.agent.phase not in ("idle", "quarantined") or self.held.trial or not self.runner.running():
+            return min(wait, self.runner.next() - now)
+        if self.trust.behind and not self.link.down:
+            return wait
+        return min(self._teller.due, self.runner.next()) - now
+
+
+def copy_of(device: Device, twin: Device) -> None:
+    """Makes `twin` a clone: the same key, id and memory, and a life of its own from now."""
+    twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
+    twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
+    twin.disk.verified = device.disk.verified
+    twin.state = State(DiskDatabase(twin.disk))

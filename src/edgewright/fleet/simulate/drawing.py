@@ -1,0 +1,68 @@
+"""A result as text: versions over time as rows of blocks, the story, and what held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from edgewright.fleet.simulate.result import Point, Result
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_WIDTH = 64
+
+
+def lines(result: Result) -> Iterator[str]:
+    """Everything that is printed of a result."""
+    yield f"{result.devices:,} devices, {result.days:g} days, seed {result.seed}. Broken: {result.broken}"
+    yield ""
+    for line in result.story:
+        yield f"  {moment(line.at)}  {line.text}"
+    yield ""
+    yield from versions(result)
+    yield ""
+    for one in result.held:
+        yield f"  {'holds' if one.held else 'VIOLATED'}  {one.name}: {one.rule} ({one.found})"
+
+
+def versions(result: Result) -> Iterator[str]:
+    """A row for each release and for who is away; a block shows the largest share of the devices in its time."""
+    columns = _columns(result)
+    rows = {
+        f"release {counter}": [max(point.versions.get(counter, 0) for point in points) for points in columns]
+        for counter in result.releases
+    }
+    rows["on trial"] = [max(point.trial for point in points) for points in columns]
+    rows["away"] = [max(point.away for point in points) for points in columns]
+    last = result.timeline[-1]
+    ends = {**{f"release {counter}": last.versions.get(counter, 0) for counter in result.releases}}
+    ends |= {"on trial": last.trial, "away": last.away}
+    width = max(len(name) for name in rows)
+    for name, counts in rows.items():
+        if any(counts):
+            drawn = "".join(_block(count / result.devices) for count in counts)
+            yield f"  {name:<{width}} |{drawn}| {ends[name]:,}"
+    yield f"  {'':<{width}}  {'0 h':<{_WIDTH - 6}}{result.days * 24:>4.0f} h"
+
+
+def moment(seconds: float) -> str:
+    """Such as '1 d 02:30'."""
+    minutes = int(seconds // 60)
+    return f"{minutes // 1440} d {minutes // 60 % 24:02d}:{minutes % 60:02d}"
+
+
+def _columns(result: Result) -> list[list[Point]]:
+    """The points of each column; one without any has the last one before it."""
+    columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
+    whole = result.days * 86_400.0
+    for point in result.timeline:
+        columns[min(_WIDTH - 1, int(point.at / whole * _WIDTH))].append(point)
+    for place, points in enumerate(columns):
+        if not points:
+            points.append(columns[place - 1][-1] if place else result.timeline[0])
+    return columns
+
+
+def _block(share: float) -> str:
+    """One character; what is there at all is seen."""
+    if share <= 0.0:
+        return _BLOCKS[0]
+    return _BLOCKS[min(len(_BLOCKS) - 1, max(1, round(share * (len(_BLOCKS) - 1))))]

@@ -1,0 +1,1 @@
+"""Faults of a simulation: one file each, with `FAULT`."""

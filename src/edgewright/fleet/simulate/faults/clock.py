@@ -1,0 +1,29 @@
+"""Clocks that are wrong by more than a year, to both sides."""
+
+from __future__ import annotations
+
+from edgewright.fleet.layout import DAY
+from edgewright.fleet.simulate.fault import Fault, chosen
+from edgewright.fleet.simulate.run import Simulation
+
+_WRONG = 400 * DAY
+
+
+class WrongClocks(Fault):
+    """Half of them are behind, half ahead; a clock that is ahead finds everything expired, and stays as it is."""
+
+    broken = "{rate} of the devices have clocks that are 400 days behind or ahead"
+    holds = ("a good release goes on", "everybody gets there", "the plan's pace")
+    rate = 0.3
+
+    def prepare(self, simulation: Simulation) -> None:
+        """Whose clock is wrong."""
+        for device in simulation.devices:
+            if chosen(device, simulation.rate):
+                ahead = chosen(device, 0.5)
+                device.clock.skew = _WRONG if ahead else -_WRONG
+                if ahead:
+                    simulation.excluded.add(device.number)
+
+
+FAULT = WrongClocks()

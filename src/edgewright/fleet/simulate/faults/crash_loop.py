@@ -1,0 +1,21 @@
+"""A release whose process ends by itself again and again."""
+
+from __future__ import annotations
+
+from edgewright.fleet.simulate.behaviour import Behaviour
+from edgewright.fleet.simulate.device import Device
+from edgewright.fleet.simulate.fault import TAKEN_BACK, Fault
+
+
+class CrashLoop(Fault):
+    """It ends some seconds after each start."""
+
+    broken = "the new release ends with a fault of memory access 15 to 90 seconds after each start"
+    holds = TAKEN_BACK
+
+    def behaviour(self, device: Device, rate: float) -> Behaviour:
+        """Crashes."""
+        return Behaviour(crashes=device.chance.between(15.0, 90.0))
+
+
+FAULT = CrashLoop()

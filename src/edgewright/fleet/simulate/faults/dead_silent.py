@@ -1,0 +1,21 @@
+"""A release that takes the whole device down without a word; who is dead reports nothing."""
+
+from __future__ import annotations
+
+from edgewright.fleet.simulate.behaviour import Behaviour
+from edgewright.fleet.simulate.device import Device
+from edgewright.fleet.simulate.fault import Fault
+
+
+class DeadSilent(Fault):
+    """The device hangs; a watchdog pulls the plug hours later."""
+
+    broken = "devices hang 5 to 60 seconds after the new release starts, until a watchdog pulls the plug 2 hours later"
+    holds = ("halted", "exposed", "nobody begins after the halt", "all back")
+
+    def behaviour(self, device: Device, rate: float) -> Behaviour:
+        """Hangs."""
+        return Behaviour(hangs=device.chance.between(5.0, 60.0))
+
+
+FAULT = DeadSilent()

@@ -1,0 +1,23 @@
+"""A release that takes more memory than there is: on small devices the system ends it, on others it is seen."""
+
+from __future__ import annotations
+
+from edgewright.fleet.simulate.behaviour import MEGABYTE, Behaviour
+from edgewright.fleet.simulate.device import Device
+from edgewright.fleet.simulate.fault import TAKEN_BACK, Fault, chosen
+
+
+class OutOfMemory(Fault):
+    """Half of the devices end its process."""
+
+    broken = "the new model takes 400 MB where 200 MB are allowed; on half of the devices the system ends it"
+    holds = TAKEN_BACK
+
+    def behaviour(self, device: Device, rate: float) -> Behaviour:
+        """Hungry."""
+        if chosen(device, 0.5):
+            return Behaviour(crashes=device.chance.between(20.0, 120.0), kills=True)
+        return Behaviour(memory=400 * MEGABYTE)
+
+
+FAULT = OutOfMemory()

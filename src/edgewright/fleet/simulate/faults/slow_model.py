@@ -1,0 +1,21 @@
+"""A release that answers too late."""
+
+from __future__ import annotations
+
+from edgewright.fleet.simulate.behaviour import Behaviour
+from edgewright.fleet.simulate.device import Device
+from edgewright.fleet.simulate.fault import TAKEN_BACK, Fault
+
+
+class SlowModel(Fault):
+    """Its p99 is beyond the limit of the trial."""
+
+    broken = "the new model takes 1 to 3 seconds for an answer; half a second is allowed"
+    holds = TAKEN_BACK
+
+    def behaviour(self, device: Device, rate: float) -> Behaviour:
+        """Slow."""
+        return Behaviour(latency=device.chance.between(1.0, 3.0))
+
+
+FAULT = SlowModel()

@@ -1,0 +1,155 @@
+"""What must hold, whatever is broken: each rule looks at a simulation that is over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from edgewright.fleet.plans.dwell import earliest
+from edgewright.fleet.simulate.device import POLL
+from edgewright.fleet.simulate.result import Held
+
+if TYPE_CHECKING:
+    from edgewright.fleet.simulate.device import Device
+    from edgewright.fleet.simulate.run import Simulation
+
+Rule = Callable[["Simulation"], Held]
+RULES: dict[str, Rule] = {}
+_FIRST = 5
+
+
+def _rule(name: str, words: str) -> Callable[[Callable[[Simulation], tuple[bool, str]]], Rule]:
+    def register(look: Callable[[Simulation], tuple[bool, str]]) -> Rule:
+        def rule(simulation: Simulation) -> Held:
+            held, found = look(simulation)
+            return Held(name=name, rule=words, held=held, found=found)
+
+        RULES[name] = rule
+        return rule
+
+    return register
+
+
+def _some(what: Iterable[Device], none: str) -> tuple[bool, str]:
+    names = [device.name for device in what]
+    more = f" and {len(names) - _FIRST:,} more" if len(names) > _FIRST else ""
+    return not names, f"{', '.join(names[:_FIRST])}{more}" if names else none
+
+
+@_rule("nobody is bricked", "every device has an active package whose bytes are right")
+def _bricked(simulation: Simulation) -> tuple[bool, str]:
+    dead = []
+    for device in simulation.devices:
+        held = device.held
+        release = device.disk.slots.get(held.active) if held.active else None
+        if release is None or release.counter != held.counter:
+            dead.append(device)
+    return _some(dead, f"{len(simulation.devices):,} devices run a package")
+
+
+@_rule("only signed releases", "nobody ever activates bytes that the offline keys did not sign")
+def _signed(simulation: Simulation) -> tuple[bool, str]:
+    wrong = simulation.watch.wrong.get("signed", [])
+    return not wrong, "; ".join(wrong[:_FIRST]) or f"{simulation.watch.outcomes['activated']:,} activations"
+
+
+@_rule("never an older release", "nobody ever activates a release below what was confirmed there")
+def _older(simulation: Simulation) -> tuple[bool, str]:
+    wrong = simulation.watch.wrong.get("older", [])
+    return not wrong, "; ".join(wrong[:_FIRST]) or f"{simulation.watch.outcomes['activated']:,} activations"
+
+
+@_rule("halted", "the rollout is halted by its gates")
+def _halted(simulation: Simulation) -> tuple[bool, str]:
+    after = simulation.watch.halted_after()
+    return after is not None, "never" if after is None else f"{after / 3600.0:.2f} h after the beginning"
+
+
+@_rule("in time", "halted within two poll periods of the canary's reports")
+def _in_time(simulation: Simulation) -> tuple[bool, str]:
+    watch = simulation.watch
+    if watch.halted is None:
+        return False, "never halted"
+    reported = [at for number, at in watch.ended.items() if number in watch.canary() and at <= watch.halted]
+    last = max(reported, default=None)
+    if last is None:
+        return False, "halted before anybody reported"
+    return watch.halted - last <= 2 * POLL, f"{watch.halted - last:.0f} s after the report that decided"
+
+
+@_rule("exposed", "at most the canary, and who was under way when it was halted, ever ran the bad release")
+def _exposed(simulation: Simulation) -> tuple[bool, str]:
+    watch = simulation.watch
+    halted = simulation.end if watch.halted is None else watch.halted
+    before = {number for number, at in watch.exposed.items() if at <= halted}
+    late = len(watch.exposed) - len(before)
+    canary = watch.canary()
+    found = f"{len(before):,} of {len(canary):,} canaries, {late:,} under way"
+    return before <= canary, found
+
+
+@_rule("nobody begins after the halt", "two poll periods after the halt nobody activates the release any more")
+def _after(simulation: Simulation) -> tuple[bool, str]:
+    watch = simulation.watch
+    halted = watch.halted
+    if halted is None:
+        return False, "never halted"
+    return _some((device for at, device in watch.begun if at > halted + 2 * POLL), "nobody did")
+
+
+@_rule("all back", "everybody that ran the bad release runs the old bytes again, who was away too")
+def _back(simulation: Simulation) -> tuple[bool, str]:
+    old = simulation.served.old.sha256
+    exposed = [device for device in simulation.devices if device.number in simulation.watch.exposed]
+    stuck = []
+    for device in exposed:
+        held = device.held
+        release = device.disk.slots.get(held.active)
+        if held.trial is not None or release is None or release.sha256 != old:
+            stuck.append(device)
+    return _some(stuck, f"{len(exposed):,} of {len(exposed):,}")
+
+
+@_rule("everybody gets there", "in the end every device that can runs the new release, confirmed")
+def _arrived(simulation: Simulation) -> tuple[bool, str]:
+    new = simulation.new
+    wanted = [device for device in simulation.devices if device.number not in simulation.excluded]
+    late = [
+        device for device in wanted
+        if new is None or device.held.counter != new.counter or device.held.trial is not None
+    ]  # fmt: skip
+    return _some(late, f"{len(wanted):,} devices")
+
+
+@_rule("a good release goes on", "a release that is good is not halted")
+def _goes_on(simulation: Simulation) -> tuple[bool, str]:
+    return simulation.watch.halted is None, "not halted" if simulation.watch.halted is None else "halted"
+
+
+@_rule("the plan's pace", "nobody begins before the offline plan's own time for its stage")
+def _pace(simulation: Simulation) -> tuple[bool, str]:
+    plan, stages = simulation.plan, simulation.watch.stages()
+    if plan is None:
+        return False, "no plan"
+    early = []
+    for at, device in simulation.watch.begun:
+        stage = stages.get(device.number)
+        if stage is None or at < plan.starts + earliest(plan, stage):
+            early.append(device)
+    return _some(early, f"{len(simulation.watch.begun):,} activations in their time")
+
+
+@_rule("nothing beyond the stage", "nobody outside the stage that the operator allowed ever runs the release")
+def _beyond(simulation: Simulation) -> tuple[bool, str]:
+    canary = simulation.watch.canary()
+    beyond = [device for _, device in simulation.watch.begun if device.number not in canary]
+    return _some(beyond, f"{len(simulation.watch.exposed):,} of {len(canary):,} canaries, nobody else")
+
+
+@_rule("clones are shut out", "every device whose key another one uses is in quarantine, and so is the other one")
+def _clones(simulation: Simulation) -> tuple[bool, str]:
+    shut_out = simulation.served.quarantined()
+    free = [device for device in simulation.devices if device.number in simulation.excluded
+            and device.id not in shut_out]  # fmt: skip
+    count = len({device.id for device in simulation.devices if device.id in shut_out})
+    return _some(free, f"{count:,} keys shut out")

@@ -1,0 +1,42 @@
+"""The plan that every simulation rolls out: a canary, a quarter, all; limits for a trial, and gates."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.fleet.layout import DAY
+from edgewright.fleet.simulate.behaviour import MEGABYTE
+from edgewright.fleet.simulate.world import World
+from edgewright.schema.fleet_plan import Gate, Measure, Plan, Release, Stage, TrialLimits
+
+HOUR = 3600.0
+CANARIES = 10
+"""Devices that a canary should have; a fleet of 1,000 has them in 1 %."""
+QUORUM = 3
+TRIAL = TrialLimits(
+    seconds=600.0, patience=DAY, crashes=2, boots=3, latency=0.5, memory=200 * MEGABYTE, unsure=0.3, drift=0.5,
+    alarms=20.0,
+)  # fmt: skip
+_LIMITS: dict[Measure, float] = {
+    "failed": 0.2, "silent": 0.3, "unsure": 0.3, "drift": 0.3, "alarms": 20.0, "crashes": 50.0, "latency": 0.5,
+    "memory": 200.0 * MEGABYTE,
+}  # fmt: skip
+GATES = tuple(Gate(measure=measure, limit=limit, quorum=QUORUM) for measure, limit in _LIMITS.items())
+STAGES = (
+    Stage(name="canary", percent=1.0, dwell=3 * HOUR), Stage(name="quarter", percent=25.0, dwell=2 * HOUR),
+    Stage(name="all", percent=100.0, dwell=2 * HOUR),
+)  # fmt: skip
+
+
+def plan_for(release: Release, back: Release | None, devices: int, world: World, salt: bytes) -> Plan:
+    """The plan over a release, for so many devices, from now."""
+    share = min(50.0, max(1.0, round(100.0 * CANARIES / devices, 1)))
+    canary, quarter, everybody = STAGES
+    wider = max(quarter.percent, share)
+    replace = msgspec.structs.replace
+    stages = (replace(canary, percent=share), replace(quarter, percent=wider), everybody)
+    return Plan(
+        id=f"{release.product}-{release.counter}", release=release, revert=back, salt=salt.hex(),
+        stages=stages, gates=GATES, trial=TRIAL, starts=world.now, expires=world.now + 60 * DAY, enrolled=world.now,
+        silence=HOUR / 2,
+    )  # fmt: skip

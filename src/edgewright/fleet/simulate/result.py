@@ -1,0 +1,82 @@
+"""What a simulation says: versions over time, what happened in order, and whether what must hold held."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet at one moment.
+
+    Attributes:
+        at: seconds since the simulation began.
+        versions: devices by the release that they run.
+        trial: devices whose release is on trial.
+        away: devices without network or power.
+    """
+
+    at: float
+    versions: dict[int, int]
+    trial: int = 0
+    away: int = 0
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened, `at` seconds after the beginning, in words."""
+
+    at: float
+    text: str
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that must hold.
+
+    Attributes:
+        name: of the rule, its name in `invariants`.
+        rule: in words.
+        held: whether it did.
+        found: what was found.
+    """
+
+    name: str
+    rule: str
+    held: bool
+    found: str
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a simulation says; the same for the same settings.
+
+    Attributes:
+        fault, rate: what was broken, and for which share of the devices.
+        broken: it, in words.
+        devices, days, seed: settings.
+        releases: what each counter is.
+        canary: devices of the first stage. `exposed`: that ever ran the new release.
+        halted: seconds after the beginning at which the rollout was halted; None where it was not.
+        timeline, story: in order of time.
+        outcomes: what devices reported, counted by what it was.
+        states: of the published metadata, each verified by the real client.
+        held: rules.
+    """
+
+    fault: str
+    rate: float
+    broken: str
+    devices: int
+    days: float
+    seed: int
+    releases: dict[int, str]
+    canary: int
+    exposed: int
+    halted: float | None
+    timeline: tuple[Point, ...]
+    story: tuple[Line, ...]
+    outcomes: dict[str, int]
+    states: int
+    held: tuple[Held, ...]
+
+    @property
+    def good(self) -> bool:
+        """Whether everything held that must."""
+        return all(one.held for one in self.held)

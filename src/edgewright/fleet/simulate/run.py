@@ -1,0 +1,250 @@
+"""One simulation from its first moment to its last."""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from edgewright.fleet.plans.place import place
+from edgewright.fleet.simulate.behaviour import GOOD, Behaviour
+from edgewright.fleet.simulate.device import POLL, Device
+from edgewright.fleet.simulate.fault import ALWAYS, Fault
+from edgewright.fleet.simulate.invariants import RULES
+from edgewright.fleet.simulate.plan import HOUR, plan_for
+from edgewright.fleet.simulate.result import Point, Result
+from edgewright.fleet.simulate.served import PRODUCT, Served
+from edgewright.fleet.simulate.verified import Verifier
+from edgewright.fleet.simulate.watching import Watch
+from edgewright.fleet.simulate.world import BEGIN, Drawn, World
+from edgewright.runtime import catalogue
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_report import Enrolment
+
+FAULTS = "edgewright.fleet.simulate.faults"
+BATCHES = 20
+_POINTS = 96
+_SALTS = 32
+_ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no rollout is under way
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is simulated.
+
+    Attributes:
+        devices: how many.
+        days: simulated; None for as many as the fault needs.
+        fault: name of a file in `faults`.
+        rate: share of the devices that it concerns; None for the fault's own.
+        seed: of everything that is drawn.
+        wait: seconds between two reports of a device to which nothing happens.
+    """
+
+    devices: int
+    days: float | None = None
+    fault: str = "none"
+    rate: float | None = None
+    seed: int = 0
+    wait: float = 1800.0
+
+
+def faults() -> dict[str, Fault]:
+    """All faults by name; a name's dashes are underscores in its file."""
+    known = {name.replace("_", "-"): name for name in catalogue.listing(FAULTS, "FAULT")}
+    return {name: catalogue.find(FAULTS, file, "FAULT", "fault") for name, file in known.items()}
+
+
+class Simulation:
+    """Everything that takes part.
+
+    Args:
+        settings: as above.
+        folder: empty; for the fleet's files.
+
+    Attributes:
+        plan: that is rolled out; None before it begins.
+        new, back: the release that is rolled out, and its way back.
+        excluded: numbers of devices that need not get there in the end.
+    """
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.settings = settings
+        self.fault: Fault = catalogue.find(FAULTS, settings.fault.replace("-", "_"), "FAULT", "fault")
+        self.rate = self.fault.rate if settings.rate is None else settings.rate
+        self.days = self.fault.days if settings.days is None else settings.days
+        self.world = World()
+        self.chance = Drawn(settings.seed, "fleet")
+        self.served = Served(folder, self.world, self.chance, settings.wait)
+        (folder / "verified").mkdir()
+        self.verifier = Verifier(folder / "verified", self.served.fleet.metadata.parent, self.served.root)
+        self.watch = Watch(self)
+        self.served.published = self._published
+        self.plan: Plan | None = None
+        self.new: Release | None = None
+        self.back: Release | None = None
+        self.timeline: list[Point] = []
+        self.excluded: set[int] = set()
+        self._rounds = 0
+        self._looking = False
+        self.devices = [self._device(number) for number in range(settings.devices)]
+        self._enrol()
+        self.served.look()
+
+    @property
+    def end(self) -> float:
+        """Seconds since 1970 at which it is over."""
+        return BEGIN + self.days * 24 * HOUR
+
+    def run(self) -> Result:
+        """Lets the time go by."""
+        for device in self.devices:
+            device.boot()
+        self.fault.prepare(self)
+        for device in self.devices:
+            device.wake(POLL)
+        self.world.after(_ROUND, self._round)
+        self.world.after(HOUR, self._begin)
+        for number in range(_POINTS + 1):
+            self.world.run(BEGIN + (self.end - BEGIN) * number / _POINTS)
+            self.look()
+        self.watch.close()
+        return self._result()
+
+    def close(self) -> None:
+        """Lets go of files."""
+        self.verifier.close()
+        self.served.close()
+
+    def say(self, text: str) -> None:
+        """A line of the story."""
+        self.watch.say(text)
+
+    def add(self, name: str) -> Device:
+        """One more device, such as a clone; it is not enrolled."""
+        return self._device(len(self.devices), name)
+
+    def look(self) -> None:
+        """A point of the timeline; at most one a minute beside the even ones."""
+        versions = Counter(device.held.counter for device in self.devices)
+        self.timeline.append(
+            Point(
+                at=self.world.elapsed, versions=dict(sorted(versions.items())),
+                trial=sum(device.held.trial is not None for device in self.devices),
+                away=sum(device.off or device.link.down for device in self.devices),
+            )
+        )  # fmt: skip
+        self._looking = False
+
+    def changed(self) -> None:
+        """Something is not as it was; it will be in the timeline."""
+        if not self._looking:
+            self._looking = True
+            self.world.after(_ROUND, self.look)
+
+    def tick(self) -> None:
+        """One round of the control plane."""
+        for happened in self.served.tick():
+            self.watch.happened(happened)
+
+    def _device(self, number: int, name: str = "") -> Device:
+        chance = Drawn(self.settings.seed, name or f"device {number}")
+        device = Device(
+            number, self.world, self.served, self.verifier, chance, lambda _: GOOD, self.watch.told, self.watch.heard
+        )  # fmt: skip
+        device.behaving = partial(self._behaviour, device)
+        return device
+
+    def _behaviour(self, device: Device, release: Release) -> Behaviour:
+        if self.new is None or release.sha256 != self.new.sha256:
+            return GOOD
+        if device.new is None:
+            device.new = self.fault.behaviour(device, self.rate)
+        return device.new
+
+    def _enrol(self) -> None:
+        batches = min(BATCHES, len(self.devices))
+        secrets = [self.chance.bytes(18).hex() for _ in range(batches)]
+        for number, secret in enumerate(secrets):
+            self.served.token(secret, f"batch-{number + 1}", len(self.devices))
+        for device in self.devices:
+            key = base64.b64encode(device.chance.bytes(32)).decode()
+            asked = Enrolment(
+                token=secrets[device.number % batches], key=key, name=device.name, profile="gateway", product=PRODUCT
+            )  # fmt: skip
+            device.enrolled(self.served.enrol(asked))
+
+    def _published(self) -> None:
+        self.verifier.published(self.world.now)
+        for device in self.devices:
+            if not device.off:
+                device.wake(POLL)
+
+    def _round(self) -> None:
+        over = self.plan is None or self.watch.halted is not None or self.watch.finished is not None
+        self._rounds += 1
+        if not over or self._rounds % _RESTS == 0:
+            self.tick()
+        self.world.after(_ROUND, self._round)
+
+    def _begin(self) -> None:
+        self.new, self.back = self.served.release(2, self.served.old)
+        self.tick()
+        self.plan = self._plan(self.new)
+        self.served.start(self.plan)
+        stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in self.plan.stages)
+        self.say(f"release {self.new.counter} is signed and its rollout begins: {stages}")
+        self.fault.started(self)
+
+    def _plan(self, new: Release) -> Plan:
+        """The plan as somebody signs it who looks first whether its canary is large enough to be heard."""
+        for number in range(_SALTS):
+            salt = Drawn(self.settings.seed, f"plan {number}").bytes(32)
+            plan = plan_for(new, self.back, self.settings.devices, self.world, salt)
+            first = plan.stages[0].percent
+            there = sum(place(plan.salt, plan.id, device.id) < first for device in self.devices)
+            if there >= 0.8 * first / 100.0 * self.settings.devices:
+                break
+        return plan
+
+    def _result(self) -> Result:
+        names = dict.fromkeys((*ALWAYS, *self.fault.holds))
+        releases = {1: "the old one", 2: "the new one", 3: "the way back: the old bytes under a new number"}
+        return Result(
+            fault=self.settings.fault, rate=self.rate, broken=self.fault.broken.format(rate=f"{self.rate:.0%}"),
+            devices=self.settings.devices, days=self.days, seed=self.settings.seed, releases=releases,
+            canary=len(self.watch.canary()), exposed=len(self.watch.exposed), halted=self.watch.halted_after(),
+            timeline=tuple(self.timeline), story=tuple(self.watch.lines), states=self.verifier.newest,
+            outcomes=dict(sorted(self.watch.outcomes.items())), held=tuple(RULES[name](self) for name in names),
+        )  # fmt: skip
+
+
+def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _: None) -> Result:
+    """Runs one.
+
+    Args:
+        settings: what is simulated.
+        ready: called before the first moment.
+
+    Raises:
+        UnknownNameError: no such fault.
+        InputError: settings that make no sense.
+    """
+    if not 4 <= settings.devices <= 1_000_000:
+        raise InputError("4 to 1,000,000 devices", f"{settings.devices:,}", "N")
+    if settings.rate is not None and not 0.0 <= settings.rate <= 1.0:
+        raise InputError("a share from 0 to 1", f"{settings.rate:g}", "--break")
+    if settings.days is not None and not 0.25 <= settings.days <= 60:
+        raise InputError("0.25 to 60 days", f"{settings.days:g}", "--days")
+    with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder:
+        simulation = Simulation(settings, Path(folder))
+        try:
+            ready(simulation)
+            return simulation.run()
+        finally:
+            simulation.close()

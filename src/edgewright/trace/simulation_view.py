@@ -1,0 +1,55 @@
+"""The page of a simulated fleet: versions over time, what happened in order, what held."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from edgewright.fleet.simulate.drawing import moment
+from edgewright.fleet.simulate.result import Result
+from edgewright.schema.lesson import Grid
+from edgewright.trace.blocks_html import blocks_html
+from edgewright.trace.charts import Chart, Curve, draw, legend
+from edgewright.trace.own_page import sections_page
+
+_HOUR = 3600.0
+
+
+def simulation_page(result: Result) -> str:
+    """One file, self-contained."""
+    title = f"{result.devices:,} devices over {result.days:g} days"
+    story = Grid(headers=("when", "what happened"), rows=tuple((moment(line.at), line.text) for line in result.story))
+    held = Grid(
+        headers=("", "rule", "found"),
+        rows=tuple(("holds" if one.held else "violated", one.rule, one.found) for one in result.held),
+    )
+    return sections_page(
+        title, f"Broken: {result.broken}. Seed {result.seed}; the same seed gives the same page.",
+        [
+            ("versions", "Versions over time", versions_chart(result)),
+            ("story", "What happened", blocks_html([story], level=3)),
+            ("held", "What must hold", blocks_html([held], level=3)),
+        ],
+    )  # fmt: skip
+
+
+def versions_chart(result: Result) -> Markup:
+    """Devices by release over hours, with its legend; a dashed line where the rollout was halted."""
+    curves = [
+        Curve(
+            f"release {counter}, {words}",
+            tuple((point.at / _HOUR, float(point.versions.get(counter, 0))) for point in result.timeline),
+        )
+        for counter, words in result.releases.items()
+    ]
+    away = tuple((point.at / _HOUR, float(point.away)) for point in result.timeline)
+    if any(count for _, count in away):
+        curves.append(Curve("away", away))
+    halted = None if result.halted is None else result.halted / _HOUR
+    label = f"devices by release over {result.days * 24:g} hours"
+    label += "" if halted is None else f"; the rollout is halted after {halted:.1f} hours"
+    drawn = draw(Chart("devices", "hours", tuple(curves), label, mark_x=halted))
+    keys = Markup("").join(
+        Markup('<span class="key k{}">{}</span>').format(number, name)
+        for number, name in legend(curve.name for curve in curves)
+    )
+    return Markup('<figure>{}<p class="legend" aria-hidden="true">{}</p></figure>').format(drawn, keys)
