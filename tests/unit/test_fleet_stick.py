@@ -45,7 +45,22 @@ def test_a_device_without_a_network_takes_a_release_from_a_stick(tmp_path: Path)
     assert device.state.held.floor == 1
 
 
-def test_while_the_network_is_fresh_a_stick_says_nothing(tmp_path: Path) -> None:
+def test_a_rollout_that_the_network_paused_does_not_begin_from_a_stick_while_that_word_is_fresh(tmp_path: Path) -> None:
+    device, fleet, slot = device_with(tmp_path)
+    assert slot.stick is not None
+    fleet.publish(plan(1), "paused")
+    device.run(100.0)
+    fleet.online = False
+    slot.stick.publish(plan(1))
+    device.run(8000.0, most=100.0)
+    assert device.active() == 0
+    assert "paused" in device.agent.why
+    fleet.fresh = False
+    device.run(8000.0, most=100.0)
+    assert device.active() == 1
+
+
+def test_while_the_network_answers_a_stick_says_nothing(tmp_path: Path) -> None:
     device, _, slot = device_with(tmp_path)
     assert slot.stick is not None
     slot.stick.publish(plan(1))
@@ -92,6 +107,6 @@ def test_a_folder_of_another_machine_is_no_stick(tmp_path: Path) -> None:
 
 
 def test_without_a_pinned_root_there_is_no_stick(tmp_path: Path) -> None:
-    (tmp_path / "usb" / "metadata").mkdir(parents=True)
+    (tmp_path / "usb" / "edgewright" / "metadata").mkdir(parents=True)
     device, _, _ = device_with(tmp_path / "store")
     assert Mount(tmp_path / "usb", tmp_path / "store", device.clock).look() is None

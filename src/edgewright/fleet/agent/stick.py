@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 from edgewright.fleet.agent.ports import Packages
-from edgewright.fleet.layout import STICK_LONGEST
+from edgewright.fleet.layout import METADATA_PATH, STICK_LONGEST
 from edgewright.fleet.ports import Clock, Unreachable
 from edgewright.fleet.trust.client import Client
 from edgewright.fleet.trust.contract import Refused, Seen, Trust
@@ -20,6 +20,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release
 
 FOLDER = "trust-stick"
+ON_STICK = "edgewright"
 _MARK = "stick:"
 _REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "davfs", "afs", "ceph", "glusterfs")
 
@@ -48,13 +49,15 @@ class Mount:
     """
 
     def __init__(self, folder: Path, store: Path, clock: Clock) -> None:
-        self._folder, self._pinned, self._clock = folder, store / FOLDER, clock
+        # As `fleet stick write` lays it out.
+        self._folder, self._pinned, self._clock = folder / ON_STICK, store / FOLDER, clock
+        self._metadata = self._folder / METADATA_PATH.strip("/")
         self._opened: Opened | None = None
         self._client: Client | None = None
 
     def look(self) -> Opened | None:
         """As `Port.look`."""
-        if not (self._pinned / PINNED).exists() or not (self._folder / "metadata").is_dir():
+        if not (self._pinned / PINNED).exists() or not self._metadata.is_dir():
             self.close()
             return None
         if self._opened is None and not _is_remote(self._folder, Path("/proc/self/mounts")):
@@ -76,7 +79,8 @@ class Mount:
 class WithStick:
     """Trust and packages of the network and of a stick.
 
-    What the network says holds while it is fresh. Otherwise the stick's rollouts hold, and the network's aborts.
+    While the network answers, its word holds alone. Otherwise the stick's rollouts hold beside those of the network
+    that are fresh, and the network's aborts for ever.
 
     Args:
         trust, packages: of the network.
@@ -86,16 +90,18 @@ class WithStick:
     def __init__(self, trust: Trust, packages: Packages, port: Port) -> None:
         self._trust, self._packages, self._port = trust, packages, port
         self._on_stick: set[str] = set()
+        self._answers = True
 
     def refresh(self) -> Seen:
         """As `Trust.refresh`; a network that does not answer is no trouble where a stick does."""
         trouble: Unreachable | Refused | None = None
         try:
             seen = self._trust.refresh()
+            self._answers = True
         except (Unreachable, Refused) as error:
-            seen, trouble = self._trust.held(), error
+            seen, trouble, self._answers = self._trust.held(), error, False
         stick = self._port.look()
-        if stick is not None and not seen.fresh:
+        if stick is not None and not (seen.fresh and self._answers):
             try:
                 return _both(seen, stick.trust.refresh())
             except (Unreachable, Refused) as error:
@@ -107,7 +113,9 @@ class WithStick:
     def held(self) -> Seen:
         """As `Trust.held`."""
         seen, stick = self._trust.held(), self._port.look()
-        return seen if stick is None or seen.fresh else _both(seen, stick.trust.held())
+        if stick is None or (seen.fresh and self._answers):
+            return seen
+        return _both(seen, stick.trust.held())
 
     def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
         """As `Trust.plan`, from where the rollout is said."""
@@ -123,7 +131,18 @@ class WithStick:
     def check(self, release: Release) -> None:
         """As `Trust.check`, by the repository that its plan came from."""
         stick = self._of(release)
-        (self._trust if stick is None else stick.trust).check(release)
+        if stick is not None:
+            stick.trust.check(release)
+            return
+        try:
+            self._trust.check(release)
+        except Unreachable:
+            # The plan may have come over the network before, and the stick have the same.
+            other = self._port.look()
+            if other is None:
+                raise
+            other.trust.check(release)
+            self._on_stick.add(release.sha256)
 
     def path(self, release: Release) -> str:
         """As `Trust.path`; of a stick's package with a mark."""
@@ -144,13 +163,13 @@ class WithStick:
 
 
 def _both(network: Seen, stick: Seen) -> Seen:
-    """The stick's word, and what the network has aborted."""
+    """The stick's word; what the network says where that is fresh, and what it has aborted, goes before."""
     if stick.standings is None or not stick.fresh:
         return network
     said = network.standings.rollouts if network.standings else ()
-    aborted = [one for one in said if one.state == "aborted"]
-    gone = {one.plan for one in aborted}
-    rollouts = (*aborted, *(one for one in stick.standings.rollouts if one.plan not in gone))
+    first = [one for one in said if network.fresh or one.state == "aborted"]
+    known = {one.plan for one in first}
+    rollouts = (*(one for one in stick.standings.rollouts if one.plan not in known), *first)
     standings = msgspec.structs.replace(stick.standings, rollouts=rollouts)
     return Seen(
         standings=standings, fresh=True, signed=max(network.signed, stick.signed), versions=network.versions,
