@@ -61,6 +61,18 @@ def test_lines_with_a_header_after_half_a_line(line: Line) -> None:
     stream.close()
 
 
+def test_the_header_of_a_board_that_starts_when_its_port_is_opened(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serial_stream, "_QUIET", 0.05)
+    stream = opened(f"serial:{line.name}@115200", "acc_x", "acc_z")
+    stream.read(0.0)
+    time.sleep(0.1)
+    line.send(b"t_ms,acc_x,acc_y,acc_z\r\n0,1,2,3\r\n20,4,5,6\r\n")
+    packets = drain(stream, 2)
+    assert values(packets).tolist() == [[1, 3], [4, 6]]
+    assert not notices(packets)
+    stream.close()
+
+
 def test_frames_with_what_was_dropped_counted(line: Line) -> None:
     stream = opened(f"serial:{line.name}@921600?form=framed", "y", "x")
     stream.read(0.0)

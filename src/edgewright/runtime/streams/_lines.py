@@ -183,7 +183,8 @@ class LineReader:
         given = self._given or (self._wanted if len(self._wanted) == len(cells) else ())
         if not given:
             if self._wanted:
-                self._notices.append(f"{len(cells)} cells without names where {len(self._wanted)} columns are wanted")
+                wanted = f"{len(self._wanted)} columns are wanted"
+                self._notices.append(f"{len(cells)} cells without names where {wanted}: a header must say them")
                 return []
             given = tuple(f"c{i + 1}" for i in range(len(cells)))
         self._planned(given, delimiter)

@@ -20,6 +20,9 @@ from edgewright.schema.errors import InputError, MissingExtraError
 
 _BYTES = 1 << 16
 _LOOK = 0.05  # seconds that a read of the port may wait at once
+_QUIET = 0.5
+"""Seconds of silence behind the opening after which the first bytes begin a line: a board that starts anew when its
+port is opened says its header then, once."""
 _STARTS_SOON = 2.0
 """Seconds of bytes without a row after which the baud rate or the form is doubted."""
 
@@ -72,6 +75,7 @@ class SerialLine:
         self._port: Any = None
         self._notice = ""
         self._was_there = False
+        self._opened = 0.0  # when the port was, while nothing has come
         self._without = 0.0  # seconds since which bytes come and no rows do; 0: not now
         self._doubted = False
 
@@ -115,6 +119,10 @@ class SerialLine:
         try:
             self._port.timeout = wait
             first: bytes = self._port.read(1)
+            if first and self._opened:
+                if isinstance(self._reader, LineReader) and time.monotonic() - self._opened > _QUIET:
+                    self._reader.begin_anew(joined=False)
+                self._opened = 0.0
             waiting = min(_BYTES, self._port.in_waiting) if first else 0
             return first + (self._port.read(waiting) if waiting else b"")
         except (OSError, TypeError, self._library.SerialException) as error:
@@ -144,6 +152,7 @@ class SerialLine:
         self._was_there = True
         self._backoff.worked()
         self._reader.begin_anew()
+        self._opened = time.monotonic()
         return True
 
     def _doubt(self, bytes_came: bool, rows_came: bool) -> None:
