@@ -1,1 +1,1 @@
-"""What a device needs to understand a typed or recognised sentence: intents, slots, numbers, dates; the base install."""
+"""What a device needs to understand a sentence: intents, slots, numbers and dates; with the base install."""

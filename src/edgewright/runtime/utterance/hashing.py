@@ -57,10 +57,9 @@ def rows_of(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows
     sums = np.empty(length + 1, np.uint32)
     sums[0] = 0
     np.cumsum(codes * down[:length], dtype=np.uint32, out=sums[1:])
-    parts = []
-    for n in characters:
-        if n <= length:
-            parts.append((sums[n:] - sums[:-n]) * up[n - 1 : length] + np.uint32(SEED * n & _MASK))
+    parts = [
+        (sums[n:] - sums[:-n]) * up[n - 1 : length] + np.uint32(SEED * n & _MASK) for n in characters if n <= length
+    ]
     spaces = np.flatnonzero(codes == SPACE)
     for n in words:
         if n < len(spaces):

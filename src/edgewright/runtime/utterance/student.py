@@ -3,7 +3,7 @@
 With n rows added up to `sum[j]`, in integers of 64 bits:
 
     factor = FACTOR / isqrt(n << 16)
-    hidden[j] = clip((sum[j] * factor + (bias[j] << SHIFT) + (1 << SHIFT - 1)) >> SHIFT, 0, 127)
+    hidden[j] = clip((sum[j] * factor + (bias[j] << SHIFT - 8) + (1 << SHIFT - 1)) >> SHIFT, 0, 127)
     logit[k] = last[k] + sum over j of hidden[j] * head[j][k]
 
 The square root keeps the sums of long and short utterances alike: that many n-grams add up to about its size.
@@ -22,6 +22,8 @@ from edgewright.runtime.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import StudentSpec
 
+# Bits of fraction of a bias.
+FRACTION = 8
 ARRAYS = {"table": np.int8, "bias": np.int32, "head": np.int8, "last": np.int32}
 
 
@@ -49,14 +51,14 @@ class Student:
         lengths = (*spec.characters, *spec.words)
         if not lengths or min(lengths) < 1 or max(lengths) > 8 or not 0 < spec.factor < 1 << 40:
             raise InputError("n-grams of 1 to 8 and a positive factor", f"{lengths}, {spec.factor}", where)
-        if not 1 <= spec.shift <= 40 or not math.isfinite(spec.scale) or spec.scale <= 0:
-            raise InputError("a shift of 1 to 40 and a positive scale", f"{spec.shift}, {spec.scale}", where)
+        if not FRACTION < spec.shift <= 30 or not math.isfinite(spec.scale) or spec.scale <= 0:
+            raise InputError("a shift of 9 to 30 and a positive scale", f"{spec.shift}, {spec.scale}", where)
         self._spec = spec
         # Sums of small integers are exact in float32, and BLAS adds rows of them faster than NumPy adds bytes.
         self._table = arrays["table"].astype(np.float32)
         self._head = arrays["head"].astype(np.float32)
         half = 1 << (spec.shift - 1)
-        self._bias = (arrays["bias"].astype(np.int64) << spec.shift) + half
+        self._bias = (arrays["bias"].astype(np.int64) << (spec.shift - FRACTION)) + half
         self._last = arrays["last"].astype(np.int64)
 
     def logits(self, text: str) -> NDArray[np.int64]:

@@ -1,0 +1,192 @@
+"""The student in float while it learns, seeing the rounding of int8 in the last part of its training.
+
+Two layers over sparse rows: a table whose rows are added up, a hidden layer of clipped linear units, logits. The rows
+of a batch touch a hundredth of the table, and XLA scatters them on a processor one by one; SciPy's sparse product takes
+a fifth of its time (docs/adr/0032-intents-and-slots.md), so this one network does not train in JAX. Adam as of Kingma
+and Ba, 2015; rounding as seen by training: Jacob et al., 2018 (straight-through).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from edgewright.schema.errors import InputError
+
+Floats = NDArray[np.float32]
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+TOP = 127
+# Of the hidden values of training: the largest that int8 keeps apart.
+_KEPT = 0.9995
+
+
+class Fit(msgspec.Struct, frozen=True):
+    """How the student is trained.
+
+    Attributes:
+        hidden: units between table and logits.
+        epochs, batch, rate: passes, texts a step, and the first learning rate, which falls as a cosine.
+        forget: share of the n-grams of a text that are left out of a step.
+        rounded_from: part of the epochs after which the network sees int8.
+        towards: weight of the cosine to the teacher's vectors; 0 without a teacher.
+        seed: of the first weights, the order and what is forgotten.
+    """
+
+    hidden: int
+    epochs: int = 15
+    batch: int = 128
+    rate: float = 0.01
+    forget: float = 0.2
+    rounded_from: float = 0.6
+    towards: float = 0.0
+    seed: int = 0
+
+
+class Network:
+    """Weights, and the steps that change them.
+
+    Args:
+        rows, classes: of the table and of the logits.
+        fit: how it is trained.
+        vector: length of the teacher's vectors; 0 for none.
+    """
+
+    def __init__(self, rows: int, classes: int, fit: Fit, vector: int = 0) -> None:
+        self._fit, self._random = fit, np.random.default_rng(fit.seed)
+        size = fit.hidden
+        self.weights: dict[str, Floats] = {
+            "table": (self._random.standard_normal((rows, size), np.float32) * np.float32(0.05)),
+            "bias": np.full(size, 0.1, np.float32),
+            "head": self._random.standard_normal((size, classes), np.float32) / np.float32(math.sqrt(size)),
+            "last": np.zeros(classes, np.float32),
+        }
+        if vector:
+            self.weights["up"] = self._random.standard_normal((size, vector), np.float32) / np.float32(math.sqrt(size))
+        self._first = {name: np.zeros_like(value) for name, value in self.weights.items()}
+        self._second = {name: np.zeros_like(value) for name, value in self.weights.items()}
+        self._steps = 0
+        # Largest hidden value, and step of the table and the head in int8; 0 while it learns in float.
+        self.top, self.table_step, self.head_step = 0.0, 0.0, 0.0
+
+    def train(
+        self,
+        bags: csr_matrix,
+        targets: Floats,
+        vectors: Floats | None = None,
+        on_epoch: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """Trains to the end, and leaves the scales of int8 fixed.
+
+        Args:
+            bags: shape (n, rows).
+            targets: probabilities of the classes, shape (n, k).
+            vectors: unit vectors of a teacher, shape (n, d).
+            on_epoch: told of each epoch and its mean loss.
+
+        Raises:
+            InputError: the loss is no number.
+        """
+        fit, count = self._fit, bags.shape[0]
+        batches = -(-count // fit.batch)
+        for epoch in range(fit.epochs):
+            if epoch >= fit.rounded_from * fit.epochs:
+                self.set_scales(bags)
+            order, loss = self._random.permutation(count), 0.0
+            for number in range(batches):
+                chosen = order[number * fit.batch : (number + 1) * fit.batch]
+                done = (epoch * batches + number) / (fit.epochs * batches)
+                rate = fit.rate * 0.5 * (1.0 + math.cos(math.pi * done))
+                nearby = None if vectors is None else vectors[chosen]
+                loss += self._step(self._forgotten(bags[chosen]), targets[chosen], nearby, rate)
+            if not math.isfinite(loss):
+                raise InputError("a loss that is a number", f"{loss} in epoch {epoch + 1}", do="Lower the rate")
+            if on_epoch:
+                on_epoch(epoch, loss / batches)
+        self.set_scales(bags)
+
+    def set_scales(self, bags: csr_matrix) -> None:
+        """Scales of int8 from the weights as they are and the hidden values of some texts."""
+        table = self.weights["table"]
+        sample = bags[: min(bags.shape[0], 2000)] @ table + self.weights["bias"]
+        self.top = max(float(np.quantile(sample, _KEPT)), 1e-3)
+        largest = np.abs(table).max(axis=1)
+        self.table_step = max(float(np.quantile(largest, _KEPT)), 1e-6) / TOP
+        self.head_step = max(float(np.abs(self.weights["head"]).max()), 1e-6) / TOP
+
+    def logits(self, bags: csr_matrix) -> Floats:
+        """As int8 gives them but for rounding of the fixed point, shape (n, k)."""
+        hidden = np.clip(bags @ self._seen("table") + self.weights["bias"], 0.0, self.top or np.inf)
+        if self.top:
+            step = np.float32(self.top / TOP)
+            hidden = np.round(hidden / step) * step
+        return np.asarray(hidden @ self._seen("head") + self.weights["last"], np.float32)
+
+    def _seen(self, name: str) -> Floats:
+        step = np.float32(self.table_step if name == "table" else self.head_step)
+        weights = self.weights[name]
+        if not self.top:
+            return weights
+        made = weights / step
+        np.rint(made, out=made)
+        np.clip(made, -TOP, TOP, out=made)
+        made *= step
+        return made
+
+    def _forgotten(self, batch: csr_matrix) -> csr_matrix:
+        """The batch without a share of its n-grams, the others as much heavier."""
+        share = np.float32(self._fit.forget)
+        if share:
+            kept = self._random.random(batch.nnz, np.float32) >= share
+            batch.data = batch.data * kept / (np.float32(1) - share)
+        return batch
+
+    def _step(self, batch: csr_matrix, targets: Floats, vectors: Floats | None, rate: float) -> float:
+        count = np.float32(len(targets))
+        raw = batch @ self._seen("table") + self.weights["bias"]
+        open_units = (raw > 0) & (raw < self.top) if self.top else raw > 0
+        hidden = np.clip(raw, 0.0, self.top) if self.top else np.maximum(raw, 0.0)
+        head = self._seen("head")
+        logits = hidden @ head + self.weights["last"]
+        logits -= logits.max(axis=1, keepdims=True)
+        powers = np.exp(logits)
+        sums = powers.sum(axis=1, keepdims=True)
+        loss = float(np.mean(np.log(sums[:, 0]) - (targets * logits).sum(axis=1)))
+        error = (powers / sums - targets) / count
+        slopes = {"head": hidden.T @ error, "last": error.sum(axis=0)}
+        back = error @ head.T
+        if vectors is not None:
+            guess = hidden @ self.weights["up"]
+            length = np.linalg.norm(guess, axis=1, keepdims=True) + np.float32(1e-6)
+            unit = guess / length
+            pull = vectors * np.float32(-self._fit.towards) / count
+            pull = (pull - (pull * unit).sum(axis=1, keepdims=True) * unit) / length
+            slopes["up"] = hidden.T @ pull
+            back += pull @ self.weights["up"].T
+        back *= open_units
+        slopes["table"], slopes["bias"] = batch.T @ back, back.sum(axis=0)
+        self._change(slopes, rate)
+        return loss
+
+    def _change(self, slopes: dict[str, Any], rate: float) -> None:
+        """One step of Adam, in place."""
+        self._steps += 1
+        scale = rate * math.sqrt(1 - _BETA2**self._steps) / (1 - _BETA1**self._steps)
+        for name, slope in slopes.items():
+            first, second = self._first[name], self._second[name]
+            first *= np.float32(_BETA1)
+            first += np.float32(1 - _BETA1) * slope
+            second *= np.float32(_BETA2)
+            np.square(slope, out=slope)
+            slope *= np.float32(1 - _BETA2)
+            second += slope
+            np.sqrt(second, out=slope)
+            slope += np.float32(_EPSILON)
+            np.divide(first, slope, out=slope)
+            slope *= np.float32(scale)
+            self.weights[name] -= slope

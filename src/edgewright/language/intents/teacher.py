@@ -1,0 +1,100 @@
+"""The teacher: an encoder's vectors and a linear head on them; also the form for gateways, which hold an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from edgewright.language.embedding import Encoder
+
+Floats = NDArray[np.float32]
+# Inverse penalties that are tried, by the likelihood of what was held out.
+_PENALTIES = (3.0, 10.0, 30.0)
+_ITERATIONS = 300
+_FEW = 40
+
+
+class Teacher:
+    """A linear head on the vectors of an encoder.
+
+    Args:
+        encoder: that gives the vectors.
+
+    Attributes:
+        weights: shape (d, k); bias: shape (k,).
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+        self.weights: Floats = np.zeros((0, 0), np.float32)
+        self.bias: Floats = np.zeros(0, np.float32)
+
+    def fit(
+        self, vectors: Floats, targets: NDArray[np.int64], *, seed: int = 0, penalty: float | None = None
+    ) -> Teacher:
+        """Fits the head.
+
+        Args:
+            vectors: shape (n, d).
+            targets: class numbers, each of 0 to k - 1 at least once.
+            seed: of what is held out to choose the penalty.
+            penalty: inverse penalty; chosen where it is left out.
+        """
+        model = _fitted(vectors, targets, penalty or self._chosen(vectors, targets, seed))
+        weights, bias = np.asarray(model.coef_, np.float32), np.asarray(model.intercept_, np.float32)
+        if len(weights) == 1:
+            # Two classes have one row in scikit-learn.
+            weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+        self.weights, self.bias = np.ascontiguousarray(weights.T), bias
+        return self
+
+    def logits(self, vectors: Floats) -> Floats:
+        """Shape (n, k)."""
+        return np.asarray(vectors @ self.weights + self.bias, np.float32)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """Vectors of texts, shape (n, d)."""
+        return self.encoder.encode(list(texts))
+
+    @staticmethod
+    def _chosen(vectors: Floats, targets: NDArray[np.int64], seed: int) -> float:
+        """The penalty of largest likelihood on a fifth that was held out; the middle one where there is too little."""
+        held = held_out(targets, 0.2, seed)
+        if len(targets) < _FEW or not held.any():
+            return _PENALTIES[1]
+        # At most so many: the choice needs no more, and the fit takes its time.
+        some = np.flatnonzero(~held)[: 20 * (int(targets.max()) + 1)]
+        if len(np.unique(targets[some])) <= int(targets.max()):
+            some = np.flatnonzero(~held)
+        found = []
+        for penalty in _PENALTIES:
+            model = _fitted(vectors[some], targets[some], penalty)
+            chances = model.predict_proba(vectors[held])
+            truth = np.searchsorted(model.classes_, targets[held])
+            found.append(float(np.mean(np.log(chances[np.arange(len(truth)), truth] + 1e-12))))
+        return _PENALTIES[int(np.argmax(found))]
+
+
+def held_out(targets: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Which samples are held out: about that share of each class, at least one of every class of three."""
+    random = np.random.default_rng(seed)
+    held = np.zeros(len(targets), bool)
+    for number in np.unique(targets):
+        where = np.flatnonzero(targets == number)
+        count = max(round(share * len(where)), int(len(where) >= 3))
+        held[random.choice(where, count, replace=False)] = True
+    return held
+
+
+def softmax(logits: Floats, heat: float = 1.0) -> Floats:
+    """Probabilities, shape (n, k)."""
+    powers = np.exp((logits - logits.max(axis=1, keepdims=True)) / np.float32(heat))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
+
+
+def _fitted(vectors: Floats, targets: NDArray[np.int64], penalty: float) -> Any:  # noqa: ANN401 - scikit-learn is untyped
+    return LogisticRegression(C=penalty, max_iter=_ITERATIONS).fit(vectors, targets)

@@ -1,0 +1,132 @@
+"""The slot tagger is trained by CRFsuite, and its weights are taken over as arrays of our own: the largest, in int8.
+
+The learner is CRFsuite's (Okazaki, 2007) L-BFGS with L1 and L2 penalties; L1 leaves most weights at nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.utterance.attributes import attributes, keys, tokens
+from edgewright.schema.errors import InputError, MissingExtraError
+from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
+
+Arrays = dict[str, NDArray[Any]]
+# A path through labels that no training utterance has seen is not forbidden, but it costs something.
+_BYTES_A_KEY, _BYTES_A_WEIGHT = 5, 2
+_STEPS = 127
+
+
+class Slotting(msgspec.Struct, frozen=True):
+    """How the tagger is trained.
+
+    Attributes:
+        size: bytes that its arrays may take.
+        l1, l2: penalties.
+        iterations: of L-BFGS at most.
+    """
+
+    size: int = 1_600_000
+    l1: float = 0.1
+    l2: float = 0.02
+    iterations: int = 80
+
+
+def train_tagger(utterances: Sequence[Utterance], how: Slotting) -> tuple[TaggerSpec, Arrays]:
+    """A tagger from utterances with slots; those without any are examples of O.
+
+    Raises:
+        InputError: no slot in any of them, more than 127 names, or a name that cannot be one.
+        MissingExtraError: python-crfsuite is not installed.
+    """
+    try:
+        import pycrfsuite  # noqa: PLC0415 - needs an extra
+    except ModuleNotFoundError:
+        raise MissingExtraError("language", "python-crfsuite, which trains slots,") from None
+    names = {slot.name for one in utterances for slot in one.slots}
+    if not names or len(names) > 127:
+        raise InputError("1 to 127 names of slots", str(len(names)), do="Mark slots as [words](name)")
+    trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
+    trainer.set_params({"c1": how.l1, "c2": how.l2, "max_iterations": how.iterations})
+    for one in utterances:
+        spans = tokens(one.text)
+        if spans and one.intent != OUT_OF_SCOPE:
+            trainer.append(attributes(one.text, spans, one.intent), labels_of(one.slots, spans))
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "tagger.crf")
+        trainer.train(path)
+        tagger = pycrfsuite.Tagger()
+        tagger.open(path)
+        info = tagger.info()
+        tagger.close()
+    return _arrays(list(info.labels), info.state_features, info.transitions, how.size)
+
+
+def labels_of(slots: Sequence[Slot], spans: list[tuple[int, int]]) -> list[str]:
+    """B-name, I-name or O of every token; a token that a slot touches belongs to it."""
+    made = ["O"] * len(spans)
+    for slot in slots:
+        inside = "B-"
+        for number, (begin, end) in enumerate(spans):
+            if begin < slot.end and slot.begin < end:
+                made[number] = f"{inside}{slot.name}"
+                inside = "I-"
+    return made
+
+
+def _arrays(
+    labels: list[str], states: dict[tuple[str, str], float], moves: dict[tuple[str, str], float], size: int
+) -> tuple[TaggerSpec, Arrays]:
+    # O first: what is told where nothing is known.
+    order = sorted(labels, key=lambda label: (label != "O", label))
+    order = order if "O" in order else ["O", *order]
+    number = {label: k for k, label in enumerate(order)}
+    table = np.zeros((len(order), len(order)), np.float32)
+    for (before, after), weight in moves.items():
+        table[number[before], number[after]] = weight
+    kept = _kept(states, size - table.nbytes)
+    largest = max((abs(weight) for *_, weight in kept), default=1.0)
+    step = largest / _STEPS
+    rows = sorted((key, number[label], round(weight / step)) for key, label, weight in kept)
+    rows = [row for row in rows if row[2]]
+    found, counts = np.unique(np.array([key for key, *_ in rows], np.uint32), return_counts=True)
+    if len(counts) and counts.max() > 255:
+        raise InputError("at most 255 labels an attribute", str(counts.max()))
+    arrays: Arrays = {
+        "keys": found, "counts": counts.astype(np.uint8),
+        "labels": np.array([label for _, label, _ in rows], np.uint8),
+        "weights": np.array([weight for *_, weight in rows], np.int8), "moves": table,
+    }  # fmt: skip
+    return TaggerSpec(labels=tuple(order), scale=float(step)), arrays
+
+
+def _kept(states: dict[tuple[str, str], float], room: int) -> list[tuple[int, str, float]]:
+    """The largest weights that fit, by the CRC-32 of their attribute; of two attributes of one CRC, their sum."""
+    names = sorted({name for name, _ in states})
+    hashed = dict(zip(names, keys([names]).tolist(), strict=True)) if names else {}
+    summed: dict[tuple[int, str], float] = {}
+    for (name, label), weight in states.items():
+        place = (hashed[name], label)
+        summed[place] = summed.get(place, 0.0) + weight
+    chosen: list[tuple[int, str, float]] = []
+    seen: set[int] = set()
+    for (key, label), weight in sorted(summed.items(), key=lambda item: (-abs(item[1]), item[0])):
+        room -= _BYTES_A_WEIGHT + (0 if key in seen else _BYTES_A_KEY)
+        if room < 0:
+            break
+        seen.add(key)
+        chosen.append((key, label, weight))
+    return chosen
+
+
+def is_name(text: str) -> bool:
+    """Whether it can be the name of a slot."""
+    return re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", text) is not None

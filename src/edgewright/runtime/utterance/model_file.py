@@ -1,0 +1,131 @@
+"""The file of a language model: a sealed archive that is believed only when it gives its own test vectors again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.files import write_atomic
+from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.runtime.utterance.student import Student
+from edgewright.runtime.utterance.tagger import Tagger
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import LANGUAGE_VERSION, OUT_OF_SCOPE, LanguageSpec
+
+SPEC = "language.json"
+_ARRAY = "arrays/{name}.npy"
+_DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
+_MAKE = "Make one with: edgewright language train UTTERANCES --out MODEL"
+Arrays = dict[str, NDArray[Any]]
+
+
+class _Versioned(msgspec.Struct):
+    version: int
+
+
+def language_bytes(spec: LanguageSpec, arrays: Arrays) -> bytes:
+    """The bytes of a model's file; the same model gives the same bytes.
+
+    Args:
+        spec: its `arrays` are filled in here.
+        arrays: of the student, and of the tagger with `tagger_` before their names.
+    """
+    whole = msgspec.structs.replace(spec, arrays=tuple(sorted(arrays)))
+    text = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1) + b"\n"
+    return pack({SPEC: text, **{_ARRAY.format(name=name): to_npy(array) for name, array in arrays.items()}})
+
+
+def write_language(path: Path, spec: LanguageSpec, arrays: Arrays) -> int:
+    """Writes a model's file and gives its length in bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = language_bytes(spec, arrays)
+    write_atomic(path, data)
+    return len(data)
+
+
+def read_language(path: Path) -> tuple[LanguageSpec, Arrays]:
+    """Reads and checks a model's file; `Understanding` proves it.
+
+    Raises:
+        InputError: missing, damaged, altered, too large, or of a newer format.
+    """
+    try:
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError("the file of a language model", "no such file", str(path), _MAKE) from None
+    except OSError as error:
+        raise InputError("the file of a language model", error.strerror or str(error), str(path), _MAKE) from None
+    return parse_language(data, str(path))
+
+
+def parse_language(data: bytes, where: str) -> tuple[LanguageSpec, Arrays]:
+    """As `read_language`, from bytes; `where` names them in messages."""
+    try:
+        files = unpack(data, where)
+    except InputError as error:
+        expected = error.expected.replace("a package (a ZIP file)", "a language model").replace("package", "model")
+        raise InputError(expected, error.got, where, _DAMAGED if error.do else _MAKE) from None
+    spec = _spec(files.pop(SPEC, b""), where)
+    wanted = {_ARRAY.format(name=name): name for name in spec.arrays}
+    odd = sorted(wanted.keys() ^ files.keys())
+    if odd:
+        raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
+    return spec, {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
+
+
+def student_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Student | None:
+    """The student, where there is one.
+
+    Raises:
+        InputError: arrays that do not fit.
+    """
+    return None if spec.student is None else Student(spec.student, arrays, len(spec.intents), where)
+
+
+def tagger_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Tagger | None:
+    """The slot tagger, where there is one; errors as of `student_of`."""
+    if spec.tagger is None:
+        return None
+    begin = "tagger_"
+    return Tagger(spec.tagger, {n[len(begin) :]: a for n, a in arrays.items() if n.startswith(begin)}, where)
+
+
+def prove(spec: LanguageSpec, student: Student | None, where: str) -> None:
+    """Computes the test vectors.
+
+    Raises:
+        InputError: a logit differs, or there is no vector to prove it by.
+    """
+    if student is None:
+        return
+    if not spec.vectors:
+        raise InputError("test vectors in the model", "none", where, _DAMAGED)
+    for vector in spec.vectors:
+        if not np.array_equal(student.logits(vector.text), np.array(vector.logits, np.int64)):
+            raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, _DAMAGED)
+
+
+def _spec(text: bytes, where: str) -> LanguageSpec:
+    try:
+        version = msgspec.json.decode(text, type=_Versioned).version
+        if version > LANGUAGE_VERSION:
+            raise InputError(
+                f"language format {LANGUAGE_VERSION} or older", str(version), where,
+                f"Language format {version} is newer than this Edgewright reads ({LANGUAGE_VERSION}): upgrade",
+            )  # fmt: skip
+        spec = msgspec.json.decode(text, type=LanguageSpec)
+    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+        raise InputError(f"a file {SPEC} of a language model", str(error), where, _DAMAGED) from None
+    if len(set(spec.intents)) != len(spec.intents) or len(spec.intents) < 2 or OUT_OF_SCOPE in spec.intents:
+        raise InputError("two or more intents, each once", str(len(spec.intents)), where, _DAMAGED)
+    return spec

@@ -1,0 +1,121 @@
+"""A sentence understood: intent with a calibrated probability or 'out of scope', slots with values, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.runtime.utterance.gazetteer import Gazetteers
+from edgewright.runtime.utterance.limits import checked
+from edgewright.runtime.utterance.model_file import Arrays, prove, read_language, student_of, tagger_of
+from edgewright.runtime.utterance.normalise import normalised
+from edgewright.runtime.utterance.values import values
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranked, Slot
+
+_OTHERS = 2
+
+
+class Understanding:
+    """A model that was read and proven; `parse` is what a device calls.
+
+    Args:
+        spec, arrays: as `read_language` gives them.
+        where: of the file, for messages.
+
+    Raises:
+        InputError: arrays that do not fit, or test vectors that it does not give again.
+    """
+
+    def __init__(self, spec: LanguageSpec, arrays: Arrays, where: str = "the model") -> None:
+        self.spec = spec
+        student = student_of(spec, arrays, where)
+        if student is None or spec.student is None:
+            raise InputError("a model with a student", "one without", where)
+        self._student, self._form = student, spec.student
+        self._tagger = tagger_of(spec, arrays, where)
+        self._gazetteers = Gazetteers(spec.gazetteers)
+        prove(spec, student, where)
+
+    @classmethod
+    def load(cls, path: Path) -> Understanding:
+        """Of a file.
+
+        Raises:
+            InputError: as `read_language`, or as the class.
+        """
+        return cls(*read_language(path), where=str(path))
+
+    def intent(self, text: str) -> tuple[int, NDArray[np.int64]]:
+        """Number of the likeliest intent, -1 for out of scope, and the integer logits."""
+        logits = self._student.logits(text)
+        best = int(logits.argmax())
+        return (best if logits[best] >= self._form.threshold else -1), logits
+
+    def parse(self, text: str, *, today: date | None = None) -> Parsed:
+        """What an utterance says.
+
+        Args:
+            text: a sentence or two.
+            today: what "tomorrow" counts from; without it such words keep themselves as their value.
+
+        Raises:
+            InputError: nothing but space, beyond 1,000 characters, or half a character.
+        """
+        text = checked(text)
+        if normalised(text) == " ":
+            return Parsed(
+                text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="there is no word in it, only signs"
+            )
+        number, logits = self.intent(text)
+        chances = probabilities(logits, self._form.scale)
+        order = np.argsort(-chances, kind="stable")[: _OTHERS + 1]
+        best = int(order[0])
+        others = tuple(Ranked(intent=self.spec.intents[int(k)], confidence=round(float(chances[k]), 4)) for k in order)
+        score, limit = float(logits.max() * self._form.scale), self._form.threshold * self._form.scale
+        if number < 0:
+            why = f"nearest is {self.spec.intents[best]}, whose score {score:.2f} is below the limit {limit:.2f}"
+            return Parsed(text=text, intent=OUT_OF_SCOPE, confidence=float(chances[best]), score=score,
+                          others=others, why=why)  # fmt: skip
+        intent = self.spec.intents[number]
+        return Parsed(
+            text=text, intent=intent, confidence=float(chances[number]), score=score,
+            slots=self._slots(text, intent, today), others=others[1:],
+            why=f"score {score:.2f} is above the limit {limit:.2f}; next is {others[1].intent} "
+                f"with {100 * others[1].confidence:.0f} %",
+        )  # fmt: skip
+
+    def _slots(self, text: str, intent: str, today: date | None) -> tuple[Slot, ...]:
+        listed, ruled = self._gazetteers.find(text), values(text, today)
+        tagged = self._tagger.slots(text, intent) if self._tagger else ()
+        made = [_valued(slot, listed, ruled, self.spec.gazetteers) for slot in tagged]
+        for slot in (*listed, *ruled):
+            if all(slot.end <= other.begin or other.end <= slot.begin for other in made):
+                made.append(slot)
+        return tuple(sorted(made, key=lambda slot: slot.begin))
+
+
+def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+    """Softmax of integer logits times their scale, shape (k,)."""
+    powers = np.exp((logits - logits.max()) * scale)
+    made: NDArray[np.float64] = powers / powers.sum()
+    return made
+
+
+def _valued(
+    slot: Slot, listed: tuple[Slot, ...], ruled: tuple[Slot, ...], lists: Mapping[str, Mapping[str, str]]
+) -> Slot:
+    """The slot with the value of an entry or rule that has just its words."""
+    if slot.name in lists:
+        for other in listed:
+            if other.name == slot.name and slot.begin <= other.begin and other.end <= slot.end:
+                return msgspec.structs.replace(slot, value=other.value)
+    for other in ruled:
+        if (other.begin, other.end) == (slot.begin, slot.end):
+            return msgspec.structs.replace(slot, value=other.value)
+    return slot

@@ -1,0 +1,116 @@
+"""Numbers, durations and dates by rules, in English: what a device needs without any model.
+
+Numbers: digits with a decimal point, and words up to 999,999 ("two hundred and five"). Durations: numbers with a unit,
+added up ("one hour and 30 minutes"), in seconds. Clock times: "7:30", "7 pm", as HH:MM. Dates: ISO dates as they are;
+"today", "tomorrow" and names of weekdays become dates only where the caller says what today is.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, timedelta
+
+from edgewright.schema.language import Slot
+
+_ONES = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
+    *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+_SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
+_LARGE = {"hundred": 100, "thousand": 1000}
+_WORD = "|".join((*sorted(_SMALL, key=len, reverse=True), *_LARGE))
+_NUMBER = rf"\d{{1,12}}(?:\.\d{{1,6}})?|(?:{_WORD})(?:(?:-|\s+and\s+|\s+)(?:{_WORD}))*"
+_UNITS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
+_UNIT = "|".join(_UNITS)
+_PIECE = rf"(?:{_NUMBER}|an?|half\s+an?)\s+(?:{_UNIT})s?"
+_DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+_RULES = (
+    ("duration", re.compile(rf"\b{_PIECE}(?:(?:\s*,\s*|\s+and\s+|\s+){_PIECE})*\b", re.IGNORECASE)),
+    ("time", re.compile(r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|\b(\d{1,2}):(\d{2})\b", re.IGNORECASE)),
+    ("date", re.compile(rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:today|tomorrow|{'|'.join(_DAYS)})\b", re.IGNORECASE)),
+    ("number", re.compile(rf"\b(?:{_NUMBER})\b", re.IGNORECASE)),
+)
+_ONE_PIECE = re.compile(rf"({_NUMBER}|an?|half\s+an?)\s+({_UNIT})s?", re.IGNORECASE)
+
+
+def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
+    """Numbers, durations, clock times and dates, in the order of the text; none lies within another.
+
+    Args:
+        text: of the utterance.
+        today: what "tomorrow" counts from; without it such words keep themselves as their value.
+    """
+    made: list[Slot] = []
+    for name, rule in _RULES:
+        for match in rule.finditer(text):
+            begin, end = match.span()
+            if any(begin < slot.end and slot.begin < end for slot in made):
+                continue
+            value = _value(name, match, today)
+            if value is not None:
+                made.append(Slot(name=name, begin=begin, end=end, text=match[0], value=value, by="rule"))
+    return tuple(sorted(made, key=lambda slot: slot.begin))
+
+
+def number(text: str) -> float | int | None:
+    """The number that the text is, in digits or English words; None for another text."""
+    plain = text.strip().lower()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", plain, re.ASCII):
+        return float(plain) if "." in plain else int(plain)
+    total, part, seen = 0, 0, False
+    for word in re.split(r"[-\s]+", plain):
+        if word in _SMALL:
+            # "twenty ten" is two numbers said in a row: no guess is made.
+            if part % 100 and not (part % 100 >= 20 and part % 10 == 0 and 0 < _SMALL[word] < 10):
+                return None
+            part, seen = part + _SMALL[word], True
+        elif word == "hundred" and seen and 0 < part < 10:
+            part *= 100
+        elif word == "thousand" and seen and part and not total:
+            total, part = part * 1000, 0
+        elif word != "and":
+            return None
+    return total + part if seen else None
+
+
+def _value(name: str, match: re.Match[str], today: date | None) -> str | float | int | None:
+    if name == "number":
+        return number(match[0])
+    if name == "duration":
+        return _duration(match[0])
+    return _clock(match) if name == "time" else _date(match[0].lower(), today)
+
+
+def _duration(text: str) -> float | int | None:
+    total: float | int = 0
+    for piece in _ONE_PIECE.finditer(text):
+        said = " ".join(piece[1].lower().split())
+        count = 1 if said in ("a", "an") else 0.5 if said.startswith("half") else number(said)
+        if count is None:
+            return None
+        total += count * _UNITS[piece[2].lower()]
+    return int(total) if total == int(total) else total
+
+
+def _clock(match: re.Match[str]) -> str | None:
+    hour, minute = int(match[1] or match[4]), int(match[2] or match[5] or 0)
+    if match[3]:
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if match[3].lower() == "p" else 0)
+    return f"{hour:02d}:{minute:02d}" if hour < 24 and minute < 60 else None
+
+
+def _date(text: str, today: date | None) -> str | None:
+    if text[0].isdigit():
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            return None
+    if today is None:
+        return text
+    if text in _DAYS:
+        # The next one, a week from now where today is that day.
+        return (today + timedelta(days=(_DAYS.index(text) - today.weekday() - 1) % 7 + 1)).isoformat()
+    return (today + timedelta(days=int(text == "tomorrow"))).isoformat()
