@@ -18,13 +18,15 @@ import pytest
 
 from edgewright.cli.fleet._changes import Changes
 from edgewright.cli.fleet._picture import Snapshot, picture, shown, taken
+from edgewright.cli.fleet.watch import Looks
 from edgewright.cli.main import run
 from edgewright.fleet.control.desk import local_desk
 from edgewright.fleet.control.placing import whereabouts
 from edgewright.fleet.control.tables import devices
+from edgewright.schema.errors import OutputError
 from fleet_plane import plane_of
 from studio_server import START
-from watched_fleet import HOSTILE, PLAN, Watched, apart, awaited, watched
+from watched_fleet import HOSTILE, PLAN, Watched, apart, asked_of, awaited, watched
 
 pytestmark = pytest.mark.slow
 
@@ -229,6 +231,37 @@ def test_a_line_for_each_change_and_none_where_nothing_changed(fleet: Watched) -
     assert "devices are called back" in lines[0]
     assert lines[1].endswith("alarm pump: alarm leak")
     assert (changes.over(seen), changes.over(later), changes.aborted) == (False, True, {PLAN})
+
+
+class Away:
+    """A control plane that answers as it is told to."""
+
+    def __init__(self, fleet: Watched) -> None:
+        self.fleet, self.there, self.notes = fleet, True, list[str]()
+
+    def ask(self, kind: Any, method: str, path: str) -> Any:  # noqa: ANN401 - of any endpoint
+        if not self.there:
+            raise OutputError("an answer of the control plane", "refused")
+        return asked_of(self.fleet.folder, kind, method, path)
+
+    def note(self, line: str) -> None:
+        self.notes.append(line)
+
+
+def test_a_control_plane_that_is_away_is_told_once_and_asked_again(fleet: Watched) -> None:
+    away = Away(fleet)
+    looks = Looks(away, 86_400.0, away)
+    assert looks.next() is not None
+    away.there = False
+    assert [looks.next() for _ in range(3)] == [None] * 3
+    assert len(away.notes) == 1
+    away.there = True
+    assert looks.next() is not None
+    away.there = False
+    assert looks.next() is None
+    assert len(away.notes) == 2
+    with pytest.raises(OutputError):
+        Looks(away, 86_400.0, away).next()
 
 
 def test_watching_a_pipe_ends_with_130_at_ctrl_c(fleet: Watched) -> None:

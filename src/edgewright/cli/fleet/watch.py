@@ -42,11 +42,11 @@ def command(
     screen = Screen(sys.stdout.isatty() and not as_json)
     changes = Changes()
     with asked() as desk:
-        seen: Snapshot | None = None
+        look = Looks(desk, quiet, screen)
         try:
             while True:
                 began = time.monotonic()
-                seen = _look(desk, quiet, seen, screen)
+                seen = look.next()
                 if seen is not None:
                     _tell(seen, screen, changes, as_json, once)
                 if once or (until_over and seen is not None and changes.over(seen)):
@@ -61,22 +61,39 @@ def command(
         raise CheckFailedError(f"aborted: {', '.join(sorted(changes.aborted))}")
 
 
-def _look(desk: Any, silence: float, before: Snapshot | None, screen: Any) -> Snapshot | None:  # noqa: ANN401
-    """What is there now; after the first look nobody who answers is waited for.
+class Looks:
+    """Looks at a fleet, one after the other.
 
-    Raises:
-        OutputError: nobody answers at the first look.
+    Args:
+        desk: to ask.
+        silence: seconds after which a device is silent.
+        screen: where trouble is told, once until there is an answer again.
     """
-    from edgewright.cli.fleet._picture import taken
-    from edgewright.schema.errors import OutputError
 
-    try:
-        return taken(desk, time.time(), silence, 12)
-    except OutputError as error:
-        if before is None:
-            raise
-        screen.note(f"no answer, asking again: {error}")
-        return None
+    def __init__(self, desk: Any, silence: float, screen: Any) -> None:  # noqa: ANN401 - loaded late
+        self._desk, self._silence, self._screen = desk, silence, screen
+        self._answered = self._told = False
+
+    def next(self) -> Snapshot | None:
+        """What is there now; None where nobody answers any more.
+
+        Raises:
+            OutputError: nobody answers at the first look.
+        """
+        from edgewright.cli.fleet._picture import taken
+        from edgewright.schema.errors import OutputError
+
+        try:
+            seen = taken(self._desk, time.time(), self._silence, 12)
+        except OutputError as error:
+            if not self._answered:
+                raise
+            if not self._told:
+                self._screen.note(f"no answer, asking again: {error}")
+            self._told = True
+            return None
+        self._answered, self._told = True, False
+        return seen
 
 
 def _tell(seen: Snapshot, screen: Any, changes: Any, as_json: bool, once: bool) -> None:  # noqa: ANN401
