@@ -49,4 +49,5 @@ class Supervisor:
             return
         path = f"\0{self._address[1:]}" if self._address.startswith("@") else self._address
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as plug:
-            plug.sendto(text.encode(), path)
+            # Who does not listen for a while must not hold up the loop: what finds no room is not said.
+            plug.sendto(text.encode(), socket.MSG_DONTWAIT, path)
