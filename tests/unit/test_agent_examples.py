@@ -92,3 +92,10 @@ def test_systemd_understands_the_unit_file() -> None:
     assert (done.returncode, done.stderr) == (0, "")
     words = unit.read_text()
     assert all(word in words for word in ("MemoryMax=", "DynamicUser=yes", "WatchdogSec=", "NoNewPrivileges=yes"))
+
+
+def test_check_refuses_a_sink_that_the_run_would_refuse(tmp_path: Path) -> None:
+    (tmp_path / "device.toml").write_text('[[sink]]\nkind = "http"\nurl = "http://example.invalid/in"\n')
+    done = CliRunner().invoke(cli, ["device", "check", str(tmp_path / "device.toml")])
+    assert "TLS" in str(done.exception)
+    assert "can be run" not in done.output

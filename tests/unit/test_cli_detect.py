@@ -110,6 +110,14 @@ def test_score_counts_events_with_intervals(folder: Path, detector: Path, capsys
     assert "--target" in capsys.readouterr().err
 
 
+def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    always = str(tmp_path / "always.detector")
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "robust", "--out", always]
+    assert run([*fit, "--threshold", "0"]) == 0
+    assert run(["detect", "score", always, "--data", str(folder / "faulty.csv"), "--target", "fault"]) == 0
+    assert "an alarm that never ends" in capsys.readouterr().out
+
+
 def test_labels_set_the_threshold(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "b.detector"
     arguments = ["fit", str(folder / "faulty.csv"), "--time", "time", "--target", "fault", "--detector", "robust"]

@@ -35,6 +35,9 @@ def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: s
     _print(found)
 
 
+_MUCH = 0.5
+
+
 def _print(found: dict[str, Any]) -> None:
     click.echo(f"{found['kind']} on {found['rows']:,} rows with {found['events']} events, {found['alarms']} alarms")
     for name in ("recall", "precision", "f1"):
@@ -44,6 +47,8 @@ def _print(found: dict[str, Any]) -> None:
     per = "a day" if rate["per"] == "day" else "in 1,000 rows"
     click.echo(f"  false alarms {rate['value']:.3g} {per} ({rate['low']:.3g} to {rate['high']:.3g})")
     click.echo(f"  rows        F1 {found['row_f1']:.2f}, {100 * found['row_false']:.1f} % of normal rows called odd")
+    if found["row_false"] > _MUCH:
+        click.echo("  most of what is normal is called odd: an alarm that never ends finds every event and counts once")
 
 
 COMMAND = command

@@ -10,9 +10,9 @@ import click
 @click.command("check", epilog="Example: edgewright device check device.toml")
 @click.argument("config", type=click.Path(path_type=Path))
 def command(config: Path) -> None:
-    """Check a device.toml: keys, values, packages with their test vectors, detectors and state tables.
+    """Check a device.toml: keys, values, packages with their test vectors, detectors, state tables and sinks.
 
-    Nothing is written and no source is opened. Exit code 1: a package's test vectors give other answers here.
+    Nothing is written or sent, and no source is opened. Exit code 1: a package's test vectors give other answers here.
     """
     import msgspec
 
@@ -33,6 +33,8 @@ def command(config: Path) -> None:
         for rule in plan.rules:
             click.echo(f"rules {rule.name}: {len(rule.checked.table.states)} states")
     click.echo(f"source: {configured.source.kind if configured.source else 'of the command line'}")
+    for way in configured.ways:
+        way.open().close()  # waits for nothing and refuses what will never work, such as another machine without TLS
     click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
     named = settings.packages or settings.detectors or settings.rules
     more = "" if named else " with a package on the command line: it names nothing to do"
