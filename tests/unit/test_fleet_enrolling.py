@@ -117,7 +117,11 @@ def test_a_spoiled_key_is_told_and_left(tmp_path: Path, content: bytes) -> None:
 def test_what_the_control_plane_answers_is_waited_for_or_told(
     plane: Plane, tmp_path: Path, status: int, headers: dict[str, str], kind: type[Exception], wait: float | None
 ) -> None:
-    plane.status, plane.headers, plane.said = status, headers, b'{"error": {"message": "because"}}'
+    plane.status, plane.headers, plane.said = (
+        status,
+        headers,
+        b'{"status":%d,"expected":"a token","got":"because"}' % status,
+    )
     control = HttpControl(plane, device_key(tmp_path), "ab" * 16)
     with pytest.raises(kind) as raised:
         control.intent(Intent(nonce="", plan="p", counter=1, stage=0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from edgewright.schema.errors import OutputError
@@ -20,29 +21,51 @@ def write_atomic(path: Path, data: bytes, mode: int = 0o644) -> None:
     Raises:
         OutputError: naming the file and what failed; nothing is left behind.
     """
-    temporary = ""
+    write_together({path: data}, mode)
+
+
+def write_together(files: Mapping[Path, bytes], mode: int = 0o644) -> None:
+    """Writes files of one folder, each whole or as it was before; one flush makes all new names durable.
+
+    Args:
+        files: bytes by path, renamed in this order.
+        mode: their permissions.
+
+    Raises:
+        OutputError: naming the file and what failed; nothing half-written is left behind.
+    """
+    temporary: dict[Path, Path] = {}
+    at = next(iter(files), Path())
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads.
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-        sync_folder(path.parent)
+        for at, data in files.items():
+            handle, name = tempfile.mkstemp(prefix=f".{at.name}.", dir=at.parent)
+            temporary[at] = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            # mkstemp makes files that only their owner reads.
+            temporary[at].chmod(mode)
+        for at in files:
+            temporary[at].replace(at)
+            del temporary[at]
+        for folder in dict.fromkeys(path.parent for path in files):
+            sync_folder(folder)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
+        _remove(temporary)
         raise OutputError(
-            f"to write {len(data)} bytes", reason, str(path), "Free some space, or choose another folder"
-        ) from None
+            f"to write {len(files[at])} bytes", error.strerror or str(error), str(at),
+            "Free some space, or choose another folder",
+        ) from None  # fmt: skip
     except BaseException:
         # Ctrl-C must not leave half a file either.
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        _remove(temporary)
         raise
+
+
+def _remove(temporary: Mapping[Path, Path]) -> None:
+    for path in temporary.values():
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,6 +11,7 @@ from edgewright.fleet.layout import API_PATH
 from edgewright.fleet.ports import Transport, Unreachable
 from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_api import Problem
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 
 _LARGEST = 1 << 18
@@ -58,21 +59,21 @@ class HttpControl:
                     return msgspec.json.decode(content, type=kind)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
-            told = _told(content) or f"status {answer.status}"
+            problem = _problem(content, answer.status)
             if answer.status in _REFUSED:
-                raise InputError("to be known to the control plane", told, path)
+                raise InputError(problem.expected, problem.got, problem.where or path, problem.do)
             after = answer.headers.get("retry-after", "")
             wait = float(after) if after.isdecimal() and len(after) < 8 else None
             # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
-            raise Unreachable(f"{path}: {told}", wait if answer.status in _OFTEN or answer.status >= 500 else _LONG)
+            told = ", ".join(word for word in (problem.expected, problem.got) if word)
+            raise Unreachable(
+                f"{path}: expected {told}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
+            )
 
 
-def _told(content: bytes) -> str:
-    """The message of a refusal, for people."""
+def _problem(content: bytes, status: int) -> Problem:
+    """What the control plane says of a refusal; the status alone where it says nothing that is understood."""
     try:
-        found: Any = msgspec.json.decode(content)
+        return msgspec.json.decode(content, type=Problem)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return ""
-    error = found.get("error", found) if isinstance(found, dict) else None
-    text = error.get("message", "") if isinstance(error, dict) else error
-    return str(text)[:300] if isinstance(text, str) else ""
+        return Problem(status=status, expected="an answer of a control plane", got=f"status {status}")

@@ -27,7 +27,7 @@ from edgewright.fleet.trust.checking import Checker, guarded
 from edgewright.fleet.trust.contract import Refused, Seen
 from edgewright.fleet.trust.memory import Memory, Word
 from edgewright.fleet.trust.pinning import pinned_root
-from edgewright.runtime.files import write_atomic
+from edgewright.runtime.files import write_atomic, write_together
 from edgewright.runtime.store import disk
 from edgewright.runtime.store.database import Connect, connect
 from edgewright.schema.errors import OutputError
@@ -157,12 +157,9 @@ class Client:
                 floor = self._memory.floor(role, keys)
                 if version < floor:
                     raise Refused(f"{role} of version {version} after {floor}", "older")
-            for name, content in checker.fresh_files.items():
-                # The timestamp comes last: a cache without it is fetched again, one with it is whole.
-                if name != "timestamp.json":
-                    write_atomic(self._folder / name, content)
-            if "timestamp.json" in checker.fresh_files:
-                write_atomic(self._folder / "timestamp.json", checker.fresh_files["timestamp.json"])
+            # The timestamp comes last: a cache without it is fetched again, one with it is whole.
+            named = sorted(checker.fresh_files, key=lambda name: (name == "timestamp.json", name))
+            write_together({self._folder / name: checker.fresh_files[name] for name in named})
             checker.fresh_files.clear()
             if word != self._memory.word:
                 self._memory.learn(word, floors)

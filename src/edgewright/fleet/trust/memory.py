@@ -42,7 +42,7 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Memory:
-    """A small database with a rollback journal and `synchronous=EXTRA`; lost files of the cache do not lower it.
+    """A small database, flushed at each change; lost files of the cache do not lower it.
 
     Args:
         folder: of the repository's files on this device; made where it is absent.
@@ -58,7 +58,7 @@ class Memory:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(_WHAT, error.strerror or str(error), str(folder)) from None
-        self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener)
+        self._database = open_guarded(folder / FILE, _VERSION, _TABLES, _WHAT, _DO, opener=opener, ahead=True)
         try:
             content = self._database.value("SELECT value FROM words WHERE key = ?", (_WORD,))
             self._word = msgspec.json.decode(content, type=Word) if content else Word()

@@ -15,6 +15,7 @@ from edgewright.fleet.trust.memory import FILE, Memory
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.store import disk
 from edgewright.runtime.store.database import Connect, connect
+from edgewright.runtime.store.guarded import ENDINGS
 from edgewright.schema.errors import InputError, OutputError
 
 PINNED = "pinned.root.json"
@@ -93,8 +94,11 @@ def recover(folder: Path, content: bytes, where: str, opener: Connect = connect)
         try:
             memory = Memory(folder, opener)
         except OutputError:
-            # Damaged: kept under a name that says so.
-            disk.rename(folder / FILE, folder / f"{FILE}.damaged-{os.urandom(4).hex()}")
+            # Damaged: kept under a name that says so, with what belongs to it.
+            aside = f"{FILE}.damaged-{os.urandom(4).hex()}"
+            for ending in ("", *ENDINGS):
+                if (folder / f"{FILE}{ending}").exists():
+                    disk.rename(folder / f"{FILE}{ending}", folder / f"{aside}{ending}")
         else:
             memory.forget()
             memory.close()
