@@ -34,7 +34,6 @@ class Fit(msgspec.Struct, frozen=True):
         epochs, batch, rate: passes, texts a step, and the first learning rate, which falls as a cosine.
         forget: share of the n-grams of a text that are left out of a step.
         rounded_from: part of the epochs after which the network sees int8.
-        towards: weight of the cosine to the teacher's vectors; 0 without a teacher.
         seed: of the first weights, the order and what is forgotten.
     """
 
@@ -44,7 +43,6 @@ class Fit(msgspec.Struct, frozen=True):
     rate: float = 0.01
     forget: float = 0.2
     rounded_from: float = 0.6
-    towards: float = 0.0
     seed: int = 0
 
 
@@ -54,10 +52,9 @@ class Network:
     Args:
         rows, classes: of the table and of the logits.
         fit: how it is trained.
-        vector: length of the teacher's vectors; 0 for none.
     """
 
-    def __init__(self, rows: int, classes: int, fit: Fit, vector: int = 0) -> None:
+    def __init__(self, rows: int, classes: int, fit: Fit) -> None:
         self._fit, self._random = fit, np.random.default_rng(fit.seed)
         size = fit.hidden
         self.weights: dict[str, Floats] = {
@@ -66,8 +63,6 @@ class Network:
             "head": self._random.standard_normal((size, classes), np.float32) / np.float32(math.sqrt(size)),
             "last": np.zeros(classes, np.float32),
         }
-        if vector:
-            self.weights["up"] = self._random.standard_normal((size, vector), np.float32) / np.float32(math.sqrt(size))
         self._first = {name: np.zeros_like(value) for name, value in self.weights.items()}
         self._second = {name: np.zeros_like(value) for name, value in self.weights.items()}
         self._steps = 0
@@ -78,7 +73,6 @@ class Network:
         self,
         bags: csr_matrix,
         targets: Floats,
-        vectors: Floats | None = None,
         on_epoch: Callable[[int, float], None] | None = None,
     ) -> None:
         """Trains to the end, and leaves the scales of int8 fixed.
@@ -86,7 +80,6 @@ class Network:
         Args:
             bags: shape (n, rows).
             targets: probabilities of the classes, shape (n, k).
-            vectors: unit vectors of a teacher, shape (n, d).
             on_epoch: told of each epoch and its mean loss.
 
         Raises:
@@ -102,8 +95,7 @@ class Network:
                 chosen = order[number * fit.batch : (number + 1) * fit.batch]
                 done = (epoch * batches + number) / (fit.epochs * batches)
                 rate = fit.rate * 0.5 * (1.0 + math.cos(math.pi * done))
-                nearby = None if vectors is None else vectors[chosen]
-                loss += self._step(self._forgotten(bags[chosen]), targets[chosen], nearby, rate)
+                loss += self._step(self._forgotten(bags[chosen]), targets[chosen], rate)
             if not math.isfinite(loss):
                 raise InputError("a loss that is a number", f"{loss} in epoch {epoch + 1}", do="Lower the rate")
             if on_epoch:
@@ -146,7 +138,7 @@ class Network:
             batch.data = batch.data * kept / (np.float32(1) - share)
         return batch
 
-    def _step(self, batch: csr_matrix, targets: Floats, vectors: Floats | None, rate: float) -> float:
+    def _step(self, batch: csr_matrix, targets: Floats, rate: float) -> float:
         count = np.float32(len(targets))
         raw = batch @ self._seen("table") + self.weights["bias"]
         open_units = (raw > 0) & (raw < self.top) if self.top else raw > 0
@@ -160,14 +152,6 @@ class Network:
         error = (powers / sums - targets) / count
         slopes = {"head": hidden.T @ error, "last": error.sum(axis=0)}
         back = error @ head.T
-        if vectors is not None:
-            guess = hidden @ self.weights["up"]
-            length = np.linalg.norm(guess, axis=1, keepdims=True) + np.float32(1e-6)
-            unit = guess / length
-            pull = vectors * np.float32(-self._fit.towards) / count
-            pull = (pull - (pull * unit).sum(axis=1, keepdims=True) * unit) / length
-            slopes["up"] = hidden.T @ pull
-            back += pull @ self.weights["up"].T
         back *= open_units
         slopes["table"], slopes["bias"] = batch.T @ back, back.sum(axis=0)
         self._change(slopes, rate)

@@ -1,0 +1,1 @@
+"""Commands of `edgewright language`, a file each."""

@@ -1,0 +1,53 @@
+"""`edgewright language parse`: what a sentence says, as the device understands it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from edgewright.schema.language import Parsed
+
+
+@click.command("parse", epilog='Example: edgewright language parse "I want a soda please" --model drinks.language')
+@click.argument("text", metavar="TEXT|-")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="File that `language train` wrote.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help='What "tomorrow" counts from. [default: today]')
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, a line a sentence.")
+def command(text: str, model: Path, today: datetime | None, as_json: bool) -> None:
+    """Parse TEXT, or the lines of standard input for -, into intent, confidence and slots.
+
+    An utterance that the model knows nothing about is out of scope, and why is said; no intent is guessed for it.
+    """
+    from datetime import date
+
+    import msgspec
+
+    from edgewright.runtime.utterance.parse import Understanding
+
+    understanding = Understanding.load(model)
+    day = today.date() if today else date.today()
+    lines = (line.rstrip("\n") for line in click.get_text_stream("stdin")) if text == "-" else iter((text,))
+    for line in lines:
+        if text == "-" and not line.strip():
+            continue
+        found = understanding.parse(line, today=day)
+        if as_json:
+            click.echo(msgspec.json.encode(found))
+        else:
+            _print(found)
+
+
+def _print(found: Parsed) -> None:
+    click.echo(f"{found.intent}, {100 * found.confidence:.0f} %")
+    for slot in found.slots:
+        value = "" if slot.value is None or str(slot.value) == slot.text else f" = {slot.value}"
+        click.echo(f"  {slot.name}: {slot.text!r}{value} ({slot.by}, {slot.begin} to {slot.end})")
+    click.echo(f"  {found.why}")
+
+
+COMMAND = command

@@ -1,0 +1,87 @@
+"""`edgewright language train`: utterances to the model that a device understands sentences with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
+@click.argument("utterances", metavar="UTTERANCES", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File of the model.")
+@click.option("--size", default="64kB", show_default=True, help="Bytes of the student's arrays at most.")
+@click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
+@click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
+@click.option("--unlabelled", type=click.Path(path_type=Path), metavar="FILE", help="A text a line, for the teacher.")
+@click.option("--contradictions", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True,
+              help="What becomes of a sentence under two intents.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
+def command(
+    utterances: Path,
+    out: Path,
+    size: str,
+    slots: bool,
+    teacher: Path | None,
+    unlabelled: Path | None,
+    contradictions: str,
+    seed: int,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
+
+    A fifth is held out to judge, calibrate and set the limit of scope by; the model that is written was fitted on all.
+    With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
+    and to texts without labels: ten utterances an intent then go a long way.
+    """
+    from edgewright.cli.interrupt import loading
+    from edgewright.schema.errors import InputError
+
+    if unlabelled and not teacher:
+        raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
+    if out.exists() and not force:
+        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    if not out.parent.is_dir():
+        raise InputError("a file in a folder that is there", str(out.parent), "--out")
+    with loading():
+        import msgspec
+
+        from edgewright.language.embedding import load
+        from edgewright.language.intents.integers import size_of
+        from edgewright.language.intents.teacher import Teacher
+        from edgewright.language.intents.train import How
+        from edgewright.language.trained import lines
+        from edgewright.language.training import name_of, train
+        from edgewright.language.utterances.checks import without_contradictions
+        from edgewright.language.utterances.read import read, read_lines
+        from edgewright.runtime.utterance.model_file import write_language
+
+    labelled = read(utterances)
+    said: list[str] = []
+    if contradictions == "drop":
+        kept, lost = without_contradictions(labelled.utterances)
+        labelled = msgspec.structs.replace(labelled, utterances=kept)
+        said += [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
+    made = train(
+        labelled,
+        How(size=size_of(size), seed=seed),
+        name=name_of(out),
+        slots=slots,
+        teacher=Teacher(load(teacher)) if teacher else None,
+        unlabelled=read_lines(unlabelled) if unlabelled else (),
+        say=None if as_json else click.echo,
+    )
+    length = write_language(out, made.spec, made.arrays)
+    told = {"file": str(out), "file_bytes": length, **made.spec.trained, "findings": [*said, *made.findings]}
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        return
+    for line in (*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"])):
+        click.echo(line)
+    click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; the student takes {made.made.bytes:,}")
+
+
+COMMAND = command

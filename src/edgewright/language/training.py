@@ -1,0 +1,122 @@
+"""From a file of utterances to the file of a model: intents, slots, gazetteers, test vectors and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.intents.teacher import Teacher, held_out
+from edgewright.language.intents.train import HELD_OUT, How, Made, train_student
+from edgewright.language.slots.score import SlotScore, score
+from edgewright.language.slots.train import Slotting, train_tagger
+from edgewright.language.trained import measures
+from edgewright.language.utterances import Labelled, findings
+from edgewright.runtime.utterance.limits import checked
+from edgewright.runtime.utterance.student import Student
+from edgewright.runtime.utterance.tagger import Tagger
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, TaggerSpec, Utterance, Vector
+
+Arrays = dict[str, NDArray[Any]]
+# Test vectors of a model: utterances it was trained on, and text that devices get wrong first.
+_VECTORS = 24
+_ODD = (
+    "\U0001f600",
+    "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd",
+    "na\u00efve CAF\u00c9 don\u2019t",
+    "12:30",
+    "a",
+)
+
+
+class Understood(msgspec.Struct, frozen=True):
+    """A trained model, ready to be written."""
+
+    spec: LanguageSpec
+    arrays: Arrays
+    made: Made
+    slots: SlotScore | None
+    findings: list[str]
+
+
+def train(
+    labelled: Labelled,
+    how: How,
+    *,
+    name: str,
+    slots: bool = False,
+    slotting: Slotting | None = None,
+    teacher: Teacher | None = None,
+    unlabelled: Sequence[str] = (),
+    say: Any = None,  # noqa: ANN401 - a function of text, or None
+) -> Understood:
+    """Trains intents and, where asked, slots.
+
+    Args:
+        labelled: utterances, those set apart to judge by, and gazetteers.
+        how: of the student.
+        name: of the model.
+        slots: whether a tagger is trained, too.
+        slotting: how.
+        teacher, unlabelled: as `train_student` takes them.
+        say: told what is done.
+
+    Raises:
+        InputError: utterances that are unfit, or no slot where a tagger was asked for.
+        MissingExtraError: python-crfsuite is not installed.
+    """
+    for text in unlabelled:
+        checked(text, "the texts without labels")
+    marked = any(one.slots for one in labelled.utterances)
+    if slots and not marked:
+        raise InputError("utterances with slots marked", "none", "--slots", "Mark them as [words](slot_name)")
+    made = train_student(labelled.utterances, how, validation=labelled.validation, teacher=teacher,
+                         unlabelled=unlabelled, say=say)  # fmt: skip
+    arrays, tagger, judged = dict(made.arrays), None, None
+    if slots:
+        tagger, weights, judged = _tagger(labelled.utterances, slotting or Slotting(), how.seed, say)
+        arrays |= {f"tagger_{key}": value for key, value in weights.items()}
+    odd = findings(labelled.utterances)
+    if marked and not slots:
+        odd.append("slots are marked and were not learnt: --slots trains them")
+    spec = LanguageSpec(
+        name=name, intents=made.intents, student=made.spec, tagger=tagger, gazetteers=labelled.gazetteers,
+        vectors=vectors(made, labelled.utterances), trained=measures(made, judged, len(labelled.utterances)),
+    )  # fmt: skip
+    return Understood(spec, arrays, made, judged, odd)
+
+
+def vectors(made: Made, utterances: Sequence[Utterance]) -> tuple[Vector, ...]:
+    """Test vectors: utterances from all over the training, and odd ones."""
+    student = Student(made.spec, made.arrays, len(made.intents), "the student")
+    texts = [one.text for one in utterances[:: max(1, len(utterances) // _VECTORS)]][:_VECTORS]
+    return tuple(Vector(text=text, logits=tuple(student.logits(text).tolist())) for text in (*texts, *_ODD))
+
+
+def _tagger(
+    utterances: Sequence[Utterance],
+    how: Slotting,
+    seed: int,
+    say: Any,  # noqa: ANN401 - a function of text, or None
+) -> tuple[TaggerSpec, Arrays, SlotScore]:
+    """Judged on a fifth, then trained on all; the intent is given, as it is to the tagger in training."""
+    inside = [one for one in utterances if one.intent != OUT_OF_SCOPE]
+    if say:
+        say(f"slots from {sum(len(one.slots) for one in inside):,} marks")
+    kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
+    held = held_out(np.asarray(kinds, np.int64), HELD_OUT, seed)
+    spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how)
+    tagger = Tagger(spec, arrays, "the tagger")
+    judges = [one for one, out in zip(inside, held, strict=True) if out]
+    judged = score((one.text, one.slots, tagger.slots(one.text, one.intent)) for one in judges)
+    return *train_tagger(inside, how), judged
+
+
+def name_of(path: Path) -> str:
+    """The name of a model, after its file."""
+    return path.name.split(".")[0] or "model"
