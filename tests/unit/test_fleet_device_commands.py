@@ -14,7 +14,8 @@ from benchmarks.faults.fleet_device import Device, plan
 
 from edgewright.cli.device._fleet import under_the_agent
 from edgewright.cli.main import run
-from edgewright.fleet.agent.following import LOCK_FILE, Told, follow, locked
+from edgewright.fleet.agent.following import Told, follow
+from edgewright.fleet.agent.locking import LOCK_FILE, locked
 from edgewright.runtime.agent.notify import Supervisor
 from edgewright.runtime.agent.pulse import Pulse
 from edgewright.runtime.agent.settings import read_settings

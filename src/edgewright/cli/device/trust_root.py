@@ -25,7 +25,7 @@ def command(file: Path, store: Path, stick: bool) -> None:
     import hashlib
 
     from edgewright.fleet.agent.enrolling import TRUST_FOLDER
-    from edgewright.fleet.agent.following import locked
+    from edgewright.fleet.agent.locking import locked
     from edgewright.fleet.agent.stick import FOLDER
     from edgewright.fleet.trust.pinning import recover
     from edgewright.schema.errors import InputError

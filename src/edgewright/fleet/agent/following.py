@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import random
@@ -15,7 +14,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from importlib import metadata
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -23,6 +21,7 @@ from edgewright.fleet.agent.child import Child
 from edgewright.fleet.agent.door import Door
 from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.agent.joining import Joined, Joining
+from edgewright.fleet.agent.locking import locked
 from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
 from edgewright.fleet.agent.ports import Packages
@@ -37,11 +36,9 @@ from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.packages import TransportPackages
 from edgewright.fleet.wire.token import Token, read_token
 from edgewright.runtime.agent.notify import Supervisor
-from edgewright.runtime.store import disk
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
 
-LOCK_FILE = "fleet.lock"
 DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
 _VERSION = metadata.version("edgewright")
@@ -269,32 +266,6 @@ def _woken_by_signals(handle: int) -> int | None:
     if threading.current_thread() is not threading.main_thread():
         return None
     return signal.set_wakeup_fd(handle, warn_on_full_buffer=False)
-
-
-def locked(store: Path) -> IO[str]:
-    """Takes the folder for this agent.
-
-    Raises:
-        InputError: another agent has it, or it is no folder.
-        OutputError: it cannot be written.
-    """
-    try:
-        new = [folder for folder in (store.absolute(), *store.absolute().parents) if not folder.exists()]
-        store.mkdir(parents=True, exist_ok=True)
-        for folder in new:
-            disk.sync_folder(folder.parent)
-        handle = (store / LOCK_FILE).open("a")
-    except (FileExistsError, NotADirectoryError):
-        raise InputError("a folder for the store", "a file", str(store)) from None
-    except OSError as error:
-        raise OutputError("a folder that can be written", error.strerror or str(error), str(store)) from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        raise InputError("a store that no other agent follows a fleet with", "one that is in use", str(store),
-                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
-    return handle
 
 
 def arguments(store: Path, config: Path | None, source: str, more: Sequence[str]) -> tuple[str, ...]:
