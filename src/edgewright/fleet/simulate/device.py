@@ -197,5 +197,6 @@ def copy_of(device: Device, twin: Device) -> None:
     """Makes `twin` a clone: the same key, id and memory, and a life of its own from now."""
     twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
+    twin.disk.digests = dict(device.disk.digests)
     twin.disk.verified = device.disk.verified
     twin.state = State(DiskDatabase(twin.disk))

@@ -24,6 +24,7 @@ class Disk:
         kept: rows of the agent's small database, by key.
         told: its outcomes, by number.
         slots: what each slot holds: release and copy of the floor.
+        digests: SHA-256 of the bytes that really are there.
         parts: bytes of downloads that are not finished; they are not durable.
         verified: which published metadata the device has verified, see `verified.Verifier`.
         ran: seconds that each package ran, by its hash.
@@ -35,6 +36,7 @@ class Disk:
         self.told: dict[int, str] = {}
         self.slots: dict[str, Release | None] = dict.fromkeys(NAMES)
         self.floors: dict[str, int] = dict.fromkeys(NAMES, 0)
+        self.digests: dict[str, str] = {}
         self.parts: dict[str, bytes] = {}
         self.verified = 0
         self.ran: dict[str, float] = {}
@@ -119,21 +121,21 @@ class DiskSlots:
 
     def finish(self, slot: str, release: Release, floor: int) -> bool:
         """Checks length and hash and makes the slot durable."""
-        part = self._disk.parts.get(slot, b"")
-        there = self._disk.slots[slot]
-        if part:
-            right = len(part) == release.length and hashlib.sha256(part).hexdigest() == release.sha256
-        else:
-            right = there is not None and (there.sha256, there.length) == (release.sha256, release.length)
-        with self._disk.write():
-            self._disk.parts.pop(slot, None)
-            self._disk.slots[slot] = release if right else None
-            self._disk.floors[slot] = max(floor, self._disk.floors[slot])
+        part, disk = self._disk.parts.get(slot, b""), self._disk
+        there = disk.slots[slot]
+        digest = hashlib.sha256(part).hexdigest() if part else disk.digests.get(slot, "")
+        length = len(part) if part else there.length if there else 0
+        right = (digest, length) == (release.sha256, release.length)
+        with disk.write():
+            disk.parts.pop(slot, None)
+            disk.slots[slot], disk.digests[slot] = (release, digest) if right else (None, "")
+            disk.floors[slot] = max(floor, disk.floors[slot])
         return right
 
     def put(self, slot: str, release: Release, floor: int) -> None:
         """A package that came with the device."""
-        self._disk.slots[slot], self._disk.floors[slot] = release, floor
+        disk = self._disk
+        disk.slots[slot], disk.digests[slot], disk.floors[slot] = release, release.sha256, floor
 
     def holds(self, slot: str) -> Release | None:
         """The release of a finished slot."""

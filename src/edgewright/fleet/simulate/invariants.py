@@ -42,7 +42,7 @@ def _bricked(simulation: Simulation) -> tuple[bool, str]:
     for device in simulation.devices:
         held = device.held
         release = device.disk.slots.get(held.active) if held.active else None
-        if release is None or release.counter != held.counter:
+        if release is None or release.counter != held.counter or device.disk.digests[held.active] != release.sha256:
             dead.append(device)
     return _some(dead, f"{len(simulation.devices):,} devices run a package")
 

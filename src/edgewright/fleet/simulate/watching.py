@@ -127,7 +127,7 @@ class Watch:
         known = {one.counter: one for one in (self._simulation.served.old, self._simulation.new,
                                               self._simulation.back) if one is not None}  # fmt: skip
         signed = known.get(outcome.counter)
-        if release is None or signed is None or release.sha256 != signed.sha256 or release.counter != outcome.counter:
+        if release is None or signed is None or device.disk.digests[held.active] != signed.sha256:
             self.wrong.setdefault("signed", []).append(f"{said}, which nobody signed")
         if outcome.counter < self._floors.get(device.number, 1):
             self.wrong.setdefault("older", []).append(f"{said} after {self._floors[device.number]}")

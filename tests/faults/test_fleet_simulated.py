@@ -1,0 +1,106 @@
+"""Every fault of the simulator: what must hold holds; and with a defence taken away, it does not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edgewright.fleet.agent.trial import Judged
+from edgewright.fleet.simulate.disk import DiskSlots
+from edgewright.fleet.simulate.result import Result
+from edgewright.fleet.simulate.run import Settings, faults, simulate
+from edgewright.schema.fleet_plan import Release
+
+# A release that kills devices after they have reported well is not seen by the gates: who has spoken once since its
+# intent never counts as silent.
+UNSEEN = {"dies-later"}
+
+
+def violated(result: Result) -> set[str]:
+    return {one.name for one in result.held if not one.held}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", sorted(set(faults()) - UNSEEN))
+def test_what_must_hold_under_a_fault_holds(fault: str) -> None:
+    result = simulate(Settings(devices=40, fault=fault))
+    assert not violated(result), [one for one in result.held if not one.held]
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="silence counts only before a device's first report after its intent")
+@pytest.mark.parametrize("fault", sorted(UNSEEN))
+def test_a_release_that_kills_devices_after_their_trial_is_halted(fault: str) -> None:
+    assert not violated(simulate(Settings(devices=40, fault=fault)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
+def test_liars_cannot_push_a_bad_release(rate: float) -> None:
+    result = simulate(Settings(devices=200, fault="liars", rate=rate, days=0.25))
+    assert not violated(result), [one for one in result.held if not one.held]
+
+
+@pytest.mark.slow
+def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_back() -> None:
+    result = simulate(Settings(devices=1000, fault="bad-model", days=0.25))
+    assert not violated(result), [one for one in result.held if not one.held]
+    assert result.halted is not None
+    assert result.exposed <= result.canary < 25
+
+
+@pytest.mark.slow
+def test_those_that_were_away_are_called_back_too() -> None:
+    result = simulate(Settings(devices=1000, fault="offline", days=1.5))
+    assert not violated(result), [one for one in result.held if not one.held]
+    assert any(point.away and point.versions.get(2) for point in result.timeline)
+    assert result.timeline[-1].versions.get(2, 0) == 0
+    assert result.timeline[-1].versions[3] == result.exposed
+
+
+@pytest.mark.slow
+def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
+    result = simulate(Settings(devices=16, fault="bad-model", days=0.4))
+    assert {"halted", "exposed"} <= violated(result)
+    assert not result.good
+
+
+@pytest.mark.slow
+def test_without_trials_and_gates_a_bad_release_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    well = Judged(over="confirmed", why="whatever it does")
+    monkeypatch.setattr("edgewright.fleet.agent.guard.judge", lambda *args: well)
+    monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
+    result = simulate(Settings(devices=16, fault="bad-model", days=0.4))
+    assert {"halted", "exposed", "all back"} <= violated(result)
+
+
+@pytest.mark.slow
+def test_without_the_hash_of_a_package_wrong_bytes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def trusting(slots: Any, slot: str, release: Release, floor: int) -> bool:  # noqa: ANN401
+        disk = slots._disk
+        disk.digests[slot] = "f" * 64
+        disk.slots[slot] = release
+        disk.parts.pop(slot, None)
+        return True
+
+    monkeypatch.setattr(DiskSlots, "finish", trusting)
+    result = simulate(Settings(devices=16, fault="none", days=0.25))
+    assert {"only signed releases", "nobody is bricked"} <= violated(result)
+
+
+@pytest.mark.slow
+def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.fleet.control.reports.quarantine", lambda *args: None)
+    monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: True)
+    monkeypatch.setattr("edgewright.fleet.control.intents.shut_out", RuntimeError)
+    result = simulate(Settings(devices=40, fault="clones", days=0.25))
+    assert "clones are shut out" in violated(result)
+
+
+def test_the_plan_of_a_thief_goes_nowhere() -> None:
+    result = simulate(Settings(devices=16, fault="stolen-online-key", days=0.25))
+    assert not violated(result), [one for one in result.held if not one.held]
+    assert any("thief" in line.text for line in result.story)
+    assert 0 < result.exposed <= result.canary
