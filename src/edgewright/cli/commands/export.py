@@ -26,7 +26,7 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 
 @click.command("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
-@click.argument("place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite", type=click.Path(path_type=Path))
+@click.argument("place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language", type=click.Path(path_type=Path))
 @click.option("--to", "target", required=True, metavar="TARGET", help="onnx, tflite, c99 or extension.")
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a package; its default when left out.")
 @click.option("--device", default="", metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
@@ -63,6 +63,12 @@ def command(
         from edgewright.profiles.catalogue import load_profile
         from edgewright.runtime import catalogue
 
+    if place.suffix == ".language":
+        from edgewright.cli.language._export import export_language
+
+        options = {"--form": form, "--device": device, "--rounding": rounding, "--shape": shape}
+        export_language(place, target, options, name=name, out=out, force=force, as_json=as_json)
+        return
     chosen = catalogue.find(_TARGETS, target, "TARGET", "export target")
     profile = load_profile(device) if device else None
     subject = read_subject(place, form=form, rounding=rounding, shape=_shape(shape))

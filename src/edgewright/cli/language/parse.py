@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def command(text: str, model: Path, today: datetime | None, as_json: bool) -> No
 
     understanding = Understanding.load(model)
     day = today.date() if today else date.today()
-    lines = (line.rstrip("\n") for line in click.get_text_stream("stdin")) if text == "-" else iter((text,))
+    lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
     for line in lines:
         if text == "-" and not line.strip():
             continue

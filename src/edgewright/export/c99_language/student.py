@@ -1,0 +1,181 @@
+"""The int8 student as C99: UTF-8 in, intent and confidence out, in static memory and without a heap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_text import comment, entries, identifier, literal, number
+from edgewright.export.c99_language.hashing import functions, longest, tables
+from edgewright.runtime.utterance.student import FRACTION
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import LanguageSpec, StudentSpec
+
+_HEADER = """\
+/* %(title)s: %(classes)d intents, int8; %(flash)d bytes of weights, %(ram)d bytes of memory.
+ *
+ * Text is UTF-8. Latin, Greek, Cyrillic and Armenian letters lose case and diacritics, composed or decomposed; other
+ * scripts are taken as they are and must come composed (NFC). Not reentrant: one utterance at a time.
+ */
+#ifndef @@_H
+#define @@_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define @@_INTENTS %(classes)d
+#define @@_OUT_OF_SCOPE (-1)
+/* Code points of an utterance at most. */
+#define @@_LONGEST %(longest)du
+/* What @_parse answers besides 0. */
+#define @@_NO_WORD 1
+#define @@_TOO_LONG 2
+#define @@_NOT_UTF8 3
+
+typedef struct {
+    int32_t intent;   /* place in @_intents, or @@_OUT_OF_SCOPE */
+    int32_t nearest;  /* the likeliest intent, in scope or not */
+    int32_t logit;    /* of the nearest; times %(scale)s it is the score */
+    float confidence; /* calibrated probability of the nearest */
+} @_answer;
+
+extern const char *const @_intents[@@_INTENTS];
+
+/* Understands an utterance of so many bytes: 0, or why not. */
+int @_parse(const char *text, size_t bytes, @_answer *answer);
+
+/* The integer logits of the last utterance that @_parse answered with 0. */
+const int32_t *@_logits(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+_ADD = """\
+static void @_add(uint32_t row) {
+    const int8_t *const weights = &@_table[row * %(hidden)du];
+    for (int j = 0; j < %(hidden)d; ++j) {
+        @_sums[j] += weights[j];
+    }
+}"""
+_PARSE = """\
+static uint32_t @_root(uint32_t value) {
+    uint32_t root = 0u;
+    for (uint32_t bit = UINT32_C(1) << 30; bit != 0u; bit >>= 2) {
+        if (value >= root + bit) {
+            value -= root + bit;
+            root = (root >> 1) + bit;
+        } else {
+            root >>= 1;
+        }
+    }
+    return root;
+}
+
+/* Rounds down, for negative numbers too, whatever the compiler does with >> of them. */
+static int64_t @_shifted(int64_t value) {
+    return value >= 0 ? value >> %(shift)d : -((-value + ((INT64_C(1) << %(shift)d) - 1)) >> %(shift)d);
+}
+
+int @_parse(const char *text, size_t bytes, @_answer *answer) {
+    const int32_t length = @_normalise(text, bytes);
+    if (length <= 0) {
+        return length == 0 ? @@_NO_WORD : (int)-length;
+    }
+    memset(@_sums, 0, sizeof @_sums);
+    const uint32_t count = @_add_rows(length);
+    const int64_t factor = count == 0u ? 0 : INT64_C(%(factor)d) / (int64_t)@_root(count << 16);
+    memcpy(@_out, @_last, sizeof @_out);
+    for (int j = 0; j < %(hidden)d; ++j) {
+        const int64_t bias = (int64_t)@_bias[j] * (INT64_C(1) << %(bias_shift)d) + (INT64_C(1) << %(half)d);
+        const int64_t raw = @_shifted((int64_t)@_sums[j] * factor + bias);
+        const int32_t hidden = raw < 0 ? 0 : raw > 127 ? 127 : (int32_t)raw;
+        for (int k = 0; hidden != 0 && k < @@_INTENTS; ++k) {
+            @_out[k] += hidden * @_head[j * @@_INTENTS + k];
+        }
+    }
+    int32_t best = 0;
+    for (int32_t k = 1; k < @@_INTENTS; ++k) {
+        best = @_out[k] > @_out[best] ? k : best;
+    }
+    float sum = 0.0f;
+    for (int k = 0; k < @@_INTENTS; ++k) {
+        sum += expf((float)(@_out[k] - @_out[best]) * %(scale)s);
+    }
+    answer->intent = @_out[best] >= %(threshold)s ? best : @@_OUT_OF_SCOPE;
+    answer->nearest = best;
+    answer->logit = @_out[best];
+    answer->confidence = 1.0f / sum;
+    return 0;
+}
+
+const int32_t *@_logits(void) {
+    return @_out;
+}"""
+
+
+def write_language_c99(spec: LanguageSpec, arrays: dict[str, NDArray[Any]], *, name: str) -> dict[str, str]:
+    """A student as NAME.h and NAME.c; slots, gazetteers and rules stay with the Python runtime.
+
+    Args:
+        spec, arrays: as `read_language` gives them; `Understanding` has proven them.
+        name: of the files, and prefix of every name in them.
+
+    Raises:
+        InputError: a name that C does not take, or a model without a student.
+    """
+    student = spec.student
+    if student is None:
+        raise InputError("a model with a student", "one without", spec.name)
+    identifier(name)
+    made = {f"{name}.h": _header(spec, student, arrays), f"{name}.c": _source(spec, student, arrays)}
+    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()}
+
+
+def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]]) -> str:
+    classes = len(spec.intents)
+    kept = (arrays[key] for key in ("table", "bias", "head", "last"))
+    return _HEADER % {
+        "title": comment(spec.name), "classes": classes, "flash": sum(array.nbytes for array in kept),
+        "ram": 4 * (longest() + 2 + student.hidden + classes), "longest": longest(), "scale": number(student.scale),
+    }  # fmt: skip
+
+
+def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]]) -> str:
+    texts = ",\n".join(f"    {_name(intent)}" for intent in spec.intents)
+    before, after = functions(student.rows, student.characters, student.words)
+    stored = {"table": "int8_t", "bias": "int32_t", "head": "int8_t", "last": "int32_t"}
+    weights = [
+        f"static const {kind} @_{key}[{arrays[key].size}] = {{\n{entries(np.ascontiguousarray(arrays[key]))}\n}};"
+        for key, kind in stored.items()
+    ]
+    numbers = {
+        "hidden": student.hidden, "shift": student.shift, "half": student.shift - 1,
+        "bias_shift": student.shift - FRACTION, "factor": student.factor, "scale": number(student.scale),
+        # The smallest 32-bit number has no literal of its own.
+        "threshold": "INT32_MIN" if student.threshold <= -(1 << 31) else f"INT32_C({student.threshold})",
+    }  # fmt: skip
+    state = (
+        f"#define @_NOTHING UINT32_MAX\n\n"
+        f"static uint32_t @_codes[@@_LONGEST + 2u];\nstatic int32_t @_sums[{student.hidden}];\n"
+        f"static int32_t @_out[@@_INTENTS];"
+    )
+    blocks = [
+        '#include "@.h"\n\n#include <math.h>\n#include <string.h>',
+        f"const char *const @_intents[@@_INTENTS] = {{\n{texts}\n}};",
+        *weights, tables(), state, before, _ADD % numbers, after, _PARSE % numbers,
+    ]  # fmt: skip
+    return "\n\n".join(blocks) + "\n"
+
+
+def _name(intent: str) -> str:
+    """The name as a string; @ is the mark of the prefix, so its own byte is written as an escape."""
+    return literal(intent).replace("@", "\\100")
