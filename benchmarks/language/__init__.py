@@ -1,0 +1,1 @@
+"""Tables of language: `make bench-language`."""

