@@ -99,6 +99,16 @@ def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "clones are shut out" in violated(result)
 
 
+@pytest.mark.slow
+def test_without_forgiveness_for_lost_answers_power_cuts_shut_honest_devices_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: False)
+    result = simulate(Settings(devices=60, fault="power-cuts", days=0.5))
+    assert violated(result) >= {"nobody honest is shut out"}
+
+
+@pytest.mark.slow
 def test_the_plan_of_a_thief_goes_nowhere() -> None:
     result = simulate(Settings(devices=16, fault="stolen-online-key", days=0.25))
     assert not violated(result), [one for one in result.held if not one.held]

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from edgewright.fleet.simulate.drawing import moment
 from edgewright.fleet.simulate.result import Result
-from edgewright.schema.lesson import Grid
+from edgewright.schema.lesson import Facts, Grid
 from edgewright.trace.blocks_html import blocks_html
 from edgewright.trace.charts import Chart, Curve, draw, legend
 from edgewright.trace.own_page import sections_page
@@ -17,7 +17,7 @@ _HOUR = 3600.0
 def simulation_page(result: Result) -> str:
     """One file, self-contained."""
     title = f"{result.devices:,} devices over {result.days:g} days"
-    story = Grid(headers=("when", "what happened"), rows=tuple((moment(line.at), line.text) for line in result.story))
+    story = Facts(rows=tuple((moment(line.at), line.text) for line in result.story))
     held = Grid(
         headers=("", "rule", "found"),
         rows=tuple(("holds" if one.held else "violated", one.rule, one.found) for one in result.held),

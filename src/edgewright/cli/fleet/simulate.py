@@ -37,7 +37,7 @@ def command(
         from edgewright.fleet.simulate.drawing import lines
         from edgewright.fleet.simulate.run import Settings, faults, simulate
     if listed:
-        _list({name: one.broken.format(rate=f"{one.rate:.0%}") for name, one in faults().items()}, as_json)
+        _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
         return 0
     name, rate = _rated(fault)
     result = simulate(Settings(devices=number, days=days, fault=name, rate=rate, seed=seed))

@@ -187,6 +187,8 @@ class Device:
         assert self.agent is not None  # noqa: S101
         now = self.clock.monotonic()
         if self.agent.phase not in ("idle", "quarantined") or self.held.trial or not self.runner.running():
+            if self.agent.phase in ("ready", "intent") and self.runner.running():
+                wait = max(wait, POLL)  # its process is well, so looking at it more often finds nothing
             return min(wait, self.runner.next() - now)
         if self.trust.behind and not self.link.down:
             return wait

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from edgewright.fleet.simulate.device import Device
     from edgewright.fleet.simulate.run import Simulation
 
-ALWAYS = ("nobody is bricked", "only signed releases", "never an older release")
+ALWAYS = ("nobody is bricked", "only signed releases", "never an older release", "nobody honest is shut out")
 """Rules that hold in every simulation."""
 TAKEN_BACK = ("halted", "in time", "exposed", "nobody begins after the halt", "all back")
 """Rules of a bad release."""
@@ -30,6 +30,10 @@ class Fault:
     holds: tuple[str, ...] = ()
     days = 1.0
     rate = 0.0
+
+    def words(self, rate: float) -> str:
+        """What is broken, with the share of the devices."""
+        return self.broken.format(rate=f"{100.0 * rate:.3g} %")
 
     def behaviour(self, device: Device, rate: float) -> Behaviour:
         """How the new release behaves on a device."""

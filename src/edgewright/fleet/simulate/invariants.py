@@ -153,3 +153,11 @@ def _clones(simulation: Simulation) -> tuple[bool, str]:
             and device.id not in shut_out]  # fmt: skip
     count = len({device.id for device in simulation.devices if device.id in shut_out})
     return _some(free, f"{count:,} keys shut out")
+
+
+@_rule("nobody honest is shut out", "no device whose key is its own alone is taken for a clone")
+def _honest(simulation: Simulation) -> tuple[bool, str]:
+    shut_out = simulation.served.quarantined()
+    taken = [device for device in simulation.devices
+             if device.id in shut_out and device.number not in simulation.excluded]  # fmt: skip
+    return _some(taken, "nobody is")

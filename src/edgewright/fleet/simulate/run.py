@@ -216,7 +216,7 @@ class Simulation:
         names = dict.fromkeys((*ALWAYS, *self.fault.holds))
         releases = {1: "the old one", 2: "the new one", 3: "the way back: the old bytes under a new number"}
         return Result(
-            fault=self.settings.fault, rate=self.rate, broken=self.fault.broken.format(rate=f"{self.rate:.0%}"),
+            fault=self.settings.fault, rate=self.rate, broken=self.fault.words(self.rate),
             devices=self.settings.devices, days=self.days, seed=self.settings.seed, releases=releases,
             canary=len(self.watch.canary()), exposed=len(self.watch.exposed), halted=self.watch.halted_after(),
             timeline=tuple(self.timeline), story=tuple(self.watch.lines), states=self.verifier.newest,
