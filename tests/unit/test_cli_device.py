@@ -18,7 +18,6 @@ def store(tmp_path: Path) -> Path:
     with opened(tmp_path / "s", quota=20 << 20) as one:
         one.append_events([event("alarm", "fall", 1), event("decision", "walking", 2)])
         put_rows(one)
-        one.identity.raise_floor("release", 3)
     return tmp_path / "s"
 
 
@@ -34,7 +33,6 @@ def test_status_in_words_and_as_json(store: Path, capsys: pytest.CaptureFixture[
     assert "device device-1, boot 1" in words
     assert "of 21.0 MB" in words
     assert "waiting to leave: 1 alarm, 1 decision" in words
-    assert "floors: release 3" in words
     assert "every page was read: sound" in words
     told = json.loads(said(capsys, "status", "--store", str(store), "--json"))
     assert told["tables"]["events"]["entries"] == 2

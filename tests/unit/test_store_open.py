@@ -1,4 +1,4 @@
-"""Opening: versions, other devices, two processes, damage, leftovers, identity and floors."""
+"""Opening: versions, other devices, two processes, damage, leftovers and identity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def full(folder: Path, count: int = 400) -> None:
             if number % 20 == 0:
                 put_rows(store, seed=number)
                 store.commit()
-        store.identity.raise_floor("release", 7)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -83,7 +82,6 @@ def test_a_damaged_page_costs_what_was_on_it(tmp_path: Path) -> None:
         assert 300 < state.tables["events"].entries + state.tables["outbox"].entries < 800
         assert state.tables["events"].entries >= 300
         assert store.database.value("PRAGMA integrity_check") == "ok"
-        assert store.identity.floors == {"release": 7}
         (told,) = state.damage
         assert told.boot == 2
         assert told.rescued["events"] == state.tables["events"].entries
@@ -104,7 +102,6 @@ def test_a_page_that_went_bad_after_an_orderly_end_is_met_when_it_is_read(tmp_pa
         assert "malformed" in told.what
         assert (tmp_path / "s" / told.file).read_bytes() == bad
         assert sum(told.rescued.values()) > 300
-        assert store.identity.floors == {"release": 7}
         store.append_events([event()])
 
 
@@ -159,7 +156,7 @@ def test_a_rescue_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:
 def test_the_identity_is_never_made_anew(tmp_path: Path) -> None:
     full(tmp_path / "s", 5)
     (tmp_path / "s" / "identity.sqlite").write_bytes(b"\xff" * 8192)
-    with pytest.raises(OutputError, match="older packages could come back"):
+    with pytest.raises(OutputError, match="names of items would be given twice"):
         opened(tmp_path / "s")
     assert (tmp_path / "s" / "identity.sqlite").read_bytes() == b"\xff" * 8192
 
@@ -183,14 +180,10 @@ def test_what_the_message_of_a_damaged_identity_says_can_be_done(tmp_path: Path)
         assert (store.device, store.boot) == ("device-1b", 1)
 
 
-def test_floors_rise_and_never_sink(tmp_path: Path) -> None:
-    identity = Identity.open(tmp_path, "d")
-    assert identity.raise_floor("release", 5) == 5
-    assert identity.raise_floor("release", 3) == 5
-    assert identity.raise_floor("time", -2) == -2
-    identity.close()
+def test_boots_are_counted_over_restarts(tmp_path: Path) -> None:
+    Identity.open(tmp_path, "d").close()
     again = Identity.open(tmp_path)
-    assert again.floors == {"release": 5, "time": -2}
+    assert again.device == "d"
     assert [again.begin(), again.begin()] == [1, 2]
     again.close()
 

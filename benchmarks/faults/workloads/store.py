@@ -50,13 +50,11 @@ class Promise(NamedTuple):
     Attributes:
         content: fingerprint of all tables; None before the store first opened.
         boot: of the identity, at least.
-        floor: raised to this, at least.
         device: its name.
     """
 
     content: str | None
     boot: int
-    floor: int
     device: str
 
 
@@ -68,7 +66,7 @@ def fingerprint(database: Database) -> str:
 
 def promise(store: Store) -> Promise:
     """What the store holds now."""
-    return Promise(fingerprint(store.database), store.boot, store.identity.floors.get("release", 0), store.device)
+    return Promise(fingerprint(store.database), store.boot, store.device)
 
 
 def use(folder: Path, recorder: Recorder) -> None:
@@ -129,8 +127,6 @@ def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
     if turn % 4 == 1:
         taken = store.outbox.take(2048)
         store.outbox.settle(taken, [item.place for item in taken[::2]])
-    if turn % 5 == 2:
-        store.identity.raise_floor("release", turn)
     store.commit()
     told(promise(store))
 
@@ -148,8 +144,6 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
                 return "another device"
             if store.boot <= before.boot:
                 return f"boot {store.boot} after boot {before.boot}"
-            if store.identity.floors.get("release", 0) < before.floor:
-                return "a floor sank"
         content = fingerprint(store.database)
         if before is not None and content not in {before.content, after.content if after else None}:
             return "neither what was promised before the cut nor what was being written"

@@ -166,6 +166,5 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     written_today: int
     written_ever: int
     process_written: int | None
-    floors: dict[str, int]
     damage: tuple[Damage, ...]
     refused: dict[str, str] = {}

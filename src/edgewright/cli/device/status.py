@@ -67,8 +67,6 @@ def _lines(state: StoreState) -> list[str]:
     lines.append(
         f"written: {amount(state.written_today)} in the last day of running, {amount(state.written_ever)} ever"
     )
-    if state.floors:
-        lines.append("floors: " + ", ".join(f"{name} {value}" for name, value in sorted(state.floors.items())))
     lines += [
         f"package {name!r} was refused at the last start, {INSTEAD}: {why}" for name, why in state.refused.items()
     ]

@@ -16,6 +16,7 @@ ENDINGS = ("-journal", "-wal", "-shm")
 def open_guarded(
     path: Path, version: int, statements: Sequence[str], what: str, do: str, *,
     opener: Connect = connect, writable: bool = True, ahead: bool = False,
+    rows: Sequence[tuple[str, Sequence[object]]] = (),
 ) -> Database:  # fmt: skip
     """Opens such a file with a rollback journal and `synchronous=EXTRA`, or makes it.
 
@@ -27,6 +28,7 @@ def open_guarded(
         do: as above.
         opener: of databases.
         writable: without it an absent file is an error.
+        rows: statements and arguments that fill a new file.
         ahead: with a write-ahead log and `synchronous=FULL` instead: as durable, one flush a commit instead of five,
             for a file that changes with every piece of news.
 
@@ -37,7 +39,7 @@ def open_guarded(
     database: Database | None = None
     try:
         if writable and not path.exists():
-            _make(path, version, statements, opener)
+            _make(path, version, [(one, ()) for one in statements] + list(rows), opener)
         database = Database(path, opener, writable)
         if writable:
             database.execute(f"PRAGMA journal_mode={'WAL' if ahead else 'DELETE'}")
@@ -63,7 +65,7 @@ def _close(database: Database | None) -> None:
         database.close()
 
 
-def _make(path: Path, version: int, statements: Sequence[str], opener: Connect) -> None:
+def _make(path: Path, version: int, statements: Sequence[tuple[str, Sequence[object]]], opener: Connect) -> None:
     temporary = path.with_name(f"{path.name}.new")
     disk.remove(temporary)
     for name in (temporary.name, path.name):
@@ -74,8 +76,8 @@ def _make(path: Path, version: int, statements: Sequence[str], opener: Connect) 
     try:
         database.execute("PRAGMA synchronous=EXTRA")
         with database.transaction():
-            for statement in statements:
-                database.execute(statement)
+            for statement, arguments in statements:
+                database.execute(statement, arguments)
             database.execute(f"PRAGMA user_version={version}")
     finally:
         database.close()

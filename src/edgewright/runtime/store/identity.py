@@ -1,8 +1,8 @@
-"""Who the device is, how often it has started, and floors that never sink: kept apart, never set aside.
+"""Who the device is and how often it has started: kept apart, never set aside.
 
-A store may be damaged, set aside and begun anew. Were boot counter and floors in it, numbers would be given twice and
-an older package could come back. They have a file of their own with a rollback journal (`synchronous=EXTRA`), which
-is written a few times a boot.
+A store may be damaged, set aside and begun anew. Were the boot counter in it, numbers would be given twice. It has a
+file of its own, which is written a few times a boot. What guards against older packages is kept apart, too: with the
+fleet's agent (`fleet/agent/state.py`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from edgewright.runtime.store import disk
-from edgewright.runtime.store.database import Connect, Database, connect, trouble
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.runtime.store.database import Connect, Database, connect
+from edgewright.runtime.store.guarded import open_guarded
+from edgewright.schema.errors import InputError
 
 IDENTITY_FILE = "identity.sqlite"
 _VERSION = 1
-_FLOOR = "floor."
-_BY_HAND = (
-    "Move the whole folder away and start with an empty one under another `device` name: docs/device.md, "
-    "'Damage that is mended by hand'"
+_PUT = "INSERT OR REPLACE INTO identity(key, value) VALUES (?, ?)"
+_DO = (
+    "It is left as it is, and none is made in its place: names of items would be given twice. Move the whole folder "
+    "away and start with an empty one under another `device` name: docs/device.md, 'Damage that is mended by hand'"
 )
 
 
@@ -38,27 +38,13 @@ class Identity:
             InputError: the folder belongs to another device, or the file is of a newer version.
             OutputError: the file cannot be read; it is left as it is.
         """
-        path = folder / IDENTITY_FILE
-        if writable and not path.exists():
-            _make(path, device or f"edge-{os.urandom(8).hex()}", opener)
-        try:
-            database = Database(path, opener, writable)
-            if writable:
-                database.execute("PRAGMA journal_mode=DELETE")
-                database.execute("PRAGMA synchronous=EXTRA")
-            version = int(database.value("PRAGMA user_version"))
-            if version > _VERSION:
-                raise InputError(f"an identity of version {_VERSION} or older", f"version {version}", str(path),
-                                 "Update Edgewright on this device")  # fmt: skip
-            found = cls(database)
-        except (InputError, MemoryError):
-            raise
-        except Exception as error:
-            raise OutputError(
-                "the identity of this device", f"{trouble(error)}: {error}", str(path),
-                "It is left as it is, and none is made in its place: names of items would be given twice, and older "
-                f"packages could come back. {_BY_HAND}",
-            ) from error  # fmt: skip
+        made = ("device", device or f"edge-{os.urandom(8).hex()}"), ("boot", "0")
+        statements = ("CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",)
+        database = open_guarded(
+            folder / IDENTITY_FILE, _VERSION, statements, "the identity of this device", _DO, opener=opener,
+            writable=writable, rows=[(_PUT, row) for row in made],
+        )  # fmt: skip
+        found = cls(database)
         if device and device != found.device:
             raise InputError(f"the store of device {device!r}", f"that of {found.device!r}", str(folder))
         return found
@@ -78,11 +64,6 @@ class Identity:
         """Whether the last boot ended in order."""
         return self._values.get("closed", "1") == "1"
 
-    @property
-    def floors(self) -> dict[str, int]:
-        """All floors by name."""
-        return {key.removeprefix(_FLOOR): int(v) for key, v in self._values.items() if key.startswith(_FLOOR)}
-
     def begin(self) -> int:
         """Counts a boot, durably, before anything is numbered; gives its number."""
         self._write({"boot": str(self.boot + 1), "closed": "0"})
@@ -92,12 +73,6 @@ class Identity:
         """Notes that this boot ended in order."""
         self._write({"closed": "1"})
 
-    def raise_floor(self, name: str, value: int) -> int:
-        """Raises a floor durably; one that is higher stays. Gives the floor."""
-        if value > self.floors.get(name, value - 1):
-            self._write({_FLOOR + name: str(value)})
-        return self.floors[name]
-
     def close(self) -> None:
         """Closes the file."""
         self._database.close()
@@ -105,20 +80,5 @@ class Identity:
     def _write(self, values: dict[str, str]) -> None:
         with self._database.transaction():
             for key, value in values.items():
-                self._database.execute("INSERT OR REPLACE INTO identity(key, value) VALUES (?, ?)", (key, value))
+                self._database.execute(_PUT, (key, value))
         self._values.update(values)
-
-
-def _make(path: Path, device: str, opener: Connect) -> None:
-    temporary = path.with_name(f"{path.name}.new")
-    for leftover in (temporary, temporary.with_name(f"{temporary.name}-journal")):
-        disk.remove(leftover)
-    database = Database(temporary, opener)
-    database.execute("PRAGMA synchronous=EXTRA")
-    with database.transaction():
-        database.execute("CREATE TABLE identity(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID")
-        database.execute("INSERT INTO identity(key, value) VALUES ('device', ?), ('boot', '0')", (device,))
-        database.execute(f"PRAGMA user_version={_VERSION}")
-    database.close()
-    disk.rename(temporary, path)
-    disk.sync_folder(path.parent)

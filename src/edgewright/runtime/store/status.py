@@ -69,7 +69,6 @@ def _state(
         written_today=today,
         written_ever=ever,
         process_written=process,
-        floors=identity.floors,
         damage=damage.history(folder),
         refused=_refused(database),
     )
