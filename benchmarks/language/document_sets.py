@@ -1,0 +1,161 @@
+"""The two public sets of questions to documents: how they are read, and which part of them is chosen on.
+
+A question's set is 'choose' or 'test' by a hash of its section's title (the manual) or its article (XQuAD): 4 in 10 to
+choose on, all questions to one section or article on one side. Weights and thresholds see the first part alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import re
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.table import ROOT
+from edgewright.language.documents.index import Given, write_index
+from edgewright.language.documents.passages import Block, clean
+from edgewright.language.embedding.contract import Encoder
+from edgewright.runtime.documents.layout import unpacked
+from edgewright.schema.documents import Document
+
+# Parts of ten to choose on.
+_CHOSEN = 4
+# Titles of the manual's file are cut off at the line; a longer title of the questions is the same from here on.
+_CUT = 35
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question and where its answer stands.
+
+    Attributes:
+        text: the question.
+        kind: 'plain' or 'paraphrased'.
+        group: what is kept on one side: the section's title, or the article.
+        exact: whether the answer's own section stands in the set (else the nearest one above it does).
+        place: title of the section, or article and number of the paragraph.
+        at: where the answer begins in the paragraph; -1 where any sentence of the section will do.
+    """
+
+    text: str
+    kind: str
+    group: str
+    exact: bool
+    place: str
+    at: int = -1
+
+    @property
+    def chosen_on(self) -> bool:
+        """Whether it is among those that things are chosen on."""
+        return int(hashlib.sha256(self.group.encode()).hexdigest(), 16) % 10 < _CHOSEN
+
+
+def data_folder(name: str) -> Path:
+    """Folder of a public set beside the repository."""
+    return Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / name
+
+
+def plain(text: str) -> str:
+    """Lower case, letters and digits, single spaces: how titles are compared."""
+    return re.sub(r"[^a-z0-9]+", " ", text.lower()).strip()
+
+
+def manual(folder: Path) -> tuple[list[Block], list[Question]]:
+    """Sections of the manual, and all questions of `smart_remote_qa.csv`.
+
+    A question's section is the deepest of its hierarchy that is a section of the manual's file; of equal titles each
+    counts.
+    """
+    sections = json.loads((folder / "smart_tv_remote_manual_corpus.json").read_text())
+    blocks = []
+    for section in sections.values():
+        text = re.sub(r"- \d+ -", "", " ".join(section["text"])).strip()
+        blocks.append(Block((section["title"],), 0, text or section["title"]))
+    titles = {plain(block.path[0]) for block in blocks}
+    questions = []
+    with (folder / "smart_remote_qa.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            found = _section(row["section_hierarchy"], titles)
+            if found is not None:
+                kind = "paraphrased" if row["kind"] == "Paraphrased" else "plain"
+                questions.append(Question(row["question"], kind, found[0], found[1], found[0]))
+    return blocks, questions
+
+
+def _section(hierarchy: str, titles: set[str]) -> tuple[str, bool] | None:
+    for depth, part in enumerate(reversed(hierarchy.split(">"))):
+        name = plain(part)
+        if name in titles:
+            return name, depth == 0
+        longer = sorted(t for t in titles if len(t) > _CUT and name.startswith(t))
+        if longer:
+            return longer[0], depth == 0
+    return None
+
+
+def xquad(folder: Path) -> tuple[list[Block], list[Question]]:
+    """Paragraphs of the articles, one section each, and all questions."""
+    articles = json.loads((folder / "xquad.en.json").read_text())["data"]
+    blocks, questions = [], []
+    for article in articles:
+        for number, paragraph in enumerate(article["paragraphs"], 1):
+            place = f"{article['title']} {number}"
+            blocks.append(Block((article["title"].replace("_", " "),), number, paragraph["context"]))
+            for asked in paragraph["qas"]:
+                # In the paragraph as the index holds it, single spaces and all.
+                at = len(clean(paragraph["context"][: asked["answers"][0]["answer_start"]] + "|")) - 1
+                questions.append(Question(asked["question"], "plain", article["title"], True, place, at))
+    return blocks, questions
+
+
+def index_of(path: Path, blocks: Sequence[Block], encoder: Encoder | None = None) -> Path:
+    """An index of blocks; a page is the number of the paragraph where there are some."""
+    write_index(path, [Given(Document(name=path.stem, kind="text", sha256=""), blocks)], encoder)
+    return path
+
+
+def without(blocks: Sequence[Block], questions: Sequence[Question]) -> list[Block]:
+    """Blocks less those that hold the answers: what is left does not answer, unless it says things twice."""
+    gone = {question.group for question in questions}
+    return [b for b in blocks if (b.path[0].replace(" ", "_") if b.page else plain(b.path[0])) not in gone]
+
+
+def truths(index: Path, questions: Sequence[Question]) -> list[set[int]]:
+    """Numbers of the sentences that are right for each question: any of the section, or the one with the answer."""
+    sentences: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    read = sqlite3.connect(f"{index.absolute().as_uri()}?mode=ro", uri=True)
+    rows = read.execute(
+        "SELECT s.path, p.page, p.text, p.spans, p.first FROM passages p JOIN sections s ON s.id = p.section"
+        " ORDER BY p.id"
+    ).fetchall()
+    read.close()
+    before: dict[str, int] = defaultdict(int)
+    for path, page, text, spans, first in rows:
+        title = json.loads(path)[0]
+        place = f"{title.replace(' ', '_')} {page}" if page else plain(title)
+        for number, (begin, end) in enumerate(unpacked(spans).reshape(-1, 2)):
+            sentences[place].append((first + number, before[place] + int(begin), before[place] + int(end)))
+        before[place] += len(text) + 1
+    return [{number for number, begin, end in sentences[q.place] if q.at < 0 or begin <= q.at < end} for q in questions]
+
+
+def interval(hits: Sequence[float], groups: Sequence[str], seed: int = 0, draws: int = 2000) -> tuple[float, float]:
+    """95 % of the bootstrap's means; groups are drawn, as questions to one section are alike."""
+    by_group: dict[str, list[float]] = defaultdict(list)
+    for hit, group in zip(hits, groups, strict=True):
+        by_group[group].append(hit)
+    sums = np.array([sum(g) for g in by_group.values()])
+    sizes = np.array([len(g) for g in by_group.values()])
+    drawn: NDArray[np.int64] = np.random.default_rng(seed).integers(0, len(sums), (draws, len(sums)))
+    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)

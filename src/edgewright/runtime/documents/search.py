@@ -1,0 +1,288 @@
+"""Questions to an index: passages with section and page, the answering sentence, or 'not in this document'."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from edgewright.runtime.documents import weights
+from edgewright.runtime.documents.features import TITLE, Asked, Candidate, Figures, figures, weight
+from edgewright.runtime.documents.kinds import asks_for
+from edgewright.runtime.documents.layout import Integers, Vectors, unpacked
+from edgewright.runtime.documents.opening import damaged, open_index
+from edgewright.runtime.documents.vectors import StoredVectors
+from edgewright.runtime.documents.words import fold, stems
+from edgewright.schema.documents import Answer, Found, Indexed
+from edgewright.schema.errors import EdgewrightError, InputError
+
+LONGEST_QUESTION = 1000
+# Terms of a question that are looked up; further ones say little.
+_TERMS = 48
+# A spelling is near when so much of its three-letter runs is shared (Dice).
+_NEAR = 0.6
+
+
+# Number of a word, and how many sentences and passages hold it.
+_Term = tuple[int, int, int]
+
+
+class Scored(NamedTuple):
+    """A sentence that may answer: number of its passage, place in it, number in the whole index, and score."""
+
+    passage: int
+    place: int
+    number: int
+    score: float
+
+
+class _Looked(NamedTuple):
+    figures: Figures
+    owner: Integers
+    scores: Figures
+    candidates: Sequence[Candidate]
+    unknown: tuple[str, ...]
+
+
+class DocumentIndex:
+    """An index that is open.
+
+    Args:
+        path: of the file that `edgewright language index` made.
+
+    Raises:
+        InputError: no index, or one of a newer version.
+        OutputError: it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection, self._meta = open_index(path)
+        held = self._meta.held
+        self._sentences = StoredVectors(self._connection, "sentence", held.sentences, held.dimensions)
+        self._sections = StoredVectors(self._connection, "section", self._meta.sections, held.dimensions)
+
+    @property
+    def held(self) -> Indexed:
+        """What the index holds."""
+        return self._meta.held
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def __enter__(self) -> DocumentIndex:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, question: str, vector: Vectors | None = None, top: int = 3) -> Answer:
+        """The best passages, each section once, and how sure it is that the answer is there.
+
+        Args:
+            question: at most 1,000 characters, with at least one letter or digit.
+            vector: of the question, by the encoder that made the index's vectors, shape (d,); None: words alone.
+            top: passages.
+
+        Raises:
+            InputError: an empty or endless question, or a vector of another length.
+            OutputError: the index is damaged.
+        """
+        looked = self._guarded(question, vector)
+        threshold = weights.THRESHOLD_WORDS if vector is None else weights.THRESHOLD_HYBRID
+        if looked is None:
+            return Answer(question=question, found=(), confidence=0.0, threshold=threshold, hybrid=vector is not None)
+        order = np.argsort(-looked.scores, kind="stable")
+        best: dict[int, int] = {}
+        for row in order:
+            best.setdefault(looked.candidates[looked.owner[row]].section, int(row))
+            if len(best) >= top:
+                break
+        try:
+            found = tuple(self._found(looked, row) for row in best.values())
+        except (sqlite3.DatabaseError, msgspec.DecodeError, TypeError, IndexError) as error:
+            raise damaged(self.path, str(error)) from None
+        sure = there(looked.figures[order[0]], vector is not None)
+        return Answer(question=question, found=found, confidence=sure, threshold=threshold, unknown=looked.unknown,
+                      hybrid=vector is not None)  # fmt: skip
+
+    def sentences(self, question: str, vector: Vectors | None = None, top: int = 10) -> list[Scored]:
+        """The sentences that answer best, the best first; arguments and errors as of `ask`."""
+        looked = self._guarded(question, vector)
+        if looked is None:
+            return []
+        starts = np.searchsorted(looked.owner, np.arange(len(looked.candidates)))
+        firsts = [self._first(c.passage) for c in looked.candidates]
+        given = []
+        for row in np.argsort(-looked.scores, kind="stable")[:top]:
+            owner = int(looked.owner[row])
+            place = int(row - starts[owner])
+            passage = looked.candidates[owner].passage
+            given.append(Scored(passage, place, firsts[owner] + place, float(looked.scores[row])))
+        return given
+
+    def look(self, question: str, vector: Vectors | None = None) -> tuple[Figures, Integers] | None:
+        """Figures of every candidate sentence and its number in the index: what weights are learnt from."""
+        looked = self._guarded(question, vector)
+        if looked is None:
+            return None
+        numbers = [self._first(c.passage) + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
+        return looked.figures, np.concatenate(numbers)
+
+    def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
+        check(question)
+        if vector is not None and vector.shape != (self.held.dimensions,):
+            made = f"of length {self.held.dimensions}" if self.held.dimensions else "for no encoder: it has no vectors"
+            raise InputError(f"a vector of the index's encoder, {made}", f"shape {vector.shape}", str(self.path))
+        try:
+            return self._look(question, vector)
+        except EdgewrightError:
+            raise
+        except (sqlite3.DatabaseError, ValueError, TypeError, IndexError) as error:
+            raise damaged(self.path, str(error)) from None
+
+    def _look(self, question: str, vector: Vectors | None) -> _Looked | None:
+        words = list(dict.fromkeys(stems(question)))[:_TERMS]
+        if not words and vector is None:
+            return None
+        terms, unknown = self._terms(words)
+        held = self._meta.held
+        idf = [np.array([weight(row[n], of) for row in terms]) for n, of in ((1, held.sentences), (2, held.passages))]
+        totals = [
+            float(w.sum()) + len(unknown) * weight(0, of)
+            for w, of in zip(idf, (held.sentences, held.passages), strict=True)
+        ]
+        asked = Asked([row[0] for row in terms], idf[0], totals[0], self._meta.sentence_words,
+                      idf[1], totals[1], self._meta.passage_words)  # fmt: skip
+        candidates = self._candidates([row[0] for row in terms], vector)
+        if not candidates:
+            return None
+        made, owner = figures(asked, candidates)
+        self._kinds(question, made, owner, candidates)
+        chosen = weights.WORDS if vector is None else weights.HYBRID
+        return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
+
+    def _terms(self, words: Sequence[str]) -> tuple[list[_Term], list[str]]:
+        """(number, sentences, passages that hold it) of each word, or of its nearest spelling where it is not known."""
+        marks = ",".join("?" * len(words))
+        sql = f"SELECT term, id, sentences, passages FROM terms WHERE term IN ({marks})"  # noqa: S608 - question marks
+        known = {row[0]: row[1:] for row in self._connection.execute(sql, words)}
+        terms, unknown = [], []
+        for word in words:
+            row = known.get(word) or self._near(word)
+            if row is None:
+                unknown.append(word)
+            elif row not in terms:
+                terms.append(row)
+        return terms, unknown
+
+    def _near(self, word: str) -> _Term | None:
+        """The known word of nearest spelling: typing errors, and forms of a word that no ending explains."""
+        runs = _runs(word)
+        if len(word) < 5 or any('"' in run for run in runs):
+            return None
+        asked = " OR ".join(f'"{run}"' for run in sorted(runs))
+        sql = ("SELECT t.term, t.id, t.sentences, t.passages FROM spellings s JOIN terms t ON t.id = s.rowid"
+               " WHERE spellings MATCH ? ORDER BY rank LIMIT 8")  # fmt: skip
+        best = _NEAR
+        row: _Term | None = None
+        for term, *numbers in self._connection.execute(sql, (asked,)):
+            other = _runs(term)
+            shared = 2 * len(runs & other) / max(len(runs) + len(other), 1)
+            if shared >= best and term[:1] == word[:1]:
+                best, row = shared, (numbers[0], numbers[1], numbers[2])
+        return row
+
+    def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
+        wanted: list[int] = []
+        if terms:
+            asked = " OR ".join(f'"{term}"' for term in terms)
+            sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, ?, 1.0) LIMIT ?"
+            wanted = [int(row) for (row,) in self._connection.execute(sql, (asked, TITLE, weights.CANDIDATES))]
+        near = self._sentences.products(vector) if vector is not None else None
+        titles = self._sections.products(vector) if vector is not None else None
+        if near is not None:
+            wanted += self._nearest(near)
+        return [self._candidate(p, near, titles) for p in dict.fromkeys(wanted)]
+
+    def _nearest(self, near: Vectors) -> list[int]:
+        count = min(weights.CANDIDATES, len(near))
+        top: list[int] = np.argpartition(-near, count - 1)[:count].tolist() if count else []
+        sql = "SELECT max(id) FROM passages WHERE first <= ?"
+        return list(dict.fromkeys(self._connection.execute(sql, (row,)).fetchone()[0] for row in top))
+
+    def _candidate(self, passage: int, near: Vectors | None, titles: Vectors | None) -> Candidate:
+        row = self._connection.execute(
+            "SELECT p.section, s.words, p.words, p.counts, p.first FROM passages p JOIN sections s ON s.id = p.section"
+            " WHERE p.id = ?", (passage,),
+        ).fetchone()  # fmt: skip
+        section, title, words, counts, first = row
+        sizes = unpacked(counts)
+        meaning = None if near is None else near[first : first + len(sizes)]
+        beside = 0.0 if titles is None else float(titles[section])
+        return Candidate(passage, section, unpacked(title), unpacked(words), sizes, meaning, beside)
+
+    def _kinds(self, question: str, made: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
+        """The column 'kind', of sentences that may matter: it needs their text."""
+        test = asks_for(question)
+        if test is None:
+            return
+        column = weights.KIND
+        starts = np.searchsorted(owner, np.arange(len(candidates)))
+        chosen = weights.WORDS if candidates[0].meaning is None else weights.HYBRID
+        for row in np.argsort(-(made @ chosen), kind="stable")[: weights.KINDS]:
+            number = int(owner[row])
+            text, spans = self._text(candidates[number].passage)[2:4]
+            begin, end = spans[int(row - starts[number])]
+            made[row, column] = float(test(text[begin:end]))
+
+    def _text(self, passage: int) -> tuple[int, int, str, Integers]:
+        sql = "SELECT section, page, text, spans FROM passages WHERE id = ?"
+        section, page, text, spans = self._connection.execute(sql, (passage,)).fetchone()
+        return section, page, text, unpacked(spans).reshape(-1, 2)
+
+    def _first(self, passage: int) -> int:
+        return int(self._connection.execute("SELECT first FROM passages WHERE id = ?", (passage,)).fetchone()[0])
+
+    def _found(self, looked: _Looked, row: int) -> Found:
+        owner = int(looked.owner[row])
+        place = row - int(np.searchsorted(looked.owner, owner))
+        section, page, text, spans = self._text(looked.candidates[owner].passage)
+        told: tuple[Any, ...] = self._connection.execute(
+            "SELECT document, path FROM sections WHERE id = ?", (section,)
+        ).fetchone()
+        begin, end = (int(place_) for place_ in spans[place])
+        path = msgspec.json.decode(told[1], type=tuple[str, ...])
+        return Found(document=self.held.documents[told[0]].name, path=path,
+                     page=page, text=text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
+
+
+def there(figures_of: Figures, hybrid: bool) -> float:
+    """Probability that the answer is in the documents, from the figures of the best sentence."""
+    chosen = weights.THERE_HYBRID if hybrid else weights.THERE_WORDS
+    return float(1 / (1 + np.exp(-(figures_of @ chosen[:-1] + chosen[-1]))))
+
+
+def check(question: str) -> None:
+    """Whether it can be asked at all.
+
+    Raises:
+        InputError: empty, without a letter or digit, or longer than 1,000 characters.
+    """
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(f"a question of at most {LONGEST_QUESTION} characters", f"{len(question)}", "the question")
+    if not any(c.isalnum() for c in question):
+        got = "an empty one" if not question.strip() else repr(question.strip()[:20])
+        raise InputError("a question with at least one word", got, "the question")
+    if "\x00" in question:
+        raise InputError("a question in text", "a zero character", "the question")
+
+
+def _runs(word: str) -> set[str]:
+    word = fold(word)
+    return {word[i : i + 3] for i in range(len(word) - 2)}
