@@ -1,4 +1,4 @@
-"""SNIPS slots on the folds of the intents: F1 of whole slots, with the intent that the student of the fold understood."""
+"""SNIPS slots on the folds of the intents: F1 of whole slots, with the intent that the fold's student understood."""
 
 from __future__ import annotations
 

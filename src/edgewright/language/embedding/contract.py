@@ -28,6 +28,10 @@ class Encoder(Protocol):
         """Unit vectors, shape (n, d), float32; an empty text has one, too, and the caller knows it is none."""
         ...
 
+    def words(self) -> list[str]:
+        """Whole words that it knows; none where it cannot say."""
+        ...
+
 
 def unit(vectors: NDArray[Any]) -> Vectors:
     """Rows divided by their length; rows of zeros stay."""

@@ -71,6 +71,12 @@ class TextEncoder:
         out[order] = vectors
         return out
 
+    def words(self) -> list[str]:
+        """Whole words of its vocabulary in small letters, sorted: what it knows of a language."""
+        # SentencePiece marks the beginning of a word, WordPiece what is none.
+        plain = (token.removeprefix("\u2581") for token in self._tokens.get_vocab() if not token.startswith("##"))
+        return sorted({word for word in plain if len(word) > 1 and word.isalpha() and word == word.lower()})
+
     def _vectors(self, tokens: list[list[int]]) -> Vectors:
         longest = max(1, *(len(ids) for ids in tokens))
         ids = np.zeros((len(tokens), longest), np.int64)

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.intents.augment import augmented
+from edgewright.language.intents.synonyms import Synonyms, exchanged, synonyms
 from edgewright.language.intents.teacher import Floats, Teacher, softmax
 
 Say = Callable[[str], None]
 # Least share of the teacher's probabilities in the target of a labelled text.
 _OWN = 0.5
+# Of the words of a new sentence.
+_EXCHANGED = 0.33
 
 
 class Teaching(msgspec.Struct, frozen=True):
@@ -70,10 +73,18 @@ def taught(
     other_vectors = teacher.encode(others) if others else known[:0]
     answers = teacher.logits(other_vectors).argmax(axis=1) if others else targets[:0]
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
-    new = augmented(pool, names, min(how.most, how.made * len(pool)), seed)
+    new = _new(pool, names, min(how.most, how.made * len(pool)), synonyms(teacher.encoder, pool), seed)
     if say:
         say(f"the teacher answers {len(others):,} texts without labels and {len(new):,} new sentences")
     new_vectors = teacher.encode(new) if new else known[:0]
     vectors = np.concatenate([known, other_vectors, new_vectors])
     soft = softmax(teacher.logits(vectors[len(texts) :]), how.heat)
     return Material([*texts, *others, *new], np.concatenate([own, soft]).astype(np.float32))
+
+
+def _new(texts: Sequence[str], intents: Sequence[str], count: int, others: Synonyms, seed: int) -> list[str]:
+    """New sentences: half of them made of parts of several, half of them one; words are exchanged in all."""
+    random = np.random.default_rng(seed)
+    parts = augmented(texts, intents, count // 2, seed)
+    whole = [texts[int(random.integers(len(texts)))] for _ in range(count - len(parts))]
+    return [exchanged(text, others, _EXCHANGED, random) for text in (*parts, *whole)]

@@ -8,7 +8,7 @@ from edgewright.runtime.utterance.attributes import tokens
 from edgewright.runtime.utterance.normalise import normalised
 from edgewright.schema.language import Slot
 
-# Words of an entry; longer ones are cut to it nowhere, they are just never found.
+# Words of an entry; longer ones are never found.
 _LONGEST = 12
 
 
@@ -31,7 +31,9 @@ class Gazetteers:
 
     def find(self, text: str) -> tuple[Slot, ...]:
         """What of the entries the text says; an s at the end of the last word is overlooked."""
-        spans, found, at = tokens(text), [], 0
+        # Signs are none of an entry's ends: they separate.
+        spans = [(begin, end) for begin, end in tokens(text) if normalised(text[begin:end]) != " "]
+        found, at = [], 0
         while at < len(spans) and self._entries:
             for length in range(min(self._longest, len(spans) - at), 0, -1):
                 begin, end = spans[at][0], spans[at + length - 1][1]
