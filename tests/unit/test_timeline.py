@@ -306,3 +306,40 @@ def test_time_rises_and_a_stretch_keeps_about_to_the_rate(stream: Stream) -> Non
     assert len(got) == len(moments)
     assert (np.diff(moments) > 0).all()
     assert gaps[0] == 0
+
+
+@pytest.mark.parametrize(("rate", "wait"), [(1.0, 0.0), (5.0, 0.0), (0.1, 0.0), (1.0, 0.2)])
+def test_a_source_that_is_far_too_slow_is_one_wrong_rate_and_its_gaps_are_counted(rate: float, wait: float) -> None:
+    time = np.arange(299) / rate
+    _, _, gaps, healthy, told = play(moving(299), time, wait=wait)
+    assert [health.text for health in told if health.what == "rate"] == [f"rate {rate:.3g} instead of 50 Hz"]
+    assert len(gaps) == 299
+    counted = [health for health in told if health.what == "gap"]
+    # One at once, and then one in ten seconds; all of the time without rows is in them.
+    assert len(counted) <= 2 + min(298, time[-1] / 10.0)
+    assert sum(health.amount for health in counted) == pytest.approx(time[-1])
+    assert len(told) == len(counted) + 1
+    assert not healthy[20:].any()
+    for cuts in (list(range(1, 299)), [5, 11, 12, 13, 140]):
+        assert play(moving(299), time, wait=wait, cuts=cuts)[4] == told
+
+
+def test_a_source_with_pauses_or_counted_losses_has_its_own_rate_and_a_slow_one_that_recovers_is_well() -> None:
+    pauses = np.arange(600) / RATE + np.repeat(np.arange(60), 10) * 0.8
+    assert {health.what for health in play(moving(600), pauses)[4]} == {"gap"}
+    lost = np.arange(300) * 50
+    assert {health.what for health in play(moving(300), lost / RATE, lost)[4]} == {"gap"}
+    better = np.r_[np.arange(30), 30 + np.arange(400) / RATE]
+    _, _, _, healthy, told = play(moving(430), better)
+    assert [health.what for health in told if health.what in ("rate", "well")] == ["rate", "well"]
+    assert healthy[-1]
+
+
+def test_a_clock_that_is_set_again_and_again_is_told_now_and_then() -> None:
+    time = np.arange(1000) * 3.0
+    got, _, gaps, _, told = play(moving(1000), time, np.arange(1000))
+    assert (len(got), gaps) == (1000, [0])
+    assert {health.what for health in told} == {"clock"}
+    assert len(told) <= 4
+    assert told[1].text.startswith("clock jumped ")
+    assert " times, by +" in told[1].text

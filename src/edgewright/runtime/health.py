@@ -15,6 +15,9 @@ LEAST_STUCK = 200
 """Rows without a change, however long they take, before a channel counts as stuck: slow sensors repeat themselves."""
 
 
+_GAPS, _ALONE = 10, 2  # gaps in a row, with so many rows between two of them, that are a rate and not a fault
+
+
 class Health(msgspec.Struct, frozen=True, kw_only=True):
     """Something about the source or a sensor that is not well, or is well again.
 
@@ -134,7 +137,7 @@ class RateCheck:
         wrong: whether the last stretch was off.
     """
 
-    KEPT = ("_begin", "_count", "wrong")
+    KEPT = ("_begin", "_count", "wrong", "_gaps", "_first", "_came")
 
     def __init__(self, rate: float, tolerance: float) -> None:
         self._rate, self._tolerance = rate, tolerance
@@ -143,6 +146,7 @@ class RateCheck:
         self._begin: float | None = None
         self._count = 0
         self.wrong = False
+        self._gaps, self._first, self._came = 0, 0.0, 0
 
     def begin_anew(self, time: float) -> None:
         """A stretch begins with a row at this time."""
@@ -157,9 +161,36 @@ class RateCheck:
         if self._count < self._rows or time <= self._begin:
             return None
         measured = self._count / (time - self._begin)
+        self._gaps = 0
+        self.begin_anew(time)
+        return self._measured(time, measured)
+
+    def gap(self, time: float, *, counted: bool) -> Health | None:
+        """A row behind a gap; what is to be told of it.
+
+        A source far slower than is expected leaves a gap at every row, and no stretch that could be measured. Where
+        `_GAPS` of them follow one another with no more than `_ALONE` rows to each, what came meanwhile is the rate.
+
+        Args:
+            time: of the row, seconds.
+            counted: whether the sender's count says that rows were lost: then its rate may be right.
+        """
+        if counted or self._count > _ALONE:
+            self._gaps = 0
+        self._came = self._came + self._count if self._gaps else 0
+        self._first = self._first if self._gaps else time
+        self._gaps = 0 if counted else self._gaps + 1
+        self.begin_anew(time)
+        if self._gaps <= _GAPS:
+            return None
+        measured = self._came / (time - self._first)
+        self._gaps = 0
+        return self._measured(time, measured)
+
+    def _measured(self, time: float, measured: float) -> Health | None:
+        """What is to be told of rows a second that were measured."""
         wrong = abs(measured - self._rate) > self._tolerance * self._rate
         changed, self.wrong = wrong != self.wrong, wrong
-        self.begin_anew(time)
         if not changed:
             return None
         text = f"rate {measured:.3g} instead of {self._rate:g} Hz" if wrong else f"well: rate {measured:.3g} Hz"

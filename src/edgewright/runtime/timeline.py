@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.health import Health, RateCheck, SensorHealth
 from edgewright.runtime.ready import Ready, TimelineConfig
+from edgewright.runtime.row_notices import RowNotices
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
@@ -37,8 +38,8 @@ class Timeline:
     """
 
     # All but what waits for the next row: `flush` comes first where that matters.
-    KEPT = ("_sensors", "_speed", "_newest", "_begun", "_due", "_last", "_offset", "_count", "_wrong_rate", "_told",
-            "_gap", "_first")  # fmt: skip
+    KEPT = ("_sensors", "_speed", "_newest", "_begun", "_due", "_last", "_offset", "_count", "_wrong_rate",
+            "_notices", "_gap", "_first")  # fmt: skip
 
     def __init__(self, rate: float, channels: Sequence[str], config: TimelineConfig | None = None) -> None:
         if not (math.isfinite(rate) and rate > 0):
@@ -56,12 +57,10 @@ class Timeline:
         self._due = self._last = self._offset = 0.0
         self._count: int | None = None
         self._suspect: tuple[float, int | None, Floats] | None = None
-        self._left: dict[str, int] = {}
-        self._told: dict[str, float] = {}
+        self._notices = RowNotices(said.report)
         self._gap = True
         self._run: list[tuple[Floats, list[float], NDArray[np.bool_]]] = []
         self._ready: list[Ready] = []
-        self._health: list[Health] = []
         self._first = 0.0  # what is told before the first row is out has the time at which rows began to come
 
     def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
@@ -104,15 +103,13 @@ class Timeline:
             time, count, row = self._suspect
             self._suspect = None
             self._restart(time, count, row)
-        for what in list(self._left):
-            self._report(what)
+        self._notices.flush(self._time, self._due)
         return self._given()
 
     def _given(self) -> tuple[list[Ready], list[Health]]:
         self._cut(gap=False)
-        ready, health = self._ready, self._health
-        self._ready, self._health = [], []
-        return ready, health
+        ready, self._ready = self._ready, []
+        return ready, self._notices.given()
 
     def _hold(self, times: list[float], counts: list[int] | None, values: Floats) -> None:
         """Keeps rows until `wait` seconds later ones are there; a clock set back lets go of all that is held."""
@@ -157,7 +154,7 @@ class Timeline:
                 if (told := self._speed.row(time, 1)) is not None:
                     self._emit(values[start : i + 1], run)
                     start, run = i + 1, []
-                    self._health.append(told)
+                    self._notices.found.append(told)
                 continue
             self._emit(values[start:i], run)
             start, run = i + 1, []
@@ -210,7 +207,7 @@ class Timeline:
         off = given + self._offset - self._due
         if abs(off) > max(1.0, 2 * self._period) or given + self._offset <= self._last:
             if abs(off) > max(0.1, 2 * self._period):
-                self._tell("clock", f"clock jumped by {off:+.3g} s", amount=off)
+                self._notices.count("clock", self._time, self._due, amount=off)
             self._offset -= off
         self._due = given + self._offset
         self._accept(given, count, 1, row[None])
@@ -222,13 +219,16 @@ class Timeline:
         if ahead is None and off <= -_NEAR:
             self._leave("surplus")
             if (told := self._speed.row(time, 1)) is not None:
-                self._health.append(told)
+                self._notices.found.append(told)
+                # No row goes out here, so that those that come next must know by themselves, in any packet.
+                self._wrong_rate = self._speed.wrong
             return
         lost = int(off + 0.5) if ahead is None else ahead - 1
         if lost > self._fill:
-            self._tell("gap", f"gap of {time - self._last:.3g} s", amount=time - self._last)
+            self._notices.count("gap", self._time, time, amount=time - self._last)
             self._cut(gap=True)
-            self._speed.begin_anew(time)
+            if (told := self._speed.gap(time, counted=ahead is not None)) is not None:
+                self._notices.found.append(told)
         elif lost > 0:
             # The straight line from the row before to this one.
             part = np.arange(1, lost + 1, dtype=np.float32)[:, None] / np.float32(lost + 1)
@@ -261,12 +261,12 @@ class Timeline:
         told = self._speed.row(time, steps)
         self._emit(row, [time])
         if told is not None:
-            self._health.append(told)
+            self._notices.found.append(told)
 
     def _emit(self, values: Floats, times: list[float]) -> None:
         if not times:
             return
-        healthy = self._sensors.check(values, times, self._health)
+        healthy = self._sensors.check(values, times, self._notices.found)
         if self._wrong_rate:
             healthy = np.zeros(len(times), np.bool_)
         self._wrong_rate = self._speed.wrong
@@ -284,17 +284,13 @@ class Timeline:
         self._gap = self._gap or gap
 
     def _leave(self, what: str, rows: int = 1) -> None:
-        """Counts rows left out or made up, and tells of them now and then."""
-        self._left[what] = self._left.get(what, 0) + rows
-        if self._due - self._told.get(what, -math.inf) >= self.config.report or what not in self._told:
-            self._report(what)
+        """Counts rows left out or made up."""
+        self._notices.count(what, self._time, self._due, times=rows)
 
-    def _report(self, what: str) -> None:
-        rows = self._left.pop(what)
-        self._told[what] = self._due
-        self._tell(what, f"{what}: {rows} row{'s' if rows > 1 else ''}", amount=float(rows))
+    @property
+    def _time(self) -> float:
+        """When something happens that has no time of its own: at the newest row."""
+        return self._last if self._begun else self._first
 
     def _tell(self, what: str, text: str, amount: float = 0.0) -> None:
-        self._health.append(
-            Health(time=self._last if self._begun else self._first, what=what, text=text, amount=amount)
-        )
+        self._notices.tell(self._time, what, text, amount)

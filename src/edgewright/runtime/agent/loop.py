@@ -160,7 +160,8 @@ class Agent:
             old, gone = self._streams.popitem(last=False)
             text = f"forgotten: more than {self._config.streams} streams"
             told = [*gone.summaries(), (gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text)))]
-            events += [self._stamped(event, old, None, 0.0) for _, _, event in told]
+            wall = self._ended_at(gone)
+            events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in told]
         self._streams[name] = state
         return state
 
@@ -243,6 +244,10 @@ class Agent:
         if self._remembered is not None and known:
             self._keeper.file(self._remembered.writing(known))
 
+    def _ended_at(self, state: StreamState) -> float | None:
+        """The time of day of a recorded stream's last row; None where what ends now ends at the time of now."""
+        return None if self._live else state.newest_wall
+
     def _stamped(self, event: Event, stream: str, wall: float | None, before: float) -> Event:
         """The event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""
         doubt = None
@@ -265,11 +270,13 @@ class Agent:
     def _end(self) -> None:
         """What is still held is answered, summed up and stored."""
         for state in self._streams.values():
+            state.wall = self._ended_at(state)
             state.flush()
         self._answer(list(self._streams.values()), time.monotonic())
         for state in self._streams.values():
             told = state.summaries()
-            self._keep([self._stamped(event, state.name, None, 0.0) for _, _, event in told])
+            wall = self._ended_at(state)
+            self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in told])
         if self._live:
             self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
         self._keep_learnt()

@@ -99,6 +99,7 @@ class StreamState:
         self.last = math.nan
         self.silent, self._notice = False, ""
         self.wall: float | None = None
+        self.newest_wall: float | None = None
         self._begin()
 
     @property
@@ -111,6 +112,7 @@ class StreamState:
         if len(packet.values):
             self.arrived = arrived
             self.wall = packet.wall if packet.wall is not None else self.wall
+            self.newest_wall = self.wall
         elif packet.notice in ("", self._notice):
             return  # the source says again what it said when no row had come since
         self._notice = packet.notice
