@@ -9,21 +9,18 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.table import ROOT
-from edgewright.language.documents.index import Given, write_index
+from edgewright.language.documents.index import Encodes, Given, write_index
 from edgewright.language.documents.passages import Block, clean
-from edgewright.language.embedding.contract import Encoder
 from edgewright.runtime.documents.layout import unpacked
 from edgewright.schema.documents import Document
 
@@ -31,6 +28,8 @@ from edgewright.schema.documents import Document
 _CHOSEN = 4
 # Titles of the manual's file are cut off at the line; a longer title of the questions is the same from here on.
 _CUT = 35
+# Sections of a small document.
+LEAFLET = 6
 
 
 @dataclass(frozen=True)
@@ -57,11 +56,6 @@ class Question:
     def chosen_on(self) -> bool:
         """Whether it is among those that things are chosen on."""
         return int(hashlib.sha256(self.group.encode()).hexdigest(), 16) % 10 < _CHOSEN
-
-
-def data_folder(name: str) -> Path:
-    """Folder of a public set beside the repository."""
-    return Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / name
 
 
 def plain(text: str) -> str:
@@ -117,7 +111,7 @@ def xquad(folder: Path) -> tuple[list[Block], list[Question]]:
     return blocks, questions
 
 
-def index_of(path: Path, blocks: Sequence[Block], encoder: Encoder | None = None) -> Path:
+def index_of(path: Path, blocks: Sequence[Block], encoder: Encodes | None = None) -> Path:
     """An index of blocks; a page is the number of the paragraph where there are some."""
     write_index(path, [Given(Document(name=path.stem, kind="text", sha256=""), blocks)], encoder)
     return path
@@ -127,6 +121,24 @@ def without(blocks: Sequence[Block], questions: Sequence[Question]) -> list[Bloc
     """Blocks less those that hold the answers: what is left does not answer, unless it says things twice."""
     gone = {question.group for question in questions}
     return [b for b in blocks if (b.path[0].replace(" ", "_") if b.page else plain(b.path[0])) not in gone]
+
+
+def place_of(block: Block) -> str:
+    """What `Question.place` says of a block."""
+    return f"{block.path[0].replace(' ', '_')} {block.page}" if block.page else plain(block.path[0])
+
+
+def leaflets(
+    blocks: Sequence[Block], questions: Sequence[Question]
+) -> Iterator[tuple[list[Block], list[Question], list[Question]]]:
+    """Small documents: some blocks in a row, the questions they answer, and as many that others answer."""
+    parts = [list(blocks[n : n + LEAFLET]) for n in range(0, len(blocks), LEAFLET)]
+    asked = [[q for q in questions if q.place in {place_of(block) for block in part}] for part in parts]
+    for number, part in enumerate(parts):
+        # Half of the document away: neighbours are of the same chapter.
+        others = asked[(number + len(parts) // 2) % len(parts)]
+        if asked[number] and others:
+            yield part, asked[number], others[: len(asked[number])]
 
 
 def truths(index: Path, questions: Sequence[Question]) -> list[set[int]]:
@@ -141,7 +153,7 @@ def truths(index: Path, questions: Sequence[Question]) -> list[set[int]]:
     before: dict[str, int] = defaultdict(int)
     for path, page, text, spans, first in rows:
         title = json.loads(path)[0]
-        place = f"{title.replace(' ', '_')} {page}" if page else plain(title)
+        place = place_of(Block((title,), page, ""))
         for number, (begin, end) in enumerate(unpacked(spans).reshape(-1, 2)):
             sentences[place].append((first + number, before[place] + int(begin), before[place] + int(end)))
         before[place] += len(text) + 1

@@ -4,7 +4,7 @@ Ranking: pairwise logistic regression, the best right sentence against the thirt
 are there to choose on; which sentence of a manual's section is the right one is not marked, so it is the best by the
 weights so far. Whether the answer is there: logistic regression on the figures of the best sentence. Questions without
 an answer are those of the choosing part put to an index that lacks their section or article, and those of the other
-set.
+set; and small documents of a few sections, with questions to them and to others.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.language.document_sets import Question, data_folder, index_of, manual, truths, without, xquad
-from edgewright.language.embedding import Encoder, load
+from benchmarks.language.document_sets import Question, index_of, leaflets, manual, truths, without, xquad
+from benchmarks.language.row import DATA
+from edgewright.language.documents.index import Encodes
+from edgewright.language.embedding import load
 from edgewright.runtime.documents import weights
 from edgewright.runtime.documents.features import NAMES
 from edgewright.runtime.documents.search import DocumentIndex
@@ -35,8 +37,8 @@ Case = tuple[Floats, NDArray[np.bool_]]
 class Remembered:
     """An encoder that makes each vector once."""
 
-    def __init__(self, encoder: Encoder) -> None:
-        self.name, self.dimensions, self.bytes = encoder.name, encoder.dimensions, encoder.bytes
+    def __init__(self, encoder: Encodes) -> None:
+        self.name, self.dimensions = encoder.name, encoder.dimensions
         self._encoder, self._made = encoder, dict[str, NDArray[np.float32]]()
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -47,7 +49,7 @@ class Remembered:
         return np.stack([self._made[text] for text in texts])
 
 
-def cases(index: Path, questions: Sequence[Question], encoder: Encoder | None) -> list[Case]:
+def cases(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> list[Case]:
     """Figures of the candidates of each question, and which of them are right."""
     made = []
     with DocumentIndex(index) as opened:
@@ -86,7 +88,7 @@ def _pairs(figures: Floats, right: NDArray[np.bool_], learnt: Floats) -> Floats:
     return np.asarray(figures[best] - figures[wrong[np.argsort(-scores[wrong], kind="stable")[:RIVALS]]])
 
 
-def tops(index: Path, questions: Sequence[Question], encoder: Encoder | None, learnt: Floats) -> Floats:
+def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, learnt: Floats) -> Floats:
     """Figures of the best sentence of each question, shape (questions, figures)."""
     made = []
     with DocumentIndex(index) as opened:
@@ -99,7 +101,7 @@ def tops(index: Path, questions: Sequence[Question], encoder: Encoder | None, le
 def main() -> None:
     """Prints the weights."""
     encoder = Remembered(load(Path(sys.argv[1])))
-    sets = {"manual": manual(data_folder("emanual-qa")), "xquad": xquad(data_folder("xquad-en"))}
+    sets = {"manual": manual(DATA / "emanual-qa"), "xquad": xquad(DATA / "xquad-en")}
     chosen = {name: [q for q in questions if q.chosen_on] for name, (_, questions) in sets.items()}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -117,11 +119,16 @@ def main() -> None:
             print(f"{name} = np.array({learnt.tolist()})")
             yes = [tops(whole[n], chosen[n], using, learnt) for n in sets]
             no = [tops(lacking[n], chosen[n], using, learnt) for n in sets]
+            for name_of, (blocks, _) in sets.items():
+                for blocks_of, own, others in leaflets(blocks, chosen[name_of]):
+                    leaflet = index_of(folder / "leaflet.index", blocks_of, encoder)
+                    yes.append(tops(leaflet, own, using, learnt))
+                    no.append(tops(leaflet, others, using, learnt))
             no += [tops(whole[n], chosen[o], using, learnt) for n, o in (("manual", "xquad"), ("xquad", "manual"))]
-            _there(name, np.concatenate(yes), np.concatenate(no), [len(y) for y in yes])
+            _there(name, np.concatenate(yes), np.concatenate(no))
 
 
-def _there(name: str, yes: Floats, no: Floats, parts: Sequence[int]) -> None:
+def _there(name: str, yes: Floats, no: Floats) -> None:
     figures, truth = np.concatenate([yes, no]), np.repeat([1, 0], [len(yes), len(no)])
     model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=5000).fit(figures, truth)
     learnt = np.round(np.append(model.coef_[0], model.intercept_[0]), 2)

@@ -1,57 +1,90 @@
 """The answering sentence among all sentences of XQuAD's articles: mean reciprocal rank of the first ten.
 
-`python -m benchmarks.language.xquad [ENCODER]`. All 32 articles are in the index; the questions are those to articles
-that nothing was chosen on.
+All 32 articles are in the index; the questions are those to articles that nothing was chosen on.
 """
 
 from __future__ import annotations
 
-import sys
+import sqlite3
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.language.document_sets import data_folder, index_of, interval, truths, xquad
-from benchmarks.table import markdown, verdict
-from edgewright.language.embedding import Encoder, load
+from benchmarks.language import plain_search
+from benchmarks.language.document_sets import Question, index_of, interval, truths, xquad
+from benchmarks.language.row import DATA, Row, encoder_directory
+from edgewright.language.documents.index import Encodes
+from edgewright.language.embedding import load
+from edgewright.runtime.documents.layout import unpacked
 from edgewright.runtime.documents.search import DocumentIndex
 
 AT_LEAST = 0.85
-HEADERS = ("answering sentence", "questions", "MRR@10", "95 %", "R@1", "ms median", "ms p99", "at least", "verdict")
+Kept = Sequence[tuple[Question, set[int]]]
 
 
-def row(folder: Path, encoder: Encoder | None) -> list[str]:
-    """One row of the table."""
-    blocks, questions = xquad(data_folder("xquad-en"))
-    way = "words" if encoder is None else "hybrid"
-    index = index_of(folder / f"{way}.index", blocks, encoder)
-    kept = [(q, right) for q, right in zip(questions, truths(index, questions), strict=True) if not q.chosen_on]
+def told(kept: Kept, best: Callable[[str], Sequence[int]], model: str, peer: bool = False) -> Row:
+    """One row: `best` gives numbers of sentences."""
     ranks, spent = [], []
-    with DocumentIndex(index) as opened:
-        for question, right in kept:
-            begun = time.perf_counter()
-            vector = None if encoder is None else encoder.encode([question.text])[0]
-            given = [one.number for one in opened.sentences(question.text, vector, top=10)]
-            spent.append((time.perf_counter() - begun) * 1e3)
-            ranks.append(next((1 / (n + 1) for n, number in enumerate(given) if number in right), 0.0))
-    mean = float(np.mean(ranks))
-    low, high = interval(ranks, [q.group for q, _ in kept])
+    best(kept[0][0].text)
+    for question, right in kept:
+        begun = time.perf_counter()
+        given = best(question.text)
+        spent.append((time.perf_counter() - begun) * 1e3)
+        ranks.append(next((1 / (n + 1) for n, number in enumerate(given) if number in right), 0.0))
+    mean, (low, high) = float(np.mean(ranks)), interval(ranks, [q.group for q, _ in kept])
     middle, slow = np.percentile(spent, [50, 99])
-    return [way, str(len(ranks)), f"{mean:.3f}", f"{low:.3f}-{high:.3f}", f"{np.mean(np.array(ranks) == 1):.3f}",
-            f"{middle:.2f}", f"{slow:.2f}", str(AT_LEAST), verdict(mean >= AT_LEAST)]  # fmt: skip
+    return Row(f"xquad-en, answering sentence ({len(kept)} questions), MRR@10", model,
+               f"{mean:.3f} ({low:.3f} to {high:.3f})", f"median {middle:.2f} ms, p99 {slow:.1f} ms",
+               "" if peer else str(AT_LEAST), None if peer else mean >= AT_LEAST)  # fmt: skip
 
 
-def main() -> None:
-    """Prints the table."""
-    encoder = load(Path(sys.argv[1])) if len(sys.argv) > 1 else None
+def ours(index: DocumentIndex, encoder: Encodes | None) -> Callable[[str], Sequence[int]]:
+    """The index's own order."""
+
+    def best(question: str) -> Sequence[int]:
+        vector = None if encoder is None else encoder.encode([question])[0]
+        return [one.number for one in index.sentences(question, vector, top=10)]
+
+    return best
+
+
+def sentences_of(index: Path) -> list[str]:
+    """All sentences of an index in order, for peers."""
+    with closing(sqlite3.connect(index)) as connection:
+        rows = connection.execute("SELECT text, spans FROM passages ORDER BY id").fetchall()
+    return [text[begin:end] for text, spans in rows for begin, end in unpacked(spans).reshape(-1, 2).tolist()]
+
+
+def rows() -> list[Row]:
+    """What was reached."""
+    blocks, questions = xquad(DATA / "xquad-en")
+    directory = encoder_directory()
     with tempfile.TemporaryDirectory() as temporary:
-        rows = [row(Path(temporary), None)]
-        if encoder is not None:
-            rows.append(row(Path(temporary), encoder))
-    print(markdown(HEADERS, rows))
+        words = index_of(Path(temporary) / "words.index", blocks)
+        right = truths(words, questions)
+        kept = [(q, r) for q, r in zip(questions, right, strict=True) if not q.chosen_on]
+        with DocumentIndex(words) as opened:
+            made = [told(kept, ours(opened, None), "Edgewright, FTS5")]
+        peer = plain_search.PlainSearch([("", sentence) for sentence in sentences_of(words)])
+        peers = [told(kept, lambda question: peer.best(question, 10), "SQLite FTS5 as it comes", peer=True)]
+        if directory is not None:
+            encoder = load(directory)
+            vectors = encoder.encode(sentences_of(words))
+            with DocumentIndex(index_of(Path(temporary) / "hybrid.index", blocks, encoder)) as opened:
+                made.append(told(kept, ours(opened, encoder), "Edgewright, hybrid"))
+
+            def nearest(question: str) -> Sequence[int]:
+                order: list[int] = np.argsort(-(vectors @ encoder.encode([question])[0]))[:10].tolist()
+                return order
+
+            peers.append(told(kept, nearest, "the encoder alone", peer=True))
+    return made + peers
 
 
 if __name__ == "__main__":
-    main()
+    for row in rows():
+        print(row)

@@ -14,8 +14,7 @@ import msgspec
 import numpy as np
 
 from edgewright.language.documents.passages import Block, cut
-from edgewright.language.embedding.contract import Encoder
-from edgewright.runtime.documents.layout import BLOCK, TABLES, packed, quantised
+from edgewright.runtime.documents.layout import BLOCK, TABLES, Vectors, packed, quantised
 from edgewright.runtime.documents.opening import Meta
 from edgewright.runtime.documents.words import stems
 from edgewright.runtime.files import sync_folder
@@ -24,6 +23,24 @@ from edgewright.schema.errors import InputError, OutputError
 
 Progress = Callable[[int], None]
 _ENCODED = 32
+
+
+class Encodes(Protocol):
+    """What is asked of an encoder: a name, the length of its vectors, and vectors of length 1."""
+
+    @property
+    def name(self) -> str:
+        """Of the directory it came from."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Shape (n, dimensions)."""
+        ...
 
 
 class Source(Protocol):
@@ -54,7 +71,7 @@ class Given(NamedTuple):
 
 
 def write_index(
-    path: Path, documents: Iterable[Source], encoder: Encoder | None = None, on_passage: Progress | None = None
+    path: Path, documents: Iterable[Source], encoder: Encodes | None = None, on_passage: Progress | None = None
 ) -> Indexed:
     """Writes an index of documents.
 
@@ -103,7 +120,7 @@ def _refuse_foreign(path: Path) -> None:
     raise InputError("an index, or a name that is free", got, str(path), "Choose another --out")
 
 
-def _write(place: Path, documents: Iterable[Source], encoder: Encoder | None, told: Progress) -> Indexed:
+def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, told: Progress) -> Indexed:
     connection = sqlite3.connect(place, isolation_level=None)
     try:
         # The file is thrown away when anything goes wrong, so it needs no journal.
@@ -122,7 +139,7 @@ def _write(place: Path, documents: Iterable[Source], encoder: Encoder | None, to
 class _Writer:
     """Adds one passage after the other and counts."""
 
-    def __init__(self, connection: sqlite3.Connection, encoder: Encoder | None, told: Progress) -> None:
+    def __init__(self, connection: sqlite3.Connection, encoder: Encodes | None, told: Progress) -> None:
         self._connection, self._encoder, self._told = connection, encoder, told
         self._documents: list[Document] = []
         self._numbers: dict[str, int] = {}
@@ -227,7 +244,7 @@ class _Writer:
 class _Texts:
     """Texts that wait for the encoder, a few at a time, and vectors that wait for their block."""
 
-    def __init__(self, connection: sqlite3.Connection, of: str, encoder: Encoder | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, of: str, encoder: Encodes | None) -> None:
         self._connection, self._of, self._encoder = connection, of, encoder
         self._waiting: list[str] = []
         self._first = 0

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgewright.runtime.documents.layout import Integers, Vectors
 
 K1, B = 1.2, 0.75
+BACKGROUND = 1000
 TITLE = 3.0
 """What a word of a heading counts against one of the text, for a whole passage."""
 NAMES = ("sentence", "titled", "window", "covered", "passage_covered", "pairs", "passage", "kind", "length",
@@ -34,6 +35,8 @@ class Candidate:
         title: word numbers of the headings.
         words: word numbers of all sentences.
         counts: words of each sentence, shape (sentences,).
+        first: number of its first sentence in the whole index.
+        page, text, spans: as `schema.documents.Passage` has them, spans of shape (sentences, 2).
         meaning: scalar products with the question's vector, shape (sentences,); None without vectors.
         title_meaning: that of the headings.
     """
@@ -43,6 +46,10 @@ class Candidate:
     title: Integers
     words: Integers
     counts: Integers
+    first: int
+    page: int
+    text: str
+    spans: Integers
     meaning: Vectors | None = None
     title_meaning: float = 0.0
 
@@ -69,8 +76,11 @@ class Asked:
 
 
 def weight(holding: int, of: int) -> float:
-    """Inverse document frequency of a word that `holding` of `of` texts hold."""
-    return math.log(1 + (of - holding + 0.5) / (holding + 0.5))
+    """Inverse document frequency of a word that `holding` of `of` texts hold, as if `BACKGROUND` more were without it.
+
+    In a leaflet of ten sentences every word would else be common, and one that it lacks would outweigh all others.
+    """
+    return math.log(1 + (of + BACKGROUND - holding + 0.5) / (holding + 0.5))
 
 
 def figures(asked: Asked, candidates: Sequence[Candidate]) -> tuple[Figures, Integers]:
@@ -84,9 +94,8 @@ def figures(asked: Asked, candidates: Sequence[Candidate]) -> tuple[Figures, Int
     words = np.concatenate([c.words for c in candidates])
     sentence = np.repeat(np.arange(len(counts)), counts)
     held, first = _held(asked, words, sentence, len(counts))
-    titled = np.array([[np.count_nonzero(c.title == term) for c in candidates] for term in asked.terms], np.float64)
-    titled = titled.reshape(len(asked.terms), len(candidates))
-    sizes = np.array([len(c.title) for c in candidates], np.float64)
+    sizes = np.array([len(c.title) for c in candidates])
+    titled = _titled(asked, candidates, sizes)
     weights, total = asked.weights, max(asked.total, 1e-9)
     mean_titled = asked.mean + float(sizes.mean())
     made = np.zeros((len(counts), len(NAMES)))
@@ -115,6 +124,18 @@ def figures(asked: Asked, candidates: Sequence[Candidate]) -> tuple[Figures, Int
         made[:, 13] = np.array([c.title_meaning for c in candidates])[owner]
         made[1:, 14] = made[:-1, 11] * same
     return made, owner
+
+
+def _titled(asked: Asked, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
+    """How often the headings of each candidate hold each term."""
+    titles = np.concatenate([c.title for c in candidates])
+    of = np.repeat(np.arange(len(candidates)), sizes)
+    titled = np.zeros((len(asked.terms), len(candidates)))
+    for number, term in enumerate(asked.terms):
+        at = titles == term
+        if at.any():
+            titled[number] = np.bincount(of[at], minlength=len(candidates))
+    return titled
 
 
 def _held(asked: Asked, words: Integers, sentence: NDArray[np.intp], sentences: int) -> tuple[Figures, Figures]:

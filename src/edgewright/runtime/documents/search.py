@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -117,13 +117,11 @@ class DocumentIndex:
         if looked is None:
             return []
         starts = np.searchsorted(looked.owner, np.arange(len(looked.candidates)))
-        firsts = [self._first(c.passage) for c in looked.candidates]
         given = []
-        for row in np.argsort(-looked.scores, kind="stable")[:top]:
-            owner = int(looked.owner[row])
-            place = int(row - starts[owner])
-            passage = looked.candidates[owner].passage
-            given.append(Scored(passage, place, firsts[owner] + place, float(looked.scores[row])))
+        for row in np.argsort(-looked.scores, kind="stable")[:top].tolist():
+            candidate = looked.candidates[looked.owner[row]]
+            place = row - int(starts[looked.owner[row]])
+            given.append(Scored(candidate.passage, place, candidate.first + place, float(looked.scores[row])))
         return given
 
     def look(self, question: str, vector: Vectors | None = None) -> tuple[Figures, Integers] | None:
@@ -131,7 +129,7 @@ class DocumentIndex:
         looked = self._guarded(question, vector)
         if looked is None:
             return None
-        numbers = [self._first(c.passage) + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
+        numbers = [c.first + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
         return looked.figures, np.concatenate(numbers)
 
     def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
@@ -208,7 +206,7 @@ class DocumentIndex:
         titles = self._sections.products(vector) if vector is not None else None
         if near is not None:
             wanted += self._nearest(near)
-        return [self._candidate(p, near, titles) for p in dict.fromkeys(wanted)]
+        return self._taken(list(dict.fromkeys(wanted)), near, titles)
 
     def _nearest(self, near: Vectors) -> list[int]:
         count = min(weights.CANDIDATES, len(near))
@@ -216,50 +214,44 @@ class DocumentIndex:
         sql = "SELECT max(id) FROM passages WHERE first <= ?"
         return list(dict.fromkeys(self._connection.execute(sql, (row,)).fetchone()[0] for row in top))
 
-    def _candidate(self, passage: int, near: Vectors | None, titles: Vectors | None) -> Candidate:
-        row = self._connection.execute(
-            "SELECT p.section, s.words, p.words, p.counts, p.first FROM passages p JOIN sections s ON s.id = p.section"
-            " WHERE p.id = ?", (passage,),
-        ).fetchone()  # fmt: skip
-        section, title, words, counts, first = row
-        sizes = unpacked(counts)
-        meaning = None if near is None else near[first : first + len(sizes)]
-        beside = 0.0 if titles is None else float(titles[section])
-        return Candidate(passage, section, unpacked(title), unpacked(words), sizes, meaning, beside)
+    def _taken(self, wanted: Sequence[int], near: Vectors | None, titles: Vectors | None) -> list[Candidate]:
+        """Passages by their numbers, with what they need to be scored, in one query."""
+        marks = ",".join("?" * len(wanted))
+        rows = self._connection.execute(
+            "SELECT p.id, p.section, s.words, p.words, p.counts, p.first, p.page, p.text, p.spans FROM passages p"  # noqa: S608
+            f" JOIN sections s ON s.id = p.section WHERE p.id IN ({marks})",
+            wanted,
+        )
+        made = []
+        for passage, section, title, words, counts, first, page, text, spans in rows:
+            sizes = unpacked(counts)
+            meaning = None if near is None else near[first : first + len(sizes)]
+            beside = 0.0 if titles is None else float(titles[section])
+            made.append(Candidate(passage, section, unpacked(title), unpacked(words), sizes, first, page, text,
+                                  unpacked(spans).reshape(-1, 2), meaning, beside))  # fmt: skip
+        return made
 
     def _kinds(self, question: str, made: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
         """The column 'kind', of sentences that may matter: it needs their text."""
         test = asks_for(question)
         if test is None:
             return
-        column = weights.KIND
         starts = np.searchsorted(owner, np.arange(len(candidates)))
         chosen = weights.WORDS if candidates[0].meaning is None else weights.HYBRID
-        for row in np.argsort(-(made @ chosen), kind="stable")[: weights.KINDS]:
-            number = int(owner[row])
-            text, spans = self._text(candidates[number].passage)[2:4]
-            begin, end = spans[int(row - starts[number])]
-            made[row, column] = float(test(text[begin:end]))
-
-    def _text(self, passage: int) -> tuple[int, int, str, Integers]:
-        sql = "SELECT section, page, text, spans FROM passages WHERE id = ?"
-        section, page, text, spans = self._connection.execute(sql, (passage,)).fetchone()
-        return section, page, text, unpacked(spans).reshape(-1, 2)
-
-    def _first(self, passage: int) -> int:
-        return int(self._connection.execute("SELECT first FROM passages WHERE id = ?", (passage,)).fetchone()[0])
+        for row in np.argsort(-(made @ chosen), kind="stable")[: weights.KINDS].tolist():
+            candidate = candidates[owner[row]]
+            begin, end = candidate.spans[row - starts[owner[row]]]
+            made[row, weights.KIND] = float(test(candidate.text[begin:end]))
 
     def _found(self, looked: _Looked, row: int) -> Found:
         owner = int(looked.owner[row])
-        place = row - int(np.searchsorted(looked.owner, owner))
-        section, page, text, spans = self._text(looked.candidates[owner].passage)
-        told: tuple[Any, ...] = self._connection.execute(
-            "SELECT document, path FROM sections WHERE id = ?", (section,)
+        one = looked.candidates[owner]
+        begin, end = one.spans[row - int(np.searchsorted(looked.owner, owner))].tolist()
+        document, path = self._connection.execute(
+            "SELECT document, path FROM sections WHERE id = ?", (one.section,)
         ).fetchone()
-        begin, end = (int(place_) for place_ in spans[place])
-        path = msgspec.json.decode(told[1], type=tuple[str, ...])
-        return Found(document=self.held.documents[told[0]].name, path=path,
-                     page=page, text=text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
+        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
+                     page=one.page, text=one.text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
 
 
 def there(figures_of: Figures, hybrid: bool) -> float:

@@ -1,0 +1,140 @@
+"""`edgewright language ask`: a question to an index of documents."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.schema.documents import Answer, Found, Phrased
+
+
+@click.command("ask", epilog='Example: edgewright language ask "How do I change the batteries?" --index manual.index')
+@click.argument("question")
+@click.option("--index", "index", type=click.Path(path_type=Path), required=True, metavar="INDEX",
+              help="File that `language index` made.")  # fmt: skip
+@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
+              help="Directory of the index's encoder: what is said in other words is found, too.")  # fmt: skip
+@click.option("--top", type=click.IntRange(1, 20), default=3, show_default=True, help="Passages.")
+@click.option("--phrase", metavar="URL", help="Let a language model on this server phrase the answer, and check it.")
+@click.option("--model", default="", metavar="NAME", help="Name of the model on that server, where it needs one.")
+@click.option("--wait", type=click.FloatRange(1.0, 3600.0), default=60.0, show_default=True, metavar="SECONDS",
+              help="For that server.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    question: str,
+    index: Path,
+    encoder: Path | None,
+    top: int,
+    phrase: str | None,
+    model: str,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Answer a question from documents: section, page, and the sentence that answers, marked.
+
+    Exit code 1: the answer is not in the documents, or the language model said what the passages do not carry.
+    """
+    from edgewright.runtime.documents.search import DocumentIndex, check
+    from edgewright.schema.errors import CheckFailedError
+
+    check(question)
+    with DocumentIndex(index) as opened:
+        vector = None
+        if encoder is not None:
+            from edgewright.cli.interrupt import loading
+
+            with loading():
+                from edgewright.language.documents.hybrid import vector_of
+
+                vector = vector_of(opened, encoder, question)
+        answer = opened.ask(question, vector, top)
+        unused = bool(opened.held.encoder) and encoder is None
+    if not as_json:
+        _show(answer, unused)
+    phrased = _phrased(answer, phrase, model, wait, as_json)
+    if as_json:
+        _print_json(answer, phrased)
+    elif phrased is not None:
+        _show_phrased(phrased)
+    if not answer.answered:
+        raise CheckFailedError("not in this document" + _unknown(answer), do="Ask in other words, or see the nearest")
+    if phrased is not None and not phrased.carried:
+        raise CheckFailedError("the phrased answer is refused: the passages do not carry it", do="Read the passages")
+
+
+def _phrased(answer: Answer, url: str | None, model: str, wait: float, as_json: bool) -> Phrased | None:
+    """Only what is answered is phrased: nothing is asked of a model that has nothing to go by."""
+    from edgewright.schema.errors import EdgewrightError
+
+    if url is None or not answer.answered:
+        return None
+    from edgewright.language.documents.phrasing import phrase
+
+    try:
+        return phrase(answer, url, model, wait)
+    except EdgewrightError:
+        if as_json:
+            _print_json(answer, None)
+        raise
+
+
+def _print_json(answer: Answer, phrased: Phrased | None) -> None:
+    import msgspec
+
+    told = {**msgspec.to_builtins(answer), "answered": answer.answered}
+    for number, one in enumerate(answer.found):
+        told["found"][number]["sentence"] = one.sentence
+    if phrased is not None:
+        told["phrased"] = msgspec.to_builtins(phrased)
+    sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(told), indent=1) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _show(answer: Answer, unused: bool) -> None:
+    if not answer.answered and answer.found:
+        click.echo("not in this document, as far as can be told; the nearest passages:\n")
+    for number, one in enumerate(answer.found, 1):
+        page = f", page {one.page}" if one.page else ""
+        where = _plain(" > ".join(one.path)) or "-"
+        click.echo(f"[{number}] {_plain(one.document)}{page}: {where}")
+        click.echo(_marked(one) + "\n")
+    if answer.found:
+        way = "words and vectors" if answer.hybrid else "words"
+        hint = "; the index has vectors: --encoder DIR uses them" if unused else ""
+        click.echo(f"by {way}; sure that it is there: {answer.confidence:.0%} (limit {answer.threshold:.0%}){hint}")
+
+
+def _marked(one: Found) -> str:
+    """The passage with its answering sentence in bold; between »« where nothing can be bold."""
+    before, after = _plain(one.text[: one.begin]), _plain(one.text[one.end :])
+    sentence = _plain(one.sentence)
+    marked = click.style(sentence, bold=True) if sys.stdout.isatty() else f"»{sentence}«"
+    return f"{before}{marked}{after}"
+
+
+def _show_phrased(phrased: Phrased) -> None:
+    name = _plain(phrased.model)
+    if phrased.carried:
+        click.echo(f"\n{name} says: {_plain(phrased.text)}")
+        click.echo(f"rests on {', '.join(f'[{n}]' for n in phrased.citations)}; its words and numbers stand there")
+        return
+    click.echo(f"\nwhat {name} said is not shown:")
+    for claim, lacking in phrased.unsupported.items():
+        said = f' of "{_plain(claim)[:80]}"' if claim else ""
+        click.echo(f"  not carried{said}: {'; '.join(_plain(one) for one in lacking)}")
+
+
+def _unknown(answer: Answer) -> str:
+    return f" (no word like {', '.join(map(_plain, answer.unknown[:5]))})" if answer.unknown else ""
+
+
+def _plain(text: str) -> str:
+    """Text that cannot move the cursor or change what stands on the terminal; lines stay."""
+    return "".join(c for c in text if c == "\n" or c.isprintable())
+
+
+COMMAND = command

@@ -1,0 +1,122 @@
+"""Reads a PDF and tells its pages on standard output: `python -m edgewright.language.documents._pdf_worker FILE`.
+
+A process of its own, so that time and memory of a hostile file are bounded by the system, whatever the library does.
+"""
+
+from __future__ import annotations
+
+import logging
+import resource
+import sys
+import warnings
+from collections import defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edgewright.language.documents._pdf_lines import Line, Page, Told
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
+
+# Bytes of address space, and characters of a page.
+_MEMORY = 2 << 30
+_PAGE = 1 << 20
+_PAGES = 20_000
+_DEEPEST, _ENTRIES = 12, 20_000
+
+
+def tell(told: Told) -> None:
+    """Writes one line."""
+    sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def main(path: str) -> None:
+    """Tells all pages, or what is wrong."""
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    warnings.simplefilter("ignore")
+    logging.disable(logging.CRITICAL)
+    try:
+        from pypdf import PdfReader  # noqa: PLC0415 - an extra, and its absence is told
+    except ImportError as error:
+        tell(Told(trouble="missing", why=str(error)))
+        return
+    try:
+        reader = PdfReader(path)
+        if reader.is_encrypted and not _opened(reader):
+            tell(Told(trouble="encrypted"))
+            return
+        titles = _outline(reader)
+        count = min(len(reader.pages), _PAGES)
+        for number in range(count):
+            tell(Told(page=_page(reader, number, titles.get(number, []))))
+        if not count:
+            tell(Told(trouble="broken", why="no pages"))
+    except MemoryError:
+        tell(Told(trouble="memory"))
+    except Exception as error:  # noqa: BLE001 - the library raises whatever a broken file makes it raise
+        tell(Told(trouble="broken", why=f"{type(error).__name__}: {error}"[:200]))
+
+
+def _opened(reader: PdfReader) -> bool:
+    """Whether an empty password opens it: such files are for everybody to read."""
+    try:
+        return bool(reader.decrypt(""))
+    except Exception:  # noqa: BLE001 - a cipher that is not there, or garbage
+        return False
+
+
+def _page(reader: PdfReader, number: int, titles: list[tuple[int, str]]) -> Page:
+    page = reader.pages[number]
+    lines: list[list[Any]] = [["", 0.0]]
+    left = _PAGE
+
+    def take(text: str, _: Any, matrix: Any, __: Any, size: Any) -> None:  # noqa: ANN401 - of the library
+        nonlocal left
+        left -= len(text)
+        if left < 0:
+            return
+        scale = 1.0
+        with suppress(TypeError, IndexError, ValueError):
+            scale = abs(float(matrix[3])) or abs(float(matrix[1])) or 1.0
+        first, *others = text.split("\n")
+        for part, fresh in ((first, False), *((other, True) for other in others)):
+            if fresh:
+                lines.append(["", 0.0])
+            if part:
+                lines[-1][0] += part
+                if part.strip():
+                    lines[-1][1] = max(lines[-1][1], float(size or 0) * scale)
+
+    page.extract_text(visitor_text=take)
+    pictures = False
+    with suppress(Exception):
+        pictures = any(True for _ in page.images.keys())  # noqa: SIM118 - the library's own mapping
+    return Page(number + 1, [Line(text, round(size, 2)) for text, size in lines if text.strip()], pictures, titles)
+
+
+def _outline(reader: PdfReader) -> dict[int, list[tuple[int, str]]]:
+    """Entries of the outline by page, counted from 0; a broken outline is none."""
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    with suppress(Exception):
+        waiting: list[tuple[int, Any]] = [(1, entry) for entry in reversed(reader.outline)]
+        entries = 0
+        while waiting and entries < _ENTRIES:
+            level, entry = waiting.pop()
+            entries += 1
+            if isinstance(entry, list):
+                if level < _DEEPEST:
+                    waiting += [(level + 1, inner) for inner in reversed(entry)]
+                continue
+            with suppress(Exception):
+                page = reader.get_destination_page_number(entry)
+                if page is not None and page >= 0:
+                    found[page].append((level, str(entry.title)[:200]))
+    return dict(found)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

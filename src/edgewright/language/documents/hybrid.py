@@ -1,0 +1,29 @@
+"""The vector of a question, by the encoder that an index was made with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.embedding import load
+from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.schema.errors import InputError
+
+
+def vector_of(index: DocumentIndex, encoder: Path, question: str) -> NDArray[np.float32]:
+    """The question's vector, shape (d,).
+
+    Raises:
+        InputError: the index has no vectors, they are of another encoder, or the directory is none of an encoder.
+    """
+    held = index.held
+    if not held.encoder:
+        raise InputError("an index with vectors", "one without", str(index.path),
+                         "Make it with: edgewright language index ... --encoder DIR")  # fmt: skip
+    loaded = load(encoder)
+    if (loaded.name, loaded.dimensions) != (held.encoder, held.dimensions):
+        got = f"{loaded.name!r} with vectors of length {loaded.dimensions}"
+        raise InputError(f"the index's encoder, {held.encoder!r} of length {held.dimensions}", got, str(encoder))
+    return np.asarray(loaded.encode([question])[0], np.float32)

@@ -1,0 +1,199 @@
+"""PDF by pypdf, in a process of its own: a hostile file can take no more than its time and memory.
+
+Headings are the document's own outline where it has one, else lines that are larger than most. Lines that stand at the
+head or foot of most pages belong to no passage.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from edgewright.language.documents._pdf_lines import Page, Told
+from edgewright.language.documents.passages import Block
+from edgewright.language.documents.readers import LONGEST_HEADING, Headings, Reader, Reading
+from edgewright.schema.errors import MissingExtraError
+
+# Text of all pages together.
+LARGEST_TEXT = 64 << 20
+# A heading is so much larger than what most letters are set in.
+_LARGER = 1.12
+_FEWEST_REPEATED = 4
+_ITEM = re.compile(r"\s*(?:[-*\u2022\u25cf\u25aa\u2013]|\d{1,3}[.)]|\([a-z0-9]\))\s+")
+_STOPS = (".", "!", "?", ":")
+_DO = {
+    "encrypted": "Save it without its password first",
+    "broken": "Open and save it with another program, or take another copy",
+    "memory": "Split it, or save it as text",
+}
+
+
+def read(reading: Reading) -> Iterator[Block]:
+    """Blocks of a PDF.
+
+    Raises:
+        InputError: it is encrypted, broken, scanned, or takes too much time or memory.
+        MissingExtraError: pypdf is not installed.
+    """
+    pages = _pages(reading)
+    reading.pages = len(pages)
+    empty = [page.number for page in pages if not any(line.text.strip() for line in page.lines)]
+    if len(empty) == len(pages):
+        got = "pictures of pages alone" if any(page.pictures for page in pages) else "pages without text"
+        raise reading.wrong("a PDF with text", got, "Recognise its text first (OCR), then index that")
+    if empty:
+        some = ", ".join(map(str, empty[:10])) + (" ..." if len(empty) > 10 else "")
+        reading.notes.append(f"{len(empty)} of {len(pages)} pages hold no text and are not found: {some}")
+    lost = sum(line.text.count("\ufffd") for page in pages for line in page.lines)
+    if lost:
+        reading.notes.append(f"{lost} characters could not be read: their font does not say what they are")
+    yield from _blocks(pages)
+
+
+def _pages(reading: Reading) -> list[Page]:
+    """All pages, from the process that reads them."""
+    command = [sys.executable, "-m", "edgewright.language.documents._pdf_worker", str(reading.path.absolute())]
+    pages: list[Page] = []
+    size = 0
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL)
+        late = threading.Timer(max(reading.seconds_left(), 0.0), process.kill)
+        late.start()
+        try:
+            assert process.stdout is not None  # noqa: S101 - it is a pipe
+            for row in process.stdout:
+                size += len(row)
+                if size > LARGEST_TEXT:
+                    raise reading.wrong(f"at most {LARGEST_TEXT >> 20} MB of text", "more", "Split it")
+                told = msgspec.json.decode(row, type=Told)
+                if told.trouble:
+                    raise _trouble(reading, told)
+                if told.page is not None:
+                    pages.append(told.page)
+        except msgspec.DecodeError:
+            raise reading.wrong("a PDF that can be read", "one that ends its reader", _DO["broken"]) from None
+        finally:
+            late.cancel()
+            process.kill()
+            code = process.wait()
+            process.stdout.close() if process.stdout else None
+    reading.go_on()
+    if not pages or code not in (0, -9):
+        raise reading.wrong("a PDF that can be read", "one that ends its reader", _DO["broken"])
+    return pages
+
+
+def _trouble(reading: Reading, told: Told) -> Exception:
+    if told.trouble == "missing":
+        return MissingExtraError("language", "pypdf, which reads PDF,")
+    expected = {"encrypted": "a PDF that anybody may read", "memory": "a PDF of bearable size"}
+    got = {"encrypted": "an encrypted one", "memory": "one that needs more than 2 GB of memory"}
+    return reading.wrong(
+        expected.get(told.trouble, "a PDF that can be read"),
+        got.get(told.trouble, f"a broken one ({told.why})"),
+        _DO.get(told.trouble, _DO["broken"]),
+    )
+
+
+def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
+    repeated = _repeated(pages)
+    outline = any(page.titles for page in pages)
+    body = _body_size(pages)
+    levels = _levels(pages, body, repeated)
+    headings = Headings()
+    for page in pages:
+        titles = {_plain(title): (level, title) for level, title in page.titles}
+        waiting: list[str] = []
+        for line in page.lines:
+            text = line.text.strip()
+            if not text or _masked(text) in repeated:
+                continue
+            known = titles.pop(_plain(text), None)
+            level = known[0] if known else 0 if outline else levels.get(_rounded(line.size), 0)
+            if level and (known or _may_be_heading(text)):
+                yield from _paragraphs(headings.path, page.number, waiting)
+                waiting = []
+                headings.take(level, known[1] if known else text)
+            else:
+                waiting.append(text)
+        # Titles that stand nowhere on their page as a line: they begin it.
+        if titles and waiting and not any(_plain(line.text) in titles for line in page.lines):
+            for level, title in titles.values():
+                headings.take(level, title)
+        yield from _paragraphs(headings.path, page.number, waiting)
+
+
+def _paragraphs(path: tuple[str, ...], page: int, waiting: Sequence[str]) -> Iterator[Block]:
+    """Lines joined as long as they go on."""
+    width = max((len(line) for line in waiting), default=0)
+    text = before = ""
+    for line in waiting:
+        ended = before.endswith(_STOPS) and len(before) < 0.8 * width
+        if text and (_ITEM.match(line) or ended):
+            yield Block(path, page, text)
+            text = ""
+        if text.endswith("-") and line[:1].islower() and text[-2:-1].isalpha():
+            text = text[:-1] + line
+        else:
+            text = f"{text} {line}" if text else line
+        before = line
+    if text:
+        yield Block(path, page, text)
+
+
+def _repeated(pages: Sequence[Page]) -> set[str]:
+    """Heads and feet: lines at the ends of more than half of the pages, whatever number they hold."""
+    if len(pages) < _FEWEST_REPEATED:
+        return set()
+    counts: Counter[str] = Counter()
+    for page in pages:
+        lines = [line.text.strip() for line in page.lines if line.text.strip()]
+        counts.update({_masked(line) for line in (*lines[:2], *lines[-2:])})
+    return {line for line, count in counts.items() if count > len(pages) / 2}
+
+
+def _levels(pages: Sequence[Page], body: float, repeated: set[str]) -> dict[float, int]:
+    """Sizes of headings, the largest first; at most six."""
+    sizes = {
+        _rounded(line.size)
+        for page in pages
+        for line in page.lines
+        if line.size > body * _LARGER
+        and _may_be_heading(line.text.strip())
+        and _masked(line.text.strip()) not in repeated
+    }
+    return {size: min(level, 6) for level, size in enumerate(sorted(sizes, reverse=True), 1)}
+
+
+def _body_size(pages: Sequence[Page]) -> float:
+    counts: Counter[float] = Counter()
+    for page in pages:
+        for line in page.lines:
+            counts[_rounded(line.size)] += len(line.text)
+    return counts.most_common(1)[0][0] if counts else 0.0
+
+
+def _may_be_heading(text: str) -> bool:
+    return 1 < len(text) <= LONGEST_HEADING and any(c.isalpha() for c in text) and not text.endswith((".", ",", ";"))
+
+
+def _rounded(size: float) -> float:
+    return round(size * 2) / 2
+
+
+def _masked(text: str) -> str:
+    return re.sub(r"\d+", "0", text)
+
+
+def _plain(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+READER = Reader("pdf", (".pdf",), read)
