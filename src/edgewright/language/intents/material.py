@@ -68,9 +68,12 @@ def taught(
     """
     known = teacher.encode(texts)
     teacher.fit(known, targets, seed=seed)
-    own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known), how.heat)
-    others = [text for text in dict.fromkeys(unlabelled) if text not in set(texts)] if unlabelled else []
+    labelled_already = set(texts)
+    others = [text for text in dict.fromkeys(unlabelled) if text not in labelled_already]
     other_vectors = teacher.encode(others) if others else known[:0]
+    if len(others) > len(texts):
+        teacher.fit_further(other_vectors, known, targets)
+    own = _OWN * np.eye(classes, dtype=np.float32)[targets] + (1 - _OWN) * softmax(teacher.logits(known), how.heat)
     answers = teacher.logits(other_vectors).argmax(axis=1) if others else targets[:0]
     pool, names = [*texts, *others], [str(k) for k in (*targets.tolist(), *answers.tolist())]
     new = _new(pool, names, min(how.most, how.made * len(pool)), synonyms(teacher.encoder, pool), seed)

@@ -15,6 +15,8 @@ Floats = NDArray[np.float32]
 # Inverse penalties that are tried, by the likelihood of what was held out.
 _PENALTIES = (3.0, 10.0, 30.0)
 _ITERATIONS = 300
+# Rounds of learning from its own answers, and the share of each class's that it learns from.
+_ROUNDS, SURE = 2, 0.7
 _FEW = 40
 
 
@@ -51,6 +53,28 @@ class Teacher:
             weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
         self.weights, self.bias = np.ascontiguousarray(weights.T), bias
         return self
+
+    def fit_further(self, others: Floats, vectors: Floats, targets: NDArray[np.int64]) -> None:
+        """Learns from its own surest answers to texts without labels, round by round (Yarowsky, 1995).
+
+        Of every class the surer `SURE` of the answers count as labels, so that no class grows at another's cost.
+
+        Args:
+            others: vectors of texts without labels, shape (m, d).
+            vectors, targets: as `fit` had them.
+        """
+        for _ in range(_ROUNDS):
+            chances = softmax(self.logits(others))
+            answers, sure = chances.argmax(axis=1), chances.max(axis=1)
+            kept = np.zeros(len(others), bool)
+            for number in range(len(self.bias)):
+                own = np.flatnonzero(answers == number)
+                kept[own[np.argsort(-sure[own], kind="stable")[: int(SURE * len(own))]]] = True
+            self.fit(
+                np.concatenate([vectors, others[kept]]),
+                np.concatenate([targets, answers[kept]]),
+                penalty=_PENALTIES[-1],
+            )
 
     def logits(self, vectors: Floats) -> Floats:
         """Shape (n, k)."""
