@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.signer import Asked, LocalSigner
-from edgewright.fleet.control.signing_process import RemoteSigner, SignerProcess, listen, listens, serve
+from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, SignerProcess, listen, listens, serve
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.contract import Moment, Traits
 from edgewright.fleet.plans.decide import decide
@@ -207,6 +207,18 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
         process.wait()
         again = process.signer.sign(empty)
         assert metadata.version(again.roles, "snapshot") > metadata.version(given.roles, "snapshot")
+        second = process.pid
+        process.watch()
+        (example.fleet.online / SOCKET).unlink()  # somebody removed it: its process lives and nobody can ask it
+        process.watch()
+        process.watch()
+        for _ in range(200):
+            process.watch()
+            if (example.fleet.online / SOCKET).exists():
+                break
+            threading.Event().wait(0.05)
+        assert process.pid not in (None, second)
+        assert process.signer.sign(empty).roles
     finally:
         process.close()
         example.close()

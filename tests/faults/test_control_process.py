@@ -26,7 +26,8 @@ from cryptography.x509.oid import NameOID
 
 from edgewright.fleet.control.database import open_database
 from edgewright.fleet.control.desk import local_desk, remote_desk
-from edgewright.fleet.control.serve import Listening
+from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.control.serve import Listening, serve
 from edgewright.fleet.control.tables import items, reports
 from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError, OutputError
@@ -272,3 +273,11 @@ def _certificate(folder: Path) -> tuple[Path, Path]:
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return paths
+
+
+def test_a_folder_is_served_by_one_process(tmp_path: Path) -> None:
+    folder = fleet_folder(tmp_path)
+    with serving(folder), pytest.raises(InputError, match="being served"):
+        serve(open_plane(folder), Listening(port=0).checked(), lambda _: None)
+    with serving(folder):  # who was killed keeps nobody out
+        pass

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import ipaddress
 import resource
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from edgewright.fleet.control.plane import Plane
 from edgewright.schema.errors import InputError
 
 PORT = 8798
+SERVING = ".serving"
+"""Held with a lock by the process that serves a folder."""
 _PATIENCE = 5.0
 _CONNECTIONS = 20_000
 """Devices that keep a connection open while they wait for their next poll."""
@@ -102,12 +106,29 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
 
     Returns:
         The signal that ended it.
+
+    Raises:
+        InputError: another process serves the folder.
     """
     _many_files()
     try:
-        return asyncio.run(_serve(plane, where, ready))
+        with _alone(plane.folder):
+            return asyncio.run(_serve(plane, where, ready))
     finally:
         plane.close()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """One server of a folder at a time: a second one would take the signer's socket from the first."""
+    with (folder / SERVING).open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                "a fleet that no other process serves", "one that is being served", str(folder), "End that server first"
+            ) from None
+        yield
 
 
 def _many_files() -> None:

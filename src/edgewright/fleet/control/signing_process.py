@@ -155,7 +155,7 @@ class SignerProcess:
         self._folder, self._socket = folder, (sockets or folder / "keys" / "online") / SOCKET
         self._child: subprocess.Popen[bytes] | None = None
         self._lock, self._stopping = threading.Lock(), False
-        self._began, self._failures = 0.0, 0
+        self._began, self._failures, self._heard = 0.0, 0, False
         self.signer = RemoteSigner(self._socket)
 
     @property
@@ -165,17 +165,24 @@ class SignerProcess:
         return child.pid if child is not None and child.poll() is None else None
 
     def watch(self) -> None:
-        """To be called now and then: starts the process where none runs, more slowly where it ends at once."""
+        """To be called now and then: starts the process where none runs, more slowly where it ends at once.
+
+        One whose socket somebody removed cannot be asked any more and is ended for another.
+        """
         with self._lock:
-            if self._stopping or self.pid is not None:
-                return
             now = time.monotonic()
+            if self._heard and self._child is not None and self.pid is not None and not self._socket.exists():
+                self._end(self._child)
+            if self._stopping or self.pid is not None:
+                self._heard = self._socket.exists()
+                return
             if now - self._began < min(30.0, 0.5 * 2**self._failures) and self._child is not None:
                 return
             self._failures = 0 if now - self._began > 60.0 else min(self._failures + 1, 6)
             self._began = now
             self._socket.unlink(missing_ok=True)
             module = "edgewright.fleet.control.signing_process"
+            self._heard = False
             self._child = subprocess.Popen(
                 [sys.executable, "-m", module, str(self._folder), str(self._socket)],
                 stdin=subprocess.DEVNULL, start_new_session=True,
@@ -198,14 +205,19 @@ class SignerProcess:
         with self._lock:
             self._stopping = True
             child = self._child
-        if child is not None and child.poll() is None:
+        if child is not None:
+            self._end(child)
+        self._socket.unlink(missing_ok=True)
+
+    @staticmethod
+    def _end(child: subprocess.Popen[bytes]) -> None:
+        if child.poll() is None:
             child.terminate()
             try:
                 child.wait(5.0)
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
-        self._socket.unlink(missing_ok=True)
 
 
 def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINUTE) -> LocalSigner:
