@@ -13,39 +13,23 @@ from __future__ import annotations
 
 import math
 import operator
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from edgewright.runtime.guard_syntax import Parser, Rate, Tree
 from edgewright.schema.errors import InputError
+
+__all__ = ["Guard", "Names", "Rate", "Value", "read_guard"]
 
 Value = float | str
 Names = Mapping[str, Value]
 _Operand = Callable[[Names], Value | None]
 _Truth = Callable[[Names], bool | None]
 
-_LONGEST, _DEEPEST = 1000, 40
-_TOKEN = re.compile(
-    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)|`(?P<quoted>[^`]+)`"
-    r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<sign><=|>=|==|!=|<|>|\(|\)|,|-))"
-)
+_LONGEST = 1000
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
-_WORDS = {"and", "or", "not", "rate", "abs", "true", "false"}
-
-
-class Rate(NamedTuple):
-    """`rate(name, seconds)`: change a second over so many seconds; 0: since the row before."""
-
-    name: str
-    seconds: float
-
-    @property
-    def key(self) -> str:
-        """Under which name its value is looked up."""
-        return f"rate({self.name},{self.seconds:g})"
 
 
 @dataclass(frozen=True)
@@ -57,22 +41,18 @@ class Guard:
         names: that it asks for.
         rates: changes that it asks for.
         truth: names -> True, False, or None where something is not known.
+        tree: as `runtime.guard_syntax` has it; None for a guard that is always true.
     """
 
     text: str
     names: frozenset[str]
     rates: frozenset[Rate]
     truth: _Truth
+    tree: Tree | None = None
 
     def holds(self, names: Names) -> bool:
         """Whether it is certainly true."""
         return self.truth(names) is True
-
-
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    place: int
 
 
 def read_guard(text: str, where: str) -> Guard:
@@ -85,153 +65,33 @@ def read_guard(text: str, where: str) -> Guard:
         raise InputError(f"a guard of at most {_LONGEST} characters", str(len(text)), where)
     if not text.strip():
         return Guard(text, frozenset(), frozenset(), lambda _: True)
-    return _Parser(text, where).whole()
+    parser = Parser(text, where)
+    tree = parser.whole()
+    return Guard(text, frozenset(parser.names), frozenset(parser.rates), _truth(tree), tree)
 
 
-class _Parser:
-    """Recursive descent over the tokens of one guard."""
+def _truth(tree: Tree) -> _Truth:
+    """What asks a tree that is true, false or unknown."""
+    kind = tree[0]
+    if kind in ("and", "or"):
+        return (_and if kind == "and" else _or)(_truth(tree[1]), _truth(tree[2]))
+    if kind == "not":
+        return _not(_truth(tree[1]))
+    if kind == "true":
+        value = _value(tree[1])
+        return lambda names: _true(value(names))
+    return _comparison(kind, _value(tree[1]), _value(tree[2]))
 
-    def __init__(self, text: str, where: str) -> None:
-        self._text, self._where = text, where
-        self._tokens = list(self._split())
-        self._at = self._depth = 0
-        self._names: set[str] = set()
-        self._rates: set[Rate] = set()
 
-    def whole(self) -> Guard:
-        truth = self._either()
-        if self._at < len(self._tokens):
-            raise self._wrong("'and', 'or' or the end")
-        return Guard(self._text, frozenset(self._names), frozenset(self._rates), truth)
-
-    def _split(self) -> list[_Token]:
-        tokens, place = [], 0
-        end = len(self._text.rstrip())
-        while place < end:
-            found = _TOKEN.match(self._text, place)
-            if found is None or found.lastgroup is None:
-                left = self._text[place:].strip()
-                raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
-            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
-            place = found.end()
-        return tokens
-
-    def _wrong(self, expected: str) -> InputError:
-        got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
-        place = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
-        return InputError(expected, got, f"{self._where}, {self._text!r} character {place}")
-
-    def _next_is(self, *texts: str) -> bool:
-        if self._at >= len(self._tokens):
-            return False
-        token = self._tokens[self._at]
-        return token.kind in ("word", "sign") and token.text in texts
-
-    def _take(self, text: str) -> None:
-        if not self._next_is(text):
-            raise self._wrong(repr(text))
-        self._at += 1
-
-    def _either(self) -> _Truth:
-        first = self._both()
-        while self._next_is("or"):
-            self._at += 1
-            first = _or(first, self._both())
-        return first
-
-    def _both(self) -> _Truth:
-        first = self._turned()
-        while self._next_is("and"):
-            self._at += 1
-            first = _and(first, self._turned())
-        return first
-
-    def _turned(self) -> _Truth:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            raise self._wrong(f"at most {_DEEPEST} brackets and nots within one another")
-        try:
-            if self._next_is("not"):
-                self._at += 1
-                return _not(self._turned())
-            if self._next_is("("):
-                self._at += 1
-                inner = self._either()
-                self._take(")")
-                return inner
-            return self._compared()
-        finally:
-            self._depth -= 1
-
-    def _compared(self) -> _Truth:
-        left = self._operand()
-        if not self._next_is(*_COMPARE):
-            return lambda names: _true(left(names))
-        sign = self._tokens[self._at].text
-        self._at += 1
-        right = self._operand()
-        if self._next_is(*_COMPARE):
-            raise self._wrong("one comparison; write a < b and b < c")
-        return _comparison(sign, left, right)
-
-    def _operand(self) -> _Operand:
-        if self._at >= len(self._tokens):
-            raise self._wrong("a number or a name")
-        token = self._tokens[self._at]
-        if token.kind == "sign" and token.text == "-":
-            self._at += 1
-            number = self._number()
-            return lambda _: -number
-        if token.kind == "number":
-            number = self._number()
-            return lambda _: number
-        if token.kind in ("double", "single"):
-            self._at += 1
-            return lambda _: token.text
-        if token.kind == "word" and token.text in _WORDS:
-            return self._word(token.text)
-        if token.kind in ("word", "quoted"):
-            self._at += 1
-            self._names.add(token.text)
-            return lambda names: names.get(token.text)
-        raise self._wrong("a number or a name")
-
-    def _word(self, word: str) -> _Operand:
-        if word in ("true", "false"):
-            self._at += 1
-            return lambda _: float(word == "true")
-        if word not in ("rate", "abs"):
-            raise self._wrong("a number or a name")
-        self._at += 1
-        self._take("(")
-        if word == "abs":
-            inner = self._operand()
-            self._take(")")
-            return lambda names: _size(inner(names))
-        return self._rate()
-
-    def _rate(self) -> _Operand:
-        if self._at >= len(self._tokens) or self._tokens[self._at].kind not in ("word", "quoted"):
-            raise self._wrong("the name of a column")
-        name, seconds = self._tokens[self._at].text, 0.0
-        self._at += 1
-        if self._next_is(","):
-            self._at += 1
-            seconds = self._number()
-        self._take(")")
-        asked = Rate(name, seconds)
-        self._rates.add(asked)
-        key = asked.key
-        return lambda names: names.get(key)
-
-    def _number(self) -> float:
-        if self._at >= len(self._tokens) or self._tokens[self._at].kind != "number":
-            raise self._wrong("a number")
-        number = float(self._tokens[self._at].text)
-        if not math.isfinite(number):
-            raise self._wrong("a finite number")
-        self._at += 1
-        return number
+def _value(tree: Tree) -> _Operand:
+    """What asks a tree that is a value."""
+    kind, content = tree
+    if kind == "name":
+        return lambda names: names.get(content)
+    if kind == "abs":
+        inner = _value(content)
+        return lambda names: _size(inner(names))
+    return lambda _: content
 
 
 def _known(value: Value | None) -> bool:

@@ -20,11 +20,15 @@ class Action(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         alarm: raises an alarm of this label.
         event: notes an event of this label.
         command: starts a command that the device's settings allow by this name.
+        say: an answer or a question of a dialogue; {drink} stands for the slot `drink`. A device notes it as an event.
+        forget: the name, a slot for example, that is unknown from now on.
     """
 
     alarm: str = ""
     event: str = ""
     command: str = ""
+    say: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    forget: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

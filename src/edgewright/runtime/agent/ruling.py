@@ -179,10 +179,13 @@ class Ruler:
             if step.before != step.after:
                 told.append((step.time, Event(kind="state", time=step.time, label=step.after, detail=detail)))
             for action in step.actions:
+                if action.forget:
+                    self.machine.forget(action.forget)
+                    continue
                 more = dict(detail)
                 if action.command:
                     more["command"] = self._commands.start(action.command)
-                label = action.alarm or action.event or action.command
+                label = action.alarm or action.event or action.command or action.say
                 kind = "alarm" if action.alarm else "state"
                 score = self._score()
                 told.append((step.time, Event(kind=kind, time=step.time, label=label, score=score, detail=more)))  # type: ignore[arg-type]

@@ -1,0 +1,166 @@
+"""`edgewright language chat`: a dialogue held in the terminal, or over a pipe."""
+
+from __future__ import annotations
+
+import math
+import select
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.dialogue import Dialogue, Said
+    from edgewright.runtime.utterance.parse import Understanding
+
+_EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model vending.language"
+
+
+@click.command("chat", epilog=_EXAMPLE)
+@click.argument("dialogue", type=click.Path(path_type=Path))
+@click.option("--model", type=click.Path(path_type=Path), help="File that `language train` wrote.")
+@click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.0, show_default=True,
+              help="Confidence below which an utterance counts as out of scope.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the transcript as JSON, a line a step.")
+def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> None:
+    """Hold the DIALOGUE: what is typed is parsed by the model, its intent is the event, its slots are kept.
+
+    `/dispense_drink drink=cola` is an intent without the model, `/wait 30` lets seconds pass, `/quit` ends. In a
+    terminal time passes by itself; over a pipe only `/wait` lets it pass, so that the same lines give the same answers.
+    """
+    from edgewright.language.dialogue.check import read_dialogue, vocabulary
+    from edgewright.runtime.dialogue import Dialogue
+    from edgewright.runtime.utterance.parse import Understanding
+
+    understanding = Understanding.load(model) if model else None
+    checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
+    talk = Dialogue(checked)
+    _tell(talk.begin(0.0), "", as_json)
+    for line, now in _lines(talk, as_json):
+        _tell(_answer(talk, line, now, understanding, least), line, as_json)
+        if talk.over:
+            break
+
+
+class _Clock:
+    """Seconds of the conversation: by themselves in a terminal, by `/wait` alone over a pipe."""
+
+    def __init__(self, runs: bool) -> None:
+        self._runs, self._began, self._more = runs, time.monotonic(), 0.0
+
+    def now(self) -> float:
+        return self._more + (time.monotonic() - self._began if self._runs else 0.0)
+
+    def pass_by(self, seconds: float) -> None:
+        self._more += seconds
+
+
+def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
+    """What is typed, with its seconds; in a terminal, time-outs are told as they come."""
+    typed = sys.stdin.isatty()
+    clock = _Clock(typed)
+    while not talk.over:
+        if typed and not _typed(talk, clock, as_json):
+            return
+        line = sys.stdin.readline()
+        if not line or line.strip() == "/quit":
+            return
+        line = line.strip()
+        if line.startswith("/wait"):
+            clock.pass_by(_seconds(line))
+        if line:
+            yield line, clock.now()
+
+
+def _typed(talk: Dialogue, clock: _Clock, as_json: bool) -> bool:
+    """Waits for a line; False when the dialogue ended in the meantime."""
+    while not talk.over:
+        click.echo("> ", nl=False)
+        wait = talk.due - clock.now()
+        if select.select([sys.stdin], [], [], None if math.isinf(wait) else max(0.0, wait))[0]:
+            return True
+        click.echo()
+        _tell(talk.wait(clock.now()), "", as_json)
+    return False
+
+
+def _seconds(line: str) -> float:
+    from edgewright.schema.errors import InputError
+
+    try:
+        seconds = float(line.removeprefix("/wait"))
+    except ValueError:
+        seconds = math.nan
+    if not 0.0 <= seconds <= 1e9:
+        raise InputError("seconds from 0 to 1e9", repr(line), "/wait SECONDS")
+    return seconds
+
+
+def _answer(talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float) -> list[Said]:
+    import msgspec
+
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.language import OUT_OF_SCOPE
+
+    if line.startswith("/wait"):
+        return talk.wait(now)
+    if line.startswith("/"):
+        event, slots = _given(line)
+        return talk.event(event, slots, now)
+    if understanding is None:
+        raise InputError("an intent such as /yes or /dispense_drink drink=cola", repr(line), "language chat",
+                         "Give --model to have sentences understood")  # fmt: skip
+    try:
+        parsed = understanding.parse(line)
+    except InputError as error:
+        # A sentence that cannot be read ends no conversation.
+        click.echo(str(error), err=True)
+        return talk.event("out_of_scope", {"confidence": 0.0}, now)
+    if parsed.confidence < least:
+        parsed = msgspec.structs.replace(parsed, intent=OUT_OF_SCOPE, slots=())
+    return talk.hear(parsed, now)
+
+
+def _given(line: str) -> tuple[str, dict[str, float | str]]:
+    """`/dispense_drink drink=cola number=2`."""
+    import shlex
+
+    from edgewright.schema.errors import InputError
+
+    try:
+        first, *rest = shlex.split(line[1:])
+        slots = dict(part.split("=", 1) for part in rest)
+        if "" in slots:
+            raise ValueError
+    except ValueError:
+        raise InputError("/INTENT SLOT=VALUE ...", repr(line), "language chat") from None
+    found: dict[str, float | str] = {}
+    for name, value in slots.items():
+        try:
+            number = float(value)
+            found[name] = number if math.isfinite(number) else value
+        except ValueError:
+            found[name] = value
+    return first, found
+
+
+def _tell(steps: list[Said], line: str, as_json: bool) -> None:
+    import msgspec
+
+    for step in steps:
+        if as_json:
+            heard = {} if step.event == "timeout" else {"heard": line}
+            click.echo(msgspec.json.encode({**heard, **msgspec.structs.asdict(step)}))
+            continue
+        for done in step.does:
+            click.echo(f"[{done}]")
+        for answer in step.answers:
+            click.echo(answer)
+    if not as_json:
+        sys.stdout.flush()
+
+
+COMMAND = command

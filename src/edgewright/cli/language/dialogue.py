@@ -1,0 +1,92 @@
+"""`edgewright language dialogue`: dialogues checked, drawn, and written as C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.language.dialogue.check import Told
+    from edgewright.runtime.state_check import CheckedTable
+
+_MODEL = click.option("--model", type=click.Path(path_type=Path), help="File that `language train` wrote: its intents "
+                      "and slots are the ones that are known.")  # fmt: skip
+
+
+@click.group("dialogue", epilog="Example: edgewright language dialogue check docs/examples/vending.toml")
+def command() -> None:
+    """Dialogues: state tables with intents as events, checked, drawn as a diagram and written as C."""
+
+
+@command.command("check", epilog="Example: edgewright language dialogue check vending.toml --model vending.language")
+@click.argument("dialogue", type=click.Path(path_type=Path))
+@_MODEL
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
+    """Refuse a DIALOGUE with a dead end, a state that is never reached, or something that would stay unanswered."""
+    _, told = _read(dialogue, model)
+    if as_json:
+        import msgspec
+
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        return
+    click.echo(f"{told.name}: {told.states} states, {told.steps} steps; every state is reached, left and answers")
+    click.echo(f"events: {', '.join(told.events)}")
+    click.echo(f"slots: {', '.join(told.slots) or 'none'}")
+    for finding in told.findings:
+        click.echo(f"note: {finding}")
+    if model is None:
+        click.echo("note: intents and slots were not checked: give --model")
+
+
+@command.command("draw", epilog="Example: edgewright language dialogue draw vending.toml --out vending.svg")
+@click.argument("dialogue", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.svg or FILE.mmd; Mermaid text is "
+              "printed when left out.")  # fmt: skip
+def draw(dialogue: Path, out: Path | None) -> None:
+    """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
+    from edgewright.language.dialogue.draw import svg
+    from edgewright.language.dialogue.ways import mermaid
+    from edgewright.runtime.files import write_atomic
+    from edgewright.schema.errors import InputError
+
+    if out is not None and out.suffix not in (".svg", ".mmd"):
+        raise InputError("a name that ends in .svg or .mmd", out.name, "--out")
+    checked, _ = _read(dialogue, None)
+    if out is None:
+        click.echo(mermaid(checked), nl=False)
+        return
+    write_atomic(out, (svg if out.suffix == ".svg" else mermaid)(checked).encode())
+    click.echo(f"wrote {out}")
+
+
+@command.command("c", epilog="Example: edgewright language dialogue c vending.toml --out firmware/src")
+@click.argument("dialogue", type=click.Path(path_type=Path))
+@_MODEL
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and "
+              "NAME.c; one that is there already.")  # fmt: skip
+@click.option("--name", help="Prefix of all names in C.  [default: the dialogue's name]")
+def as_c(dialogue: Path, model: Path | None, out: Path, name: str | None) -> None:
+    """Write a DIALOGUE as C99: constant tables and a machine without a heap that takes the same steps."""
+    from edgewright.export.c99_language.dialogue import dialogue_files
+    from edgewright.runtime.files import write_together
+    from edgewright.schema.errors import InputError
+
+    checked, _ = _read(dialogue, model)
+    files = dialogue_files(checked, name or checked.table.name.replace("-", "_").replace(".", "_"))
+    if not out.is_dir():
+        raise InputError("a folder that is there", "no such folder", str(out), "Make it first")
+    write_together({out / file: text.encode() for file, text in files.items()})
+    click.echo(f"wrote {', '.join(str(out / file) for file in files)}")
+
+
+def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, Told]:
+    from edgewright.language.dialogue.check import read_dialogue, vocabulary
+    from edgewright.runtime.utterance.model_file import read_language
+
+    return read_dialogue(dialogue, vocabulary(read_language(model)[0]) if model else None)
+
+
+COMMAND = command

@@ -1,0 +1,486 @@
+"""A dialogue as C99: the state table as constant arrays, and a machine that takes the same steps as `runtime.dialogue`.
+
+    NAME_machine m;
+    NAME_begin(&m, 0.0, act, context);                          the greeting
+    NAME_slot drink = {NAME_SLOT_DRINK, 0, 0.0, "soda"};
+    NAME_push(&m, NAME_EVENT_DISPENSE_DRINK, &drink, 1, 2.5, act, context);
+    NAME_tick(&m, 40.0, act, context);                          time-outs
+
+`act` is called for each thing that is done, in order; `NAME_render` fills the slots into what is said. Guards have
+Kleene's three values as in `runtime.guards`. There is no heap, and nothing is remembered outside of the machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from edgewright.export._c_text import comment, identifier, literal
+from edgewright.runtime.dialogue import BLANK, CONFIDENCE, START
+from edgewright.runtime.guard_syntax import Tree
+from edgewright.runtime.state_check import CheckedTable, Row
+from edgewright.schema.errors import InputError
+from edgewright.schema.state_table import EVERY, TIMEOUT
+
+WORD = 64
+"""Bytes of a word that a slot holds, with the one that ends it."""
+_SIGNS = {"<": 0, "<=": 1, ">": 2, ">=": 3, "==": 4, "!=": 5}
+_KINDS = ("say", "event", "alarm", "command", "forget")
+
+
+def dialogue_files(checked: CheckedTable, name: str) -> dict[str, str]:
+    """NAME.h and NAME.c of a dialogue.
+
+    Args:
+        checked: the table, as `language.dialogue.check` leaves it.
+        name: prefix of all names.
+
+    Raises:
+        InputError: for a name that C does not take, two names that are one in C, or a table with a watchdog.
+    """
+    identifier(name)
+    if checked.table.patience:
+        raise InputError("a dialogue without a watchdog", "`patience`", f"{checked.table.name} in C")
+    return _Writer(checked, name).files()
+
+
+class _Writer:
+    """Numbers of states, events, slots and texts, and the text of both files."""
+
+    def __init__(self, checked: CheckedTable, name: str) -> None:
+        self.checked, self.name, self.table = checked, name, checked.table
+        self.states = {state: number for number, state in enumerate(self.table.states)}
+        named = sorted(event for event in checked.events if event not in (EVERY, TIMEOUT))
+        self.events = {event: number for number, event in enumerate(["other", *(e for e in named if e != "other")])}
+        asked = {name for guard in checked.guards for name in guard.names}
+        for action in checked.actions:
+            asked |= {*BLANK.findall(action.say), *([action.forget] if action.forget else [])}
+        self.slots = {slot: number for number, slot in enumerate(sorted(asked | {CONFIDENCE}))}
+        for kind, names in (("STATE", self.states), ("EVENT", self.events), ("SLOT", self.slots)):
+            self._distinct(kind, names)
+
+    def files(self) -> dict[str, str]:
+        fill = {"@@": self.name.upper(), "@": self.name}
+        made = {}
+        for ending, text in ((".h", self._header()), (".c", self._source())):
+            for key, value in fill.items():
+                text = text.replace(key, value)
+            # What was meant as the sign itself.
+            made[self.name + ending] = text.replace("\x01", "@")
+        return made
+
+    def constant(self, kind: str, name: str) -> str:
+        """`VENDING_STATE_IDLE`."""
+        return f"@@_{kind}_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}"
+
+    def _distinct(self, kind: str, names: Mapping[str, int]) -> None:
+        seen: dict[str, str] = {}
+        for name in names:
+            other = seen.setdefault(self.constant(kind, name), name)
+            if other != name:
+                raise InputError("names that differ in C", f"{other!r} and {name!r}", f"{self.table.name} in C",
+                                 "Rename one of them")  # fmt: skip
+
+    def _header(self) -> str:
+        lists = [
+            "\n".join(f"#define {self.constant(kind, name)} {number}" for name, number in names.items())
+            for kind, names in (("STATE", self.states), ("EVENT", self.events), ("SLOT", self.slots))
+        ]
+        return _HEADER.format(
+            name=comment(self.table.name), states=lists[0], events=lists[1], slots=lists[2],
+            n_states=len(self.states), n_events=len(self.events), n_slots=len(self.slots), word=WORD,
+        )  # fmt: skip
+
+    def _source(self) -> str:
+        rows: list[str] = []
+        guards: list[str] = []
+        actions: list[str] = []
+        timeouts: list[str] = []
+        firsts = [0]
+        for state in self.table.states:
+            for row in self._rows(state):
+                guard = -1
+                if row.guard.tree is not None:
+                    guard = len(guards)
+                    guards.append(f"    case {guard}: return {self._truth(row.guard.tree)};")
+                event = -1 if row.step.event == EVERY else self.events[row.step.event]
+                rows.append(self._row(row, event, guard, actions))
+            late = self.checked.timeouts.get(state)
+            if late is None:
+                timeouts.append("{0.0, -1}")
+            else:
+                timeouts.append(f"{{{late.step.after!r}, {len(rows)}}}")
+                rows.append(self._row(late, -2, -1, actions))
+            firsts.append(len(rows))
+        final = ", ".join("1" if state in self.table.final else "0" for state in self.table.states)
+        begins = START in self.events and (self.table.initial, START) in self.checked.rows
+        begin = _BEGIN if begins else "    return @_tick(m, time, act, context);"
+        return _SOURCE.format(
+            rows=",\n    ".join(rows), firsts=", ".join(map(str, firsts)), timeouts=", ".join(timeouts), final=final,
+            actions=",\n    ".join(actions) or "{0, -1, 0}", initial=self.states[self.table.initial],
+            guards="\n".join(guards) or "    case -2: return 0;", begin=begin, helpers=_helpers("\n".join(guards)),
+            slot_names=", ".join(_text(slot) for slot in self.slots),
+        ).replace("@@_START", self.constant("EVENT", START) if begins else "0")  # fmt: skip
+
+    def _rows(self, state: str) -> list[Row]:
+        found = [row for (at, _), rows in self.checked.rows.items() if at == state for row in rows]
+        # Those of any other event come last: the first row that fits is taken.
+        return sorted(found, key=lambda row: (row.step.event == EVERY, row.place))
+
+    def _row(self, row: Row, event: int, guard: int, actions: list[str]) -> str:
+        first = len(actions)
+        for action in row.step.actions:
+            kind = next(name for name in _KINDS if getattr(action, name))
+            content = getattr(action, kind)
+            slot = self.slots[content] if kind == "forget" else -1
+            actions.append(f"{{@@_DO_{kind.upper()}, {slot}, {_text(content)}}}")
+        to = self.states[row.step.to] if row.step.to else -1
+        return f"{{{event}, {guard}, {to}, {first}, {len(actions) - first}, {row.place}}}"
+
+    def _truth(self, tree: Tree) -> str:
+        kind = tree[0]
+        if kind in ("and", "or"):
+            return f"@_{kind}({self._truth(tree[1])}, {self._truth(tree[2])})"
+        if kind == "not":
+            return f"@_not({self._truth(tree[1])})"
+        if kind == "true":
+            return f"@_true({self._value(tree[1])})"
+        return f"@_compare({_SIGNS[kind]}, {self._value(tree[1])}, {self._value(tree[2])})"
+
+    def _value(self, tree: Tree) -> str:
+        kind, content = tree
+        if kind == "name":
+            return f"@_known(m, {self.slots[content]})"
+        if kind == "abs":
+            return f"@_size({self._value(content)})"
+        return f"@_number({float(content)!r})" if kind == "number" else f"@_word({_text(content)})"
+
+
+def _text(text: str) -> str:
+    return literal(text).replace("@", "\x01")
+
+
+def _helpers(guards: str) -> str:
+    """Functions that the guards call, and no other: a compiler warns of what nobody calls."""
+    needed = {"known"} if "_known(" in guards else set()
+    needed |= {name for name in _FUNCTIONS if f"@_{name}(" in guards}
+    return "\n\n".join(text for name, text in _FUNCTIONS.items() if name in needed)
+
+
+_FUNCTIONS = {
+    "known": """\
+static @_value @_known(const @_machine *m, int slot) {
+    @_value made = {m->kinds[slot], m->numbers[slot], m->words[slot]};
+    if (made.kind == 1 && made.number != made.number) {
+        made.kind = 0;
+    }
+    return made;
+}""",
+    "number": """\
+static @_value @_number(double number) {
+    const @_value made = {1, number, ""};
+    return made;
+}""",
+    "word": """\
+static @_value @_word(const char *word) {
+    const @_value made = {2, 0.0, word};
+    return made;
+}""",
+    "size": """\
+static @_value @_size(@_value v) {
+    if (v.kind == 2) {
+        v.kind = 0;
+    }
+    v.number = v.number < 0.0 ? -v.number : v.number;
+    return v;
+}""",
+    "true": """\
+static int @_true(@_value v) {
+    return v.kind == 0 ? 2 : v.kind == 1 ? v.number != 0.0 : v.word[0] != '\\0';
+}""",
+    "not": """\
+static int @_not(int a) {
+    return a == 2 ? 2 : !a;
+}""",
+    "and": """\
+static int @_and(int a, int b) {
+    return a == 0 || b == 0 ? 0 : a == 2 || b == 2 ? 2 : 1;
+}""",
+    "or": """\
+static int @_or(int a, int b) {
+    return a == 1 || b == 1 ? 1 : a == 2 || b == 2 ? 2 : 0;
+}""",
+    "compare": """\
+static int @_compare(int sign, @_value a, @_value b) {
+    if (a.kind == 0 || b.kind == 0) {
+        return 2;
+    }
+    if (a.kind == 2 || b.kind == 2) {
+        const int same = a.kind == b.kind && strcmp(a.word, b.word) == 0;
+        return sign == 4 ? same : sign == 5 ? !same : 2;
+    }
+    switch (sign) {
+    case 0: return a.number < b.number;
+    case 1: return a.number <= b.number;
+    case 2: return a.number > b.number;
+    case 3: return a.number >= b.number;
+    case 4: return !(a.number < b.number) && !(a.number > b.number);
+    default: return a.number < b.number || a.number > b.number;
+    }
+}""",
+}
+
+_BEGIN = "    return @_push(m, @@_START, 0, 0, time, act, context);"
+
+_HEADER = """\
+/* The dialogue {name}: a state table with intents as events. Made by `edgewright language dialogue c`. */
+#ifndef @@_H
+#define @@_H
+
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {{
+#endif
+
+#define @@_STATES {n_states}
+#define @@_EVENTS {n_events}
+#define @@_SLOTS {n_slots}
+/* Bytes of a word that a slot holds, with the one that ends it; a longer one leaves its slot unknown. */
+#define @@_WORD {word}
+
+{states}
+
+/* Event 0 is every event that no step names, an utterance out of scope among them where no step names it. */
+{events}
+
+{slots}
+
+/* Kinds of what is done; a slot that is forgotten is not told. */
+#define @@_DO_SAY 0
+#define @@_DO_EVENT 1
+#define @@_DO_ALARM 2
+#define @@_DO_COMMAND 3
+#define @@_DO_FORGET 4
+
+typedef struct {{
+    int state;
+    double since; /* seconds at which the state was entered */
+    double now;
+    int begun;
+    unsigned char kinds[@@_SLOTS]; /* 0 unknown, 1 a number, 2 a word */
+    double numbers[@@_SLOTS];
+    char words[@@_SLOTS][@@_WORD];
+}} @_machine;
+
+/* A slot that was heard: its number, and a word, or a number where `word` is a null pointer. */
+typedef struct {{
+    int slot;
+    double number;
+    const char *word;
+}} @_slot;
+
+/* Called for each thing that is done: its kind, its text, and the number of the step in the table, from 0. */
+typedef void (*@_act)(void *context, const @_machine *m, int kind, const char *text, int step);
+
+void @_init(@_machine *m);
+/* Each gives the number of steps that were taken. Time is in seconds and never goes back. */
+int @_begin(@_machine *m, double time, @_act act, void *context);
+int @_push(@_machine *m, int event, const @_slot *slots, int count, double time, @_act act, void *context);
+int @_tick(@_machine *m, double time, @_act act, void *context);
+/* Seconds at which something happens without a word; below zero where nothing will. */
+double @_due(const @_machine *m);
+int @_over(const @_machine *m);
+/* Writes `text` with its slots into `out`, cut to `size` bytes with the one that ends it; gives the whole length. */
+size_t @_render(const @_machine *m, const char *text, char *out, size_t size);
+
+#ifdef __cplusplus
+}}
+#endif
+
+#endif
+"""
+
+_SOURCE = """\
+#include "@.h"
+
+#include <stdio.h>
+#include <string.h>
+
+typedef struct {{
+    int event; /* -1 for any other, -2 for a time-out */
+    int guard;
+    int to;
+    int action;
+    int actions;
+    int place;
+}} @_row;
+
+typedef struct {{
+    int kind;
+    int slot;
+    const char *text;
+}} @_action;
+
+typedef struct {{
+    double after;
+    int row;
+}} @_timeout;
+
+typedef struct {{
+    int kind;
+    double number;
+    const char *word;
+}} @_value;
+
+static const @_row @_rows[] = {{
+    {rows}
+}};
+static const int @_firsts[] = {{{firsts}}};
+static const @_timeout @_timeouts[] = {{{timeouts}}};
+static const unsigned char @_final[] = {{{final}}};
+static const @_action @_actions[] = {{
+    {actions}
+}};
+static const char *const @_slot_names[] = {{{slot_names}}};
+
+{helpers}
+
+static int @_guard(const @_machine *m, int guard) {{
+    (void)m;
+    switch (guard) {{
+{guards}
+    default: return 1;
+    }}
+}}
+
+static int @_find(const @_machine *m, int event) {{
+    for (int i = @_firsts[m->state]; i < @_firsts[m->state + 1]; ++i) {{
+        const @_row *row = @_rows + i;
+        if ((row->event == event || row->event == -1) && @_guard(m, row->guard) == 1) {{
+            return i;
+        }}
+    }}
+    return -1;
+}}
+
+static void @_go(@_machine *m, int index, double time, @_act act, void *context) {{
+    const @_row *row = @_rows + index;
+    if (row->to >= 0) {{
+        m->state = row->to;
+        m->since = time;
+    }}
+    for (int i = row->action; i < row->action + row->actions; ++i) {{
+        if (@_actions[i].slot >= 0) {{
+            m->kinds[@_actions[i].slot] = 0;
+        }} else if (act) {{
+            act(context, m, @_actions[i].kind, @_actions[i].text, row->place);
+        }}
+    }}
+}}
+
+void @_init(@_machine *m) {{
+    memset(m, 0, sizeof *m);
+    m->state = {initial};
+}}
+
+int @_begin(@_machine *m, double time, @_act act, void *context) {{
+    @_init(m);
+{begin}
+}}
+
+double @_due(const @_machine *m) {{
+    const @_timeout *late = @_timeouts + m->state;
+    return late->row < 0 || !m->begun ? -1.0 : m->since + late->after;
+}}
+
+int @_over(const @_machine *m) {{
+    return @_final[m->state];
+}}
+
+int @_tick(@_machine *m, double time, @_act act, void *context) {{
+    int taken = 0;
+    if (!m->begun) {{
+        m->begun = 1;
+        m->since = m->now = time;
+    }}
+    if (time > m->now) {{
+        m->now = time;
+    }}
+    while (@_timeouts[m->state].row >= 0 && m->since + @_timeouts[m->state].after <= m->now) {{
+        const @_timeout *late = @_timeouts + m->state;
+        const double due = m->since + late->after;
+        m->since = due;
+        @_go(m, late->row, due, act, context);
+        ++taken;
+    }}
+    return taken;
+}}
+
+int @_push(@_machine *m, int event, const @_slot *slots, int count, double time, @_act act, void *context) {{
+    int taken = @_tick(m, time, act, context);
+    int found;
+    for (int i = 0; i < count; ++i) {{
+        const int slot = slots[i].slot;
+        if (slot < 0 || slot >= @@_SLOTS) {{
+            continue;
+        }}
+        m->kinds[slot] = 0;
+        if (!slots[i].word) {{
+            m->kinds[slot] = 1;
+            m->numbers[slot] = slots[i].number;
+        }} else if (strlen(slots[i].word) < @@_WORD) {{
+            m->kinds[slot] = 2;
+            strcpy(m->words[slot], slots[i].word);
+        }}
+    }}
+    found = @_find(m, event);
+    if (found >= 0) {{
+        @_go(m, found, m->now, act, context);
+        ++taken;
+    }}
+    return taken;
+}}
+
+static size_t @_put(char *out, size_t size, size_t at, const char *from, size_t length) {{
+    for (size_t i = 0; i < length; ++i) {{
+        if (at + i + 1 < size) {{
+            out[at + i] = from[i];
+        }}
+    }}
+    return at + length;
+}}
+
+size_t @_render(const @_machine *m, const char *text, char *out, size_t size) {{
+    size_t at = 0;
+    while (*text) {{
+        const char *end = *text == '{{' ? strchr(text, '}}') : 0;
+        int slot = -1;
+        for (int i = 0; end && i < @@_SLOTS; ++i) {{
+            const size_t length = strlen(@_slot_names[i]);
+            if ((size_t)(end - text - 1) == length && strncmp(text + 1, @_slot_names[i], length) == 0) {{
+                slot = i;
+            }}
+        }}
+        if (slot < 0) {{
+            at = @_put(out, size, at, text, 1);
+            ++text;
+            continue;
+        }}
+        if (m->kinds[slot] == 2) {{
+            at = @_put(out, size, at, m->words[slot], strlen(m->words[slot]));
+        }} else if (m->kinds[slot] == 1 && !(m->numbers[slot] != m->numbers[slot])) {{
+            char number[32];
+            const int length = snprintf(number, sizeof number, "%g", m->numbers[slot]);
+            at = @_put(out, size, at, number, length > 0 ? (size_t)length : 0u);
+        }} else {{
+            at = @_put(out, size, at, @_slot_names[slot], strlen(@_slot_names[slot]));
+        }}
+        text = end + 1;
+    }}
+    if (size) {{
+        out[at < size ? at : size - 1] = '\\0';
+    }}
+    return at;
+}}
+"""

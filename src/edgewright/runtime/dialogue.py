@@ -1,0 +1,138 @@
+"""A dialogue at work: intents are the events of a state table, slots what its guards see, answers its actions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from edgewright.runtime.guards import Value
+from edgewright.runtime.state_check import CheckedTable
+from edgewright.runtime.state_table import Machine, Taken
+from edgewright.schema.language import OUT_OF_SCOPE, Parsed
+
+START, UNCLEAR, CONFIDENCE = "start", "out_of_scope", "confidence"
+"""Event of the beginning; event of an utterance that none of the intents answers; what guards call the probability."""
+BLANK = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+_PART = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one event, or of time that passed.
+
+    Attributes:
+        time: seconds.
+        event: intent, 'out_of_scope', 'start' or 'timeout'.
+        before, after: states.
+        answers: what is said, in order, with slots filled in.
+        does: labels of events, alarms and commands, in order.
+        place: of the step in the table, from 0.
+    """
+
+    time: float
+    event: str
+    before: str
+    after: str
+    answers: tuple[str, ...]
+    does: tuple[str, ...]
+    place: int
+
+
+class Dialogue:
+    """A dialogue of one person; `begin` comes first.
+
+    Args:
+        checked: the table, as `language.dialogue.check` leaves it.
+    """
+
+    def __init__(self, checked: CheckedTable) -> None:
+        self.machine = Machine(checked)
+        self.table = checked.table
+        self._takes_start = (checked.table.initial, START) in checked.rows
+
+    @property
+    def over(self) -> bool:
+        """Whether a final state was reached."""
+        return self.machine.state in self.table.final
+
+    def begin(self, time: float = 0.0) -> list[Said]:
+        """The greeting, where the table has a step for 'start' in its first state."""
+        if not self._takes_start:
+            self.machine.tick(time)
+            return []
+        return self._said(self.machine.push(START, {}, time))
+
+    def hear(self, parsed: Parsed, time: float) -> list[Said]:
+        """Somebody said something: an utterance as `runtime.utterance.parse` understood it."""
+        if parsed.intent == OUT_OF_SCOPE:
+            return self.event(UNCLEAR, {CONFIDENCE: parsed.confidence}, time)
+        return self.event(event_name(parsed.intent), {**slots_of(parsed), CONFIDENCE: parsed.confidence}, time)
+
+    def event(self, name: str, slots: Mapping[str, Value], time: float) -> list[Said]:
+        """An intent with its slots.
+
+        Args:
+            name: of the event.
+            slots: numbers and words that are known from now on.
+            time: seconds; never back.
+
+        Returns:
+            Time-outs that were due before, and what the event did.
+        """
+        told = self.wait(time)
+        return [*told, *self._said(self.machine.push(name, slots, time))]
+
+    def wait(self, time: float) -> list[Said]:
+        """Time goes on without a word."""
+        return self._said(self.machine.tick(time))
+
+    @property
+    def due(self) -> float:
+        """When something is said without a word of the person; infinite where nothing is."""
+        return self.machine.due()
+
+    def _said(self, steps: Sequence[Taken]) -> list[Said]:
+        return [self._one(step) for step in steps]
+
+    def _one(self, step: Taken) -> Said:
+        answers: list[str] = []
+        does: list[str] = []
+        for action in step.actions:
+            if action.forget:
+                self.machine.forget(action.forget)
+            elif action.say:
+                answers.append(filled(action.say, self.machine.names))
+            else:
+                does.append(action.alarm or action.event or action.command)
+        return Said(time=step.time, event=step.event, before=step.before, after=step.after, answers=tuple(answers),
+                    does=tuple(does), place=step.place)  # fmt: skip
+
+
+def event_name(intent: str) -> str:
+    """An intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'."""
+    name = _PART.sub("_", intent)[:64]
+    return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"[:64]
+
+
+def slots_of(parsed: Parsed) -> dict[str, Value]:
+    """Values of slots by name, the words where there is no value; the first of two slots of one name counts."""
+    found: dict[str, Value] = {}
+    for slot in parsed.slots:
+        value = slot.text if slot.value is None else slot.value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        found.setdefault(event_name(slot.name), float(value) if number else str(value))
+    return found
+
+
+def filled(text: str, names: Mapping[str, Value]) -> str:
+    """The text with its slots; one that is not known stands there by its name, such as "drink"."""
+
+    def value(blank: re.Match[str]) -> str:
+        known = names.get(blank[1])
+        if known is None or (isinstance(known, float) and math.isnan(known)):
+            return blank[1]
+        return known if isinstance(known, str) else f"{known:g}"
+
+    return BLANK.sub(value, text)

@@ -1,0 +1,192 @@
+"""The language of guards as a tree: what is written, before it is asked.
+
+A tree is a tuple whose first item says what it is: ('or', a, b), ('and', a, b), ('not', a), ('true', value) and
+('<', value, value) with every other sign of `COMPARE` are true, false or unknown; ('number', 1.0), ('text', 'off'),
+('name', 'temperature') and ('abs', value) are values. A rate of change is the name `Rate.key`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, NamedTuple
+
+from edgewright.schema.errors import InputError
+
+Tree = tuple[Any, ...]
+
+COMPARE = ("<", "<=", ">", ">=", "==", "!=")
+_DEEPEST = 40
+_TOKEN = re.compile(
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<word>[A-Za-z_][A-Za-z0-9_.]*)|`(?P<quoted>[^`]+)`"
+    r"|\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<sign><=|>=|==|!=|<|>|\(|\)|,|-))"
+)
+_WORDS = {"and", "or", "not", "rate", "abs", "true", "false"}
+
+
+class Rate(NamedTuple):
+    """`rate(name, seconds)`: change a second over so many seconds; 0: since the row before."""
+
+    name: str
+    seconds: float
+
+    @property
+    def key(self) -> str:
+        """Under which name its value is looked up."""
+        return f"rate({self.name},{self.seconds:g})"
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    place: int
+
+
+class Parser:
+    """Recursive descent over the tokens of one guard."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text, self._where = text, where
+        self._tokens = list(self._split())
+        self._at = self._depth = 0
+        self.names: set[str] = set()
+        self.rates: set[Rate] = set()
+
+    def whole(self) -> Tree:
+        """The tree of the whole text.
+
+        Raises:
+            InputError: naming the place at which it is no guard.
+        """
+        tree = self._either()
+        if self._at < len(self._tokens):
+            raise self._wrong("'and', 'or' or the end")
+        return tree
+
+    def _split(self) -> list[_Token]:
+        tokens, place = [], 0
+        end = len(self._text.rstrip())
+        while place < end:
+            found = _TOKEN.match(self._text, place)
+            if found is None or found.lastgroup is None:
+                left = self._text[place:].strip()
+                raise InputError("a number, a name or a comparison", repr(left[:20]), f"{self._where}, {self._text!r}")
+            tokens.append(_Token(found.lastgroup, found[found.lastgroup], found.start(found.lastgroup)))
+            place = found.end()
+        return tokens
+
+    def _wrong(self, expected: str) -> InputError:
+        got = repr(self._tokens[self._at].text) if self._at < len(self._tokens) else "the end"
+        place = self._tokens[self._at].place + 1 if self._at < len(self._tokens) else len(self._text) + 1
+        return InputError(expected, got, f"{self._where}, {self._text!r} character {place}")
+
+    def _next_is(self, *texts: str) -> bool:
+        if self._at >= len(self._tokens):
+            return False
+        token = self._tokens[self._at]
+        return token.kind in ("word", "sign") and token.text in texts
+
+    def _take(self, text: str) -> None:
+        if not self._next_is(text):
+            raise self._wrong(repr(text))
+        self._at += 1
+
+    def _either(self) -> Tree:
+        first = self._both()
+        while self._next_is("or"):
+            self._at += 1
+            first = ("or", first, self._both())
+        return first
+
+    def _both(self) -> Tree:
+        first = self._turned()
+        while self._next_is("and"):
+            self._at += 1
+            first = ("and", first, self._turned())
+        return first
+
+    def _turned(self) -> Tree:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise self._wrong(f"at most {_DEEPEST} brackets and nots within one another")
+        try:
+            if self._next_is("not"):
+                self._at += 1
+                return ("not", self._turned())
+            if self._next_is("("):
+                self._at += 1
+                inner = self._either()
+                self._take(")")
+                return inner
+            return self._compared()
+        finally:
+            self._depth -= 1
+
+    def _compared(self) -> Tree:
+        left = self._operand()
+        if not self._next_is(*COMPARE):
+            return ("true", left)
+        sign = self._tokens[self._at].text
+        self._at += 1
+        right = self._operand()
+        if self._next_is(*COMPARE):
+            raise self._wrong("one comparison; write a < b and b < c")
+        return (sign, left, right)
+
+    def _operand(self) -> Tree:
+        if self._at >= len(self._tokens):
+            raise self._wrong("a number or a name")
+        token = self._tokens[self._at]
+        if token.kind == "sign" and token.text == "-":
+            self._at += 1
+            number = self._number()
+            return ("number", -number)
+        if token.kind == "number":
+            number = self._number()
+            return ("number", number)
+        if token.kind in ("double", "single"):
+            self._at += 1
+            return ("text", token.text)
+        if token.kind == "word" and token.text in _WORDS:
+            return self._word(token.text)
+        if token.kind in ("word", "quoted"):
+            self._at += 1
+            self.names.add(token.text)
+            return ("name", token.text)
+        raise self._wrong("a number or a name")
+
+    def _word(self, word: str) -> Tree:
+        if word in ("true", "false"):
+            self._at += 1
+            return ("number", float(word == "true"))
+        if word not in ("rate", "abs"):
+            raise self._wrong("a number or a name")
+        self._at += 1
+        self._take("(")
+        if word == "abs":
+            inner = self._operand()
+            self._take(")")
+            return ("abs", inner)
+        return self._rate()
+
+    def _rate(self) -> Tree:
+        if self._at >= len(self._tokens) or self._tokens[self._at].kind not in ("word", "quoted"):
+            raise self._wrong("the name of a column")
+        name, seconds = self._tokens[self._at].text, 0.0
+        self._at += 1
+        if self._next_is(","):
+            self._at += 1
+            seconds = self._number()
+        self._take(")")
+        asked = Rate(name, seconds)
+        self.rates.add(asked)
+        return ("name", asked.key)
+
+    def _number(self) -> float:
+        if self._at >= len(self._tokens) or self._tokens[self._at].kind != "number":
+            raise self._wrong("a number")
+        number = float(self._tokens[self._at].text)
+        if not math.isfinite(number):
+            raise self._wrong("a finite number")
+        self._at += 1
+        return number

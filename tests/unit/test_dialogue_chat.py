@@ -1,0 +1,140 @@
+"""The shipped dialogue is held over a pipe: with intents alone, and with a model of the shipped utterances."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.runtime.dialogue import event_name, filled, slots_of
+from edgewright.runtime.utterance.parse import Understanding
+from edgewright.schema.language import Parsed, Slot
+from support import ROOT
+
+EXAMPLES = ROOT / "docs" / "examples"
+VENDING = str(EXAMPLES / "vending.toml")
+Capture = pytest.CaptureFixture[str]
+Patch = pytest.MonkeyPatch
+
+
+def held(lines: list[str], arguments: list[str], patch: Patch, capsys: Capture) -> tuple[int, str, str]:
+    patch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
+    code = run(["language", "chat", VENDING, *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_intents_alone(monkeypatch: Patch, capsys: Capture) -> None:
+    lines = ["/dispense_drink", "/dispense_drink drink=soda", "/yes", "/dispense_food food='chocolate bar'", "/wait 40"]
+    code, out, _ = held(lines, [], monkeypatch, capsys)
+    assert code == 0
+    assert out.splitlines() == [
+        "Hello! I have drinks and food. What would you like?",
+        "Which drink: soda, water, coffee, tea or juice?",
+        "You chose soda. Shall I take it out?",
+        "[dispense_drink]",
+        "Here is your soda. Enjoy!",
+        "You chose chocolate bar. Shall I take it out?",
+        "You are silent, so I begin anew.",
+    ]
+
+
+def test_a_slot_is_forgotten_when_it_was_dispensed(monkeypatch: Patch, capsys: Capture) -> None:
+    lines = ["/dispense_drink drink=tea", "/yes", "/dispense_drink", "/quit", "/help"]
+    _, out, _ = held(lines, [], monkeypatch, capsys)
+    assert out.splitlines()[-1].startswith("Which drink")
+
+
+def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
+    code, out, _ = held(["/dispense_food food=apple", "/wait 31"], ["--json"], monkeypatch, capsys)
+    steps = [json.loads(line) for line in out.splitlines()]
+    assert code == 0
+    assert [(s["event"], s["before"], s["after"], s["time"]) for s in steps] == [
+        ("start", "idle", "idle", 0.0),
+        ("dispense_food", "idle", "pay_food", 0.0),
+        ("timeout", "pay_food", "idle", 30.0),
+    ]
+    assert steps[1]["heard"] == "/dispense_food food=apple"
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("a soda", "Give --model"), ("/yes =", "=VALUE"), ("/wait x", "seconds from 0"), ('/yes "', "/INTENT SLOT=VALUE")],
+)
+def test_a_line_that_means_nothing(line: str, told: str, monkeypatch: Patch, capsys: Capture) -> None:
+    code, _, err = held([line], [], monkeypatch, capsys)
+    assert code == 2
+    assert told in err
+
+
+def test_no_dialogue(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["language", "chat", str(tmp_path / "none.toml")]) == 2
+    assert "a state table, got No such file" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("vending") / "vending.language"
+    assert run(["language", "train", str(EXAMPLES / "vending-utterances.toml"), "--out", str(out), "--json"]) == 0
+    return out
+
+
+@pytest.mark.slow
+def test_sentences(model: Path, monkeypatch: Patch, capsys: Capture) -> None:
+    lines = ["I want a soda please", "yes please", "I would like an apple", "\N{SLIGHTLY SMILING FACE}", "no thanks"]
+    code, out, _ = held(lines, ["--model", str(model)], monkeypatch, capsys)
+    assert code == 0
+    assert out.splitlines()[1:] == [
+        "You chose soda. Shall I take it out?",
+        "[dispense_drink]",
+        "Here is your soda. Enjoy!",
+        "You chose apple. Shall I take it out?",
+        "Yes or no, please.",
+        "All right, nothing is taken out.",
+    ]
+    code, out, err = held(["a" * 2000, "I want a soda please"], ["--model", str(model)], monkeypatch, capsys)
+    assert code == 0, "a sentence that is too long ends no conversation"
+    assert "2,000" in err
+    assert out.splitlines()[-1].startswith("You chose soda")
+    _, out, _ = held(["I want a soda please"], ["--model", str(model), "--least", "1"], monkeypatch, capsys)
+    assert out.splitlines()[-1] == "I can dispense drinks and food. What would you like?"
+
+
+@pytest.mark.slow
+def test_the_shipped_files_fit_each_other(model: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert run(["language", "dialogue", "check", VENDING, "--model", str(model)]) == 0
+    assert "5 states, 18 steps" in capsys.readouterr().out
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(Path(VENDING).read_text().replace('event = "thanks"', 'event = "thnaks"'))
+    assert run(["language", "dialogue", "check", str(wrong), "--model", str(model)]) == 2
+    assert "Did you mean 'thanks'?" in capsys.readouterr().err
+    assert Understanding.load(model).parse("a cola").slots[0].value == "soda"
+
+
+def test_a_dialogue_is_drawn_and_written(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["language", "dialogue", "draw", VENDING]) == 0
+    assert capsys.readouterr().out.startswith("stateDiagram-v2")
+    assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.svg")]) == 0
+    assert (tmp_path / "v.svg").read_text().startswith("<svg")
+    assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.png")]) == 2
+    assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path)]) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {"v.svg", "vending.h", "vending.c"}
+    assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path / "none")]) == 2
+
+
+def test_names_and_slots() -> None:
+    assert event_name("Play Music!") == "Play_Music_"
+    assert event_name("7up") == "_7up"
+    slots = (
+        Slot(name="count", begin=0, end=3, text="two", value=2),
+        Slot(name="drink", begin=4, end=8, text="cola"),
+        Slot(name="drink", begin=9, end=12, text="tea", value="tea"),
+    )
+    assert slots_of(Parsed(text="", intent="x", confidence=1.0, score=1.0, slots=slots)) == {
+        "count": 2.0,
+        "drink": "cola",
+    }
+    assert filled("{count} {drink} {x} {", {"count": 2.0, "drink": "tea"}) == "2 tea x {"
