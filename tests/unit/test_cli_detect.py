@@ -106,6 +106,9 @@ def test_score_counts_events_with_intervals(folder: Path, detector: Path, capsys
     assert found["row_f1"] > 0.5
     assert run(["detect", *arguments]) == 0
     assert "recall     1.00" in capsys.readouterr().out
+    recall, precision = found["recall"]["value"], found["precision"]["value"]
+    assert found["f1"]["value"] == pytest.approx(2 * recall * precision / (recall + precision))
+    assert (found["judged"], found["found"]) == ("rows", 2)
     assert run(["detect", *arguments[:-2]]) == 2
     assert "--target" in capsys.readouterr().err
 
@@ -115,7 +118,10 @@ def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path
     fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "robust", "--out", always]
     assert run([*fit, "--threshold", "0"]) == 0
     assert run(["detect", "score", always, "--data", str(folder / "faulty.csv"), "--target", "fault"]) == 0
-    assert "an alarm that never ends" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "an alarm that never ends" in told
+    assert "events found 0, missed 2; false alarms 1" in told
+    assert "100.0 % of normal rows" in told
 
 
 def test_labels_set_the_threshold(folder: Path, tmp_path: Path, capsys: Capture) -> None:

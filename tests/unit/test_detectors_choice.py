@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest, chi2
 
 from detector_example import KINDS, rows
+from edgewright.pipeline import detect_choice
 from edgewright.pipeline.detect_choice import choose
-from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, pieces, rate, runs, share
-from edgewright.pipeline.detect_rows import Stretch, Watched
+from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, interval, pieces, rate, runs, share
+from edgewright.pipeline.detect_rows import Stretch, Watched, read_watched
 from edgewright.pipeline.detect_threshold import Asked, threshold
 from edgewright.pipeline.detecting import blocks, fit_detector
 from edgewright.pipeline.injecting import APART, inject
@@ -19,8 +22,10 @@ from edgewright.pipeline.injecting import KINDS as ANOMALIES
 from edgewright.runtime.detector_file import DetectorFile
 from edgewright.runtime.watching import Watch
 from edgewright.schema.data import Column
+from edgewright.schema.detector import Choice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
+from support import shared_data
 
 
 def _flags(text: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -38,6 +43,48 @@ def test_events_are_found_by_an_alarm_within_and_false_ones_touch_none() -> None
     assert episodes(_flags("xxxxxx..x"), 3) == [(0, 1), (4, 5), (8, 9)]
     assert count(_flags(".xx..........."), events, 5) == Counts(found=0, missed=2, false=1, alarms=1, calm=9)
     assert Counts().f1 == 0
+
+
+def test_an_alarm_that_was_on_before_an_event_finds_nothing() -> None:
+    events = np.zeros(1000, np.bool_)
+    events[300:400] = events[700:720] = True
+    always = np.ones(1000, np.bool_)
+    assert count(always, events) == Counts(found=0, missed=2, false=1, alarms=1, calm=880)
+    assert count(always, events).f1 == 0
+    # A tenth of the event's length before it is in time, a row more is not; 1 to 10 rows for short and long ones.
+    for begin, found in ((290, 1), (289, 0), (399, 1), (400, 0)):
+        odd = np.zeros(1000, np.bool_)
+        odd[begin:410] = True
+        assert count(odd, events).found == found
+    for begin, found in ((698, 1), (697, 0)):
+        odd = np.zeros(1000, np.bool_)
+        odd[begin:710] = True
+        assert count(odd, events).found == found
+
+
+def test_an_alarm_that_goes_on_over_normal_rows_is_false_as_well() -> None:
+    events = np.zeros(1000, np.bool_)
+    events[300:400] = True
+    odd = np.zeros(1000, np.bool_)
+    # As long again as the event lasts is its memory; more normal rows than odd ones are not.
+    for end, false in ((500, 0), (501, 1), (1000, 1)):
+        odd[:] = False
+        odd[300:end] = True
+        assert count(odd, events) == Counts(found=1, missed=0, false=false, alarms=1, calm=900)
+    # At a short event sixty normal rows are allowed.
+    events[:] = False
+    events[300:302] = True
+    for end, false in ((362, 0), (363, 1)):
+        odd[:] = False
+        odd[300:end] = True
+        assert count(odd, events).false == false
+    # One alarm over two events finds the first; one that rises anew finds the second.
+    events[310:315] = True
+    odd[:] = False
+    odd[300:315] = True
+    assert count(odd, events).found == 1
+    odd[308] = False
+    assert count(odd, events) == Counts(found=2, missed=0, false=0, alarms=2, calm=993)
 
 
 def test_pieces_add_up_to_the_whole_and_cut_no_event() -> None:
@@ -162,6 +209,57 @@ def test_with_labels_the_choice_rests_on_them() -> None:
     assert choice.tried[0].skill > 0.2
     for one in choice.tried:
         assert one.why or 0 <= one.low <= one.skill <= one.high <= 1
+
+
+def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], size: dict[str, int]) -> Choice:
+    """The choice among detectors that gave such counts; the others could not be tried."""
+
+    def tried(name: str, *_: object) -> detect_choice._Tried:
+        if name not in counts:
+            raise InputError("another", name)
+        return detect_choice._Tried(name, tuple(counts[name]), size[name])
+
+    monkeypatch.setattr(detect_choice, "_try", tried)
+    return choose(_watched(inject(_stretch(3600), seed=1)), Asked())
+
+
+def test_a_detector_without_skill_is_not_chosen_over_one_that_has_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = [Counts(calm=100)] * 9
+    one, none = [*calm, Counts(found=1, calm=100)], [*calm, Counts(missed=1, calm=100)]
+    # One event: the middle 95 % of the difference hold 0, because it is not in every draw.
+    assert interval(bootstrap(one) - bootstrap(none))[0] == 0
+    size = {"pca": 700, "robust": 200, "var": 9000}
+    choice = _compared(monkeypatch, {"pca": one, "robust": none}, size)
+    assert choice.tried[0].kind == "pca"
+    assert "1 event)" in choice.reason
+    # Of those with the same skill the smallest is taken, and where none has any that is said.
+    assert _compared(monkeypatch, {"pca": one, "robust": none, "var": one}, size).tried[0].kind == "pca"
+    choice = _compared(monkeypatch, {"pca": none, "robust": none}, size)
+    assert choice.tried[0].kind == "robust"
+    assert choice.reason.startswith("no detector found any of 1 event")
+
+
+def test_the_smallest_within_a_standard_error_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    good = [Counts(found=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
+    close = [Counts(found=1, false=int(rng.random() < 0.2), calm=100) for _ in range(60)]
+    poor = [Counts(found=int(k % 2), missed=int(k % 2 == 0), false=1, calm=100) for k in range(60)]
+    size = {"pca": 700, "robust": 200, "var": 9000}
+    best, other = sorted((good, close), key=lambda counts: sum(counts, Counts()).f1)[::-1]
+    choice = _compared(monkeypatch, {"var": best, "pca": other, "robust": poor}, size)
+    distance = sum(best, Counts()).f1 - sum(other, Counts()).f1
+    near = distance <= float(np.std(bootstrap(best) - bootstrap(other)))
+    assert choice.tried[0].kind == ("pca" if near else "var")
+    assert choice.tried[0].kind != "robust"
+
+
+@pytest.mark.slow
+def test_a_file_of_skab_with_one_event_is_given_a_detector_that_finds_it(tmp_path: Path) -> None:
+    file = tmp_path / "0.csv"
+    file.write_bytes(gzip.decompress((shared_data("skab") / "valve1" / "0.csv.gz").read_bytes()))
+    watched = read_watched(str(file), target="anomaly", time="datetime", ignore=("changepoint",))
+    choice = choose(watched, Asked())
+    assert choice.tried[0].skill == max(one.skill for one in choice.tried) > 0
 
 
 def test_unknown_detectors_and_windows_are_refused() -> None:

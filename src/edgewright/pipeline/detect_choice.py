@@ -62,7 +62,7 @@ def choose(watched: Watched, asked: Asked) -> Choice:
                          "Give more, or name one with --detector")  # fmt: skip
     best = max(tried, key=lambda t: (_f1(t), -t.bytes))
     draws = {t.name: bootstrap(t.counts) for t in tried}
-    equal = [t for t in tried if t is best or interval(draws[best.name] - draws[t.name])[0] <= 0]
+    equal = [t for t in tried if _may_be_equal(t, best, draws)]
     taken = min(equal, key=lambda t: (t.bytes, t.name))
     skills = [_skill(t, draws[t.name]) for t in sorted(tried, key=lambda t: (t is not taken, -_f1(t)))]
     measure = _LABELLED.format(parts=len(parts))
@@ -95,6 +95,17 @@ def _f1(tried: _Tried) -> float:
     return sum(tried.counts, Counts()).f1
 
 
+def _may_be_equal(one: _Tried, best: _Tried, draws: dict[str, NDArray[np.float64]]) -> bool:
+    """Within one standard error of the best (Breiman and others, 1984), and not without skill where the best has some.
+
+    The middle 95 % of a difference would hold 0 for whatever is compared on few events.
+    """
+    if one is best:
+        return True
+    error = float(np.std(draws[best.name] - draws[one.name]))
+    return _f1(best) - _f1(one) <= error and (_f1(one) > 0 or _f1(best) == 0)
+
+
 def _skill(tried: _Tried, draws: NDArray[np.float64]) -> Skill:
     low, high = interval(draws)
     return Skill(kind=tried.name, skill=_f1(tried), low=low, high=high, bytes=tried.bytes)
@@ -102,11 +113,15 @@ def _skill(tried: _Tried, draws: NDArray[np.float64]) -> Skill:
 
 def _reason(taken: _Tried, best: _Tried, equal: list[_Tried]) -> str:
     size = f"{math.ceil(taken.bytes / 100) / 10:g} kB"
+    count = sum(c.found + c.missed for c in taken.counts)
+    events = f"{count} event{'s' if count > 1 else ''}"
+    if not _f1(best):
+        return f"no detector found any of {events}; {taken.name} is the smallest ({size}): give more, or name one"
     if taken is best and len(equal) == 1:
-        return f"{taken.name} is the best by more than chance (F1 {_f1(taken):.2f}, {size})"
+        return f"{taken.name} is the best by more than a standard error (F1 {_f1(taken):.2f}, {size}, {events})"
     if taken is best:
         return f"{taken.name} is the best (F1 {_f1(taken):.2f}) and the smallest of those that may be as good ({size})"
     return (
-        f"{taken.name} (F1 {_f1(taken):.2f}, {size}) is the smallest of {len(equal)} that may be as good as the best, "
-        f"{best.name} (F1 {_f1(best):.2f}): the interval of the difference holds 0"
+        f"{taken.name} (F1 {_f1(taken):.2f}, {size}) is the smallest of {len(equal)} within a standard error of the "
+        f"best, {best.name} (F1 {_f1(best):.2f}), on {events}"
     )

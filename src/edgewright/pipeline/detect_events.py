@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 
 _Z = 1.959963984540054
 _DAY = 86400.0
+# An alarm may begin a tenth of an event's length before it, so many rows at least and at most: labels are not exact.
+_EARLY = (1, 10)
+# Normal rows that an alarm may cover at its event whatever its length: detectors remember that long.
+_LINGER = 60
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,10 @@ class Counts:
     """Events found and missed, alarms that are false, and rows outside of events.
 
     Attributes:
+        found, missed: events.
+        false: alarms that begin in no event, or that cover normal rows more than odd ones.
         alarms: all that were raised; one event may raise several.
+        calm: rows outside of events.
     """
 
     found: int = 0
@@ -36,7 +43,7 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of the share of events found and the share of right ones among found and false; 0 for none."""
+        """Harmonic mean of recall, found of all events, and precision, found of found and false; 0 for none."""
         return f1(self.found, self.false, self.missed)
 
 
@@ -67,6 +74,10 @@ def episodes(odd: NDArray[np.bool_], refractory: int) -> list[tuple[int, int]]:
 def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: int = 0) -> Counts:
     """Compares rows called odd with rows labelled odd.
 
+    An event is found by an alarm that begins in it, or at most a tenth of its length (1 to 10 rows) before it and lasts
+    into it. An alarm that was on already finds nothing: it would be on whatever happens. False is an alarm that begins
+    in no event, and one that covers more normal rows than odd ones, where those are more than 60.
+
     Args:
         odd: shape (rows,), score at or above the threshold.
         events: shape (rows,), labels; a run of true rows is one event.
@@ -74,9 +85,18 @@ def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: int = 0
     """
     alarms = episodes(odd, refractory)
     true = runs(events)
-    found = sum(any(a < end and b > start for a, b in alarms) for start, end in true)
-    false = sum(not events[a:b].any() for a, b in alarms)
-    return Counts(found, len(true) - found, false, len(alarms), int((~events).sum()))
+    begins, ends = np.array(alarms, np.int64).reshape(-1, 2).T
+    right = np.zeros(len(alarms), np.bool_)
+    found = 0
+    for start, end in true:
+        early = min(_EARLY[1], max(_EARLY[0], (end - start) // 10))
+        within = (begins >= start - early) & (begins < end) & (ends > start)
+        found += bool(within.any())
+        right |= within
+    calm = np.concatenate([[0], np.cumsum(~events)])
+    normal = calm[ends] - calm[begins]
+    right &= normal <= np.maximum(_LINGER, ends - begins - normal)
+    return Counts(found, len(true) - found, int((~right).sum()), len(alarms), int(calm[-1]))
 
 
 def pieces(odd: NDArray[np.bool_], events: NDArray[np.bool_], length: int) -> list[Counts]:

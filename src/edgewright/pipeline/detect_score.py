@@ -17,7 +17,10 @@ from edgewright.schema.errors import InputError
 def judge(
     detector: DetectorFile, data: str, *, target: str = "", normal: tuple[str, ...] = (), kind: str = ""
 ) -> dict[str, Any]:
-    """Events found, alarms that are right, false alarms a day, each with an interval of 95 %.
+    """Events found, their share among what was raised, false alarms a day, each with an interval of 95 %.
+
+    What finds an event and what is false is said by `detect_events.count`; an event raised several times counts once,
+    so that F1 is the harmonic mean of recall and precision.
 
     Args:
         detector: as read.
@@ -50,9 +53,10 @@ def judge(
     days, per = exposure(total.calm, watched.per_second)
     return {
         "kind": spec.kind, "threshold": spec.threshold.value, "rows": sum(len(s.values) for s in watched.stretches),
-        "events": total.found + total.missed, "alarms": total.alarms,
+        "judged": "windows" if spec.window else "rows",
+        "events": total.found + total.missed, "found": total.found, "alarms": total.alarms, "false": total.false,
         "recall": _three(share(total.found, total.found + total.missed)),
-        "precision": _three(share(total.alarms - total.false, total.alarms)),
+        "precision": _three(share(total.found, total.found + total.false)),
         "f1": _three((total.f1, *interval(bootstrap(parts)))),
         "false_alarms": {**_three(rate(total.false, days)), "per": per},
         "row_f1": f1(int(right[0]), int(right[1]), int(right[2])),

@@ -120,7 +120,7 @@ def _print(told: dict[str, Any], made: Fitted) -> None:
     watched = "windows" if made.spec.window else "rows"
     click.echo(f"{told['kind']} on {told['rows']:,} {watched} of {', '.join(told['columns'][:12])}")
     how = {"quantile": f"quantile {limit.quantile:.5g} of scores", "labels": "best F1 of events", "given": "given"}
-    per = "a day" if limit.per == "day" else "in 1,000 rows"
+    per = "a day" if limit.per == "day" else f"in 1,000 {watched}"
     click.echo(f"  threshold {limit.value:.4g} ({how[limit.by]}); false alarms there: {limit.false_alarms:.3g} {per}")
     if told["fitted_on"]:
         held = told["fitted_on"]

@@ -18,10 +18,13 @@ import click
 @click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: str, as_json: bool) -> None:
-    """Judge a detector by labelled DATA: events found, alarms that are right, false alarms a day.
+    """Judge a detector by labelled DATA: events found, false alarms a day, normal time in alarm.
 
-    A run of rows labelled odd is an event; it is found when an alarm lies in it. Intervals are of 95 %: Wilson's for
-    shares, Byar's for the rate of false alarms, drawn anew over pieces of the data for F1.
+    A run of rows labelled odd is an event; it is found when an alarm begins in it (or a tenth of its length before, 1
+    to 10 rows): one that was on already finds nothing. Every other alarm is false, and so is one that covers more
+    normal rows than odd ones, beyond 60 rows. Recall is found of all events, precision found of found events and
+    false alarms, F1 their harmonic mean. Intervals are of 95 %: Wilson's for shares, Byar's for the rate of false
+    alarms, drawn anew over pieces of the data for F1.
     """
     from edgewright.cli.detect._rows import opened
     from edgewright.pipeline.detect_score import judge
@@ -38,17 +41,27 @@ def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: s
 _MUCH = 0.5
 
 
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
 def _print(found: dict[str, Any]) -> None:
-    click.echo(f"{found['kind']} on {found['rows']:,} rows with {found['events']} events, {found['alarms']} alarms")
+    judged = found["judged"]
+    click.echo(f"{found['kind']} on {found['rows']:,} {judged} with {_many(found['events'], 'event')}, "
+               f"{_many(found['alarms'], 'alarm')}")  # fmt: skip
+    click.echo(
+        f"  events found {found['found']}, missed {found['events'] - found['found']}; false alarms {found['false']}"
+    )
     for name in ("recall", "precision", "f1"):
         one = found[name]
         click.echo(f"  {name:<10} {one['value']:.2f} ({one['low']:.2f} to {one['high']:.2f})")
     rate = found["false_alarms"]
-    per = "a day" if rate["per"] == "day" else "in 1,000 rows"
+    per = "a day" if rate["per"] == "day" else f"in 1,000 {judged}"
     click.echo(f"  false alarms {rate['value']:.3g} {per} ({rate['low']:.3g} to {rate['high']:.3g})")
-    click.echo(f"  rows        F1 {found['row_f1']:.2f}, {100 * found['row_false']:.1f} % of normal rows called odd")
+    share = 100 * found["row_false"]
+    click.echo(f"  {judged:<10} F1 {found['row_f1']:.2f}, {share:.1f} % of normal {judged} called odd")
     if found["row_false"] > _MUCH:
-        click.echo("  most of what is normal is called odd: an alarm that never ends finds every event and counts once")
+        click.echo("  most of what is normal is called odd: an alarm that never ends finds no event")
 
 
 COMMAND = command
