@@ -114,13 +114,13 @@ def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Pa
     assert sent
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_end_it_stores_everything(folder: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
+def test_told_to_end_it_stores_everything(folder: Path, number: signal.Signals, code: int) -> None:
     append(folder / "rows.csv", rows_of(20.0, period=2.0), 0.0)
     process = agent(folder, "csv:rows.csv?begin=start", "--json")
     wait_for(folder, '"alarm"')
     process.send_signal(number)
-    assert process.wait(20) == 0
+    assert process.wait(20) == code
     assert (folder / "said").read_text() == ""
     told = printed(folder)
     assert {event["kind"] for event in told} >= {"health", "decision", "alarm", "summary"}

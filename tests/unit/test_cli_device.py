@@ -40,6 +40,36 @@ def test_status_in_words_and_as_json(store: Path, capsys: pytest.CaptureFixture[
     assert told["damage"] == []
 
 
+def test_the_ballast_counts_in_what_is_on_the_disk_as_it_does_in_the_quota(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(tmp_path / "s", quota=40 << 20, ballast=8_000_000) as one:
+        one.append_events([event("alarm", "fall", 1)])
+    told = json.loads(said(capsys, "status", "--store", str(tmp_path / "s"), "--json"))
+    assert told["ballast_bytes"] == 8_000_000
+    assert told["disk_bytes"] < 1_000_000
+    words = said(capsys, "status", "--store", str(tmp_path / "s"))
+    assert f"on the disk {(told['disk_bytes'] + 8_000_000) / 1e6:.1f} MB of 41.9 MB, 8.0 MB of it ballast" in words
+
+
+def test_rows_of_a_store_that_keeps_none_are_refused(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "rows.csv")
+    export = ("export", "--rows", "--out", out, "--column")
+    with opened(tmp_path / "none") as one:
+        one.append_events([event("alarm", "fall", 1)])
+    told = said(capsys, *export, "nope", "--store", str(tmp_path / "none"), code=2)
+    assert "expected a store that keeps raw rows, got none" in told
+    assert 'keep = "alarm"' in told
+    assert not Path(out).exists()
+    assert "Known: ax, ay" in said(capsys, *export, "nope", "--store", str(store), code=2)
+    assert said(capsys, *export, "ax", "--store", str(store)).startswith("50 rows in")
+    late = said(capsys, *export, "ax", "--store", str(store), "--since", "9000000000", "--force")
+    assert late.startswith("0 rows in")
+    assert "none of that stream and time" in late
+
+
 def test_looking_writes_nothing_and_counts_no_boot(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path.name: path.read_bytes() for path in store.iterdir()}
     said(capsys, "status", "--store", str(store))

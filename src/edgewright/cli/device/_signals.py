@@ -7,17 +7,23 @@ import threading
 from types import FrameType
 from typing import Any
 
+from edgewright.schema.errors import INTERRUPTED
+
 
 class Ending:
     """Hears SIGTERM and SIGINT while the block lasts."""
 
     def __init__(self) -> None:
-        self._asked = 0
+        self._asked, self._first = 0, 0
         self._before: dict[int, Any] = {}
 
     def asked(self) -> bool:
         """Whether the end was asked for."""
         return self._asked > 0
+
+    def code(self) -> int:
+        """Exit code of what ended in order: 130 where Ctrl-C asked for it, 0 for a signal to end or for none."""
+        return INTERRUPTED if self._first == signal.SIGINT else 0
 
     def __enter__(self) -> Ending:
         """Itself, listening."""
@@ -34,5 +40,6 @@ class Ending:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self._asked += 1
+        self._first = self._first or number
         if self._asked > 1 and number == signal.SIGINT:
             raise KeyboardInterrupt

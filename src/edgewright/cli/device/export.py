@@ -56,7 +56,8 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode({"file": str(out), "lines": count, "bytes": out.stat().st_size}))
         return
-    click.echo(f"{count:,} {'rows' if raw else 'events'} in {click.format_filename(out)}")
+    none = "" if count else ": the store has none of that stream and time"
+    click.echo(f"{count:,} {'rows' if raw else 'events'} in {click.format_filename(out)}{none}")
 
 
 def _lines(
@@ -65,6 +66,7 @@ def _lines(
 ) -> Iterator[bytes]:  # fmt: skip
     from edgewright.runtime.store import crypto, export, reading
     from edgewright.runtime.store.identity import Identity
+    from edgewright.schema.errors import InputError
 
     identity = Identity.open(folder, writable=False)
     device = identity.device
@@ -72,6 +74,10 @@ def _lines(
     kind: export.Form = "csv" if form == "csv" else "jsonl"
     if raw:
         secret = crypto.read_key(key) if key else None
+        # Without any row nobody knows which columns there are, and a file without rows would look like an answer.
+        if columns and not export.rows_kept(database):
+            raise InputError("a store that keeps raw rows", "none", str(folder),
+                             "[agent] keep = \"alarm\" or \"all\" in device.toml keeps them")  # fmt: skip
         found = reading.rows(database, device, stream, since, until, _ALL, secret)
         return export.row_lines(device, found, kind, columns)
     events = reading.events(database, stream=stream, since=since, until=until, limit=_ALL, newest=False)

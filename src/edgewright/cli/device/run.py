@@ -33,9 +33,9 @@ def command(
 ) -> None:  # fmt: skip
     """Read a stream, answer it with PACKAGE (a .edge file or a run folder), decide, raise alarms and store.
 
-    Runs until the source ends, or until Ctrl-C or a signal to end; everything is stored then. A package whose test
-    vectors give other answers here is not used: the last one of its name that was proven here stays at work, and
-    where there is none the exit code is 1.
+    Runs until the source ends, or until Ctrl-C (exit code 130) or a signal to end (0); everything is stored then. A
+    package whose test vectors give other answers here is not used: the last one of its name that was proven here stays
+    at work, and where there is none the exit code is 1.
 
     With --fleet it follows signed releases: fetched, tested, tried and taken back by itself. PACKAGE is then the one
     that the device begins with, and may be left out.
@@ -62,6 +62,7 @@ def command(
         )  # fmt: skip
     if not (as_json or quiet):
         _end(report)
+    click.get_current_context().exit(ending.code())
 
 
 def _say(text: str) -> None:

@@ -50,7 +50,8 @@ def _lines(state: StoreState) -> list[str]:
     names = _priorities()
     lines = [
         f"device {state.device}, boot {state.boot}, {state.running_days:.1f} days of running time",
-        f"on the disk {amount(state.disk_bytes)} of {amount(state.quota)}, ballast {amount(state.ballast_bytes)}",
+        f"on the disk {amount(state.disk_bytes + state.ballast_bytes)} of {amount(state.quota)}, "
+        f"{amount(state.ballast_bytes)} of it ballast",
     ]
     for name, table in state.tables.items():
         span = f", {when(table.oldest)} to {when(table.newest)}" if table.newest is not None else ""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgewright.runtime.store.database import Database
 from edgewright.runtime.store.leaving import Gate
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.store import Stored, Stretch
@@ -51,6 +52,11 @@ def event_lines(
             yield _csv([*told.values(), *(_cell(allowed.get(name)) for name in detail)])
         else:
             yield msgspec.json.encode({**told, **({"detail": allowed} if allowed else {})}) + b"\n"
+
+
+def rows_kept(database: Database) -> bool:
+    """Whether any raw row lies in the store."""
+    return database.value("SELECT 1 FROM rows LIMIT 1") is not None
 
 
 def row_lines(device: str, found: Iterable[Stretch], form: Form, columns: Sequence[str]) -> Iterator[bytes]:
