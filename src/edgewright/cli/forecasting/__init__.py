@@ -1,0 +1,1 @@
+"""Commands of `edgewright forecast`, one file each."""

@@ -1,0 +1,154 @@
+"""A forecaster on the terminal, as JSON and as a page."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.language.forecasting.series import Series
+    from edgewright.runtime.forecasting.forecaster import Forecast
+    from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+    from edgewright.schema.forecast import ForecasterSpec
+
+_HEIGHT, _NARROW, _WIDE = 12, 60, 110
+
+
+def told(made: ForecasterFile, notes: list[str], out: Path | None, size: int) -> dict[str, Any]:
+    """What was fitted, as JSON has it."""
+    import msgspec
+
+    spec = msgspec.to_builtins(made.spec)
+    coming = made.start().forecast(made.spec.horizon)
+    keys = ("name", "column", "seasons", "horizon", "rows", "missing", "reason", "tried", "coverage", "model")
+    return {
+        "file": None if out is None else str(out), "bytes": size, "notes": notes, **{key: spec[key] for key in keys},
+        "forecast": rows_of(made.spec, coming, made.spec.last, made.spec.horizon),
+    }  # fmt: skip
+
+
+def rows_of(spec: ForecasterSpec, coming: Forecast, last: float, horizon: int) -> list[dict[str, Any]]:
+    """One object a row ahead."""
+    made = []
+    for h in range(horizon):
+        row: dict[str, Any] = {"ahead": h + 1}
+        if spec.step:
+            row["time"] = when(last + spec.step * (h + 1))
+        row["forecast"] = float(f"{coming.middle[h]:.7g}")
+        for k, level in enumerate(spec.levels):
+            row[f"low_{level:g}"] = float(f"{coming.low[k, h]:.7g}")
+            row[f"high_{level:g}"] = float(f"{coming.high[k, h]:.7g}")
+        made.append(row)
+    return made
+
+
+def when(seconds: float) -> str | float:
+    """An epoch as ISO text; a counter as it is."""
+    if not 1e8 < seconds < 1e11:
+        return seconds
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
+    """The backtest's table, the choice, the coverage and a plot."""
+    spec = made.spec
+    click.echo(f"{spec.column}: {spec.rows:,} rows; {'; '.join(series.notes)}")
+    click.echo(found)
+    click.echo(f"rolling backtest, {spec.horizon} rows ahead, within these rows:")
+    click.echo(f"  {'':<34} {'MASE':>6}  {'95 % interval':<15} {'sMAPE':>6}  numbers")
+    for one in spec.tried:
+        if one.why:
+            click.echo(f"  {one.name:<34} left out: {one.why}")
+            continue
+        span = f"{one.low:.3f} to {one.high:.3f}"
+        held = f"{one.numbers or '-'}" if one.device else "referee"
+        mark = "*" if one.name == spec.name else " "
+        click.echo(f"{mark} {one.name:<34} {one.mase:6.3f}  {span:<15} {one.smape:6.2f}  {held}")
+    click.echo(f"* {spec.name}: {spec.reason}")
+    for sentence in coverage(spec):
+        click.echo(sentence)
+    state = 4 * len(made.state)
+    click.echo(f"on a device: {len(spec.model.weights) + 1} numbers, {state:,} bytes of state, "
+               f"{made.widths.nbytes:,} bytes of intervals")  # fmt: skip
+    coming = made.start().forecast(spec.horizon)
+    if text := _plot(spec, coming, series):
+        click.echo(text)
+
+
+def coverage(spec: ForecasterSpec) -> list[str]:
+    """One sentence a level."""
+    return [
+        f"{one.level:g} % interval held {one.held / one.of:.0%} of {one.of:,} values of later folds"
+        if one.of
+        else f"{one.level:g} % interval: too few rows to check whether it holds"
+        for one in spec.coverage
+    ]
+
+
+def _shown(spec: ForecasterSpec, series: Series) -> int:
+    return min(len(series.values), max(3 * spec.horizon, 2 * max(spec.seasons, default=1), 24))
+
+
+def _plot(spec: ForecasterSpec, coming: Forecast, series: Series) -> str:
+    from edgewright.trace.plot import Series as Line
+    from edgewright.trace.plot import plot, plot_text
+
+    before = _shown(spec, series)
+    past, ahead = range(-before + 1, 1), tuple(float(h + 1) for h in range(spec.horizon))
+    lines = [
+        Line(spec.column, tuple(map(float, past)), tuple(series.values[-before:].tolist())),
+        Line("forecast", ahead, tuple(coming.middle.tolist())),
+    ]
+    if spec.levels:
+        bounds = f"{spec.levels[0]:g} %"
+        lines += [Line(f"{bounds} low", ahead, tuple(coming.low[0].tolist()))]
+        lines += [Line(f"{bounds} high", ahead, tuple(coming.high[0].tolist()))]
+    encoding = (getattr(sys.stdout, "encoding", "") or "").lower()
+    width = max(_NARROW, min(_WIDE, shutil.get_terminal_size().columns - 1))
+    drawn = plot(lines, width=width, height=_HEIGHT, unicode="utf" in encoding, x_name="rows from the last one")
+    return plot_text(drawn)
+
+
+def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
+    """The chart and the tables as one HTML file.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    from markupsafe import Markup
+
+    from edgewright.runtime.files import write_atomic
+    from edgewright.trace.charts import Chart, Curve, draw, sampled
+    from edgewright.trace.own_page import sections_page
+
+    spec = made.spec
+    coming = made.start().forecast(spec.horizon)
+    before = _shown(spec, series)
+    ahead = [float(h + 1) for h in range(spec.horizon)]
+    past = list(zip(map(float, range(-before + 1, 1)), series.values[-before:].tolist(), strict=True))
+    curves = [
+        Curve(spec.column, sampled(past)),
+        Curve("forecast", tuple(zip(ahead, coming.middle.tolist(), strict=True))),
+    ]
+    for end, values in (("low", coming.low), ("high", coming.high)):
+        if spec.levels:
+            points = tuple(zip(ahead, values[0].tolist(), strict=True))
+            curves.append(Curve(f"{spec.levels[0]:g} % {end}", points))
+    label = f"{spec.column} and its forecast, {spec.horizon} rows ahead"
+    chart = draw(Chart(spec.column, "rows from the last one", tuple(curves), label, mark_x=0.0))
+    cell = Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>")
+    rows = Markup("").join(
+        cell.format(one.name, one.why or f"{one.mase:.3f} ({one.low:.3f} to {one.high:.3f})", f"{one.smape:.2f}")
+        for one in spec.tried
+    )
+    head = Markup("<tr><th>candidate</th><th>MASE (95 % interval)</th><th>sMAPE</th></tr>")
+    table = Markup("<table>{}{}</table>").format(head, rows)
+    held = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in coverage(spec))
+    names = Markup("<p>Curves: {}.</p>").format(", ".join(curve.name for curve in curves))
+    shown = [("forecast", "Forecast", chart + names), ("backtest", "Rolling backtest", table + held)]
+    write_atomic(path, sections_page(f"{spec.column}: forecast", f"{spec.name}: {spec.reason}.", shown).encode())

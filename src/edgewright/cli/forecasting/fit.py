@@ -1,0 +1,115 @@
+"""`edgewright forecast DATA`: a forecaster of one column, chosen by a rolling backtest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.language.forecasting.series import Series
+
+
+@click.command("fit", epilog="Example: edgewright forecast load.csv --column kW --horizon 48 --out load.forecaster")
+@click.argument("data", metavar="DATA")
+@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
+@click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
+@click.option("--time", default="", metavar="NAME", help="Column of the times; one called time or date when left out.")
+@click.option("--season", default="", metavar="N[,N]", help="Rows after which it repeats, or none. [default: found]")
+@click.option("--levels", default="80,95", show_default=True, metavar="P[,P]", help="Intervals, in per cent.")
+@click.option("--resample", type=click.FloatRange(0, min_open=True), help="Average rows onto steps of so many seconds.")
+@click.option("--chronos", type=click.Path(path_type=Path), metavar="DIR", help="A Chronos model as a further referee.")
+@click.option("--pooled", type=click.Path(path_type=Path), metavar="FORECASTER",
+              help="Fit nothing: use the recursion of this one, learnt on other series.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.forecaster.")
+@click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="FILE.html with the chart and tables.")
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
+def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
+    """Fit a forecaster on one column of DATA (CSV or Parquet) and say how good it is.
+
+    Candidates that a microcontroller holds (seasonal naive, ridge autoregressions of about 13 numbers) and referees
+    (Theta, exponential smoothing) are judged by a rolling backtest within DATA; intervals come from its residuals, and
+    whether they hold is counted on later folds. Rows must come at even steps; rows that are missing are said.
+    """
+    from edgewright.cli.forecasting._show import print_fit, told, write_page
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
+        from edgewright.language.forecasting.foundation import chronos
+        from edgewright.language.forecasting.pooled import adopt
+        from edgewright.language.forecasting.referees import referees
+        from edgewright.language.forecasting.series import filled, read_series
+        from edgewright.runtime.forecasting.forecaster_file import read_forecaster, write_forecaster
+
+    for path in (options["out"], options["page"]):
+        if path is not None and path.exists() and not options["force"]:
+            raise InputError("a name that is free", f"{path.name}, which is there", str(path), "Use --force")
+    levels = levels_of(options["levels"])
+    series = read_series(data, column=options["column"], time=options["time"], resample=options["resample"] or 0.0)
+    pooled = read_forecaster(options["pooled"]) if options["pooled"] else None
+    seasons, found = _seasons(options["season"], series)
+    whole, missing = filled(series, seasons[-1] if seasons else 1)
+    asked = Asked(horizon, seasons, levels)
+    about = About(series.column, series.time, series.step, series.last, missing)
+    if pooled is not None:
+        made = adopt(pooled.spec.model, whole.values, asked, name=pooled.spec.name, about=about)
+    else:
+        others = referees(seasons[0] if seasons else 1)
+        others += [chronos(options["chronos"])] if options["chronos"] else []
+        made = fit_forecaster(whole.values, asked, referees=others, about=about)
+    size = 0 if options["out"] is None else write_forecaster(options["out"], made)
+    if options["page"] is not None:
+        write_page(options["page"], made, whole)
+    if as_json:
+        import msgspec
+
+        answer = told(made, [*whole.notes, found], options["out"], size)
+        click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=1).decode())
+        return
+    print_fit(made, whole, found)
+    for path in (options["out"], options["page"]):
+        if path is not None:
+            click.echo(f"wrote {click.format_filename(str(path))}, {path.stat().st_size:,} bytes")
+
+
+def levels_of(text: str) -> tuple[float, ...]:
+    """Levels of intervals, in per cent.
+
+    Raises:
+        InputError: for what are none.
+    """
+    try:
+        levels = tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        levels = ()
+    if not levels or len(levels) > 16 or not all(0 < level < 100 for level in levels):
+        raise InputError("per cent between 0 and 100, such as 80,95", repr(text), "--levels")
+    return levels
+
+
+def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
+    """The seasons and a sentence that says where they are from."""
+    from edgewright.language.forecasting.season import find_seasons
+    from edgewright.language.forecasting.series import filled
+
+    if text.strip().lower() == "none":
+        return (), "no season, as asked"
+    if text:
+        parts = text.split(",")
+        if not all(part.strip().isdecimal() and 2 <= int(part) <= 100_000 for part in parts) or len(parts) > 2:
+            raise InputError("one or two numbers of rows, such as 24,168, or none", repr(text), "--season")
+        asked = tuple(sorted({int(part) for part in parts}))
+        return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
+    found = find_seasons(filled(series, 1)[0].values)
+    if not found:
+        return (), "no season found: no autocorrelation of at least .3 after a valley (name one with --season)"
+    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f})" for one in found)
+    return tuple(one.rows for one in found), f"season found: {told}"
+
+
+COMMAND = command

@@ -1,0 +1,61 @@
+"""`edgewright forecast run`: goes on with new rows, as the device does."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("run", epilog="Example: edgewright forecast run load.forecaster --csv today.csv --horizon 24")
+@click.argument("file", metavar="FORECASTER", type=click.Path(path_type=Path))
+@click.option("--csv", "csv_path", metavar="FILE", help="Rows after those it was fitted on ('-': standard input).")
+@click.option("--horizon", type=click.IntRange(min=1), help="Rows ahead. [default: all]")
+@click.option("--every", type=click.IntRange(min=1), help="A forecast after every so many rows, not at the end only.")
+@click.option("--json", "as_json", is_flag=True, help="JSON lines instead of a table.")
+def command(file: Path, csv_path: str | None, horizon: int | None, every: int | None, as_json: bool) -> None:
+    """Forecast with the base install alone; without --csv, from the rows it was fitted on.
+
+    A row without a value counts as it was foretold; how many such rows came last is said. Rows that the forecaster
+    knows already are passed over by their time.
+    """
+    from edgewright.cli.forecasting._rows import coming_rows
+    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+
+    made = read_forecaster(file)
+    running, spec = made.start(), made.spec
+    ahead = horizon or spec.horizon
+    running.forecast(ahead)
+    count, last, fresh = 0, spec.last, True
+    if csv_path:
+        place = Path(csv_path) if csv_path != "-" else None
+        for value, time in coming_rows(spec, place or sys.stdin, "standard input" if place is None else place.name):
+            running.push(value)
+            count, last, fresh = count + 1, time, True
+            if every and count % every == 0:
+                _print(made, running, ahead, count, last, as_json)
+                fresh = False
+    if fresh:
+        _print(made, running, ahead, count, last, as_json)
+
+
+def _print(made, running, ahead: int, count: int, last: float, as_json: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    import msgspec
+
+    from edgewright.cli.forecasting._show import rows_of
+
+    coming = running.forecast(ahead)
+    rows = rows_of(made.spec, coming, last, ahead)
+    if as_json:
+        click.echo(msgspec.json.encode({"rows": count, "stale": coming.stale, "forecast": rows}).decode())
+        return
+    stale = f"; the last {coming.stale:,} had no value and stand as foretold" if coming.stale else ""
+    click.echo(f"{made.spec.column} after {count:,} new rows{stale}")
+    names = list(rows[0])
+    click.echo("  " + "  ".join(f"{name:>12}" for name in names))
+    for row in rows:
+        click.echo("  " + "  ".join(f"{row[name]:>12}" for name in names))
+
+
+COMMAND = command

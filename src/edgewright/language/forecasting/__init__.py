@@ -1,0 +1,1 @@
+"""Forecasting on the desk: candidates, rolling backtest, choice, intervals, referees."""

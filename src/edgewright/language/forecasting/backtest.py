@@ -1,0 +1,179 @@
+"""The rolling backtest: candidates fitted before a stretch of the training part, and judged within it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.forecasting.linear import Form, fit, run, scaled, unscaled
+from edgewright.schema.forecast import CandidateScore, Coverage, LinearModel
+
+Floats = NDArray[np.float64]
+# Horizons that the stretch of the choice is long, at most, and origins a horizon: chosen on the training parts of M4.
+_HORIZONS, _ORIGINS = 4, 8
+# Of the stretch that gives the intervals: residuals of a few weeks say little of the next ones.
+_WIDER, _FEWER = 20, 4
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Where the backtest looks.
+
+    Attributes:
+        start: rows before it fit the candidates.
+        origins: rows known at each fold, ascending.
+        horizon: rows ahead.
+        unit: mean absolute error of the seasonal naive forecast in all training rows, by which errors are scaled.
+    """
+
+    start: int
+    origins: NDArray[np.int64]
+    horizon: int
+    unit: float
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A candidate after the backtest: its score, the errors of its folds, and residuals (folds, horizon) in u."""
+
+    score: CandidateScore
+    errors: Floats
+    residuals: Floats
+    form: Form | None = None
+
+
+def naive_error(values: Floats, season: int) -> float:
+    """Mean absolute difference over a season (Hyndman and Koehler 2006); 1 where the series never changes."""
+    season = season if season < len(values) else 1
+    error = float(np.mean(np.abs(values[season:] - values[:-season]))) if len(values) > season else 0.0
+    return error if error > 0 else 1.0
+
+
+def folds_of(values: Floats, horizon: int, season: int, *, horizons: int = _HORIZONS, each: int = _ORIGINS) -> Folds:
+    """Origins over the last third of the rows, or so many horizons, whichever is less.
+
+    Args:
+        values: shape (rows,), at least three horizons.
+        horizon: rows ahead.
+        season: of the unit of errors.
+        horizons: that the stretch is long, at most.
+        each: origins a horizon.
+    """
+    rows = len(values)
+    start = rows - min(horizons * horizon, rows // 3)
+    origins = np.arange(start, rows - horizon + 1, max(1, horizon // each))
+    return Folds(start, origins, horizon, naive_error(values, season))
+
+
+def wider(values: Floats, folds: Folds) -> Folds:
+    """Folds over a longer stretch, for the intervals."""
+    made = folds_of(values, folds.horizon, 1, horizons=_WIDER, each=_FEWER)
+    return Folds(made.start, made.origins, made.horizon, folds.unit)
+
+
+def smape(values: Floats, forecasts: Floats) -> float:
+    """Symmetric mean absolute percentage error of M4, in per cent; where both are zero it is right."""
+    size = np.abs(values) + np.abs(forecasts)
+    return float(np.mean(np.where(size > 0, 200 * np.abs(values - forecasts) / np.where(size > 0, size, 1.0), 0.0)))
+
+
+def actual(values: Floats, folds: Folds) -> Floats:
+    """What came: shape (folds, horizon)."""
+    return np.asarray(values[folds.origins[:, None] + np.arange(folds.horizon)])
+
+
+def judge(form: Form, values: Floats, folds: Folds) -> Judged:
+    """A candidate of the device, fitted once before the stretch: later rows reach it as they would reach a device."""
+    began = time.process_time()
+    model = fit(form, values[: folds.start])
+    spent = time.process_time() - began
+    made = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
+    score = msgspec.structs.replace(made.score, seconds=made.score.seconds + spent)
+    return Judged(score, made.errors, made.residuals, form)
+
+
+def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> Judged:
+    """A recursion as it is, from every origin."""
+    began = time.process_time()
+    path = run(model, values, folds.origins, folds.horizon)
+    forecasts = unscaled(model, path)
+    truth = actual(values, folds)
+    residuals = scaled(model, truth.ravel()).reshape(truth.shape) - path
+    spent = time.process_time() - began
+    made = _judged(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
+    return Judged(made.score, made.errors, residuals)
+
+
+def judge_referee(
+    name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds, most: int = 4
+) -> Judged:
+    """A method that has no form on a device, fitted anew at each of at most `most` origins."""
+    began = time.process_time()
+    chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(most, len(folds.origins))).astype(int))
+    some = Folds(folds.start, folds.origins[chosen], folds.horizon, folds.unit)
+    made = np.stack([forecast(values[:origin], folds.horizon) for origin in some.origins])
+    spent = time.process_time() - began
+    return _judged(name, actual(values, some), made, folds, spent, numbers=0, device=False)
+
+
+def _judged(
+    name: str, truth: Floats, forecasts: Floats, folds: Folds, spent: float, *, numbers: int, device: bool
+) -> Judged:
+    errors = np.abs(truth - forecasts).mean(axis=1) / folds.unit
+    low, high = bootstrap(errors)
+    score = CandidateScore(
+        name=name, mase=float(errors.mean()), smape=smape(truth, forecasts), low=low, high=high, numbers=numbers,
+        seconds=spent, device=device,
+    )  # fmt: skip
+    return Judged(score, errors, np.empty((0, folds.horizon)))
+
+
+def bootstrap(values: Floats) -> tuple[float, float]:
+    """95 % interval of a mean, over what was measured (folds, series), with a fixed seed."""
+    if len(values) < 2:
+        return float(values.mean()), float(values.mean())
+    low, high = np.quantile(_draws(len(values)) @ values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _draws(count: int) -> Floats:
+    """How often each of so many values is drawn, as shares: shape (400, count)."""
+    return np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), 400) / count
+
+
+def widths_of(residuals: Floats, levels: Sequence[float]) -> Floats:
+    """Half widths of intervals, shape (levels, horizon), by split conformal prediction per step ahead.
+
+    The quantile of the absolute residuals is the one that n exchangeable folds owe, ceil((n + 1) * level) of n (Lei et
+    al. 2018). A step's residuals are joined with those of its neighbours, and widths never shrink with the horizon.
+    """
+    folds, horizon = residuals.shape
+    sizes = np.abs(residuals)
+    made = np.empty((len(levels), horizon))
+    for h in range(horizon):
+        near = np.sort(sizes[:, max(0, h - 1) : h + 2].ravel())
+        for row, level in enumerate(levels):
+            rank = min(int(np.ceil((len(near) + 1) * level / 100)), len(near))
+            made[row, h] = near[rank - 1] if folds else 0.0
+    return np.maximum.accumulate(made, axis=1)
+
+
+def coverage_of(residuals: Floats, origins: NDArray[np.int64], levels: Sequence[float]) -> tuple[Coverage, ...]:
+    """Intervals made from the earlier half of the folds, checked on later folds that share no row with them."""
+    folds, horizon = residuals.shape
+    half = folds // 2
+    later = [i for i in range(half, folds) if origins[i] >= origins[half - 1] + horizon] if half else []
+    if not later:
+        return tuple(Coverage(level=level, held=0, of=0) for level in levels)
+    widths = widths_of(residuals[:half], levels)
+    sizes = np.abs(residuals[later])
+    return tuple(
+        Coverage(level=level, held=int((sizes <= widths[row]).sum()), of=sizes.size) for row, level in enumerate(levels)
+    )

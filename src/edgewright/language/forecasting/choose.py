@@ -1,0 +1,136 @@
+"""From a series to a forecaster: candidates, the choice, intervals, and the state a device starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.forecasting.backtest import (
+    Folds,
+    Judged,
+    coverage_of,
+    folds_of,
+    judge,
+    judge_referee,
+    wider,
+    widths_of,
+)
+from edgewright.language.forecasting.forms import forms_for
+from edgewright.language.forecasting.linear import Form, fit
+from edgewright.language.forecasting.referees import Referee
+from edgewright.runtime.forecasting.forecaster import start_state
+from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, tested
+from edgewright.schema.errors import InputError
+from edgewright.schema.forecast import CandidateScore, ForecasterSpec
+
+Floats = NDArray[np.float64]
+LEAST_ROWS = 8
+# A candidate other than the default must be this share better: a handful of folds that overlap says little. A naive one
+# gains nothing from the rows of the backtest, with which the chosen one is fitted again; it must be better still.
+MARGIN, MARGIN_NAIVE = 0.2, 0.3
+_TEST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a forecaster is for.
+
+    Attributes:
+        horizon: rows ahead.
+        seasons: ascending; none for none.
+        levels: of the intervals, in per cent, ascending.
+    """
+
+    horizon: int
+    seasons: tuple[int, ...] = ()
+    levels: tuple[float, ...] = (80.0, 95.0)
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of the rows, as `ForecasterSpec` has it."""
+
+    column: str = "value"
+    time: str = ""
+    step: float = 0.0
+    last: float = 0.0
+    missing: int = 0
+
+
+def fit_forecaster(
+    values: Floats,
+    asked: Asked,
+    *,
+    about: About | None = None,
+    referees: Sequence[Referee] = (),
+) -> ForecasterFile:
+    """The forecaster of a series, chosen by a rolling backtest within it.
+
+    Args:
+        values: shape (rows,), finite: holes are filled before (`series.filled`).
+        asked: horizon, seasons and levels.
+        about: its column and times.
+        referees: methods that say what a larger model would reach; they are never the forecaster.
+
+    Raises:
+        InputError: fewer rows than three horizons or `LEAST_ROWS`, or none that leaves a fold.
+    """
+    about = about or About()
+    rows = len(values)
+    least = max(LEAST_ROWS, 3 * asked.horizon)
+    if rows < least:
+        longest = max(1, rows // 3)
+        do = f"Give more rows, or ask for --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
+        raise InputError(
+            f"at least {least} rows for a horizon of {asked.horizon}", f"{rows}", f"column {about.column}", do
+        )
+    unit_season = asked.seasons[0] if asked.seasons else 1
+    folds = folds_of(values, asked.horizon, unit_season)
+    judged = _candidates(values, asked, folds)
+    chosen, reason = choose(judged)
+    form = chosen.form
+    assert form is not None  # noqa: S101 - only candidates of the device are chosen
+    model = fit(form, values)
+    far = wider(values, folds)
+    if far.start > folds.start - asked.horizon or form.reach + 4 * len(form.lags) >= far.start:
+        far, residuals = folds, chosen.residuals
+    else:
+        residuals = judge(form, values, far).residuals
+    tried = [one.score for one in judged] + [_referee(one, values, folds) for one in referees]
+    spec = ForecasterSpec(
+        name=form.name, **asdict(about), seasons=asked.seasons, horizon=asked.horizon, levels=asked.levels,
+        model=model, rows=rows, tried=tuple(sorted(tried, key=lambda s: (bool(s.why), s.mase))), reason=reason,
+        coverage=coverage_of(residuals, far.origins, asked.levels),
+        naive=folds.unit,
+    )  # fmt: skip
+    widths = widths_of(residuals, asked.levels).astype(np.float32)
+    return tested(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
+
+
+def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:
+    """The first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
+    first, best = judged[0], min(judged, key=lambda one: one.score.mase)
+    if best is first:
+        return first, f"{first.score.name} has the lowest MASE"
+    margin = MARGIN if best.form is not None and best.form.fitted else MARGIN_NAIVE
+    if best.score.mase < (1 - margin) * first.score.mase:
+        return best, f"its MASE is more than {margin:.0%} below that of {first.score.name}, the default"
+    return first, f"the default; no other is {MARGIN:.0%} better, and less than that folds this few do not show"
+
+
+def _candidates(values: Floats, asked: Asked, folds: Folds) -> list[Judged]:
+    forms: list[Form] = forms_for(asked.seasons, folds.start, positive=bool((values > 0).all()))
+    made = [judge(form, values, folds) for form in forms if form.reach < folds.start]
+    return [one for one in made if np.isfinite(one.errors).all()]
+
+
+def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:
+    if referee.why:
+        return CandidateScore(name=referee.name, device=False, why=referee.why)
+    try:
+        return judge_referee(referee.name, referee.forecast, values, folds, referee.folds).score
+    except InputError as error:
+        return CandidateScore(name=referee.name, device=False, why=str(error))

@@ -1,0 +1,203 @@
+"""One column of a file as a series at even steps, with everything that was done to it said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from edgewright.data.clock import read_clock
+from edgewright.data.headers import read_columns
+from edgewright.data.load import guess
+from edgewright.runtime.rows import read_csv
+from edgewright.schema.errors import InputError, UnknownNameError
+
+Floats = NDArray[np.float64]
+# Names that mean the time of a row where no --time is given.
+_TIMES = ("time", "date", "datetime", "timestamp", "ds", "zeit", "datum")
+# Share of a step by which a row may lie beside its place, and share of rows that may lie further away.
+_JITTER, _ODD = 0.2, 0.01
+_SHORT, _MOST_ROWS = 3, 1 << 22
+
+
+@dataclass(frozen=True)
+class Series:
+    """A series as it was read.
+
+    Attributes:
+        values: shape (rows,), float64, NaN where missing.
+        column, time: names; time is empty where rows carry none.
+        step: seconds from row to row; 0 where nobody knows.
+        last: epoch seconds (or the counter) of the last row.
+        notes: what was found and done, as sentences.
+    """
+
+    values: Floats
+    column: str
+    time: str = ""
+    step: float = 0.0
+    last: float = 0.0
+    notes: tuple[str, ...] = ()
+
+
+def read_series(path: str, *, column: str = "", time: str = "", resample: float = 0.0) -> Series:
+    """Reads one column of a CSV or Parquet file.
+
+    Args:
+        path: the file.
+        column: whose values; may be left out where there is one besides the time.
+        time: column of the times; a column called time, date, datetime or timestamp when left out.
+        resample: seconds of a step onto which rows are averaged; 0 keeps the file's own.
+
+    Raises:
+        InputError: no such column, more than one where none is named, times that are none, stand still, go back or
+            come at uneven steps without `resample`.
+    """
+    kind = guess(path)["kind"]
+    if kind not in ("csv", "parquet") or Path(path).is_dir():
+        raise InputError("a CSV or Parquet file", f"{kind} data", path)
+    name = Path(path).name
+    columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
+    time = time or next((c for c in columns if c.strip().lower() in _TIMES), "")
+    column = column or _only([c for c in columns if c != time], name)
+    for wanted in (column, time):
+        if wanted and wanted not in columns:
+            raise UnknownNameError("column", wanted, columns, name)
+    if column == time:
+        raise InputError("a column of values besides the time", repr(column), name)
+    reader = _csv if kind == "csv" else _parquet
+    values, text = reader(Path(path), name, column, time)
+    values = np.where(np.isfinite(values), values, np.nan)
+    if not time:
+        return Series(values, column, notes=("no column of times: rows are taken to come at even steps",))
+    clock = read_clock(text, column=time, unit="auto", place=lambda row: f"{name} row {row + 1}")
+    series = Series(values, column, time)
+    if resample:
+        return _resampled(series, clock.seconds, clock.origin, resample, name)
+    return _even(series, clock.seconds, clock.origin, name)
+
+
+def filled(series: Series, season: int) -> tuple[Series, int]:
+    """The series without holes, and how many rows had no value.
+
+    Up to three rows in a row lie on the line between their neighbours; longer holes, up to two seasons (or twenty
+    rows), hold the values a season earlier; of a series with a longer hole only the rows after it are kept.
+
+    Raises:
+        InputError: no value at all.
+    """
+    values = series.values
+    gone = np.isnan(values)
+    missing = int(gone.sum())
+    if missing == len(values):
+        raise InputError("numbers", "a column without any", f"column {series.column}")
+    notes = list(series.notes)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], gone, [False]]).astype(np.int8)))
+    runs = list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    most, start = max(20, 2 * season), 0
+    for begin, end in runs:
+        if end - begin > most or begin == 0:
+            start = end
+            notes.append(f"only the {len(values) - end:,} rows after a hole of {end - begin:,} rows are used")
+    if start >= len(values):
+        raise InputError(
+            f"values in the last {most} rows", f"none since row {runs[-1][0]}", f"column {series.column}",
+            "Leave the rows without values at the end out",
+        )  # fmt: skip
+    made = values.copy()
+    known = np.flatnonzero(~gone)
+    line = np.interp(np.arange(len(values)), known, values[known])
+    for begin, end in runs:
+        for row in range(begin, end):
+            before = made[row - season] if season > 1 and row - season >= start else np.nan
+            made[row] = line[row] if end - begin <= _SHORT or not np.isfinite(before) else before
+    inside = int(gone[start:].sum())
+    if inside:
+        how = "on the line between their neighbours" + (", longer holes as a season before" if season > 1 else "")
+        notes.append(f"{inside:,} rows without a value were filled: {how}")
+    return replace(series, values=made[start:], notes=tuple(notes)), missing
+
+
+def _only(columns: list[str], name: str) -> str:
+    if len(columns) != 1:
+        told = ", ".join(columns[:12]) or "none"
+        raise InputError("one column of values", told, name, "Name one with --column")
+    return columns[0]
+
+
+def _csv(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDArray[np.str_]]:
+    text = [time] if time else []
+    rows = read_csv(path, name=name, text_columns=text, float64_columns=[column], only_columns=[column, *text])
+    return rows.wide[column], rows.text[time] if time else np.empty(0, np.str_)
+
+
+def _parquet_columns(path: Path, name: str) -> list[str]:
+    try:
+        return list(pl.read_parquet_schema(path))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError("a whole Parquet file", str(error).splitlines()[0][:120], name) from None
+
+
+def _parquet(path: Path, name: str, column: str, time: str) -> tuple[Floats, NDArray[np.str_]]:
+    frame = pl.read_parquet(path, columns=[c for c in (column, time) if c], use_pyarrow=False)
+    kind = frame.schema[column]
+    if not (kind.is_numeric() or kind == pl.Boolean):
+        raise InputError("a column of numbers", str(kind), f"{name} column {column}")
+    values = frame[column].cast(pl.Float64).to_numpy().astype(np.float64)
+    if not time:
+        return values, np.empty(0, np.str_)
+    times = frame[time]
+    if times.dtype == pl.Datetime:
+        times = times.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
+    return values, np.array(times.cast(pl.String).fill_null("").to_list(), np.str_)
+
+
+def _even(series: Series, seconds: Floats, origin: float, name: str) -> Series:
+    """Rows onto the grid of their own step; rows that are missing become NaN."""
+    if len(seconds) < 2:
+        return series
+    steps = np.diff(seconds)
+    if (steps <= 0).any():
+        row = int(np.flatnonzero(steps <= 0)[0]) + 1
+        what = "the same time twice" if steps[row - 1] == 0 else "a step back"
+        raise InputError("times that go on", what, f"{name} row {row + 1}, column {series.time}", "Sort the rows")
+    step = float(np.median(steps))
+    parts = steps / step
+    odd = np.abs(parts - np.maximum(np.round(parts), 1)) > _JITTER
+    if odd.mean() > _ODD:
+        row = int(np.flatnonzero(odd)[0]) + 1
+        raise InputError(
+            "rows at even steps", f"steps from {steps.min():g} to {steps.max():g} s, {odd.mean():.0%} of them odd",
+            f"{name} row {row + 1}", f"Average them with --resample {step:g}",
+        )  # fmt: skip
+    places = np.concatenate([[0], np.cumsum(np.maximum(np.round(parts), 1))]).astype(np.int64)
+    length = _length(int(places[-1]) + 1, name)
+    values = np.full(length, np.nan)
+    values[places] = series.values
+    notes = [f"a row every {step:g} s"]
+    if length > len(seconds):
+        notes.append(f"{length - len(seconds):,} rows are not there and count as missing")
+    last = origin + float(seconds[-1])
+    return replace(series, values=values, step=step, last=last, notes=(*series.notes, *notes))
+
+
+def _resampled(series: Series, seconds: Floats, origin: float, step: float, name: str) -> Series:
+    order = np.argsort(seconds, kind="stable")
+    place = np.floor((seconds[order] - seconds[order[0]]) / step).astype(np.int64)
+    length = _length(int(place[-1]) + 1, name)
+    there = np.isfinite(series.values[order])
+    counts = np.bincount(place[there], minlength=length)
+    sums = np.bincount(place[there], series.values[order][there], minlength=length)
+    values = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    last = origin + float(seconds[order[0]]) + step * (length - 1)
+    note = f"{len(seconds):,} rows averaged onto {length:,} steps of {step:g} s, as asked"
+    return replace(series, values=values, step=step, last=last, notes=(*series.notes, note))
+
+
+def _length(rows: int, name: str) -> int:
+    if rows > _MOST_ROWS:
+        raise InputError(f"at most {_MOST_ROWS:,} steps", f"{rows:,}", name, "Check the times, or use --resample")
+    return rows

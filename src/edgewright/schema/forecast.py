@@ -1,0 +1,115 @@
+"""A fitted forecaster as a file: a linear recursion that a microcontroller holds, its intervals, how it was chosen."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FORECASTER_VERSION = 1
+Scale = Literal["level", "log"]
+
+
+class LinearModel(msgspec.Struct, frozen=True, kw_only=True):
+    """`z[t] = bias + sum(weights[k] * z[t - lags[k]])`, where z is the scaled value or its difference.
+
+    A seasonal naive forecast is one lag with the weight 1; a random walk a difference without lags.
+
+    Attributes:
+        scale: 'log' takes the logarithm of the value first, which must then be positive.
+        difference: 1 where the recursion runs on `u[t] - u[t-1]`, 0 where on u itself; u is the scaled value.
+        centre, spread: u = (value or its logarithm - centre) / spread.
+        lags: rows back, ascending, each once.
+        weights: one a lag.
+        bias: added each step.
+        low, high: forecasts of u stay between them (twice the span that was seen): a recursion never runs away.
+    """
+
+    scale: Scale = "level"
+    difference: Literal[0, 1] = 0
+    centre: float = 0.0
+    spread: float = 1.0
+    lags: tuple[int, ...] = ()
+    weights: tuple[float, ...] = ()
+    bias: float = 0.0
+    low: float = -1e6
+    high: float = 1e6
+
+
+class CandidateScore(msgspec.Struct, frozen=True, kw_only=True):
+    """How one candidate did in the rolling backtest of the training part.
+
+    Attributes:
+        name: such as 'ridge, differences'.
+        mase: mean absolute scaled error (scaled by the in-sample seasonal naive error, Hyndman and Koehler 2006).
+        smape: symmetric mean absolute percentage error, in per cent, as in the M4 competition; NaN is never stored.
+        low, high: interval of 95 % of the MASE, by bootstrap over origins.
+        numbers: that it would hold on a device; 0 where it is a referee and has no form there.
+        seconds: processor time of fitting and backtesting.
+        device: whether it can be the forecaster of a file.
+        why: a reason why it was left out; empty where it was not.
+    """
+
+    name: str
+    mase: float = 0.0
+    smape: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    numbers: int = 0
+    seconds: float = 0.0
+    device: bool = True
+    why: str = ""
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How often values lay within an interval, on folds later than those it was made from.
+
+    Attributes:
+        level: that was asked for, in per cent.
+        held: values within it.
+        of: values looked at; 0 where there were too few folds to check.
+    """
+
+    level: float
+    held: int
+    of: int
+
+
+class ForecasterSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`forecaster.json` of a forecaster's file; `arrays/` holds its state, the widths of its intervals and its test.
+
+    Attributes:
+        version: of the format; a newer one is refused by name.
+        name: of the candidate that was chosen.
+        column: whose values it foretells.
+        time: column with the time of a row; empty for none.
+        step: seconds from row to row; 0 where nobody knows.
+        last: epoch seconds (or the counter) of the last row it knows; NaN is never stored, 0 where nobody knows.
+        seasons: rows after which things repeat.
+        horizon: rows ahead.
+        levels: of the intervals, in per cent, ascending.
+        model: the recursion.
+        rows: that it was fitted on; `missing` of them had no value.
+        missing: rows without a value.
+        tried: the candidates.
+        coverage: one a level.
+        reason: why this one was chosen.
+        naive: mean absolute in-sample error of the seasonal naive forecast, the unit of MASE.
+    """
+
+    version: int = FORECASTER_VERSION
+    name: str
+    column: str
+    time: str = ""
+    step: float = 0.0
+    last: float = 0.0
+    seasons: tuple[int, ...] = ()
+    horizon: int
+    levels: tuple[float, ...] = ()
+    model: LinearModel
+    rows: int = 0
+    missing: int = 0
+    tried: tuple[CandidateScore, ...] = ()
+    coverage: tuple[Coverage, ...] = ()
+    reason: str = ""
+    naive: float = 1.0
