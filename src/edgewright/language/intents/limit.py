@@ -27,7 +27,9 @@ def limit(inside: Scores, outside: Scores) -> float:
     ordered = np.unique(np.concatenate([inside, outside]))
     kept = 1.0 - np.searchsorted(np.sort(inside), ordered) / len(inside)
     refused = np.searchsorted(np.sort(outside), ordered) / len(outside)
-    return float(ordered[int(np.argmax(kept + refused))])
+    best = int(np.argmax(kept + refused))
+    # Half-way to the next score below: on either side of a gap, the next utterance may fall into it.
+    return float(ordered[max(best - 1, 0)] + ordered[best]) / 2
 
 
 def auroc(inside: Scores, outside: Scores) -> float:

@@ -24,7 +24,7 @@ from edgewright.training.losses import softmax_cross_entropy
 Arrays = dict[str, NDArray[Any]]
 HELD_OUT = 0.2
 # Steps of training; few texts are gone through more often.
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 8, 60
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 10, 200
 
 
 class How(msgspec.Struct, frozen=True):

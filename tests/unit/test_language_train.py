@@ -1,0 +1,232 @@
+"""From utterances to a model's file and back: training, parsing, damage, and what a device loads for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.language.intents.integers import shape_for, size_of
+from edgewright.language.intents.limit import auroc, limit
+from edgewright.language.intents.teacher import Teacher
+from edgewright.language.intents.train import How
+from edgewright.language.training import Understood, train
+from edgewright.language.utterances import Labelled
+from edgewright.runtime.utterance.model_file import language_bytes, parse_language, read_language, write_language
+from edgewright.runtime.utterance.parse import Understanding
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
+from support import environment
+
+DRINKS = ("soda", "cola", "green tea", "water", "lemonade", "coffee", "juice", "milk")
+FOODS = ("sandwich", "apple", "bag of nuts", "chocolate bar", "cookie", "salad", "wrap", "banana")
+FRAMES = ("I want a {} please", "give me one {}", "can I have some {}", "a {}", "{} for me", "pour me {} now")
+STOPS = ("stop", "stop it", "cancel", "cancel that", "never mind", "forget it", "no thanks", "please stop now")
+OTHERS = ("who won the match", "sing a song", "how tall is the tower", "what day is it", "open the garage door")
+
+
+def marked(frame: str, said: str, intent: str, slot: str) -> Utterance:
+    begin = frame.index("{")
+    mark = Slot(name=slot, begin=begin, end=begin + len(said), text=said)
+    return Utterance(text=frame.format(said), intent=intent, slots=(mark,), where=said)
+
+
+def utterances() -> tuple[Utterance, ...]:
+    drinks = [marked(frame, said, "drink", "what") for frame in FRAMES for said in DRINKS]
+    foods = [marked(frame, said, "food", "meal") for frame in FRAMES for said in FOODS]
+    stops = [
+        Utterance(text=text, intent="stop") for text in ("stop", "cancel that", "never mind", "forget it", "no thanks")
+    ]
+    return (*drinks, *foods, *stops, *(Utterance(text=text, intent=OUT_OF_SCOPE) for text in OTHERS))
+
+
+@pytest.fixture(scope="module")
+def understood() -> Understood:
+    pytest.importorskip("pycrfsuite")
+    given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
+    return train(given, How(size=16_000), name="drinks", slots=True)
+
+
+def test_what_was_learnt_is_understood(understood: Understood) -> None:
+    one = Understanding(understood.spec, understood.arrays)
+    found = one.parse("I want a Soda please")
+    assert found.intent == "drink"
+    assert 0.5 < found.confidence <= 1
+    slot = next(slot for slot in found.slots if slot.name == "what")
+    assert (slot.text, slot.value) == ("Soda", "soda")
+    assert one.parse("two sandwiches and one salad").intent == "food"
+    assert one.parse("cancel").intent == "stop"
+    assert understood.made.bytes <= 16_000
+    assert understood.spec.trained["accuracy"]["value"] > 0.8
+    assert understood.spec.trained["slots"]["f1"] > 0.8
+
+
+def test_what_nobody_taught_is_out_of_scope_and_says_why(understood: Understood) -> None:
+    one = Understanding(understood.spec, understood.arrays)
+    refused = [one.parse(text) for text in OTHERS]
+    assert sum(found.intent == OUT_OF_SCOPE for found in refused) >= 3
+    assert all(not found.slots and "below the limit" in found.why for found in refused if found.intent == OUT_OF_SCOPE)
+    assert one.parse("?!").intent == OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\U0001f600",
+        "\u05d0\u05e0\u05d9 \u05e8\u05d5\u05e6\u05d4 soda",
+        "\u200f\u0645\u0631\u062d\u0628\u0627",
+        "\u043f\u0440\u0438\u0432\u0435\u0442 \u4e2d\u6587 soda",
+        "a\u0301" * 400,
+        "x" * 1000,
+    ],
+)
+def test_any_script_is_answered(understood: Understood, text: str) -> None:
+    found = Understanding(understood.spec, understood.arrays).parse(text)
+    assert 0 <= found.confidence <= 1
+    assert all(found.text[slot.begin : slot.end] == slot.text for slot in found.slots)
+
+
+@pytest.mark.parametrize("text", ["", " \t", "x" * 100_000, "\ud800"])
+def test_what_is_no_utterance_is_refused(understood: Understood, text: str) -> None:
+    with pytest.raises(InputError):
+        Understanding(understood.spec, understood.arrays).parse(text)
+
+
+def test_the_same_training_gives_the_same_bytes(understood: Understood) -> None:
+    given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
+    again = train(given, How(size=16_000), name="drinks", slots=True)
+    assert language_bytes(again.spec, again.arrays) == language_bytes(understood.spec, understood.arrays)
+
+
+def test_the_file_comes_back_and_damage_is_noticed(understood: Understood, tmp_path: Path) -> None:
+    path = tmp_path / "drinks.language"
+    write_language(path, understood.spec, understood.arrays)
+    spec, arrays = read_language(path)
+    assert spec.intents == understood.spec.intents
+    assert all(np.array_equal(arrays[name], value) for name, value in understood.arrays.items())
+    data = path.read_bytes()
+    random = np.random.default_rng(0)
+    for place in random.integers(0, len(data), 40).tolist():
+        broken = bytearray(data)
+        broken[place] ^= 1 << int(random.integers(8))
+        with pytest.raises(InputError):
+            parse_language(bytes(broken), "here")
+    for length in (0, 10, len(data) // 2):
+        with pytest.raises(InputError):
+            parse_language(data[:length], "here")
+
+
+def test_a_forged_file_does_not_prove_itself(understood: Understood) -> None:
+    arrays = {**understood.arrays, "table": np.roll(understood.arrays["table"], 1, axis=0)}
+    spec, forged = parse_language(language_bytes(understood.spec, arrays), "here")
+    with pytest.raises(InputError, match="own answer"):
+        Understanding(spec, forged)
+    for name, value in (("tagger_labels", np.full_like(understood.arrays["tagger_labels"], 255)),
+                        ("tagger_keys", understood.arrays["tagger_keys"][::-1]),
+                        ("head", understood.arrays["head"][:-1])):  # fmt: skip
+        with pytest.raises(InputError):
+            Understanding(understood.spec, {**understood.arrays, name: value})
+
+
+def test_a_newer_format_is_refused_by_name(understood: Understood) -> None:
+    newer = msgspec.structs.replace(understood.spec, version=99)
+    with pytest.raises(InputError, match="99 is newer"):
+        parse_language(language_bytes(newer, understood.arrays), "here")
+
+
+def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: Path) -> None:
+    write_language(tmp_path / "m.language", understood.spec, understood.arrays)
+    code = (
+        "import sys; from pathlib import Path; from edgewright.runtime.utterance.parse import Understanding;"
+        f"print(Understanding.load(Path({str(tmp_path / 'm.language')!r})).parse('a soda').intent);"
+        "print([m for m in ('jax', 'scipy', 'sklearn', 'onnx', 'tokenizers', 'pycrfsuite') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout.split() == ["drink", "[]"]
+
+
+class Letters:
+    """An encoder for tests: counts of letters."""
+
+    name, dimensions, bytes = "letters", 26, 0
+
+    def encode(self, texts: Sequence[str]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+        made = np.zeros((len(texts), 26), np.float32)
+        for row, text in enumerate(texts):
+            for char in text.lower():
+                if "a" <= char <= "z":
+                    made[row, ord(char) - 97] += 1
+        length = np.linalg.norm(made, axis=1, keepdims=True)
+        return np.asarray(made / np.maximum(length, 1), np.float32)
+
+    def words(self) -> list[str]:
+        return ["sodas", "wants", "beverage"]
+
+
+def test_a_teacher_and_texts_without_labels() -> None:
+    said: list[str] = []
+    made = train(
+        Labelled(utterances()), How(size=8_000), name="taught", teacher=Teacher(Letters()),
+        unlabelled=["may I have lemonade", "a wrap for me", "a wrap for me"], say=said.append,
+    )  # fmt: skip
+    assert any("2 texts without labels" in line for line in said)
+    assert Understanding(made.spec, made.arrays).parse("I want a soda please").intent == "drink"
+
+
+def test_sizes() -> None:
+    assert [size_of(text) for text in ("64kB", "64 kB", "0.5MB", "64000", "2000 B")] == [
+        64_000,
+        64_000,
+        500_000,
+        64_000,
+        2000,
+    ]
+    for text in ("", "64 kilo", "1kB", "90MB", "-3kB"):
+        with pytest.raises(InputError):
+            size_of(text)
+    for size, classes in ((64_000, 7), (600_000, 150), (33_000, 2)):
+        rows, hidden = shape_for(size, classes)
+        assert rows * hidden + hidden * classes + 4 * (classes + hidden) <= size
+    with pytest.raises(InputError, match="150 intents"):
+        shape_for(2_000, 150)
+
+
+def test_the_limit_of_scope_and_its_area() -> None:
+    inside, outside = np.array([3.0, 4, 5, 6]), np.array([1.0, 2, 3.5])
+    assert limit(inside, outside) == 3.75
+    assert auroc(inside, outside) == pytest.approx(11 / 12)
+    assert auroc(inside, inside) == 0.5
+    many = np.arange(1000.0)
+    assert np.mean(many < limit(many, np.zeros(0))) == pytest.approx(0.03, abs=0.002)
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f'"{one.text}",{one.intent}' for one in utterances()]
+    (tmp_path / "u.csv").write_text("text,intent\n" + "\n".join(lines))
+    model = str(tmp_path / "m.language")
+    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--size", "8kB", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["bytes"] <= 8000
+    assert {one["intent"] for one in told["intents"]} == {"drink", "food", "stop"}
+    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model]) == 2
+    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", model, "--force", "--slots"]) == 2
+    assert run(["language", "train", str(tmp_path / "u.csv"), "--out", str(tmp_path / "n"), "--unlabelled", "x"]) == 2
+    capsys.readouterr()
+    assert run(["language", "parse", "give me one cola", "--model", model, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["intent"] == "drink"
+    assert [slot["name"] for slot in found["slots"]] == ["number"]
+    for arguments in (["", "--model", model], ["x", "--model", str(tmp_path / "none")], ["x", "--model", str(tmp_path)],
+                      ["x", "--model", str(tmp_path / "u.csv")]):  # fmt: skip
+        assert run(["language", "parse", *arguments]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert run(["export", model, "--to", "c99", "--out", str(tmp_path / "c")]) == 0
+    assert (tmp_path / "c" / "m.c").is_file()
+    assert run(["export", model, "--to", "onnx", "--out", str(tmp_path / "c")]) == 2
