@@ -171,6 +171,27 @@ def test_a_missing_column_counts_as_missing_values_once_it_runs() -> None:
     assert arrived.notices == ("no column b: it counts as missing",)
 
 
+def test_dates_that_cannot_be_read_are_told_when_they_begin(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("time,x\n")
+    stream = opened(f"csv:{file}?rate=50", "x")
+    append(file, "20/11/2026 13:00:00,1\n20/11/2026 13:00:01,2\n")
+    packets = drain(stream, 2)
+    assert packets[0].notice.startswith("column time: expected a date such as 2026-11-20T13:00:00, got '20/11/2026")
+    assert packets[0].wall is None
+    assert np.diff(times(packets)).tolist() == pytest.approx([0.02])
+    append(file, "20/11/2026 13:00:02,3\n")
+    assert drain(stream, 1)[0].notice == ""
+    # All is well again, and then not; a time that is missing is no date that cannot be read.
+    append(file, "2026-11-20T13:00:03,4\n,5\n")
+    packets = drain(stream, 2)
+    assert notices(packets) == []
+    assert packets[0].time[0] == 1795179603.0
+    append(file, "2026-11-20T13:00:05,6\n13 o'clock,7\n")
+    assert "13 o'clock" in " ".join(packet.notice for packet in drain(stream, 2))
+    stream.close()
+
+
 def test_times_are_dates_epochs_or_counters() -> None:
     dates = LineReader([], name="line").feed(
         b"time,x\n2024-05-01T12:00:00Z,1\n2024-05-01T12:00:00.5+00:00,2\nnever,3\n"

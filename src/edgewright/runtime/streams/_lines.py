@@ -14,7 +14,7 @@ from edgewright.runtime.csv_cells import MISSING, Plan, parse
 from edgewright.runtime.csv_header import DELIMITERS
 from edgewright.runtime.streams._arrived import Arrived
 from edgewright.runtime.streams._columns import Match, match, refuse_missing
-from edgewright.runtime.streams._times import TimeColumn
+from edgewright.runtime.streams._times import DateColumn, TimeColumn
 from edgewright.schema.errors import InputError
 
 LONGEST_LINE = 1 << 16
@@ -66,7 +66,7 @@ class LineReader:
         self._refused = False
         self._plan: Plan | None = None
         self._dates: bool | None = None
-        self._clock = TimeColumn("")
+        self._clock, self._days = TimeColumn(""), DateColumn("")
         self._notices: list[str] = []
         self.columns, self.match = tuple(wanted), None if not columns else self._named(tuple(columns))
 
@@ -209,7 +209,7 @@ class LineReader:
         numbers = tuple(dict.fromkeys(place for place in found.places if place >= 0))
         wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
         if found.time >= 0:
-            self._clock = TimeColumn(given[found.time])
+            self._clock, self._days = TimeColumn(given[found.time]), DateColumn(given[found.time])
         self._dates = None
         self._plan = Plan(self._name, delimiter, given, numbers, wide, ())
 
@@ -246,7 +246,8 @@ class LineReader:
         if found.time in plan.wide:
             times = self._clock.seconds(cells.wide[:, plan.wide.index(found.time)])
         elif found.time >= 0:
-            times = TimeColumn.dates(cells.text[found.time].tolist())
+            times, notice = self._days.seconds(cells.text[found.time].tolist())
+            self._notices += [notice] if notice else []
         if found.sequence in plan.wide:
             numbers = cells.wide[:, plan.wide.index(found.sequence)]
             if np.isfinite(numbers).all() and (np.abs(numbers) < 2.0**53).all():

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.runtime.csv_cells import MISSING
+
 Seconds = NDArray[np.float64]
 
 _SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -21,6 +23,7 @@ EPOCH = 1e8
 _WRAP = float(1 << 32)  # where millis() and micros() of a microcontroller begin again
 # How fast rows without a clock of their own follow their arrival, and from which distance on they jump to it.
 _GAIN, _JUMP = 0.02, 0.5
+_SHOWN = 40
 
 
 class TimeColumn:
@@ -58,6 +61,30 @@ class TimeColumn:
     def dates(text: Sequence[str]) -> Seconds:
         """Seconds since 1970 of ISO dates (without a zone: UTC); NaN for what is none."""
         return np.array([_date(value) for value in text], np.float64)
+
+
+class DateColumn:
+    """Turns a column of ISO dates into seconds, and tells of those that cannot be read.
+
+    Args:
+        name: of the column, for what is told.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._odd = name, False
+
+    def seconds(self, text: Sequence[str]) -> tuple[Seconds, str]:
+        """Seconds since 1970, NaN where a cell is no date; and what is to be told where that begins."""
+        times = TimeColumn.dates(text)
+        odd = [text[place] for place in np.flatnonzero(np.isnan(times)).tolist()]
+        odd = [cell.strip() for cell in odd if cell.strip().lower() not in MISSING]
+        begins, self._odd = bool(odd) and not self._odd, bool(odd)
+        if not begins:
+            return times, ""
+        return times, (
+            f"column {self._name}: expected a date such as 2026-11-20T13:00:00, got {odd[0][:_SHOWN]!r}; a row without "
+            "a time is taken as the next one, or at its arrival"
+        )
 
 
 def _date(text: str) -> float:
