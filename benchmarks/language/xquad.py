@@ -68,7 +68,8 @@ def rows() -> list[Row]:
         right = truths(words, questions)
         kept = [(q, r) for q, r in zip(questions, right, strict=True) if not q.chosen_on]
         with DocumentIndex(words) as opened:
-            made = [told(kept, ours(opened, None), "Edgewright, FTS5")]
+            # What is asked for is asked of the better way, where its encoder is there.
+            made = [told(kept, ours(opened, None), "Edgewright, FTS5", peer=directory is not None)]
         peer = plain_search.PlainSearch([("", sentence) for sentence in sentences_of(words)])
         peers = [told(kept, lambda question: peer.best(question, 10), "SQLite FTS5 as it comes", peer=True)]
         if directory is not None:

@@ -1,8 +1,8 @@
 """Whether passages carry what a language model says: claim by claim, against the passages that it cites.
 
-It is a check of words and not of meaning. Every number, every name and three quarters of the other words of a claim
-must stand in the passages it cites, and a denial must be one there. So a claim that puts a passage's own words together
-wrongly can pass; a number, a name or a thing that was made up cannot.
+It is a check of words and not of meaning. Every number, every name and every word that says something must stand in the
+passages that a claim cites, or for a word there; and a denial must be one there. So a claim that puts a passage's own
+words together wrongly can pass; a number, a name or a thing that was made up cannot.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ import re
 from typing import NamedTuple
 
 from edgewright.runtime.documents.sentences import sentence_spans
+from edgewright.runtime.documents.synonyms import WEAK, others
 from edgewright.runtime.documents.words import fold, stems
 from edgewright.schema.documents import Answer, Found
 
-CARRIED = 0.75
-"""Share of a claim's words that its passages must hold."""
 _CITATION = re.compile(r"\[\s*(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\s*\]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"(?<=[a-z0-9,;:)] )[A-Z][\w-]+|\b\w*[A-Z]\w*[A-Z]\w*\b")
@@ -23,8 +22,13 @@ _DENIAL = re.compile(
     r"\b(?:not|no|never|none|cannot|can't|don't|doesn't|mustn't|must not|isn't|aren't|won't|without|neither|nor)\b",
     re.IGNORECASE,
 )
-# Words of speech about the answer itself.
-_SPOKEN = frozenset(stems("according passage document manual section states says mentions following answer yes"))
+# Words about the answer itself, and verbs that hold a sentence together without saying anything of the thing.
+_SPEECH = """
+    according passage document manual section states says mentions following answer yes first then next after before
+    also finally count apply begin include mean require provide contain refer ensure must able step order both each
+    once again simply allow carry consist
+"""
+_SPOKEN = frozenset(stems(_SPEECH)) | WEAK
 
 
 class Claim(NamedTuple):
@@ -66,15 +70,14 @@ def missing(claim: Claim, answer: Answer) -> tuple[str, ...]:
     lacking = [f"the number {n}" for n in _numbers(claim.bare) - _numbers(text)]
     held = set(stems(text))
     lacking += [f"the name {n}" for n in dict.fromkeys(_NAME.findall(claim.bare)) if not held.issuperset(stems(n))]
-    # What was asked may be said again; it is no claim of the model.
-    words = [w for w in dict.fromkeys(stems(claim.bare)) if w not in _SPOKEN and not w.isdigit()]
+    # What was asked may be said again: it is no claim of the model.
     asked = set(stems(answer.question))
-    new = [w for w in words if w not in held and w not in asked]
-    own = [w for w in words if w in held or w not in asked]
-    if not own and not lacking:
-        lacking.append("anything of its own")
-    elif own and len(new) > (1 - CARRIED) * len(own):
+    words = [w for w in dict.fromkeys(stems(claim.bare)) if w not in _SPOKEN and not w.isdigit()]
+    new = [w for w in words if w not in held and w not in asked and held.isdisjoint(others(w))]
+    if new:
         lacking.append(f"the words {', '.join(new[:6])}")
+    elif not held.intersection(words) and not _numbers(claim.bare):
+        lacking.append("anything of its own")
     if bool(_DENIAL.search(claim.bare)) != _denied(claim, cited):
         lacking.append("whether it is so or not so")
     return tuple(lacking)

@@ -182,7 +182,7 @@ class _Writer:
                 for term, number in self._numbers.items())  # fmt: skip
         self._connection.executemany("INSERT INTO terms VALUES (?, ?, ?, ?)", rows)
         self._connection.execute(
-            "INSERT INTO spellings (rowid, term) SELECT id, term FROM terms WHERE length(term) > 3"
+            "INSERT INTO spellings (rowid, term) SELECT id, term FROM terms WHERE length(term) > 2"
         )
         for table in ("words", "spellings"):
             self._connection.execute(f"INSERT INTO {table} ({table}) VALUES ('optimize')")  # noqa: S608 - our own names

@@ -55,24 +55,32 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """Weights of the question's words among sentences, or among passages with their headings.
+
+    Attributes:
+        weights: of each; inverse document frequency.
+        total: their sum, words that the index does not know included.
+        mean: words of a mean sentence or passage.
+    """
+
+    weights: NDArray[np.float64]
+    total: float
+    mean: float
+
+
+@dataclass(frozen=True)
 class Asked:
     """The question's words that the index knows.
 
     Attributes:
         terms: word numbers, each once, in the order of the question.
-        weights: of each as a word of sentences; inverse document frequency.
-        total: sum of the weights, words that the index does not know included.
-        mean: words of a mean sentence.
-        passage_weights, passage_total, passage_mean: the same of passages, headings included.
+        sentences, passages: what they weigh.
     """
 
     terms: Sequence[int]
-    weights: NDArray[np.float64]
-    total: float
-    mean: float
-    passage_weights: NDArray[np.float64]
-    passage_total: float
-    passage_mean: float
+    sentences: Weighed
+    passages: Weighed
 
 
 def weight(holding: int, of: int) -> float:
@@ -96,13 +104,13 @@ def figures(asked: Asked, candidates: Sequence[Candidate]) -> tuple[Figures, Int
     held, first = _held(asked, words, sentence, len(counts))
     sizes = np.array([len(c.title) for c in candidates])
     titled = _titled(asked, candidates, sizes)
-    weights, total = asked.weights, max(asked.total, 1e-9)
-    mean_titled = asked.mean + float(sizes.mean())
+    weights, total, mean = asked.sentences.weights, max(asked.sentences.total, 1e-9), asked.sentences.mean
+    mean_titled = mean + float(sizes.mean())
     made = np.zeros((len(counts), len(NAMES)))
-    made[:, 0] = weights @ _bm25(held, counts, asked.mean) / total
+    made[:, 0] = weights @ _bm25(held, counts, mean) / total
     made[:, 1] = weights @ _bm25(held + titled[:, owner], counts + sizes[owner], mean_titled) / total
     around, wide = _window(held, owner), _window(counts[None].astype(np.float64), owner)[0]
-    made[:, 2] = weights @ _bm25(around, wide, 3 * asked.mean) / total
+    made[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
     made[:, 3] = weights @ (held > 0) / total
     whole = np.zeros((len(asked.terms), len(candidates)))
     starts = np.searchsorted(owner, np.arange(len(candidates)))
@@ -110,8 +118,8 @@ def figures(asked: Asked, candidates: Sequence[Candidate]) -> tuple[Figures, Int
         whole = np.add.reduceat(held, starts, axis=1) + titled
     made[:, 4] = (weights @ (whole > 0) / total)[owner]
     lengths = np.add.reduceat(counts, starts) + sizes
-    ranks = asked.passage_weights @ _bm25(whole + (TITLE - 1) * titled, lengths, asked.passage_mean)
-    made[:, 6] = (ranks / max(asked.passage_total, 1e-9))[owner]
+    ranks = asked.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, asked.passages.mean)
+    made[:, 6] = (ranks / max(asked.passages.total, 1e-9))[owner]
     made[:, 5] = first / max(len(asked.terms) - 1, 1)
     made[:, 8] = np.log1p(counts) / 3
     made[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]

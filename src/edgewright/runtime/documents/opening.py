@@ -11,6 +11,8 @@ import msgspec
 from edgewright.schema.documents import INDEX_FORMAT, INDEX_VERSION, Indexed
 from edgewright.schema.errors import InputError, OutputError
 
+BROKEN = (sqlite3.Error, ValueError, TypeError, LookupError, ArithmeticError, MemoryError)
+"""What reading an index that does not hold together can raise: text that is none, places beyond an array."""
 _MAKE = "Make one with: edgewright language index MANUAL.pdf --out INDEX"
 
 
@@ -44,9 +46,10 @@ def open_index(path: Path) -> tuple[sqlite3.Connection, Meta]:
     try:
         told: dict[str, Any] = dict(connection.execute("SELECT key, value FROM meta"))
         return connection, _checked(told, path)
-    except sqlite3.DatabaseError as error:
+    except BROKEN as error:
         connection.close()
-        raise InputError("an index of documents", f"another file ({error})", str(path), _MAKE) from None
+        why = " ".join(str(error).split())[:200]
+        raise InputError("an index of documents", f"another file ({why})", str(path), _MAKE) from None
     except BaseException:
         connection.close()
         raise
@@ -69,4 +72,6 @@ def _checked(told: dict[str, Any], path: Path) -> Meta:
 
 def damaged(path: Path, why: str) -> OutputError:
     """An index that opens but does not hold together."""
-    return OutputError("an index that can be read", why, str(path), "Make it anew from the documents")
+    return OutputError(
+        "an index that can be read", " ".join(why.split())[:200], str(path), "Make it anew from the documents"
+    )

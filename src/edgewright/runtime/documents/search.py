@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,21 +9,21 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from edgewright.runtime.documents import weights
-from edgewright.runtime.documents.features import TITLE, Asked, Candidate, Figures, figures, weight
+from edgewright.runtime.documents import synonyms, weights
+from edgewright.runtime.documents.features import TITLE, Asked, Candidate, Figures, Weighed, figures, weight
 from edgewright.runtime.documents.kinds import asks_for
 from edgewright.runtime.documents.layout import Integers, Vectors, unpacked
-from edgewright.runtime.documents.opening import damaged, open_index
+from edgewright.runtime.documents.opening import BROKEN, damaged, open_index
 from edgewright.runtime.documents.vectors import StoredVectors
-from edgewright.runtime.documents.words import fold, stems
+from edgewright.runtime.documents.words import stems
 from edgewright.schema.documents import Answer, Found, Indexed
 from edgewright.schema.errors import EdgewrightError, InputError
 
 LONGEST_QUESTION = 1000
 # Terms of a question that are looked up; further ones say little.
 _TERMS = 48
-# A spelling is near when so much of its three-letter runs is shared (Dice).
-_NEAR = 0.6
+# A spelling is near when so much of its pairs of letters is shared (Dice), its ends included.
+_NEAR, _SHORTEST = 0.65, 4
 
 
 # Number of a word, and how many sentences and passages hold it.
@@ -105,7 +104,7 @@ class DocumentIndex:
                 break
         try:
             found = tuple(self._found(looked, row) for row in best.values())
-        except (sqlite3.DatabaseError, msgspec.DecodeError, TypeError, IndexError) as error:
+        except BROKEN as error:
             raise damaged(self.path, str(error)) from None
         sure = there(looked.figures[order[0]], vector is not None)
         return Answer(question=question, found=found, confidence=sure, threshold=threshold, unknown=looked.unknown,
@@ -141,23 +140,15 @@ class DocumentIndex:
             return self._look(question, vector)
         except EdgewrightError:
             raise
-        except (sqlite3.DatabaseError, ValueError, TypeError, IndexError) as error:
+        except BROKEN as error:
             raise damaged(self.path, str(error)) from None
 
     def _look(self, question: str, vector: Vectors | None) -> _Looked | None:
         words = list(dict.fromkeys(stems(question)))[:_TERMS]
         if not words and vector is None:
             return None
-        terms, unknown = self._terms(words)
-        held = self._meta.held
-        idf = [np.array([weight(row[n], of) for row in terms]) for n, of in ((1, held.sentences), (2, held.passages))]
-        totals = [
-            float(w.sum()) + len(unknown) * weight(0, of)
-            for w, of in zip(idf, (held.sentences, held.passages), strict=True)
-        ]
-        asked = Asked([row[0] for row in terms], idf[0], totals[0], self._meta.sentence_words,
-                      idf[1], totals[1], self._meta.passage_words)  # fmt: skip
-        candidates = self._candidates([row[0] for row in terms], vector)
+        asked, unknown = self._asked(words)
+        candidates = self._candidates(asked.terms, vector)
         if not candidates:
             return None
         made, owner = figures(asked, candidates)
@@ -165,33 +156,57 @@ class DocumentIndex:
         chosen = weights.WORDS if vector is None else weights.HYBRID
         return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
 
+    def _asked(self, words: Sequence[str]) -> tuple[Asked, list[str]]:
+        """What the index knows of the words, and words that it does not know."""
+        terms, unknown = self._terms(words)
+        held = self._meta.held
+        share = sum(synonyms.SHARE if word in synonyms.WEAK else 1.0 for word in unknown)
+        parts = []
+        for of, number, mean in (
+            (held.sentences, 1, self._meta.sentence_words),
+            (held.passages, 2, self._meta.passage_words),
+        ):
+            weights_of = np.array([weight(row[number], of) for row in terms], np.float64)
+            parts.append(Weighed(weights_of, float(weights_of.sum()) + share * weight(0, of), mean))
+        return Asked([row[0] for row in terms], *parts), unknown
+
     def _terms(self, words: Sequence[str]) -> tuple[list[_Term], list[str]]:
-        """(number, sentences, passages that hold it) of each word, or of its nearest spelling where it is not known."""
-        marks = ",".join("?" * len(words))
-        sql = f"SELECT term, id, sentences, passages FROM terms WHERE term IN ({marks})"  # noqa: S608 - question marks
-        known = {row[0]: row[1:] for row in self._connection.execute(sql, words)}
+        """(number, sentences, passages that hold it) of each word.
+
+        A word that stands nowhere is its nearest spelling, or a word that stands for it.
+        """
+        known = self._known(words)
+        absent = [word for word in words if word not in known]
+        instead = self._known([other for word in absent for other in synonyms.others(word)])
         terms, unknown = [], []
         for word in words:
-            row = known.get(word) or self._near(word)
+            row = known.get(word) or next((instead[o] for o in synonyms.others(word) if o in instead), None)
+            row = row or self._near(word)
             if row is None:
                 unknown.append(word)
             elif row not in terms:
                 terms.append(row)
         return terms, unknown
 
+    def _known(self, words: Sequence[str]) -> dict[str, _Term]:
+        if not words:
+            return {}
+        marks = ",".join("?" * len(words))
+        sql = f"SELECT term, id, sentences, passages FROM terms WHERE term IN ({marks})"  # noqa: S608 - question marks
+        return {row[0]: (row[1], row[2], row[3]) for row in self._connection.execute(sql, words)}
+
     def _near(self, word: str) -> _Term | None:
         """The known word of nearest spelling: typing errors, and forms of a word that no ending explains."""
-        runs = _runs(word)
-        if len(word) < 5 or any('"' in run for run in runs):
+        if len(word) < _SHORTEST or '"' in word:
             return None
-        asked = " OR ".join(f'"{run}"' for run in sorted(runs))
+        asked = " OR ".join(f'"{word[i : i + 3]}"' for i in range(len(word) - 2))
         sql = ("SELECT t.term, t.id, t.sentences, t.passages FROM spellings s JOIN terms t ON t.id = s.rowid"
                " WHERE spellings MATCH ? ORDER BY rank LIMIT 8")  # fmt: skip
-        best = _NEAR
+        best, pairs = _NEAR, _pairs(word)
         row: _Term | None = None
         for term, *numbers in self._connection.execute(sql, (asked,)):
-            other = _runs(term)
-            shared = 2 * len(runs & other) / max(len(runs) + len(other), 1)
+            other = _pairs(term)
+            shared = 2 * len(pairs & other) / (len(pairs) + len(other))
             if shared >= best and term[:1] == word[:1]:
                 best, row = shared, (numbers[0], numbers[1], numbers[2])
         return row
@@ -275,6 +290,7 @@ def check(question: str) -> None:
         raise InputError("a question in text", "a zero character", "the question")
 
 
-def _runs(word: str) -> set[str]:
-    word = fold(word)
-    return {word[i : i + 3] for i in range(len(word) - 2)}
+def _pairs(word: str) -> set[str]:
+    """Pairs of letters, with the ends of the word as letters."""
+    ended = f" {word} "
+    return {ended[i : i + 2] for i in range(len(ended) - 1)}

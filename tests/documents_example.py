@@ -1,0 +1,66 @@
+"""A small manual for tests, an index of it, and an encoder that needs no model."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.documents.index import write_index
+from edgewright.language.documents.readers import DocumentFile
+
+MANUAL = """# Drill X200
+
+## Power
+
+The drill takes two AAA cells. Do not mix old and new cells.
+
+- Open the cover on the back with a coin.
+- Take out the empty batteries and put in new ones, plus to the spring.
+- Close the cover.
+
+## Cleaning
+
+Wipe the housing with a dry cloth. Never use water.
+
+| part | material |
+|---|---|
+| housing | ABS |
+| chuck | steel |
+
+## Warranty
+
+The warranty lasts 24 months from the date of purchase.
+"""
+
+
+class Letters:
+    """Vectors of words by hashing: the same words, the same vector."""
+
+    name = "letters"
+    dimensions = 32
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors, shape (n, 32)."""
+        made = np.full((len(texts), self.dimensions), 1e-3, np.float32)
+        for row, text in enumerate(texts):
+            for word in text.lower().split():
+                made[row, zlib.crc32(word.strip(".?,").encode()) % self.dimensions] += 1
+        return np.asarray(made / np.linalg.norm(made, axis=1, keepdims=True), np.float32)
+
+
+def manual(folder: Path, text: str = MANUAL, name: str = "drill.md") -> Path:
+    """The manual as a file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def manual_index(folder: Path, encoder: Letters | None = None, text: str = MANUAL) -> Path:
+    """An index of it."""
+    path = folder / "drill.index"
+    write_index(path, [DocumentFile(manual(folder, text))], encoder)
+    return path

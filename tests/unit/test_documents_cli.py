@@ -1,0 +1,123 @@
+"""`edgewright language index` and `ask`: what a person sees, and exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from documents_example import MANUAL, manual
+from edgewright.cli.main import run
+from llm_server import language_model
+from pdf_files import pdf_bytes
+
+QUESTION = "How long does the warranty last?"
+SENTENCE = "The warranty lasts 24 months from the date of purchase."
+
+
+def indexed(folder: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    path = folder / "drill.index"
+    assert run(["language", "index", str(manual(folder)), "--out", str(path)]) == 0
+    capsys.readouterr()
+    return str(path)
+
+
+def test_index_tells_what_it_holds_and_replaces_only_by_force(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "drill.index"
+    command = ["language", "index", str(manual(tmp_path)), "--out", str(out)]
+    assert run([*command, "--json"]) == 0
+    held = json.loads(capsys.readouterr().out)
+    assert (held["passages"], held["documents"][0]["kind"], held["encoder"]) == (3, "markdown", "")
+    assert run(command) == 2
+    assert "--force" in capsys.readouterr().err
+    assert run([*command, "--force"]) == 0
+    assert "3 passages" in capsys.readouterr().out
+
+
+def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, capsys)
+    assert run(["language", "ask", QUESTION, "--index", index, "--top", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "[1] drill.md: Drill X200 > Warranty" in said
+    assert f"»{SENTENCE}«" in said
+    assert run(["language", "ask", QUESTION, "--index", index, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["answered"], told["found"][0]["sentence"]) == (True, SENTENCE)
+
+
+@pytest.mark.slow
+def test_the_page_of_a_pdf_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.pdf").write_bytes(pdf_bytes([[(10, "Nothing here.")], [(14, "Warranty"), (10, SENTENCE)]]))
+    index = str(tmp_path / "a.index")
+    assert run(["language", "index", str(tmp_path / "a.pdf"), "--out", index]) == 0
+    assert run(["language", "ask", QUESTION, "--index", index]) == 0
+    assert "a.pdf, page 2: Warranty" in capsys.readouterr().out
+
+
+def test_not_in_this_document_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, capsys)
+    assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index]) == 1
+    assert "not in this document" in capsys.readouterr().err
+    assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["answered"] is False
+
+
+@pytest.mark.parametrize("question", ["", "🙂", "x" * 100_000])
+def test_no_question_is_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str], question: str) -> None:
+    assert run(["language", "ask", question, "--index", str(tmp_path / "none")]) == 2
+    error = capsys.readouterr().err
+    assert "question" in error
+    assert error.count("\n") == 1
+    assert len(error) < 300
+
+
+def test_wrong_use_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, capsys)
+    for arguments in (
+        ["language", "ask", "why", "--index", str(tmp_path / "none")],
+        ["language", "ask", QUESTION, "--index", index, "--encoder", str(tmp_path)],
+        ["language", "ask", QUESTION, "--index", index, "--phrase", "http://192.0.2.1"],
+        ["language", "index", str(tmp_path / "none.pdf"), "--out", str(tmp_path / "x")],
+        ["language", "index", str(manual(tmp_path)), "--out", str(tmp_path / "x"), "--encoder", str(tmp_path)],
+    ):
+        assert run(arguments) == 2, arguments
+        error = capsys.readouterr().err
+        assert error.startswith("edgewright: expected")
+        assert error.count("\n") == 1
+
+
+def test_a_phrased_answer_is_shown_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, capsys)
+    with language_model() as model:
+        command = ["language", "ask", QUESTION, "--index", index, "--phrase", model.url]
+        model.says = "The warranty lasts 24 months [1]."
+        assert run(command) == 0
+        said = capsys.readouterr().out
+        assert "tiny says: The warranty lasts 24 months [1]." in said
+        assert f"»{SENTENCE}«" in said
+        model.says = "The warranty lasts 10 years [1]."
+        assert run(command) == 1
+        captured = capsys.readouterr()
+        assert "the number 10" in captured.out
+        assert "refused" in captured.err
+        assert run([*command, "--json"]) == 1
+        assert json.loads(capsys.readouterr().out)["phrased"]["carried"] is False
+        model.manner = "garbage"
+        assert run(command) == 74
+        assert SENTENCE in capsys.readouterr().out
+        asked = len(model.asked)
+        assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--phrase", model.url]) == 1
+        assert len(model.asked) == asked
+
+
+def test_a_document_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = MANUAL.replace("The warranty lasts", "\x1b[2J\x1b]0;x\x07The \u202ewarranty lasts")
+    index = str(tmp_path / "evil.index")
+    assert run(["language", "index", str(manual(tmp_path, evil)), "--out", index]) == 0
+    run(["language", "ask", QUESTION, "--index", index])
+    said = capsys.readouterr().out
+    assert "24 months" in said
+    assert not {"\x1b", "\x07", "\u202e"} & set(said)

@@ -1,0 +1,93 @@
+"""Answers in a language model's words: shown where the passages carry them, refused where they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from documents_example import manual_index
+from edgewright.language.documents.phrasing import phrase
+from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.schema.documents import Answer
+from edgewright.schema.errors import InputError, OutputError
+from llm_server import COMPLETION, Server, language_model
+
+CARRIED = "The warranty lasts 24 months from the date of purchase [1]."
+
+
+@pytest.fixture
+def model() -> Iterator[Server]:
+    with language_model() as server:
+        yield server
+
+
+@pytest.fixture
+def answer(tmp_path: Path) -> Answer:
+    with DocumentIndex(manual_index(tmp_path)) as index:
+        return index.ask("How long does the warranty last?")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [CARRIED, "The warranty lasts 24 months. [1]", "It lasts 24 months from purchase [1].",
+     "According to the manual, the warranty lasts 24 months [1]. It counts from the date of purchase [1]."],
+)  # fmt: skip
+def test_what_the_passages_carry_is_shown_with_its_citations(model: Server, answer: Answer, said: str) -> None:
+    model.says = said
+    phrased = phrase(answer, model.url, seconds=5)
+    assert phrased.carried, phrased.unsupported
+    assert (phrased.citations, phrased.model, phrased.text) == ((1,), "tiny", said)
+    order = model.asked[0][1]
+    assert order["messages"][0]["role"] == "system"
+    assert "[1] Drill X200 > Warranty" in order["messages"][1]["content"]
+    assert "How long does the warranty last?" in order["messages"][1]["content"]
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        ("The warranty lasts 36 months [1].", "the number 36"),
+        ("The warranty lasts 24 months.", "it cites no passage"),
+        ("The warranty lasts 24 months [7].", "there is no passage [7]"),
+        ("The warranty lasts 24 months at any Bosch dealer [1].", "the name Bosch"),
+        ("The warranty does not last 24 months from the date of purchase [1].", "whether it is so or not so"),
+        ("Customers register online to extend coverage for accidental damage [1].", "the words"),
+        (CARRIED + " Register it within 30 days [1].", "the number 30"),
+        ("NOT IN THE PASSAGES", "the model found no answer"),
+        ("", "the model found no answer"),
+    ],
+)
+def test_what_they_do_not_carry_is_refused_and_named(model: Server, answer: Answer, said: str, lacking: str) -> None:
+    model.says = said
+    phrased = phrase(answer, model.url, seconds=5)
+    assert not phrased.carried
+    assert any(lacking in one for told in phrased.unsupported.values() for one in told), phrased.unsupported
+
+
+def test_the_server_of_llama_cpp_is_spoken_to_in_its_own_way(model: Server, answer: Answer) -> None:
+    model.says, model.manner = CARRIED, "llama"
+    assert phrase(answer, f"{model.url}/v1", "any", seconds=5).carried
+    assert model.asked[1][0] == COMPLETION
+
+
+@pytest.mark.parametrize(
+    ("manner", "told"),
+    [("garbage", "something else"), ("error", "status 500"), ("empty", "no choices"), ("stall", "nothing in time"),
+     ("drip", "nothing in time"), ("flood", "more than 1 MB")],
+)  # fmt: skip
+def test_a_server_that_fails_is_told(model: Server, answer: Answer, manner: str, told: str) -> None:
+    model.manner = manner
+    with pytest.raises(OutputError, match=told):
+        phrase(answer, model.url, seconds=1.0 if told == "nothing in time" else 20.0)
+
+
+def test_addresses(answer: Answer) -> None:
+    with pytest.raises(InputError, match="TLS"):
+        phrase(answer, "http://192.0.2.1:8080")
+    for wrong in ("ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", "http://[::1"):
+        with pytest.raises(InputError, match="--phrase"):
+            phrase(answer, wrong)
+    with pytest.raises(OutputError, match="Start the server"):
+        phrase(answer, "http://127.0.0.1:9", seconds=2)

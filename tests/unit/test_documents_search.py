@@ -1,0 +1,140 @@
+"""An index of documents: what is found, marked and said not to be there; by words and with vectors."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from documents_example import Letters, manual, manual_index
+from edgewright.language.documents.index import write_index
+from edgewright.language.documents.readers import DocumentFile
+from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.schema.errors import InputError, OutputError
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> DocumentIndex:
+    return DocumentIndex(manual_index(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("question", "section", "sentence"),
+    [
+        ("How long does the warranty last?", "Warranty", "The warranty lasts 24 months from the date of purchase."),
+        ("How many cells does it take?", "Power", "The drill takes two AAA cells."),
+        ("Which material is the housing?", "Cleaning", "housing; ABS"),
+        ("how do I open the covr", "Power", "Open the cover on the back with a coin."),
+        ("May I wash it with water?", "Cleaning", "Never use water."),
+    ],
+)
+def test_the_answering_sentence_is_marked(index: DocumentIndex, question: str, section: str, sentence: str) -> None:
+    answer = index.ask(question)
+    assert answer.answered
+    first = answer.found[0]
+    assert (first.path, first.document, first.sentence) == (("Drill X200", section), "drill.md", sentence)
+    assert len({one.path for one in answer.found}) == len(answer.found)
+
+
+@pytest.mark.parametrize("question", ["Who painted the Mona Lisa?", "How do I pair a phone?", "Wer bist du?",
+                                      "what is it",
+                                      "كيف أغير البطارية؟", "电池怎么换", "drop table; \" OR 1 --",
+                                      "NEAR(a b) AND * ^"])  # fmt: skip
+def test_what_is_not_there_is_said(index: DocumentIndex, question: str) -> None:
+    answer = index.ask(question)
+    assert not answer.answered
+    assert 0.0 <= answer.confidence < answer.threshold
+
+
+@pytest.mark.parametrize("question", ["", "  ", "?!", "🙂🙂", "x" * 1001, "a\x00b", "w " * 50_000])
+def test_what_is_no_question_is_refused(index: DocumentIndex, question: str) -> None:
+    with pytest.raises(InputError, match="question"):
+        index.ask(question)
+
+
+def test_a_long_question_of_many_words_is_answered(index: DocumentIndex) -> None:
+    question = ("warranty " + " ".join(f"w{n}" for n in range(200)))[:1000]
+    assert index.ask(question).found[0].path[-1] == "Warranty"
+
+
+def test_sentences_by_number(index: DocumentIndex) -> None:
+    best = index.sentences("How long does the warranty last?")
+    assert best[0].number == index.held.sentences - 1
+    assert [one.score for one in best] == sorted((one.score for one in best), reverse=True)
+    assert index.sentences("zzzz") == []
+
+
+def test_vectors_find_what_words_do_not(tmp_path: Path) -> None:
+    encoder = Letters()
+    with DocumentIndex(manual_index(tmp_path, encoder)) as index:
+        held = index.held
+        assert (held.encoder, held.dimensions) == ("letters", 32)
+        vector = encoder.encode(["Wipe the housing with a dry cloth."])[0]
+        answer = index.ask("xyzzy", vector)
+        assert answer.hybrid
+        assert answer.found[0].sentence == "Wipe the housing with a dry cloth."
+        with pytest.raises(InputError, match="length 32"):
+            index.ask("cells", np.zeros(7, np.float32))
+    with DocumentIndex(manual_index(tmp_path)) as index, pytest.raises(InputError, match="no vectors"):
+        index.ask("cells", vector)
+
+
+def test_the_same_documents_make_the_same_file(tmp_path: Path) -> None:
+    first = manual_index(tmp_path, Letters()).read_bytes()
+    assert manual_index(tmp_path, Letters()).read_bytes() == first
+
+
+def test_an_index_is_replaced_when_whole_and_nothing_else_is(tmp_path: Path) -> None:
+    path = manual_index(tmp_path)
+    before = path.read_bytes()
+    empty = manual(tmp_path, "\n\n", "empty.md")
+    with pytest.raises(InputError, match="documents with words"):
+        write_index(path, [DocumentFile(empty)])
+    assert path.read_bytes() == before
+    other = manual(tmp_path)
+    with pytest.raises(InputError, match="another file"):
+        write_index(other, [DocumentFile(other)])
+    with pytest.raises(InputError, match="no such folder"):
+        write_index(tmp_path / "no" / "x", [DocumentFile(other)])
+    assert {file.name for file in tmp_path.iterdir()} == {"drill.index", "drill.md", "empty.md"}
+
+
+def test_what_is_no_index_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no such file.*language index"):
+        DocumentIndex(tmp_path / "none")
+    with pytest.raises(InputError, match="a folder"):
+        DocumentIndex(tmp_path)
+    with pytest.raises(InputError, match="another file"):
+        DocumentIndex(manual(tmp_path))
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE meta (key TEXT, value TEXT)")
+    connection.close()
+    with pytest.raises(InputError, match="something else"):
+        DocumentIndex(other)
+
+
+def test_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
+    path = manual_index(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE meta SET value = '2' WHERE key = 'version'")
+    connection.close()
+    with pytest.raises(InputError, match="version 1, got version 2"):
+        DocumentIndex(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE passages SET words = x'0102'", "UPDATE passages SET spans = x''", "DELETE FROM passages",
+     "DROP TABLE words", "UPDATE sections SET path = 'x'", "UPDATE meta SET value = '{}' WHERE key = 'figures'"],
+)  # fmt: skip
+def test_a_damaged_index_is_told(tmp_path: Path, damage: str) -> None:
+    path = manual_index(tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises((OutputError, InputError), match="index"):
+        if DocumentIndex(path).ask("How long does the warranty last?").found == ():
+            raise InputError("an index that answers")
