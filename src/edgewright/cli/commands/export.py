@@ -55,8 +55,12 @@ def command(
     """
     from dataclasses import replace
 
+    from edgewright.cli.forecasting._export import export_forecaster, is_forecaster_file
     from edgewright.cli.interrupt import loading
 
+    if is_forecaster_file(place):
+        export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
+        return
     with loading():
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files

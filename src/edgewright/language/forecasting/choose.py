@@ -22,7 +22,7 @@ from edgewright.language.forecasting.forms import forms_for
 from edgewright.language.forecasting.linear import Form, fit
 from edgewright.language.forecasting.referees import Referee
 from edgewright.runtime.forecasting.forecaster import start_state
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, tested
+from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import CandidateScore, ForecasterSpec
 
@@ -107,7 +107,7 @@ def fit_forecaster(
         naive=folds.unit,
     )  # fmt: skip
     widths = widths_of(residuals, asked.levels).astype(np.float32)
-    return tested(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
+    return with_test(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
 
 
 def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:

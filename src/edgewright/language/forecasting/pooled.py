@@ -15,7 +15,7 @@ from edgewright.language.forecasting.choose import About, Asked
 from edgewright.language.forecasting.forms import lags_for
 from edgewright.language.forecasting.linear import PENALTY, Form, fit
 from edgewright.runtime.forecasting.forecaster import start_state
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, tested
+from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import ForecasterSpec, LinearModel
 
@@ -86,5 +86,5 @@ def adopt(model: LinearModel, values: Floats, asked: Asked, *, name: str, about:
         coverage=coverage_of(judged.residuals, folds.origins, asked.levels), naive=folds.unit,
         **asdict(about),
     )  # fmt: skip
-    return tested(spec, start_state(mine, values), widths_of(judged.residuals, asked.levels).astype(np.float32),
+    return with_test(spec, start_state(mine, values), widths_of(judged.residuals, asked.levels).astype(np.float32),
                   values[-16:])  # fmt: skip

@@ -52,7 +52,7 @@ class _Versioned(msgspec.Struct):
     version: int
 
 
-def tested(spec: ForecasterSpec, state: Singles, widths: Singles, rows: Floats) -> ForecasterFile:
+def with_test(spec: ForecasterSpec, state: Singles, widths: Singles, rows: Floats) -> ForecasterFile:
     """A forecaster with the vectors of its test: these rows pushed, one of them missing, then the whole horizon."""
     given = np.array(rows, np.float64)
     given[len(given) // 2 : len(given) // 2 + 1] = np.nan

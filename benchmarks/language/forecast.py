@@ -1,0 +1,164 @@
+"""Forecasts of M4 (hourly, weekly) and ETTh1: everything was chosen on training parts, the test part is the report.
+
+Peers run between our own fits, series by series, where EDGEWRIGHT_PEERS names a Python with statsforecast.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.language.row import DATA, Row
+from benchmarks.table import ONE_THREAD, ROOT
+from edgewright.language.forecasting.backtest import bootstrap, naive_error, smape
+from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
+from edgewright.language.forecasting.linear import run, unscaled
+from edgewright.language.forecasting.pooled import adopt, fit_pooled
+from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, forecaster_bytes
+from edgewright.schema.errors import InputError
+
+Floats = NDArray[np.float64]
+LIMIT_MS = 5.0
+# The convention of Informer and DLinear: 12 months to train, 4 to validate, 4 to test.
+_ETT_TRAIN, _ETT_KNOWN, _ETT_END, _ETT_AHEAD = 8640, 11520, 14400, 96
+
+
+@dataclass(frozen=True)
+class Part:
+    """A frequency of M4: its file, rows ahead, season of MASE and of peers, seasons of ours, and what is asked for."""
+
+    name: str
+    horizon: int
+    unit: int
+    seasons: tuple[int, ...]
+    target: float
+    difference: Any
+
+
+PARTS = (Part("Hourly", 48, 24, (24, 168), 0.75, 0), Part("Weekly", 13, 1, (52,), 2.15, 1))
+
+
+def series(part: Part, which: str) -> list[Floats]:
+    """All series of a frequency, 'train' or 'test', in the order of the file."""
+    with gzip.open(DATA / "m4" / f"{part.name}-{which}.csv.gz", "rt", encoding="utf-8") as file:
+        return [np.array([float(cell) for cell in row[1:] if cell]) for row in csv.reader(file)]
+
+
+def rows() -> list[Row]:
+    """Ours, the pooled one, and peers."""
+    made: list[Row] = []
+    for part in PARTS:
+        made += _m4(part)
+    return [*made, _ett()]
+
+
+def _m4(part: Part) -> list[Row]:
+    train, test = series(part, "train"), series(part, "test")
+    asked, task = Asked(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    held, sizes = np.zeros(2), []
+
+    def add(name: str, number: int, forecast: Floats, seconds: float) -> None:
+        error = float(np.abs(forecast - test[number]).mean()) / naive_error(train[number], part.unit)
+        found.setdefault(name, []).append((error, smape(test[number], forecast), seconds))
+
+    with _peers() as peers:
+        for number, values in enumerate(train):
+            began = time.process_time()
+            made = fit_forecaster(values, asked)
+            spent = time.process_time() - began
+            coming = made.start().forecast(part.horizon)
+            add("ours, chosen by backtest", number, coming.middle, spent)
+            held += ((test[number] >= coming.low) & (test[number] <= coming.high)).mean(axis=1) / len(train)
+            sizes.append(len(forecaster_bytes(made)))
+            question = {"values": values.tolist(), "horizon": part.horizon, "season": part.unit}
+            for name, (forecast, seconds) in peers(question).items():
+                add(f"{name}, statsforecast", number, np.array(forecast), seconds)
+    for number, made, seconds in _zero_shot(part, train, asked):
+        add("ours, pooled over other series, not fitted", number, made.start().forecast(part.horizon).middle, seconds)
+    return [
+        _row(task, name, scores, part, f"; intervals held {held[0]:.0%}, {held[1]:.0%} of 80, 95 %; "
+             f"file {np.median(sizes) / 1000:.1f} kB" if name.startswith("ours, chosen") else "", len(train))
+        for name, scores in found.items()
+    ]  # fmt: skip
+
+
+def _row(task: str, name: str, scores: list[tuple[float, float, float]], part: Part, more: str, whole: int) -> Row:
+    errors, percent, seconds = (np.array(column) for column in zip(*scores, strict=True))
+    low, high = bootstrap(errors)
+    each = 1000 * float(seconds.mean())
+    some = f" on {len(errors)} of {whole}" if len(errors) < whole else ""
+    reached = f"{errors.mean():.3f} ({low:.3f} to {high:.3f}){some}, sMAPE {percent.mean():.2f}{more}"
+    ours = name.startswith("ours, chosen")
+    within = float(errors.mean()) <= part.target and each <= LIMIT_MS if ours else None
+    return Row(
+        task, name, reached, f"{each:.2f} ms CPU a series", f"{part.target}; {LIMIT_MS:g} ms" if ours else "", within
+    )
+
+
+def _zero_shot(part: Part, train: list[Floats], asked: Asked) -> Iterator[tuple[int, ForecasterFile, float]]:
+    """Each half of the series by a recursion that was learnt on the other half."""
+    for half in (0, 1):
+        model = fit_pooled(train[1 - half :: 2], part.seasons, difference=part.difference)
+        for number in range(half, len(train), 2):
+            began = time.process_time()
+            try:
+                made = adopt(model, train[number], asked, name="pooled", about=About())
+            except InputError:
+                continue  # too few rows for its lags
+            yield number, made, time.process_time() - began
+
+
+def _ett() -> Row:
+    """Mean squared error of all seven columns, each in deviations of its training part, from every hour of the test."""
+    with gzip.open(DATA / "ett" / "ETTh1.csv.gz", "rt", encoding="utf-8") as file:
+        table = np.array([[float(cell) for cell in row[1:]] for row in list(csv.reader(file))[1:]])
+    errors, spent = [], 0.0
+    origins = np.arange(_ETT_KNOWN, _ETT_END - _ETT_AHEAD + 1)
+    for column in table.T:
+        began = time.process_time()
+        made = fit_forecaster(column[:_ETT_KNOWN], Asked(_ETT_AHEAD, (24, 168)))
+        spent += time.process_time() - began
+        model = made.spec.model
+        forecasts = unscaled(model, run(model, column, origins, _ETT_AHEAD))
+        truth = column[origins[:, None] + np.arange(_ETT_AHEAD)]
+        errors.append(float(np.mean(((truth - forecasts) / column[:_ETT_TRAIN].std()) ** 2)))
+    each = ", ".join(f"{error:.2f}" for error in errors)
+    return Row("ETTh1, 96 hours ahead, MSE of 7 columns", "ours, chosen by backtest", f"{np.mean(errors):.3f} ({each})",
+               f"{1000 * spent / 7:.1f} ms CPU a column", "DLinear .375 published")  # fmt: skip
+
+
+@contextmanager
+def _peers() -> Iterator[Callable[[dict[str, Any]], dict[str, Any]]]:
+    """Asks the process of the peers; nothing where there is none."""
+    python = os.environ.get("EDGEWRIGHT_PEERS", "")
+    if not python:
+        yield lambda question: {}
+        return
+    command = [python, "-m", "benchmarks.language.forecast_peers"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD}
+    ) as process:
+        assert process.stdin is not None  # noqa: S101 - it was asked for
+        assert process.stdout is not None  # noqa: S101
+        given, told = process.stdin, process.stdout
+
+        def ask(question: dict[str, Any]) -> dict[str, Any]:
+            given.write(json.dumps(question) + "\n")
+            given.flush()
+            answer: dict[str, Any] = json.loads(told.readline())
+            return answer
+
+        yield ask
+        given.close()

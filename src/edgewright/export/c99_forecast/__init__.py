@@ -1,0 +1,88 @@
+"""A fitted forecaster as C99: values in, forecasts with intervals out, static memory, no heap, no library."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.export._c_text import comment, entries, identifier
+from edgewright.export.c99_forecast.source import source
+from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+
+_HEADER = """\
+/* Forecasts of %(column)s: %(name)s, %(lags)d lags, %(horizon)d rows ahead.
+ * Memory: %(ram)d bytes of RAM, %(flash)d bytes of tables. No heap. Compile with -ffp-contract=off for the same bits
+ * as Python%(libm)s. */
+#ifndef @@_FORECAST_H
+#define @@_FORECAST_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define @@_FORECAST_HORIZON %(horizon)d
+#define @@_FORECAST_LEVELS %(levels)d
+
+/* A forecast of one row: its value, and the ends of each interval (%(told)s). */
+typedef struct {
+    double middle;
+    double low[@@_FORECAST_LEVELS];
+    double high[@@_FORECAST_LEVELS];
+} @_forecast_row;
+
+/* The next row's value; NAN where it is missing: it then counts as what was foretold for it. */
+void @_forecast_push(double value);
+
+/* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */
+int @_forecast(int rows, @_forecast_row *out);
+
+/* Rows without a value since the last one that had one. */
+uint32_t @_forecast_stale(void);
+
+/* Back to the last row of the data it was fitted on, where it stands when the program starts. */
+void @_forecast_reset(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+
+
+def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
+    """A forecaster as a header and a source file; it answers as `Forecaster` does, in float32.
+
+    Args:
+        made: as read from its file.
+        name: of the files, and prefix of every name in them.
+
+    Returns:
+        File name -> text: NAME_forecast.h and NAME_forecast.c.
+
+    Raises:
+        InputError: for a name that C does not take.
+    """
+    spec, model = made.spec, made.spec.model
+    reach, levels = max(model.lags, default=0), max(len(spec.levels), 1)
+    tables = {
+        "start": np.asarray(made.state, np.float32), "weights": np.asarray(model.weights, np.float32),
+        "widths": np.asarray(made.widths, np.float32).ravel(), "lags": np.asarray(model.lags, np.int32),
+    }  # fmt: skip
+    ram = 4 * (reach + spec.horizon * (1 + model.difference) + 4)
+    header = _HEADER % {
+        "column": comment(spec.column), "name": comment(spec.name), "lags": len(model.lags), "horizon": spec.horizon,
+        "ram": ram, "flash": sum(table.nbytes for table in tables.values()), "levels": levels,
+        "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
+        "libm": "; exp and log are the library's" if model.scale == "log" else "",
+    }  # fmt: skip
+    if not spec.levels:
+        del tables["widths"]
+    blocks = [
+        f"static const {'int32_t' if key == 'lags' else 'float'} @_{key}[{table.size}] = {{\n{entries(table)}\n}};"
+        for key, table in tables.items()
+        if table.size
+    ]
+    files = {f"{identifier(name)}_forecast.h": header, f"{name}_forecast.c": source(made, "\n\n".join(blocks))}
+    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
