@@ -31,10 +31,12 @@ class Gazetteers:
 
     def find(self, text: str) -> tuple[Slot, ...]:
         """What of the entries the text says; an s at the end of the last word is overlooked."""
+        if not self._entries:
+            return ()
         # Signs are none of an entry's ends: they separate.
         spans = [(begin, end) for begin, end in tokens(text) if normalised(text[begin:end]) != " "]
         found, at = [], 0
-        while at < len(spans) and self._entries:
+        while at < len(spans):
             for length in range(min(self._longest, len(spans) - at), 0, -1):
                 begin, end = spans[at][0], spans[at + length - 1][1]
                 key = _key(text[begin:end])

@@ -24,6 +24,11 @@ _MASK = 0xFFFFFFFF
 # The longest run of words; beyond it a word is a run of its first code points no more.
 _LENGTH = LONGEST * 2 + 3
 
+# Made once: a parse has no time to make them.
+_SIXTEEN, _THIRTEEN, _MIX_A, _MIX_B = (np.uint32(number) for number in (16, 13, MIX_A, MIX_B))
+_HALF = np.uint64(32)
+_SEEDS = tuple(np.uint32(SEED * kind & _MASK) for kind in range(2 * WORDS))
+
 Codes = NDArray[np.uint32]
 
 
@@ -57,14 +62,12 @@ def rows_of(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows
     sums = np.empty(length + 1, np.uint32)
     sums[0] = 0
     np.cumsum(codes * down[:length], dtype=np.uint32, out=sums[1:])
-    parts = [
-        (sums[n:] - sums[:-n]) * up[n - 1 : length] + np.uint32(SEED * n & _MASK) for n in characters if n <= length
-    ]
+    parts = [(sums[n:] - sums[:-n]) * up[n - 1 : length] + _SEEDS[n] for n in characters if n <= length]
     spaces = np.flatnonzero(codes == SPACE)
     for n in words:
         if n < len(spaces):
             begin, end = spaces[:-n] + 1, spaces[n:]
-            parts.append((sums[end] - sums[begin]) * up[end - 1] + np.uint32(SEED * (n + WORDS) & _MASK))
+            parts.append((sums[end] - sums[begin]) * up[end - 1] + _SEEDS[n + WORDS])
     if not parts:
         return np.zeros(0, np.int64)
     return scaled(mixed(np.concatenate(parts)), rows)
@@ -72,14 +75,17 @@ def rows_of(text: str, characters: tuple[int, ...], words: tuple[int, ...], rows
 
 def mixed(hashes: Codes) -> Codes:
     """MurmurHash3's finaliser, in place."""
-    hashes ^= hashes >> np.uint32(16)
-    hashes *= np.uint32(MIX_A)
-    hashes ^= hashes >> np.uint32(13)
-    hashes *= np.uint32(MIX_B)
-    hashes ^= hashes >> np.uint32(16)
+    hashes ^= hashes >> _SIXTEEN
+    hashes *= _MIX_A
+    hashes ^= hashes >> _THIRTEEN
+    hashes *= _MIX_B
+    hashes ^= hashes >> _SIXTEEN
     return hashes
 
 
 def scaled(hashes: Codes, rows: int) -> NDArray[np.int64]:
     """Hashes of 32 bits as numbers below `rows`: the upper half of their product."""
-    return ((hashes.astype(np.uint64) * np.uint64(rows)) >> np.uint64(32)).astype(np.int64)
+    wide = hashes.astype(np.uint64)
+    wide *= np.uint64(rows)
+    wide >>= _HALF
+    return wide.view(np.int64)

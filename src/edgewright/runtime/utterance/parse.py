@@ -74,21 +74,28 @@ class Understanding:
             )
         number, logits = self.intent(text)
         chances = probabilities(logits, self._form.scale)
-        order = np.argsort(-chances, kind="stable")[: _OTHERS + 1]
-        best = int(order[0])
-        others = tuple(Ranked(intent=self.spec.intents[int(k)], confidence=round(float(chances[k]), 4)) for k in order)
-        score, limit = float(logits.max() * self._form.scale), self._form.threshold * self._form.scale
+        others = self._likeliest(chances)
+        best, score, limit = others[0], float(logits.max()) * self._form.scale, self._form.threshold * self._form.scale
         if number < 0:
-            why = f"nearest is {self.spec.intents[best]}, whose score {score:.2f} is below the limit {limit:.2f}"
-            return Parsed(text=text, intent=OUT_OF_SCOPE, confidence=float(chances[best]), score=score,
-                          others=others, why=why)  # fmt: skip
-        intent = self.spec.intents[number]
+            why = f"nearest is {best.intent}, whose score {score:.2f} is below the limit {limit:.2f}"
+            return Parsed(
+                text=text, intent=OUT_OF_SCOPE, confidence=best.confidence, score=score, others=others, why=why
+            )
         return Parsed(
-            text=text, intent=intent, confidence=float(chances[number]), score=score,
-            slots=self._slots(text, intent, today), others=others[1:],
+            text=text, intent=best.intent, confidence=best.confidence, score=score,
+            slots=self._slots(text, best.intent, today), others=others[1:],
             why=f"score {score:.2f} is above the limit {limit:.2f}; next is {others[1].intent} "
                 f"with {100 * others[1].confidence:.0f} %",
         )  # fmt: skip
+
+    def _likeliest(self, chances: NDArray[np.float64]) -> tuple[Ranked, ...]:
+        """The first few intents; of equals the first."""
+        left, made = chances.copy(), []
+        for _ in range(min(_OTHERS + 1, len(left))):
+            k = int(left.argmax())
+            made.append(Ranked(intent=self.spec.intents[k], confidence=float(chances[k])))
+            left[k] = -1.0
+        return tuple(made)
 
     def _slots(self, text: str, intent: str, today: date | None) -> tuple[Slot, ...]:
         listed, ruled = self._gazetteers.find(text), values(text, today)
