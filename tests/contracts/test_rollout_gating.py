@@ -90,6 +90,27 @@ def test_devices_that_fall_silent_after_their_leave_are_failures(example: Exampl
     assert [h.what for h in example.scheduler.tick()] == ["halted"]
 
 
+@pytest.mark.parametrize(("others", "halted"), [("speak", True), ("silent", False)])
+def test_devices_that_confirmed_and_then_fall_silent_are_failures_unless_all_others_do(
+    example: Example, others: str, halted: bool
+) -> None:
+    names = example.enrol(40)
+    example.started()
+    new, old = names[:10], names[10:]
+    example.allow(new)
+    example.end(new, "confirmed")
+    happened: list[str] = []
+    for _ in range(100):  # the control plane is there all the time
+        example.now += 100.0
+        if others == "speak":
+            with example.database.writing.begin() as connection:
+                connection.execute(
+                    sa.update(devices).where(devices.c.id.in_(old)).values(last_report_at=example.now)
+                )  # fmt: skip
+        happened += [h.what for h in example.scheduler.tick() if h.what != "renewed"]
+    assert ("halted" in happened) == halted
+
+
 def test_while_the_control_plane_was_away_nobody_was_silent(example: Example) -> None:
     names = example.enrol(20)
     example.started()

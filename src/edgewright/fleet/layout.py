@@ -25,6 +25,8 @@ STICK_LONGEST: dict[str, float] = {**LONGEST, **dict.fromkeys(ONLINE, STICK_TIME
 
 PACKAGES, PLANS = "packages", "plans"
 INDEX = f"{ROLLOUTS}/index.json"
+REPORT_EVERY = 900.0
+"""Seconds between two reports of a device to which nothing happens, unless the control plane asks for fewer."""
 BINS_ABOVE = 500
 """Packages from which the role `releases` delegates to hash bins; at 1,000 in one file a refresh took up to 22 ms."""
 

@@ -10,11 +10,10 @@ import msgspec
 from edgewright.fleet.agent.pace import Pace
 from edgewright.fleet.agent.ports import Control, Facts
 from edgewright.fleet.agent.state import State
+from edgewright.fleet.layout import REPORT_EVERY
 from edgewright.fleet.ports import Chance, Clock, Unreachable
 from edgewright.schema.fleet_report import Report
 
-EVERY = 900.0
-"""Seconds between two reports when nothing happens; the control plane may ask for fewer."""
 _SLOWEST = 3600.0
 _APART = 5.0
 _OUTCOMES = 200
@@ -65,7 +64,7 @@ class ReportTeller:
 
     def __init__(
         self, state: State, control: Control, clock: Clock, chance: Chance, *, outbox: Outbox | None = None,
-        tags: Sequence[str] = (), every: float = EVERY,
+        tags: Sequence[str] = (), every: float = REPORT_EVERY,
     ) -> None:  # fmt: skip
         self._state, self._control, self._clock = state, control, clock
         self._outbox: Outbox = outbox or NoOutbox()

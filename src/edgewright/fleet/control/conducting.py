@@ -12,6 +12,7 @@ from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, Signing
 from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, folder_signer, listens
+from edgewright.fleet.layout import REPORT_EVERY
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 
 _NAME = "conductor"
@@ -68,7 +69,9 @@ def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:
         rollouts = Rollouts(
             plane.database, plane.committer, signer or FolderSigner(fleet, plane), now, publisher.publish
         )  # fmt: skip
-        scheduler = Scheduler(fleet, plane.database, plane.committer, rollouts, publisher, now)
+        scheduler = Scheduler(
+            fleet, plane.database, plane.committer, rollouts, publisher, now, every=plane.limits.wait or REPORT_EVERY
+        )
         made = Conductor(fleet, rollouts, scheduler, publisher)
         plane.extra[_NAME] = made
         return made

@@ -10,20 +10,28 @@ from typing import Any
 import sqlalchemy as sa
 
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
-from edgewright.fleet.layout import DAY
+from edgewright.fleet.layout import DAY, REPORT_EVERY
 from edgewright.fleet.plans.gates import SHARES, Judged, judge
 from edgewright.fleet.plans.measures import distance, failed, value
 from edgewright.fleet.plans.votes import Voice
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
 
+_SOME = 5
 LOOK = DAY
 """Seconds of reports that a gate looks back at most."""
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
 
 
 def judge_all(
-    connection: sa.Connection, plan: Plan, since: float, now: float, *, last: bool = False, listening: float = 0.0
+    connection: sa.Connection,
+    plan: Plan,
+    since: float,
+    now: float,
+    *,
+    last: bool = False,
+    listening: float = 0.0,
+    every: float = REPORT_EVERY,
 ) -> tuple[Judged, ...]:
     """Asks every gate of a plan.
 
@@ -35,8 +43,9 @@ def judge_all(
         last: it is in its last stage.
         listening: since when the control plane has been there without a break: while it was away, devices could not
             report, and that is no silence of theirs.
+        every: seconds between two reports of a device to which nothing happens.
     """
-    heard = _Heard(connection, plan, max(since, now - LOOK), now, listening)
+    heard = _Heard(connection, plan, max(since, now - LOOK), now, listening, every)
     return tuple(
         judge(gate, plan.enrolled, heard.new(gate.measure), heard.old(gate.measure) if gate.ratio else (), last)
         for gate in plan.gates
@@ -46,9 +55,11 @@ def judge_all(
 class _Heard:
     """Voices by measure; what several measures need is read once."""
 
-    def __init__(self, connection: sa.Connection, plan: Plan, since: float, now: float, listening: float) -> None:
+    def __init__(self, connection: sa.Connection, plan: Plan, since: float, now: float, listening: float,
+        every: float,
+    ) -> None:  # fmt: skip
         self._connection, self._plan, self._since, self._now = connection, plan, since, now
-        self._listening = listening
+        self._listening, self._every = listening, every
         self._vitals: dict[bool, list[tuple[Any, Vitals]]] = {}
         self._ends: tuple[list[Voice], list[Voice]] | None = None
 
@@ -105,16 +116,46 @@ class _Heard:
             return self._ends
         ended = self._ended()
         lost, quiet = [], []
+        gone: list[Any] = []
         for row in self._connection.execute(self._asked()):
             spoke = row.last_report_at is not None and row.last_report_at > row.at
-            heard = max(row.at, row.last_report_at or 0.0, self._listening)
-            silent = row.id not in ended and self._now - heard > self._plan.silence
+            silent = self._silent(max(row.at, row.last_report_at or 0.0))
+            if row.id in ended and not ended[row.id].value and self._gone(row.last_report_at or 0.0):
+                gone.append(row)
+                continue
+            silent = silent and row.id not in ended
             if silent or spoke or row.id in ended:
                 quiet.append(_voice(row, float(silent)))
             if silent:
                 lost.append(_voice(row, 1.0))
+        well = sum(not voice.value for voice in ended.values())
+        theirs = bool(gone) and len(gone) / well > self._silent_elsewhere()
+        for row in gone:
+            # It had confirmed the release and says no more: its good word does not count for ever. Where devices with
+            # the old release fall silent as often, it is the world and not the release: then it has no vote.
+            del ended[row.id]
+            if theirs:
+                lost.append(_voice(row, 1.0))
+                quiet.append(_voice(row, 1.0))
         self._ends = ([*ended.values(), *lost], quiet)
         return self._ends
+
+    def _silent(self, heard: float) -> bool:
+        return self._now - max(heard, self._listening) > self._plan.silence
+
+    def _gone(self, heard: float) -> bool:
+        """Of a device to which nothing happens any more: it need not speak before its next report is due."""
+        return self._silent(heard + 1.2 * self._every)
+
+    def _silent_elsewhere(self) -> float:
+        """Share of silent ones among devices with an older release that were there in the last day; 0 below a few."""
+        d, plan = devices.c, self._plan
+        query = sa.select(d.last_report_at).where(
+            d.counter < plan.release.counter, d.last_report_at >= self._now - LOOK - plan.silence, *self._counts(),
+            d.id.not_in(sa.select(intents.c.device).where(intents.c.plan == plan.id)),
+        )  # fmt: skip
+        heard = [row.last_report_at for row in self._connection.execute(query)]
+        return sum(map(self._gone, heard)) / len(heard) if len(heard) >= _SOME else 0.0
 
     def _ended(self) -> dict[str, Voice]:
         """Devices whose trial is over, one way or the other: one failure counts, whatever came after it."""

@@ -22,7 +22,7 @@ from edgewright.fleet.control.publisher import Publisher, take_in
 from edgewright.fleet.control.rollout_rows import next_due, plan_of, say_stage, standing_of
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.tables_rollouts import rollouts as table
-from edgewright.fleet.layout import ONLINE
+from edgewright.fleet.layout import ONLINE, REPORT_EVERY
 from edgewright.fleet.plans.gates import Judged, together
 from edgewright.fleet.plans.spoken import day
 from edgewright.fleet.repository import metadata
@@ -61,16 +61,17 @@ class Scheduler:
         publisher: writes the files.
         now: seconds since 1970.
         away: seconds without a round after which the control plane counts as having been away.
+        every: seconds between two reports of a device to which nothing happens.
     """
 
     def __init__(
         self, fleet: Fleet, database: Database, committer: Committer, rollouts: Rollouts, publisher: Publisher,
-        now: Callable[[], float], away: float = AWAY,
+        now: Callable[[], float], away: float = AWAY, every: float = REPORT_EVERY,
     ) -> None:  # fmt: skip
         self._fleet, self._database, self._committer = fleet, database, committer
         self._rollouts, self._publisher, self._now = rollouts, publisher, now
         self._listening = self._last = now()
-        self._away = away
+        self._away, self._every = away, every
 
     def tick(self) -> list[Happened]:
         """One round; what it could not do it tries again in the next."""
@@ -117,7 +118,9 @@ class Scheduler:
             return Happened(what="finished", plan=plan.id, why=why)
         last = standing.stage + 1 >= len(plan.stages)
         with self._database.reading() as connection:
-            judged = judge_all(connection, plan, row["started_at"], now, last=last, listening=self._listening)
+            judged = judge_all(
+                connection, plan, row["started_at"], now, last=last, listening=self._listening, every=self._every
+            )
         said = together(judged)
         holds = _holds(plan, row, judged, now)
         self._note(row, judged, holds, now)
