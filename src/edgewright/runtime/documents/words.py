@@ -18,7 +18,7 @@ _STOP = """
     when where which while who whom whose why will with would you your
 """
 STOP = frozenset(_STOP.split())
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 # Joined words that are written in two ways.
 _HYPHEN = re.compile(r"(?<=\b[a-z])-(?=[a-z])|(?<=\bwi)-(?=fi\b)")
 _SPACELESS = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
