@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet faults lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language faults lock
 
 install: $(STAMP)
 
@@ -46,7 +46,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m slow -n 2
 
-bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet
+bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -79,6 +79,10 @@ bench-device: install
 # Needs cc for the row with a slower disk; takes about two minutes.
 bench-fleet: install
 	$(BIN)/python -m benchmarks.fleet
+
+# Takes about half an hour; names of tasks run these only: python -m benchmarks.language parse
+bench-language: install
+	$(BIN)/python -m benchmarks.language
 
 # Power cuts and kills: every state that they may leave of the store, opened again.
 faults: install

@@ -1,4 +1,4 @@
-"""How long a parse takes: the whole of it, intent, confidence, rules and words for why, one utterance after the other."""
+"""How long a parse takes, the whole of it: intent, confidence, rules and why, one utterance after the other."""
 
 from __future__ import annotations
 

@@ -52,6 +52,10 @@ _EXTRAS = {
     "argon2": "fleet",
     "prometheus_client": "fleet",
     "sktime": "demo",
+    "tokenizers": "language",
+    "pycrfsuite": "language",
+    "pypdf": "language",
+    "cleanlab": "language",
 }
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
