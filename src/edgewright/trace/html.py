@@ -42,7 +42,9 @@ class PageParts(msgspec.Struct, frozen=True, kw_only=True):
 def page_html(trace: Trace) -> str:
     """The whole page, the same bytes for the same record."""
     template = environment().get_template("_page.html")
-    return template.render(parts=page_parts(trace), made_by=metadata.version("edgewright"), page_version=PAGE_VERSION)
+    return template.render(
+        parts=page_parts(trace), made_by=metadata.version("edgewright"), page_version=PAGE_VERSION, recorded=True
+    )
 
 
 def page_parts(trace: Trace) -> PageParts:

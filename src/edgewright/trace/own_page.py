@@ -56,10 +56,10 @@ def lesson_page(title: str, blocks: Sequence[Block], lead: str = "") -> str:
 
 def sections_page(title: str, lead: str, shown: Sequence[Shown]) -> str:
     """A page of sections: anchor, name and HTML of each."""
-    return _page(title, lead, shown)
+    return _page(title, lead, shown, recorded=False)
 
 
-def _page(title: str, lead: str, shown: Sequence[Shown]) -> str:
+def _page(title: str, lead: str, shown: Sequence[Shown], *, recorded: bool = True) -> str:
     head = Markup("<h1>{}</h1>").format(title)
     if lead:
         head += Markup('<p class="lead">{}</p>').format(lead)
@@ -73,7 +73,7 @@ def _page(title: str, lead: str, shown: Sequence[Shown]) -> str:
     )
     parts = PageParts(title=title, styles=styles, body=Markup(body), script=script, csp=csp)  # noqa: S704
     return environment().get_template("_page.html").render(
-        parts=parts, made_by=metadata.version("edgewright"), page_version=PAGE_VERSION
+        parts=parts, made_by=metadata.version("edgewright"), page_version=PAGE_VERSION, recorded=recorded
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ _HOUR = 3600.0
 
 def simulation_page(result: Result) -> str:
     """One file, self-contained."""
-    title = f"{result.devices:,} devices over {result.days:g} days"
+    title = f"{result.devices:,} devices over {result.spell}"
     story = Facts(rows=tuple((moment(line.at), line.text) for line in result.story))
     held = Grid(
         headers=("", "rule", "found"),
@@ -34,18 +34,20 @@ def simulation_page(result: Result) -> str:
 
 def versions_chart(result: Result) -> Markup:
     """Devices by release over hours, with its legend; a dashed line where the rollout was halted."""
+    start, end = result.moving
+    shown = [point for point in result.timeline if start <= point.at <= end]
     curves = [
         Curve(
             f"release {counter}, {words}",
-            tuple((point.at / _HOUR, float(point.versions.get(counter, 0))) for point in result.timeline),
+            tuple((point.at / _HOUR, float(point.versions.get(counter, 0))) for point in shown),
         )
         for counter, words in result.releases.items()
     ]
-    away = tuple((point.at / _HOUR, float(point.away)) for point in result.timeline)
+    away = tuple((point.at / _HOUR, float(point.away)) for point in shown)
     if any(count for _, count in away):
         curves.append(Curve("away", away))
     halted = None if result.halted is None else result.halted / _HOUR
-    label = f"devices by release over {result.days * 24:g} hours"
+    label = f"devices by release, hours {start / _HOUR:.1f} to {end / _HOUR:.1f}"
     label += "" if halted is None else f"; the rollout is halted after {halted:.1f} hours"
     drawn = draw(Chart("devices", "hours", tuple(curves), label, mark_x=halted))
     keys = Markup("").join(

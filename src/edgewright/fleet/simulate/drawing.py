@@ -12,7 +12,7 @@ _WIDTH = 64
 
 def lines(result: Result) -> Iterator[str]:
     """Everything that is printed of a result."""
-    yield f"{result.devices:,} devices, {result.days:g} days, seed {result.seed}. Broken: {result.broken}"
+    yield f"{result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
     yield ""
     for line in result.story:
         yield f"  {moment(line.at)}  {line.text}"
@@ -40,7 +40,8 @@ def versions(result: Result) -> Iterator[str]:
         if any(counts):
             drawn = "".join(_block(count / result.devices) for count in counts)
             yield f"  {name:<{width}} |{drawn}| {ends[name]:,}"
-    yield f"  {'':<{width}}  {'0 h':<{_WIDTH - 6}}{result.days * 24:>4.0f} h"
+    start, end = (moment(at) for at in result.moving)
+    yield f"  {'':<{width}}  {start}{end:>{_WIDTH - len(start)}}"
 
 
 def moment(seconds: float) -> str:
@@ -52,9 +53,11 @@ def moment(seconds: float) -> str:
 def _columns(result: Result) -> list[list[Point]]:
     """The points of each column; one without any has the last one before it."""
     columns: list[list[Point]] = [[] for _ in range(_WIDTH)]
-    whole = result.days * 86_400.0
+    start, end = result.moving
     for point in result.timeline:
-        columns[min(_WIDTH - 1, int(point.at / whole * _WIDTH))].append(point)
+        place = int((point.at - start) / (end - start) * _WIDTH)
+        if place < _WIDTH:
+            columns[max(0, place)].append(point)
     for place, points in enumerate(columns):
         if not points:
             points.append(columns[place - 1][-1] if place else result.timeline[0])

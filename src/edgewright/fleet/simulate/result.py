@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 
 
@@ -75,6 +77,22 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     outcomes: dict[str, int]
     states: int
     held: tuple[Held, ...]
+
+    @property
+    def moving(self) -> tuple[float, float]:
+        """Seconds between which something changed, with a margin: the part of the time that is worth a drawing."""
+        whole = self.days * 86_400.0
+        seen = [(point.at, (point.versions, point.trial, point.away)) for point in self.timeline]
+        changed = [later for (_, a), (later, b) in itertools.pairwise(seen) if a != b]
+        if not changed:
+            return 0.0, whole
+        margin = max(600.0, 0.15 * (changed[-1] - changed[0]))
+        return max(0.0, changed[0] - margin), min(whole, changed[-1] + margin)
+
+    @property
+    def spell(self) -> str:
+        """How long, in words."""
+        return "1 day" if self.days == 1 else f"{self.days:g} days"
 
     @property
     def good(self) -> bool:
