@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -18,9 +19,10 @@ from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import INDEX
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.accepting import waiting
+from edgewright.fleet.repository.publishing import Wish, prepare_release
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
-from fleet_folder import judge
+from fleet_folder import judge, package
 from rollout_example import Example
 
 
@@ -182,3 +184,18 @@ def test_what_a_thief_counted_far_ahead_is_written_over_once_its_key_no_longer_c
     example.open()
     assert example.publisher.publish()
     assert path.read_bytes() == ours
+
+
+def test_the_way_back_of_a_release_never_has_the_bytes_of_one_that_was_aborted(example: Example) -> None:
+    first, second = example.releases
+    plan = example.started()
+
+    def way_back(**said: Any) -> list[str]:  # noqa: ANN401 - fields of Wish
+        wish = Wish(product="main", **said)
+        _, made = prepare_release(example.fleet, package(example.folder, "2"), wish, example.now)
+        return [one.release.sha256 for one in made[1:]]
+
+    assert way_back() == [second.sha256]
+    example.rollouts.abort(plan, "tester", revert=True)
+    assert way_back() == [first.sha256]
+    assert way_back(back=second.counter) == [second.sha256]  # who names it wants it

@@ -50,7 +50,8 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
         joined = enrol(folder, state, transport, asked, name=name, profile=profile, version=version("edgewright"))
         state.change(product=asked.product)
     except Unreachable as error:
-        raise OutputError("an answer of the fleet", str(error), url, "Ask again later; the token still holds") from None
+        do = "Name who signed it with --ca FILE" if "certificate" in str(error) else "Ask again later"
+        raise OutputError("an answer of the fleet", str(error), url, f"{do}; the token still holds") from None
     finally:
         state.close()
         transport.close()
@@ -59,7 +60,8 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
         return
     tags = ", ".join(joined.tags) or "none"
     click.echo(f"device {joined.device} of {asked.product}, tags {tags}, batch {joined.batch}")
-    click.echo(f"next: edgewright device run --fleet {url} --store {click.format_filename(folder)}")
+    more = f" --ca {ca}" if ca else ""
+    click.echo(f"next: edgewright device run --fleet {url} --store {click.format_filename(folder)}{more}")
 
 
 COMMAND = command

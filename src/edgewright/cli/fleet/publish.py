@@ -19,7 +19,7 @@ from edgewright.cli.fleet._folder import fleet_option, keys_options, prepare_opt
 @click.option("--notes", default="", help="For people; devices do not read it.")
 @click.option("--counter", type=click.IntRange(1), metavar="N", help="Its number; the next one when left out.")
 @click.option("--back-to", "back", type=click.IntRange(1), metavar="N",
-              help="Release whose bytes the way back carries; the newest before this one when left out.")  # fmt: skip
+              help="Release whose bytes the way back carries; the newest not aborted when left out.")  # fmt: skip
 @keys_options
 @prepare_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -31,8 +31,8 @@ def command(
     """Check PACKAGE (a .edge file or a run folder), and sign it as the next release of a product.
 
     Its test vectors must give the promised answers here. Beside it a dormant release is signed, with the next number
-    and the bytes of the one before: an aborted rollout can send devices back to it without any offline key. No device
-    runs it before a rollout says so (edgewright fleet rollout start).
+    and the bytes of the newest one before whose rollout was not aborted: an aborted rollout can send devices back to it
+    without any offline key. No device runs it before a rollout says so (edgewright fleet rollout start).
     """
     import time
 

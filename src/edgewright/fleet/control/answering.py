@@ -71,7 +71,7 @@ class Answering:
             call.device = await self.identities.device(call)
         for name, pattern in endpoint.parameters.items():
             if not re.fullmatch(pattern, call.path[name]):
-                raise RefusedError(404, f"a {name} of the form {pattern}", repr(call.path[name][:80]), "the path")
+                raise RefusedError(404, f"{name} of the form {pattern}", repr(call.path[name][:80]), "the path")
         if endpoint.takes is not None:
             if request.headers.get("content-type", JSON).partition(";")[0].strip().lower() != JSON:
                 raise RefusedError(415, f"content-type: {JSON}", repr(request.headers["content-type"][:80]))

@@ -138,7 +138,8 @@ class _Outside:
             with self._transport.exchange(method, path, headers, body) as answer:
                 return answer.status, answer.whole(_LARGEST)
         except Unreachable as error:
-            raise OutputError("an answer of the control plane", str(error), do="Ask again later") from None
+            do = "Name who signed it with --ca-file" if "certificate" in str(error) else "Ask again later"
+            raise OutputError("an answer of the control plane", str(error), do=do) from None
 
 
 @contextmanager

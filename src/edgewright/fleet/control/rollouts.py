@@ -121,7 +121,7 @@ class Rollouts:
         """
         row = self._read(plan)
         if revert and plan_of(row["body"]).revert is None:
-            raise InputError("a plan with a way back", "one without: it is the product's first release", f"plan {plan}")
+            raise InputError("a plan with a way back", "one without: nothing good came before it", f"plan {plan}")
         return self._set(plan, who, "aborted", why, ("running", "paused", "finished"), revert=revert)
 
     def advance(self, plan: str, seen: int, why: str = "") -> Standing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -10,12 +11,12 @@ from edgewright.fleet.layout import RELEASES, package_target, plan_target
 from edgewright.fleet.repository import changes, metadata, releases
 from edgewright.fleet.repository.accepting import read_held
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import read_target, write_targets
+from edgewright.fleet.repository.published import read_index, read_target, write_targets
 from edgewright.runtime.package import Package, read_package
 from edgewright.runtime.predictor import Predictor
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Published
-from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_plan import Plan, Release, Standings
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +28,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         profiles: hardware profiles that it is for; empty for all.
         least: version of Edgewright from which it runs.
         notes: for people.
-        back: counter of the release whose bytes the way back carries; None for the newest before this one.
+        back: counter of the release whose bytes the way back carries; None for the newest before this one whose rollout
+            was not aborted.
     """
 
     product: str
@@ -64,7 +66,8 @@ def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[C
         now: seconds since 1970.
 
     Returns:
-        The change; the release and, but for a product's first, its way back.
+        The change; the release and its way back, unless nothing is there to go back to: a product's first release, or
+        one before which every rollout was aborted.
 
     Raises:
         InputError: it is no package, the newest release has the same bytes, or its counter is in use.
@@ -86,8 +89,8 @@ def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[C
     release = _release(wish.product, counter, package.sha256, len(data), name, wish.profiles, wish.least)
     made = [Published(release=release, of=counter, notes=wish.notes)]
     contents = {release.target: data}
-    if normal:
-        back = _back(normal, wish)
+    back = _back(normal, wish, _aborted(fleet, held)) if normal else None
+    if back is not None:
         contents[package_target(wish.product, counter + 1)] = read_target(fleet, back.target, back.sha256)
         way = msgspec.structs.replace(back, counter=counter + 1, target=package_target(wish.product, counter + 1))
         made.append(Published(release=way, revert=True, of=back.counter, notes=f"back from {counter}"))
@@ -126,10 +129,21 @@ def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
     return changes.change(about, roles, write_targets(fleet, {path: data})), data
 
 
-def _back(normal: list[Published], wish: Wish) -> Release:
+def _aborted(fleet: Fleet, held: Mapping[str, bytes]) -> set[tuple[str, int]]:
+    """Product and counter of every release whose rollout was aborted: no device is to be sent to those bytes again."""
+    index, plans = read_index(fleet, held), releases.plans(held)
+    standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
+    bodies = [read_target(fleet, plan_target(s.plan), plans[s.plan][0]) for s in standings
+              if s.state == "aborted" and s.plan in plans]  # fmt: skip
+    found = (msgspec.json.decode(body, type=Plan).release for body in bodies)
+    return {(release.product, release.counter) for release in found}
+
+
+def _back(normal: list[Published], wish: Wish, aborted: set[tuple[str, int]]) -> Release | None:
     """Whose bytes the way back carries."""
     if wish.back is None:
-        return normal[-1].release
+        good = [p.release for p in normal if (p.release.product, p.release.counter) not in aborted]
+        return good[-1] if good else None
     for published in normal:
         if published.release.counter == wish.back:
             return published.release
