@@ -1,6 +1,7 @@
 """Draws the pictures of the README: a real run of the activity pipeline in the terminal, as its page, and the studio.
 
-`python tools/make_pictures.py` writes `trace.svg`, `page.png` and `studio.png` in `docs/images`; pages need Chromium.
+`python tools/make_pictures.py` writes `trace.svg`, `page.png`, `studio.png` and, of a simulated fleet, `fleet.png` in
+`docs/images`; pages need Chromium. Names of pictures after it draw those alone.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.chromium import chromium
 from tools import picture_studio
 
+from edgewright.fleet.simulate.run import Settings, simulate
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace import Trace
 from edgewright.trace.html import page_html
+from edgewright.trace.simulation_view import simulation_page
 from edgewright.trace.terminal import TerminalTrace
 
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH = 100
 PAGE: ViewportSize = {"width": 1040, "height": 860}
+FLEET: ViewportSize = {"width": 1040, "height": 640}
 # Rich's own frame, but with a font that is there: a picture must not ask another host for one.
 FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -65,23 +69,35 @@ def picture(trace: Trace) -> str:
     return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
-def photograph(trace: Trace, path: Path) -> None:
-    """The top of the page."""
+def photograph(html: str, path: Path, view: ViewportSize = PAGE) -> None:
+    """The top of a page."""
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        file = Path(folder) / "trace.html"
-        file.write_text(page_html(trace), encoding="utf-8")
-        page = browser.new_page(viewport=PAGE, color_scheme="light")
+        file = Path(folder) / "page.html"
+        file.write_text(html, encoding="utf-8")
+        page = browser.new_page(viewport=view, color_scheme="light")
         page.goto(file.as_uri())
         page.screenshot(path=path)
+
+
+def fleet() -> None:
+    """A simulated rollout that goes bad while a third of the fleet is away."""
+    result = simulate(Settings(devices=60, fault="offline"))
+    photograph(simulation_page(result), IMAGES / "fleet.png", FLEET)
+
+
+def run_pictures() -> None:
+    """Of one run: its end in the terminal, and its page."""
+    trace = record()
+    (IMAGES / "trace.svg").write_text(picture(trace), encoding="utf-8")
+    photograph(page_html(trace), IMAGES / "page.png")
 
 
 def main() -> int:
     """Writes the pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    trace = record()
-    (IMAGES / "trace.svg").write_text(picture(trace), encoding="utf-8")
-    photograph(trace, IMAGES / "page.png")
-    picture_studio.main()
+    parts = {"run": run_pictures, "studio": picture_studio.main, "fleet": fleet}
+    for name in sys.argv[1:] or parts:
+        parts[name]()
     return 0
 
 
