@@ -180,6 +180,24 @@ def test_a_teacher_and_texts_without_labels() -> None:
     assert Understanding(made.spec, made.arrays).parse("I want a soda please").intent == "drink"
 
 
+def test_a_head_for_gateways_needs_its_encoder() -> None:
+    given = utterances()
+    made = train(Labelled(given), How(), name="head", teacher=Teacher(Letters()), gateway=True,
+                 unlabelled=[one.text + " now" for one in given if one.intent != OUT_OF_SCOPE] * 2)  # fmt: skip
+    spec, arrays = parse_language(language_bytes(made.spec, made.arrays), "here")
+    one = Understanding(spec, arrays, encoder=Letters())
+    right = [one.parse(u.text).intent == u.intent for u in given if u.intent != OUT_OF_SCOPE]
+    assert np.mean(right) > 0.75
+    with pytest.raises(InputError, match="letters"):
+        Understanding(spec, arrays)
+    other = Letters()
+    other.dimensions = 27
+    with pytest.raises(InputError, match="27"):
+        Understanding(spec, arrays, encoder=other)
+    with pytest.raises(InputError, match="own answer"):
+        Understanding(spec, {**arrays, "offsets": arrays["offsets"] + np.float32(1)}, encoder=Letters())
+
+
 def test_sizes() -> None:
     assert [size_of(text) for text in ("64kB", "64 kB", "0.5MB", "64000", "2000 B")] == [
         64_000,

@@ -10,17 +10,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.language.intents.gateway import train_head
+from edgewright.language.intents.parts import HELD_OUT, parted
 from edgewright.language.intents.teacher import Teacher, held_out
-from edgewright.language.intents.train import HELD_OUT, How, Made, train_student
+from edgewright.language.intents.train import How, Made, train_student
 from edgewright.language.slots.score import SlotScore, score
 from edgewright.language.slots.train import Slotting, train_tagger
 from edgewright.language.trained import measures
 from edgewright.language.utterances import Labelled, findings
+from edgewright.runtime.utterance.head import Head
 from edgewright.runtime.utterance.limits import checked
 from edgewright.runtime.utterance.student import Student
 from edgewright.runtime.utterance.tagger import Tagger
 from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, TaggerSpec, Utterance, Vector
+from edgewright.schema.language import OUT_OF_SCOPE, HeadSpec, LanguageSpec, StudentSpec, TaggerSpec, Utterance, Vector
 
 Arrays = dict[str, NDArray[Any]]
 # Test vectors of a model: utterances it was trained on, and text that devices get wrong first.
@@ -52,6 +55,7 @@ def train(
     slots: bool = False,
     slotting: Slotting | None = None,
     teacher: Teacher | None = None,
+    gateway: bool = False,
     unlabelled: Sequence[str] = (),
     say: Any = None,  # noqa: ANN401 - a function of text, or None
 ) -> Understood:
@@ -64,6 +68,7 @@ def train(
         slots: whether a tagger is trained, too.
         slotting: how.
         teacher, unlabelled: as `train_student` takes them.
+        gateway: the teacher itself is the model, and needs its encoder wherever it runs.
         say: told what is done.
 
     Raises:
@@ -75,8 +80,13 @@ def train(
     marked = any(one.slots for one in labelled.utterances)
     if slots and not marked:
         raise InputError("utterances with slots marked", "none", "--slots", "Mark them as [words](slot_name)")
-    made = train_student(labelled.utterances, how, validation=labelled.validation, teacher=teacher,
-                         unlabelled=unlabelled, say=say)  # fmt: skip
+    parts = parted(labelled.utterances, labelled.validation, how.seed)
+    if say:
+        say(f"{len(parts.texts):,} utterances of {len(parts.intents)} intents to fit, {len(parts.truth):,} to judge by")
+    if gateway and teacher is not None:
+        made = train_head(parts, how, teacher, unlabelled)
+    else:
+        made = train_student(parts, how, teacher=teacher, unlabelled=unlabelled, say=say)
     arrays, tagger, judged = dict(made.arrays), None, None
     if slots:
         tagger, weights, judged = _tagger(labelled.utterances, slotting or Slotting(), how.seed, say)
@@ -85,17 +95,24 @@ def train(
     if marked and not slots:
         odd.append("slots are marked and were not learnt: --slots trains them")
     spec = LanguageSpec(
-        name=name, intents=made.intents, student=made.spec, tagger=tagger, gazetteers=labelled.gazetteers,
-        vectors=vectors(made, labelled.utterances), trained=measures(made, judged, len(labelled.utterances)),
+        name=name, intents=made.intents, student=made.spec if isinstance(made.spec, StudentSpec) else None,
+        head=made.spec if isinstance(made.spec, HeadSpec) else None, tagger=tagger, gazetteers=labelled.gazetteers,
+        vectors=vectors(made, labelled.utterances, teacher), trained=measures(made, judged, len(labelled.utterances)),
     )  # fmt: skip
     return Understood(spec, arrays, made, judged, odd)
 
 
-def vectors(made: Made, utterances: Sequence[Utterance]) -> tuple[Vector, ...]:
+def vectors(made: Made, utterances: Sequence[Utterance], teacher: Teacher | None = None) -> tuple[Vector, ...]:
     """Test vectors: utterances from all over the training, and odd ones."""
-    student = Student(made.spec, made.arrays, len(made.intents), "the student")
+    form: Student | Head
+    if isinstance(made.spec, StudentSpec):
+        form = Student(made.spec, made.arrays, len(made.intents), "the student")
+    elif teacher is None:
+        raise InputError("the encoder of a head", "none")
+    else:
+        form = Head(made.spec, made.arrays, len(made.intents), teacher.encoder, "the head")
     texts = [one.text for one in utterances[:: max(1, len(utterances) // _VECTORS)]][:_VECTORS]
-    return tuple(Vector(text=text, logits=tuple(student.logits(text).tolist())) for text in (*texts, *_ODD))
+    return tuple(Vector(text=text, logits=tuple(form.logits(text).tolist())) for text in (*texts, *_ODD))
 
 
 def _tagger(

@@ -89,6 +89,22 @@ class StudentSpec(msgspec.Struct, frozen=True, kw_only=True):
     threshold: int
 
 
+class HeadSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A linear head on an encoder's vectors.
+
+    Attributes:
+        encoder: name of its directory, for people.
+        dimensions: of its vectors.
+        scale: of a step of the logits, with the temperature in it.
+        threshold: logit in steps below which an utterance is out of scope.
+    """
+
+    encoder: str
+    dimensions: int
+    scale: float
+    threshold: int
+
+
 class TaggerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The slot tagger: a linear chain over `labels` (BIO), weights by hashed attribute."""
 
@@ -110,7 +126,7 @@ class LanguageSpec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         version: of the format; a newer one is refused by name.
         intents: in the order of the logits.
-        student: None for a model of slots only.
+        student: for devices; None where there is a `head`, for gateways that hold an encoder.
         tagger: None for one without slots.
         gazetteers: entries of each slot, and what each stands for.
         vectors: which the device computes before it believes the file.
@@ -122,6 +138,7 @@ class LanguageSpec(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     intents: tuple[str, ...]
     student: StudentSpec | None
+    head: HeadSpec | None = None
     tagger: TaggerSpec | None = None
     gazetteers: dict[str, dict[str, str]] = {}
     arrays: tuple[str, ...] = ()

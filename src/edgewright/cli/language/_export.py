@@ -34,6 +34,10 @@ def export_language(
         if value:
             raise InputError(f"{option} with a model of samples", str(value), str(place), f"Leave {option} out")
     spec, arrays = read_language(place)
+    if spec.student is None:
+        raise InputError(
+            "a student", "a head for gateways", str(place), "Train one: edgewright language train --for device"
+        )
     # Refuses a file that does not prove itself.
     Understanding(spec, arrays, str(place))
     word = re.sub(r"\W", "_", name or spec.name, flags=re.ASCII)[:40]

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.argument("text", metavar="TEXT|-")
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="File that `language train` wrote.")
 @click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help='What "tomorrow" counts from. [default: today]')
+@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR", help="Of a model --for gateway.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, a line a sentence.")
-def command(text: str, model: Path, today: datetime | None, as_json: bool) -> None:
+def command(text: str, model: Path, today: datetime | None, encoder: Path | None, as_json: bool) -> None:
     """Parse TEXT, or the lines of standard input for -, into intent, confidence and slots.
 
     An utterance that the model knows nothing about is out of scope, and why is said; no intent is guessed for it.
@@ -30,7 +31,12 @@ def command(text: str, model: Path, today: datetime | None, as_json: bool) -> No
 
     from edgewright.runtime.utterance.parse import Understanding
 
-    understanding = Understanding.load(model)
+    held = None
+    if encoder is not None:
+        from edgewright.language.embedding import load
+
+        held = load(encoder)
+    understanding = Understanding.load(model, held)
     day = today.date() if today else date.today()
     lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
     for line in lines:

@@ -14,6 +14,8 @@ import click
 @click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
 @click.option("--unlabelled", type=click.Path(path_type=Path), metavar="FILE", help="A text a line, for the teacher.")
+@click.option("--for", "form", type=click.Choice(["device", "gateway"]), default="device", show_default=True,
+              help="An int8 student, or a linear head that needs --teacher's encoder wherever it runs.")  # fmt: skip
 @click.option("--contradictions", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True,
               help="What becomes of a sentence under two intents.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
@@ -26,6 +28,7 @@ def command(
     slots: bool,
     teacher: Path | None,
     unlabelled: Path | None,
+    form: str,
     contradictions: str,
     seed: int,
     force: bool,
@@ -42,6 +45,8 @@ def command(
 
     if unlabelled and not teacher:
         raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
+    if form == "gateway" and not teacher:
+        raise InputError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
     if out.exists() and not force:
         raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
     if not out.parent.is_dir():
@@ -71,6 +76,7 @@ def command(
         name=name_of(out),
         slots=slots,
         teacher=Teacher(load(teacher)) if teacher else None,
+        gateway=form == "gateway",
         unlabelled=read_lines(unlabelled) if unlabelled else (),
         say=None if as_json else click.echo,
     )
@@ -81,7 +87,7 @@ def command(
         return
     for line in (*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"])):
         click.echo(line)
-    click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; the student takes {made.made.bytes:,}")
+    click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; its arrays take {made.made.bytes:,}")
 
 
 COMMAND = command

@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 
 from edgewright.language.intents.bags import bags
 from edgewright.language.intents.integers import integers, shape_for, size_in_bytes
-from edgewright.language.intents.limit import limit
 from edgewright.language.intents.material import Material, Say, Teaching, labelled, taught
 from edgewright.language.intents.network import Fit, Network
-from edgewright.language.intents.teacher import Teacher, held_out
-from edgewright.language.utterances import check
+from edgewright.language.intents.parts import Judged, Parts, judged
+from edgewright.language.intents.teacher import Teacher
 from edgewright.runtime.utterance.student import Student
-from edgewright.schema.language import OUT_OF_SCOPE, StudentSpec, Utterance
-from edgewright.training.calibrate import temperature
-from edgewright.training.losses import softmax_cross_entropy
+from edgewright.schema.language import HeadSpec, StudentSpec
 
 Arrays = dict[str, NDArray[Any]]
-HELD_OUT = 0.2
 # Steps of training; few texts are gone through more often.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 10, 200
 
@@ -46,86 +42,48 @@ class How(msgspec.Struct, frozen=True):
     seed: int = 0
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """What the student answered on utterances that it was not fitted on.
-
-    Attributes:
-        truth, answer: class numbers, shape (n,).
-        confidence: calibrated, shape (n,).
-        scores, outside: largest logits of utterances in and out of scope.
-        refitted: whether the model was fitted on these utterances afterwards.
-    """
-
-    truth: NDArray[np.int64]
-    answer: NDArray[np.int64]
-    confidence: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    outside: NDArray[np.float64]
-    threshold: float
-    refitted: bool
-
-
 class Made(msgspec.Struct, frozen=True):
-    """A trained student."""
+    """A trained student, or a head for gateways."""
 
     intents: tuple[str, ...]
-    spec: StudentSpec
+    spec: StudentSpec | HeadSpec
     arrays: Arrays
     judged: Judged
     bytes: int
 
 
 def train_student(
-    utterances: Sequence[Utterance],
+    parts: Parts,
     how: How,
     *,
-    validation: Sequence[Utterance] = (),
     teacher: Teacher | None = None,
     unlabelled: Sequence[str] = (),
     say: Say | None = None,
 ) -> Made:
-    """Trains, judges and calibrates; without `validation` a fifth is held out for that, and the last fit is on all.
+    """Fits on one part, judges and calibrates on the other; where that was held out, the last fit is on both.
 
     Args:
-        utterances: labelled; those out of scope set the limit, and are never a class.
+        parts: of the utterances; those out of scope set the limit, and are never a class.
         how: size and n-grams.
-        validation: to judge and calibrate by; never fitted on.
         teacher: whose answers it learns, too.
         unlabelled: texts that only a teacher can use.
         say: told what is done.
 
     Raises:
-        InputError: as `check`, or a size without room.
+        InputError: a size without room.
     """
-    intents = check(utterances)
-    number = {name: k for k, name in enumerate(intents)}
-    inside = [u for u in utterances if u.intent in number]
-    outside = [u.text for u in (*utterances, *validation) if u.intent == OUT_OF_SCOPE]
-    texts, targets = [u.text for u in inside], np.array([number[u.intent] for u in inside], np.int64)
-    judges = [u for u in validation if u.intent in number]
-    held = np.zeros(len(texts), bool) if judges else held_out(targets, HELD_OUT, how.seed)
-    judge_texts = [u.text for u in judges] or [text for text, out in zip(texts, held, strict=True) if out]
-    truth = np.array([number[u.intent] for u in judges], np.int64) if judges else targets[held]
-    kept = [text for text, out in zip(texts, held, strict=True) if not out]
-    if say:
-        say(f"fitting on {len(kept):,} utterances of {len(intents)} intents, judging on {len(truth):,} others")
-    spec, arrays = fit_student(kept, targets[~held], len(intents), how, teacher, unlabelled, say)
-    raw = logits_of(spec, arrays, judge_texts)
-    heat = temperature(raw * spec.scale, truth, softmax_cross_entropy)
-    scores, out_scores = raw.max(axis=1) * spec.scale / heat, np.zeros(0)
-    if outside:
-        out_scores = logits_of(spec, arrays, outside).max(axis=1) * spec.scale / heat
-    right = raw.argmax(axis=1) == truth
-    least = limit(scores[right] if right.any() else scores, out_scores)
-    chances = np.exp((raw - raw.max(axis=1, keepdims=True)) * (spec.scale / heat))
-    judged = Judged(truth, raw.argmax(axis=1), 1.0 / chances.sum(axis=1), scores, out_scores, least, not judges)
-    if not judges:
+    classes = len(parts.intents)
+    spec, arrays = fit_student(parts.texts, parts.targets, classes, how, teacher, unlabelled, say)
+    raw, outside = (logits_of(spec, arrays, texts) * spec.scale for texts in (parts.judges, parts.outside))
+    found, heat = judged(raw, outside, parts)
+    if parts.held:
         if say:
             say("fitting on all of them")
-        spec, arrays = fit_student(texts, targets, len(intents), how, teacher, unlabelled, None)
+        texts, targets = [*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth])
+        spec, arrays = fit_student(texts, targets, classes, how, teacher, unlabelled, None)
     scale = spec.scale / heat
-    spec = msgspec.structs.replace(spec, scale=scale, threshold=round(least / scale))
-    return Made(intents, spec, arrays, judged, size_in_bytes(arrays))
+    spec = msgspec.structs.replace(spec, scale=scale, threshold=round(found.threshold / scale))
+    return Made(parts.intents, spec, arrays, found, size_in_bytes(arrays))
 
 
 def fit_student(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewright.runtime.archive import LARGEST, pack, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.runtime.utterance.head import STEP, TOLERANCE, Encodes, Head
 from edgewright.runtime.utterance.student import Student
 from edgewright.runtime.utterance.tagger import Tagger
 from edgewright.schema.errors import InputError
@@ -83,6 +84,24 @@ def parse_language(data: bytes, where: str) -> tuple[LanguageSpec, Arrays]:
     return spec, {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
 
 
+def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | None) -> Student | Head:
+    """The student, or the head on an encoder.
+
+    Raises:
+        InputError: neither of them, arrays that do not fit, or a head without its encoder.
+    """
+    student = student_of(spec, arrays, where)
+    if student is not None:
+        return student
+    if spec.head is None:
+        raise InputError("a model with a student or a head", "one without", where)
+    if encoder is None:
+        raise InputError(
+            f"the encoder {spec.head.encoder}, which this model needs", "none", where, "Name it: --encoder DIR"
+        )
+    return Head(spec.head, arrays, len(spec.intents), encoder, where)
+
+
 def student_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Student | None:
     """The student, where there is one.
 
@@ -100,19 +119,20 @@ def tagger_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Tagger | None:
     return Tagger(spec.tagger, {n[len(begin) :]: a for n, a in arrays.items() if n.startswith(begin)}, where)
 
 
-def prove(spec: LanguageSpec, student: Student | None, where: str) -> None:
-    """Computes the test vectors.
+def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
+    """Computes the test vectors: to the bit by a student, within `TOLERANCE` by a head.
 
     Raises:
         InputError: a logit differs, or there is no vector to prove it by.
     """
-    if student is None:
-        return
     if not spec.vectors:
         raise InputError("test vectors in the model", "none", where, _DAMAGED)
+    allowed = round(TOLERANCE / STEP) if isinstance(form, Head) else 0
     for vector in spec.vectors:
-        if not np.array_equal(student.logits(vector.text), np.array(vector.logits, np.int64)):
-            raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, _DAMAGED)
+        found, wanted = form.logits(vector.text), np.array(vector.logits, np.int64)
+        if found.shape != wanted.shape or np.abs(found - wanted).max() > allowed:
+            do = "Name the encoder that it was trained with" if allowed else _DAMAGED
+            raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, do)
 
 
 def _spec(text: bytes, where: str) -> LanguageSpec:

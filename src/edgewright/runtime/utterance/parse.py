@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.utterance.gazetteer import Gazetteers
+from edgewright.runtime.utterance.head import Encodes
 from edgewright.runtime.utterance.limits import checked
-from edgewright.runtime.utterance.model_file import Arrays, prove, read_language, student_of, tagger_of
+from edgewright.runtime.utterance.model_file import Arrays, form_of, prove, read_language, tagger_of
 from edgewright.runtime.utterance.normalise import normalised
 from edgewright.runtime.utterance.values import values
 from edgewright.schema.errors import InputError
@@ -27,33 +28,37 @@ class Understanding:
     Args:
         spec, arrays: as `read_language` gives them.
         where: of the file, for messages.
+        encoder: of a model that is a head on one.
 
     Raises:
-        InputError: arrays that do not fit, or test vectors that it does not give again.
+        InputError: arrays that do not fit, a head without its encoder, or test vectors that it does not give again.
     """
 
-    def __init__(self, spec: LanguageSpec, arrays: Arrays, where: str = "the model") -> None:
+    def __init__(
+        self, spec: LanguageSpec, arrays: Arrays, where: str = "the model", encoder: Encodes | None = None
+    ) -> None:
         self.spec = spec
-        student = student_of(spec, arrays, where)
-        if student is None or spec.student is None:
-            raise InputError("a model with a student", "one without", where)
-        self._student, self._form = student, spec.student
+        self._logits = form_of(spec, arrays, where, encoder)
+        form = spec.student or spec.head
+        if form is None:
+            raise InputError("a model with a student or a head", "one without", where)
+        self._form = form
         self._tagger = tagger_of(spec, arrays, where)
         self._gazetteers = Gazetteers(spec.gazetteers)
-        prove(spec, student, where)
+        prove(spec, self._logits, where)
 
     @classmethod
-    def load(cls, path: Path) -> Understanding:
-        """Of a file.
+    def load(cls, path: Path, encoder: Encodes | None = None) -> Understanding:
+        """Of a file; `encoder` for a model that is a head on one.
 
         Raises:
             InputError: as `read_language`, or as the class.
         """
-        return cls(*read_language(path), where=str(path))
+        return cls(*read_language(path), where=str(path), encoder=encoder)
 
     def intent(self, text: str) -> tuple[int, NDArray[np.int64]]:
         """Number of the likeliest intent, -1 for out of scope, and the integer logits."""
-        logits = self._student.logits(text)
+        logits = self._logits.logits(text)
         best = int(logits.argmax())
         return (best if logits[best] >= self._form.threshold else -1), logits
 

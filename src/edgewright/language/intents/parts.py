@@ -1,0 +1,96 @@
+"""Utterances as what is fitted on and what is judged on, and the judgement that every form gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.intents.limit import limit
+from edgewright.language.intents.teacher import held_out
+from edgewright.language.utterances import check
+from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.training.calibrate import temperature
+from edgewright.training.losses import softmax_cross_entropy
+
+HELD_OUT = 0.2
+Scores = NDArray[Any]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """Texts and class numbers.
+
+    Attributes:
+        texts, targets: to fit on.
+        judges, truth: to judge and calibrate by.
+        outside: out of scope.
+        held: whether the judges were held out of the training, and the last fit is on all.
+    """
+
+    intents: tuple[str, ...]
+    texts: list[str]
+    targets: NDArray[np.int64]
+    judges: list[str]
+    truth: NDArray[np.int64]
+    outside: list[str]
+    held: bool
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What was answered on utterances that the judged model was not fitted on.
+
+    Attributes:
+        truth, answer: class numbers, shape (n,).
+        confidence: calibrated, shape (n,).
+        scores, outside: largest logits of utterances in and out of scope.
+        threshold: score from which on an utterance is in scope.
+        refitted: whether the model was fitted on these utterances afterwards.
+    """
+
+    truth: NDArray[np.int64]
+    answer: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    outside: NDArray[np.float64]
+    threshold: float
+    refitted: bool
+
+
+def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], seed: int) -> Parts:
+    """Without `validation`, a fifth of every intent is held out.
+
+    Raises:
+        InputError: as `check`.
+    """
+    intents = check(utterances)
+    number = {name: k for k, name in enumerate(intents)}
+    inside = [u for u in utterances if u.intent in number]
+    outside = [u.text for u in (*utterances, *validation) if u.intent == OUT_OF_SCOPE]
+    targets = np.array([number[u.intent] for u in inside], np.int64)
+    given = [u for u in validation if u.intent in number]
+    if given:
+        truth = np.array([number[u.intent] for u in given], np.int64)
+        return Parts(intents, [u.text for u in inside], targets, [u.text for u in given], truth, outside, False)
+    held = held_out(targets, HELD_OUT, seed)
+    kept = [u.text for u, out in zip(inside, held, strict=True) if not out]
+    judges = [u.text for u, out in zip(inside, held, strict=True) if out]
+    return Parts(intents, kept, targets[~held], judges, targets[held], outside, True)
+
+
+def judged(raw: Scores, outside: Scores, parts: Parts) -> tuple[Judged, float]:
+    """The judgement and the temperature.
+
+    Args:
+        raw: logits of the judges, shape (n, k).
+        outside: logits of the utterances out of scope, shape (m, k).
+        parts: what they are of.
+    """
+    heat = temperature(raw, parts.truth, softmax_cross_entropy)
+    scores, out_scores = raw.max(axis=1) / heat, outside.max(axis=1) / heat if len(outside) else np.zeros(0)
+    right = raw.argmax(axis=1) == parts.truth
+    least = limit(scores[right] if right.any() else scores, out_scores)
+    chances = np.exp((raw - raw.max(axis=1, keepdims=True)) / heat).sum(axis=1)
+    return Judged(parts.truth, raw.argmax(axis=1), 1.0 / chances, scores, out_scores, least, parts.held), heat
