@@ -343,3 +343,11 @@ def test_a_clock_that_is_set_again_and_again_is_told_now_and_then() -> None:
     assert len(told) <= 4
     assert told[1].text.startswith("clock jumped ")
     assert " times, by +" in told[1].text
+
+
+def test_counted_rows_that_are_lost_in_a_gap_are_no_wrong_rate() -> None:
+    kept = np.r_[0:200, 225:425, 500:700]
+    _, _, gaps, healthy, told = play(moving(len(kept)), kept / RATE, kept)
+    assert gaps == [0, 200, 400]
+    assert {health.what for health in told} == {"gap"}
+    assert healthy.all()

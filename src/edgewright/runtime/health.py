@@ -153,7 +153,7 @@ class RateCheck:
         self._begin, self._count = time, 0
 
     def row(self, time: float, steps: int) -> Health | None:
-        """One more row, `steps` by the sender's count; what is to be told after it."""
+        """One more row, `steps` by the sender's count, 0 for the first of a stretch; what is to be told after it."""
         if self._begin is None:
             self.begin_anew(time)
             return None
@@ -175,9 +175,10 @@ class RateCheck:
             time: of the row, seconds.
             counted: whether the sender's count says that rows were lost: then its rate may be right.
         """
-        if counted or self._count > _ALONE:
+        rows = self._count + 1
+        if counted or rows > _ALONE:
             self._gaps = 0
-        self._came = self._came + self._count if self._gaps else 0
+        self._came = self._came + rows if self._gaps else 0
         self._first = self._first if self._gaps else time
         self._gaps = 0 if counted else self._gaps + 1
         self.begin_anew(time)

@@ -224,7 +224,9 @@ class Timeline:
                 self._wrong_rate = self._speed.wrong
             return
         lost = int(off + 0.5) if ahead is None else ahead - 1
+        steps = 1 if ahead is None else ahead
         if lost > self._fill:
+            steps = 0  # a stretch begins with this row: what is lost before is not of it
             self._notices.count("gap", self._time, time, amount=time - self._last)
             self._cut(gap=True)
             if (told := self._speed.gap(time, counted=ahead is not None)) is not None:
@@ -236,7 +238,7 @@ class Timeline:
             self._emit(before + (row - before) * part, [self._last + step * k for k in range(1, lost + 1)])
             self._leave("filled", lost)
         self._due = time
-        self._accept(given, count, 1 if ahead is None else ahead, row[None])
+        self._accept(given, count, steps, row[None])
 
     def _restart(self, given: float, count: int | None, row: Floats) -> None:
         """The timeline goes on at another place, behind a jump of the clock that was confirmed."""
@@ -252,7 +254,7 @@ class Timeline:
         self._cut(gap=True)
         self._due = time
         self._speed.begin_anew(time)
-        self._accept(given, count, 1, row[None])
+        self._accept(given, count, 0, row[None])
 
     def _accept(self, given: float, count: int | None, steps: int, row: Floats) -> None:
         time = given + self._offset
