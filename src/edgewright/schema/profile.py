@@ -25,6 +25,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         overhead: cycles an inference beside multiply-accumulates.
         instruction_set: 'armv7e-m', 'x86-64', ...
         error: relative half-width of the estimate's error bar (0.5: from half to one and a half).
+        bandwidth: bytes a second that memory gives at most; None where no language model fits anyway.
     """
 
     name: str
@@ -38,3 +39,4 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     macs_int8: Figure
     overhead: Figure
     error: Figure
+    bandwidth: Figure | None = None
