@@ -56,6 +56,20 @@ def verdict(within: bool) -> str:
     return "reached" if within else "**missed**"
 
 
+class Told:
+    """Rows that are printed as they come and stand in a table at the end."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[str]] = []
+        self.reached = True
+
+    def __call__(self, what: str, got: str, target: str, within: bool) -> None:
+        """One row."""
+        self.reached &= within
+        self.rows.append([what, got, target, verdict(within)])
+        print(f"{what}: {got}", file=sys.stderr, flush=True)
+
+
 def python() -> str:
     """The interpreter the benchmark runs in, with Edgewright installed."""
     return sys.executable

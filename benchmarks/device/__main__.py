@@ -11,7 +11,7 @@ from benchmarks.device.delay import delays, echoed
 from benchmarks.device.gateway import gateway
 from benchmarks.device.speed import first_answer, replayed, same_events
 from benchmarks.device.subject import RATE, prepare
-from benchmarks.table import markdown, verdict
+from benchmarks.table import Told, markdown
 
 WINDOWS, CORE, MEMORY, START, DELAY = 1000.0, 0.5, 60e6, 0.3, 0.005
 DAY = int(24 * 3600 * RATE)
@@ -24,15 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=20.0, help="of the gateway and of the delay")
     parser.add_argument("--day", type=int, default=DAY, help="rows of the recording that is replayed twice")
     given = parser.parse_args(arguments)
-    rows: list[list[str]] = []
-    reached = True
-
-    def told(what: str, got: str, target: str, within: bool) -> None:
-        nonlocal reached
-        reached &= within
-        rows.append([what, got, target, verdict(within)])
-        print(f"{what}: {got}", file=sys.stderr, flush=True)
-
+    told = Told()
     with tempfile.TemporaryDirectory() as folder:
         subject = prepare(Path(folder), given.package)
         for engine in ("extension", "numpy"):
@@ -60,8 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         same, events, seconds = same_events(subject, given.day)
         shown = f"{'the same' if same else 'other'} bytes, {events:,} events, {seconds:.0f} s a replay"
         told(f"{given.day / RATE / 3600:.1f} h at 50 Hz, replayed twice", shown, "the same", same)
-    print(markdown(["agent", "measured", "target", ""], rows))
-    return 0 if reached else 1
+    print(markdown(["agent", "measured", "target", ""], told.rows))
+    return 0 if told.reached else 1
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.fleet.agent import resident
 from benchmarks.fleet.polling import polled
 from benchmarks.fleet.refresh import refreshed
 from benchmarks.fleet.reporting import reported
-from benchmarks.table import markdown, verdict
+from benchmarks.table import Told, markdown
 
 P99, TIMES, DOWNLOAD, REFRESH, RESIDENT = 0.1, 20.0, 0.05, 0.02, 48e6
 _SLOW_US = 6000
@@ -26,15 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of polling, after one period of warming up")
     parser.add_argument("--packages", type=int, default=1000)
     given = parser.parse_args(arguments)
-    rows: list[list[str]] = []
-    reached = True
-
-    def told(what: str, got: str, target: str, within: bool) -> None:
-        nonlocal reached
-        reached &= within
-        rows.append([what, got, target, verdict(within)])
-        print(f"{what}: {got}", file=sys.stderr, flush=True)
-
+    told = Told()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         found = polled(_new(folder, "polls"), given.devices, given.period, given.seconds)
@@ -62,9 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
             told(what, got, f"{target * 1e3:.0f} ms", took.middle < target)
         held = resident(_new(folder, "agent"))
         told("agent without the model engine", f"{held / 1e6:.1f} MB", f"{RESIDENT / 1e6:.0f} MB", held <= RESIDENT)
-    print(markdown(["what", "here", "target", ""], rows))
+    print(markdown(["what", "here", "target", ""], told.rows))
     print(f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the end; server and generator on one machine")
-    return 0 if reached else 1
+    return 0 if told.reached else 1
 
 
 def _new(folder: Path, name: str) -> Path:
