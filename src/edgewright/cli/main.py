@@ -51,6 +51,7 @@ _EXTRAS = {
     "alembic": "fleet",
     "argon2": "fleet",
     "prometheus_client": "fleet",
+    "PIL": "language",
     "sktime": "demo",
     "tokenizers": "language",
     "pycrfsuite": "language",

@@ -52,6 +52,7 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
         sentences: their number.
         encoder: name of the directory that made the vectors; '' without vectors.
         dimensions: length of a vector; 0 without.
+        media: 'picture' or 'sound' where the passages stand for such files and the vectors are theirs; '' for text.
     """
 
     documents: tuple[Document, ...]
@@ -59,6 +60,7 @@ class Indexed(msgspec.Struct, frozen=True, kw_only=True):
     sentences: int
     encoder: str = ""
     dimensions: int = 0
+    media: str = ""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):

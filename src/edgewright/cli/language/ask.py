@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 
 
 @click.command("ask", epilog='Example: edgewright language ask "How do I change the batteries?" --index manual.index')
-@click.argument("question")
+@click.argument("question", default="")
 @click.option("--index", "index", type=click.Path(path_type=Path), required=True, metavar="INDEX",
               help="File that `language index` made.")  # fmt: skip
 @click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
               help="Directory of the index's encoder: what is said in other words is found, too.")  # fmt: skip
+@click.option("--like", type=click.Path(path_type=Path), metavar="FILE",
+              help="Instead of a question: a picture or sound, to an index of such.")  # fmt: skip
 @click.option("--top", type=click.IntRange(1, 20), default=3, show_default=True, help="Passages.")
 @click.option("--phrase", metavar="URL", help="Let a language model on this server phrase the answer, and check it.")
 @click.option("--model", default="", metavar="NAME", help="Name of the model on that server, where it needs one.")
@@ -28,6 +30,7 @@ def command(
     question: str,
     index: Path,
     encoder: Path | None,
+    like: Path | None,
     top: int,
     phrase: str | None,
     model: str,
@@ -41,8 +44,14 @@ def command(
     from edgewright.runtime.documents.search import DocumentIndex, check
     from edgewright.schema.errors import CheckFailedError
 
-    check(question)
+    if like is None:
+        check(question)
     with DocumentIndex(index) as opened:
+        if like is not None or (opened.held.media and encoder is not None):
+            from edgewright.cli.language._media import nearest
+
+            nearest(opened, question, like, encoder, top, as_json)
+            return
         vector = None
         if encoder is not None:
             from edgewright.cli.interrupt import loading

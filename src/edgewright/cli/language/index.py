@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from edgewright.schema.documents import Indexed
+
 
 @click.command("index", epilog="Example: edgewright language index manual.pdf notes.md --out manual.index")
-@click.argument("documents", metavar="DOCUMENT...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("documents", metavar="DOCUMENT...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="INDEX", help="File of the index.")
 @click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
               help="Directory of a sentence encoder: its vectors find what is said in other words.")  # fmt: skip
+@click.option("--pictures", type=click.Path(path_type=Path), metavar="DIR",
+              help="Index the pictures below this folder instead, by an encoder of pictures.")  # fmt: skip
+@click.option("--sounds", type=click.Path(path_type=Path), metavar="DIR",
+              help="Index the WAV files below this folder instead, by an encoder of sounds.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace an index that is there.")
 @click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
-def command(documents: tuple[Path, ...], out: Path, encoder: Path | None, force: bool, as_json: bool) -> None:
+def command(
+    documents: tuple[Path, ...],
+    out: Path,
+    encoder: Path | None,
+    pictures: Path | None,
+    sounds: Path | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Read documents (.pdf, .md, .html, .txt) and write one file that `language ask` searches.
 
-    It is searched with the base install alone, on a small board too; vectors of an encoder are optional.
+    It is searched with the base install alone, on a small board too; vectors of an encoder are optional. Pictures and
+    sounds need an ONNX encoder of theirs, such as an export of CLIP with its text_model.onnx.
     """
     from edgewright.cli.device._store import amount, print_json
     from edgewright.cli.interrupt import loading
@@ -25,16 +42,25 @@ def command(documents: tuple[Path, ...], out: Path, encoder: Path | None, force:
 
     if out.exists() and not force:
         raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
-    with loading():
-        from edgewright.language.documents.index import write_index
-        from edgewright.language.documents.readers import DocumentFile
+    if sum((bool(documents), pictures is not None, sounds is not None)) != 1:
+        raise InputError("documents, --pictures or --sounds", "none" if not documents else "more than one of them")
+    folder = pictures or sounds
+    if folder is not None:
+        if encoder is None:
+            raise InputError("an --encoder of pictures or sounds", "none", "--encoder")
+        with loading():
+            held = _media(out, folder, "picture" if pictures else "sound", encoder)
+    else:
+        with loading():
+            from edgewright.language.documents.index import write_index
+            from edgewright.language.documents.readers import DocumentFile
 
-        loaded = None
-        if encoder is not None:
-            from edgewright.language.embedding import load
+            loaded = None
+            if encoder is not None:
+                from edgewright.language.embedding import load
 
-            loaded = load(encoder)
-    held = write_index(out, [DocumentFile(path) for path in documents], loaded)
+                loaded = load(encoder)
+        held = write_index(out, [DocumentFile(path) for path in documents], loaded)
     if as_json:
         print_json(held)
         return
@@ -45,7 +71,19 @@ def command(documents: tuple[Path, ...], out: Path, encoder: Path | None, force:
             click.echo(f"  note: {note}")
     vectors = f", vectors of {held.encoder}" if held.encoder else ""
     size = amount(out.stat().st_size)
-    click.echo(f"{held.passages} passages, {held.sentences} sentences{vectors}: {click.format_filename(out)}, {size}")
+    what = f"{held.passages} {held.media}s" if held.media else f"{held.passages} passages, {held.sentences} sentences"
+    click.echo(f"{what}{vectors}: {click.format_filename(out)}, {size}")
+
+
+def _media(out: Path, folder: Path, kind: str, directory: Path) -> Indexed:
+    from edgewright.language.documents.media_encoder import MediaEncoder
+    from edgewright.language.documents.media_index import write_media_index
+    from edgewright.schema.errors import InputError
+
+    encoder = MediaEncoder(directory)
+    if encoder.kind != kind:
+        raise InputError(f"an encoder of {kind}s", f"one of {encoder.kind}s", str(directory))
+    return write_media_index(out, folder, encoder)
 
 
 COMMAND = command

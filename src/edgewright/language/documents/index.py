@@ -71,7 +71,11 @@ class Given(NamedTuple):
 
 
 def write_index(
-    path: Path, documents: Iterable[Source], encoder: Encodes | None = None, on_passage: Progress | None = None
+    path: Path,
+    documents: Iterable[Source],
+    encoder: Encodes | None = None,
+    on_passage: Progress | None = None,
+    media: str = "",
 ) -> Indexed:
     """Writes an index of documents.
 
@@ -80,6 +84,7 @@ def write_index(
         documents: read one after the other: memory does not grow with their length.
         encoder: makes a vector of each sentence and of each section's headings; None: words alone.
         on_passage: told how many passages there are so far.
+        media: 'picture' or 'sound' where passages stand for such files.
 
     Raises:
         InputError: documents without a single word, or a file at `path` that is no index.
@@ -92,7 +97,7 @@ def write_index(
     os.close(handle)
     temporary = Path(name)
     try:
-        held = _write(temporary, documents, encoder, on_passage or (lambda _: None))
+        held = _write(temporary, documents, encoder, on_passage or (lambda _: None), media)
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
@@ -120,7 +125,7 @@ def _refuse_foreign(path: Path) -> None:
     raise InputError("an index, or a name that is free", got, str(path), "Choose another --out")
 
 
-def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, told: Progress) -> Indexed:
+def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, told: Progress, media: str) -> Indexed:
     connection = sqlite3.connect(place, isolation_level=None)
     try:
         # The file is thrown away when anything goes wrong, so it needs no journal.
@@ -129,7 +134,7 @@ def _write(place: Path, documents: Iterable[Source], encoder: Encodes | None, to
         writer = _Writer(connection, encoder, told)
         for document in documents:
             writer.add(document)
-        held = writer.finish()
+        held = writer.finish(media)
         connection.execute("COMMIT")
         return held
     finally:
@@ -166,7 +171,7 @@ class _Writer:
             self._passage(section, title, passage)
         self._documents.append(document.document())
 
-    def finish(self) -> Indexed:
+    def finish(self, media: str) -> Indexed:
         """Writes what is known only at the end.
 
         Raises:
@@ -189,7 +194,7 @@ class _Writer:
         encoder = self._encoder
         held = Indexed(documents=tuple(self._documents), passages=self._passages, sentences=self._sentences,
                        encoder=encoder.name if encoder else "",
-                       dimensions=encoder.dimensions if encoder else 0)  # fmt: skip
+                       dimensions=encoder.dimensions if encoder else 0, media=media)  # fmt: skip
         meta = Meta(held=held, sections=self._sections, sentence_words=self._words / max(self._sentences, 1),
                     passage_words=(self._words + self._titles) / max(self._passages, 1))  # fmt: skip
         told = {"format": INDEX_FORMAT, "version": str(INDEX_VERSION), "figures": msgspec.json.encode(meta).decode()}

@@ -9,11 +9,12 @@ from typing import NamedTuple
 import msgspec
 import numpy as np
 
-from edgewright.runtime.documents import synonyms, weights
-from edgewright.runtime.documents.features import TITLE, Asked, Candidate, Figures, Weighed, figures, weight
+from edgewright.runtime.documents import weights
+from edgewright.runtime.documents.features import TITLE, Candidate, Figures, figures
 from edgewright.runtime.documents.kinds import asks_for
 from edgewright.runtime.documents.layout import Integers, Vectors, unpacked
 from edgewright.runtime.documents.opening import BROKEN, damaged, open_index
+from edgewright.runtime.documents.terms import Terms
 from edgewright.runtime.documents.vectors import StoredVectors
 from edgewright.runtime.documents.words import stems
 from edgewright.schema.documents import Answer, Found, Indexed
@@ -22,12 +23,6 @@ from edgewright.schema.errors import EdgewrightError, InputError
 LONGEST_QUESTION = 1000
 # Terms of a question that are looked up; further ones say little.
 _TERMS = 48
-# A spelling is near when so much of its pairs of letters is shared (Dice), its ends included.
-_NEAR, _SHORTEST = 0.65, 4
-
-
-# Number of a word, and how many sentences and passages hold it.
-_Term = tuple[int, int, int]
 
 
 class Scored(NamedTuple):
@@ -62,6 +57,7 @@ class DocumentIndex:
         self.path = path
         self._connection, self._meta = open_index(path)
         held = self._meta.held
+        self._terms = Terms(self._connection, self._meta)
         self._sentences = StoredVectors(self._connection, "sentence", held.sentences, held.dimensions)
         self._sections = StoredVectors(self._connection, "section", self._meta.sections, held.dimensions)
 
@@ -110,6 +106,38 @@ class DocumentIndex:
         return Answer(question=question, found=found, confidence=sure, threshold=threshold, unknown=looked.unknown,
                       hybrid=vector is not None)  # fmt: skip
 
+    def nearest(self, vector: Vectors, top: int = 3) -> tuple[Found, ...]:
+        """What lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
+
+        Args:
+            vector: of a text, a picture or a sound, by the index's encoder, shape (d,).
+            top: at most so many.
+
+        Returns:
+            The nearest first; the score is the scalar product.
+
+        Raises:
+            InputError: a vector of another length.
+            OutputError: the index is damaged.
+        """
+        self._check(vector)
+        try:
+            products = self._sentences.products(vector)
+            rows = np.argsort(-products, kind="stable")[:top].tolist()
+            return tuple(self._beside(row, float(products[row])) for row in rows)
+        except BROKEN as error:
+            raise damaged(self.path, str(error)) from None
+
+    def _beside(self, number: int, score: float) -> Found:
+        """The passage of a sentence by its number in the index."""
+        document, path, page, text, spans, first = self._connection.execute(
+            "SELECT s.document, s.path, p.page, p.text, p.spans, p.first FROM passages p"
+            " JOIN sections s ON s.id = p.section WHERE p.first <= ? ORDER BY p.id DESC LIMIT 1", (number,),
+        ).fetchone()  # fmt: skip
+        begin, end = unpacked(spans).reshape(-1, 2)[number - first].tolist()
+        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
+                     page=page, text=text, begin=begin, end=end, score=score)  # fmt: skip
+
     def sentences(self, question: str, vector: Vectors | None = None, top: int = 10) -> list[Scored]:
         """The sentences that answer best, the best first; arguments and errors as of `ask`."""
         looked = self._guarded(question, vector)
@@ -131,11 +159,15 @@ class DocumentIndex:
         numbers = [c.first + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
         return looked.figures, np.concatenate(numbers)
 
-    def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
-        check(question)
-        if vector is not None and vector.shape != (self.held.dimensions,):
+    def _check(self, vector: Vectors) -> None:
+        if vector.shape != (self.held.dimensions,) or not self.held.dimensions:
             made = f"of length {self.held.dimensions}" if self.held.dimensions else "for no encoder: it has no vectors"
             raise InputError(f"a vector of the index's encoder, {made}", f"shape {vector.shape}", str(self.path))
+
+    def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
+        check(question)
+        if vector is not None:
+            self._check(vector)
         try:
             return self._look(question, vector)
         except EdgewrightError:
@@ -147,7 +179,7 @@ class DocumentIndex:
         words = list(dict.fromkeys(stems(question)))[:_TERMS]
         if not words and vector is None:
             return None
-        asked, unknown = self._asked(words)
+        asked, unknown = self._terms.asked(words)
         candidates = self._candidates(asked.terms, vector)
         if not candidates:
             return None
@@ -155,61 +187,6 @@ class DocumentIndex:
         self._kinds(question, made, owner, candidates)
         chosen = weights.WORDS if vector is None else weights.HYBRID
         return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
-
-    def _asked(self, words: Sequence[str]) -> tuple[Asked, list[str]]:
-        """What the index knows of the words, and words that it does not know."""
-        terms, unknown = self._terms(words)
-        held = self._meta.held
-        share = sum(synonyms.SHARE if word in synonyms.WEAK else 1.0 for word in unknown)
-        parts = []
-        for of, number, mean in (
-            (held.sentences, 1, self._meta.sentence_words),
-            (held.passages, 2, self._meta.passage_words),
-        ):
-            weights_of = np.array([weight(row[number], of) for row in terms], np.float64)
-            parts.append(Weighed(weights_of, float(weights_of.sum()) + share * weight(0, of), mean))
-        return Asked([row[0] for row in terms], *parts), unknown
-
-    def _terms(self, words: Sequence[str]) -> tuple[list[_Term], list[str]]:
-        """(number, sentences, passages that hold it) of each word.
-
-        A word that stands nowhere is its nearest spelling, or a word that stands for it.
-        """
-        known = self._known(words)
-        absent = [word for word in words if word not in known]
-        instead = self._known([other for word in absent for other in synonyms.others(word)])
-        terms, unknown = [], []
-        for word in words:
-            row = known.get(word) or next((instead[o] for o in synonyms.others(word) if o in instead), None)
-            row = row or self._near(word)
-            if row is None:
-                unknown.append(word)
-            elif row not in terms:
-                terms.append(row)
-        return terms, unknown
-
-    def _known(self, words: Sequence[str]) -> dict[str, _Term]:
-        if not words:
-            return {}
-        marks = ",".join("?" * len(words))
-        sql = f"SELECT term, id, sentences, passages FROM terms WHERE term IN ({marks})"  # noqa: S608 - question marks
-        return {row[0]: (row[1], row[2], row[3]) for row in self._connection.execute(sql, words)}
-
-    def _near(self, word: str) -> _Term | None:
-        """The known word of nearest spelling: typing errors, and forms of a word that no ending explains."""
-        if len(word) < _SHORTEST or '"' in word:
-            return None
-        asked = " OR ".join(f'"{word[i : i + 3]}"' for i in range(len(word) - 2))
-        sql = ("SELECT t.term, t.id, t.sentences, t.passages FROM spellings s JOIN terms t ON t.id = s.rowid"
-               " WHERE spellings MATCH ? ORDER BY rank LIMIT 8")  # fmt: skip
-        best, pairs = _NEAR, _pairs(word)
-        row: _Term | None = None
-        for term, *numbers in self._connection.execute(sql, (asked,)):
-            other = _pairs(term)
-            shared = 2 * len(pairs & other) / (len(pairs) + len(other))
-            if shared >= best and term[:1] == word[:1]:
-                best, row = shared, (numbers[0], numbers[1], numbers[2])
-        return row
 
     def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
         wanted: list[int] = []
@@ -288,9 +265,3 @@ def check(question: str) -> None:
         raise InputError("a question with at least one word", got, "the question")
     if "\x00" in question:
         raise InputError("a question in text", "a zero character", "the question")
-
-
-def _pairs(word: str) -> set[str]:
-    """Pairs of letters, with the ends of the word as letters."""
-    ended = f" {word} "
-    return {ended[i : i + 2] for i in range(len(ended) - 1)}

@@ -1,0 +1,212 @@
+"""Encoders of pictures and sounds from a local directory, with the encoder of text beside them where there is one.
+
+The directory is laid out as such pairs are published: `vision_model.onnx`, `audio_model.onnx` or `model.onnx` takes
+`pixel_values` (N, 3, H, W) or `input_values` (N, samples); `text_model.onnx` and `tokenizer.json` of the same space;
+`preprocessor_config.json` for size, mean and rate. The graphs may lie in `onnx/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from PIL import Image
+
+from edgewright.language.embedding.contract import Vectors, unit
+from edgewright.language.embedding.directory import Directory
+from edgewright.language.embedding.text import TextEncoder
+from edgewright.runtime.riff import read_wav
+from edgewright.schema.errors import InputError
+
+Kind = Literal["picture", "sound"]
+SUFFIXES: dict[Kind, tuple[str, ...]] = {
+    "picture": (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".ppm"),
+    "sound": (".wav",),
+}
+_INPUTS: dict[str, Kind] = {"pixel_values": "picture", "input_values": "sound"}
+_NAMES = ("vision_model.onnx", "audio_model.onnx", "model.onnx")
+_DO = "Name a directory with vision_model.onnx or audio_model.onnx, such as an ONNX export of CLIP"
+# Larger pictures are refused before they are unpacked.
+_PIXELS = 100_000_000
+_LARGEST = 256 << 20
+_TEXT_TOKENS = 77
+
+
+class _Preprocessing(msgspec.Struct, frozen=True):
+    """`preprocessor_config.json`, as far as it is needed."""
+
+    size: int | dict[str, int] = 224
+    crop_size: int | dict[str, int] | None = None
+    do_normalize: bool = True
+    image_mean: tuple[float, float, float] = (0.48145466, 0.4578275, 0.40821073)
+    image_std: tuple[float, float, float] = (0.26862954, 0.26130258, 0.27577711)
+    sampling_rate: int = 16_000
+    max_length_s: float = 10.0
+
+
+class MediaEncoder:
+    """Pictures or sounds to unit vectors, and texts to vectors of the same space.
+
+    Args:
+        directory: of the encoder.
+        threads: of ONNX Runtime.
+
+    Raises:
+        InputError: no such directory, no graph in it, or one that takes something else.
+
+    Attributes:
+        name: of the directory.
+        kind: what it takes.
+        dimensions: length of a vector.
+    """
+
+    def __init__(self, directory: Path, threads: int = 1) -> None:
+        if not directory.is_dir():
+            raise InputError("the directory of an encoder", "no such directory", str(directory), _DO)
+        self._directory, self.name = directory, directory.resolve().name
+        model = _found(directory, _NAMES)
+        if model is None:
+            raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
+        try:
+            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes for files that are none
+            raise InputError(
+                "a graph that ONNX Runtime reads", " ".join(str(error).split())[:200], str(model)
+            ) from None
+        taken = [one for one in self._session.get_inputs() if one.name in _INPUTS]
+        if len(taken) != 1 or len(self._session.get_inputs()) != 1:
+            got = ", ".join(one.name for one in self._session.get_inputs())
+            raise InputError("a graph that takes pixel_values or input_values alone", got, str(model), _DO)
+        self._input, self.kind = taken[0].name, _INPUTS[taken[0].name]
+        self._how = _preprocessing(directory / "preprocessor_config.json")
+        self._text = _text(directory, threads)
+        blank = self._ready(Image.new("RGB", (8, 8))) if self.kind == "picture" else self._wave(np.zeros(1600), 16_000)
+        self.dimensions = int(self._run(blank).shape[0])
+        if self._text is not None and self._text.dimensions != self.dimensions:
+            got = f"{self._text.dimensions} and {self.dimensions}"
+            raise InputError("text and media in vectors of one length", got, str(directory))
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether texts can be compared with what it encodes."""
+        return self._text is not None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of texts, shape (n, d).
+
+        Raises:
+            InputError: there is no encoder of text beside it.
+        """
+        if self._text is None:
+            raise InputError("text_model.onnx and tokenizer.json beside the encoder", "none", str(self._directory),
+                             "Ask by an example: --like FILE")  # fmt: skip
+        return self._text.encode(texts)
+
+    def encode_file(self, path: Path) -> NDArray[np.float32]:
+        """The vector of a picture or a WAV file, shape (d,).
+
+        Raises:
+            InputError: it cannot be read as such, or is too large.
+        """
+        try:
+            size = path.stat().st_size
+            if size > _LARGEST:
+                raise InputError(f"at most {_LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
+            if self.kind == "sound":
+                sound = read_wav(path.read_bytes(), str(path))
+                return self._run(self._wave(sound.values.mean(axis=1), sound.rate))
+            with Image.open(path) as picture:
+                if picture.width * picture.height > _PIXELS:
+                    raise InputError(f"at most {_PIXELS} pixels", f"{picture.width} x {picture.height}", str(path))
+                return self._run(self._ready(picture.convert("RGB")))
+        except InputError:
+            raise
+        except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
+            why = " ".join(str(error).split())[:120] or type(error).__name__
+            raise InputError(f"a {self.kind} that can be read", why, str(path)) from None
+
+    def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
+        try:
+            made: NDArray[Any] = self._session.run(None, {self._input: value})[0]
+        except Exception as error:  # noqa: BLE001 - ONNX Runtime's own classes
+            why = " ".join(str(error).split())[:200]
+            raise InputError(f"a graph that takes {value.shape}", why, str(self._directory)) from None
+        flat = made if made.ndim == 2 else made.reshape(1, -1, made.shape[-1]).mean(axis=1)
+        return np.asarray(unit(flat)[0], np.float32)
+
+    def _ready(self, picture: Image.Image) -> NDArray[np.float32]:
+        """Shorter edge to size, centre cut out, channels first, normalised: shape (1, 3, H, W)."""
+        height, width = _edges(self._how.crop_size or self._how.size)
+        scale = max(height / picture.height, width / picture.width)
+        wide, high = max(width, round(picture.width * scale)), max(height, round(picture.height * scale))
+        resized = picture.resize((wide, high), Image.Resampling.BICUBIC)
+        left, top = (wide - width) // 2, (high - height) // 2
+        pixels = np.asarray(resized.crop((left, top, left + width, top + height)), np.float32) / 255
+        if self._how.do_normalize:
+            pixels = (pixels - np.array(self._how.image_mean, np.float32)) / np.array(self._how.image_std, np.float32)
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1)[None], np.float32)
+
+    def _wave(self, samples: NDArray[Any], rate: int) -> NDArray[np.float32]:
+        """At the encoder's rate by straight lines, its first seconds, zeros behind: shape (1, samples)."""
+        wanted = self._how.sampling_rate
+        times = np.arange(0, len(samples) / rate, 1 / wanted)[: round(self._how.max_length_s * wanted)]
+        made = np.zeros(round(self._how.max_length_s * wanted), np.float32)
+        made[: len(times)] = np.interp(times, np.arange(len(samples)) / rate, samples)
+        return made[None]
+
+
+def files_of(folder: Path, kind: Kind) -> list[Path]:
+    """Pictures or sounds below a folder, by name.
+
+    Raises:
+        InputError: no folder, or none in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"a folder of {kind}s", "no such folder", str(folder))
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES[kind] and path.is_file())
+    if not found:
+        raise InputError(f"a folder of {kind}s ({', '.join(SUFFIXES[kind])})", "none in it", str(folder))
+    return found
+
+
+def _found(directory: Path, names: Sequence[str]) -> Path | None:
+    return next((p for name in names for p in (directory / name, directory / "onnx" / name) if p.is_file()), None)
+
+
+def _text(directory: Path, threads: int) -> TextEncoder | None:
+    model, tokenizer = _found(directory, ("text_model.onnx",)), directory / "tokenizer.json"
+    if model is None or not tokenizer.is_file():
+        return None
+    told = Directory(
+        path=directory, model=model, tokenizer=tokenizer, pooling="mean", longest=_TEXT_TOKENS, config=None
+    )
+    return TextEncoder(told, model, model.stat().st_size, threads)
+
+
+def _preprocessing(path: Path) -> _Preprocessing:
+    if not path.is_file():
+        return _Preprocessing()
+    try:
+        how = msgspec.json.decode(path.read_bytes(), type=_Preprocessing)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError("a preprocessor_config.json", str(error), str(path)) from None
+    sensible: Callable[[float, float], bool] = lambda value, most: 0 < value <= most  # noqa: E731 - used four times
+    edges = _edges(how.crop_size or how.size)
+    if not (sensible(min(edges), 4096) and sensible(max(edges), 4096) and sensible(how.sampling_rate, 200_000)
+            and sensible(how.max_length_s, 120) and min(how.image_std) > 0):  # fmt: skip
+        raise InputError("sensible sizes and rates", "others", str(path))
+    return how
+
+
+def _edges(size: int | dict[str, int]) -> tuple[int, int]:
+    if isinstance(size, int):
+        return size, size
+    edge = size.get("shortest_edge", 224)
+    return size.get("height", edge), size.get("width", edge)

@@ -1,0 +1,77 @@
+"""Pictures or sounds in an index like that of documents: a file is a passage, its name the text."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.language.documents.index import Progress, write_index
+from edgewright.language.documents.media_encoder import MediaEncoder, files_of
+from edgewright.language.documents.passages import Block
+from edgewright.runtime.documents.layout import Vectors
+from edgewright.schema.documents import Document, Indexed
+from edgewright.schema.errors import InputError
+
+_LONGEST_NAME = 400
+
+
+class _Folder:
+    """A folder as a document and as the encoder of its own passages.
+
+    Files that cannot be read are left out and noted.
+    """
+
+    def __init__(self, folder: Path, encoder: MediaEncoder) -> None:
+        self.name, self.dimensions = encoder.name, encoder.dimensions
+        self._folder, self._encoder = folder, encoder
+        self._vectors: dict[str, Vectors] = {}
+        self._notes: list[str] = []
+        self._digest = hashlib.sha256()
+
+    def blocks(self) -> Iterator[Block]:
+        for path in files_of(self._folder, self._encoder.kind):
+            # One word for the splitter of sentences, whatever the name is.
+            name = re.sub(r"\s+", "_", path.relative_to(self._folder).as_posix())[-_LONGEST_NAME:]
+            try:
+                self._vectors[name] = self._encoder.encode_file(path)
+                self._digest.update(path.read_bytes())
+            except InputError as error:
+                if len(self._notes) < 20:
+                    self._notes.append(str(error))
+                continue
+            above = tuple(name.split("/")[:-1]) or (self._folder.name,)
+            # A path of its own: each file is a section, so that the best ones are told one by one.
+            yield Block((*above, name), 0, name)
+        if not self._vectors:
+            raise InputError(f"{self._encoder.kind}s that can be read", "none", str(self._folder))
+
+    def document(self) -> Document:
+        notes = tuple(self._notes)
+        kind = f"{self._encoder.kind}s"
+        return Document(name=self._folder.name, kind=kind, sha256=self._digest.hexdigest(), notes=notes)
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of files by their names; zeros for headings, which say nothing here."""
+        nothing = np.zeros(self.dimensions, np.float32)
+        return np.stack([self._vectors.pop(text, nothing) for text in texts])
+
+
+def write_media_index(path: Path, folder: Path, encoder: MediaEncoder, on_passage: Progress | None = None) -> Indexed:
+    """Writes an index of the pictures or sounds below a folder.
+
+    Args:
+        path: of the index.
+        folder: with its sub-folders.
+        encoder: of the kind that is looked for.
+        on_passage: told how many there are so far.
+
+    Raises:
+        InputError: none that can be read.
+        OutputError: the index cannot be written.
+    """
+    own = _Folder(folder, encoder)
+    return write_index(path, [own], own, on_passage, media=encoder.kind)

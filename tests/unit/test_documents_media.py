@@ -1,0 +1,107 @@
+"""Pictures and sounds in an index: found by a text of the same space, or by another file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edgewright.cli.main import run
+from edgewright.language.documents.media_encoder import MediaEncoder
+from edgewright.language.documents.media_index import write_media_index
+from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.schema.errors import InputError
+from media_encoders import COLOURS, picture_encoder, pictures, sound_encoder, sounds
+
+
+def test_pictures_are_found_by_words_and_by_pictures(tmp_path: Path) -> None:
+    encoder = MediaEncoder(picture_encoder(tmp_path / "tiny"))
+    held = write_media_index(tmp_path / "index", pictures(tmp_path), encoder)
+    assert (held.passages, held.media, held.encoder) == (3, "picture", "tiny")
+    assert "broken.jpg" in held.documents[0].notes[0]
+    Image.new("RGB", (300, 200), (20, 220, 30)).save(tmp_path / "greenish.jpg")
+    with DocumentIndex(tmp_path / "index") as index:
+        for name in COLOURS:
+            found = index.nearest(encoder.encode([name])[0], top=2)
+            assert found[0].text == f"{name}/a_{name}_thing.png"
+            assert found[0].score > found[1].score
+        assert "green" in index.nearest(encoder.encode_file(tmp_path / "greenish.jpg"))[0].text
+        # Their names are words, too, for boards without an encoder.
+        assert index.ask("the blue thing").found[0].text == "blue/a_blue_thing.png"
+        with pytest.raises(InputError, match="length 3"):
+            index.nearest(np.zeros(5, np.float32))
+
+
+def test_the_middle_is_looked_at_whatever_the_shape(tmp_path: Path) -> None:
+    encoder = MediaEncoder(picture_encoder(tmp_path / "tiny"))
+    pixels = np.zeros((20, 60, 3), np.uint8)
+    pixels[:, 20:40] = COLOURS["red"]
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    assert np.allclose(encoder.encode_file(tmp_path / "wide.png"), encoder.encode(["red"])[0], atol=0.02)
+
+
+def test_sounds_are_found_by_a_sound(tmp_path: Path) -> None:
+    encoder = MediaEncoder(sound_encoder(tmp_path / "ears"))
+    folder = sounds(tmp_path)
+    write_media_index(tmp_path / "index", folder, encoder)
+    with DocumentIndex(tmp_path / "index") as index:
+        found = index.nearest(encoder.encode_file(folder / "late.wav"))
+        assert [one.text for one in found] == ["late.wav", "early.wav"]
+        assert found[0].score == pytest.approx(1.0, abs=0.01)
+    with pytest.raises(InputError, match=r"text_model\.onnx"):
+        encoder.encode(["a loud noise"])
+
+
+def test_what_is_no_encoder_or_no_picture_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such directory"):
+        MediaEncoder(tmp_path / "none")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="none"):
+        MediaEncoder(tmp_path / "empty")
+    (tmp_path / "empty" / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(InputError, match="ONNX Runtime"):
+        MediaEncoder(tmp_path / "empty")
+    encoder = MediaEncoder(picture_encoder(tmp_path / "tiny", text=False))
+    assert not encoder.reads_text
+    for content in (b"", b"\x89PNG\r\n\x1a\n" + bytes(40), b"GIF89a"):
+        (tmp_path / "a.png").write_bytes(content)
+        with pytest.raises(InputError, match="a picture that can be read"):
+            encoder.encode_file(tmp_path / "a.png")
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "a.png").write_bytes(b"no")
+    with pytest.raises(InputError, match="pictures that can be read"):
+        write_media_index(tmp_path / "index", tmp_path / "only", encoder)
+    with pytest.raises(InputError, match="none in it"):
+        write_media_index(tmp_path / "index", tmp_path / "tiny", encoder)
+    (tmp_path / "tiny" / "preprocessor_config.json").write_text('{"size": -4}')
+    with pytest.raises(InputError, match="sensible"):
+        MediaEncoder(tmp_path / "tiny")
+
+
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shelf, encoder = str(pictures(tmp_path)), str(picture_encoder(tmp_path / "tiny"))
+    index = str(tmp_path / "shelf.index")
+    command = ["language", "index", "--pictures", shelf, "--encoder", encoder, "--out", index]
+    assert run(command) == 0
+    said = capsys.readouterr().out
+    assert "3 pictures" in said
+    assert "note:" in said
+    asked = ["language", "ask", "--index", index, "--encoder", encoder]
+    assert run([*asked, "red", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["file"] == "red/a_red_thing.png"
+    assert run([*asked, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1"]) == 0
+    assert "blue/a_blue_thing.png" in capsys.readouterr().out
+    ears = str(sound_encoder(tmp_path / "ears"))
+    for wrong in (
+        [*asked, "red", "--like", f"{shelf}/broken.jpg"],
+        ["language", "ask", "red", "--index", index, "--encoder", ears],
+        ["language", "ask", "--index", index, "--like", f"{shelf}/broken.jpg"],
+        ["language", "index", "--pictures", shelf, "--out", f"{index}2"],
+        ["language", "index", "--pictures", shelf, "--encoder", ears, "--out", f"{index}2"],
+        ["language", "index", "--out", f"{index}2"],
+    ):
+        assert run(wrong) == 2, wrong
+        assert capsys.readouterr().err.startswith("edgewright: expected")
