@@ -144,6 +144,17 @@ def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk
     assert desk.plane.got[0].outcomes[0].because == "crash" and not desk.state.outcomes
 
 
+def test_one_lost_packet_does_not_hide_a_failed_trial_for_long(desk: Desk) -> None:
+    desk.plane.down = True
+    desk.state.change([desk.state.tell("reverted", 3, "plan-1", 1.0, "crash")])
+    wait = desk.tell(urgent=True)
+    assert 10.0 < wait <= 60.0
+    desk.plane.down = False
+    desk.clock.up += wait
+    desk.tell()
+    assert desk.plane.got[0].outcomes[0].because == "crash"
+
+
 def test_a_restart_goes_on_with_the_next_number(desk: Desk, tmp_path: Path) -> None:
     desk.tell()
     desk.state.close()

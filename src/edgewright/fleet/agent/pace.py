@@ -14,10 +14,12 @@ class Pace:
         chance: spreads the times.
         every: seconds between two that go well.
         slowest: longest time after failures.
+        first: seconds from which the time after a failure doubles; None for `every`.
     """
 
-    def __init__(self, chance: Chance, every: float, slowest: float) -> None:
+    def __init__(self, chance: Chance, every: float, slowest: float, first: float | None = None) -> None:
         self._chance, self._every, self._slowest = chance, every, max(every, slowest)
+        self._first = every if first is None else min(first, every)
         self.failures = 0
         self.due = 0.0
 
@@ -37,5 +39,5 @@ class Pace:
     def bad(self, now: float, wait: float | None = None) -> None:
         """It failed; twice the time after each failure, somewhere in its second half, never before `wait`."""
         self.failures += 1
-        longest = min(self._slowest, self._every * 2.0 ** min(self.failures, _DOUBLINGS))
+        longest = min(self._slowest, self._first * 2.0 ** min(self.failures, _DOUBLINGS))
         self.due = now + max(longest * (0.5 + 0.5 * self._chance.share()), wait or 0.0)

@@ -16,6 +16,8 @@ from edgewright.schema.fleet_report import Report
 
 _SLOWEST = 3600.0
 _APART = 5.0
+_SOON = 30.0
+"""Seconds from which the time after a failure doubles: one lost packet must not hide a failed trial for an hour."""
 _OUTCOMES = 200
 
 
@@ -68,7 +70,7 @@ class ReportTeller:
     ) -> None:  # fmt: skip
         self._state, self._control, self._clock = state, control, clock
         self._outbox: Outbox = outbox or NoOutbox()
-        self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST)
+        self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
         self._pending: Report | None = None
         self._owed = False
         self._last = -_APART
