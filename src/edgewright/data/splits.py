@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.partition import choose
+from edgewright.data.synthetic import is_synthetic, measured_only, with_synthetic
 from edgewright.schema.config import SplitConfig
 from edgewright.schema.data import Samples, Split
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -24,7 +25,8 @@ def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | Non
 
     By 'group' and 'session' whole groups or sessions go to one side; by 'time' the last part of every session tests;
     by 'row' samples are shuffled with the mix of classes kept. Windows that would overlap one on another side are
-    left out of training, or of validation where they touch the test. Under 'auto': 'group' where a group is known,
+    left out of training, or of validation where they touch the test. Synthetic samples (`data.synthetic`) train only,
+    and only those made of what trains. Under 'auto': 'group' where a group is known,
     then, for windows and rows with a time, 'session' from five sessions on and 'time' below that, then 'row'.
 
     Args:
@@ -35,8 +37,12 @@ def split(samples: Samples, config: SplitConfig, *, seed: int, window: int | Non
 
     Raises:
         UnknownNameError: for a group that the samples do not have.
-        InputError: for too few groups, an empty side, or a class that only the test or validation has.
+        InputError: for too few groups, an empty side, a class that only the test or validation has, or synthetic
+            samples in a split that cannot keep them away from the test.
     """
+    if is_synthetic(samples.sessions).any():
+        measured, places = measured_only(samples)
+        return with_synthetic(samples, split(measured, config, seed=seed, window=window), places)
     by = _kept_whole(samples, config, window)
     rng = np.random.default_rng(seed)
     everything = np.arange(len(samples.y), dtype=np.int64)

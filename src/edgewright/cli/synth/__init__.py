@@ -1,0 +1,1 @@
+"""Commands of `edgewright synth`, one file each."""

@@ -1,0 +1,76 @@
+"""`edgewright synth signals`: changed copies of recordings, or windows of a model that was fitted on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.synth._options import data_and_method
+
+_EXAMPLE = (
+    "Example: edgewright synth signals walk.csv --target activity --group person --time t --method rotation "
+    "--set degrees=30 --out turned.parquet"
+)
+
+
+@click.command("signals", epilog=_EXAMPLE)
+@data_and_method
+@click.option("--window", type=click.IntRange(0), default=0, help="Rows in a window, for `generate`.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.parquet or FILE.csv.")
+@click.option("--measured", is_flag=True, help="Write the measured rows in front of the synthetic ones.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def command(
+    data: str,
+    kind: str,
+    target: str,
+    group: str,
+    session: str,
+    time: str,
+    method: str,
+    options: tuple[str, ...],
+    copies: int,
+    seed: int,
+    window: int,
+    out: Path,
+    measured: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Make synthetic signals of DATA (a file, or a folder with --kind of a public set).
+
+    Sessions of synthetic rows begin with `synthetic/`: name the column `session` in [data] when a pipeline reads them.
+    A split then never tests on them, and trains only on those made of people who train.
+    """
+    from edgewright.cli.interrupt import loading
+    from edgewright.cli.synth._options import free, read, values
+
+    free(out, force)
+    with loading():
+        import msgspec
+
+        from edgewright.data.table_file import check_table_file, write_table_file
+        from edgewright.language.synthesis.recordings import synthetic, with_session
+
+    check_table_file(out)
+    named = {"target": target, "group": group, "session": session, "time": time}
+    whole = read(data, kind, named)
+    made = synthetic(whole, method, values(options), copies=copies, seed=seed, window=window)
+    every = (*whole.recordings, *made.recordings) if measured else made.recordings
+    if measured:
+        # In a table of both kinds every row names its session.
+        every = tuple(with_session(recording) for recording in every)
+    write_table_file(msgspec.structs.replace(made, recordings=every), out)
+    rows = sum(len(recording.values) for recording in made.recordings)
+    told = {"file": str(out), "method": method, "recordings": len(made.recordings), "rows": rows, "origin": made.origin}
+    if as_json:
+        click.echo(msgspec.json.encode(told))
+        return
+    click.echo(
+        f"{rows:,} synthetic rows in {len(made.recordings):,} recordings by {method}; sessions begin with synthetic/"
+    )
+    click.echo(f"wrote {out}")
+
+
+COMMAND = command

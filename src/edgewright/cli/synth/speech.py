@@ -1,0 +1,56 @@
+"""`edgewright synth speech`: keywords said by espeak-ng."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("speech", epilog="Example: edgewright synth speech stop go --voice en-us --copies 5 --out prompts")
+@click.argument("words", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="A new folder.")
+@click.option("--voice", "voices", multiple=True, help="Of espeak-ng; may be repeated. [default: five of English]")
+@click.option("--copies", type=click.IntRange(1, 1000), default=3, show_default=True, help="Of a word in a voice.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of speeds and pitches.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: int, seed: int, as_json: bool) -> None:
+    """Have WORDS said, each in several voices, at random speeds and pitches, into WAV files.
+
+    `labels.csv` in the folder names the word, the voice and, as its session, that the file is synthetic.
+    """
+    import csv
+    import io
+    import shutil
+    import tempfile
+
+    import msgspec
+
+    from edgewright.language.synthesis.speech import VOICES, speak
+    from edgewright.schema.errors import InputError
+
+    if out.exists():
+        raise InputError("a new folder", "one that is there", str(out))
+    if not out.parent.is_dir():
+        raise InputError("a folder in one that is there", "no such folder", str(out.parent))
+    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        made = speak(list(words), voices or VOICES, copies, seed, folder)
+        table = io.StringIO(newline="")
+        writer = csv.writer(table)
+        writer.writerow(("file", "label", "group", "session"))
+        for recording in made.recordings:
+            groups = "" if recording.groups is None else str(recording.groups[0])
+            label = str(recording.target[0])
+            writer.writerow((recording.name.rpartition("/")[2] + ".wav", label, groups, recording.name))
+        (folder / "labels.csv").write_text(table.getvalue(), encoding="utf-8")
+        folder.chmod(0o755)
+        folder.rename(out)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    told = {"folder": str(out), "files": len(made.recordings), "rate": made.rate}
+    click.echo(msgspec.json.encode(told) if as_json else f"wrote {len(made.recordings)} synthetic prompts to {out}")
+
+
+COMMAND = command

@@ -1,0 +1,54 @@
+"""`edgewright synth utterances`: sentences of a grammar, for `language train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("utterances", epilog="Example: edgewright synth utterances grammar.toml --count 200 --out more.csv")
+@click.argument("grammar", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.csv")
+@click.option("--count", type=click.IntRange(1, 100_000), default=100, show_default=True, help="Sentences an intent.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_json: bool) -> None:
+    """Draw sentences of the templates, rules and paraphrases of GRAMMAR; slots stay marked.
+
+    The column `provenance` says `synthetic/grammar` of every sentence.
+    """
+    import csv
+    import io
+
+    import msgspec
+
+    from edgewright.cli.synth._options import free
+    from edgewright.language.synthesis.grammar import METHOD, read_grammar, sentences
+    from edgewright.runtime.files import write_atomic
+    from edgewright.schema.errors import InputError
+
+    free(out, force)
+    if out.suffix != ".csv":
+        raise InputError("a name that ends in .csv", out.name, "--out")
+    made, findings = sentences(read_grammar(grammar), count, seed, grammar.name)
+    table = io.StringIO(newline="")
+    writer = csv.writer(table)
+    writer.writerow(("text", "intent", "provenance"))
+    for one in made:
+        text, last, parts = one.text, 0, []
+        for slot in one.slots:
+            parts += [text[last : slot.begin], f"[{slot.text}]({slot.name})"]
+            last = slot.end
+        writer.writerow(("".join([*parts, text[last:]]), one.intent, METHOD))
+    write_atomic(out, table.getvalue().encode())
+    if as_json:
+        click.echo(msgspec.json.encode({"file": str(out), "sentences": len(made), "findings": findings}))
+        return
+    for finding in findings:
+        click.echo(f"note: {finding}")
+    click.echo(f"wrote {len(made):,} synthetic sentences to {out}")
+
+
+COMMAND = command

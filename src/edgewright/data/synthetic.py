@@ -1,0 +1,93 @@
+"""Which rows were made and not measured: their session says so, in files too, and no such row is ever tested on.
+
+A session `synthetic/rotation/1/walk-3` is the first copy of session walk-3 that was turned;
+`synthetic/generate/1/of=anna+bert` was drawn from a model that was fitted on the rows of anna and bert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.data import Labels, Samples, Split
+from edgewright.schema.errors import InputError
+
+PREFIX = "synthetic/"
+OF = "of="
+
+
+def marked(method: str, number: int, origin: str) -> str:
+    """Name of a session that a method made out of another."""
+    return f"{PREFIX}{method}/{number}/{origin}"
+
+
+def fitted_on(people: Collection[str]) -> str:
+    """The origin of rows that a model drew: everybody it was fitted on."""
+    return OF + "+".join(sorted(people))
+
+
+def origin(session: str) -> str:
+    """The session that a synthetic one was made of, or `of=...`; the session itself where it was measured."""
+    while session.startswith(PREFIX):
+        session = session.split("/", 3)[-1]
+    return session
+
+
+def is_synthetic(sessions: Labels) -> NDArray[np.bool_]:
+    """Which rows were made, shape (n,)."""
+    found: NDArray[np.bool_] = np.strings.startswith(np.asarray(sessions, np.str_), PREFIX)
+    return found
+
+
+def measured_only(samples: Samples) -> tuple[Samples, NDArray[np.int64]]:
+    """The samples that were measured, and their places."""
+    kept = np.flatnonzero(~is_synthetic(samples.sessions)).astype(np.int64)
+    groups = None if samples.groups is None else samples.groups[kept]
+    part = msgspec.structs.replace(
+        samples, X=samples.X[kept], y=samples.y[kept], groups=groups, sessions=samples.sessions[kept],
+        starts=samples.starts[kept],
+    )  # fmt: skip
+    return part, kept
+
+
+def with_synthetic(samples: Samples, sides: Split, places: NDArray[np.int64]) -> Split:
+    """Sides of the measured samples, and those synthetic ones in the training whose people or sessions train.
+
+    What was made of a person of the validation or test is left out: a copy in the training would tell of the test.
+
+    Args:
+        samples: all of them.
+        sides: of `measured_only`.
+        places: of the measured ones.
+
+    Raises:
+        InputError: for a split that keeps neither people nor sessions whole, or one that leaves no synthetic sample.
+    """
+    if sides.by not in ("group", "session"):
+        raise InputError("a split by group or session where rows are synthetic", f"by = {sides.by!r}", "[split] by",
+                         "A copy of a test row in the training would tell of it: name group or session")  # fmt: skip
+    names = samples.groups if sides.by == "group" and samples.groups is not None else samples.sessions
+    trained = {str(name) for name in names[places[sides.train]]} - {
+        str(name) for side in (sides.validation, sides.test) for name in names[places[side]]
+    }
+    made = np.flatnonzero(is_synthetic(samples.sessions))
+    kept = [k for k in made.tolist() if _of(samples, k, sides.by) <= trained]
+    if not kept:
+        raise InputError("synthetic samples of what trains", f"{len(made):,} of what does not", "[split]",
+                         "Make them of the people of the training, or leave them out")  # fmt: skip
+    train = np.sort(np.concatenate([places[sides.train], np.array(kept, np.int64)]))
+    return Split(train=train, validation=places[sides.validation], test=places[sides.test], by=sides.by)
+
+
+def _of(samples: Samples, place: int, by: str) -> set[str]:
+    """The people, or sessions, that a synthetic sample was made of."""
+    source = origin(str(samples.sessions[place]))
+    if source.startswith(OF):
+        # A model that was fitted on people says nothing of sessions: it is kept out of a split by them.
+        return set(source.removeprefix(OF).split("+"))
+    if by == "group" and samples.groups is not None:
+        return {str(samples.groups[place])}
+    return {source}

@@ -1,0 +1,1 @@
+"""Ways to make signals out of signals, one file each."""

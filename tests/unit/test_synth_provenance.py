@@ -1,0 +1,229 @@
+"""Synthetic rows say so, in files too, and are never tested on; grammars; what a method is worth."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.data.load import load_data
+from edgewright.data.samples import cut
+from edgewright.data.splits import split
+from edgewright.data.synthetic import is_synthetic, marked, origin
+from edgewright.language.synthesis.grammar import read_grammar, sentences
+from edgewright.language.synthesis.recordings import synthetic
+from edgewright.language.synthesis.windows import windows_of
+from edgewright.language.synthesis.worth import worth
+from edgewright.language.utterances.read import read
+from edgewright.schema.config import SplitConfig, WindowConfig
+from edgewright.schema.data import Column, DataSet, Recording, Samples
+from edgewright.schema.errors import InputError
+
+Capture = pytest.CaptureFixture[str]
+PEOPLE = ("anna", "bert", "carl", "dora", "emil", "fred")
+
+
+def people(rows: int = 200) -> DataSet:
+    rng = np.random.default_rng(0)
+    recordings = []
+    for number, name in enumerate(PEOPLE):
+        time = np.arange(rows) / 50
+        fast = np.arange(rows) >= rows // 2
+        wave = np.sin(2 * np.pi * np.where(fast, 4.0, 1.0) * time)[:, None] * (1 + 0.1 * number)
+        values = np.asarray(wave * [1.0, 0.5, 0.2] + 0.1 * rng.normal(size=(rows, 3)), np.float32)
+        recordings.append(
+            Recording(name=f"walk-{name}", values=values, target=np.where(fast, "run", "walk"),
+                      groups=np.full(rows, name), time=time)
+        )  # fmt: skip
+    columns = tuple(Column(name=f"acc_{axis}") for axis in "xyz")
+    return DataSet(name="people", columns=columns, recordings=tuple(recordings), rate=50.0, target_name="activity",
+                   group_name="person")  # fmt: skip
+
+
+def both(name: str = "jitter", **options: object) -> Samples:
+    data = people()
+    made = synthetic(data, name, options, copies=2, seed=0, window=25)
+    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *made.recordings), rate=50.0,
+                    target_name="activity", group_name="person")  # fmt: skip
+    return cut(whole, WindowConfig(samples=25, step=25))
+
+
+def test_names_of_sessions() -> None:
+    name = marked("rotation", 2, "walk-3")
+    assert name == "synthetic/rotation/2/walk-3"
+    assert origin(name) == "walk-3"
+    assert origin(marked("jitter", 1, name)) == "walk-3"
+    assert origin("walk/3") == "walk/3"
+    assert is_synthetic(np.array([name, "walk-3", ""])).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("by", ["auto", "group", "session"])
+def test_no_synthetic_sample_is_tested_on_and_no_copy_of_a_tested_one_trains(by: str) -> None:
+    samples = both()
+    made = is_synthetic(samples.sessions)
+    assert made.sum() == 2 * (~made).sum()
+    sides = split(samples, SplitConfig(by=by, test=0.3, validation=0.2), seed=0, window=25)  # type: ignore[arg-type]
+    assert not made[sides.test].any()
+    assert not made[sides.validation].any()
+    assert made[sides.train].sum() == 2 * (~made[sides.train]).sum()
+    assert samples.groups is not None
+    tested = set(samples.groups[np.concatenate([sides.test, sides.validation])])
+    assert not tested & set(samples.groups[sides.train])
+
+
+def test_the_real_sides_are_those_without_synthetic_rows() -> None:
+    samples, config = both(), SplitConfig(by="group", test=0.3, validation=0.2)
+    alone = split(cut(people(), WindowConfig(samples=25, step=25)), config, seed=3, window=25)
+    sides = split(samples, config, seed=3, window=25)
+    assert len(alone.test) == len(sides.test)
+    assert samples.groups is not None
+    assert {*samples.groups[sides.test]} == {*cut(people(), WindowConfig(samples=25, step=25)).groups[alone.test]}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("by", ["time", "row"])
+def test_a_split_that_cannot_keep_copies_away_is_refused(by: str) -> None:
+    with pytest.raises(InputError, match="a split by group or session where rows are synthetic"):
+        split(both(), SplitConfig(by=by), seed=0, window=25)  # type: ignore[arg-type]
+
+
+def test_rows_of_a_model_that_was_fitted_on_a_tested_person_do_not_train() -> None:
+    samples = both("generate")
+    with pytest.raises(InputError, match="synthetic samples of what trains"):
+        split(samples, SplitConfig(by="group", test=0.3, validation=0.2), seed=0, window=25)
+    data = people()
+    part = DataSet(name="four", columns=data.columns, recordings=data.recordings[:4], rate=50.0)
+    made = synthetic(part, "generate", {}, copies=1, seed=0, window=25)
+    whole = DataSet(name="both", columns=data.columns, recordings=(*data.recordings, *made.recordings), rate=50.0)
+    samples = cut(whole, WindowConfig(samples=25, step=25))
+    config = SplitConfig(by="group", test_groups=("fred",), validation_groups=("emil",))
+    sides = split(samples, config, seed=0, window=25)
+    assert is_synthetic(samples.sessions[sides.train]).sum() == is_synthetic(samples.sessions).sum() > 0
+
+
+def test_copies_of_copies_and_data_without_a_rate_are_refused() -> None:
+    data = people()
+    made = synthetic(data, "jitter", {}, copies=1, seed=0, window=0)
+    with pytest.raises(InputError, match="measured recordings, got synthetic"):
+        synthetic(made, "jitter", {}, copies=1, seed=0, window=0)
+    table = DataSet(name="t", columns=data.columns, recordings=data.recordings)
+    with pytest.raises(InputError, match="recordings with a rate"):
+        synthetic(table, "jitter", {}, copies=1, seed=0, window=0)
+    with pytest.raises(InputError, match="a window of at least 8 rows"):
+        synthetic(data, "generate", {}, copies=1, seed=0, window=0)
+    with pytest.raises(InputError, match="at least 300 rows"):
+        synthetic(data, "generate", {}, copies=1, seed=0, window=300)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) -> None:
+    source, out = tmp_path / "walk.csv", tmp_path / f"more{ending}"
+    with source.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("t", "acc_x", "acc_y", "acc_z", "activity", "person", "visit"))
+        for recording in people().recordings:
+            for row in range(len(recording.values)):
+                assert recording.groups is not None
+                head = (f"{row / 50:.2f}", *recording.values[row].tolist())
+                writer.writerow((*head, recording.target[row], recording.groups[row], recording.name))
+    named = ["--target", "activity", "--group", "person", "--session", "visit", "--time", "t"]
+    call = ["synth", "signals", str(source), *named, "--method", "rotation", "--set", "degrees=30", "--measured"]
+    assert run([*call, "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 1200
+    table: dict[str, object] = {
+        "kind": ending[1:], "path": str(out), "target": "activity", "group": "person", "session": "session",
+        "time": "time", "ignore": ["recording"],
+    }  # fmt: skip
+    samples = cut(load_data(table, seed=0), WindowConfig(samples=25, step=25))
+    made = is_synthetic(samples.sessions)
+    assert made.sum() == (~made).sum() > 0
+    sides = split(samples, SplitConfig(), seed=0, window=25)
+    assert not made[sides.test].any()
+    assert run([*call, "--out", str(out)]) == 2
+    assert "Use --force" in capsys.readouterr().err
+    assert run([*call, "--out", str(tmp_path / "x.txt")]) == 2
+    assert run([*call, "--set", "degrees", "--out", str(tmp_path / "y.csv")]) == 2
+    assert "KEY=VALUE" in capsys.readouterr().err
+
+
+GRAMMAR = """
+[rules]
+wish = ["I want", "give me", "(could|can) I have"]
+[intents.dispense_drink]
+templates = ["{wish} a [(soda|black tea)](drink) (please|)", "I am thirsty"]
+[intents.cancel]
+templates = ["stop ."]
+[paraphrases]
+"I want" = ["I would like"]
+soda = ["fizz"]
+"""
+
+
+def test_sentences_of_a_grammar(tmp_path: Path, capsys: Capture) -> None:
+    file, out = tmp_path / "g.toml", tmp_path / "more.csv"
+    file.write_text(GRAMMAR)
+    assert run(["synth", "utterances", str(file), "--out", str(out), "--count", "15"]) == 0
+    assert "intent 'cancel': 1 different sentences were found of 15" in capsys.readouterr().out
+    made = read(out).utterances
+    texts = [u.text for u in made if u.intent == "dispense_drink"]
+    assert len(set(texts)) == len(texts) == 15
+    assert any(text.startswith("I would like") for text in texts)
+    assert not any("fizz" in text for text in texts), "words of a slot stay"
+    assert "stop." in [u.text for u in made]
+    for one in made:
+        assert all(slot.name == "drink" and one.text[slot.begin : slot.end] == slot.text for slot in one.slots)
+    with out.open() as rows:
+        assert {row["provenance"] for row in csv.DictReader(rows)} == {"synthetic/grammar"}
+
+
+def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "g.toml"
+    ways = "(a|b|c|d|e|f|g|h)"
+    file.write_text(f'[intents.x]\ntemplates = ["{" ".join([ways] * 60)}"]\n')
+    made, findings = sentences(read_grammar(file), 50, 0, "g")
+    assert (len(made), findings) == (50, []), "of 8 to the 60th"
+    rules = "\n".join(f'r{n} = ["{{r{n + 1}}} {{r{n + 1}}} {{r{n + 1}}} {{r{n + 1}}}"]' for n in range(9))
+    file.write_text(f'[rules]\n{rules}\nr9 = ["word"]\n[intents.x]\ntemplates = ["{{r0}}"]\n')
+    with pytest.raises(InputError, match="sentences of at most 300 characters"):
+        sentences(read_grammar(file), 5, 0, "g")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "the key `intents`"),
+        ("[intents]\n", "intents"),
+        ('[intents.x]\ntemplates = []\n', "templates"),
+        ('[intents.x]\ntemplates = ["{wish}"]\n', "no rule 'wish'"),
+        ('[rules]\na = ["{b}"]\nb = ["x {a}"]\n[intents.x]\ntemplates = ["{a}"]\n', "a -> b -> a"),
+        ('[rules]\n' + "".join(f'r{n} = ["{{r{n + 1}}}"]\n' for n in range(20)) + 'r20 = ["x"]\n[intents.x]\n'
+         'templates = ["y"]\n', "12 deep"),
+        ("[intents", "a grammar of TOML"),
+    ],
+)  # fmt: skip
+def test_a_grammar_with_a_mistake(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "g.toml"
+    file.write_text(text)
+    with pytest.raises(InputError) as caught:
+        read_grammar(file)
+    assert told in str(caught.value)
+
+
+@pytest.mark.slow
+def test_worth_is_measured_on_real_people_left_out(capsys: Capture) -> None:
+    samples = windows_of(people(400), 25)
+    found = worth(samples, "jitter", {}, people=2, folds=3)
+    again = worth(samples, "scaling", {}, people=2, folds=3)
+    assert found.without == again.without, "the same people train and test beside every method"
+    assert found.windows == 96
+    assert found.people == 6
+    assert found.gain.low <= found.gain.value <= found.gain.high
+    assert found.beside.value - found.without.value == pytest.approx(found.gain.value)
+    with pytest.raises(InputError, match="at least three people"):
+        few = DataSet(name="two", columns=people().columns, recordings=people().recordings[:2], rate=50.0)
+        worth(windows_of(few, 25), "jitter", {})
+    assert run(["synth", "worth", "--help"]) == 0
+    assert "left out" in capsys.readouterr().out
