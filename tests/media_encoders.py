@@ -39,7 +39,9 @@ def picture_encoder(folder: Path, text: bool = True, grid: int = 1, size: int = 
     how = {"size": {"shortest_edge": size}, "crop_size": size, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
     (folder / "preprocessor_config.json").write_text(json.dumps(how))
     if text:
-        table = np.array([(0, 0, 0), *COLOURS.values()], np.float32) / 127.5 - np.float32([[0]] + [[1]] * 3)
+        table = np.array([(0, 0, 0), *COLOURS.values()], np.float32) / 127.5 - np.array(
+            [[0], [1], [1], [1]], np.float32
+        )
         nodes = [
             helper.make_node("Gather", ["table", "input_ids"], ["words"]),
             helper.make_node("ReduceSum", ["words", "axis"], ["vector"], keepdims=0),

@@ -16,10 +16,10 @@ from documents_example import MANUAL, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
 from edgewright.runtime.documents.search import DocumentIndex
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, OutputError
 from mutations import changed_bytes
 from pdf_files import pdf_bytes
-from support import environment
+from support import environment, small_disk
 
 SECONDS, SLOWEST, LEAST = 3.0, 20.0, 5
 _PDF = pdf_bytes([[(20, "Drill"), (10, "The drill takes two cells.")], [(14, "Cleaning"), (10, "Never use water.")]])
@@ -136,3 +136,26 @@ def test_a_hundred_megabytes_take_bounded_memory(tmp_path: Path) -> None:
     assert megabytes < 200
     with DocumentIndex(tmp_path / "index") as index:
         assert index.ask("When is the pump serviced?").found
+
+
+@pytest.mark.slow
+def test_a_full_disk_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", "300k") as disk:
+        path = tmp_path / "large.txt"
+        path.write_text("".join(f"Sentence {n} of word{n} says nothing.\n\n" for n in range(20_000)))
+        with pytest.raises(OutputError, match="to write an index"):
+            write_index(disk / "index", [DocumentFile(path)])
+        assert not list(disk.iterdir())
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted(count: int) -> None:
+        if count == 2:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "a.md"
+    path.write_text(MANUAL)
+    with pytest.raises(KeyboardInterrupt):
+        write_index(tmp_path / "index", [DocumentFile(path)], on_passage=interrupted)
+    assert list(tmp_path.iterdir()) == [path]

@@ -104,6 +104,9 @@ def write_index(
         temporary.replace(path)
         sync_folder(path.parent)
     except (sqlite3.OperationalError, OSError) as error:
+        if "no such" in str(error):
+            got = f"SQLite {sqlite3.sqlite_version}: {error}"
+            raise InputError("an SQLite with FTS5 and its trigrams (3.34 or newer)", got) from None
         reason = getattr(error, "strerror", None) or str(error)
         raise OutputError("to write an index", reason, str(path), "Free some space, or choose another folder") from None
     finally:
