@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from sklearn.svm import LinearSVC
 
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import Encoder, load
-from edgewright.language.embedding.contract import Vectors
+from edgewright.language.embedding.remembering import Remembering
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.limit import auroc, auroc_interval
 from edgewright.language.intents.teacher import Teacher
@@ -28,29 +27,6 @@ TASK = "CLINC150, in scope / out-of-scope AUROC"
 FEW_TASK = "CLINC150, ten labels a class"
 Texts = list[str]
 Scores = NDArray[Any]
-
-
-class Remembering:
-    """An encoder that does not encode a text twice in a run.
-
-    Args:
-        encoder: that does the work.
-    """
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder, self._known = encoder, dict[str, Vectors]()
-        self.name, self.dimensions, self.bytes = encoder.name, encoder.dimensions, encoder.bytes
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """As the encoder."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        if new:
-            self._known.update(zip(new, self._encoder.encode(new), strict=True))
-        return np.array([self._known[text] for text in texts], np.float32).reshape(-1, self.dimensions)
-
-    def words(self) -> list[str]:
-        """As the encoder."""
-        return self._encoder.words()
 
 
 class Given(msgspec.Struct, frozen=True):

@@ -55,6 +55,7 @@ def command(
         import msgspec
 
         from edgewright.language.embedding import load
+        from edgewright.language.embedding.remembering import Remembering
         from edgewright.language.intents.integers import size_of
         from edgewright.language.intents.teacher import Teacher
         from edgewright.language.intents.train import How
@@ -75,7 +76,7 @@ def command(
         How(size=size_of(size), seed=seed),
         name=name_of(out),
         slots=slots,
-        teacher=Teacher(load(teacher)) if teacher else None,
+        teacher=Teacher(Remembering(load(teacher))) if teacher else None,
         gateway=form == "gateway",
         unlabelled=read_lines(unlabelled) if unlabelled else (),
         say=None if as_json else click.echo,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -53,5 +54,11 @@ def _quantised(graph: bytes, folder: Path) -> bytes:
 
     whole, small = folder / "whole.onnx", folder / "small.onnx"
     whole.write_bytes(graph)
-    quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+    # It recommends, on the root logger, a preparation that changes nothing in the graphs that are built here.
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        quantize_dynamic(whole, small, weight_type=QuantType.QInt8, per_channel=True)
+    finally:
+        logging.disable(before)
     return small.read_bytes()
