@@ -62,6 +62,7 @@ def follow_fleet(
     )  # fmt: skip
     with Ending() as ending:
         follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)
+    click.get_current_context().exit(ending.code())
 
 
 def _say(line: str) -> None:

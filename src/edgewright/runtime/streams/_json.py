@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.streams._arrived import Arrived
 from edgewright.runtime.streams._columns import match, refuse_missing
-from edgewright.runtime.streams._times import TimeColumn
+from edgewright.runtime.streams._times import DateColumn, TimeColumn
 from edgewright.schema.errors import InputError
 
 _FORMS = 'an object {"acc_x": 1}, a list of them, {"acc_x": [1, 2]} or {"columns": [...], "rows": [[...]]}'
@@ -40,6 +40,7 @@ class JsonReader:
         self._wanted, self._name, self._names = tuple(wanted), name, tuple(names)
         self._time, self._sequence = time, sequence
         self._clocks: dict[str, TimeColumn] = {}
+        self._dates: dict[str, DateColumn] = {}
 
     def read(self, text: bytes) -> Arrived:
         """The rows of one text; a missing key or null is a missing value.
@@ -62,8 +63,10 @@ class JsonReader:
         for channel, place in enumerate(found.places):
             if place >= 0:
                 values[:, channel] = [self._number(row[place], names[place], _LARGEST) for row in rows]
-        notices = (f"no column {', '.join(found.missing)}: it counts as missing",) if found.missing else ()
-        return Arrived(values, self._moments(rows, names, found.time), self._counts(rows, found.sequence), notices)
+        times, odd = self._moments(rows, names, found.time)
+        missing = f"no column {', '.join(found.missing)}: it counts as missing" if found.missing else ""
+        notices = tuple(notice for notice in (missing, odd) if notice)
+        return Arrived(values, times, self._counts(rows, found.sequence), notices)
 
     def _table(self, given: Any) -> tuple[list[str], list[list[Any]]]:  # noqa: ANN401 - whatever JSON holds
         """Names and rows of cells, None where a row lacks one."""
@@ -112,18 +115,20 @@ class JsonReader:
         shown = str(cell)[:40]
         raise InputError("a number", repr(shown), f"{self._name}, column {name[:60]}")
 
-    def _moments(self, rows: list[list[Any]], names: list[str], place: int) -> NDArray[np.float64] | None:
+    def _moments(self, rows: list[list[Any]], names: list[str], place: int) -> tuple[NDArray[np.float64] | None, str]:
+        """Seconds of the rows, and what is to be told of cells that are no dates."""
         if place < 0 or not rows:
-            return None
-        cells = [row[place] for row in rows]
-        if isinstance(cells[0], str):
-            return TimeColumn.dates([cell if isinstance(cell, str) else "" for cell in cells])
-        name = names[place]
+            return None, ""
+        cells, name = [row[place] for row in rows], names[place]
         # A name that a sender makes up for every message must not fill memory.
-        if len(self._clocks) > 8:
+        if len(self._clocks) + len(self._dates) > 8:
             self._clocks.clear()
+            self._dates.clear()
+        if isinstance(cells[0], str):
+            dates = self._dates.setdefault(name, DateColumn(name))
+            return dates.seconds([cell if isinstance(cell, str) else "" for cell in cells])
         clock = self._clocks.setdefault(name, TimeColumn(name))
-        return clock.seconds(np.array([self._number(cell, name) for cell in cells], np.float64))
+        return clock.seconds(np.array([self._number(cell, name) for cell in cells], np.float64)), ""
 
     def _counts(self, rows: list[list[Any]], place: int) -> NDArray[np.int64] | None:
         cells = [row[place] for row in rows] if place >= 0 else []
