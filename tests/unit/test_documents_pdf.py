@@ -14,8 +14,8 @@ from pdf_files import Line, encrypted, pdf_bytes, with_outline
 PAGES: list[list[Line]] = [
     [(9, "Drill X200 - page 1"), (20, "Drill X200"), (14, "Power"), (10, "The drill takes two AAA cells. Do not"),
      (10, "mix old and new bat-"), (10, "teries.")],
-    [(9, "Drill X200 - page 2"), (14, "Cleaning"), (10, "Wipe the housing with a dry cloth.")],
-    [(9, "Drill X200 - page 3"), (10, "Never use water.")],
+    [(9, "Drill X200 - page 2"), (14, "2.1 Cleaning"), (10, "Wipe the housing with a dry cloth.")],
+    [(9, "Drill X200 - page 3"), (10, "Never use water."), (10, "Warranty . . . . . . . . 4")],
     [(9, "Drill X200 - page 4"), (14, "Warranty"), (10, "The warranty lasts 24 months.")],
 ]  # fmt: skip
 
@@ -31,8 +31,8 @@ def test_headings_by_size_pages_and_no_heads(tmp_path: Path) -> None:
     document = DocumentFile(write(tmp_path, PAGES))
     assert list(document.blocks()) == [
         Block(("Drill X200", "Power"), 1, "The drill takes two AAA cells. Do not mix old and new batteries."),
-        Block(("Drill X200", "Cleaning"), 2, "Wipe the housing with a dry cloth."),
-        Block(("Drill X200", "Cleaning"), 3, "Never use water."),
+        Block(("Drill X200", "2.1 Cleaning"), 2, "Wipe the housing with a dry cloth."),
+        Block(("Drill X200", "2.1 Cleaning"), 3, "Never use water."),
         Block(("Drill X200", "Warranty"), 4, "The warranty lasts 24 months."),
     ]
     assert document.document().pages == 4

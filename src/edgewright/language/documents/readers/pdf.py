@@ -27,6 +27,8 @@ LARGEST_TEXT = 64 << 20
 _LARGER = 1.12
 _FEWEST_REPEATED = 4
 _ITEM = re.compile(r"\s*(?:[-*\u2022\u25cf\u25aa\u2013]|\d{1,3}[.)]|\([a-z0-9]\))\s+")
+# A line of a table of contents or an index: it names a place and says nothing itself.
+_LEADERS = re.compile(r"(?:\.\s?){5,}\s*\w{1,6}\s*$")
 _STOPS = (".", "!", "?", ":")
 _DO = {
     "encrypted": "Save it without its password first",
@@ -113,7 +115,7 @@ def _blocks(pages: Sequence[Page]) -> Iterator[Block]:
         waiting: list[str] = []
         for line in page.lines:
             text = line.text.strip()
-            if not text or _masked(text) in repeated:
+            if not text or _masked(text) in repeated or _LEADERS.search(text):
                 continue
             known = titles.pop(_plain(text), None)
             level = known[0] if known else 0 if outline else levels.get(_rounded(line.size), 0)
@@ -193,7 +195,11 @@ def _masked(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    """How a title of the outline and a line are compared: without the number in front, which one of them may lack."""
+    words = re.findall(r"\w+", text.casefold())
+    while len(words) > 1 and words[0].isdigit():
+        words.pop(0)
+    return " ".join(words)
 
 
 READER = Reader("pdf", (".pdf",), read)
