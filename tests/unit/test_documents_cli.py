@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,15 @@ def test_a_document_cannot_write_to_the_terminal(tmp_path: Path, capsys: pytest.
     said = capsys.readouterr().out
     assert "24 months" in said
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
+
+
+def test_a_question_loads_the_base_install_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    index = indexed(tmp_path, capsys)
+    asked = ["language", "ask", QUESTION, "--index", index]
+    code = f"import sys; from edgewright.cli.main import run; run({asked!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert SENTENCE in done.stdout
+    loaded = {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    heavy = {"onnxruntime", "onnx", "jax", "sklearn", "scipy", "polars", "tokenizers", "pypdf", "PIL", "rich"}
+    assert not loaded & heavy
+    assert "edgewright.language" not in done.stdout.splitlines()[-1].split()
