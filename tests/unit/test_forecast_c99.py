@@ -18,7 +18,7 @@ from edgewright.cli.commands.export import COMMAND as EXPORT
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.forecasting.choose import Asked, fit_forecaster
-from edgewright.language.forecasting.linear import Form, fit
+from edgewright.language.forecasting.linear import Form, fit, mixture
 from edgewright.runtime.forecasting.forecaster import start_state
 from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test, write_forecaster
 from edgewright.schema.forecast import ForecasterSpec
@@ -63,8 +63,9 @@ def series() -> Floats:
 @cache
 def forecaster(name: str) -> ForecasterFile:
     """One of each form, fitted on the rows but the last 100."""
-    values, form = series()[:-100], FORMS[name]
-    model = fit(form, values)
+    values = series()[:-100]
+    shares = [(FORMS["levels"], 0.5), (FORMS["differences"], 0.2), (FORMS["seasonal"], 0.3)]
+    model = mixture(shares, values) if name == "mixture" else fit(FORMS[name], values)
     widths = np.linspace(0.1, 2, 2 * HORIZON).reshape(2, HORIZON).astype(np.float32)
     spec = ForecasterSpec(name=name, column="load", horizon=HORIZON, levels=(80.0, 95.0), model=model)
     return with_test(spec, start_state(model, values), widths, values[-8:])
@@ -91,7 +92,7 @@ def wanted(made: ForecasterFile, rows: Floats) -> Floats:
 @pytest.mark.slow
 @pytest.mark.needs_data
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("name", [*FORMS, "mixture"])
 def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) -> None:
     need(compiler)
     made = forecaster(name)
@@ -100,7 +101,7 @@ def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) 
     found = np.frombuffer(said(program, rows.tobytes())).reshape(len(rows), HORIZON, 5)
     right = wanted(made, rows)
     assert np.isfinite(right).all()
-    if FORMS[name].scale == "log":
+    if made.spec.model.scale == "log":
         np.testing.assert_allclose(found, right, rtol=1e-6)
     else:
         np.testing.assert_array_equal(found, right)
@@ -111,7 +112,7 @@ def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) 
 def test_a_microcontroller_forecasts_what_python_does() -> None:
     if missing_tools():
         left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
-    made = forecaster("levels")
+    made = forecaster("mixture")
     rows = stream()[:60]
     call = (
         "static f_forecast_row rows[F_FORECAST_HORIZON]; f_forecast_reset(); "

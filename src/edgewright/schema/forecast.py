@@ -10,6 +10,15 @@ FORECASTER_VERSION = 1
 Scale = Literal["level", "log"]
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One more recursion on the same u, and its share of the forecast; fields as in `LinearModel`."""
+
+    share: float
+    lags: tuple[int, ...]
+    weights: tuple[float, ...]
+    bias: float = 0.0
+
+
 class LinearModel(msgspec.Struct, frozen=True, kw_only=True):
     """`z[t] = bias + sum(weights[k] * z[t - lags[k]])`, where z is the scaled value or its difference.
 
@@ -23,6 +32,7 @@ class LinearModel(msgspec.Struct, frozen=True, kw_only=True):
         weights: one a lag.
         bias: added each step.
         low, high: forecasts of u stay between them (twice the span that was seen): a recursion never runs away.
+        others: further recursions whose forecasts are mixed in (where difference is 0); this one has what they leave.
     """
 
     scale: Scale = "level"
@@ -34,6 +44,18 @@ class LinearModel(msgspec.Struct, frozen=True, kw_only=True):
     bias: float = 0.0
     low: float = -1e6
     high: float = 1e6
+    others: tuple[Part, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All recursions with their shares, its own first."""
+        share = 1.0 - sum(part.share for part in self.others)
+        return (Part(share=share, lags=self.lags, weights=self.weights, bias=self.bias), *self.others)
+
+    @property
+    def reach(self) -> int:
+        """The longest lag; 0 where there is none."""
+        return max((lag for part in self.parts for lag in part.lags), default=0)
 
 
 class CandidateScore(msgspec.Struct, frozen=True, kw_only=True):

@@ -72,8 +72,8 @@ def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
     click.echo(f"* {spec.name}: {spec.reason}")
     for sentence in coverage(spec):
         click.echo(sentence)
-    state = 4 * len(made.state)
-    click.echo(f"on a device: {len(spec.model.weights) + 1} numbers, {state:,} bytes of state, "
+    numbers, state = sum(len(part.weights) + 1 for part in spec.model.parts), 4 * len(made.state)
+    click.echo(f"on a device: {numbers} numbers, {state:,} bytes of state, "
                f"{made.widths.nbytes:,} bytes of intervals")  # fmt: skip
     coming = made.start().forecast(spec.horizon)
     if text := _plot(spec, coming, series):

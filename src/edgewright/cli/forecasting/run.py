@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.forecasting.forecaster import Forecaster
+    from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
 
 
 @click.command("run", epilog="Example: edgewright forecast run load.forecaster --csv today.csv --horizon 24")
@@ -40,7 +45,7 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
         _print(made, running, ahead, count, last, as_json)
 
 
-def _print(made, running, ahead: int, count: int, last: float, as_json: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _print(made: ForecasterFile, running: Forecaster, ahead: int, count: int, last: float, as_json: bool) -> None:
     import msgspec
 
     from edgewright.cli.forecasting._show import rows_of

@@ -65,22 +65,31 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
         InputError: for a name that C does not take.
     """
     spec, model = made.spec, made.spec.model
-    reach, levels = max(model.lags, default=0), max(len(spec.levels), 1)
+    parts, levels = model.parts, max(len(spec.levels), 1)
     tables = {
-        "start": np.asarray(made.state, np.float32), "weights": np.asarray(model.weights, np.float32),
-        "widths": np.asarray(made.widths, np.float32).ravel(), "lags": np.asarray(model.lags, np.int32),
-    }  # fmt: skip
-    ram = 4 * (reach + spec.horizon * (1 + model.difference) + 4)
+        "start": np.asarray(made.state, np.float32),
+        "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
+        "lags": np.asarray([lag for part in parts for lag in part.lags], np.int32),
+        "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
+        "bias": np.asarray([part.bias for part in parts], np.float32),
+        "share": np.asarray([part.share for part in parts], np.float32),
+        "widths": np.asarray(made.widths, np.float32).ravel(),
+    }
+    if not model.reach:
+        del tables["from"]
+    ram = 4 * (max(model.reach, 1) + spec.horizon * (len(parts) + model.difference) + 4)
     header = _HEADER % {
-        "column": comment(spec.column), "name": comment(spec.name), "lags": len(model.lags), "horizon": spec.horizon,
+        "column": comment(spec.column), "name": comment(spec.name),
+        "lags": tables["lags"].size, "horizon": spec.horizon,
         "ram": ram, "flash": sum(table.nbytes for table in tables.values()), "levels": levels,
         "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
     }  # fmt: skip
     if not spec.levels:
         del tables["widths"]
+    kinds = {key: "int32_t" if table.dtype == np.int32 else "float" for key, table in tables.items()}
     blocks = [
-        f"static const {'int32_t' if key == 'lags' else 'float'} @_{key}[{table.size}] = {{\n{entries(table)}\n}};"
+        f"static const {kinds[key]} @_{key}[{table.size}] = {{\n{entries(table)}\n}};"
         for key, table in tables.items()
         if table.size
     ]

@@ -17,7 +17,7 @@ _SOURCE = """\
 static struct {
     float ring[%(held)d];
     float level;
-    float path[@@_FORECAST_HORIZON];
+    float path[%(parts)d][@@_FORECAST_HORIZON];
 %(steps)s    uint32_t next;
     uint32_t stale;
     uint32_t begun;
@@ -29,10 +29,30 @@ void @_forecast_reset(void) {
     @_now.begun = 1u;
 }
 
-/* The step `ahead` rows after the next one; those before it stand in path. */
-static float @_ahead(int ahead, float level) {
-    float z = %(bias)s;
+/* The step `ahead` rows after the next one, by one recursion; those before it stand in path. */
+static float @_ahead(int part, int ahead, float level) {
+    float z = @_bias[part];
 %(sum)s%(add)s    return z < %(low)s ? %(low)s : z > %(high)s ? %(high)s : z;
+}
+
+/* Fills path: the forecasts of every recursion. */
+static void @_follow(int rows) {
+    for (int part = 0; part < %(parts)d; ++part) {
+        float level = @_now.level;
+        for (int h = 0; h < rows; ++h) {
+            const float u = @_ahead(part, h, level);
+%(remember)s            @_now.path[part][h] = u;
+            level = u;
+        }
+    }
+}
+
+static float @_mixed(int h) {
+    float u = 0.0f;
+    for (int part = 0; part < %(parts)d; ++part) {
+        u += @_share[part] * @_now.path[part][h];
+    }
+    return u;
 }
 
 static double @_value(float u) {
@@ -44,7 +64,10 @@ void @_forecast_push(double value) {
         @_forecast_reset();
     }
     const int usable = value >= -DBL_MAX && value <= DBL_MAX%(positive)s;
-    const float u = usable ? (float)((%(taken)s - %(centre)s) / %(spread)s) : @_ahead(0, @_now.level);
+    if (!usable) {
+        @_follow(1);
+    }
+    const float u = usable ? (float)((%(taken)s - %(centre)s) / %(spread)s) : @_mixed(0);
     @_now.stale = usable ? 0u : @_now.stale + 1u;
 %(keep)s    @_now.level = u;
 }
@@ -56,11 +79,9 @@ int @_forecast(int rows, @_forecast_row *out) {
     if (!@_now.begun) {
         @_forecast_reset();
     }
-    float level = @_now.level;
+    @_follow(rows);
     for (int h = 0; h < rows; ++h) {
-        const float u = @_ahead(h, level);
-%(remember)s        @_now.path[h] = u;
-        level = u;
+        const float u = @_mixed(h);
         out[h].middle = @_value(u);
         for (int k = 0; k < @@_FORECAST_LEVELS; ++k) {
             const float half = %(half)s;
@@ -76,7 +97,7 @@ uint32_t @_forecast_stale(void) {
 }
 """
 _SUM = """\
-    for (int k = 0; k < %(lags)d; ++k) {
+    for (int k = (int)@_from[part]; k < (int)@_from[part + 1]; ++k) {
         const int back = (int)@_lags[k] - ahead;
         const float past = back > 0 ? @_now.ring[(@_now.next + %(reach)du - (uint32_t)back) %% %(reach)du]
                                     : @_now.%(array)s[-back];
@@ -93,7 +114,7 @@ def source(made: ForecasterFile, tables: str) -> str:
         tables: definitions of the constants start, weights, widths and lags.
     """
     model = made.spec.model
-    reach, logs = max(model.lags, default=0), model.scale == "log"
+    reach, logs = model.reach, model.scale == "log"
     centre, spread = _double(model.centre), _double(model.spread)
     unscaled = f"(double)u * {spread} + {centre}"
     fresh = "u - @_now.level" if model.difference else "u"
@@ -101,8 +122,8 @@ def source(made: ForecasterFile, tables: str) -> str:
         "tables": tables, "held": max(reach, 1), "reach": reach,
         "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",
         "copy": f"    memcpy(@_now.ring, @_start, {reach}u * sizeof *@_start);\n" if reach else "",
-        "bias": number(model.bias),
-        "sum": _SUM % {"lags": len(model.lags), "reach": reach, "array": "steps" if model.difference else "path"}
+        "parts": len(model.parts),
+        "sum": _SUM % {"reach": reach, "array": "steps" if model.difference else "path[part]"}
         if reach
         else "    (void)ahead;\n",
         "add": "    z = level + z;\n" if model.difference else "    (void)level;\n",
@@ -115,7 +136,7 @@ def source(made: ForecasterFile, tables: str) -> str:
         "keep": f"    @_now.ring[@_now.next] = {fresh};\n    @_now.next = (@_now.next + 1u) % {reach}u;\n"
         if reach
         else "",
-        "remember": "        @_now.steps[h] = u - level;\n" if model.difference else "",
+        "remember": "            @_now.steps[h] = u - level;\n" if model.difference else "",
         "half": "@_widths[@@_FORECAST_HORIZON * k + h]" if made.spec.levels else "0.0f",
     }  # fmt: skip
 

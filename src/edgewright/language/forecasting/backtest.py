@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import msgspec
 import numpy as np
@@ -40,12 +40,17 @@ class Folds:
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate after the backtest: its score, the errors of its folds, and residuals (folds, horizon) in u."""
+    """A candidate after the backtest: its score, the errors of its folds, and residuals (folds, horizon) in u.
+
+    `form` says what a single recursion is; `fit` gives the model of any candidate of the device from rows.
+    """
 
     score: CandidateScore
     errors: Floats
     residuals: Floats
     form: Form | None = None
+    fit: Callable[[Floats], LinearModel] | None = None
+    forecasts: Floats | None = None
 
 
 def naive_error(values: Floats, season: int) -> float:
@@ -95,7 +100,7 @@ def judge(form: Form, values: Floats, folds: Folds) -> Judged:
     spent = time.process_time() - began
     made = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
     score = msgspec.structs.replace(made.score, seconds=made.score.seconds + spent)
-    return Judged(score, made.errors, made.residuals, form)
+    return Judged(score, made.errors, made.residuals, form, partial(fit, form), made.forecasts)
 
 
 def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> Judged:
@@ -107,7 +112,14 @@ def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, num
     residuals = scaled(model, truth.ravel()).reshape(truth.shape) - path
     spent = time.process_time() - began
     made = _judged(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
-    return Judged(made.score, made.errors, residuals)
+    return Judged(made.score, made.errors, residuals, forecasts=forecasts)
+
+
+def judge_mixture(name: str, forecasts: Floats, values: Floats, folds: Folds, spread: float, *, numbers: int) -> Judged:
+    """A mixture of candidates, from their forecasts of the folds: shape (folds, horizon), in units of the column."""
+    truth = actual(values, folds)
+    made = _judged(name, truth, forecasts, folds, 0.0, numbers=numbers, device=True)
+    return Judged(made.score, made.errors, (truth - forecasts) / spread)
 
 
 def judge_referee(

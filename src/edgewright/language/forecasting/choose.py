@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,14 @@ from edgewright.language.forecasting.backtest import (
     coverage_of,
     folds_of,
     judge,
+    judge_mixture,
+    judge_model,
     judge_referee,
     wider,
     widths_of,
 )
 from edgewright.language.forecasting.forms import forms_for
-from edgewright.language.forecasting.linear import Form, fit
+from edgewright.language.forecasting.linear import Form, mixture
 from edgewright.language.forecasting.referees import Referee
 from edgewright.runtime.forecasting.forecaster import start_state
 from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test
@@ -30,7 +33,9 @@ Floats = NDArray[np.float64]
 LEAST_ROWS = 8
 # A candidate other than the default must be this share better: a handful of folds that overlap says little. A naive one
 # gains nothing from the rows of the backtest, with which the chosen one is fitted again; it must be better still.
-MARGIN, MARGIN_NAIVE = 0.2, 0.3
+MARGIN, MARGIN_NAIVE = 0.2, 0.5
+# Shares of a mixture go by the inverse MASE to this power.
+SHARPNESS = 3
 _TEST_ROWS = 16
 
 
@@ -91,17 +96,16 @@ def fit_forecaster(
     folds = folds_of(values, asked.horizon, unit_season)
     judged = _candidates(values, asked, folds)
     chosen, reason = choose(judged)
-    form = chosen.form
-    assert form is not None  # noqa: S101 - only candidates of the device are chosen
-    model = fit(form, values)
+    assert chosen.fit is not None  # noqa: S101 - only candidates of the device are chosen
+    model = chosen.fit(values)
     far = wider(values, folds)
-    if far.start > folds.start - asked.horizon or form.reach + 4 * len(form.lags) >= far.start:
+    if far.start > folds.start - asked.horizon or model.reach + 4 * len(model.lags) + 8 >= far.start:
         far, residuals = folds, chosen.residuals
     else:
-        residuals = judge(form, values, far).residuals
+        residuals = judge_model(chosen.score.name, chosen.fit(values[: far.start]), values, far).residuals
     tried = [one.score for one in judged] + [_referee(one, values, folds) for one in referees]
     spec = ForecasterSpec(
-        name=form.name, **asdict(about), seasons=asked.seasons, horizon=asked.horizon, levels=asked.levels,
+        name=chosen.score.name, **asdict(about), seasons=asked.seasons, horizon=asked.horizon, levels=asked.levels,
         model=model, rows=rows, tried=tuple(sorted(tried, key=lambda s: (bool(s.why), s.mase))), reason=reason,
         coverage=coverage_of(residuals, far.origins, asked.levels),
         naive=folds.unit,
@@ -115,7 +119,7 @@ def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:
     first, best = judged[0], min(judged, key=lambda one: one.score.mase)
     if best is first:
         return first, f"{first.score.name} has the lowest MASE"
-    margin = MARGIN if best.form is not None and best.form.fitted else MARGIN_NAIVE
+    margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
     if best.score.mase < (1 - margin) * first.score.mase:
         return best, f"its MASE is more than {margin:.0%} below that of {first.score.name}, the default"
     return first, f"the default; no other is {MARGIN:.0%} better, and less than that folds this few do not show"
@@ -124,7 +128,27 @@ def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:
 def _candidates(values: Floats, asked: Asked, folds: Folds) -> list[Judged]:
     forms: list[Form] = forms_for(asked.seasons, folds.start, positive=bool((values > 0).all()))
     made = [judge(form, values, folds) for form in forms if form.reach < folds.start]
-    return [one for one in made if np.isfinite(one.errors).all()]
+    made = [one for one in made if np.isfinite(one.errors).all()]
+    mixed = _mixture(made, values, folds)
+    return made if mixed is None else [mixed, *made]
+
+
+def _mixture(judged: Sequence[Judged], values: Floats, folds: Folds) -> Judged | None:
+    """The candidates on plain values, mixed by the backtest; None where levels are not the default."""
+    first = judged[0].form
+    if first is None or first.difference or not first.fitted:
+        return None
+    some = [one for one in judged if one.form is not None and one.form.scale == "level" and one.form.lags]
+    sizes = np.maximum([one.score.mase for one in some], 1e-12)
+    weights = (sizes.min() / sizes) ** SHARPNESS
+    shares = (weights / weights.sum()).tolist()
+    forms = [(one.form, share) for one, share in zip(some, shares, strict=True) if one.form is not None]
+    forecasts = sum(share * one.forecasts for one, share in zip(some, shares, strict=True) if one.forecasts is not None)
+    # A recursion on differences has a weight more a lag once it is one on levels, at most.
+    numbers = sum(len(form.lags) * (1 + form.difference) + form.difference + 2 for form, _ in forms)
+    spread = float(values[: folds.start].std()) or 1.0
+    made = judge_mixture("mixture", np.asarray(forecasts), values, folds, spread, numbers=numbers)
+    return replace(made, fit=partial(mixture, forms))
 
 
 def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.schema.forecast import LinearModel, Scale
+from edgewright.schema.forecast import LinearModel, Part, Scale
 
 Floats = NDArray[np.float64]
 # Share of the mean variance of the lags that the ridge adds; chosen on the training parts of M4 hourly and weekly.
@@ -107,15 +107,22 @@ def run(model: LinearModel, values: Floats, origins: Sequence[int] | NDArray[np.
     """
     u = scaled(model, values)
     at = np.asarray(origins, np.int64)
+    parts = model.parts
+    if len(parts) == 1:
+        return _run_part(model, parts[0], u, at, horizon)
+    return np.asarray(sum(part.share * _run_part(model, part, u, at, horizon) for part in parts))
+
+
+def _run_part(model: LinearModel, part: Part, u: Floats, at: NDArray[np.int64], horizon: int) -> Floats:
     z = np.diff(u, prepend=u[:1]) if model.difference else u
-    reach = max(model.lags, default=1)
+    reach = max(part.lags, default=1)
     known = z[at[:, None] + np.arange(-reach, 0)[None, :]] if reach else np.empty((len(at), 0))
     buffer = np.concatenate([known, np.empty((len(at), horizon))], axis=1).T.copy()
-    where = reach - np.array(model.lags, np.int64)
-    weights = np.array(model.weights)
+    where = reach - np.array(part.lags, np.int64)
+    weights = np.array(part.weights)
     level = u[at - 1]
     for h in range(horizon):
-        fresh = weights @ buffer[where + h] + model.bias if len(where) else np.full(len(at), model.bias)
+        fresh = weights @ buffer[where + h] + part.bias if len(where) else np.full(len(at), part.bias)
         if model.difference:
             after = np.minimum(np.maximum(level + fresh, model.low), model.high)
             buffer[reach + h] = after - level
@@ -124,3 +131,30 @@ def run(model: LinearModel, values: Floats, origins: Sequence[int] | NDArray[np.
             buffer[reach + h] = np.minimum(np.maximum(fresh, model.low), model.high)
     steps = buffer[reach:].T
     return np.asarray(u[at - 1][:, None] + np.cumsum(steps, axis=1) if model.difference else steps)
+
+
+def mixture(forms: Sequence[tuple[Form, float]], values: Floats) -> LinearModel:
+    """Several recursions on the levels of a series, fitted and mixed by their shares.
+
+    A recursion on differences is one on levels: u[t] = u[t-1] + bias + sum(w[k] * (u[t-l] - u[t-l-1])).
+
+    Args:
+        forms: of the scale 'level', with their shares; the first is one on levels, and gives u.
+        values: shape (rows,), finite.
+    """
+    first = fit(forms[0][0], values)
+    parts = []
+    for form, share in forms[1:]:
+        model = fit(form, values)
+        weights: dict[int, float] = {}
+        if form.difference:
+            weights[1] = 1.0
+            for lag, weight in zip(model.lags, model.weights, strict=True):
+                weights[lag] = weights.get(lag, 0.0) + weight
+                weights[lag + 1] = weights.get(lag + 1, 0.0) - weight
+            bias = model.bias * model.spread / first.spread
+        else:
+            weights, bias = dict(zip(model.lags, model.weights, strict=True)), model.bias
+        lags = tuple(sorted(weights))
+        parts.append(Part(share=share, lags=lags, weights=tuple(weights[lag] for lag in lags), bias=bias))
+    return msgspec.structs.replace(first, others=tuple(parts))

@@ -68,15 +68,15 @@ def adopt(model: LinearModel, values: Floats, asked: Asked, *, name: str, about:
     Raises:
         InputError: fewer rows than the recursion reaches back and a horizon more, or logarithms of what has none.
     """
-    least = max(model.lags, default=0) + model.difference + asked.horizon + 1
+    least = model.reach + model.difference + asked.horizon + 1
     if len(values) < least:
         raise InputError(f"at least {least} rows for this recursion", str(len(values)), "pooled forecaster")
     if model.scale == "log" and not (values > 0).all():
         raise InputError("values above 0 for a recursion on logarithms", "others", "pooled forecaster")
     own = fit(Form(name, model.scale, model.difference, (), 0, fitted=False), values)
-    mine = msgspec.structs.replace(own, lags=model.lags, weights=model.weights, bias=model.bias)
+    mine = msgspec.structs.replace(own, lags=model.lags, weights=model.weights, bias=model.bias, others=model.others)
     folds = folds_of(values, asked.horizon, asked.seasons[0] if asked.seasons else 1)
-    reach = max(model.lags, default=0) + model.difference
+    reach = model.reach + model.difference
     # Nothing is fitted, so every origin that the recursion reaches is one it has not seen.
     folds = replace(folds, origins=folds.origins[folds.origins >= reach])
     judged = judge_model(f"{name}, not fitted here", mine, values, folds)

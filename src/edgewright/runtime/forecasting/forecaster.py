@@ -32,7 +32,7 @@ class Forecast:
 
 
 class Forecaster:
-    """Remembers `max(lags)` float32 numbers; a row costs one multiplication a lag where it is missing, else none.
+    """Remembers `model.reach` float32 numbers; a row costs one multiplication a lag where it is missing, else none.
 
     A value that is missing (NaN, infinite, or not positive under a logarithm) is taken to be what was foretold for it,
     so that the seasons keep their place; `stale` counts such rows in a row.
@@ -45,22 +45,25 @@ class Forecaster:
 
     def __init__(self, model: LinearModel, state: Singles, widths: Singles) -> None:
         self.model = model
-        self.reach = max(model.lags, default=0)
+        self.reach = model.reach
         if state.shape != (self.reach + 1,) or widths.ndim != 2:
             raise InputError(f"a state of {self.reach + 1} numbers", f"{state.shape}", "forecaster")
         self._ring = np.array(state[:-1], np.float32)
         self._level = np.float32(state[-1])
         self._next = 0
         self._widths = np.asarray(widths, np.float32)
-        self._weights = np.array(model.weights, np.float32)
-        self._bias, self._low, self._high = (np.float32(x) for x in (model.bias, model.low, model.high))
+        self._parts = [
+            (np.float32(part.share), part.lags, np.array(part.weights, np.float32), np.float32(part.bias))
+            for part in model.parts
+        ]
+        self._low, self._high = np.float32(model.low), np.float32(model.high)
         self.stale = 0
 
     def push(self, value: float) -> None:
         """The next row."""
         model = self.model
         usable = math.isfinite(value) and (model.scale == "level" or value > 0.0)
-        u = np.float32(scaled_value(model, value)) if usable else self._step(self._ring, self._next, self._level)[0]
+        u = np.float32(scaled_value(model, value)) if usable else self._path(1)[0]
         self.stale = 0 if usable else self.stale + 1
         if self.reach:
             self._ring[self._next] = u - self._level if model.difference else u
@@ -76,14 +79,7 @@ class Forecaster:
         most = self._widths.shape[1]
         if not 1 <= horizon <= most:
             raise InputError(f"a horizon from 1 to {most}", str(horizon), "forecaster", "Fit one with --horizon")
-        ring, at, level = self._ring.copy(), self._next, self._level
-        path = np.empty(horizon, np.float32)
-        for h in range(horizon):
-            u, z = self._step(ring, at, level)
-            if self.reach:
-                ring[at] = z
-                at = (at + 1) % self.reach
-            path[h] = level = u
+        path = self._path(horizon)
         halves = self._widths[:, :horizon]
         ends = (path[None, :] - halves, path[None, :] + halves)
         return Forecast(
@@ -94,14 +90,23 @@ class Forecaster:
         """As the constructor takes it."""
         return np.concatenate([np.roll(self._ring, -self._next), [self._level]]).astype(np.float32)
 
-    def _step(self, ring: Singles, at: int, level: np.float32) -> tuple[np.float32, np.float32]:
-        """The next u and z, summed in the order of the lags as C does."""
-        z = self._bias
-        for lag, weight in zip(self.model.lags, self._weights, strict=True):
-            z = np.float32(z + weight * ring[(at - lag) % self.reach])
-        u = np.float32(level + z) if self.model.difference else z
-        u = min(max(u, self._low), self._high)
-        return u, np.float32(u - level) if self.model.difference else u
+    def _path(self, horizon: int) -> Singles:
+        """The next u's: those of each recursion, mixed in the order of the parts as C does."""
+        mixed = np.zeros(horizon, np.float32)
+        for share, lags, weights, bias in self._parts:
+            ring, at, level = self._ring.copy(), self._next, self._level
+            for h in range(horizon):
+                z = bias
+                for lag, weight in zip(lags, weights, strict=True):
+                    z = np.float32(z + weight * ring[(at - lag) % self.reach])
+                u = np.float32(level + z) if self.model.difference else z
+                u = min(max(u, self._low), self._high)
+                if self.reach:
+                    ring[at] = np.float32(u - level) if self.model.difference else u
+                    at = (at + 1) % self.reach
+                mixed[h] = np.float32(mixed[h] + share * u)
+                level = u
+        return mixed
 
     def _values(self, u: Singles) -> Floats:
         model = self.model
@@ -121,7 +126,7 @@ def start_state(model: LinearModel, values: Floats) -> Singles:
     Raises:
         InputError: too few of them.
     """
-    reach, difference = max(model.lags, default=0), model.difference
+    reach, difference = model.reach, model.difference
     if len(values) < max(1, reach + difference):
         raise InputError(f"at least {reach + difference} rows", str(len(values)), "forecaster")
     u = np.array([scaled_value(model, float(v)) for v in values[-(reach + difference) or -1 :]], np.float32)

@@ -20,7 +20,7 @@ SPEC = "forecaster.json"
 _ARRAYS = ("state", "widths", "test_rows", "test_forecast")
 _ARRAY = "arrays/{name}.npy"
 _DAMAGED = "Make it anew with: edgewright forecast DATA --out FILE"
-_MOST_LAG, _MOST_LAGS, _MOST_HORIZON = 1 << 20, 4096, 1 << 16
+_MOST_LAG, _MOST_LAGS, _MOST_HORIZON, _MOST_PARTS = 1 << 20, 4096, 1 << 16, 16
 # Of the forecast of the test, relative to its largest number: exp and log differ in their last bits between machines.
 _TOLERANCE = 1e-5
 
@@ -113,7 +113,7 @@ def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
         raise InputError(f"the arrays {', '.join(_ARRAYS)}", "others", where, _DAMAGED)
     arrays = {name: from_npy(files[_ARRAY.format(name=name)], f"{where}, {name}") for name in _ARRAYS}
     shapes = {
-        "state": (max(spec.model.lags, default=0) + 1,), "widths": (len(spec.levels), spec.horizon),
+        "state": (spec.model.reach + 1,), "widths": (len(spec.levels), spec.horizon),
         "test_forecast": (spec.horizon,),
     }  # fmt: skip
     for name, array in arrays.items():
@@ -158,8 +158,13 @@ def _spec(text: bytes, where: str) -> ForecasterSpec:
 
 
 def _check_model(model: LinearModel, where: str) -> None:
-    lags = model.lags
-    numbers = (*model.weights, model.bias, model.centre, model.spread, model.low, model.high)
-    fits = len(lags) == len(model.weights) <= _MOST_LAGS and all(0 < lag <= _MOST_LAG for lag in lags)
-    if not fits or list(lags) != sorted(set(lags)) or not all(map(math.isfinite, numbers)) or model.spread <= 0:
-        raise InputError("a recursion of finite weights, one a lag", "another", f"{where}, {SPEC}", _DAMAGED)
+    numbers = [model.centre, model.spread, model.low, model.high]
+    for part in model.parts:
+        lags = list(part.lags)
+        numbers += [part.share, part.bias, *part.weights]
+        counted = len(lags) == len(part.weights) <= _MOST_LAGS and all(0 < lag <= _MOST_LAG for lag in lags)
+        if not counted or lags != sorted(set(lags)):
+            raise InputError("lags in order, one weight each", "others", f"{where}, {SPEC}", _DAMAGED)
+    mixed = len(model.others) > _MOST_PARTS or (model.others and model.difference)
+    if mixed or not all(map(math.isfinite, numbers)) or model.spread <= 0:
+        raise InputError("a recursion of finite weights", "another", f"{where}, {SPEC}", _DAMAGED)

@@ -1,0 +1,212 @@
+"""Forecasters: the recursion, the choice, intervals, their file, and what a series may be like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edgewright.language.forecasting.backtest import coverage_of, naive_error, smape, widths_of
+from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
+from edgewright.language.forecasting.forms import lags_for
+from edgewright.language.forecasting.linear import Form, fit, mixture, run, unscaled
+from edgewright.language.forecasting.pooled import adopt, fit_pooled
+from edgewright.language.forecasting.referees import referees, season_shape, smoothing, theta
+from edgewright.language.forecasting.season import find_seasons
+from edgewright.runtime.archive import pack, unpack
+from edgewright.runtime.forecasting.forecaster import Forecaster, start_state
+from edgewright.runtime.forecasting.forecaster_file import (
+    forecaster_bytes,
+    parse_forecaster,
+    read_forecaster,
+    write_forecaster,
+)
+from edgewright.schema.errors import InputError
+
+Floats = NDArray[np.float64]
+
+
+def daily(rows: int, noise: float = 0.1, seed: int = 0) -> Floats:
+    """A day of 24 rows within a week of 168."""
+    t = np.arange(rows)
+    week = np.where(t // 24 % 7 < 5, 1.0, -1.0)
+    return np.asarray(
+        20 + 3 * np.sin(2 * np.pi * t / 24) + week + noise * np.random.default_rng(seed).normal(size=rows)
+    )
+
+
+def test_seasons_of_a_day_and_a_week_are_found_and_none_in_noise() -> None:
+    assert [season.rows for season in find_seasons(daily(1000))] == [24, 168]
+    assert find_seasons(np.random.default_rng(1).normal(size=1000)) == []
+    assert find_seasons(np.full(500, 3.0)) == []
+    walk = np.cumsum(np.random.default_rng(2).normal(size=800))
+    steps = np.tile([3.0, 0, 0, -3.0, 0, 0, 0, 0, 0, 0, 0, 0], 67)[:800]
+    assert [season.rows for season in find_seasons(walk + np.cumsum(steps))][:1] == [12]
+
+
+def test_lags_are_thirteen_at_most_and_within_reach() -> None:
+    for seasons in ((), (7,), (52,), (24, 168), (2,), (3, 9)):
+        lags = lags_for(seasons, 400)
+        assert 1 <= len(lags) <= 13
+        assert list(lags) == sorted(set(lags))
+    assert max(lags_for((24, 168), 30)) <= 30
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        Form("levels", "level", 0, (1, 2, 24), 24),
+        Form("differences", "level", 1, (1, 2, 24)),
+        Form("logarithms", "log", 1, (1, 24)),
+        Form("naive", "level", 1, (), 0, fitted=False),
+    ],
+    ids=lambda form: form.name,
+)
+def test_the_device_goes_on_from_row_to_row_as_the_desk_forecasts(form: Form) -> None:
+    values = daily(500)
+    model = fit(form, values[:400])
+    desk = unscaled(model, run(model, values, [450], 30))[0]
+    device = Forecaster(model, start_state(model, values[:400]), np.zeros((1, 30), np.float32))
+    for value in values[400:450]:
+        device.push(float(value))
+    np.testing.assert_allclose(device.forecast(30).middle, desk, rtol=2e-5)
+    again = Forecaster(model, device.state(), np.zeros((1, 30), np.float32))
+    np.testing.assert_array_equal(again.forecast(30).middle, device.forecast(30).middle)
+
+
+def test_a_mixture_is_the_weighted_mean_of_its_recursions() -> None:
+    values = daily(600)
+    forms = [(Form("a", "level", 0, (1, 24), 24), 0.5), (Form("b", "level", 1, (1, 2)), 0.3),
+             (Form("c", "level", 0, (24,), 24, fitted=False), 0.2)]  # fmt: skip
+    alone = [share * unscaled(m := fit(form, values), run(m, values, [600], 40))[0] for form, share in forms]
+    mixed = mixture(forms, values)
+    np.testing.assert_allclose(unscaled(mixed, run(mixed, values, [600], 40))[0], sum(alone), rtol=1e-9)
+
+
+def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
+    values = daily(400)
+    made = fit_forecaster(values, Asked(24, (24,)))
+    first, second = made.start(), made.start()
+    for _ in range(5):
+        coming = first.forecast(1).middle[0]
+        first.push(float("nan"))
+        second.push(float(coming))
+    assert first.forecast(24).stale == 5
+    np.testing.assert_allclose(first.forecast(24).middle, second.forecast(24).middle, rtol=1e-4)
+    first.push(20.0)
+    assert first.forecast(1).stale == 0
+    with pytest.raises(InputError, match="horizon from 1 to 24"):
+        first.forecast(25)
+
+
+def test_the_choice_beats_the_naive_forecast_and_its_intervals_hold() -> None:
+    values = daily(2000, noise=0.5)
+    made = fit_forecaster(values[:1900], Asked(48, (24, 168)), referees=referees(24))
+    scores = {score.name: score for score in made.spec.tried}
+    assert scores[made.spec.name].mase < scores["seasonal naive, 24 rows"].mase
+    assert not scores["Theta"].device
+    for one in made.spec.coverage:
+        assert abs(one.held / one.of - one.level / 100) < 0.1
+    coming = made.start().forecast(48)
+    truth = values[1900:1948]
+    assert ((truth >= coming.low[1]) & (truth <= coming.high[1])).mean() > 0.8
+    assert (coming.low[1] <= coming.low[0]).all()
+
+
+def test_widths_are_conformal_quantiles_that_never_shrink() -> None:
+    residuals = np.random.default_rng(0).normal(size=(200, 6)) * np.arange(1, 7)
+    widths = widths_of(residuals, (50.0, 90.0))
+    assert (np.diff(widths, axis=1) >= 0).all()
+    assert (widths[1] > widths[0]).all()
+    assert (np.abs(residuals[:, 5]) <= widths[1, 5]).mean() > 0.85
+    few = coverage_of(residuals[:1], np.arange(1), (80.0,))
+    assert few[0].of == 0
+
+
+def test_measures_are_those_of_m4() -> None:
+    assert smape(np.array([1.0, 0.0]), np.array([3.0, 0.0])) == 50.0
+    assert naive_error(np.array([1.0, 2, 4, 8]), 2) == 4.5
+    assert naive_error(np.full(9, 2.0), 3) == 1.0
+
+
+def test_referees_follow_a_season_and_a_trend() -> None:
+    t = np.arange(240.0)
+    values = 10 + 0.1 * t + 3 * np.sin(2 * np.pi * t / 12)
+    truth = 10 + 0.1 * np.arange(240.0, 252) + 3 * np.sin(2 * np.pi * np.arange(240, 252) / 12)
+    # Theta takes half the slope as drift, on purpose.
+    assert np.abs(theta(values, 12, 12) - truth).max() < 1.0
+    assert np.abs(smoothing(values, 12, 12) - truth).max() < 1.0
+    assert season_shape(values, 1).tolist() == [0.0]
+
+
+@pytest.mark.parametrize(
+    "values", [np.full(60, 5.0), np.full(60, 0.0), -1e30 * (1 + np.arange(60.0)), 1e-30 * daily(60)]
+)
+def test_constant_negative_huge_and_tiny_series_have_finite_forecasts(values: Floats) -> None:
+    made = fit_forecaster(values, Asked(6, ()))
+    coming = parse_forecaster(forecaster_bytes(made), "memory").start().forecast(6)
+    assert np.isfinite(coming.middle).all()
+    assert (coming.low <= coming.high).all()
+    if np.ptp(values) == 0:
+        np.testing.assert_allclose(coming.middle, values[:6], atol=1e-6)
+
+
+def test_too_few_rows_are_refused_with_the_longest_horizon_that_they_carry() -> None:
+    with pytest.raises(InputError, match="--horizon 4"):
+        fit_forecaster(daily(12), Asked(48, ()))
+    made = fit_forecaster(daily(12), Asked(4, ()))
+    assert np.isfinite(made.start().forecast(4).middle).all()
+
+
+def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None:
+    made = fit_forecaster(daily(600), Asked(24, (24, 168)), about=About(column="load", step=3600.0))
+    write_forecaster(tmp_path / "a.forecaster", made)
+    read = read_forecaster(tmp_path / "a.forecaster")
+    assert read.spec == made.spec
+    np.testing.assert_array_equal(read.start().forecast(24).high, made.start().forecast(24).high)
+    data = forecaster_bytes(made)
+    assert data == forecaster_bytes(made)
+    with pytest.raises(InputError, match="other bytes"):
+        parse_forecaster(data[:200] + bytes([data[200] ^ 1]) + data[201:], "a")
+    with pytest.raises(InputError, match="no such file"):
+        read_forecaster(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("version", 99, "format 1 or older"),
+        ("horizon", 0, "horizon"),
+        ("model", {"lags": [3, 2], "weights": [1.0, 1.0]}, "lags in order"),
+        ("model", {"lags": [24], "weights": [0.3], "spread": -1.0}, "finite weights"),
+        ("model", {"lags": [1 << 21], "weights": [0.3]}, "lags in order"),
+    ],
+)
+def test_a_forged_file_is_refused(key: str, value: object, said: str) -> None:
+    files = unpack(forecaster_bytes(fit_forecaster(daily(300), Asked(12, (24,)))), "a")
+    spec = msgspec.json.decode(files["forecaster.json"])
+    spec[key] = value
+    with pytest.raises(InputError, match=said):
+        parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
+
+
+def test_a_forecaster_that_answers_otherwise_than_where_it_was_made_is_refused() -> None:
+    files = unpack(forecaster_bytes(fit_forecaster(daily(300), Asked(12, (24,)))), "a")
+    spec = msgspec.json.decode(files["forecaster.json"])
+    spec["model"]["bias"] += 0.5
+    with pytest.raises(InputError, match="its own test"):
+        parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
+
+
+def test_a_pooled_recursion_serves_a_series_it_was_not_learnt_on() -> None:
+    others = [daily(800, seed=k) * (k + 1) for k in range(1, 6)]
+    model = fit_pooled(others, (24, 168), difference=0)
+    values = daily(500, seed=9) * 1000
+    made = adopt(model, values[:450], Asked(24, (24, 168)), name="pooled", about=About())
+    error = np.abs(made.start().forecast(24).middle - values[450:474]).mean() / naive_error(values[:450], 24)
+    assert error < 1
+    with pytest.raises(InputError, match="rows for this recursion"):
+        adopt(model, values[:100], Asked(24, (24, 168)), name="pooled", about=About())
