@@ -1,0 +1,113 @@
+"""The slot tagger: CRFsuite's own answers before pruning, Viterbi against all paths, and what pruning keeps."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgewright.language.intents.integers import size_in_bytes
+from edgewright.language.slots.score import score
+from edgewright.language.slots.train import Slotting, labels_of, train_tagger
+from edgewright.runtime.utterance.attributes import attributes, shape, tokens
+from edgewright.runtime.utterance.tagger import Tagger, joined, viterbi
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import Slot, Utterance
+
+CITIES = ("Paris", "New York", "San Jose", "Rome", "Oslo", "Cape Town", "Lima", "Hong Kong", "Bonn", "Las Vegas")
+
+
+def travels() -> list[Utterance]:
+    made = []
+    for start, end in itertools.permutations(CITIES, 2):
+        text = f"fly from {start} to {end}"
+        first, second = text.index(start), text.rindex(end)
+        slots = (
+            Slot(name="start", begin=first, end=first + len(start), text=start),
+            Slot(name="end", begin=second, end=second + len(end), text=end),
+        )
+        made.append(Utterance(text=text, intent="fly", slots=slots))
+    return made
+
+
+def test_the_tagger_answers_as_crfsuite_does() -> None:
+    pycrfsuite = pytest.importorskip("pycrfsuite")
+    given = travels()
+    spec, arrays = train_tagger(given[::2], Slotting())
+    tagger = Tagger(spec, arrays, "here")
+    trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
+    trainer.set_params({"c1": 0.1, "c2": 0.02, "max_iterations": 80})
+    for one in given[::2]:
+        spans = tokens(one.text)
+        trainer.append(attributes(one.text, spans, one.intent), labels_of(one.slots, spans))
+    with tempfile.TemporaryDirectory() as folder:
+        trainer.train(str(Path(folder) / "m"))
+        other = pycrfsuite.Tagger()
+        other.open(str(Path(folder) / "m"))
+        for one in given[1::2]:
+            spans = tokens(one.text)
+            ours = [spec.labels[k] for k in tagger.path(one.text, spans, one.intent)]
+            assert ours == other.tag(attributes(one.text, spans, one.intent))
+        other.close()
+    found = score((one.text, one.slots, tagger.slots(one.text, "fly")) for one in given[1::2])
+    assert found.f1 > 0.95
+
+
+def test_pruning_keeps_within_its_bytes() -> None:
+    pytest.importorskip("pycrfsuite")
+    whole = train_tagger(travels(), Slotting())[1]
+    small = train_tagger(travels(), Slotting(size=200))[1]
+    assert size_in_bytes(small) <= 200 < size_in_bytes(whole)
+    spec, arrays = train_tagger(travels(), Slotting(size=200))
+    assert all(slot.text for slot in Tagger(spec, arrays, "here").slots("fly from Rome to Oslo", "fly"))
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 10**6))
+@settings(max_examples=60, deadline=None)
+def test_viterbi_finds_the_best_of_all_paths(length: int, labels: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    scores, moves = random.standard_normal((length, labels)), random.standard_normal((labels, labels))
+
+    def total(path: tuple[int, ...]) -> float:
+        steps = sum(moves[a, b] for a, b in itertools.pairwise(path))
+        return float(sum(scores[k, label] for k, label in enumerate(path)) + steps)
+
+    best = max(itertools.product(range(labels), repeat=length), key=total)
+    assert total(tuple(viterbi(scores, moves))) == pytest.approx(total(best))
+
+
+def test_labels_become_slots() -> None:
+    text = "a b c d e"
+    spans = tokens(text)
+    found = joined(text, spans, ["B-x", "I-x", "I-y", "O", "I-y"])
+    assert [(slot.name, slot.text) for slot in found] == [("x", "a b"), ("y", "c"), ("y", "e")]
+    assert joined(text, spans, ["B-x", "B-x", "O", "O", "O"])[1].text == "b"
+    assert labels_of(found, spans) == ["B-x", "I-x", "B-y", "O", "B-y"]
+
+
+def test_f1_counts_whole_slots() -> None:
+    text = "play Yo Ho, now"
+    true = (Slot(name="track", begin=5, end=10, text="Yo Ho"),)
+    near = (Slot(name="track", begin=5, end=7, text="Yo"),)
+    assert score([(text, true, true)]).f1 == 1
+    assert score([(text, true, near)]).f1 == 0
+    assert score([(text, true, ())]).f1 == 0
+    assert score([]).f1 == 0
+
+
+def test_shapes_and_tokens() -> None:
+    assert shape("McDonald's") == "XxXxx'x"
+    assert shape("2026") == "dd"
+    assert [text[a:b] for text in ["don't stop, \u05e9\u05dc\u05d5\u05dd!"] for a, b in tokens(text)] == [
+        "don't", "stop", ",", "\u05e9\u05dc\u05d5\u05dd", "!",
+    ]  # fmt: skip
+
+
+def test_without_slots_nothing_is_trained() -> None:
+    with pytest.raises(InputError, match="names of slots"):
+        train_tagger([Utterance(text="hello", intent="greet")], Slotting())
