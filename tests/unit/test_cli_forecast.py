@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ Capture = pytest.CaptureFixture[str]
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 
-def write(place: Path, values: list[float | str], *, first: int = 0, skip: tuple[int, ...] = ()) -> Path:
+def write(place: Path, values: Sequence[float | str], *, first: int = 0, skip: tuple[int, ...] = ()) -> Path:
     """Rows an hour apart, less those that are skipped."""
     lines = ["time,load,note"]
     for row, value in enumerate(values):

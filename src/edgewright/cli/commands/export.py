@@ -26,7 +26,9 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 
 @click.command("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
-@click.argument("place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language", type=click.Path(path_type=Path))
+@click.argument(
+    "place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER", type=click.Path(path_type=Path)
+)
 @click.option("--to", "target", required=True, metavar="TARGET", help="onnx, tflite, c99 or extension.")
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a package; its default when left out.")
 @click.option("--device", default="", metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
