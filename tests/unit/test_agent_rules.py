@@ -163,3 +163,13 @@ def test_a_table_alone_needs_no_package(folder: Path) -> None:
     listed = [Packet(values=p.values[:, 1:], time=p.time) for p in packets(values, 64)]
     events = given(folder, listed, settings=settings)[0]
     assert told(events, "state") == [(4.0, "state", "hot"), (6.0, "state", "cool")]
+
+
+def test_what_a_table_says_is_an_event_and_what_it_forgets_is_unknown(folder: Path) -> None:
+    table = HEAT.replace('{ alarm = "too hot" }', '{ say = "It is {heat}." }, { forget = "heat" }')
+    (folder / "heat.toml").write_text(table)
+    values = signal(16.0)
+    values[:, 1] = 20 + np.linspace(0, 0.1, 800)
+    values[200:300, 1] = 31 + np.linspace(0, 0.1, 100)
+    events = told(ruled(folder, values, "heat.toml"), "state", "alarm")
+    assert events == [(4.0, "state", "hot"), (4.0, "state", "It is {heat}."), (6.0, "state", "cool")]

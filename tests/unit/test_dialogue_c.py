@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from c99_examples import WARNINGS
 from edgewright.export.c99_language.dialogue import WORD, dialogue_files
 from edgewright.language.dialogue.check import read_dialogue
 from edgewright.runtime.dialogue import Dialogue, Said
@@ -19,8 +20,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import StateTable
 from support import ROOT, left_out
 
-FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wstrict-prototypes", "-Werror",
-         "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")  # fmt: skip
+FLAGS = (*WARNINGS, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 VENDING = ROOT / "docs" / "examples" / "vending.toml"
 
 # Every sign of a guard, words and numbers, time-outs in a row, a final state, and text that C must not read as its own.

@@ -189,6 +189,17 @@ def test_a_grammar_that_explodes_costs_nothing_and_one_that_grows_is_refused(tmp
     file.write_text(f'[rules]\n{rules}\nr9 = ["word"]\n[intents.x]\ntemplates = ["{{r0}}"]\n')
     with pytest.raises(InputError, match="sentences of at most 300 characters"):
         sentences(read_grammar(file), 5, 0, "g")
+    file.write_text(file.read_text().replace('"word"', '""'))
+    with pytest.raises(InputError, match="The rules grow one another"):
+        sentences(read_grammar(file), 5, 0, "g")
+    # Every rule of a layer uses all of the next: 10 to the 11th ways through, each rule looked at once.
+    layers = [[f"r{layer}_{n}" for n in range(10)] for layer in range(12)]
+    lines = ["[rules]"]
+    for layer, names in enumerate(layers):
+        below = layers[layer + 1] if layer < 11 else []
+        lines += [f"{name} = {[f'{{{other}}}' for other in below] or ['x']}" for name in names]
+    file.write_text("\n".join([*lines, '[intents.x]\ntemplates = ["{r0_0}"]\n']))
+    assert [one.text for one in sentences(read_grammar(file), 5, 0, "g")[0]] == ["x"]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,9 @@ from edgewright.schema.language import Utterance
 METHOD = "synthetic/grammar"
 _PIECE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}|\(([^()\[\]]*\|[^()\[\]]*)\)")
 _LONGEST, _PENDING, _DEEPEST, _LARGEST = 300, 100_000, 12, 1 << 20
-Forms = Annotated[list[str], msgspec.Meta(min_length=1, max_length=10_000)]
+_PIECES = 10_000
+Form = Annotated[str, msgspec.Meta(max_length=2_000)]
+Forms = Annotated[list[Form], msgspec.Meta(min_length=1, max_length=10_000)]
 
 
 class Templates(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,8 +65,9 @@ def read_grammar(path: Path) -> Grammar:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("a grammar of TOML", str(error), str(path)) from None
     grammar = convert_table(found, Grammar, path.name)
+    depths: dict[str, int] = {}
     for name in grammar.rules:
-        _depth(grammar, name, (), path.name)
+        _depth(grammar, name, (), path.name, depths)
     for intent, part in grammar.intents.items():
         for form in part.templates:
             _uses(grammar, form, f"{path.name} intents.{intent}")
@@ -104,23 +107,29 @@ def _uses(grammar: Grammar, form: str, where: str) -> Iterator[str]:
     return (match[1] for match in _PIECE.finditer(form) if match[1] is not None)
 
 
-def _depth(grammar: Grammar, name: str, above: tuple[str, ...], where: str) -> int:
+def _depth(grammar: Grammar, name: str, above: tuple[str, ...], where: str, depths: dict[str, int]) -> int:
+    """Rules below one another, each looked at once; `depths` holds those that are known."""
     if name in above:
         raise InputError("rules without a round", " -> ".join([*above[above.index(name) :], name]), f"{where} rules")
-    if len(above) >= _DEEPEST:
-        raise InputError(f"rules at most {_DEEPEST} deep", "deeper", f"{where} rules.{name}")
+    if name in depths:
+        return depths[name]
     used = {other for form in grammar.rules[name] for other in _uses(grammar, form, f"{where} rules.{name}")}
-    return 1 + max((_depth(grammar, other, (*above, name), where) for other in used), default=0)
+    depths[name] = 1 + max((_depth(grammar, other, (*above, name), where, depths) for other in used), default=0)
+    if depths[name] > _DEEPEST:
+        raise InputError(f"rules at most {_DEEPEST} deep", "deeper", f"{where} rules.{name}")
+    return depths[name]
 
 
 def _filled(grammar: Grammar, form: str, rng: np.random.Generator, where: str) -> str:
+    pieces = 0
     while (match := _PIECE.search(form)) is not None:
         forms = match[2].split("|") if match[1] is None else grammar.rules[match[1]]
         form = form[: match.start()] + forms[int(rng.integers(len(forms)))] + form[match.end() :]
-        # What stands left of the first piece is as it will be.
-        if match.start() > _LONGEST or len(form) > _PENDING:
+        pieces += 1
+        # What stands left of the first piece is as it will be. Rules may also grow one another without a word.
+        if match.start() > _LONGEST or len(form) > _PENDING or pieces > _PIECES:
             break
-    if len(form) > _LONGEST:
+    if len(form) > _LONGEST or pieces > _PIECES:
         raise InputError(f"sentences of at most {_LONGEST} characters", f"{form[:40]!r}...", where,
                          "The rules grow one another: shorten them")  # fmt: skip
     return form
