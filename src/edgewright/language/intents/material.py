@@ -15,6 +15,8 @@ from edgewright.language.intents.teacher import Floats, Teacher, softmax
 Say = Callable[[str], None]
 # Least share of the teacher's probabilities in the target of a labelled text.
 _OWN = 0.5
+# Of a label, where there is no teacher that says how sure one may be.
+_SPREAD = 0.1
 # Of the words of a new sentence.
 _EXCHANGED = 0.33
 
@@ -40,8 +42,9 @@ class Material(msgspec.Struct, frozen=True):
 
 
 def labelled(texts: Sequence[str], targets: NDArray[np.int64], classes: int) -> Material:
-    """The labelled texts alone."""
-    return Material(list(texts), np.eye(classes, dtype=np.float32)[targets])
+    """The labelled texts alone, a share of each target spread over all classes (Szegedy et al., 2016)."""
+    sure = np.eye(classes, dtype=np.float32)[targets]
+    return Material(list(texts), (1 - _SPREAD) * sure + np.float32(_SPREAD / classes))
 
 
 def taught(
