@@ -14,7 +14,8 @@ from edgewright.fleet.layout import REPORT_EVERY
 from edgewright.fleet.ports import Chance, Clock, Unreachable
 from edgewright.schema.fleet_report import Report
 
-_SLOWEST = 3600.0
+_SLOWEST = REPORT_EVERY
+"""Seconds at most after failures: a server that bears reports that go well bears these as well."""
 _APART = 5.0
 _SOON = 30.0
 """Seconds from which the time after a failure doubles: one lost packet must not hide a failed trial for an hour."""
