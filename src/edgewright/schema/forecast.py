@@ -67,7 +67,7 @@ class CandidateScore(msgspec.Struct, frozen=True, kw_only=True):
         smape: symmetric mean absolute percentage error, in per cent, as in the M4 competition; NaN is never stored.
         low, high: interval of 95 % of the MASE, by bootstrap over origins.
         numbers: that it would hold on a device; 0 where it is a referee and has no form there.
-        seconds: processor time of fitting and backtesting.
+        seconds: that fitting and backtesting took.
         device: whether it can be the forecaster of a file.
         why: a reason why it was left out; empty where it was not.
     """

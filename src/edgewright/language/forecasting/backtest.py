@@ -95,9 +95,9 @@ def actual(values: Floats, folds: Folds) -> Floats:
 
 def judge(form: Form, values: Floats, folds: Folds) -> Judged:
     """A candidate of the device, fitted once before the stretch: later rows reach it as they would reach a device."""
-    began = time.process_time()
+    began = time.perf_counter()
     model = fit(form, values[: folds.start])
-    spent = time.process_time() - began
+    spent = time.perf_counter() - began
     made = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
     score = msgspec.structs.replace(made.score, seconds=made.score.seconds + spent)
     return Judged(score, made.errors, made.residuals, form, partial(fit, form), made.forecasts)
@@ -105,12 +105,12 @@ def judge(form: Form, values: Floats, folds: Folds) -> Judged:
 
 def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> Judged:
     """A recursion as it is, from every origin."""
-    began = time.process_time()
+    began = time.perf_counter()
     path = run(model, values, folds.origins, folds.horizon)
     forecasts = unscaled(model, path)
     truth = actual(values, folds)
     residuals = scaled(model, truth.ravel()).reshape(truth.shape) - path
-    spent = time.process_time() - began
+    spent = time.perf_counter() - began
     made = _judged(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
     return Judged(made.score, made.errors, residuals, forecasts=forecasts)
 
@@ -126,11 +126,11 @@ def judge_referee(
     name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds, most: int = 4
 ) -> Judged:
     """A method that has no form on a device, fitted anew at each of at most `most` origins."""
-    began = time.process_time()
+    began = time.perf_counter()
     chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(most, len(folds.origins))).astype(int))
     some = Folds(folds.start, folds.origins[chosen], folds.horizon, folds.unit)
     made = np.stack([forecast(values[:origin], folds.horizon) for origin in some.origins])
-    spent = time.process_time() - began
+    spent = time.perf_counter() - began
     return _judged(name, actual(values, some), made, folds, spent, numbers=0, device=False)
 
 
