@@ -8,5 +8,5 @@ COMMAND = FolderOfCommands(
     "synth",
     package="edgewright.cli.synth",
     help="Synthetic signals, sentences and speech: always marked, never tested on, and what they are worth.",
-    epilog="Example: edgewright synth signals walk.csv --target activity --group person --method jitter --out b.csv",
+    epilog="Example: edgewright synth worth a.csv --target activity --group person --time t --method jitter --window 9",
 )
