@@ -62,7 +62,13 @@ def test_the_transcript_is_json(monkeypatch: Patch, capsys: Capture) -> None:
 
 @pytest.mark.parametrize(
     ("line", "told"),
-    [("a soda", "Give --model"), ("/yes =", "=VALUE"), ("/wait x", "seconds from 0"), ('/yes "', "/INTENT SLOT=VALUE")],
+    [
+        ("a soda", "Give --model"),
+        ("/timeout", "/wait SECONDS"),
+        ("/yes =", "=VALUE"),
+        ("/wait x", "seconds from 0"),
+        ('/yes "', "/INTENT SLOT=VALUE"),
+    ],
 )
 def test_a_line_that_means_nothing(line: str, told: str, monkeypatch: Patch, capsys: Capture) -> None:
     code, _, err = held([line], [], monkeypatch, capsys)
@@ -128,6 +134,12 @@ def test_a_dialogue_is_drawn_and_written(tmp_path: Path, capsys: Capture) -> Non
 def test_names_and_slots() -> None:
     assert event_name("Play Music!") == "Play_Music_"
     assert event_name("7up") == "_7up"
+    assert [event_name(name) for name in ("start", "timeout", "late", "Start")] == [
+        "start_",
+        "timeout_",
+        "late_",
+        "Start",
+    ]
     slots = (
         Slot(name="count", begin=0, end=3, text="two", value=2),
         Slot(name="drink", begin=4, end=8, text="cola"),

@@ -7,11 +7,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgewright.language.dialogue.check import RULES, Vocabulary, read_dialogue
+from edgewright.language.dialogue.check import RULES, Vocabulary, read_dialogue, vocabulary
 from edgewright.language.dialogue.draw import svg
 from edgewright.language.dialogue.ways import mermaid, ways
 from edgewright.runtime.utterance.values import values
 from edgewright.schema.errors import InputError
+from edgewright.schema.language import LanguageSpec, TaggerSpec
 from support import ROOT
 
 VENDING = ROOT / "docs" / "examples" / "vending.toml"
@@ -81,6 +82,18 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(InputError) as caught:
         read_dialogue(door(tmp_path, text), DOOR)
     assert told in str(caught.value)
+
+
+def test_what_a_model_understands_as_events() -> None:
+    student = None
+    spec = LanguageSpec(name="m", intents=("play music", "timeout"), student=student,
+                        tagger=TaggerSpec(labels=("O", "B-artist", "I-artist"), scale=1.0),
+                        gazetteers={"drink": {"soda": "soda"}})  # fmt: skip
+    known = vocabulary(spec)
+    assert known.intents == {"play_music", "timeout_"}
+    assert known.slots == {"artist", "drink", *RULES}
+    with pytest.raises(InputError, match="'play music' and 'play_music'"):
+        vocabulary(LanguageSpec(name="m", intents=("play music", "play_music"), student=student))
 
 
 def test_slots_by_rules_are_those_of_the_parser() -> None:

@@ -12,6 +12,7 @@ from edgewright.runtime.guards import Value
 from edgewright.runtime.state_check import CheckedTable
 from edgewright.runtime.state_table import Machine, Taken
 from edgewright.schema.language import OUT_OF_SCOPE, Parsed
+from edgewright.schema.state_table import LATE, TIMEOUT
 
 START, UNCLEAR, CONFIDENCE = "start", "out_of_scope", "confidence"
 """Event of the beginning; event of an utterance that none of the intents answers; what guards call the probability."""
@@ -111,7 +112,12 @@ class Dialogue:
 
 
 def event_name(intent: str) -> str:
-    """An intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'."""
+    """An intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'.
+
+    One that is called as an event of the table itself, such as 'timeout', gets a '_' at its end.
+    """
+    if intent in (START, TIMEOUT, LATE, UNCLEAR):
+        return f"{intent}_"
     name = _PART.sub("_", intent)[:64]
     return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"[:64]
 

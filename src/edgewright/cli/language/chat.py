@@ -129,6 +129,7 @@ def _given(line: str) -> tuple[str, dict[str, float | str]]:
     import shlex
 
     from edgewright.schema.errors import InputError
+    from edgewright.schema.state_table import LATE, TIMEOUT
 
     try:
         first, *rest = shlex.split(line[1:])
@@ -137,6 +138,8 @@ def _given(line: str) -> tuple[str, dict[str, float | str]]:
             raise ValueError
     except ValueError:
         raise InputError("/INTENT SLOT=VALUE ...", repr(line), "language chat") from None
+    if first in (TIMEOUT, LATE):
+        raise InputError("an intent", repr(line), "language chat", "/wait SECONDS lets time pass")
     found: dict[str, float | str] = {}
     for name, value in slots.items():
         try:

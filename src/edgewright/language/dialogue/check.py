@@ -43,7 +43,16 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def vocabulary(spec: LanguageSpec) -> Vocabulary:
-    """Of a model's file."""
+    """Of a model's file.
+
+    Raises:
+        InputError: two of its intents are one event.
+    """
+    seen: dict[str, str] = {}
+    for intent in spec.intents:
+        other = seen.setdefault(event_name(intent), intent)
+        if other != intent:
+            raise InputError("intents that differ as events", f"{other!r} and {intent!r}", spec.name, "Rename one")
     tagged = {label.partition("-")[2] for label in spec.tagger.labels if "-" in label} if spec.tagger else set()
     slots = {event_name(name) for name in (*tagged, *spec.gazetteers, *RULES)}
     return Vocabulary(frozenset(map(event_name, spec.intents)), frozenset(slots))
