@@ -118,7 +118,7 @@ def _run_part(model: LinearModel, part: Part, u: Floats, at: NDArray[np.int64], 
     if part.weights == (1.0,) and part.bias == 0.0 and not model.difference:
         # A naive forecast repeats its season: no step needs the one before.
         season = part.lags[0]
-        return np.clip(z[at[:, None] - season + np.arange(horizon) % season], model.low, model.high)
+        return np.asarray(np.clip(z[at[:, None] - season + np.arange(horizon) % season], model.low, model.high))
     reach = max(part.lags, default=1)
     known = z[at[:, None] + np.arange(-reach, 0)[None, :]] if reach else np.empty((len(at), 0))
     buffer = np.concatenate([known, np.empty((len(at), horizon))], axis=1).T.copy()

@@ -93,18 +93,20 @@ class Forecaster:
     def _path(self, horizon: int) -> Singles:
         """The next u's: those of each recursion, mixed in the order of the parts as C does."""
         mixed = np.zeros(horizon, np.float32)
+        known = np.roll(self._ring, -self._next)
         for share, lags, weights, bias in self._parts:
-            ring, at, level = self._ring.copy(), self._next, self._level
+            path = np.concatenate([known, np.empty(horizon, np.float32)])
+            terms = np.full(len(lags) + 1, bias, np.float32)
+            where = self.reach - np.array(lags, np.int64)
+            level = self._level
             for h in range(horizon):
-                z = bias
-                for lag, weight in zip(lags, weights, strict=True):
-                    z = np.float32(z + weight * ring[(at - lag) % self.reach])
+                np.multiply(weights, path[where + h], out=terms[1:])
+                # accumulate adds from left to right, as C does; a sum of NumPy goes in pairs.
+                z = np.add.accumulate(terms)[-1]
                 u = np.float32(level + z) if self.model.difference else z
                 u = min(max(u, self._low), self._high)
-                if self.reach:
-                    ring[at] = np.float32(u - level) if self.model.difference else u
-                    at = (at + 1) % self.reach
-                mixed[h] = np.float32(mixed[h] + share * u)
+                path[self.reach + h] = u - level if self.model.difference else u
+                mixed[h] += share * u
                 level = u
         return mixed
 
