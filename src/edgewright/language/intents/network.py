@@ -1,8 +1,8 @@
 """The student in float while it learns, seeing the rounding of int8 in the last part of its training.
 
 Two layers over sparse rows: a table whose rows are added up, a hidden layer of clipped linear units, logits. The rows
-of a batch touch a hundredth of the table, and XLA scatters them on a processor one by one; SciPy's sparse product takes
-a fifth of its time (docs/adr/0032-intents-and-slots.md), so this one network does not train in JAX. Adam as of Kingma
+of a batch are gathered and their slopes scattered back, which on a processor takes XLA six times as long as SciPy's
+sparse products (docs/adr/0032-intents-and-slots.md), so this one network does not train in JAX. Adam as of Kingma
 and Ba, 2015; rounding as seen by training: Jacob et al., 2018 (straight-through).
 """
 
