@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from edgewright.runtime.utterance import hashing
 from edgewright.runtime.utterance.hashing import rows_of
@@ -103,7 +105,7 @@ def test_the_student_is_its_formula() -> None:
     random = np.random.default_rng(4)
     spec = StudentSpec(characters=(3,), words=(1,), rows=50, hidden=6, factor=3_000_000_000, shift=24, scale=0.01,
                        threshold=0)  # fmt: skip
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "table": random.integers(-127, 128, (50, 6)).astype(np.int8),
         "bias": random.integers(-5000, 5000, 6).astype(np.int32),
         "head": random.integers(-127, 128, (6, 3)).astype(np.int8),
@@ -124,9 +126,12 @@ def test_the_student_is_its_formula() -> None:
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
     spec = StudentSpec(characters=(3,), words=(1,), rows=5, hidden=2, factor=1, shift=24, scale=0.1, threshold=0)
-    good = {"table": np.zeros((5, 2), np.int8), "bias": np.zeros(2, np.int32), "head": np.zeros((2, 3), np.int8),
+    good: dict[str, NDArray[Any]] = {"table": np.zeros((5, 2), np.int8), "bias": np.zeros(2, np.int32), "head": np.zeros((2, 3), np.int8),
             "last": np.zeros(3, np.int32)}  # fmt: skip
     Student(spec, good, 3, "here")
-    for bad in ({"table": np.zeros((4, 2), np.int8)}, {"bias": np.zeros(2, np.int8)}, {"last": np.zeros(2, np.int32)}):
+    odd: dict[str, NDArray[Any]] = {
+        "table": np.zeros((4, 2), np.int8), "bias": np.zeros(2, np.int8), "last": np.zeros(2, np.int32),
+    }  # fmt: skip
+    for name, bad in odd.items():
         with pytest.raises(InputError):
-            Student(spec, {**good, **bad}, 3, "here")
+            Student(spec, {**good, name: bad}, 3, "here")
