@@ -126,8 +126,10 @@ def test_the_student_is_its_formula() -> None:
 
 def test_arrays_that_do_not_fit_are_refused() -> None:
     spec = StudentSpec(characters=(3,), words=(1,), rows=5, hidden=2, factor=1, shift=24, scale=0.1, threshold=0)
-    good: dict[str, NDArray[Any]] = {"table": np.zeros((5, 2), np.int8), "bias": np.zeros(2, np.int32), "head": np.zeros((2, 3), np.int8),
-            "last": np.zeros(3, np.int32)}  # fmt: skip
+    good: dict[str, NDArray[Any]] = {
+        "table": np.zeros((5, 2), np.int8), "bias": np.zeros(2, np.int32), "head": np.zeros((2, 3), np.int8),
+        "last": np.zeros(3, np.int32),
+    }  # fmt: skip
     Student(spec, good, 3, "here")
     odd: dict[str, NDArray[Any]] = {
         "table": np.zeros((4, 2), np.int8), "bias": np.zeros(2, np.int8), "last": np.zeros(2, np.int32),
