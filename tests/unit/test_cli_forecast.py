@@ -136,6 +136,8 @@ def test_what_a_file_may_be_wrong_in_is_said(tmp_path: Path, capsys: Capture) ->
     assert "--horizon 4" in refused(capsys, short, "--column", "load", "--horizon", "48")
     empty = str(write(tmp_path / "empty.csv", [""] * 60))
     assert "numbers" in refused(capsys, empty, "--column", "load", "--horizon", "4")
+    huge = str(write(tmp_path / "huge.csv", [*load(60), "-1e300"]))
+    assert "row 61" in refused(capsys, huge, "--column", "load", "--horizon", "4")
     odd = tmp_path / "odd.csv"
     odd.write_text("date,v\n" + "".join(f"{d:02d}/01/24,{d}\n" for d in range(1, 29)))
     assert "date" in refused(capsys, str(odd), "--horizon", "3")

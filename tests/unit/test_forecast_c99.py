@@ -75,7 +75,7 @@ def stream() -> Floats:
     """The last 100 rows, with holes and numbers that are none."""
     values = series()[-100:].copy()
     values[[5, 6, 7, 40]] = np.nan
-    values[50], values[51], values[60] = np.inf, -np.inf, -1.0
+    values[50], values[51], values[60], values[70] = np.inf, -np.inf, -1.0, 1e300
     return values
 
 

@@ -63,11 +63,13 @@ void @_forecast_push(double value) {
     if (!@_now.begun) {
         @_forecast_reset();
     }
-    const int usable = value >= -DBL_MAX && value <= DBL_MAX%(positive)s;
+    const int there = value >= -DBL_MAX && value <= DBL_MAX%(positive)s;
+    const double wide = there ? (%(taken)s - %(centre)s) / %(spread)s : 0.0;
+    const int usable = there && wide >= -1e30 && wide <= 1e30;
     if (!usable) {
         @_follow(1);
     }
-    const float u = usable ? (float)((%(taken)s - %(centre)s) / %(spread)s) : @_mixed(0);
+    const float u = usable ? (float)wide : @_mixed(0);
     @_now.stale = usable ? 0u : @_now.stale + 1u;
 %(keep)s    @_now.level = u;
 }

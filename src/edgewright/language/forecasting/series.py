@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 _TIMES = ("time", "date", "datetime", "timestamp", "ds", "zeit", "datum")
 # Share of a step by which a row may lie beside its place, and share of rows that may lie further away.
 _JITTER, _ODD = 0.2, 0.01
-_SHORT, _MOST_ROWS = 3, 1 << 22
+_SHORT, _MOST_ROWS, _LARGEST = 3, 1 << 22, 1e100
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,9 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
     reader = _csv if kind == "csv" else _parquet
     values, text = reader(Path(path), name, column, time)
     values = np.where(np.isfinite(values), values, np.nan)
+    if (far := np.flatnonzero(np.abs(values) > _LARGEST)).size:
+        got = f"{values[far[0]]:g}"
+        raise InputError(f"numbers up to {_LARGEST:g}", got, f"{name} row {far[0] + 1}, column {column}", "Correct it")
     if not time:
         return Series(values, column, notes=("no column of times: rows are taken to come at even steps",))
     clock = read_clock(text, column=time, unit="auto", place=lambda row: f"{name} row {row + 1}")

@@ -13,6 +13,8 @@ from edgewright.schema.forecast import LinearModel
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
+# A value so many spreads away is none: float32 could not add it up.
+FAR = 1e30
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Forecast:
 class Forecaster:
     """Remembers `model.reach` float32 numbers; a row costs one multiplication a lag where it is missing, else none.
 
-    A value that is missing (NaN, infinite, or not positive under a logarithm) is taken to be what was foretold for it,
-    so that the seasons keep their place; `stale` counts such rows in a row.
+    A value that is missing (NaN, infinite, beyond `FAR`, or not positive under a logarithm) is taken to be what was
+    foretold for it, so that the seasons keep their place; `stale` counts such rows in a row.
 
     Args:
         model: the recursion.
@@ -63,7 +65,9 @@ class Forecaster:
         """The next row."""
         model = self.model
         usable = math.isfinite(value) and (model.scale == "level" or value > 0.0)
-        u = np.float32(scaled_value(model, value)) if usable else self._path(1)[0]
+        wide = scaled_value(model, value) if usable else math.nan
+        usable = abs(wide) <= FAR
+        u = np.float32(wide) if usable else self._path(1)[0]
         self.stale = 0 if usable else self.stale + 1
         if self.reach:
             self._ring[self._next] = u - self._level if model.difference else u
