@@ -266,6 +266,21 @@ def test_without_leave_a_gated_stage_begins_nothing(device: Device) -> None:
     assert device.agent.phase == "intent"
 
 
+def test_a_wait_for_leave_is_for_its_release_alone_and_ends_with_the_leave(device: Device) -> None:
+    device.fleet.leave = Allowed(nonce="n2", go=False, wait=50_000.0)
+    device.fleet.publish(plan(1, gated=True))
+    device.run(100.0)
+    assert device.agent.phase == "intent"
+    assert len(device.fleet.intents) == 1
+    device.fleet.leave = Allowed(nonce="n3", go=True)
+    device.agent._activator.pace._every = 50_000.0
+    for counter in (2, 3):
+        device.fleet.publish(plan(counter, gated=True))
+        device.run(400.0)
+        assert device.active() == counter
+    assert len(device.fleet.intents) == 3
+
+
 def test_a_place_beyond_the_stage_begins_nothing(device: Device) -> None:
     made = plan(1, stages=(Stage(name="canary", percent=1.0, gated=False), Stage(name="all", percent=100.0)))
     assert place(made.salt, made.id, DEVICE) > 1.0

@@ -39,6 +39,7 @@ class Activator:
         self.pace = Pace(chance, me.poll, me.slowest)
         # Not kept through a restart: a leave holds for a while of the clock that ends with the process.
         self._leave: _Leave | None = None
+        self._asked = ("", 0)
         self.why = ""
 
     def may(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
@@ -53,12 +54,15 @@ class Activator:
         leave = self._leave
         if leave and (leave.plan, leave.counter) == (plan.id, release.counter) and now < leave.until:
             return True
+        if (plan.id, release.counter) != self._asked and not self.pace.failures:
+            self.pace.at_once(now)  # the wait was for another one; where nobody answers it goes on, whatever is asked
         if now < self.pace.due:
             return False
         return self._ask(release, plan, verdict)
 
     def _ask(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
         now = self._clock.monotonic()
+        self._asked = (plan.id, release.counter)
         if self._control is None:
             self.why = f"release {release.counter} needs the leave of a control plane, and this device has none"
             self.pace.bad(now)
@@ -105,7 +109,7 @@ class Activator:
                 plan=plan.id, stage=verdict.stage, counter=release.counter, previous=held.active, before=held.counter,
                 plan_before=held.plan, limits=plan.trial,
             )  # fmt: skip
-        self._leave = None
+        self._leave, self._asked = None, ("", 0)  # who activates again asks at once
         self._state.change(
             done, active=held.other, counter=release.counter, plan=plan.id, trial=trial, floors=floors, fetched=None
         )
