@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from edgewright.language.utterances import Labelled
 
 
 @click.command("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
@@ -41,16 +45,8 @@ def command(
     and to texts without labels: ten utterances an intent then go a long way.
     """
     from edgewright.cli.interrupt import loading
-    from edgewright.schema.errors import InputError
 
-    if unlabelled and not teacher:
-        raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
-    if form == "gateway" and not teacher:
-        raise InputError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
-    if out.exists() and not force:
-        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
-    if not out.parent.is_dir():
-        raise InputError("a file in a folder that is there", str(out.parent), "--out")
+    _check(out, force, form, teacher, unlabelled)
     with loading():
         import msgspec
 
@@ -61,16 +57,10 @@ def command(
         from edgewright.language.intents.train import How
         from edgewright.language.trained import lines
         from edgewright.language.training import name_of, train
-        from edgewright.language.utterances.checks import without_contradictions
-        from edgewright.language.utterances.read import read, read_lines
+        from edgewright.language.utterances.read import read_lines
         from edgewright.runtime.utterance.model_file import write_language
 
-    labelled = read(utterances)
-    said: list[str] = []
-    if contradictions == "drop":
-        kept, lost = without_contradictions(labelled.utterances)
-        labelled = msgspec.structs.replace(labelled, utterances=kept)
-        said += [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
+    labelled, said = _read(utterances, contradictions)
     made = train(
         labelled,
         How(size=size_of(size), seed=seed),
@@ -89,6 +79,35 @@ def command(
     for line in (*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"])):
         click.echo(line)
     click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; its arrays take {made.made.bytes:,}")
+
+
+def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: Path | None) -> None:
+    """Refuses what cannot be done before anything is loaded."""
+    from edgewright.schema.errors import InputError
+
+    if unlabelled and not teacher:
+        raise InputError("a --teacher for texts without labels", "none", "--unlabelled")
+    if form == "gateway" and not teacher:
+        raise InputError("a --teacher, whose encoder the gateway holds", "none", "--for gateway")
+    if out.exists() and not force:
+        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    if not out.parent.is_dir():
+        raise InputError("a file in a folder that is there", str(out.parent), "--out")
+
+
+def _read(path: Path, contradictions: str) -> tuple[Labelled, list[str]]:
+    """The utterances, and what is to be said of them."""
+    import msgspec
+
+    from edgewright.language.utterances.checks import without_contradictions
+    from edgewright.language.utterances.read import read
+
+    labelled = read(path)
+    if contradictions == "refuse":
+        return labelled, []
+    kept, lost = without_contradictions(labelled.utterances)
+    said = [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
+    return msgspec.structs.replace(labelled, utterances=kept), said
 
 
 COMMAND = command
