@@ -212,7 +212,10 @@ def test_a_stick_without_mount_rollout_or_keys_is_refused(
     assert "fleet stick init" in capsys.readouterr().err
     few = ["--root-keys", "1", "--targets-keys", "1", "--releases-keys", "1"]
     assert run(["fleet", "stick", "init", *where, *few]) == 0
-    assert "root fingerprint" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "root fingerprint" in said
+    assert "control plane" not in said and "fleet publish" not in said
+    assert said.rstrip().endswith(f"Next: edgewright fleet stick write MOUNT --fleet {made.folder}")
     assert run(["fleet", "stick", "init", *where]) == 2
     assert run(["fleet", "stick", "write", str(mount), *where]) == 2
     assert "Mount it first" in capsys.readouterr().err

@@ -56,6 +56,10 @@ def test_the_ceremony_says_what_was_made_and_what_to_do(tmp_path: Path, capsys: 
     for key in folder.rglob("*.key"):
         assert str(key) in text
     assert "root: 2 of 3 keys" in text and "releases: 1 of 2 keys" in text
+    steps = " ".join(text.split())
+    assert "onto medium 2 root-2.key, targets-2.key and releases-2.key" in steps
+    assert "onto medium 3 root-3.key and targets-3.key." in steps
+    assert text.rstrip().endswith(f"Next: edgewright fleet publish PACKAGE --fleet {folder}")
     assert "warning: All keys lie on this machine" in text and "no passphrase" in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pumps"]
 
@@ -157,6 +161,8 @@ def test_init_writes_over_nothing(home: Path, tmp_path: Path, capsys: pytest.Cap
         capsys, "fleet", "init", tmp_path / "x", "--root-keys", 2, "--root-threshold", 3
     )
     assert "small letters" in refused(capsys, "fleet", "init", tmp_path / "x", "--product", "A b")
+    for address in ("foo", "http://fleet.example", "https://u@fleet.example", "https://fleet.example:x"):
+        assert "--address" in refused(capsys, "fleet", "init", tmp_path / "x", "--address", address)
     assert "No such file" in refused(capsys, "fleet", "init", tmp_path / "x", "--passphrase-file", tmp_path / "absent")
     (tmp_path / "file").write_text("x", encoding="utf-8")
     refused(capsys, "fleet", "init", tmp_path / "file")

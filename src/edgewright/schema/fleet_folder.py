@@ -129,6 +129,7 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
         made: every key file.
         steps: what a person does next, in order.
         warnings: what is not safe yet.
+        stick: it is the repository for sticks of a fleet.
     """
 
     folder: str
@@ -137,3 +138,4 @@ class Ceremony(msgspec.Struct, frozen=True, kw_only=True):
     made: tuple[KeyMade, ...]
     steps: tuple[str, ...]
     warnings: tuple[str, ...]
+    stick: bool = False

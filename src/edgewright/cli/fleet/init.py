@@ -70,9 +70,12 @@ def command(
     from edgewright.fleet.repository.create import create_fleet
     from edgewright.fleet.repository.offline import role_keys
     from edgewright.fleet.repository.published import read_published, root_hash
+    from edgewright.fleet.wire.http import checked_address
     from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_folder import FleetSettings
 
+    if address:
+        checked_address(address, "--address")
     asked = {"name": name or folder.absolute().name, "products": products or ("main",), "address": address}
     try:
         settings = msgspec.convert(asked, type=FleetSettings)

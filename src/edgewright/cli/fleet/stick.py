@@ -39,7 +39,7 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
     passphrase = next(iter(passphrases(passphrase_files)), None)
     with locked(fleet):
         made, keys = init_stick(fleet, quorums(given), passphrase, time.time())
-    told = ceremony(made.folder, root_hash(made), role_keys(read_published(made)), keys)
+    told = ceremony(made.folder, root_hash(made), role_keys(read_published(made)), keys, stick=True)
     if as_json:
         print_json(told)
     else:

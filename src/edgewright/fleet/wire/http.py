@@ -30,10 +30,9 @@ class HttpTransport:
     """
 
     def __init__(self, url: str, ca_file: str = "") -> None:
-        parts = _split(url)
+        parts = checked_address(url, "--fleet")
         self._tls = parts.scheme == "https"
         self._host, self._port, self._prefix = parts.hostname or "", parts.port, parts.path.rstrip("/")
-        require_loopback_or_tls(self._host, self._tls, "--fleet")
         self._context: ssl.SSLContext | None = None
         if self._tls:
             try:
@@ -130,14 +129,20 @@ class HttpTransport:
         return True
 
 
-def _split(url: str) -> urllib.parse.SplitResult:
+def checked_address(url: str, where: str) -> urllib.parse.SplitResult:
+    """The parts of an address at which a fleet may be reached.
+
+    Raises:
+        InputError: no such address, or neither TLS nor this machine.
+    """
     try:
         parts = urllib.parse.urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         good = False
     if not good or parts.query or parts.fragment or parts.username:
-        raise InputError("an address https://HOST[:PORT][/PATH]", repr(url), "--fleet")
+        raise InputError("an address https://HOST[:PORT][/PATH]", repr(url), where)
+    require_loopback_or_tls(parts.hostname or "", parts.scheme == "https", where)
     return parts
 
 
