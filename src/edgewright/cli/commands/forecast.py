@@ -12,7 +12,7 @@ class _Forecast(FolderOfCommands):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts `fit` in front of what is no command."""
-        if args and args[0] != "--help" and args[0] not in self.list_commands(ctx):
+        if args and args[0] not in ("--help", "-h", *self.list_commands(ctx)):
             args = ["fit", *args]
         return super().parse_args(ctx, args)
 
