@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.agent.waking import Waker, news_topic
+from edgewright.fleet.agent.waking import Waker
+from edgewright.fleet.control import ticking
+from edgewright.fleet.control.conducting import conductor
+from edgewright.fleet.control.herald import Herald
+from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.control.publisher import take_in
+from edgewright.fleet.wire.broker import news_topic
 from edgewright.schema.errors import InputError
 from mqtt_broker import Broker
+from rollout_example import Example
 from support import left_out
 
 
@@ -53,6 +61,58 @@ def test_news_wake_and_so_does_a_broker_that_is_back(broker: Broker) -> None:
         assert woken.reaches(3)
     finally:
         waker.close()
+
+
+def test_what_was_published_while_the_broker_was_away_is_told_when_it_is_back(broker: Broker) -> None:
+    woken = Count()
+    broker.stop()
+    herald = Herald(f"mqtt://127.0.0.1:{broker.port}", ("fan", "pump"))
+    try:
+        herald.tell()  # waits for nobody
+        broker.start()
+        waker = Waker(f"mqtt://127.0.0.1:{broker.port}", "pump", woken, "ab" * 16)
+        try:
+            assert woken.reaches(1)
+            before = woken.times
+            herald.tell()
+            assert woken.reaches(before + 1)
+        finally:
+            waker.close()
+    finally:
+        herald.close()
+
+
+@pytest.mark.slow
+def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_path: Path) -> None:
+    now = time.time()
+    example, woken, url = Example(tmp_path / "e", now), Count(), f"mqtt://127.0.0.1:{broker.port}"
+    body = example.signed_plan(starts=now, enrolled=now, expires=now + 86_400.0)
+    example.close()
+    herald = Herald(url, example.fleet.settings.products)
+    plane = open_plane(example.fleet.folder, published=herald.tell)
+    stop = ticking.start(plane)
+    waker = Waker(url, "main", woken, "ab" * 16)
+    try:
+        assert woken.reaches(1)
+        before = woken.times
+        made = conductor(plane).rollouts
+        take_in(example.fleet, made)
+        made.start(body, "ada")
+        assert woken.reaches(before + 1)
+        before = woken.times
+        made.pause("first", "ada", "lunch")
+        assert woken.reaches(before + 1)
+        broker.stop()
+        began = time.monotonic()
+        made.resume("first", "ada", "")
+        assert time.monotonic() - began < 5.0
+        broker.start()
+        assert woken.reaches(before + 2)
+    finally:
+        waker.close()
+        stop()
+        herald.close()
+        plane.close()
 
 
 def test_without_a_broker_nothing_breaks() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +21,12 @@ _FILE = click.Path(path_type=Path)
 @click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key in PEM.")
 @click.option("--behind-proxy", is_flag=True, help="Another program speaks TLS in front of this one.")
-def command(folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool) -> int:
+@click.option("--broker", default="", metavar="URL", help="MQTT broker at which devices are told of news.")
+@click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
+def command(
+    folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool, broker: str,
+    broker_ca: Path | None,
+) -> int:  # fmt: skip
     """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
 
     One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log
@@ -31,13 +38,21 @@ def command(folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: 
         from edgewright.fleet.control.plane import open_plane
         from edgewright.fleet.control.serve import Listening, serve
         from edgewright.fleet.repository.folder import open_fleet
-    open_fleet(folder)
+    fleet = open_fleet(folder)
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
 
     def ready(address: str) -> None:
         click.echo(f"fleet of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
 
-    ended = serve(open_plane(folder), where, ready)
+    with ExitStack() as stack:
+        more: dict[str, Any] = {}
+        if broker:
+            from edgewright.fleet.control.herald import Herald
+
+            herald = Herald(broker, fleet.settings.products, str(broker_ca or ""))
+            stack.callback(herald.close)
+            more["published"] = herald.tell
+        ended = serve(open_plane(folder, **more), where, ready)
     return INTERRUPTED if ended == signal.SIGINT else 0
 
 

@@ -86,6 +86,7 @@ class Plane:
         decide: answers intents; `running` sets it.
         verify: checks the signature of a device's request.
         ready: reasons why it is not, by part; empty where it is.
+        published: called, from the rounds' thread, after files were published; waits for nobody.
         extra: what parts with files of their own keep here, by their name.
     """
 
@@ -99,6 +100,7 @@ class Plane:
     verify: Verifying = signing.verify
     counted: Counted = field(default_factory=Counted)
     ready: dict[str, str] = field(default_factory=dict)
+    published: Callable[[], None] = lambda: None
     extra: dict[str, Any] = field(default_factory=dict)
     stopping: bool = False
 

@@ -35,6 +35,11 @@ class Publisher:
         self._fleet, self._database = fleet, database
         self._written = -1
 
+    @property
+    def written(self) -> int:
+        """Serial of the last change whose files are all there."""
+        return self._written
+
     def publish(self) -> bool:
         """Writes what is missing; whether anything was.
 

@@ -59,6 +59,7 @@ def _not_behind(plane: Plane, made: Conductor) -> None:
 
 def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading.Event) -> None:
     failed: set[str] = set()
+    known = made.publisher.written
     while True:
         process.watch()
         try:
@@ -66,6 +67,9 @@ def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading
         except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
             told.broken(error, "rollouts")
             happened = []
+        if made.publisher.written != known:  # by whichever process
+            known = made.publisher.written
+            plane.published()
         failures = {one.why for one in happened if one.what in ("failed", "stale")}
         for one in happened:
             if one.why not in failed:  # the same failure is told once

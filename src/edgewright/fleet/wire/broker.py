@@ -1,0 +1,79 @@
+"""A connection to an MQTT broker that may be away: it is tried again for as long as it takes, and nobody waits."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+
+from edgewright.runtime.sinks import require_loopback_or_tls
+from edgewright.schema.errors import InputError
+
+TOPIC = "edgewright/{product}/news"
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_PATIENCE = 2.0
+
+
+def news_topic(product: str) -> str:
+    """The topic on which news of a product are said."""
+    return TOPIC.format(product=product)
+
+
+def connect(
+    url: str, name: str, ca_file: str, connected: Callable[[mqtt.Client], None],
+    heard: Callable[[], None] | None = None,
+) -> mqtt.Client:  # fmt: skip
+    """A connection that comes about by itself, now or later.
+
+    Args:
+        url: mqtts://HOST[:PORT], or mqtt to this machine.
+        name: of the connection; a second one of that name would end it.
+        ca_file: certificates trusted instead of the system's; empty for the system's.
+        connected: called, from another thread, each time that there is a connection.
+        heard: called, from another thread, at each message.
+
+    Raises:
+        InputError: no such address, or certificates that cannot be read.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+    except ValueError:
+        host, port = "", 0
+    if not host or not port or parts.scheme not in _PORTS:
+        raise InputError("an address mqtts://HOST[:PORT]", repr(url), "the broker")
+    require_loopback_or_tls(host, parts.scheme == "mqtts", "the broker")
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, clean_session=True)
+    if parts.scheme == "mqtts":
+        try:
+            client.tls_set(ca_certs=ca_file or None)
+        except OSError as error:
+            raise InputError("certificates in PEM", error.strerror or str(error), ca_file) from None
+    if parts.username:
+        client.username_pw_set(parts.username, parts.password or "")
+    client.reconnect_delay_set(1, 300)
+
+    def on_connect(client: mqtt.Client, userdata: object, flags: object, code: Any, *_: Any) -> None:  # noqa: ANN401
+        if not code.is_failure:
+            connected(client)
+
+    client.on_connect = on_connect
+    if heard is not None:
+        client.on_message = lambda *_: heard()
+    with suppress(OSError):
+        client.connect_async(host, port, keepalive=120)
+    client.loop_start()
+    return client
+
+
+def hang_up(client: mqtt.Client) -> None:
+    """Ends a connection; one that is just being tried ends by itself a little later."""
+    client.disconnect()
+    ending = threading.Thread(target=client.loop_stop, daemon=True)
+    ending.start()
+    ending.join(_PATIENCE)
