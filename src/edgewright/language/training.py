@@ -126,7 +126,9 @@ def _tagger(
     if say:
         say(f"slots from {sum(len(one.slots) for one in inside):,} marks")
     kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
-    held = held_out(np.asarray(kinds, np.int64), HELD_OUT, seed)
+    held = held_out(np.asarray(kinds, np.int64), HELD_OUT, seed) & ~np.array(
+        [one.synthetic for one in inside], np.bool_
+    )
     spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how)
     tagger = Tagger(spec, arrays, "the tagger")
     judges = [one for one, out in zip(inside, held, strict=True) if out]

@@ -30,12 +30,17 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):
-    """A sentence that somebody labelled; `intent` is `OUT_OF_SCOPE` for one that none of the intents answers."""
+    """A sentence that somebody labelled; `intent` is `OUT_OF_SCOPE` for one that none of the intents answers.
+
+    Attributes:
+        synthetic: nobody said it, a grammar made it: it is learnt from and never judged by.
+    """
 
     text: str
     intent: str
     slots: tuple[Slot, ...] = ()
     where: str = ""
+    synthetic: bool = False
 
 
 class Ranked(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewright.language.intents.limit import limit
 from edgewright.language.intents.teacher import held_out
 from edgewright.language.utterances import check
+from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.calibrate import temperature
 from edgewright.training.losses import softmax_cross_entropy
@@ -70,11 +71,16 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
     inside = [u for u in utterances if u.intent in number]
     outside = [u.text for u in (*utterances, *validation) if u.intent == OUT_OF_SCOPE]
     targets = np.array([number[u.intent] for u in inside], np.int64)
-    given = [u for u in validation if u.intent in number]
+    given = [u for u in validation if u.intent in number and not u.synthetic]
     if given:
         truth = np.array([number[u.intent] for u in given], np.int64)
         return Parts(intents, [u.text for u in inside], targets, [u.text for u in given], truth, outside, False)
-    held = held_out(targets, HELD_OUT, seed)
+    held = held_out(targets, HELD_OUT, seed) & ~np.array([u.synthetic for u in inside], np.bool_)
+    if not held.any():
+        raise InputError(
+            "sentences that people said, to judge by", "synthetic ones alone", "the utterances",
+            "Add some that people said",
+        )  # fmt: skip
     kept = [u.text for u, out in zip(inside, held, strict=True) if not out]
     judges = [u.text for u, out in zip(inside, held, strict=True) if out]
     return Parts(intents, kept, targets[~held], judges, targets[held], outside, True)

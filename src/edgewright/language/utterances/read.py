@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from edgewright.data.synthetic import PREFIX
 from edgewright.language.utterances import forms
 from edgewright.language.utterances.markup import utterance
 from edgewright.schema.errors import InputError
@@ -104,7 +105,9 @@ def _csv(text: str, where: str) -> tuple[Utterance, ...]:
             place = f"{where} line {rows.line_num}"
             if None in row or row["text"] is None or row["intent"] is None:
                 raise InputError(f"{len(names)} cells", "another number", place, "Quote texts with commas in them")
-            made.append(utterance(row["text"], forms.intent(row["intent"], place), place))
+            one = utterance(row["text"], forms.intent(row["intent"], place), place)
+            synthetic = (row.get("provenance") or "").startswith(PREFIX)
+            made.append(msgspec.structs.replace(one, synthetic=synthetic))
         return tuple(made)
     except csv.Error as error:
         raise InputError("a CSV file", str(error), where) from None
