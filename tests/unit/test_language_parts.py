@@ -16,9 +16,9 @@ REAL = [("one coffee please", "drink"), ("a tea", "drink"), ("some bread", "food
 def written(folder: Path, real: int, made: int) -> Path:
     lines = ["text,intent,provenance"]
     for number in range(real):
-        lines += [f"{text} {number},{intent}," for text, intent in REAL]
+        lines += [f"{text} {'very ' * number}soon,{intent}," for text, intent in REAL]
     for number in range(made):
-        lines += [f"made {text} {number},{intent},synthetic/grammar" for text, intent in REAL]
+        lines += [f"made {text} {'very ' * number}soon,{intent},synthetic/grammar" for text, intent in REAL]
     path = folder / "said.csv"
     path.write_text("\n".join(lines) + "\n")
     return path
