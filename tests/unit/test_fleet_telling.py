@@ -15,6 +15,7 @@ from edgewright.fleet.agent.ports import Facts
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.telling import ReportTeller
 from edgewright.fleet.ports import Unreachable
+from edgewright.runtime.sinks import NotYetError
 from edgewright.runtime.sinks.agent import SINK, AgentConfig
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
@@ -242,13 +243,25 @@ def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[Door, 
 def test_who_waits_is_let_go_when_there_is_no_time(door: tuple[Door, threading.Event], how: str) -> None:
     made, woken = door
     sink = SINK.open(AgentConfig(path=str(made.path)))
-    got: list[object] = ["not yet"]
-    sender = threading.Thread(target=lambda: got.__setitem__(0, sink.send("d", [item(1, "alarm")])))
+    got: list[object] = []
+
+    def send() -> None:
+        with pytest.raises(NotYetError):
+            sink.send("d", [item(1, "alarm")])
+        got.append("not yet")
+
+    sender = threading.Thread(target=send)
     sender.start()
     assert woken.wait(10.0)
     getattr(made, how)()
     sender.join(10.0)
-    assert got == [()]
+    assert got == ["not yet"]
+
+
+def test_a_batch_that_no_report_took_in_time_is_no_batch_that_was_handed_back(tmp_path: Path) -> None:
+    made = Door(tmp_path / "s", lambda: None, patience=0.01)
+    assert list(SINK.open(AgentConfig(path=str(made.path))).send("d", [item(1)])) == []
+    made.close()
 
 
 def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:

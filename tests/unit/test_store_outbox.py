@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.runtime.sinks import Leaving, Place
+from edgewright.runtime.sinks import Leaving, NotYetError, Place
 from edgewright.runtime.store import Store, Taken, status
-from edgewright.runtime.store.sending import deliver
+from edgewright.runtime.store.sending import Delivered, deliver
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import Item, Limits
 from store_example import DAY, HandClock, event, opened, put_rows, stop
@@ -127,6 +127,19 @@ def test_failures_let_the_outbox_rest_longer_and_longer(tmp_path: Path) -> None:
         sink.down = False
         assert deliver(store, sink).arrived == 1
         assert store.outbox.rest() == 0.0
+
+
+def test_what_is_handed_back_on_purpose_waits_and_is_no_problem(tmp_path: Path) -> None:
+    class Later(Receiver):
+        def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+            raise NotYetError
+
+    with opened(tmp_path / "s", HandClock()) as store:
+        store.append_events([event()])
+        store.commit()
+        assert deliver(store, Later()) == Delivered(1, 0, "")
+        assert store.outbox.rest() > 0.0
+        assert status.of(store).tables["outbox"].entries == 1
 
 
 def test_an_item_that_is_refused_for_ever_holds_up_nobody(tmp_path: Path) -> None:

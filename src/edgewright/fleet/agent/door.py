@@ -49,7 +49,7 @@ class Door:
         self._batch: list[tuple[tuple[int, int], msgspec.Raw]] = []
         self._alarm = False
         self._durable: set[tuple[int, int]] | None = None
-        self._closed = False
+        self._closed = self._released = False
         with suppress(FileNotFoundError):
             path.unlink()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -80,7 +80,7 @@ class Door:
         """Who waits is told that nothing is durable yet: the model's process is about to end."""
         with self._changed:
             if self._batch:
-                self._durable = set()
+                self._durable, self._released = set(), True
                 self._changed.notify_all()
 
     def close(self) -> None:
@@ -104,11 +104,11 @@ class Door:
             with plug, suppress(OSError, ValueError):
                 plug.settimeout(_TALK)
                 if _user(plug) == os.geteuid():
-                    places = self._offer(_read(plug))
-                    plug.sendall(msgspec.json.encode({"durable": sorted(places)}))
+                    places, later = self._offer(_read(plug))
+                    plug.sendall(msgspec.json.encode({"durable": sorted(places), "later": later}))
 
-    def _offer(self, content: bytes) -> set[tuple[int, int]]:
-        """Waits until a report carried the batch, or patience ends."""
+    def _offer(self, content: bytes) -> tuple[set[tuple[int, int]], bool]:
+        """Waits until a report carried the batch, or patience ends; what is durable, and whether it was handed back."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
             try:
@@ -123,10 +123,11 @@ class Door:
             self._wake()
         with self._changed:
             self._changed.wait_for(lambda: self._durable is not None or self._closed, self._patience if batch else 0.0)
+            later = self._released or (self._durable is None and self._closed)
             found: set[tuple[int, int]] = self._durable or set()
-            self._durable = None
+            self._durable, self._released = None, False
             self._batch, self._alarm = [], False
-        return found
+        return found, later
 
 
 def _read(plug: socket.socket) -> bytes:

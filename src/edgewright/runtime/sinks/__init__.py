@@ -35,6 +35,7 @@ class Sink(Protocol):
 
         Raises:
             InputError, OutputError, OSError: nothing is known to have arrived.
+            NotYetError: nothing arrived, on purpose.
         """
 
     def close(self) -> None:
@@ -45,10 +46,20 @@ class SinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Base of a sink's settings: a table `[[sink]]` of device.toml without its `kind`."""
 
 
+class NotYetError(Exception):
+    """A receiver handed a batch back on purpose: it takes it later, and nothing failed."""
+
+
 class Acknowledgement(msgspec.Struct, frozen=True):
-    """What a receiver says when items are durable there (on its disk, flushed, not in its memory): their places."""
+    """What a receiver says when items are durable there (on its disk, flushed, not in its memory): their places.
+
+    Attributes:
+        durable: places.
+        later: the others were handed back on purpose; only the fleet's agent says it.
+    """
 
     durable: tuple[Place, ...]
+    later: bool = False
 
 
 C = TypeVar("C", bound=SinkConfig)
@@ -90,8 +101,13 @@ def acknowledged(content: bytes, where: str) -> tuple[Place, ...]:
     Raises:
         InputError: it says something else.
     """
+    return acknowledgement(content, where).durable
+
+
+def acknowledgement(content: bytes, where: str) -> Acknowledgement:
+    """As `acknowledged`, whole."""
     try:
-        return msgspec.json.decode(content, type=Acknowledgement).durable
+        return msgspec.json.decode(content, type=Acknowledgement)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError('an acknowledgement {"durable": [[boot, sequence], ...]}', str(error), where) from None
 

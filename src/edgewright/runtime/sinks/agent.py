@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from edgewright.runtime.sinks import Leaving, Place, SinkConfig, SinkKind, acknowledged, lines
+from edgewright.runtime.sinks import Leaving, NotYetError, Place, SinkConfig, SinkKind, acknowledgement, lines
 from edgewright.schema.errors import OutputError
 
 _LARGEST_ANSWER = 1 << 20
@@ -28,7 +28,11 @@ class _Agent:
         self._config = config
 
     def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
-        """One connection a batch."""
+        """One connection a batch.
+
+        Raises:
+            NotYetError: the agent hands it back, since it or this process is about to end.
+        """
         parts: list[bytes] = []
         length = 0
         try:
@@ -42,7 +46,10 @@ class _Agent:
                     length += len(part)
         except OSError as error:
             raise OutputError("the fleet's agent", error.strerror or str(error), self._config.path) from None
-        return acknowledged(b"".join(parts), self._config.path)
+        said = acknowledgement(b"".join(parts), self._config.path)
+        if said.later and not said.durable:
+            raise NotYetError
+        return said.durable
 
     def close(self) -> None:
         """Nothing is held."""

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgewright.runtime.sinks import Sink
+from edgewright.runtime.sinks import NotYetError, Sink
 from edgewright.runtime.store.store import Store
 from edgewright.schema.errors import EdgewrightError
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """Items that were sent and items that arrived, and why the last batch did not arrive whole; empty when it did."""
+    """Items that were sent and items that arrived, and why the last batch did not arrive whole.
+
+    Attributes:
+        sent, arrived: items.
+        problem: empty where it arrived whole, or was handed back on purpose.
+    """
 
     sent: int = 0
     arrived: int = 0
@@ -38,16 +43,20 @@ def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) 
         taken = store.outbox.take(limit)
         if not taken:
             break
-        problem = ""
+        problem, later = "", False
         places: list[tuple[int, int]] = []
         try:
             places = list(sink.send(store.device, taken))
+        except NotYetError:
+            later = True
         except (EdgewrightError, OSError) as error:
             problem = str(error)
         gone = store.outbox.settle(taken, places)
         sent, arrived = sent + len(taken), arrived + gone
         if gone < len(taken):
             store.commit()
-            return Delivered(sent, arrived, problem or f"{len(taken) - gone} of {len(taken)} were not acknowledged")
+            if not later:
+                problem = problem or f"{len(taken) - gone} of {len(taken)} were not acknowledged"
+            return Delivered(sent, arrived, problem)
     store.commit()
     return Delivered(sent, arrived)
