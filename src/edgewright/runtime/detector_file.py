@@ -14,6 +14,7 @@ import numpy as np
 from edgewright.runtime.archive import LARGEST, pack, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.detector import DETECTOR_VERSION, DetectorSpec
 from edgewright.schema.errors import InputError
 
@@ -29,10 +30,6 @@ class DetectorFile:
 
     spec: DetectorSpec
     learnt: dict[str, Any]
-
-
-class _Versioned(msgspec.Struct):
-    version: int
 
 
 def detector_bytes(spec: DetectorSpec, learnt: dict[str, Any]) -> bytes:
@@ -109,16 +106,9 @@ def detectors_in(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def _spec(text: bytes, where: str) -> DetectorSpec:
-    try:
-        version = msgspec.json.decode(text, type=_Versioned).version
-        if version > DETECTOR_VERSION:
-            raise InputError(
-                f"detector format {DETECTOR_VERSION} or older", str(version), where,
-                f"Detector format {version} is newer than this Edgewright reads ({DETECTOR_VERSION}): upgrade",
-            )  # fmt: skip
-        spec = msgspec.json.decode(text, type=DetectorSpec)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise InputError(f"a file {SPEC} of a detector", str(error), where, _DAMAGED) from None
+    spec = decode_versioned(
+        text, DetectorSpec, DETECTOR_VERSION, "detector", f"a file {SPEC} of a detector", where, _DAMAGED
+    )
     window = spec.window
     if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
         raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")

@@ -16,6 +16,7 @@ from edgewright.runtime.archive import LARGEST, pack, unpack
 from edgewright.runtime.decide import check_decision
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import PACKAGE_VERSION, FileEntry, Manifest
 
@@ -144,24 +145,10 @@ def parse_package(data: bytes, where: str) -> Package:
     return Package(manifest, files, hashlib.sha256(data).hexdigest())
 
 
-class _Versioned(msgspec.Struct):
-    version: int
-
-
 def _manifest(text: bytes, where: str) -> Manifest:
-    try:
-        # The version alone first: the rest of a newer manifest may look different.
-        version = msgspec.json.decode(text, type=_Versioned).version
-        if version > PACKAGE_VERSION:
-            raise InputError(
-                f"package format {PACKAGE_VERSION} or older",
-                f"{version}",
-                where,
-                f"Package format {version} is newer than this Edgewright reads ({PACKAGE_VERSION}): upgrade",
-            )
-        return msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise InputError("a manifest of a package", str(error), f"{where}, {MANIFEST}", _DAMAGED) from None
+    return decode_versioned(
+        text, Manifest, PACKAGE_VERSION, "package", "a manifest of a package", f"{where}, {MANIFEST}", _DAMAGED
+    )
 
 
 def _check_sample(manifest: Manifest, where: str) -> None:

@@ -13,6 +13,7 @@ from edgewright.runtime.archive import LARGEST, pack, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.forecasting.forecaster import Floats, Forecaster, Singles
 from edgewright.runtime.npy import from_npy, to_npy
+from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import FORECASTER_VERSION, ForecasterSpec, LinearModel
 
@@ -46,10 +47,6 @@ class ForecasterFile:
     def start(self) -> Forecaster:
         """At work, after the last row of the data it was fitted on."""
         return Forecaster(self.spec.model, self.state, self.widths)
-
-
-class _Versioned(msgspec.Struct):
-    version: int
 
 
 def with_test(spec: ForecasterSpec, state: Singles, widths: Singles, rows: Floats) -> ForecasterFile:
@@ -141,15 +138,9 @@ def _prove(made: ForecasterFile, where: str) -> None:
 
 
 def _spec(text: bytes, where: str) -> ForecasterSpec:
-    try:
-        version = msgspec.json.decode(text, type=_Versioned).version
-        if version > FORECASTER_VERSION:
-            raise InputError(
-                f"forecaster format {FORECASTER_VERSION} or older", str(version), where, "Upgrade Edgewright"
-            )
-        spec = msgspec.json.decode(text, type=ForecasterSpec)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise InputError(f"a file {SPEC} of a forecaster", str(error), where, _DAMAGED) from None
+    spec = decode_versioned(
+        text, ForecasterSpec, FORECASTER_VERSION, "forecaster", f"a file {SPEC} of a forecaster", where, _DAMAGED
+    )
     _check_model(spec.model, where)
     levels = list(spec.levels)
     if not 1 <= spec.horizon <= _MOST_HORIZON or levels != sorted(set(levels)) or len(levels) > 16:

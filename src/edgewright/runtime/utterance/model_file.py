@@ -15,6 +15,7 @@ from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.runtime.utterance.head import STEP, TOLERANCE, Encodes, Head
 from edgewright.runtime.utterance.student import Student
 from edgewright.runtime.utterance.tagger import Tagger
+from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LANGUAGE_VERSION, OUT_OF_SCOPE, LanguageSpec
 
@@ -23,10 +24,6 @@ _ARRAY = "arrays/{name}.npy"
 _DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
 _MAKE = "Make one with: edgewright language train UTTERANCES --out MODEL"
 Arrays = dict[str, NDArray[Any]]
-
-
-class _Versioned(msgspec.Struct):
-    version: int
 
 
 def language_bytes(spec: LanguageSpec, arrays: Arrays) -> bytes:
@@ -136,16 +133,9 @@ def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
 
 
 def _spec(text: bytes, where: str) -> LanguageSpec:
-    try:
-        version = msgspec.json.decode(text, type=_Versioned).version
-        if version > LANGUAGE_VERSION:
-            raise InputError(
-                f"language format {LANGUAGE_VERSION} or older", str(version), where,
-                f"Language format {version} is newer than this Edgewright reads ({LANGUAGE_VERSION}): upgrade",
-            )  # fmt: skip
-        spec = msgspec.json.decode(text, type=LanguageSpec)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
-        raise InputError(f"a file {SPEC} of a language model", str(error), where, _DAMAGED) from None
+    spec = decode_versioned(
+        text, LanguageSpec, LANGUAGE_VERSION, "language", f"a file {SPEC} of a language model", where, _DAMAGED
+    )
     if len(set(spec.intents)) != len(spec.intents) or len(spec.intents) < 2 or OUT_OF_SCOPE in spec.intents:
         raise InputError("two or more intents, each once", str(len(spec.intents)), where, _DAMAGED)
     return spec
