@@ -56,6 +56,7 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
         gates, judged_at: what they said last; None before the first time.
         allowed: devices that were given leave; `running` have the release now.
         outcomes: devices by what became of it there: confirmed, reverted, refused.
+        signer: why nothing can be signed now; empty where it can, and where nobody asked.
     """
 
     plan: str
@@ -79,6 +80,7 @@ class RolloutSeen(msgspec.Struct, frozen=True, kw_only=True):
     allowed: int
     running: int
     outcomes: dict[str, int]
+    signer: str = ""
 
 
 class RolloutsSeen(msgspec.Struct, frozen=True, kw_only=True):

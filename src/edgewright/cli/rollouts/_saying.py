@@ -61,6 +61,8 @@ def say(seen: RolloutSeen) -> None:
         click.echo(f"  last step: {seen.why}")
     if seen.holds:
         click.echo(f"  holds: {seen.holds}")
+    if seen.signer:
+        click.echo(f"  signer is away: {seen.signer}")
     for gate in seen.gates:
         click.echo(f"  gate {gate.said:<4}  {gate.why}")
     ended = ", ".join(f"{count} {what}" for what, count in sorted(seen.outcomes.items())) or "nothing yet"

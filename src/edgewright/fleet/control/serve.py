@@ -9,6 +9,7 @@ import ipaddress
 import resource
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,11 +22,10 @@ from granian.server.embed import Server
 from edgewright.fleet.control import running, told
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.signer_away import SERVING
 from edgewright.schema.errors import InputError
 
 PORT = 8798
-SERVING = ".serving"
-"""Held with a lock by the process that serves a folder."""
 _PATIENCE = 5.0
 _CONNECTIONS = 20_000
 """Devices that keep a connection open while they wait for their next poll."""
@@ -122,12 +122,18 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
 def _alone(folder: Path) -> Iterator[None]:
     """One server of a folder at a time: a second one would take the signer's socket from the first."""
     with (folder / SERVING).open("a") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                "a fleet that no other process serves", "one that is being served", str(folder), "End that server first"
-            ) from None
+        for left in reversed(range(5)):  # who asks whether it is served holds it for a moment
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if left:
+                    time.sleep(0.05)
+                    continue
+                raise InputError(
+                    "a fleet that no other process serves", "one that is being served", str(folder),
+                    "End that server first",
+                ) from None  # fmt: skip
         yield
 
 

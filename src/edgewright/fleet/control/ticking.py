@@ -9,6 +9,7 @@ from edgewright.fleet.control import heads, restore, told
 from edgewright.fleet.control.allowing import decide_intent
 from edgewright.fleet.control.conducting import Conductor, conductor
 from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.signer_away import signer_away
 from edgewright.fleet.control.signing_process import SignerProcess
 from edgewright.fleet.repository.folder import open_fleet
 
@@ -61,6 +62,8 @@ def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading
     failed: set[str] = set()
     known = made.publisher.written
     while True:
+        away = signer_away(plane.folder)
+        plane.ready["signer"] = away
         process.watch()
         try:
             happened = made.scheduler.tick()

@@ -15,6 +15,7 @@ from edgewright.fleet.control.conducting import Conductor, conductor
 from edgewright.fleet.control.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.control.publisher import take_in
 from edgewright.fleet.control.rollout_rows import next_due, plan_of, standing_of
+from edgewright.fleet.control.signer_away import signer_away
 from edgewright.fleet.control.tables import devices, intents, outcomes
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import plan_target
@@ -39,7 +40,8 @@ async def _list(call: Call) -> RolloutsSeen:
         query = sa.select(rollouts).order_by(rollouts.c.started_at.desc()).limit(100)
         return tuple(_seen(connection, row._mapping) for row in connection.execute(query).all())
 
-    return RolloutsSeen(rollouts=await call.read(work))
+    signer = await asyncio.to_thread(signer_away, call.plane.folder)
+    return RolloutsSeen(rollouts=tuple(msgspec.structs.replace(one, signer=signer) for one in await call.read(work)))
 
 
 async def _one(call: Call) -> RolloutSeen:
@@ -49,7 +51,8 @@ async def _one(call: Call) -> RolloutSeen:
             raise RefusedError(404, "a rollout", "another id", call.path["plan"], "edgewright fleet rollout status")
         return _seen(connection, row._mapping)
 
-    return await call.read(work)
+    signer = await asyncio.to_thread(signer_away, call.plane.folder)
+    return msgspec.structs.replace(await call.read(work), signer=signer)
 
 
 async def _start(call: Call) -> RolloutSeen:
