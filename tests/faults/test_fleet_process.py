@@ -260,6 +260,20 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
     rows.close()
 
 
+def test_a_process_that_ends_is_let_go_as_often_as_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.fleet.agent.child._END", 0.5)
+    rows, let_go = Rows(tmp_path / "rows.csv"), []
+    with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}", "--quiet") as (child, _):
+        child._before_end = lambda: let_go.append(1)
+        child.start("a", None)
+        went_on(child, lambda: child._is_ready)
+        assert child._process is not None
+        os.kill(child._process.pid, signal.SIGSTOP)
+        child.stop()
+    rows.close()
+    assert len(let_go) > 1
+
+
 def test_a_process_that_cannot_begin_says_why(tmp_path: Path) -> None:
     with child_of(tmp_path, "--source", "csv:nothing/there.csv?nonsense=1") as (child, _):
         child.start("a", None)

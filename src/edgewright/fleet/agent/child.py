@@ -46,7 +46,7 @@ class Child:
         folder: that only this user enters, for the socket.
         environment: more of it.
         hear: takes what the process says on its standard error.
-        before_end: called before the process is told to end.
+        before_end: called before the process is told to end, and again and again until it has.
         ready, sign: seconds as above.
 
     Raises:
@@ -115,6 +115,7 @@ class Child:
             until = time.monotonic() + _END
             while process.poll() is None and time.monotonic() < until:
                 self.wait(0.05)
+                self._before_end()  # its last batch, which it offers while it ends, waits for nobody either
             if process.poll() is None:
                 process.kill()
             process.wait()
