@@ -26,6 +26,11 @@ WIDTH = 100
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests with a browser come last: Playwright leaves its event loop behind in the process that it was used in."""
+    items.sort(key=lambda item: "browser" in Path(str(item.fspath)).parts)
+
+
 @dataclass(frozen=True)
 class Lesson:
     """A shipped pipeline after its run.

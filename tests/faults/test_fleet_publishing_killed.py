@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from benchmarks.faults.forking import fork
 from tuf.api.exceptions import RepositoryError
 
 from edgewright.fleet.layout import INDEX, package_target
@@ -43,7 +44,7 @@ def rotate(made: Fleet, role: str) -> None:
 
 def killed_at(step: int, work: Callable[[], None]) -> int:
     """Runs work in a process that ends without a word before its so-manieth durable step; how it ended."""
-    child = os.fork()
+    child = fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     real, left = os.fsync, step

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -100,3 +101,10 @@ def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, capsys: pytest
     joining = ["fleet", "enroll", "http://127.0.0.1:9", "--token", token, "--store", str(tmp_path / "device")]
     assert "later" in said(capsys, *joining, code=74)
     assert "token" in said(capsys, *joining[:4], "nonsense", *joining[5:], code=2)
+
+
+def test_a_desk_works_where_a_loop_is_running_already(fleet: str) -> None:
+    async def inside() -> int:
+        return run(["fleet", "token", "list", "--fleet", fleet])
+
+    assert asyncio.run(inside()) == 0

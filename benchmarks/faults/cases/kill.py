@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.faults.forking import fork
 from benchmarks.faults.recorder import recorded
 from benchmarks.faults.states import Result, record, scratch
 from benchmarks.faults.workload import Workload
@@ -40,7 +41,7 @@ def _killed(workload: Workload, folder: Path, fatal: int) -> int:
     """How many promises a process gave through a pipe before it died."""
     workload.prepare(folder)
     reader, writer = os.pipe()
-    child = os.fork()
+    child = fork()
     if child == 0:
         try:
             os.close(reader)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -98,7 +99,7 @@ class _Inside:
             "root_path": "", "headers": [*headers, (b"content-type", _JSON.encode())] if body else headers,
             "server": ("fleet", 80), "client": None, LOCAL: (self._who, "admin"),
         }  # fmt: skip
-        return asyncio.run(self._exchange(scope, body))
+        return _whole(self._exchange(scope, body))
 
     async def _exchange(self, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
         status, parts, asked = 500, [], False
@@ -174,3 +175,13 @@ def remote_desk(url: str, token: str, ca_file: str = "") -> Iterator[Desk]:
         yield Desk(_Outside(transport, token), url)
     finally:
         transport.close()
+
+
+def _whole(exchange: Coroutine[Any, Any, T]) -> T:
+    """Runs an exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(exchange)
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, exchange).result()
