@@ -43,8 +43,9 @@ docs: install
 unit: install
 	$(BIN)/pytest -rs -m "not slow" -n 2
 
+# Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
 slow: install
-	$(BIN)/pytest -rs -m slow -n 2
+	$(BIN)/pytest -rs -m slow -n 3
 
 bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language
 

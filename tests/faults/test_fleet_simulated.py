@@ -41,7 +41,7 @@ def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_ba
 
 @pytest.mark.slow
 def test_those_that_were_away_are_called_back_too() -> None:
-    result = simulate(Settings(devices=300, fault="offline", days=1.25))
+    result = simulate(Settings(devices=120, fault="offline", days=1.25))
     assert not violated(result), [one for one in result.held if not one.held]
     assert any(point.away and point.versions.get(2) for point in result.timeline)
     assert result.timeline[-1].versions.get(2, 0) == 0
