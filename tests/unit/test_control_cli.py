@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from edgewright.cli.main import run
-from fleet_plane import fleet_folder
+from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.tables import devices
+from fleet_plane import Client, enrolled, fleet_folder, plane_of
 
 
 @pytest.fixture
@@ -101,6 +104,25 @@ def test_where_no_fleet_is_and_where_none_answers(tmp_path: Path, capsys: pytest
     joining = ["fleet", "enroll", "http://127.0.0.1:9", "--token", token, "--store", str(tmp_path / "device")]
     assert "later" in said(capsys, *joining, code=74)
     assert "token" in said(capsys, *joining[:4], "nonsense", *joining[5:], code=2)
+
+
+def test_a_quarantine_is_lifted_with_a_reason_that_the_log_keeps(
+    fleet: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def forked(plane: Plane) -> str:
+        client = Client(plane)
+        device = await enrolled(client)
+        return device.id
+
+    with plane_of(Path(fleet)) as plane:
+        device = asyncio.run(forked(plane))
+        with plane.database.writing.begin() as connection:
+            connection.execute(sa.update(devices).values(quarantined=True, quarantine_reason="two with one key"))
+    assert "is lifted" in said(capsys, "fleet", "lift", device, "--reason", "the copy was erased", "--fleet", fleet)
+    again = said(capsys, "fleet", "lift", device, "--reason", "again", "--fleet", fleet, code=1)
+    assert "a device in quarantine" in again
+    assert "an enrolled device" in said(capsys, "fleet", "lift", "0" * 32, "--reason", "x", "--fleet", fleet, code=2)
+    assert "the copy was erased" in said(capsys, "fleet", "audit", "show", "--fleet", fleet, "--json")
 
 
 def test_a_desk_works_where_a_loop_is_running_already(fleet: str) -> None:
