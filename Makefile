@@ -45,7 +45,7 @@ unit: install
 
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
 slow: install
-	$(BIN)/pytest -rs -m slow -n 3
+	$(BIN)/pytest -rs -m "slow and not heavy" -n 3
 
 bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language
 
@@ -85,8 +85,10 @@ bench-fleet: install
 bench-language: install
 	$(BIN)/python -m benchmarks.language
 
-# Power cuts and kills: every state that they may leave of the store, opened again.
+# Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
+# that they may leave of the store and of a fleet's agent, opened again.
 faults: install
+	$(BIN)/pytest -rs -m heavy -n 2
 	$(BIN)/python -m benchmarks.faults
 
 # Resolves the newest versions again; needs the network. The file names no index.

@@ -75,6 +75,7 @@ def events_of(folder: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_killed_again_and_again_it_raises_no_alarm_twice_and_none_for_nothing(tmp_path: Path) -> None:
     package(tmp_path / "switch.edge")
     (tmp_path / "device.toml").write_text(DEVICE)

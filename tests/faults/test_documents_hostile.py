@@ -121,6 +121,7 @@ print(held.passages, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - befor
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_thirty_megabytes_take_bounded_memory(tmp_path: Path) -> None:
     """Of few different words: what memory holds is the vocabulary, not the text."""
     paragraph = "The pump of line {} is serviced every {} hours. Close the valve and drain the housing first.\n\n"

@@ -18,6 +18,7 @@ def violated(result: Result) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("fault", sorted(faults()))
 def test_what_must_hold_under_a_fault_holds(fault: str) -> None:
     result = simulate(Settings(devices=40, fault=fault))
@@ -25,6 +26,7 @@ def test_what_must_hold_under_a_fault_holds(fault: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 @pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
 def test_liars_cannot_push_a_bad_release(rate: float) -> None:
     result = simulate(Settings(devices=200, fault="liars", rate=rate, days=0.25))
