@@ -109,6 +109,17 @@ def test_live_and_stored_agree(rows: list[tuple[float, float | None, float | Non
     assert not any("\n" in e.observation for e in stored)
 
 
+def test_a_best_of_nothing_is_left_without_a_number_of_per_cent() -> None:
+    losses = [0.0, *[1.0] * 11]
+    rows = tuple(
+        EpochRecord(epoch=i, loss=0.0, accuracy=None, validation_loss=loss, validation_accuracy=None)
+        for i, loss in enumerate(losses, 1)
+    )
+    made = observe(rows, 0)
+    said = [epoch.observation for epoch in made]
+    assert any("validation loss above its best, 0, of epoch 1: training could have stopped" in one for one in said)
+
+
 def test_notable_keeps_all_of_fifty() -> None:
     assert len(notable(epochs(50))) == 50
 

@@ -102,11 +102,11 @@ def worse(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None
     best = _worse(previous, epoch)
     if best is None:
         return None
-    rise = percent(watched_loss(epoch) / watched_loss(best) - 1)
+    low = watched_loss(best)
+    # A best of 0 is left by no number of per cent.
+    above = f"{percent(watched_loss(epoch) / low - 1)} above its best" if low > 0 else "above its best, 0,"
     again = _worse(previous[:-1], previous[-1]) is not None
-    return Remark(
-        f"validation loss {rise} above its best of epoch {best.epoch}: training could have stopped", not again
-    )
+    return Remark(f"validation loss {above} of epoch {best.epoch}: training could have stopped", not again)
 
 
 def jumped(previous: Previous, epoch: EpochRecord, classes: int) -> Remark | None:
