@@ -18,20 +18,20 @@ def opened(path: Path) -> DetectorFile:
     Raises:
         InputError: no detector, or more than one in a package.
     """
-    from edgewright.runtime.detector_file import IN_PACKAGE, parse_detector, read_detector
+    from edgewright.runtime.detector_file import IN_PACKAGE, detectors_in, parse_detector, read_detector
     from edgewright.runtime.load import package_path
     from edgewright.runtime.package import read_package
 
     if not path.is_dir() and path.suffix != ".edge":
         return read_detector(path)
     package = package_path(path)
-    files = read_package(package).files
-    folder = IN_PACKAGE.partition("/")[0] + "/"
-    found = sorted(name for name in files if name.startswith(folder))
+    inside = detectors_in(read_package(package).files)
+    found = {IN_PACKAGE.format(name=name): inside[name] for name in sorted(inside)}
     if len(found) != 1:
         do = "Put one in with: edgewright detect fit ROWS --package PACKAGE --into NEW.edge" if not found else ""
         raise InputError("one detector in the package", ", ".join(found) or "none", str(package), do)
-    return parse_detector(files[found[0]], f"{package.name}, {found[0]}")
+    ((name, content),) = found.items()
+    return parse_detector(content, f"{package.name}, {name}")
 
 
 def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator[dict[str, Any]]:

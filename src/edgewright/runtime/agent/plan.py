@@ -11,7 +11,7 @@ import msgspec
 from edgewright.runtime.agent.answering import Answerer, matches, wanted
 from edgewright.runtime.agent.ruling import EVENTS, NAMES, Rule
 from edgewright.runtime.agent.slots import Proven, entry_name, keep, prove
-from edgewright.runtime.detector_file import IN_PACKAGE, DetectorFile, parse_detector, read_detector
+from edgewright.runtime.detector_file import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
 from edgewright.runtime.state_check import check_names, read_table
 from edgewright.runtime.streams import Stream
 from edgewright.schema.data import Column
@@ -147,11 +147,9 @@ def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> No
 
 def _inside(plan: Plan, proven: Proven, streams: tuple[str, ...]) -> None:
     """Detectors that travel in a package."""
-    begin, _, end = IN_PACKAGE.partition("{name}")
-    for name, content in proven.predictor.package.files.items():
-        if name.startswith(begin) and name.endswith(end):
-            file = parse_detector(content, f"package {proven.name}, {name}")
-            _detector(plan, None, f"{proven.name}.{name[len(begin) : -len(end)]}", file, streams)
+    for name, content in detectors_in(proven.predictor.package.files).items():
+        file = parse_detector(content, f"package {proven.name}, {IN_PACKAGE.format(name=name)}")
+        _detector(plan, None, f"{proven.name}.{name}", file, streams)
 
 
 def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: DetectorFile, streams: tuple[str, ...]) -> None:
