@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language faults lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate faults lock
 
 install: $(STAMP)
 
@@ -47,7 +47,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m "slow and not heavy" -n 3
 
-bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language
+bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language bench-denoise bench-estimate bench-search
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
@@ -77,13 +77,35 @@ bench-page: install
 bench-device: install
 	$(BIN)/python -m benchmarks.device
 
+bench-denoise: install
+	$(BIN)/python -m benchmarks.denoise
+
 # Needs cc for the row with a slower disk; takes about two minutes.
 bench-fleet: install
 	$(BIN)/python -m benchmarks.fleet
 
+# Large fleets: half an hour of a core for the simulated ones; names of parts run these only. Not part of `bench`.
+bench-fleet-scale: install
+	$(BIN)/python -m benchmarks.fleet_scale $(PARTS)
+
 # Takes about half an hour; names of tasks run these only: python -m benchmarks.language parse
+# Peers of forecasts have an environment of their own (600 MB); where it cannot be made, their rows say so.
+PEERS := .venv-peers
 bench-language: install
-	$(BIN)/python -m benchmarks.language
+	@test -e $(PEERS)/.installed || { $(PYTHON) -m venv $(PEERS) && $(PEERS)/bin/python -m pip install --quiet \
+		--disable-pip-version-check statsforecast==2.1.1 && touch $(PEERS)/.installed; } || echo "left out: statsforecast"
+	EDGEWRIGHT_PEERS=$${EDGEWRIGHT_PEERS:-$$(test -e $(PEERS)/.installed && echo $(PEERS)/bin/python)} \
+		$(BIN)/python -m benchmarks.language
+
+# Compiles and counts thirty programs for each of four cores: about six minutes. --write fits anew what comes with
+# Edgewright, from 180 more a core: half an hour.
+bench-estimate: install
+	$(BIN)/python -m benchmarks.estimate
+
+bench-search: install
+	$(BIN)/python -m benchmarks.search front
+	$(BIN)/python -m benchmarks.search truth
+	$(BIN)/python -m benchmarks.search bookkeeping
 
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of the store and of a fleet's agent, opened again.

@@ -56,6 +56,11 @@ EXAMPLE: dict[str, Any] = {
     },
     "stages": [{"kind": "impute"}, {"kind": "scale"}, {"kind": "flatten"}, {"kind": "select", "k": 10}],
     "training.augment": [{"kind": "noise"}],
+    "search.depth": [1, 2],
+    "search.widths": [8, 64],
+    "search.learning_rate": [0.0005, 0.005],
+    "search.weight_decay": [0.00001, 0.001],
+    "search.epochs": [10, 40],
 }
 NO_DEFAULT = msgspec.NODEFAULT
 
@@ -145,7 +150,8 @@ def fields(struct: type) -> Iterator[tuple[msgspec.inspect.Field, Any]]:
         default = field.default
         if default is NO_DEFAULT and field.default_factory is not NO_DEFAULT:
             default = field.default_factory()
-        yield field, default
+        # Neither required nor with a default: unset, as a table that records leave out when nobody wrote it.
+        yield field, None if default is NO_DEFAULT and not field.required else default
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401 - any value of a TOML

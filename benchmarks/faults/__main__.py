@@ -22,6 +22,9 @@ Row: TypeAlias = tuple[str, Result, float]
 
 def main(arguments: list[str]) -> int:
     """Prints the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some."""
+    if unknown := [name for name in arguments if name.startswith("-") and name != "--share"]:
+        print(main.__doc__ if "--help" in unknown else f"no option {', '.join(unknown)}; there is --share")
+        return 0 if "--help" in unknown else 2
     share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
     chosen = {name for name in arguments if not name.startswith("--") and name != str(share)}
     faults, programs = [module.name for module in pkgutil.iter_modules(cases.__path__)], list(workloads())

@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from benchmarks.language.row import DATA, Row, encoder_directory
+from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import load
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.train import How, fit_student, logits_of
@@ -68,7 +68,7 @@ def _svm(texts: NDArray[np.object_], targets: NDArray[np.int64], parts: Folds) -
 def _encoder(texts: list[str], targets: NDArray[np.int64], parts: Folds) -> list[Row]:
     path = encoder_directory()
     if path is None:
-        return []
+        return [left_out(TASK, "MiniLM + logistic regression", "no encoder; EDGEWRIGHT_ENCODER names one")]
     encoder = load(path)
     vectors = encoder.encode(texts)
     found = []

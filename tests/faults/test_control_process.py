@@ -29,11 +29,10 @@ from edgewright.fleet.control.desk import local_desk, remote_desk
 from edgewright.fleet.control.plane import open_plane
 from edgewright.fleet.control.serve import Listening, serve
 from edgewright.fleet.control.tables import items, reports
-from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_api import AuditVerified, NewOperator, OperatorMade, Overview
 from edgewright.schema.fleet_report import Acknowledged
-from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of
+from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of, post
 
 # A server without the parts that need keys; with FALLS set, it dies after that many commits and before their answers.
 SERVER = """
@@ -80,15 +79,6 @@ def serving(folder: Path, *more: str, falls: int = 0) -> Iterator[tuple[str, sub
         reader.join(5)
         process.stdout.close()
         process.stderr.close()
-
-
-def post(address: str, device: Device, body: bytes, client: httpx.Client | None = None) -> tuple[int, bytes]:
-    if client is None:
-        with httpx.Client(timeout=20, trust_env=False) as own:
-            return post(address, device, body, own)
-    headers = {"content-type": "application/json", **sign("POST", "/v1/report", body, device.key, device.id)}
-    answer = client.post(f"{address}/v1/report", content=body, headers=headers)
-    return answer.status_code, answer.content
 
 
 def one_device(folder: Path) -> Device:

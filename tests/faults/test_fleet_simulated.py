@@ -100,6 +100,32 @@ def test_without_forgiveness_for_lost_answers_power_cuts_shut_honest_devices_out
 
 
 @pytest.mark.slow
+def test_records_that_were_acknowledged_and_not_written_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edgewright.fleet.control.reports.insert_new", lambda *args: None)
+    result = simulate(Settings(devices=16, fault="crash-loop", days=0.25))
+    assert "nothing acknowledged is lost" in violated(result)
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+@pytest.mark.parametrize("also", ["lossy", "power-cuts", "clock", "clones", "control-plane-down", "outage"])
+@pytest.mark.parametrize("fault", ["none", "bad-model"])
+def test_what_must_hold_under_two_faults_holds(fault: str, also: str) -> None:
+    result = simulate(Settings(devices=40, fault=fault, also=((also, None),)))
+    assert not violated(result), [one for one in result.held if not one.held]
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_a_fleet_that_returns_at_once_after_an_outage_is_drained() -> None:
+    result = simulate(Settings(devices=400, fault="outage", also=(("clock", 0.1),)))
+    assert not violated(result), [one for one in result.held if not one.held]
+    waiting = [point.did["outage"] for point in result.timeline]
+    assert max(waiting) > 25 * result.devices
+    assert waiting[-1] < 5 * result.devices
+
+
+@pytest.mark.slow
 def test_the_plan_of_a_thief_goes_nowhere() -> None:
     result = simulate(Settings(devices=16, fault="stolen-online-key", days=0.25))
     assert not violated(result), [one for one in result.held if not one.held]

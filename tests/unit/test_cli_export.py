@@ -169,7 +169,7 @@ def test_what_is_printed_names_shapes_units_bytes_and_the_device(folder: Path, t
 
 
 def test_a_model_beyond_the_device_is_exit_code_1(tmp_path: Path, capsys: Capture) -> None:
-    weights = np.zeros((1000, 2000), np.float32)
+    weights = np.ones((1000, 2000), np.float32)
     place = tmp_path / "wide.onnx"
     place.write_bytes(model([node("Gemm", ["x", "w"], ["y"])], ["n", 1000], constants={"w": weights}))
     arguments = ["export", str(place), "--to", "onnx", "--device", "cortex-m4", "--out", str(tmp_path / "out")]

@@ -63,6 +63,9 @@ def test_a_file_is_fitted_run_and_scored(tmp_path: Path, capsys: Capture) -> Non
     assert run(["forecast", "run", file, "--csv", str(new), "--horizon", "3", "--every", "50", "--json"]) == 0
     lines = [msgspec.json.decode(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["rows"] for line in lines] == [50, 100]
+    assert [(line["missing"], line["stale"]) for line in lines] == [(2, 0), (2, 0)], "rows that are not there are told"
+    assert run(["forecast", "run", file, "--csv", str(new), "--horizon", "1"]) == 0
+    assert "after 100 new rows; 2 had no value and stand as foretold" in capsys.readouterr().out
     assert len(lines[-1]["forecast"]) == 3
     assert run(["forecast", "score", file, "--csv", str(new), "--json"]) == 0
     score = msgspec.json.decode(capsys.readouterr().out)
@@ -87,7 +90,8 @@ def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: 
     assert "season found: 24 rows" in said
     assert "80 % interval held" in said
     assert "rows from the last one" in said
-    assert "<svg" in page.read_text()
+    assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
+    assert "(chosen)" in page.read_text()
     assert "name that is free" in refused(capsys, str(data), "--column", "load", "--horizon", "12", "--page", str(page))
 
 

@@ -57,7 +57,7 @@ def test_version_and_nothing(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["activty"], "no command 'activty'. Known: check, "),
+        (["activty"], "no command 'activty'. Known: advise, check, "),
         (["chek", "x"], "Did you mean 'check'?"),
         (["run"], "Missing argument 'PIPELINE'. Try: edgewright run --help"),
         (["run", "activity", "--seed", "3"], "No such option"),

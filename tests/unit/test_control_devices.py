@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import enrolments, keeping, reports
+from edgewright.fleet.control import enrolments, keeping, paging, reports
 from edgewright.fleet.control.plane import Decision, Limits, Plane
 from edgewright.fleet.control.tables import devices, intents, items, outcomes, tokens, vitals
 from edgewright.fleet.control.tables import reports as history
@@ -334,3 +334,38 @@ def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
         assert [row.sequence for row in rows(plane, history)] == [1]
         assert [row.sequence for row in rows(plane, items)] == [1]
         assert len(rows(plane, devices)) == 1
+
+
+@pytest.mark.parametrize("order", ["name", "-name", "last", "-last", "enrolled", "-counter"])
+def test_pages_by_cursor_are_those_by_offset_and_whole(tmp_path: Path, order: str) -> None:
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        times = [None, 5.0, 3.0, None, 5.0, 9.0, 1.0]
+        new: list[dict[str, Any]] = [
+            {
+                "id": f"{number * 7 % 32:032x}", "key": str(number), "name": f"d{number % 3}", "product": "p",
+                "profile": "g", "tags": (), "given": (), "batch": "", "token": "", "enrolled_at": 1.0, "nonce": "",
+                "last_report_at": when, "counter": number % 2,
+            }
+            for number, when in enumerate(times)
+        ]  # fmt: skip
+        plane.committer.submit(lambda c: c.execute(sa.insert(devices), new) and None).result()
+        path = f"/v1/fleet/devices?order={order}&limit=3"
+        by_offset, by_cursor = list[str](), list[str]()
+        after: int | None = 0
+        past: str | None = ""
+        while after is not None:
+            page = (await client.ask("GET", f"{path}&after={after}", local=True)).json()
+            by_offset += [one["id"] for one in page["devices"]]
+            after = page["next"]
+        while past is not None:
+            page = (await client.ask("GET", f"{path}&past={past}", local=True)).json()
+            by_cursor += [one["id"] for one in page["devices"]]
+            past = page["cursor"]
+        assert by_cursor == by_offset
+        assert sorted(by_offset) == sorted(one["id"] for one in new)
+        for wrong in ("%21%21", "W10", paging.cursor("counter", 1, "x")):
+            assert (await client.ask("GET", f"{path}&past={wrong}", local=True)).status_code == 400
+
+    with plane_of(tmp_path) as plane:
+        asyncio.run(go(plane))

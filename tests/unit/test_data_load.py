@@ -77,3 +77,6 @@ def test_what_nothing_reads(tmp_path: Path) -> None:
         guess(str(tmp_path / "a.xyz"))
     with pytest.raises(InputError, match="a folder with files that a source reads"):
         guess(str(tmp_path))
+    (tmp_path / "a.txt").write_text("x\n1\n")
+    with pytest.raises(InputError, match=r"got texts - at .* Name one of the files, or the kind of the folder"):
+        guess(str(tmp_path))

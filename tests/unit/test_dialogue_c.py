@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 import subprocess
 import tomllib
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from c99_examples import WARNINGS
 from edgewright.export.c99_language.dialogue import WORD, dialogue_files
 from edgewright.language.dialogue.check import read_dialogue
-from edgewright.runtime.dialogue import Dialogue, Said
+from edgewright.runtime.dialogue import Dialogue, Said, spoken
 from edgewright.runtime.state_check import CheckedTable, check_table
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError
@@ -224,3 +225,34 @@ def test_a_dialogue_has_no_heap(tmp_path: Path) -> None:
     source = dialogue_files(odd(), "odd")["odd.c"]
     assert not {"malloc", "calloc", "realloc", "free("} & set(source.replace("(", "( ").split())
     assert f"#define ODD_WORD {WORD}" in dialogue_files(odd(), "odd")["odd.h"]
+
+
+def test_numbers_are_written_alike(tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        left_out("gcc")
+    for name, text in dialogue_files(odd(), "odd").items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "main.c").write_text(
+        '#include "odd.c"\n#include <stdio.h>\nint main(void) {\n    double x;\n    char out[32];\n'
+        "    while (fread(&x, sizeof x, 1u, stdin) == 1u) {\n"
+        '        printf("%.*s\\n", (int)odd_spoken(x, out), out);\n    }\n    return 0;\n}\n'
+    )
+    build = ["gcc", *FLAGS, "main.c", "-o", "main"]
+    done = subprocess.run(build, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    rng = random.Random(2)  # noqa: S311 - no secret
+    given = [0.0, -0.0, 999999.5, 1e-5, 1e-4, -1.5e308, 5e-324, float("inf"), float("-inf"), 99999.95, 1e100]
+    given += [rng.choice([rng.randint(-(10**7), 10**7) / 100, rng.random() * 10.0 ** rng.randint(-300, 300)])
+              for _ in range(3000)]  # fmt: skip
+    told = struct.pack(f"{len(given)}d", *given)
+    ran = subprocess.run([str(tmp_path / "main")], input=told, capture_output=True, timeout=60, check=True)
+    assert ran.stdout.decode().splitlines() == [spoken(number) for number in given]
+    # As %g but for halves, which go away from zero.
+    assert all(float(spoken(n)) == pytest.approx(n, rel=5.1e-6) for n in given if abs(n) > 1e-300)
+    assert [spoken(n) for n in (0.5, 86400.0, 1234567.0, 1e-5, -2.25)] == [
+        "0.5",
+        "86400",
+        "1.23457e+06",
+        "1e-05",
+        "-2.25",
+    ]

@@ -76,6 +76,18 @@ def test_a_line_that_means_nothing(line: str, told: str, monkeypatch: Patch, cap
     assert told in err
 
 
+def test_slips_in_a_terminal_end_no_conversation(monkeypatch: Patch, capsys: Capture) -> None:
+    monkeypatch.setattr("edgewright.cli.language.chat._typed", lambda *_: True)
+    typed = io.StringIO("/wait x\na soda\n/yes =\n/dispnse_drink\n/dispense_drink drink=soda\n")
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stdin", typed)
+    assert run(["language", "chat", VENDING]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "You chose soda. Shall I take it out?"
+    for told in ("seconds from 0", "Give --model", "=VALUE", "no step of the dialogue waits for 'dispnse_drink'"):
+        assert told in err
+
+
 def test_no_dialogue(tmp_path: Path, capsys: Capture) -> None:
     assert run(["language", "chat", str(tmp_path / "none.toml")]) == 2
     assert "a state table, got No such file" in capsys.readouterr().err
@@ -128,7 +140,13 @@ def test_a_dialogue_is_drawn_and_written(tmp_path: Path, capsys: Capture) -> Non
     assert run(["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.png")]) == 2
     assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path)]) == 0
     assert {p.name for p in tmp_path.iterdir()} == {"v.svg", "vending.h", "vending.c"}
-    assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path / "none")]) == 2
+    assert run(["language", "dialogue", "c", VENDING, "--out", str(tmp_path / "a" / "b")]) == 0, "folders are made"
+    assert (tmp_path / "a" / "b" / "vending.h").is_file()
+    (tmp_path / "v.svg").write_text("mine")
+    draw = ["language", "dialogue", "draw", VENDING, "--out", str(tmp_path / "v.svg")]
+    assert run(draw) == 2, "nothing is replaced silently"
+    assert (tmp_path / "v.svg").read_text() == "mine"
+    assert run([*draw, "--force"]) == 0
 
 
 def test_names_and_slots() -> None:

@@ -37,6 +37,9 @@ def test_index_tells_what_it_holds_and_replaces_only_by_force(
     assert "--force" in capsys.readouterr().err
     assert run([*command, "--force"]) == 0
     assert "3 passages" in capsys.readouterr().out
+    (tmp_path / "empty.md").write_text("# Only a heading\n")
+    assert run([*command, "--force", str(tmp_path / "empty.md")]) == 0
+    assert "note: no text was found in it" in capsys.readouterr().out
 
 
 def test_ask_marks_the_sentence_and_says_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,6 +68,10 @@ def test_not_in_this_document_is_exit_code_1(tmp_path: Path, capsys: pytest.Capt
     assert "not in this document" in capsys.readouterr().err
     assert run(["language", "ask", "Who painted the Mona Lisa?", "--index", index, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["answered"] is False
+    assert run(["language", "ask", "Who painted pictures of zebras?", "--index", index]) == 1
+    told = capsys.readouterr()
+    assert "(no word like painted, pictures, zebras). Ask in other words\n" in told.err, "words as they were asked"
+    assert told.out == "", "there is no nearest to see"
 
 
 @pytest.mark.parametrize("question", ["", "🙂", "x" * 100_000])

@@ -35,6 +35,17 @@ def test_pictures_are_found_by_words_and_by_pictures(tmp_path: Path) -> None:
             index.nearest(np.zeros(5, np.float32))
 
 
+def test_files_whose_names_differ_in_a_space_are_two(tmp_path: Path) -> None:
+    encoder, shelf = MediaEncoder(picture_encoder(tmp_path / "tiny")), tmp_path / "shelf"
+    shelf.mkdir()
+    for name, colour in (("a b.png", (220, 20, 20)), ("a_b.png", (20, 20, 220)), ("caf\udce9.png", (20, 220, 20))):
+        Image.new("RGB", (20, 20), colour).save(shelf / name)
+    write_media_index(tmp_path / "index", shelf, encoder)
+    with DocumentIndex(tmp_path / "index") as index:
+        found = [index.nearest(encoder.encode([name])[0], top=1)[0].path[-1] for name in ("red", "blue", "green")]
+    assert found == ["a b.png", "a_b.png", "caf?.png"]
+
+
 def test_the_middle_is_looked_at_whatever_the_shape(tmp_path: Path) -> None:
     encoder = MediaEncoder(picture_encoder(tmp_path / "tiny"))
     pixels = np.zeros((20, 60, 3), np.uint8)
@@ -91,9 +102,9 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "note:" in said
     asked = ["language", "ask", "--index", index, "--encoder", encoder]
     assert run([*asked, "red", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)[0]["file"] == "red/a_red_thing.png"
+    assert json.loads(capsys.readouterr().out)[0]["file"] == "red/a red thing.png", "the name that the file has"
     assert run([*asked, "--like", f"{shelf}/blue/a blue thing.png", "--top", "1"]) == 0
-    assert "blue/a_blue_thing.png" in capsys.readouterr().out
+    assert "blue/a blue thing.png" in capsys.readouterr().out
     ears = str(sound_encoder(tmp_path / "ears"))
     for wrong in (
         [*asked, "red", "--like", f"{shelf}/broken.jpg"],

@@ -57,6 +57,15 @@ def test_html_as_it_is_seen(tmp_path: Path) -> None:
     ]
 
 
+def test_html_headings_that_nobody_closed_end_where_text_begins(tmp_path: Path) -> None:
+    page = "<h1>A<h2><div>B</div><p>unclosed <b>bold</b><p>A fuse.<h2><p>C</p></h2><ul><li>d</ul>"
+    assert blocks(tmp_path, "a.html", page) == [
+        Block(("A", "B"), 0, "unclosed bold"),
+        Block(("A", "B"), 0, "A fuse."),
+        Block(("A", "C"), 0, "d"),
+    ]
+
+
 def test_html_in_the_encoding_it_names(tmp_path: Path) -> None:
     page = '<meta charset="iso-8859-1"><p>Gr\u00fc\u00dfe</p>'.encode("latin-1")
     assert blocks(tmp_path, "a.html", page) == [Block((), 0, "Gr\u00fc\u00dfe")]

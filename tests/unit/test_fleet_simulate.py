@@ -10,14 +10,18 @@ from click.testing import CliRunner
 
 from edgewright.cli.fleet.simulate import command
 from edgewright.fleet.agent.state import State
+from edgewright.fleet.simulate.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerCut
 from edgewright.fleet.simulate.drawing import lines
+from edgewright.fleet.simulate.outbox import EVERY, HOLDS, SimulatedOutbox
 from edgewright.fleet.simulate.result import Result
 from edgewright.fleet.simulate.run import Settings, faults, simulate
-from edgewright.fleet.simulate.world import BEGIN, Drawn, World
+from edgewright.fleet.simulate.together import Together
+from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Outcome
+from edgewright.schema.store import Item
 
 RELEASE = Release(product="pump", counter=4, target="packages/pump-4.edge", sha256="a" * 64, length=3)
 
@@ -125,7 +129,8 @@ def test_a_slot_takes_only_the_bytes_that_were_signed() -> None:
 def test_settings_that_make_no_sense_are_refused() -> None:
     with pytest.raises(UnknownNameError):
         small("no-such-fault")
-    for settings in (Settings(devices=2), Settings(devices=50, rate=1.5), Settings(devices=50, days=0.01)):
+    twice = Settings(devices=50, fault="lossy", also=(("lossy", 0.2),))
+    for settings in (Settings(devices=2), Settings(devices=50, rate=1.5), Settings(devices=50, days=0.01), twice):
         with pytest.raises(InputError):
             simulate(settings)
 
@@ -138,11 +143,65 @@ def test_every_fault_says_what_is_broken_and_what_must_hold() -> None:
         assert fault.holds or name == "corrupt-downloads", name
 
 
+def test_rules_of_several_faults_are_those_that_hold_under_all_of_them() -> None:
+    def of(*names: str) -> set[str]:
+        return set(Together([faults()[name].at(name, None) for name in names]).holds)
+
+    assert of("bad-model") == of("bad-model", "clock") >= {"in time", "all back"}
+    assert of("bad-model") - of("bad-model", "lossy") == {"in time"}
+    assert of("none", "lossy") == of("lossy")
+    assert "a good release goes on" not in of("lossy", "power-cuts") >= {"everybody gets there"}
+    assert of("bad-model", "stolen-online-key") == {"nothing beyond the stage"}
+    assert "clones are shut out" in of("clones", "crash-loop")
+
+
+def test_the_worse_of_two_behaviours_has_what_is_bad_about_both() -> None:
+    slow, dying = Behaviour(latency=2.0), Behaviour(crashes=9.0, unsure=0.4, well=60.0)
+    both = worse(slow, dying)
+    assert (both.latency, both.crashes, both.unsure, both.well) == (2.0, 9.0, 0.4, 0.0)
+    assert worse(GOOD, dying) == worse(dying, GOOD) == dying
+    assert worse(both, Behaviour(crashes=3.0)).crashes == 3.0
+
+
+@pytest.mark.slow
+def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
+    asked = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.25", "--out", str(tmp_path)]
+    done = CliRunner().invoke(command, asked, standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert "lossy: requests and answers that were lost so far" in done.output
+    found = msgspec.json.decode((tmp_path / "simulation.json").read_bytes(), type=Result)
+    assert [(one.name, one.rate) for one in found.faults] == [("bad-model", 0.0), ("lossy", 0.2)]
+    lost = [point.did["lossy"] for point in found.timeline]
+    assert lost == sorted(lost)
+    assert lost[-1] > 10
+    assert found.timeline[-1].did["bad-model"] == found.exposed == found.timeline[-1].ended["activated"]
+    page = (tmp_path / "simulation.html").read_text()
+    assert page.count("<svg") == 4
+    assert "What each fault did" in page
+
+
+def test_an_outbox_keeps_alarms_and_drops_the_oldest_of_the_rest() -> None:
+    world = World()
+    box = SimulatedOutbox("device-1", Clock(world))
+    world.run(BEGIN + 60 * EVERY)
+    box.until = world.elapsed
+    offered = [msgspec.convert(one, Item) for one in box.offered()]
+    assert len(offered) == HOLDS == box.waiting
+    assert box.dropped == 60 - HOLDS
+    kinds = [one.kind for one in offered]
+    assert kinds == ["event"] * 5 + ["rows"] * (HOLDS - 5)
+    assert offered[5].put > offered[4].put - 30 * EVERY
+    box.settle([(one.boot, one.sequence) for one in offered[:5]])
+    assert (box.urgent(), box.drained) == (False, [world.elapsed, None])
+    box.settle([(one.boot, one.sequence) for one in offered])
+    assert (box.waiting, box.drained) == (0, [world.elapsed, world.elapsed])
+
+
 def test_the_command_prints_the_faults_and_refuses_a_rate_that_is_none() -> None:
     listed = CliRunner().invoke(command, ["--list"])
     assert listed.exit_code == 0
     assert "bad-model" in listed.output
-    refused = CliRunner().invoke(command, ["16", "--break", "liars:many"])
+    refused = CliRunner().invoke(command, ["16", "--break", "liars=many"])
     assert isinstance(refused.exception, InputError)
 
 

@@ -13,7 +13,7 @@ from edgewright.language.forecasting.backtest import coverage_of, naive_error, s
 from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
 from edgewright.language.forecasting.forms import lags_for
 from edgewright.language.forecasting.linear import Form, fit, mixture, run, unscaled
-from edgewright.language.forecasting.pooled import adopt, fit_pooled
+from edgewright.language.forecasting.pooled import adopt
 from edgewright.language.forecasting.referees import referees, season_shape, smoothing, theta
 from edgewright.language.forecasting.season import find_seasons
 from edgewright.runtime.archive import pack, unpack
@@ -201,9 +201,8 @@ def test_a_forecaster_that_answers_otherwise_than_where_it_was_made_is_refused()
         parse_forecaster(pack({**files, "forecaster.json": msgspec.json.encode(spec)}), "a")
 
 
-def test_a_pooled_recursion_serves_a_series_it_was_not_learnt_on() -> None:
-    others = [daily(800, seed=k) * (k + 1) for k in range(1, 6)]
-    model = fit_pooled(others, (24, 168), difference=0)
+def test_a_recursion_serves_a_series_it_was_not_learnt_on() -> None:
+    model = fit(Form("other", "level", 0, lags_for((24, 168), 400), 168), daily(800, seed=1) * 2)
     values = daily(500, seed=9) * 1000
     made = adopt(model, values[:450], Asked(24, (24, 168)), name="pooled", about=About())
     error = np.abs(made.start().forecast(24).middle - values[450:474]).mean() / naive_error(values[:450], 24)

@@ -19,6 +19,8 @@ from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.forecasting.choose import Asked, fit_forecaster
 from edgewright.language.forecasting.linear import Form, fit, mixture
+from edgewright.language.forecasting.pool import fit_pool
+from edgewright.language.forecasting.unseen import adopt_pool
 from edgewright.runtime.forecasting.forecaster import start_state
 from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test, write_forecaster
 from edgewright.schema.forecast import ForecasterSpec
@@ -64,6 +66,9 @@ def series() -> Floats:
 def forecaster(name: str) -> ForecasterFile:
     """One of each form, fitted on the rows but the last 100."""
     values = series()[:-100]
+    if name == "pooled":
+        pool = fit_pool([np.roll(values, k * 100)[: 500 + k] for k in range(1, 8)], (24, 168), HORIZON)
+        return adopt_pool(pool, values, Asked(HORIZON))
     shares = [(FORMS["levels"], 0.5), (FORMS["differences"], 0.2), (FORMS["seasonal"], 0.3)]
     model = mixture(shares, values) if name == "mixture" else fit(FORMS[name], values)
     widths = np.linspace(0.1, 2, 2 * HORIZON).reshape(2, HORIZON).astype(np.float32)
@@ -92,7 +97,7 @@ def wanted(made: ForecasterFile, rows: Floats) -> Floats:
 @pytest.mark.slow
 @pytest.mark.needs_data
 @pytest.mark.parametrize("compiler", COMPILERS)
-@pytest.mark.parametrize("name", [*FORMS, "mixture"])
+@pytest.mark.parametrize("name", [*FORMS, "mixture", "pooled"])
 def test_c_forecasts_what_python_does(name: str, compiler: str, tmp_path: Path) -> None:
     need(compiler)
     made = forecaster(name)

@@ -39,9 +39,9 @@ def test_int16_and_hello_come_back() -> None:
 
 @given(st.binary(max_size=1200))
 def test_stuffing_leaves_no_zero_and_comes_back(plain: bytes) -> None:
-    coded = frames._stuffed(plain)
+    coded = frames.stuffed(plain)
     assert b"\0" not in coded
-    assert frames._unstuffed(coded) == plain
+    assert frames.unstuffed(coded) == plain
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(0, 2**32 - 1))
@@ -96,7 +96,7 @@ def test_the_rest_of_a_frame_that_began_before_is_no_damage() -> None:
 
 
 def test_wrong_lengths_with_a_right_crc_are_no_frames() -> None:
-    good = frames._unstuffed(write_rows(some(1, 2), sequence=0, time=0)[:-1])
+    good = frames.unstuffed(write_rows(some(1, 2), sequence=0, time=0)[:-1])
     assert good is not None
     for body in (
         good[:-8],
@@ -106,7 +106,7 @@ def test_wrong_lengths_with_a_right_crc_are_no_frames() -> None:
         b"\xe1" * 9,
     ):
         closed = body + zlib.crc32(body).to_bytes(4, "little")
-        assert read_frame(frames._stuffed(closed)) is None
+        assert read_frame(frames.stuffed(closed)) is None
 
 
 def test_a_frame_that_is_too_long_is_refused_by_the_writer() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -15,8 +16,10 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
 from edgewright.language.intents.limit import auroc, limit
+from edgewright.language.intents.parts import held_sentences
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How
+from edgewright.language.slots.train import Slotting
 from edgewright.language.training import Understood, train
 from edgewright.language.utterances import Labelled
 from edgewright.runtime.utterance.model_file import language_bytes, parse_language, read_language, write_language
@@ -225,7 +228,7 @@ def test_the_limit_of_scope_and_its_area() -> None:
     assert np.mean(many < limit(many, np.zeros(0))) == pytest.approx(0.03, abs=0.002)
 
 
-def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [f'"{one.text}",{one.intent}' for one in utterances()]
     (tmp_path / "u.csv").write_text("text,intent\n" + "\n".join(lines))
     model = str(tmp_path / "m.language")
@@ -245,6 +248,57 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
                       ["x", "--model", str(tmp_path / "u.csv")]):  # fmt: skip
         assert run(["language", "parse", *arguments]) == 2
     assert "Traceback" not in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO("a cola\n\n" + "a" * 2000 + "\n"))
+    assert run(["language", "parse", "-", "--model", model]) == 2
+    assert "at line 3 of standard input" in capsys.readouterr().err
     assert run(["export", model, "--to", "c99", "--out", str(tmp_path / "c")]) == 0
     assert (tmp_path / "c" / "m.c").is_file()
-    assert run(["export", model, "--to", "onnx", "--out", str(tmp_path / "c")]) == 2
+    assert run(["export", model, "--to", "extension", "--out", str(tmp_path / "c")]) == 2
+
+
+def test_utterances_to_judge_by_come_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def written(name: str, given: Sequence[tuple[str, str]]) -> str:
+        (tmp_path / name).write_text("text,intent\n" + "\n".join(f'"{text}",{intent}' for text, intent in given))
+        return str(tmp_path / name)
+
+    training = written("u.csv", [(one.text, one.intent) for one in utterances()])
+    judges = [("may I have the cola", "drink"), ("one wrap for me", "food"), ("what time is it", "oos"),
+              ("cancel", "stop"), (utterances()[0].text, "drink")]  # fmt: skip
+    model = ["--out", str(tmp_path / "m.language"), "--size", "4kB", "--force"]
+    assert run(["language", "train", training, "--validation", written("v.csv", judges), *model, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["judged"] == 4
+    assert told["out_of_scope"]["judged"] == len(OTHERS) + 1
+    assert any("1 of 5 utterances to judge by are in the training, too" in one for one in told["findings"])
+    for wrong, said in (([("soda", "drinks")], "intents of the training"), ([("sing", "oos")], "in scope"),
+                        ([(utterances()[0].text, "food")], "one intent a sentence")):  # fmt: skip
+        assert run(["language", "train", training, "--validation", written("w.csv", wrong), *model]) == 2
+        assert said in capsys.readouterr().err
+    assert run(["language", "train", training, "--validation", str(tmp_path / "none.csv"), *model]) == 2
+    dropping = [*model, "--contradictions", "drop"]
+    mixed = [*judges[:4], (utterances()[0].text, "food")]
+    assert run(["language", "train", training, "--validation", written("w.csv", mixed), *dropping]) == 0
+    assert "1 utterances whose sentence has two intents" in capsys.readouterr().out
+
+
+def test_slots_are_judged_on_the_file_that_marks_them() -> None:
+    pytest.importorskip("pycrfsuite")
+    judges = (marked("could I get {}", "soda", "drink", "what"), Utterance(text="stop that", intent="stop"))
+    how = How(size=2_000, epochs=2)
+    made = train(Labelled(utterances(), judges), how, name="m", slots=True, slotting=Slotting(iterations=20))
+    assert made.slots is not None
+    assert made.slots.true == 1
+    assert any("nothing judges food" in one for one in made.findings)
+    made = train(Labelled(utterances(), judges[1:]), how, name="m", slots=True, slotting=Slotting(iterations=5))
+    assert made.slots is not None
+    assert made.slots.true > 1
+    assert any("marks no slots" in one for one in made.findings)
+
+
+def test_repeated_sentences_are_on_one_side() -> None:
+    texts = [f"sentence {'abcdefghij'[k % 10]}{'!' * (k // 10)}" for k in range(40)]
+    targets = np.arange(40) % 2
+    held = held_sentences(texts, targets, 0)
+    assert held.sum() == 8
+    assert all(len(set(held[k::10].tolist())) == 1 for k in range(10))
+    assert held_sentences(texts, targets, 1).tolist() != held.tolist()

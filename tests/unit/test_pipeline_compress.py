@@ -189,6 +189,7 @@ def test_no_test_sample_takes_part_in_making_or_choosing(trained: Path) -> None:
     X[sides.test] = 7.0
     flow = subject.flow
     assert flow is not None
+    assert isinstance(flow.X, np.ndarray)
     moved = flow.X.copy()
     moved[sides.test] = 7.0
     changed = replace(

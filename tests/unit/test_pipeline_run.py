@@ -207,10 +207,10 @@ def test_a_device_that_is_too_small_is_a_refusal(small: Path, tmp_path: Path) ->
         (("stages.1={kind='statistics'}",), "window|channels"),
         (("window.samples=500",), "at least 500"),
         (("model.layers.0.kind=dens",), "Did you mean 'dense'"),
-        (("device.profile=cortex",), "Did you mean 'cortex-m4'"),
+        (("device.profile=cortex",), "Did you mean 'cortex-m"),
         (("training.optimiser=adm",), "Did you mean 'adam'"),
         (("architecture=big",), "no architecture 'big'"),
-        (("model.kind=tree",), "no model 'tree'"),
+        (("model.kind=shrub",), "no model 'shrub'"),
         (("training.learning_rate=1e30",), "expected a finite loss"),
     ],
 )

@@ -7,11 +7,18 @@ from pathlib import Path
 import pytest
 
 from edgewright.profiles.catalogue import FOLDER, figures, listing, load_profile
+from edgewright.profiles.cores import core
+from edgewright.profiles.footprint import takes_programs
+from edgewright.profiles.rules import load_rules
 from edgewright.schema.errors import InputError, UnknownNameError
 
 UNITS = {
     "flash": "B", "ram": "B", "package": "B", "clock": "Hz", "macs_float": "cycles", "macs_int8": "cycles",
     "overhead": "cycles", "error": "relative",
+}  # fmt: skip
+UNITS_BESIDE = {
+    "bandwidth": "B/s", "cycles": "cycles", "wait_states": "cycles", "cache": "B", "active": "W", "sleep": "W",
+    "price": "USD",
 }  # fmt: skip
 KINDS = ("datasheet", "assumption", "measurement", "published", "requirement")
 
@@ -24,7 +31,7 @@ def test_the_three_that_are_promised() -> None:
 def test_every_figure_has_its_unit_and_an_honest_source(name: str) -> None:
     profile = load_profile(name)
     assert profile.name == name
-    asked = UNITS | ({"bandwidth": "B/s"} if profile.bandwidth else {})
+    asked = UNITS | {key: UNITS_BESIDE[key] for key in UNITS_BESIDE if getattr(profile, key)}
     assert {key: figure.unit for key, figure in figures(profile).items()} == asked
     for key, figure in figures(profile).items():
         assert figure.source.startswith(KINDS), key
@@ -37,7 +44,7 @@ def test_phone_takes_two_megabytes() -> None:
 
 def test_unknown_name_lists_the_known() -> None:
     with pytest.raises(UnknownNameError, match=r"Known: .*cortex-m4.*Did you mean 'cortex-m4'\?"):
-        load_profile("cortex-m5")
+        load_profile("cortex-m44")
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -53,6 +60,11 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ('"cortex-m4"', '"other"', "the name 'board'"),
         ("value = 8.0", "value = 0.0", "key macs_float.value"),
         ("value = 8.0", 'value = "eight"', r"expected a number, got 'eight' - at .*board\.toml macs_float\.value"),
+        (
+            'unit = "Hz"',
+            'unit = "MHz"',
+            r"expected the unit 'Hz', got 'MHz' - at .*key clock\.unit\. Give the value in Hz",
+        ),
         ("[clock]", "[clocks]", "clock"),
         ("[clock]", "[clock", "board.toml"),
     ],
@@ -63,6 +75,62 @@ def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> No
     path.write_text(text.replace('"board"' if old == '"cortex-m4"' else old, new), encoding="utf-8")
     with pytest.raises(InputError, match=said):
         load_profile(str(path))
+
+
+# fmt: off
+PROMISED = [
+    "cortex-m0plus", "cortex-m4", "cortex-m33", "cortex-m7", "cortex-m55", "nrf52840", "stm32l4", "stm32h7",
+    "esp32-s3", "rp2040", "riscv32", "raspberry-pi-zero-2", "raspberry-pi-5", "phone-arm64", "jetson-orin-nano",
+    "coral-edge-tpu", "movidius-myriad-x", "fpga-hls", "server-gpu", "x86-64",
+]
+# fmt: on
+
+
+def test_all_that_are_promised_are_there() -> None:
+    assert set(PROMISED) <= set(listing())
+
+
+@pytest.mark.parametrize("name", listing())
+def test_accelerators_have_rules_and_cores_coefficients(name: str) -> None:
+    profile = load_profile(name)
+    for accelerator in profile.accelerators:
+        assert load_rules(accelerator.rules).operators
+        assert accelerator.source.startswith(KINDS)
+    if takes_programs(profile):
+        assert core(profile.estimated_as or profile.core).instructions
+    for region in profile.regions:
+        assert region.bytes > 0
+
+
+def test_a_chip_inherits_from_its_core() -> None:
+    chip, core_of = load_profile("nrf52840"), load_profile("cortex-m4")
+    assert (chip.inherits, chip.core, chip.instruction_set) == ("cortex-m4", "cortex-m4", "armv7e-m")
+    assert chip.macs_int8 == core_of.macs_int8
+    assert chip.clock.value == 64e6 != core_of.clock.value
+
+
+def test_ones_own_board_inherits_and_replaces(tmp_path: Path) -> None:
+    (tmp_path / "base.toml").write_text('name = "base"\ninherits = "cortex-m7"\ndescription = "b"\n', encoding="utf-8")
+    (tmp_path / "board.toml").write_text(
+        'name = "board"\ninherits = "base.toml"\n[clock]\nvalue = 1e8\nunit = "Hz"\nsource = "set by me"\n',
+        encoding="utf-8",
+    )
+    board = load_profile(str(tmp_path / "board.toml"))
+    assert (board.description, board.core, board.clock.value) == ("b", "cortex-m7", 1e8)
+
+
+def test_cycles_and_unknown_parents_are_refused(tmp_path: Path) -> None:
+    for name, parent in (("a", "b.toml"), ("b", "a.toml"), ("c", "cortex-m44"), ("d", "absent.toml")):
+        (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\ninherits = "{parent}"\n', encoding="utf-8")
+    with pytest.raises(InputError, match="a -> b -> a"):
+        load_profile(str(tmp_path / "a.toml"))
+    with pytest.raises(UnknownNameError, match="Did you mean 'cortex-m4'"):
+        load_profile(str(tmp_path / "c.toml"))
+    with pytest.raises(InputError, match=r"absent\.toml"):
+        load_profile(str(tmp_path / "d.toml"))
+    (tmp_path / "e.toml").write_text('name = "e"\ninherits = 3\n', encoding="utf-8")
+    with pytest.raises(InputError, match="the name of a profile, got 3"):
+        load_profile(str(tmp_path / "e.toml"))
 
 
 def test_absent_file() -> None:

@@ -22,7 +22,7 @@ BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
         ('[training]\noptimiser = "adm"\n', "no optimiser 'adm'"),
         ('[training]\naugment = [{ kind = "nois" }]\n', "no augmentation 'nois'"),
         ('[device]\nprofile = "m4"\n', "no device profile 'm4'"),
-        ('[model]\nkind = "tree"\n', "no model 'tree'"),
+        ('[model]\nkind = "shrub"\n', "no model 'shrub'"),
     ],
 )
 def test_names_are_checked_before_anything_is_read(tmp_path: Path, more: str, said: str) -> None:

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgewright.pipeline.config import parse, shipped, source_text
+from edgewright.pipeline.toml_text import toml_text
 from edgewright.schema.config import PipelineConfig
 from edgewright.studio.settings import form, read
-from edgewright.studio.toml_text import toml_text
 from edgewright.trace.journal import FOLDER
 from studio_example import HOSTILE, Client, client, record
 
@@ -70,7 +70,9 @@ def test_every_key_of_the_schema_has_a_field_with_its_meaning() -> None:
     assert "adam" in fields["training.optimiser"].choices
     assert {"csv", "wearable", "hapt"} <= set(fields["data.kind"].choices)
     for info in msgspec.structs.fields(PipelineConfig):
-        assert info.name == "cards" or any(key == info.name or key.startswith(f"{info.name}.") for key in fields)
+        assert info.name in ("cards", "search") or any(
+            key == info.name or key.startswith(f"{info.name}.") for key in fields
+        )
 
 
 def test_changes_reach_the_table() -> None:

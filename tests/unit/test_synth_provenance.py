@@ -144,6 +144,13 @@ def test_the_mark_survives_a_file(tmp_path: Path, ending: str, capsys: Capture) 
     assert not made[sides.test].any()
     assert run([*call, "--out", str(out)]) == 2
     assert "Use --force" in capsys.readouterr().err
+    assert run([*call, "--force", "--out", str(out)]) == 0
+    told = 'target = "activity"; group = "person"; session = "session"; time = "time"; ignore = ["recording"]'
+    assert told in capsys.readouterr().out, "what reads it is said"
+    alone = ["synth", "signals", str(source), "--time", "t", "--ignore", "activity", "--ignore", "person"]
+    free = [*alone, "--ignore", "visit", "--method", "jitter", "--out", str(tmp_path / f"j{ending}"), "--json"]
+    assert run(free) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 1200
     assert run([*call, "--out", str(tmp_path / "x.txt")]) == 2
     assert run([*call, "--set", "degrees", "--out", str(tmp_path / "y.csv")]) == 2
     assert "KEY=VALUE" in capsys.readouterr().err

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from edgewright.runtime.utterance.gazetteer import Gazetteers
-from edgewright.runtime.utterance.values import _LARGE, _PARTS, _SMALL, number, values
+from edgewright.runtime.utterance.values import _PARTS, LARGE, SMALL, number, values
 
 FRIDAY = date(2026, 11, 20)
 
@@ -59,6 +59,6 @@ def test_the_longest_entry_of_a_gazetteer_wins() -> None:
 
 
 def test_every_number_word_is_seen_as_likely() -> None:
-    words = [*_SMALL, *_LARGE]
+    words = [*SMALL, *LARGE]
     assert all(any(part in word for part in _PARTS) for word in words)
-    assert [values(f"a {word} b")[0].value for word in _SMALL] == list(_SMALL.values())
+    assert [values(f"a {word} b")[0].value for word in SMALL] == list(SMALL.values())

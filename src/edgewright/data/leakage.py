@@ -33,6 +33,15 @@ def overlap(samples: Samples, split: Split, window: int | None) -> tuple[Finding
     return worst_first(findings)
 
 
+def shared(samples: Samples, split: Split, window: int | None) -> tuple[Finding, ...]:
+    """What makes a split worthless: the same person or machine, or overlapping windows, on both sides."""
+    known, test = np.concatenate([split.train, split.validation]), split.test
+    if not len(known) or not len(test):
+        return ()
+    windows = _windows(samples, known, test, window) if window is not None and window > 1 else []
+    return worst_first([*_groups(samples, known, test), *windows])
+
+
 def digests(X: Floats) -> NDArray[np.bytes_]:
     """A 16-byte digest of each sample: equal for samples whose values, missing ones included, are equal.
 

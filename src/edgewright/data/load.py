@@ -5,30 +5,35 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from edgewright.data.audited import LIMIT_KEY, marked
 from edgewright.data.contract import PublicSet, Source
 from edgewright.data.public import folder_of
 from edgewright.graph.tables import convert_table
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.labelling import LABEL_FROM
 
 SOURCES, SETS = "edgewright.data.sources", "edgewright.data.sets"
 
 
-def load_data(table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]") -> DataSet:
+def load_data(
+    table: dict[str, object], *, seed: int, path: str | None = None, where: str = "[data]", spool: Path | None = None
+) -> DataSet:
     """Loads the data set a table describes.
 
     Args:
-        table: `kind` and the keys of that source or public set.
+        table: `kind` and the keys of that source or public set; `label_errors` is for who trains on them.
         seed: of what a source makes up itself.
         path: file or folder; overrides the table's own.
         where: the file and table, for errors, such as `pipeline.toml [data]`.
+        spool: folder for values that are too large to be loaded, where their source can read in parts.
 
     Raises:
         UnknownNameError: for an unknown kind or key.
         InputError: for a missing path or bad data.
     """
-    keys = dict(table)
+    keys = {key: value for key, value in table.items() if key != LIMIT_KEY}
     kind = keys.pop("kind", None)
     if kind is None and path is not None:
         kind = guess(path)["kind"]
@@ -38,10 +43,19 @@ def load_data(table: dict[str, object], *, seed: int, path: str | None = None, w
     if path is not None:
         keys["path"] = path
     part = find_kind(kind, where)
-    config = convert_table(keys, part.config, where)
+    config = convert_table(_without_marks(keys), part.config, where)
     if isinstance(part, Source):
-        return part.load(config, seed)
+        spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
+        return part.load(config, seed) if spooled is None else spooled
     return part.load(config, folder_of(kind, part, config.path))
+
+
+def _without_marks(keys: dict[str, object]) -> dict[str, object]:
+    """The column of labelled data that says who a label is from is no measurement."""
+    place, ignored = keys.get("path"), keys.get("ignore") or ()
+    if not isinstance(place, str) or not place or not marked(Path(place)) or not isinstance(ignored, list | tuple):
+        return keys
+    return {**keys, "ignore": [*ignored, *([] if LABEL_FROM in ignored else [LABEL_FROM])]}
 
 
 def find_kind(kind: str, where: str) -> Source[Any] | PublicSet[Any]:
@@ -87,6 +101,10 @@ def guess(path: str) -> dict[str, object]:
         return {"kind": flat.pop(), "path": path}
     if nested or flat:
         return {"kind": "folder", "path": path}
+    if any(kind for kind, _ in kinds):
+        raise InputError(
+            "a folder whose files say what they are", "texts", path, "Name one of the files, or the kind of the folder"
+        )
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
 
 

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.runtime.windows import cut as cut_windows
 from edgewright.schema.config import WindowConfig
@@ -124,7 +125,7 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
     """Each labelled row as a sample."""
     keep = [r.labelled for r in recordings]
     return Samples(
-        X=np.concatenate([r.values[k] for r, k in zip(recordings, keep, strict=True)]),
+        X=joined([r.values for r in recordings], keep),
         y=np.concatenate([r.y[k] for r, k in zip(recordings, keep, strict=True)]),
         groups=None
         if recordings[0].groups is None

@@ -172,8 +172,17 @@ def data_set(
     name: str,
     target_name: str = "",
     group_name: str = "",
+    seen: Sequence[bool] | None = None,
 ) -> DataSet:
     """Puts recordings of one schema together.
+
+    Args:
+        recordings: at least one.
+        names: of the columns.
+        config: what else is known of them.
+        name: of the set, its path.
+        target_name, group_name: where they are no columns of the configuration.
+        seen: which columns hold a value, where somebody has looked already.
 
     Raises:
         InputError: for no recordings, a column without any value, no labelled row, or mixed sampling rates.
@@ -181,7 +190,7 @@ def data_set(
     if not recordings:
         raise InputError("at least one recording", "none", name)
     for index, column in enumerate(names):
-        if all(bool(np.isnan(r.values[:, index]).all()) for r in recordings):
+        if not (_holds(recordings, index) if seen is None else seen[index]):
             raise InputError(
                 f"a value in column {column}", "an all-missing column", name, f"Name {column!r} in ignore, or remove it"
             )
@@ -200,6 +209,11 @@ def data_set(
         group_name=group_name or config.group,
         origin=config.path,
     )
+
+
+def _holds(recordings: Sequence[Recording], index: int) -> bool:
+    """Whether a column has a value at all."""
+    return not all(bool(np.isnan(r.values[:, index]).all()) for r in recordings)
 
 
 def schema(names: Sequence[str], config: TableConfig) -> tuple[Column, ...]:

@@ -17,7 +17,7 @@ from edgewright.schema.integer import IntegerNetwork
 Range = tuple[float, float] | None
 _ARENAS = {"float": "arena", "int32_t": "integers"}
 # Steps of a function at most.
-_STEPS = 24
+STEPS = 24
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
 
 
@@ -70,13 +70,14 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     body = [
         f"int {name}_predict(const float *input, {name}_answer *answer) {{",
         "    unsigned flags = 0u;",
+        *_guard(unit, face),
         *inside,
         "    answer->flags = flags;",
         "    return (int)flags;",
         "}",
     ]
     if face.network is not None:
-        body += ["", *_network(unit, face.network, face.ends, offsets)]
+        body += ["", *_network(unit, face.ends, offsets)]
     tail = _taps(unit, face)
     text = _assemble(unit, arena, functions, [*body, *tail])
     return {f"{name}.h": header(unit, face, arena), f"{name}.c": text}
@@ -86,14 +87,30 @@ def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...])
     """NAME.h and NAME.c of an integer network alone."""
     arena = unit.arena([ends[1]])
     functions = [_function(unit, "bytes", unit.steps, arena.offsets, "void")]
-    text = _assemble(unit, arena, functions, _network(unit, network, ends, arena.offsets))
+    text = _assemble(unit, arena, functions, _network(unit, ends, arena.offsets))
     return {f"{unit.name}.h": network_header(unit, network, arena), f"{unit.name}.c": text}
+
+
+def stream_source(
+    unit: Unit, ends: tuple[Buffer, ...], memory: Sequence[str], tail: Sequence[str]
+) -> tuple[str, Arena]:
+    """NAME.c of an integer network whose layers remember, and the memory that its values share.
+
+    Args:
+        unit: whose steps are one step of the stream, memories included.
+        ends: buffers of the network's input and output.
+        memory: definitions of what is remembered.
+        tail: functions after NAME_network.
+    """
+    arena = unit.arena([ends[1]])
+    functions = ["\n".join(memory), _function(unit, "bytes", unit.steps, arena.offsets, "void")]
+    return _assemble(unit, arena, functions, [*_network(unit, ends, arena.offsets), *tail]), arena
 
 
 def _pieces(parts: Sequence[tuple[str, Sequence[Step]]]) -> Iterator[tuple[str, Sequence[Step]]]:
     """Parts cut into functions of some length: compilers take time by the square of it. The network stays whole."""
     for label, steps in parts:
-        length = len(steps) if label == "bytes" else _STEPS
+        length = len(steps) if label == "bytes" else STEPS
         for first in range(0, len(steps), max(length, 1)):
             yield f"{label}{first // length + 1 if first else ''}", steps[first : first + length]
 
@@ -130,7 +147,7 @@ def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool
 
 def _function(unit: Unit, label: str, steps: Sequence[Step], offsets: dict[int, int], argument: str) -> str:
     # One that is called once would be put back where it was cut out.
-    apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == _STEPS else ""
+    apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
     lines = [f"{apart}static void {unit.name}_{label}({argument}) {{"]
     if argument != "void" and not any(b.name == "input" for s in steps if not s.condition for b in s.reads):
         lines.append("    (void)input;")
@@ -185,10 +202,27 @@ def _answer(unit: Unit, face: Interface, offsets: dict[int, int]) -> list[str]:
     return lines
 
 
-def _network(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...], offsets: dict[int, int]) -> list[str]:
+def _guard(unit: Unit, face: Interface) -> list[str]:
+    """Answers nothing where no slot holds weights."""
+    if not unit.slots:
+        return []
+    label = ["        answer->label = -1;"] if "label" in face.outputs else []
+    return [
+        f"    if ({unit.name}_constants == 0) {{",
+        "        memset(answer, 0, sizeof *answer);",
+        *label,
+        f"        answer->flags = {unit.name.upper()}_NO_WEIGHTS;",
+        "        return (int)answer->flags;",
+        "    }",
+    ]
+
+
+def _network(unit: Unit, ends: tuple[Buffer, ...], offsets: dict[int, int]) -> list[str]:
     first, last = ends
+    none = f"    if ({unit.name}_constants == 0) return (int){unit.name.upper()}_NO_WEIGHTS;"
     return [
         f"int {unit.name}_network(const int8_t *in, int8_t *out) {{",
+        *([none] if unit.slots else []),
         f"    memcpy((int8_t *){unit.name}_arena + {offsets[first.key]}, in, {first.size});",
         f"    {unit.name}_bytes();",
         f"    memcpy(out, (const int8_t *){unit.name}_arena + {offsets[last.key]}, {last.size});",

@@ -36,6 +36,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         f"#define {upper}_INPUTS {int(np.prod(shape))}",
         f"#define {upper}_OUTPUTS {_outputs(face)}",
         f"#define {upper}_OUT_OF_RANGE 1u",
+        *_slots(unit),
         "",
         *_answer(name, upper, face),
         "",
@@ -55,6 +56,18 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
             "#endif",
         ]
     return "\n".join([*lines, *_close()])
+
+
+def _slots(unit: Unit) -> list[str]:
+    """Where the constants lie, of code that reads them from a slot of flash."""
+    if not unit.slots:
+        return []
+    return [
+        f"#define {unit.name.upper()}_NO_WEIGHTS 2u",
+        f"/* Constants of the slot at work, 0 for none; {unit.name}_update.c sets it. */",
+        f"extern const unsigned char *{unit.name}_constants;",
+        f"extern const uint32_t {unit.name}_constants_length;",
+    ]
 
 
 def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
@@ -117,10 +130,11 @@ def _input(face: Interface) -> list[str]:
 
 def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None) -> list[str]:
     kinds = f"integer network (rounding {network.rounding})" if network is not None else "float network"
+    where = "in a slot of flash" if unit.slots else "with the code in flash"
     return [
         f" * Memory: {arena.floats + arena.integers} bytes of RAM for values, static and shared "
         f"({arena.apart} bytes if each had its own), no heap;",
-        f" * {unit.table_bytes} bytes of constants, with the code in flash. Form: {kinds}.",
+        f" * {unit.table_bytes} bytes of constants, {where}. Form: {kinds}.",
     ]
 
 

@@ -48,7 +48,25 @@ def write_c99(
         InputError: for a name that C does not take, ranges of another number, or a graph that does not fit.
         UnknownNameError: for an operator that has no C form.
     """
-    unit = Unit(identifier(name))
+    return files(*lay_out(graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside))
+
+
+def lay_out(
+    graph: Graph,
+    network: IntegerNetwork | None = None,
+    *,
+    name: str,
+    columns: Sequence[str] = (),
+    units: Sequence[str] = (),
+    ranges: Sequence[Range] = (),
+    inside: Mapping[int, str] | None = None,
+    slots: bool = False,
+) -> tuple[Unit, Interface]:
+    """Steps, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
+
+    With `slots` the code reads its constants from a slot of flash.
+    """
+    unit = Unit(identifier(name), slots=slots)
     _one_answer(graph)
     plan = plan_graph(graph, network is not None)
     limits = _limits(graph, ranges)
@@ -77,9 +95,8 @@ def write_c99(
         output.name: unit.stored(_value(unit, plan, values, output.name), in_order=True) for output in graph.outputs
     }
     taps = _tap_names(plan, source.name, seen)
-    return files(
-        unit, Interface(graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units))
-    )
+    face = Interface(graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units))
+    return unit, face
 
 
 def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edgewright.export._c_plan import Lifetime, plan
+from edgewright.export._c_slots import slot_tables
 from edgewright.export._c_source import Buffer, Leaf, Source, loops
 from edgewright.export._c_text import TYPES, entries, number, smallest
 from edgewright.schema.graph import Array
@@ -57,12 +58,17 @@ class Unit:
         name: prefix of all names.
         steps: in the order in which they run.
         taps: entries of each stage's output.
+        slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
     """
 
     name: str
+    slots: bool = False
     steps: list[Step] = field(default_factory=list)
     _buffers: list[Buffer] = field(default_factory=list)
-    _tables: dict[tuple[str, tuple[int, ...], bytes], tuple[str, Array]] = field(default_factory=dict)
+    _tables: dict[tuple[object, ...], tuple[str, Array]] = field(default_factory=dict)
+    _wholes: list[int] = field(default_factory=list)
+    _reals: list[float] = field(default_factory=list)
+    _roles: dict[tuple[int, str], str] = field(default_factory=dict)
     _helpers: dict[str, str] = field(default_factory=dict)
     taps: list[int] = field(default_factory=list)
     _used: set[str] = field(default_factory=set)
@@ -91,7 +97,8 @@ class Unit:
 
     def _named(self, array: Array) -> str:
         array = np.ascontiguousarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes())
+        # In slots, tables of two steps stay two: whether they are equal is a matter of values, not of the layout.
+        key = (array.dtype.str, array.shape, array.tobytes(), len(self.steps) if self.slots else 0)
         return self._tables.setdefault(key, (f"{self.name}_t{len(self._tables)}", array))[0]
 
     def constant(self, array: Array) -> Source:
@@ -99,11 +106,43 @@ class Unit:
         kind = "float32" if array.dtype.kind == "f" else "bool" if array.dtype.kind == "b" else "int32"
         array = array.astype(kind)
         if array.size == 1:
-            text = number(float(array.ravel()[0])) if kind == "float32" else str(int(array.ravel()[0]))
+            text = self.real(float(array.ravel()[0])) if kind == "float32" else str(int(array.ravel()[0]))
             return Source(array.shape, kind, (), text)
         if kind == "int32":
             array = smallest(array)
         return self.source(self.buffer(array.size, kind, self._named(array)), array.shape)
+
+    def real(self, value: float) -> str:
+        """A float32 number of the model as C has it: written out, or read from the slot."""
+        if not self.slots:
+            return number(value)
+        self._reals.append(value)
+        return f"{self.name}_reals[{len(self._reals) - 1}]"
+
+    def whole(self, value: int, role: str = "") -> str:
+        """A whole number of the model, as `real`; with a role, one that a step asks for twice is one."""
+        if not self.slots:
+            return str(value)
+        key = (len(self.steps), role)
+        if not role or key not in self._roles:
+            self._wholes.append(value)
+            self._roles[key] = f"{self.name}_wholes[{len(self._wholes) - 1}]"
+        return self._roles[key]
+
+    def less(self, zero: int, role: str = "") -> str:
+        """What takes a zero point off: ' - 3', ' + 3' or nothing."""
+        if self.slots:
+            return f" - {self.whole(zero, role)}"
+        return "" if zero == 0 else f" - {zero}" if zero > 0 else f" + {-zero}"
+
+    def contents(self) -> dict[str, Array]:
+        """The tables that are read by name, in the order in which they were made; in slots the single numbers too."""
+        tables = {name: array for name, array in self._tables.values() if name in self._used}
+        if self._wholes:
+            tables[f"{self.name}_wholes"] = np.array(self._wholes, np.int32)
+        if self._reals:
+            tables[f"{self.name}_reals"] = np.array(self._reals, np.float32)
+        return tables
 
     def mark(self, sources: Iterable[Source]) -> None:
         """Says that code outside the steps reads these values."""
@@ -148,6 +187,8 @@ class Unit:
 
     def tables(self) -> list[str]:
         """Definitions of the tables that are read, in the order in which they were made."""
+        if self.slots:
+            return slot_tables(self.name, self.contents())
         return [
             f"static const {TYPES[array.dtype.name]} {name}[{array.size}] = {{\n{entries(array)}\n}};"
             for name, array in self._tables.values()
@@ -157,7 +198,12 @@ class Unit:
     @property
     def table_bytes(self) -> int:
         """Bytes of the tables that are read."""
-        return sum(array.nbytes for name, array in self._tables.values() if name in self._used)
+        return sum(array.nbytes for array in self.contents().values())
+
+    @property
+    def table_sizes(self) -> dict[str, int]:
+        """Entries of every table by its name."""
+        return {name: array.size for name, array in self._tables.values()}
 
     def helpers(self) -> list[str]:
         """Definitions of the small functions, in the order of their first use."""

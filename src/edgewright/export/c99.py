@@ -18,8 +18,9 @@ def _count(graph: Graph) -> int:
     return sum(int(np.prod(output.shape)) for output in graph.outputs if output.name not in ("label", "confidence"))
 
 
-def _target_files(subject: Subject) -> dict[str, bytes]:
-    limits: list[Range] = [
+def limits_of(subject: Subject) -> list[Range]:
+    """Smallest and largest value of each column as `write_c99` takes them."""
+    return [
         None
         if column.minimum is None and column.maximum is None
         else (
@@ -28,18 +29,14 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         )
         for column in subject.columns
     ]
-    made = write_c99(
-        subject.graph,
-        subject.integers,
-        name=subject.word,
-        columns=[column.name for column in subject.columns],
-        units=[column.unit for column in subject.columns],
-        ranges=limits,
-    )
+
+
+def around(subject: Subject) -> dict[str, str]:
+    """What is written beside the model: the stream that feeds it, and detectors."""
     watchers = _watchers(subject)
     if subject.stream is None:
-        return {name: text.encode() for name, text in {**made, **watchers.files}.items()}
-    made |= write_stream_c99(
+        return dict(watchers.files)
+    return write_stream_c99(
         subject.stream,
         subject.graph.inputs[0].shape,
         _count(subject.graph),
@@ -47,7 +44,18 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         columns=[column.name for column in subject.columns],
         watchers=watchers,
     )
-    return {name: text.encode() for name, text in made.items()}
+
+
+def _target_files(subject: Subject) -> dict[str, bytes]:
+    made = write_c99(
+        subject.graph,
+        subject.integers,
+        name=subject.word,
+        columns=[column.name for column in subject.columns],
+        units=[column.unit for column in subject.columns],
+        ranges=limits_of(subject),
+    )
+    return {name: text.encode() for name, text in {**made, **around(subject)}.items()}
 
 
 def _watchers(subject: Subject) -> Watchers:

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.intents.gateway import train_head
-from edgewright.language.intents.parts import HELD_OUT, parted
-from edgewright.language.intents.teacher import Teacher, held_out
+from edgewright.language.intents.parts import held_sentences, parted
+from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, Made, train_student
 from edgewright.language.slots.score import SlotScore, score
 from edgewright.language.slots.train import Slotting, train_tagger
 from edgewright.language.trained import measures
-from edgewright.language.utterances import Labelled, findings
+from edgewright.language.utterances import Labelled, check_validation, findings
 from edgewright.runtime.utterance.head import Head
 from edgewright.runtime.utterance.limits import checked
 from edgewright.runtime.utterance.student import Student
@@ -80,18 +80,25 @@ def train(
     marked = any(one.slots for one in labelled.utterances)
     if slots and not marked:
         raise InputError("utterances with slots marked", "none", "--slots", "Mark them as [words](slot_name)")
+    odd = check_validation(labelled.utterances, labelled.validation)
     parts = parted(labelled.utterances, labelled.validation, how.seed)
     if say:
-        say(f"{len(parts.texts):,} utterances of {len(parts.intents)} intents to fit, {len(parts.truth):,} to judge by")
+        held = "a fifth of each, " if parts.held else ""
+        say(
+            f"{len(parts.texts):,} utterances of {len(parts.intents)} intents to fit, {held}{len(parts.truth):,} to "
+            "judge by"
+        )
     if gateway and teacher is not None:
         made = train_head(parts, how, teacher, unlabelled)
     else:
         made = train_student(parts, how, teacher=teacher, unlabelled=unlabelled, say=say)
     arrays, tagger, judged = dict(made.arrays), None, None
     if slots:
-        tagger, weights, judged = _tagger(labelled.utterances, slotting or Slotting(), how.seed, say)
+        tagger, weights, judged = _tagger(labelled, slotting or Slotting(), how.seed, say)
         arrays |= {f"tagger_{key}": value for key, value in weights.items()}
-    odd = findings(labelled.utterances)
+        if labelled.validation and not any(one.slots for one in labelled.validation):
+            odd.append("the validation marks no slots: they were judged on a fifth of the training")
+    odd += findings(labelled.utterances)
     if marked and not slots:
         odd.append("slots are marked and were not learnt: --slots trains them")
     spec = LanguageSpec(
@@ -116,24 +123,30 @@ def vectors(made: Made, utterances: Sequence[Utterance], teacher: Teacher | None
 
 
 def _tagger(
-    utterances: Sequence[Utterance],
+    labelled: Labelled,
     how: Slotting,
     seed: int,
     say: Any,  # noqa: ANN401 - a function of text, or None
 ) -> tuple[TaggerSpec, Arrays, SlotScore]:
-    """Judged on a fifth, then trained on all; the intent is given, as it is to the tagger in training."""
-    inside = [one for one in utterances if one.intent != OUT_OF_SCOPE]
+    """Judged on the validation, or on a fifth and then trained on all; the intent is given, as it is in training."""
+    inside = [one for one in labelled.utterances if one.intent != OUT_OF_SCOPE]
     if say:
         say(f"slots from {sum(len(one.slots) for one in inside):,} marks")
+    judges = [one for one in labelled.validation if one.intent != OUT_OF_SCOPE and not one.synthetic]
+    if any(one.slots for one in judges):
+        spec, arrays = train_tagger(inside, how)
+        return spec, arrays, _judged(spec, arrays, judges)
     kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
-    held = held_out(np.asarray(kinds, np.int64), HELD_OUT, seed) & ~np.array(
-        [one.synthetic for one in inside], np.bool_
-    )
+    said = np.array([not one.synthetic for one in inside], np.bool_)
+    held = held_sentences([one.text for one in inside], np.asarray(kinds, np.int64), seed) & said
     spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how)
+    found = _judged(spec, arrays, [one for one, out in zip(inside, held, strict=True) if out])
+    return *train_tagger(inside, how), found
+
+
+def _judged(spec: TaggerSpec, arrays: Arrays, judges: Sequence[Utterance]) -> SlotScore:
     tagger = Tagger(spec, arrays, "the tagger")
-    judges = [one for one, out in zip(inside, held, strict=True) if out]
-    judged = score((one.text, one.slots, tagger.slots(one.text, one.intent)) for one in judges)
-    return *train_tagger(inside, how), judged
+    return score((one.text, one.slots, tagger.slots(one.text, one.intent)) for one in judges)
 
 
 def name_of(path: Path) -> str:

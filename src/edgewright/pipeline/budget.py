@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.graph.cost import cost
 from edgewright.pipeline.cards import number
+from edgewright.pipeline.footprint import form_footprint
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.variants import Form
@@ -22,13 +22,11 @@ from edgewright.trace.words import percent
 
 # The instruction set of this machine, as profiles name it.
 _HERE = {"x86_64": "x86-64", "aarch64": "armv8-a"}.get(platform.machine(), platform.machine())
-_INT8 = 4  # float32 bytes an int8 value replaces
 
 
 def budgets(
     config: PipelineConfig,
     material: Material,
-    float_form: Form,
     form: Form,
     package: Path | None,
     measured_us: float | None,
@@ -38,16 +36,11 @@ def budgets(
     Args:
         config: names the profile.
         material: its samples' shape and rate.
-        float_form: the float form, whose graph tells multiply-accumulates and activations.
         form: the form that is judged.
         package: the package file; its bytes are left out when there is none.
         measured_us: median latency on this machine, used where this machine is of the profile's kind.
     """
     profile = load_profile(config.device.profile)
-    whole = cost(float_form.graph)
-    int8 = form.name == "int8"
-    weights = cost(form.graph).network.weight_bytes
-    network = whole.network.peak_bytes // _INT8 if int8 else whole.network.peak_bytes
     window = config.window
     samples = material.samples
     # A window is filled row by row in float32 while the one before it is worked on.
@@ -55,13 +48,8 @@ def budgets(
     step = 0 if window is None else (window.step or max(1, window.samples // 2))
     return estimate(
         profile,
-        weight_bytes=weights,
-        activation_bytes=max(network, whole.preprocessing.peak_bytes),
-        preprocessing_bytes=whole.preprocessing.weight_bytes,
-        macs_float=whole.preprocessing.macs + (0 if int8 else whole.network.macs),
-        macs_int8=whole.network.macs if int8 else 0,
+        form_footprint(profile, form.graph, buffer_bytes=buffer if window is not None else 0),
         package_bytes=package.stat().st_size if package is not None and package.exists() else 0,
-        buffer_bytes=buffer if window is not None else 0,
         deadline_us=step / samples.rate * 1e6 if samples.rate and step else 0.0,
         measured_latency_us=measured_us if profile.instruction_set == _HERE else None,
     )
@@ -73,7 +61,7 @@ def with_estimates(
     """The comparison with an estimate of each form's latency on the device beside the figures of this machine."""
     variants = []
     for form, variant in zip(forms, compression.variants, strict=True):
-        rows = budgets(config, material, forms[0], form, None, None).rows
+        rows = budgets(config, material, form, None, None).rows
         row = next(row for row in rows if row.name == "latency")
         span = Interval(value=row.used, low=row.low, high=row.high, method="estimated from cycles")
         variants.append(msgspec.structs.replace(variant, device_us=span))
@@ -100,7 +88,9 @@ def package_card(
         kind="package",
         shape_in=(1, *shape),
         shape_out=(1, max(1, len(forms[0].graph.labels))),
-        why=f"Float32 weights become int8, and everything a device needs goes into one file: {told}{packed}.",
+        why=f"Float32 weights become int8, and everything a device needs goes into one file: {told}{packed}."
+        if last.name == "int8"
+        else f"Everything a device needs goes into one file{packed}.",
         dtype="int8" if last.name == "int8" else "float32",
         names_after=names,
         settings={"method": config.compression.method, "max_drop": config.compression.max_drop},

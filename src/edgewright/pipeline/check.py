@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from edgewright.data.findings import Finding, Quality
-from edgewright.data.leakage import overlap
+from edgewright.data.leakage import overlap, shared
 from edgewright.data.load import guess, load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
@@ -116,8 +116,7 @@ def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
 
 def leak_findings(samples: Samples, sides: Split, window: int | None) -> tuple[Finding, ...]:
     """What makes a split worthless: the same group or overlapping windows on both sides."""
-    found = overlap(samples, sides, window)
-    return tuple(f for f in found if f.kind in {"same-group", "overlapping-windows"})
+    return shared(samples, sides, window)
 
 
 def _random(samples: Samples, seed: int) -> Split:

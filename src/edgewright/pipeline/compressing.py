@@ -245,9 +245,8 @@ def _float_bytes(form: CompressForm) -> bytes:
 
 
 def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
-    base = Form("float", form.base.graph, b"")
     kind = Form("int8" if form.integer else "float", form.graph, form.model)
-    return budgets(subject.config, subject.material, base, kind, package, row.latency_p50_us)
+    return budgets(subject.config, subject.material, kind, package, row.latency_p50_us)
 
 
 def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:

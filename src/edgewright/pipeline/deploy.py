@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.data.audited import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.job import Job
@@ -47,7 +48,7 @@ def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: P
     refused = "" if digest else f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
     compression = with_estimates(config, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
-    device = budgets(config, material, forms[0], forms[-1], path, deployed)
+    device = budgets(config, material, forms[-1], path, deployed)
     over = [row.name for row in device.rows if 0 < row.available < row.low]
     if over and not refused:
         refused = f"{', '.join(over)} beyond the budget of {device.profile}"
@@ -69,7 +70,7 @@ def _pack(
     config = job.config
     forms = make_forms(config, graph, material)
     compression = compare(config, forms, material)
-    X = material.samples.X[material.sides.test]
+    X = material.samples.X[material.compared]
     same = agreement(forms[0], X, judged.features, judged.answers)
     if not same.whole:
         job.warnings.append(same.sentence)
@@ -99,6 +100,7 @@ def _pack(
             "data": material.sha256,
             "seed": str(config.seed),
             "result": _result(compression),
+            **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.spool import SpooledRows, piece_rows
 from edgewright.graph.stage import Context
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.contexts import first_context, next_context
@@ -18,11 +19,14 @@ from edgewright.pipeline.parts import Part, build
 from edgewright.schema.data import Column, Floats, Samples
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.trace import StageRecord
+from edgewright.training.rows import by_blocks
 
 # Beyond this many bytes a stage's output is not kept: it is made again in pieces whenever training asks for rows.
 KEEP_BYTES = 512 * 2**20
 # A stage that would be fitted on streamed rows is fitted on this many of them, drawn with the run's seed.
 _STREAM_FIT = 200_000
+# Of rows on disk no more bytes than these are held to fit a stage on: some copies of them exist meanwhile.
+_FIT_BYTES = 32 * 2**20
 _SHOWN = 2000
 _PIECE = 65_536
 
@@ -38,7 +42,7 @@ class StreamedRows:
         shape: (rows, *shape of one transformed sample).
     """
 
-    base: NDArray[Any]
+    base: NDArray[Any] | SpooledRows
     rows: NDArray[np.int64]
     steps: tuple[Any, ...]
     shape: tuple[int, ...]
@@ -53,6 +57,12 @@ class StreamedRows:
             X = step.transform(X)
         return np.asarray(X, np.float32)
 
+    def order(self, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:
+        """The order of an epoch: rows on disk are shuffled by blocks, then within a chunk."""
+        if isinstance(self.base, SpooledRows):
+            return by_blocks(len(self), generator, chunk)
+        return generator.permutation(len(self))
+
 
 @dataclass
 class Flow:
@@ -66,16 +76,27 @@ class Flow:
         steps, contexts: what has been fitted, and what for.
     """
 
-    X: NDArray[Any]
+    X: NDArray[Any] | SpooledRows
     extra: NDArray[Any] | None
     context: Context
     pending: list[Any] = field(default_factory=list)
     steps: list[tuple[str, Any]] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
 
+    @property
+    def streams(self) -> bool:
+        """Whether samples behind the stages are made when they are asked for."""
+        return bool(self.pending) or isinstance(self.X, SpooledRows)
+
+    def piece(self) -> int:
+        """How many samples are made at once where they are not kept."""
+        if not isinstance(self.X, SpooledRows):
+            return _PIECE
+        return piece_rows(4 * max(self.X.shape[1], int(np.prod(self.context.shape))))
+
     def rows(self, indices: NDArray[np.int64]) -> Any:  # noqa: ANN401 - an array, or rows made on demand
         """Samples at `indices` as the model takes them."""
-        if not self.pending:
+        if not self.streams:
             return np.asarray(self.X[indices], np.float32)
         return StreamedRows(self.X, indices, tuple(self.pending), (len(indices), *self.context.shape))
 
@@ -89,8 +110,8 @@ class Flow:
         """Samples at `indices` as the model takes them, as one array."""
         rows = self.rows(indices)
         if isinstance(rows, StreamedRows):
-            places = np.arange(len(indices), dtype=np.int64)
-            pieces = [rows.take(places[i : i + _PIECE]) for i in range(0, len(places), _PIECE)]
+            places, step = np.arange(len(indices), dtype=np.int64), self.piece()
+            pieces = [rows.take(places[i : i + step]) for i in range(0, len(places), step)]
             return np.concatenate(pieces) if pieces else np.empty((0, *self.context.shape), np.float32)
         made: Floats = rows
         return made
@@ -120,8 +141,10 @@ def fit_stages(
         InputError: a stage cannot take what arrives, naming the stage.
     """
     flow = Flow(samples.X, extra, first_context(samples, task, seed))
+    first = np.arange(min(len(flow.X), _SHOWN), dtype=np.int64)
     for title, members in groupby(stages, key=lambda part: part.title):
-        before, shape_in = flow.X, flow.context.shape
+        shape_in = flow.context.shape
+        before = flow.array(first) if isinstance(flow.X, SpooledRows) else flow.X
         costs, whys, formulas = [], [], []
         settings: dict[str, object] = {}
         dropped: tuple[tuple[str, str], ...] = ()
@@ -132,7 +155,7 @@ def fit_stages(
             formulas.append(part.stage.formula)
             settings.update({f"{part.name}.{key}": value for key, value in part.table.items() if key != "title"})
             dropped += tuple(getattr(estimator, "dropped_", ()))
-        after = flow.X if not flow.pending else flow.array(np.arange(min(len(flow.X), _SHOWN), dtype=np.int64))
+        after = flow.array(first) if flow.streams else np.asarray(flow.X)
         columns = tuple(Column(name=n, unit=u) for n, u in zip(flow.context.names, flow.context.units, strict=True))
         on_card(
             card(
@@ -155,16 +178,27 @@ def fit_stages(
     return flow
 
 
+def _fit_streamed(estimator: Any, flow: Flow, y: Any, train: NDArray[np.int64]) -> None:  # noqa: ANN401
+    """Fits on all training samples where they fit in memory or the stage learns piece by piece, else on some."""
+    most, step = _STREAM_FIT, flow.piece()
+    if isinstance(flow.X, SpooledRows):
+        most = min(most, max(_SHOWN, _FIT_BYTES // (4 * int(np.prod(flow.context.shape)))))
+    if len(train) <= most:
+        estimator.fit(flow.array(train), y[train])
+    elif getattr(estimator, "in_pieces", False) and isinstance(flow.X, SpooledRows):
+        estimator.fit_pieces(lambda: (flow.array(train[at : at + step]) for at in range(0, len(train), step)))
+    else:
+        chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, most, replace=False))
+        estimator.fit(flow.array(chosen), y[chosen])
+
+
 def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[Cost, Any]:  # noqa: ANN401
     """Fits one stage and moves the flow behind it."""
     estimator = build(part, flow.context)
 
     def fit() -> NDArray[Any]:
-        if flow.pending:
-            chosen = train
-            if len(train) > _STREAM_FIT:
-                chosen = np.sort(np.random.default_rng(flow.context.seed).choice(train, _STREAM_FIT, replace=False))
-            estimator.fit(flow.array(chosen), y[chosen])
+        if flow.streams:
+            _fit_streamed(estimator, flow, y, train)
         else:
             estimator.fit(flow.X[train], y[train])
         first = flow.array(np.arange(1, dtype=np.int64))
@@ -176,7 +210,7 @@ def _fit_one(part: Part, flow: Flow, y: Any, train: NDArray[np.int64]) -> tuple[
         large = len(flow.X) * int(np.prod(shape)) * 4 > KEEP_BYTES and int(np.prod(shape)) > int(
             np.prod(flow.context.shape)
         )
-        if flow.pending or large:
+        if flow.streams or large:
             flow.pending.append(estimator)
             moved = done.cost
         else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.pipeline.cards import sample_rows
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
@@ -23,6 +25,9 @@ from edgewright.schema.trace import EpochRecord, EvaluationRecord, PredictionRec
 from edgewright.trace.observations import observe
 from edgewright.trace.words import plural
 
+# Rules are told up to so many characters on their card.
+_SAID = 300
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -30,8 +35,8 @@ class Judged:
 
     Attributes:
         evaluation, predictions: records.
-        features: the test samples as the network takes them, by the Python pipeline.
-        answers: the Python pipeline's probabilities (n, classes) or predictions (n, 1).
+        features: the compared test samples as the network takes them, by the Python pipeline.
+        answers: its probabilities (n, classes) or predictions (n, 1) of them.
     """
 
     evaluation: EvaluationRecord
@@ -73,17 +78,18 @@ def _refuse_missing(flow: Flow) -> None:
     Raises:
         InputError: naming the columns or channels with missing values.
     """
-    if flow.pending:
+    if flow.streams:
         # Made in pieces: a value that is missing there shows as a loss that is no number.
         return
-    missing = np.isnan(flow.X).any(axis=tuple(axis for axis in range(flow.X.ndim) if axis != 1))
+    X = np.asarray(flow.X)
+    missing: NDArray[np.bool_] = np.asarray(np.isnan(X).any(axis=tuple(axis for axis in range(X.ndim) if axis != 1)))
     if not missing.any():
         return
     names = [name for name, bad in zip(flow.context.names, missing, strict=True) if bad]
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4:,} more" if len(names) > 4 else "")
     raise InputError(
         "samples without missing values",
-        f"{plural(int(np.isnan(flow.X).sum()), 'missing value')} in {shown}",
+        f"{plural(int(np.isnan(X).sum()), 'missing value')} in {shown}",
         "model",
         "Add a stage that fills them: [[stages]] kind = 'impute'",
     )
@@ -98,10 +104,10 @@ def training_record(model: Any) -> TrainingRecord:  # noqa: ANN401 - any model o
 def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # noqa: ANN401 - any model of the room
     """Looks at the test samples: the evaluation, and one right and one wrong prediction layer by layer."""
     sides, samples = material.sides, material.samples
-    X, truth = flow.array(sides.test), samples.y[sides.test]
+    truth = samples.y[sides.test]
     groups = None if samples.groups is None else samples.groups[sides.test]
     if material.task == "classification":
-        answers = np.asarray(model.predict_proba(X), np.float32)
+        answers = _answered(model.predict_proba, flow, sides.test)
         names, counts = np.unique(samples.y[sides.train], return_counts=True)
         majority = float(np.mean(truth == names[np.argmax(counts)]))
         evaluation = evaluate_classes(
@@ -109,16 +115,32 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         )
         places = one_right_one_wrong(truth, answers, model.classes_)
     else:
-        answers = np.asarray(model.predict(X), np.float32).reshape(len(X), -1)
+        answers = _answered(model.predict, flow, sides.test).reshape(len(truth), -1)
         evaluation = evaluate_numbers(truth, answers, split_by=sides.by)
         places = [0]
     evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
     job.listener.evaluation(evaluation)
     predictions = tuple(
-        explain(samples, int(sides.test[place]), X[place : place + 1], model, feature_names=flow.context.names)
+        explain(
+            samples,
+            int(sides.test[place]),
+            flow.array(sides.test[place : place + 1]),
+            model,
+            feature_names=flow.context.names,
+        )
         for place in places
     )
-    return Judged(evaluation, predictions, X, answers)
+    compared = material.compared
+    return Judged(evaluation, predictions, flow.array(compared), answers[np.searchsorted(sides.test, compared)])
+
+
+def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64]) -> Floats:
+    """Answers to samples; those that are made on demand are answered a piece at a time."""
+    if not flow.streams:
+        return np.asarray(answer(flow.array(rows)), np.float32)
+    step = flow.piece()
+    pieces = [answer(flow.array(rows[start : start + step])) for start in range(0, len(rows), step)]
+    return np.concatenate([np.asarray(piece, np.float32) for piece in pieces])
 
 
 def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cost: Cost) -> StageRecord:  # noqa: ANN401
@@ -126,24 +148,38 @@ def _card(job: Job, material: Material, flow: Flow, model: Any, fitted: int, cos
     one = flow.array(sides.train[:3])
     classify = material.task == "classification"
     answer = np.asarray(model.predict_proba(one) if classify else model.predict(one)).reshape(len(one), -1)
-    count = sum(layer.parameters for layer in model.layer_records())
     seen = len(sides.train) + len(sides.validation)
     return StageRecord(
         name=config.cards.training,
         kind="model",
         shape_in=(seen, *flow.context.shape),
         shape_out=(seen, 1 if answer.shape[1] == 2 else int(answer.shape[1])),
-        why=f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "
-        f"{_validation_told(job.config, len(sides.validation), classify)}{len(sides.test):,} others evaluate it.",
+        why=_why(job, material, flow, model),
         names_after=tuple(str(c) for c in getattr(model, "classes_", (material.dataset.target_name or "prediction",))),
         sample_before=sample_rows(one),
         sample_after=sample_rows(answer),
         fitted_on=fitted,
-        settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs},
+        settings={"optimiser": config.training.optimiser, "epochs": config.training.epochs}
+        if model.training_.epochs
+        else {"model": config.model.kind},
         notes=() if material.extra is None else (f"{len(material.extra):,} changed copies of them were added",),
         seconds=cost.seconds,
         cpu_seconds=cost.cpu_seconds,
         peak_bytes=cost.peak_bytes,
+    )
+
+
+def _why(job: Job, material: Material, flow: Flow, model: Any) -> str:  # noqa: ANN401
+    """Who learns from which samples, or what a model without epochs found in them."""
+    sides, classify = material.sides, material.task == "classification"
+    if not model.training_.epochs and hasattr(model, "says"):
+        says = str(model.says(tuple(flow.context.names)))
+        said = says if len(says) <= _SAID else f"{says[:_SAID]} ..."
+        return f"Found in {len(sides.train):,} training samples: {said}. {len(sides.test):,} others evaluate it."
+    count = sum(layer.parameters for layer in model.layer_records())
+    return (
+        f"A network of {count:,} parameters learns from {len(sides.train):,} of the training samples; "
+        f"{_validation_told(job.config, len(sides.validation), classify)}{len(sides.test):,} others evaluate it."
     )
 
 

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.audited import limit_of, records, told
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
+from edgewright.data.spool import SpooledRows, in_file
 from edgewright.data.targets import class_names, encode_target, task_of
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.measure import measured
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import DataSet, Floats, Samples, Split
 from edgewright.schema.errors import InputError
+from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace import StageRecord
 from edgewright.training.augment import augmented
 
 _CLASSES_SHOWN = 6
+# Of rows that are read in parts so many are drawn for figures, and to compare the forms of a model.
+_DRAWN, _DRAWN_BYTES, _FEWEST = 20_000, 8 * 2**20, 2000
 # More whole numbers than this are taken for an amount without a word.
 _CLASSES_ASKED = 200
 
@@ -38,6 +45,7 @@ class Material:
         fitted_on: samples the stages are fitted on: all but the test samples.
         card: the first card of the data flow.
         sha256: of the samples and their targets.
+        labels: records of labels that a machine had a hand in, audited; none where it had not.
     """
 
     dataset: DataSet
@@ -49,20 +57,40 @@ class Material:
     fitted_on: NDArray[np.int64]
     card: StageRecord
     sha256: str
+    labels: tuple[LabelRecord, ...] = ()
+
+    @property
+    def compared(self) -> NDArray[np.int64]:
+        """Test samples that the forms of a model are compared on: all, or as many as fit in memory, drawn by seed 0."""
+        return drawn(self.samples, self.sides.test)
 
 
-def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = None) -> Material:
+def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Some of the rows where samples are read in parts, in order; all of them otherwise."""
+    most = min(_DRAWN, max(_FEWEST, _DRAWN_BYTES // (4 * samples.X.shape[1])))
+    if in_file(samples.X) is None or len(rows) <= most:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, most, replace=False))
+
+
+def prepare(
+    config: PipelineConfig, data: str | None, dataset: DataSet | None = None, spool: Path | None = None
+) -> Material:
     """Reads, cuts and splits.
 
     Args:
         config: of the pipeline.
         data: path that overrides the one in `[data]`.
         dataset: recordings that were read already; then nothing is read.
+        spool: folder for values that are too large for memory.
 
     Raises:
         InputError: whatever is wrong with the data, with its place.
+        CheckFailedError: labels by a machine whose audit is missing, of other labels, or above `[data] label_errors`.
     """
-    read = measured(lambda: _read(config, data, dataset))
+    place = data or config.data.get("path")
+    labels = records(place, limit_of(config.data)) if dataset is None and isinstance(place, str) else ()
+    read = measured(lambda: _read(config, data, dataset, spool))
     dataset, samples, task = read.value
     if task == "classification" and len(np.unique(samples.y)) < 2:
         raise InputError(
@@ -74,7 +102,7 @@ def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = 
     window = config.window.samples if config.window else None
     sides = split(samples, config.split, seed=config.seed, window=window)
     extra, extra_y = _augment(config, samples, sides)
-    missing = int(np.isnan(samples.X).sum())
+    missing = sum(int(np.isnan(piece).sum()) for piece in _pieces(samples.X))
     counts = f"{len(dataset.recordings)} recordings" if len(dataset.recordings) > 1 else "one recording"
     groups = "" if samples.groups is None else f", {len(np.unique(samples.groups))} groups"
     record = card(
@@ -82,29 +110,63 @@ def prepare(config: PipelineConfig, data: str | None, dataset: DataSet | None = 
         kind="data",
         why=f"The samples as the sensors gave them: {counts}{groups}, {missing:,} values missing.",
         before=None,
-        after=samples.X,
+        after=np.asarray(samples.X[drawn(samples, np.arange(len(samples.X)))])
+        if in_file(samples.X) is not None
+        else samples.X,
         shape_in=(),
         shape_out=tuple(samples.X.shape),
         columns=samples.columns,
         cost=read.cost,
         settings=dict(config.data),
-        notes=(_target_told(config, dataset, samples, task), _told(sides), *_left_out(config, dataset, samples)),
+        notes=(
+            _target_told(config, dataset, samples, task),
+            _told(sides),
+            *map(told, labels),
+            *_spooled_told(samples),
+            *_left_out(config, dataset, samples),
+        ),
     )
     fitted_on = np.sort(np.concatenate([sides.train, sides.validation]))
-    return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, sha256(samples))
+    digest = sha256(samples)
+    return Material(dataset, samples, sides, task, extra, extra_y, fitted_on, record, digest, labels)
 
 
-def _read(config: PipelineConfig, data: str | None, dataset: DataSet | None) -> tuple[DataSet, Samples, str]:
-    dataset = dataset or load_data(config.data, seed=config.seed, path=data)
+def _read(
+    config: PipelineConfig, data: str | None, dataset: DataSet | None, spool: Path | None
+) -> tuple[DataSet, Samples, str]:
+    whole = _whole(config)
+    if whole and config.data.get("in_parts") == "always":
+        raise InputError("rows that can be read in parts", whole, "[data] in_parts", "Leave in_parts out")
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data, spool=None if whole else spool)
     samples = cut(dataset, config.window)
     task = task_of(samples.y, config.task)
     return dataset, msgspec.structs.replace(samples, y=encode_target(samples.y, task)), task
 
 
+def _whole(config: PipelineConfig) -> str:
+    """What of a pipeline needs all samples in memory; empty where nothing does."""
+    asked = {"[window]": config.window, "training.augment": config.training.augment, "[scaling]": config.scaling}
+    network = {"a model that is no network": config.model.kind != "network"}
+    return next((name for name, given in {**asked, **network}.items() if given), "")
+
+
+def _pieces(X: Any) -> Iterable[NDArray[Any]]:  # noqa: ANN401 - an array or spooled rows
+    return X.pieces() if isinstance(X, SpooledRows) else (X,)
+
+
+def _spooled_told(samples: Samples) -> tuple[str, ...]:
+    if in_file(samples.X) is None:
+        return ()
+    size = 4 * len(samples.X) * samples.X.shape[1] / 1e9
+    shown = len(drawn(samples, np.arange(len(samples.X))))
+    return (f"read in parts: {size:.2f} GB lie on disk while the run lasts; columns are described by {shown:,} rows",)
+
+
 def sha256(samples: Samples) -> str:
     """Hash of the samples: shape, values and targets."""
     digest = hashlib.sha256(repr(samples.X.shape).encode())
-    digest.update(np.ascontiguousarray(samples.X).tobytes())
+    for piece in _pieces(samples.X):
+        digest.update(np.ascontiguousarray(piece).tobytes())
     digest.update("\n".join(str(value) for value in samples.y).encode())
     return digest.hexdigest()
 

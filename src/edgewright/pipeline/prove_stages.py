@@ -116,6 +116,11 @@ def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[
     return values.reshape(len(values), *graph_shape)
 
 
+def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
+    """Raw outputs of a network, channels last, in the order of the graph: (n, k)."""
+    return graph_layout(values, values.shape[1:]).reshape(len(values), -1)
+
+
 def tail(graph: Graph, network: IntegerNetwork) -> Callable[[NDArray[np.float32]], Stages]:
     """What the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
 

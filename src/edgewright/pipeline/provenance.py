@@ -111,6 +111,7 @@ def provenance(
         licences=tuple(text for text in (dataset.licence,) if text),
         origin=dataset.origin,
         citation=dataset.citation,
+        labels=material.labels,
         started=started,
         package_hash=package,
     )

@@ -90,7 +90,7 @@ def run_pipeline(
         folder = place.work
         job.listener.start(config.name, config.title, config.device.profile)
         with job.listener.doing("Reading data"):
-            material = prepare(config, data)
+            material = prepare(config, data, spool=folder)
         _refuse_leaks(job, material)
         job.card(material.card)
         with job.listener.doing("Fitting stages"):

@@ -18,6 +18,7 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.measure import latency, measured
 from edgewright.pipeline.parts import build_model, parts
+from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.engines import choose
 from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
@@ -26,7 +27,6 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord
 from edgewright.training.metrics import Z95
 
-_COSTS = ("seconds", "cpu_seconds", "peak_bytes", "latency_us")
 _TEST_ROWS = 20_000
 Rows = NDArray[np.int64]
 
@@ -64,9 +64,17 @@ def scale(
             on_point(point, len(points), total)
     names = sorted(wanted.architectures, key=lambda n: _parameters(points, n))
     pays = _pays_from(names, sizes, right)
-    exponents = {name: _exponents([p for p in points if p.architecture == name]) for name in names}
+    of = {name: [p for p in points if p.architecture == name] for name in names}
     return ScalingRecord(
-        points=tuple(points), exponents=exponents, pays_from=pays, sentence=_sentence(names, sizes, points, pays)
+        points=tuple(points),
+        exponents={name: exponents(of[name]) for name in names},
+        pays_from=pays,
+        sentence=_sentence(names, sizes, points, pays),
+        intervals={name: found for name in names if (found := exponent_intervals(of[name]))},
+        laws={name: law for name in names if (law := error_law(sizes, [right[name, size] for size in sizes]))},
+        break_even=break_even(sizes, [right[names[-1], s] - right[names[0], s] for s in sizes], config.seed)
+        if len(names) > 1
+        else None,
     )
 
 
@@ -104,7 +112,8 @@ def _point(
     kept = np.unique(np.concatenate([train, watch, test]))
     part = _subset(samples, kept)
     inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
-    training = msgspec.structs.replace(config.training, epochs=wanted.epochs, patience=wanted.patience)
+    epochs = wanted.epochs if not wanted.looks else min(wanted.epochs, max(1, wanted.looks // size))
+    training = msgspec.structs.replace(config.training, epochs=epochs, patience=wanted.patience)
     model = build_model(msgspec.structs.replace(config, training=training), task, layers)
 
     def work() -> Flow:
@@ -150,19 +159,6 @@ def _subset(samples: Samples, rows: NDArray[np.int64]) -> Samples:
 
 def _parameters(points: list[ScalingPoint], name: str) -> int:
     return max((p.parameters for p in points if p.architecture == name), default=0)
-
-
-def _exponents(points: list[ScalingPoint]) -> dict[str, float]:
-    """Slope of log(cost) over log(rows), by least squares: cost grows as rows to that power."""
-    if len(points) < 2:
-        return {}
-    x = np.log([p.rows for p in points])
-    made: dict[str, float] = {}
-    for cost in _COSTS:
-        values = np.asarray([getattr(p, cost) for p in points], np.float64)
-        if (values > 0).all():
-            made[cost] = float(np.polyfit(x, np.log(values), 1)[0])
-    return made
 
 
 def _pays_from(names: list[str], sizes: list[int], right: dict[tuple[str, int], NDArray[np.float64]]) -> int | None:

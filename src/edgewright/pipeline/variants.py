@@ -75,7 +75,7 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
 
     The drop is that of accuracy, or for a regression the relative growth of the root mean squared error.
     """
-    test = material.sides.test
+    test = material.compared
     X, y = material.samples.X[test], material.samples.y[test]
     groups = None if material.samples.groups is None else material.samples.groups[test]
     variants: list[VariantRecord] = []
@@ -134,7 +134,7 @@ def _robustness(
     if undisturbed.accuracy is None:
         return ()
     names = np.asarray(form.graph.labels)
-    test = material.sides.test
+    test = material.compared
     groups: frozenset[str] = frozenset()
     if material.sides.by == "group" and material.samples.groups is not None:
         groups = frozenset(str(g) for g in np.unique(material.samples.groups[test]))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +75,42 @@ class Impute(SampleTransformer):
         # float64, so that a mean over a million rows does not lose its last digits
         statistics = SimpleImputer(strategy=self.strategy).fit(table.astype(np.float64)).statistics_
         self.fill_ = np.asarray(statistics, np.float32)
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether `fit_pieces` learns what `fit` would; a median needs all samples at once."""
+        return self.strategy != "median"
+
+    def fit_pieces(self, pieces: Callable[[], Iterable[NDArray[np.float32]]]) -> Self:
+        """Learns from rows a piece at a time: the same means as `fit`, to rounding.
+
+        Args:
+            pieces: gives the pieces, each (n, columns), from the first on whenever it is called.
+
+        Raises:
+            InputError: a column without a value.
+        """
+        total: Any = 0.0
+        missing: Any = 0
+        count = 0
+        for piece in pieces():
+            total = total + np.nansum(piece, axis=0, dtype=np.float64)
+            missing = missing + np.isnan(piece).sum(axis=0)
+            count += len(piece)
+        if not count:
+            raise InputError("at least one sample", "none", self._where())
+        self.shape_ = [len(total)]
+        self.filled_ = np.asarray(missing, np.int64)
+        whole = (self.filled_ == count)[None, :]
+        if self.strategy == "constant":
+            self.fill_ = np.full(len(total), self.value, np.float32)
+            return self
+        if whole.any():
+            raise InputError(
+                "at least one value", "only missing ones", self._place(whole), "Leave the column out or use 'constant'"
+            )
+        self.fill_ = (total / (count - self.filled_)).astype(np.float32)
+        return self
 
 
 @emits(SimpleImputer)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +77,44 @@ class Scale(SampleTransformer):
         scaler = {"minmax": MinMaxScaler, "standard": StandardScaler, "robust": RobustScaler}[self.method]()
         scaler.fit(table.astype(np.float64))
         self.offset_, self.factor_ = _constants(scaler)
+        self._settle(np.nanmax(np.abs(table), axis=0), np.nanmax(table, axis=0) == np.nanmin(table, axis=0))
+
+    @property
+    def in_pieces(self) -> bool:
+        """Whether `fit_pieces` learns what `fit` would; quartiles need all samples at once."""
+        return self.method != "robust"
+
+    def fit_pieces(self, pieces: Callable[[], Iterable[NDArray[np.float32]]]) -> Self:
+        """Learns from rows a piece at a time: the same range as `fit`, the same mean and deviation to rounding.
+
+        Args:
+            pieces: gives the pieces, each (n, columns), from the first on whenever it is called.
+
+        Raises:
+            InputError: a column without a value.
+        """
+        scaler = MinMaxScaler() if self.method == "minmax" else StandardScaler()
+        low: NDArray[np.float32] | None = None
+        high: NDArray[np.float32] | None = None
+        for piece in pieces():
+            scaler.partial_fit(piece.astype(np.float64))
+            least, most = np.fmin.reduce(piece, axis=0), np.fmax.reduce(piece, axis=0)
+            low = least if low is None else np.fmin(low, least)
+            high = most if high is None else np.fmax(high, most)
+        if low is None or high is None:
+            raise InputError("at least one sample", "none", self._where())
+        self.shape_ = [len(low)]
+        whole = np.isnan(low)[None, :]
+        if whole.any():
+            raise InputError("at least one value", "only missing ones", self._place(whole), "Leave the column out")
+        self.offset_, self.factor_ = _constants(scaler)
+        self._settle(np.maximum(np.abs(low), np.abs(high)), low == high)
+        return self
+
+    def _settle(self, largest: NDArray[np.float32], constant: NDArray[np.bool_]) -> None:
         # A column that moves less than float32 can tell from its level is constant: dividing by that spread would
         # make rounding a feature, and another one on every device. It comes out as 0, whatever arrives later: a
         # network cannot have learned what a change of it means.
-        largest = np.nanmax(np.abs(table), axis=0)
-        constant = np.nanmax(table, axis=0) == np.nanmin(table, axis=0)
         self.factor_[constant | (self.factor_ * largest * LEAST_SPREAD > 1.0)] = 0.0
 
 

@@ -6,12 +6,19 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import Figure, Profile
 
 FOLDER = Path(__file__).resolve().parent
+_FROM_NOTHING = ("wait_states", "sleep")
+# Every figure is taken as it stands: 48 MHz read as 48 Hz would make each latency a million times too long.
+_UNITS = {
+    "flash": "B", "ram": "B", "package": "B", "cache": "B", "bandwidth": "B/s", "clock": "Hz", "active": "W",
+    "sleep": "W", "price": "USD", "error": "relative",
+}  # fmt: skip
 
 
 @cache
@@ -35,26 +42,56 @@ def load_profile(name: str) -> Profile:
 
 
 def read_profile(path: Path) -> Profile:
-    """The profile in a TOML file.
+    """The profile in a TOML file, completed by the one it inherits from.
+
+    A key of the file replaces the parent's key whole. The parent is a profile that comes with Edgewright, or a TOML
+    file beside this one.
 
     Raises:
         InputError: naming the file and the key when it cannot be read, a key is missing, unknown or of another type,
-            the name differs from the file's, or a figure is not above zero.
+            the name differs from the file's, a figure is in another unit or not above zero, or a profile inherits
+            from itself.
+        UnknownNameError: for a parent that is not known.
     """
     where = str(path)
+    profile = convert_table(_completed(path, ()), Profile, where)
+    if profile.name != path.stem:
+        raise InputError(f"the name {path.stem!r}, as the file is called", repr(profile.name), f"{where}, key name")
+    for key, figure in figures(profile).items():
+        unit = _UNITS.get(key, "cycles")
+        if figure.unit != unit:
+            raise InputError(
+                f"the unit {unit!r}", repr(figure.unit), f"{where}, key {key}.unit", f"Give the value in {unit}"
+            )
+        # A core that waits for nothing waits 0 cycles.
+        least = 0.0 if key in _FROM_NOTHING else np.nextafter(0.0, 1.0)
+        if not least <= figure.value < float("inf"):
+            raise InputError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
+    return profile
+
+
+def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
+    """The table of a file over that of its parent; `below` are the files that lead here."""
+    where = str(path)
+    if path in below:
+        ring = " -> ".join(step.stem for step in (*below, path))
+        raise InputError("a profile that does not inherit from itself", ring, f"{below[-1]}, key inherits")
     try:
-        table = msgspec.toml.decode(path.read_bytes())
+        table: dict[str, object] = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
         raise InputError("a device profile", error.strerror or str(error), where) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a device profile", str(error).replace("`", "'"), where) from error
-    profile = convert_table(table, Profile, where)
-    if profile.name != path.stem:
-        raise InputError(f"the name {path.stem!r}, as the file is called", repr(profile.name), f"{where}, key name")
-    for key, figure in figures(profile).items():
-        if not 0 < figure.value < float("inf"):
-            raise InputError("a figure above zero", str(figure.value), f"{where}, key {key}.value")
-    return profile
+    parent = table.get("inherits", "")
+    if not isinstance(parent, str):
+        raise InputError("the name of a profile", repr(parent), f"{where}, key inherits")
+    if not parent:
+        return table
+    if parent.endswith(".toml"):
+        return _completed(path.parent / parent, (*below, path)) | table
+    if parent not in listing():
+        raise UnknownNameError("device profile", parent, listing(), f"{where}, key inherits")
+    return _completed(FOLDER / f"{parent}.toml", (*below, path)) | table
 
 
 def figures(profile: Profile) -> dict[str, Figure]:

@@ -139,6 +139,37 @@ def filled(text: str, names: Mapping[str, Value]) -> str:
         known = names.get(blank[1])
         if known is None or (isinstance(known, float) and math.isnan(known)):
             return blank[1]
-        return known if isinstance(known, str) else f"{known:g}"
+        return known if isinstance(known, str) else spoken(known)
 
     return BLANK.sub(value, text)
+
+
+def spoken(number: float) -> str:
+    """A number as C's `%g` writes it, six digits, by arithmetic that C without its library's `printf` has, too.
+
+    `printf` of floating-point numbers asks for memory on microcontrollers. Halves are rounded away from zero.
+    """
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    value, exponent = abs(number), 0
+    while value >= 10.0:
+        value /= 10.0
+        exponent += 1
+    while 0.0 < value < 1.0:
+        value *= 10.0
+        exponent -= 1
+    scaled = value * 100000.0
+    digits = int(scaled)
+    digits += int(scaled - digits >= 0.5)
+    if digits == 1_000_000:
+        digits, exponent = 100_000, exponent + 1
+    text = str(digits) if digits else "000000"
+    sign = "-" if number < 0.0 else ""
+    if not -5 < exponent < 6:
+        whole, rest, end = text[:1], text[1:], f"e{exponent:+03d}"
+    elif exponent < 0:
+        whole, rest, end = "0", "0" * (-exponent - 1) + text, ""
+    else:
+        whole, rest, end = text[: exponent + 1], text[exponent + 1 :], ""
+    rest = rest.rstrip("0")
+    return f"{sign}{whole}{'.' if rest else ''}{rest}{end}"

@@ -114,7 +114,7 @@ class Unwrapped:
 
 def read_frame(coded: bytes) -> Frame | None:
     """One frame, without its zero; None where it is damaged."""
-    plain = _unstuffed(coded)
+    plain = unstuffed(coded)
     if plain is None or len(plain) < 12:
         return None
     body, crc = plain[:-4], int.from_bytes(plain[-4:], "little")
@@ -175,13 +175,13 @@ def write_hello(columns: Sequence[str], rate: float | None = None) -> bytes:
 
 
 def _closed(body: bytes) -> bytes:
-    coded = _stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
+    coded = stuffed(body + zlib.crc32(body).to_bytes(4, "little"))
     if len(coded) > LONGEST:
         raise InputError(f"a frame of at most {LONGEST} bytes", f"{len(coded)}", do="Send fewer rows in a frame")
     return coded + b"\0"
 
 
-def _stuffed(plain: bytes) -> bytes:
+def stuffed(plain: bytes) -> bytes:
     """COBS: every run of up to 254 bytes without a zero behind a byte that says how long it is."""
     out = bytearray()
     pieces = plain.split(b"\0")
@@ -193,7 +193,7 @@ def _stuffed(plain: bytes) -> bytes:
     return bytes(out)
 
 
-def _unstuffed(coded: bytes) -> bytes | None:
+def unstuffed(coded: bytes) -> bytes | None:
     """The bytes before COBS; None where a length points beyond the end."""
     out = bytearray()
     at, size = 0, len(coded)

@@ -61,6 +61,15 @@ def read_wav(data: bytes, where: str) -> Sound:
     return Sound(rate=form.rate, values=values, bits=form.bits)
 
 
+def wav_bytes(values: NDArray[np.floating], rate: int) -> bytes:
+    """A WAV file of 16-bit PCM: values of shape (samples, channels), -1..1 at full scale; what is beyond is cut off."""
+    pcm = np.clip(np.rint(np.asarray(values, np.float64) * 32768.0), -32768, 32767).astype("<i2").tobytes()
+    frame = 2 * values.shape[1]
+    form = struct.pack("<HHIIHH", _PCM, values.shape[1], rate, rate * frame, frame, 16)
+    chunks = b"fmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(pcm)) + pcm
+    return b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks
+
+
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """How the samples of a file are written: PCM or float, channels, samples a second, bits of a sample."""
 

@@ -203,7 +203,7 @@ def _fallbacks(checked: CheckedTable, where: str) -> None:
         if not any(not row.step.when.strip() for row in found):
             raise InputError(
                 f"a fallback in state {state!r}", "none", where,
-                "Add a step with event = '*' and no guard, or set fallback = 'stay' where other events change nothing",
+                "Add a step with event = '*' and no guard; rules of a device (no dialogues) may set fallback = 'stay'",
             )  # fmt: skip
 
 

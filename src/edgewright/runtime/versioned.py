@@ -38,5 +38,5 @@ def decode_versioned(text: bytes, kind: type[T], newest: int, what: str, expecte
                 f"{what.capitalize()} format {version} is newer than this Edgewright reads ({newest}): upgrade",
             )  # fmt: skip
         return msgspec.json.decode(text, type=kind)
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(expected, str(error), where, do) from None

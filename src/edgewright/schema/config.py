@@ -141,12 +141,49 @@ class ScalingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True
         epochs: at most this many passes at each size.
         patience: epochs without a better validation loss before a training stops, so that a small data size is not
             judged on a network that saw too few steps; 0 makes all passes.
+        looks: rows that a training looks at in all its passes together, so that a large data size makes fewer of them;
+            0 for no limit.
     """
 
     rows: tuple[Positive, ...]
     architectures: dict[str, tuple[dict[str, Any], ...]]
     epochs: Positive = 20
     patience: Annotated[int, msgspec.Meta(ge=0)] = 0
+    looks: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class SearchConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `edgewright search` may change; what is left out is derived from the pipeline (`docs/search.md`).
+
+    Attributes:
+        features: whether parts of a `union` may be left out.
+        windows: samples in a window; the step keeps its share. Another window answers another question, so only the
+            pipeline's own is used when this is left out.
+        inputs: 'features' is what the stages give, 'windows' leaves the stages of `features` out and gives the network
+            windows.
+        layers: of a network on windows, `conv1d` or `depthwise_separable`.
+        depth: fewest and most hidden layers of a network of dense layers, or layers of a network on windows.
+        widths: fewest and most units or filters of a layer.
+        bits: of the network's weights: 8 for int8, 32 for float32. Weights of 4 bits would be kept in bytes by every
+            form that is written, so they would save nothing.
+        learning_rate, weight_decay: smallest and largest, tried on a logarithmic scale.
+        epochs: fewest and most.
+        copies: numbers of copies that each table of `training.augment` makes.
+        choices: values of any other key, as `--set` names it.
+    """
+
+    features: bool = True
+    windows: tuple[Positive, ...] = ()
+    inputs: tuple[Literal["features", "windows"], ...] = ("features",)
+    layers: tuple[Literal["conv1d", "depthwise_separable"], ...] = ("depthwise_separable",)
+    depth: tuple[Positive, Positive] | None = None
+    widths: tuple[Positive, Positive] | None = None
+    bits: tuple[Literal[8, 32], ...] = (8,)
+    learning_rate: tuple[float, float] | None = None
+    weight_decay: tuple[float, float] | None = None
+    epochs: tuple[Positive, Positive] | None = None
+    copies: tuple[Positive, ...] = ()
+    choices: dict[str, tuple[Any, ...]] = {}
 
 
 class CardsConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -175,7 +212,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         title: one line that says what it is for.
         task: 'auto' takes classification for text, true/false or few whole numbers in the target.
         seed: of everything random.
-        data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`.
+        data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
+            are refused unless an audit holds their error rate at `label_errors` (0.05) or below.
         window: leave out for a table of rows.
         split: training, validation and test samples.
         stages: in order, each a table with its `kind`, a file of `preprocessing` or `features`, and an optional
@@ -187,6 +225,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         scaling: an optional comparison over data sizes.
         architecture: the entry of `scaling.architectures` that is trained and packaged; empty uses `model.layers`.
         cards: names of the cards of the data flow.
+        search: what `edgewright search` may change.
     """
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -204,3 +243,4 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     scaling: ScalingConfig | None = None
     architecture: str = ""
     cards: CardsConfig = CardsConfig()
+    search: SearchConfig | msgspec.UnsetType = msgspec.UNSET

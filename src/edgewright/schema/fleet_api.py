@@ -164,12 +164,14 @@ class DevicePage(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         total: that match.
-        next: give it as `after` for those that follow; None at the end.
+        next: give it as `after` for those that follow; None at the end, and where `past` was given.
+        cursor: or give it as `past`, which is as quick in a large fleet; None at the end.
     """
 
     devices: tuple[DeviceSeen, ...]
     total: int
     next: int | None = None
+    cursor: str | None = None
 
 
 class OutcomeSeen(msgspec.Struct, frozen=True, kw_only=True):

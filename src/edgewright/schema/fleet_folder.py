@@ -21,7 +21,6 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         products: lines of packages; a device follows one.
         address: under which devices reach the fleet; empty where nobody said.
         stick: a repository that travels on a USB stick; its online roles are signed for longer.
-        database: address of the control plane's database; empty for `fleet.sqlite` in the folder.
         signers: URI by key id for keys that do not lie in the folder `keys`, as securesystemslib takes them.
     """
 
@@ -30,7 +29,6 @@ class FleetSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     products: Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=1000)]
     address: str = ""
     stick: bool = False
-    database: str = ""
     signers: dict[str, str] = msgspec.field(default_factory=dict)
 
 

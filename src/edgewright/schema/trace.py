@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace_flow import (
     EpochRecord,
     How,
@@ -16,6 +17,7 @@ from edgewright.schema.trace_flow import (
     Statistics,
     TrainingRecord,
 )
+from edgewright.schema.trace_scaling import ScalingPoint, ScalingRecord
 
 # 2: the configuration, and how the run ended. Records of version 1 are read; both are then empty or "finished".
 TRACE_VERSION = 2
@@ -179,28 +181,6 @@ class DeviceRecord(Part, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class ScalingPoint(Part, frozen=True, kw_only=True):
-    """One training of one architecture at one data size."""
-
-    architecture: str
-    rows: int
-    parameters: int
-    seconds: float
-    cpu_seconds: float
-    peak_bytes: int
-    accuracy: float
-    latency_us: float
-
-
-class ScalingRecord(Part, frozen=True, kw_only=True):
-    """How cost grows with data: points, fitted exponents (cost ~ rows**exponent), and where the large one pays."""
-
-    points: tuple[ScalingPoint, ...]
-    exponents: dict[str, dict[str, float]]
-    pays_from: int | None
-    sentence: str
-
-
 class Insight(Part, frozen=True, kw_only=True):
     """The key insight: one sentence and the numbers it rests on, by name."""
 
@@ -214,6 +194,7 @@ class Provenance(Part, frozen=True, kw_only=True):
     Attributes:
         data_path: absolute path the data were read from; empty where they are made up or a public set's own. It enters
             no hash and no package.
+        labels: who labelled the data, and the audit of what a machine labelled; none where it had no hand in them.
     """
 
     command: str
@@ -226,6 +207,7 @@ class Provenance(Part, frozen=True, kw_only=True):
     licences: tuple[str, ...]
     origin: str = ""
     citation: str = ""
+    labels: tuple[LabelRecord, ...] = ()
     started: str = ""
     package_hash: str = ""
 

@@ -13,7 +13,7 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.studio.fields import Field, Group, Table, data_fields, described, field_of, fields_of, struct_of
 
-_HIDDEN = ("cards",)
+_HIDDEN = ("cards", "search")
 
 
 @dataclass

@@ -11,6 +11,9 @@ from edgewright.schema.proof import PairRecord, ProofRecord, StageVerdict
 from edgewright.trace.page import BAD, GOOD, QUIET, add, table
 from edgewright.trace.words import number, percent, plural, seconds_text
 
+# Pairs that stand beside each other in 80 columns with their names, and so many where there are more.
+_MOST_COLUMNS, _COLUMNS = 9, 7
+
 
 def forms_table(record: ProofRecord) -> RenderableType:
     """The forms that ran."""
@@ -30,15 +33,22 @@ def forms_table(record: ProofRecord) -> RenderableType:
 
 
 def matrix(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> RenderableType:
-    """A row and a column a form; each pair once."""
+    """A row and a column a form; each pair once. More columns than a terminal holds stand below each other."""
     places = {form.name: place for place, form in enumerate(record.forms, 1)}
     by_names = {(pair.first, pair.second): pair for pair in pairs}
-    made = table(["", "", *(str(places[name]) for name in names[1:])], (0, *range(2, len(names) + 1)))
-    for row, first in enumerate(names[:-1]):
-        cells: list[Text] = [Text("")] * row
-        cells += [_cell(by_names.get((first, second))) for second in names[row + 1 :]]
-        add(made, str(places[first]), Text(_without(first)), *cells)
-    return made
+    wide = len(names) - 1 if len(names) - 1 <= _MOST_COLUMNS else _COLUMNS
+    parts: list[RenderableType] = []
+    for begin in range(1, len(names), wide):
+        seconds = names[begin : begin + wide]
+        made = table(["", "", *(str(places[name]) for name in seconds)], (0, *range(2, len(seconds) + 2)))
+        for row, first in enumerate(names[: begin + len(seconds) - 1]):
+            cells = [
+                _cell(by_names.get((first, second))) if begin + at > row else Text("")
+                for at, second in enumerate(seconds)
+            ]
+            add(made, str(places[first]), Text(_without(first)), *cells)
+        parts += [Text(""), made] if parts else [made]
+    return Group(*parts)
 
 
 def _cell(pair: PairRecord | None) -> Text:

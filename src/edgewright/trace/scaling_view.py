@@ -7,6 +7,7 @@ from rich.text import Text
 
 from edgewright.schema.trace import ScalingPoint, ScalingRecord
 from edgewright.trace.page import Page, add, note, table
+from edgewright.trace.scaling_words import break_even_text, exponent_text, law_rows
 from edgewright.trace.words import bytes_text, fraction, measure_word, microseconds_text, seconds_text
 
 
@@ -31,9 +32,14 @@ def scaling_parts(record: ScalingRecord, page: Page) -> list[RenderableType]:
     parts: list[RenderableType] = [made]
     for name, exponents in sorted(record.exponents.items()):
         grown = page.facts(
-            *(f"{measure_word(measure)} ~ rows^{value:.2f}" for measure, value in sorted(exponents.items()))
+            *(f"{measure_word(measure)} ~ rows^{exponent_text(record, name, measure)}" for measure in sorted(exponents))
         )
         parts.append(note(f"{name}: {grown}"))
+    for name, power, floor, told in law_rows(record):
+        facts = page.facts(f"error ~ rows^-{power}", f"floor {floor}", f"predicted {told} rows")
+        parts.append(note(f"{name}: {facts}"))
+    if crossing := break_even_text(record.break_even):
+        parts.append(note(crossing))
     if record.sentence:
         parts.append(Text(record.sentence))
     elif record.pays_from is not None:

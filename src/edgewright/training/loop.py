@@ -16,7 +16,7 @@ from edgewright.schema.trace import EpochRecord
 from edgewright.training.contract import Tree
 from edgewright.training.losses import LOSSES
 from edgewright.training.program import BLOCK, Apply, StepProgram, forward, step_program
-from edgewright.training.rows import Rows
+from edgewright.training.rows import Rows, shuffled
 
 Floats = NDArray[np.float32]
 OnEpoch = Callable[[EpochRecord], bool | None]
@@ -211,7 +211,7 @@ def _chunks(
     most = min(settings.chunk_rows, CHUNK_BYTES // (4 * math.prod(shape)))
     # A power of two: data sets of similar length share a program, and the steps beyond the data are not run.
     capacity = min(1 << (-(-total // batch) - 1).bit_length(), max(1, most // batch))
-    order = np.random.default_rng([settings.seed, epoch]).permutation(total)
+    order = shuffled(samples.rows, np.random.default_rng([settings.seed, epoch]), capacity * batch)
     extra = np.random.default_rng([settings.seed, epoch, 1]) if augment or settings.dropout else None
     for start in range(0, total, capacity * batch):
         indices = order[start : start + capacity * batch]

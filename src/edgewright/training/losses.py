@@ -87,6 +87,23 @@ def distilled_mean_squared_error(xp: ModuleType, outputs: Any, targets: Any, smo
     return (1.0 - targets[:, 2]) * hard + targets[:, 2] * soft, right
 
 
+def signal_to_distortion(xp: ModuleType, outputs: Any, targets: Any, smoothing: Any) -> tuple[Any, Any]:  # noqa: ANN401
+    """Logarithm of the mean squared error of a signal: its signal-to-distortion ratio but for sign and a constant.
+
+    A window in loud noise and one in little weigh alike, as they do in a mean of decibels. `smoothing` is not used.
+
+    Args:
+        xp: `numpy` or `jax.numpy`.
+        outputs: shape (n, ...), in units of the signal's deviation; errors far below it are not told apart.
+        targets: as `outputs`.
+        smoothing: without a meaning here.
+    """
+    error = xp.mean(xp.reshape(xp.square(outputs - targets), (outputs.shape[0], -1)), axis=1)
+    return 10.0 * xp.log10(error + _FLOOR), error < 0
+
+
+# Of a mean squared error, where the signal has a power of 1: 40 dB below it.
+_FLOOR = 1e-4
 LOSSES: dict[str, Loss] = {
     function.__name__: function
     for function in (
@@ -97,5 +114,6 @@ LOSSES: dict[str, Loss] = {
         distilled_softmax_cross_entropy,
         distilled_sigmoid_cross_entropy,
         distilled_mean_squared_error,
+        signal_to_distortion,
     )
 }

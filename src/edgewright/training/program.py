@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.catalogue import find
 from edgewright.schema.errors import InputError
-from edgewright.training.backend import compiling
+from edgewright.training.backend import compiling, options
 from edgewright.training.contract import Optimiser, Tree
 from edgewright.training.losses import LOSSES
 from edgewright.training.schedules import SCHEDULES
@@ -69,7 +69,7 @@ class StepProgram:
         self.compile_seconds = self.compile_cpu_seconds = 0.0
         self.shapes: set[tuple[int, ...]] = set()
         self._states: dict[tuple[tuple[int, ...], ...], Tree] = {}
-        self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2))
+        self._jitted = jax.jit(self._run, donate_argnums=(0, 1, 2), compiler_options=options())
 
     def start(self, parameters: Tree) -> tuple[Tree, Tree, Floats]:
         """Parameters, zeros for the optimiser's state, and the four totals of an epoch.
@@ -170,7 +170,7 @@ class _Forward:
     """The compiled forward pass of a network, and the shapes it was compiled for."""
 
     def __init__(self, apply: Apply) -> None:
-        self.jitted: Callable[[Tree, Floats], Any] = jax.jit(apply)
+        self.jitted: Callable[[Tree, Floats], Any] = jax.jit(apply, compiler_options=options())
         self.shapes: set[tuple[int, ...]] = set()
 
 

@@ -8,6 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+# Neighbouring rows that are read together: 256 of 20 columns are 20 kB, and a chunk has hundreds of such blocks.
+BLOCK_ROWS = 256
+# A chunk is mixed from at least so many places.
+_BLOCKS = 32
 
 
 @runtime_checkable
@@ -26,6 +30,35 @@ class Rows(Protocol):
     def take(self, indices: NDArray[np.int64]) -> Floats:
         """The samples at `indices`, in that order: shape (len(indices), *shape of one), float32."""
         ...
+
+
+def shuffled(rows: Rows, generator: np.random.Generator, chunk: int) -> NDArray[np.int64]:
+    """The order of an epoch: as rows on disk want it, or any order with equal chance.
+
+    Args:
+        rows: with a method `order(generator, chunk)` where going through them in any order would be slow.
+        generator: the only source of chance.
+        chunk: so many rows are asked for at once.
+    """
+    order = getattr(rows, "order", None)
+    made: NDArray[np.int64] = generator.permutation(len(rows)) if order is None else order(generator, chunk)
+    return made
+
+
+def by_blocks(count: int, generator: np.random.Generator, chunk: int, block: int = BLOCK_ROWS) -> NDArray[np.int64]:
+    """A shuffle in two levels: blocks of neighbouring rows, then the rows of as many blocks as a chunk holds.
+
+    Up to one chunk it is the plain permutation. A chunk is read in as many places as it holds blocks.
+    """
+    block = max(1, min(block, chunk // _BLOCKS))
+    if count <= chunk:
+        return generator.permutation(count)
+    starts = np.arange(0, count, block)[generator.permutation(-(-count // block))]
+    rows = (starts[:, None] + np.arange(block)).ravel()
+    rows = rows[rows < count]
+    for start in range(0, count, chunk):
+        rows[start : start + chunk] = generator.permutation(rows[start : start + chunk])
+    return rows
 
 
 class ArrayRows:

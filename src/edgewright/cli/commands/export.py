@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 _TARGETS = "edgewright.export"
 
 
-def _shape(text: str | None) -> tuple[int, ...] | None:
+def shape_of(text: str | None) -> tuple[int, ...] | None:
+    """Lengths of a sample as `--shape` has them; None where it is left out."""
     if text is None:
         return None
     parts = text.split(",")
@@ -27,13 +28,17 @@ def _shape(text: str | None) -> tuple[int, ...] | None:
 
 @click.command("export", epilog="Example: edgewright export runs/activity --to c99 --device cortex-m4 --out firmware")
 @click.argument(
-    "place", metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER", type=click.Path(path_type=Path)
+    "place",
+    metavar="RUN|PACKAGE|MODEL.onnx|MODEL.tflite|MODEL.language|FORECASTER|DENOISER",
+    type=click.Path(path_type=Path),
 )
 @click.option("--to", "target", required=True, metavar="TARGET", help="onnx, tflite, c99 or extension.")
 @click.option("--form", default="", metavar="NAME", help="float or int8 of a package; its default when left out.")
 @click.option("--device", default="", metavar="PROFILE", help="Say what it takes of this device; exit code 1 if more.")
 @click.option("--rounding", type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]")
 @click.option("--shape", metavar="N,N,...", help="Shape of one sample, for an ONNX model that leaves its axes open.")
+@click.option("--slots", type=click.Path(path_type=Path), metavar="KEY.pub",
+              help="C whose weights boards can replace, signed with this key (edgewright fleet weights).")  # fmt: skip
 @click.option("--name", default="", help="Name of the files; the model's own when left out.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
 @click.option("--force", is_flag=True, help="Replace files of these names.")
@@ -45,6 +50,7 @@ def command(
     device: str,
     rounding: Any,  # noqa: ANN401 - one of two words, which click has checked
     shape: str | None,
+    slots: Path | None,
     name: str,
     out: Path,
     force: bool,
@@ -57,11 +63,17 @@ def command(
     """
     from dataclasses import replace
 
+    from edgewright.cli.denoise._export import export_denoiser, is_denoiser_file
     from edgewright.cli.forecasting._export import export_forecaster, is_forecaster_file
     from edgewright.cli.interrupt import loading
 
+    if slots is not None and (target != "c99" or is_forecaster_file(place) or is_denoiser_file(place)):
+        raise InputError("--slots with --to c99 and a run, package or model", target, str(place), "Leave --slots out")
     if is_forecaster_file(place):
         export_forecaster(place, target, out, name=name, force=force, as_json=as_json)
+        return
+    if is_denoiser_file(place):
+        export_denoiser(place, target, out, form=form, name=name, force=force, as_json=as_json)
         return
     with loading():
         from edgewright.export.subject import read_subject
@@ -72,15 +84,15 @@ def command(
     if place.suffix == ".language":
         from edgewright.cli.language._export import export_language
 
-        options = {"--form": form, "--device": device, "--rounding": rounding, "--shape": shape}
+        options = {"--slots": slots, "--form": form, "--device": device, "--rounding": rounding, "--shape": shape}
         export_language(place, target, options, name=name, out=out, force=force, as_json=as_json)
         return
     chosen = catalogue.find(_TARGETS, target, "TARGET", "export target")
     profile = load_profile(device) if device else None
-    subject = read_subject(place, form=form, rounding=rounding, shape=_shape(shape))
+    subject = read_subject(place, form=form, rounding=rounding, shape=shape_of(shape))
     if name:
         subject = replace(subject, name=name)
-    made = chosen.files(subject)
+    made = chosen.files(subject) if slots is None else _slotted(subject, slots)
     fit = None if profile is None else _estimate(profile, subject)
     written = write_files(out, made, force=force)
     told = {**_told(subject, target, written, fit), "note": chosen.told(subject)}
@@ -95,38 +107,20 @@ def command(
         raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {device}")
 
 
+def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:
+    """C that reads its constants from a slot of flash."""
+    from edgewright.export.slots import slot_files
+    from edgewright.fleet.keys.files import read_public
+
+    return slot_files(subject, bytes.fromhex(str(read_public(key).keyval["public"])))
+
+
 def _estimate(profile: Any, subject: Subject) -> DeviceRecord:  # noqa: ANN401 - a profile
-    """The exported form against the profile; activations of an int8 network count one byte a value."""
-    from edgewright.graph.cost import cost
+    """The exported form against the profile."""
+    from edgewright.pipeline.footprint import form_footprint
     from edgewright.profiles.estimate import estimate
 
-    whole, int8 = cost(subject.graph), subject.form == "int8"
-    if not subject.graph.boundary:
-        return estimate(
-            profile,
-            weight_bytes=whole.total.weight_bytes,
-            activation_bytes=whole.total.peak_bytes,
-            macs_float=whole.total.macs,
-        )
-    network = whole.network.peak_bytes
-    if int8:
-        values = subject.network.values
-        network = max(_size(values[o.output].shape) + sum(_size(values[i].shape) for i in o.inputs)
-                      for o in subject.network.operators)  # fmt: skip
-    return estimate(
-        profile,
-        weight_bytes=whole.network.weight_bytes,
-        activation_bytes=max(network, whole.preprocessing.peak_bytes),
-        preprocessing_bytes=whole.preprocessing.weight_bytes,
-        macs_float=whole.preprocessing.macs + (0 if int8 else whole.network.macs),
-        macs_int8=whole.network.macs if int8 else 0,
-    )
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    import math
-
-    return math.prod(shape)
+    return estimate(profile, form_footprint(profile, subject.graph))
 
 
 def _told(subject: Subject, target: str, written: dict[Path, bytes], fit: DeviceRecord | None) -> dict[str, Any]:

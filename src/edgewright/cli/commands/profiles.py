@@ -11,14 +11,24 @@ if TYPE_CHECKING:
     from edgewright.schema.small_model import Fit
 
 
-@click.command("profiles", epilog="Example: edgewright profiles --llm --context 2048 --device gateway-arm64")
+@click.command("profiles", epilog="Example: edgewright profiles nrf52840")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("--llm", "language", is_flag=True, help="Small language models instead, and which devices hold them.")
 @click.option("--model", "models", multiple=True, help="Of --llm: this model or TOML file only; may be repeated.")
 @click.option("--device", "devices", multiple=True, help="This profile or TOML file only; may be repeated.")
 @click.option("--context", type=click.IntRange(1), default=2048, show_default=True, help="Of --llm: tokens remembered.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything, with the source of every figure, as JSON.")
-def command(language: bool, models: tuple[str, ...], devices: tuple[str, ...], context: int, as_json: bool) -> None:
-    """List device profiles, or with --llm the small language models that they hold.
+def command(
+    names: tuple[str, ...],
+    language: bool,
+    models: tuple[str, ...],
+    devices: tuple[str, ...],
+    context: int,
+    as_json: bool,
+) -> None:
+    """List device profiles, everything of those named, or with --llm the small language models that they hold.
+
+    NAME is a profile, or the path of a TOML file of one's own. Every figure is printed with its source.
 
     Memory is weights and key-value cache, and a tenth more must be free; tokens a second are what the memory's
     bandwidth allows at most: every token reads all weights once. Scores are published ones; those of different tasks
@@ -32,13 +42,14 @@ def command(language: bool, models: tuple[str, ...], devices: tuple[str, ...], c
 
     if models and not language:
         raise InputError("--llm beside --model", "none", "profiles")
+    devices = (*names, *devices)
     if not language:
         profiles = [load_profile(name) for name in devices or listing()]
         if as_json:
             click.echo(msgspec.json.format(msgspec.json.encode(profiles), indent=1).decode())
             return
         for profile in profiles:
-            _device(profile)
+            _whole(profile) if names else _device(profile)
         return
     fits = [small_models.fit(small_models.load(name), context, devices) for name in models or small_models.listing()]
     if as_json:
@@ -48,12 +59,53 @@ def command(language: bool, models: tuple[str, ...], devices: tuple[str, ...], c
 
 
 def _device(profile: Profile) -> None:
-    click.echo(f"{profile.name:<15}  {profile.description}")
+    click.echo(f"{profile.name:<19}  {profile.description}")
     parts = [f"{name} {_size(getattr(profile, name).value)}" for name in ("flash", "ram")]
     parts.append(f"{profile.clock.value / 1e6:,.0f} MHz")
     if profile.bandwidth is not None:
         parts.append(f"memory {profile.bandwidth.value / 1e9:.1f} GB/s")
-    click.echo(f"{'':<15}  {', '.join(parts)}, {profile.instruction_set}")
+    click.echo(f"{'':<19}  {', '.join(parts)}, {profile.instruction_set}")
+
+
+def _whole(profile: Profile) -> None:
+    """Everything of a profile, with sources."""
+    from edgewright.profiles.catalogue import figures
+
+    click.echo(f"{profile.name}: {profile.description}")
+    for key, text in (
+        ("instruction set", profile.instruction_set),
+        ("inherits", profile.inherits),
+        ("core", profile.core),
+        ("estimated as", profile.estimated_as),
+    ):
+        if text:
+            click.echo(f"  {key:<15} {text}")
+    for key, figure in figures(profile).items():
+        click.echo(f"  {key.replace('_', ' '):<15} {_value(figure.value, figure.unit)}")
+        click.echo(f"  {'':<15}   {figure.source}")
+    for region in profile.regions:
+        wait = f", a read waits {region.wait:g} cycles" if region.wait else ""
+        click.echo(f"  region {region.name:<8} {_value(region.bytes, 'B')}{wait}")
+        click.echo(f"  {'':<15}   {region.source}")
+    for one in profile.accelerators:
+        click.echo(
+            f"  accelerator     {one.name}: {one.serves}; models are checked by the rules {one.rules!r}, not run"
+        )
+        click.echo(f"  {'':<15}   {one.source}")
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "B":
+        return _size(value)
+    scales = {
+        "Hz": ((1e9, "GHz"), (1e6, "MHz")),
+        "B/s": ((1e9, "GB/s"),),
+        "W": ((1.0, "W"), (1e-3, "mW"), (1e-6, "uW")),
+    }
+    for scale, name in scales.get(unit, ()):
+        if value >= scale:
+            return f"{value / scale:,.4g} {name}"
+    return f"{value:,.4g} {unit}"
 
 
 def _table(fits: list[Fit], context: int) -> None:
@@ -83,7 +135,7 @@ def _table(fits: list[Fit], context: int) -> None:
 
 
 def _size(count: float) -> str:
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+    for unit, scale in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if count >= scale:
             return f"{count / scale:,.3g} {unit}"
     return f"{count:,.0f} B"

@@ -14,11 +14,14 @@ _FILE = click.Path(path_type=Path)
 @click.argument("file", metavar="FILE", type=_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, file: Path, as_json: bool) -> None:
-    """Copy the database of the fleet in DIR to FILE, as it is at one moment; keys and signed files are not in it."""
-    from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.control.sqlite import NAME, backup
+    """Copy the database of the fleet in DIR to FILE, as it is at one moment; keys and signed files are not in it.
 
-    size = backup(folder / NAME, file)
+    The copy is a SQLite file, whichever database the fleet has.
+    """
+    from edgewright.cli.fleet._desk import print_json
+    from edgewright.fleet.control.copying import backup
+
+    size = backup(folder, file)
     if as_json:
         print_json({"file": str(file), "bytes": size})
     else:

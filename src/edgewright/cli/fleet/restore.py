@@ -76,10 +76,15 @@ def _lay(backup: Path, folder: Path) -> None:
         InputError: there is no backup, or a database is in its place.
         OutputError: it cannot be written.
     """
+    from edgewright.fleet.control import copying, placed
     from edgewright.fleet.control.sqlite import NAME
     from edgewright.fleet.control.sqlite import backup as copy
     from edgewright.schema.errors import InputError
 
+    address = placed.address(folder)
+    if address:
+        copying.fill(address, backup)
+        return
     place = folder / NAME
     if place.exists():
         do = f"Look whether it can still be used; else move it away: mv {place} {place}.old"

@@ -21,24 +21,33 @@ _FILE = click.Path(path_type=Path)
 @click.option("--tls-cert", type=_FILE, help="Certificate chain in PEM.")
 @click.option("--tls-key", type=_FILE, help="Its key in PEM.")
 @click.option("--behind-proxy", is_flag=True, help="Another program speaks TLS in front of this one.")
+@click.option(
+    "--database", default="", metavar="URL", help="PostgreSQL that the fleet is moved to, if it is not there."
+)
 @click.option("--broker", default="", metavar="URL", help="MQTT broker at which devices are told of news.")
 @click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
 def command(
-    folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool, broker: str,
-    broker_ca: Path | None,
+    folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool,
+    database: str, broker: str, broker_ca: Path | None,
 ) -> int:  # fmt: skip
     """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
 
     One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log
-    is JSON lines on standard error. Ctrl-C ends it after what it has begun.
+    is JSON lines on standard error. Ctrl-C ends it after what it has begun. Where the database is PostgreSQL, several
+    servers may serve the same DIR, behind one address or several: devices do not notice which of them answers.
     """
     from edgewright.cli.interrupt import loading
 
     with loading():
+        from edgewright.fleet.control import placed, postgres
+        from edgewright.fleet.control.moving import move
         from edgewright.fleet.control.plane import open_plane
         from edgewright.fleet.control.serve import Listening, serve
         from edgewright.fleet.repository.folder import open_fleet
     fleet = open_fleet(folder)
+    if database and placed.address(fleet.folder) != placed.checked(database, "--database"):
+        moved = move(fleet.folder, database)
+        click.echo(f"moved to {postgres.shown(database)}: {sum(moved.values()):,} rows")
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
 
     def ready(address: str) -> None:

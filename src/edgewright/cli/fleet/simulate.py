@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from edgewright.fleet.simulate.result import Result
 
 
-@click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model")
+@click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
 @click.argument("number", metavar="[N]", type=int, default=100)
 @click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs when left out.")
-@click.option("--break", "fault", default="none", show_default=True, metavar="FAULT[:RATE]",
-              help="What is broken, and for which share of the devices; --list names the faults.")  # fmt: skip
+@click.option("--break", "broken", multiple=True, default=("none",), show_default="none", metavar="FAULT[=RATE]",
+              help="What is broken, and for which share, such as lossy=0.1 or liars=40%; may be said several times; "
+                   "--list names the faults.")  # fmt: skip
+@click.option("--report-every", "wait", type=click.FloatRange(10.0, 86_400.0), default=1800.0, show_default=True,
+              metavar="S", help="Seconds between two reports of a device to which nothing happens.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another story.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Also write simulation.json and simulation.html with charts there.")  # fmt: skip
 @click.option("--list", "listed", is_flag=True, help="Print what can be broken, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    number: int, days: float | None, fault: str, seed: int, out: Path | None, listed: bool, as_json: bool
+    number: int, days: float | None, broken: tuple[str, ...], wait: float, seed: int, out: Path | None, listed: bool,
+    as_json: bool,
 ) -> int:  # fmt: skip
     """Roll a new release out to N simulated devices, with something broken, and say what happened.
 
@@ -39,8 +43,9 @@ def command(
     if listed:
         _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
         return 0
-    name, rate = _rated(fault)
-    result = simulate(Settings(devices=number, days=days, fault=name, rate=rate, seed=seed))
+    (name, rate), *also = map(_rated, broken)
+    settings = Settings(devices=number, days=days, fault=name, rate=rate, also=tuple(also), seed=seed, wait=wait)
+    result = simulate(settings)
     if out is not None:
         _write(out, result)
     if as_json:
@@ -65,11 +70,11 @@ def _list(known: dict[str, str], as_json: bool) -> None:
 
 
 def _rated(text: str) -> tuple[str, float | None]:
-    """Name and rate of 'liars:0.4' or 'liars:40%'."""
+    """Name and rate of 'liars=0.4', 'liars=40%' or, as it was written first, 'liars:0.4'."""
     from edgewright.schema.errors import InputError
 
-    name, colon, rate = text.partition(":")
-    if not colon:
+    name, mark, rate = text.replace(":", "=", 1).partition("=")
+    if not mark:
         return name, None
     try:
         return name, float(rate.removesuffix("%")) / (100.0 if rate.endswith("%") else 1.0)

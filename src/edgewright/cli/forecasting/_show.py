@@ -83,7 +83,7 @@ def print_fit(made: ForecasterFile, series: Series, found: str) -> None:
 def coverage(spec: ForecasterSpec) -> list[str]:
     """One sentence a level."""
     return [
-        f"{one.level:g} % interval held {one.held / one.of:.0%} of {one.of:,} values of later folds"
+        f"{one.level:g} % interval held {100 * one.held / one.of:.0f} % of {one.of:,} values of later folds"
         if one.of
         else f"{one.level:g} % interval: too few rows to check whether it holds"
         for one in spec.coverage
@@ -123,7 +123,7 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     from markupsafe import Markup
 
     from edgewright.runtime.files import write_atomic
-    from edgewright.trace.charts import Chart, Curve, draw, sampled
+    from edgewright.trace.charts import Chart, Curve, draw, legend, sampled
     from edgewright.trace.own_page import sections_page
 
     spec = made.spec
@@ -143,12 +143,20 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     chart = draw(Chart(spec.column, "rows from the last one", tuple(curves), label, mark_x=0.0))
     cell = Markup("<tr><td>{}</td><td>{}</td><td>{}</td></tr>")
     rows = Markup("").join(
-        cell.format(one.name, one.why or f"{one.mase:.3f} ({one.low:.3f} to {one.high:.3f})", f"{one.smape:.2f}")
+        cell.format(
+            f"{one.name} (chosen)" if one.name == spec.name else one.name,
+            one.why or f"{one.mase:.3f} ({one.low:.3f} to {one.high:.3f})",
+            f"{one.smape:.2f}",
+        )
         for one in spec.tried
     )
     head = Markup("<tr><th>candidate</th><th>MASE (95 % interval)</th><th>sMAPE</th></tr>")
     table = Markup("<table>{}{}</table>").format(head, rows)
     held = Markup("").join(Markup("<p>{}</p>").format(sentence) for sentence in coverage(spec))
-    names = Markup("<p>Curves: {}.</p>").format(", ".join(curve.name for curve in curves))
-    shown = [("forecast", "Forecast", chart + names), ("backtest", "Rolling backtest", table + held)]
+    keys = Markup("").join(
+        Markup('<span class="key k{}">{}</span>').format(colour, name)
+        for colour, name in legend(curve.name for curve in curves)
+    )
+    names = Markup('<p class="legend">{}</p>').format(keys)
+    shown = [("forecast", "Forecast", names + chart), ("backtest", "Rolling backtest", table + held)]
     write_atomic(path, sections_page(f"{spec.column}: forecast", f"{spec.name}: {spec.reason}.", shown).encode())

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 @click.option("--levels", default="80,95", show_default=True, metavar="P[,P]", help="Intervals, in per cent.")
 @click.option("--resample", type=click.FloatRange(0, min_open=True), help="Average rows onto steps of so many seconds.")
 @click.option("--chronos", type=click.Path(path_type=Path), metavar="DIR", help="A Chronos model as a further referee.")
-@click.option("--pooled", type=click.Path(path_type=Path), metavar="FORECASTER",
-              help="Fit nothing: use the recursion of this one, learnt on other series.")  # fmt: skip
+@click.option("--pooled", type=click.Path(path_type=Path), metavar="POOL|FORECASTER",
+              help="Fit nothing: use what `forecast pool` learnt on other series, or another's recursion.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.forecaster.")
 @click.option("--page", type=click.Path(path_type=Path, dir_okay=False), help="FILE.html with the chart and tables.")
 @click.option("--force", is_flag=True, help="Replace files of these names.")
@@ -41,9 +41,11 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     with loading():
         from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
         from edgewright.language.forecasting.foundation import chronos
+        from edgewright.language.forecasting.pool_file import is_pool, read_pool
         from edgewright.language.forecasting.pooled import adopt
         from edgewright.language.forecasting.referees import referees
         from edgewright.language.forecasting.series import filled, read_series
+        from edgewright.language.forecasting.unseen import adopt_pool
         from edgewright.runtime.forecasting.forecaster_file import read_forecaster, write_forecaster
 
     for path in (options["out"], options["page"]):
@@ -51,12 +53,20 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
             raise InputError("a name that is free", f"{path.name}, which is there", str(path), "Use --force")
     levels = levels_of(options["levels"])
     series = read_series(data, column=options["column"], time=options["time"], resample=options["resample"] or 0.0)
-    pooled = read_forecaster(options["pooled"]) if options["pooled"] else None
-    seasons, found = _seasons(options["season"], series)
+    place = options["pooled"]
+    pool = read_pool(place) if place and is_pool(place) else None
+    pooled = read_forecaster(place) if place and pool is None else None
+    if pool is not None and not options["season"]:
+        told_seasons = " and ".join(map(str, pool.seasons)) or "none"
+        seasons, found = pool.seasons, f"season of the pool: {told_seasons} rows"
+    else:
+        seasons, found = _seasons(options["season"], series)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
     asked = Asked(horizon, seasons, levels)
     about = About(series.column, series.time, series.step, series.last, missing)
-    if pooled is not None:
+    if pool is not None:
+        made = adopt_pool(pool, whole.values, asked, about=about)
+    elif pooled is not None:
         made = adopt(pooled.spec.model, whole.values, asked, name=pooled.spec.name, about=about)
     else:
         others = referees(seasons[0] if seasons else 1)
@@ -92,18 +102,29 @@ def levels_of(text: str) -> tuple[float, ...]:
     return levels
 
 
+def asked_seasons(text: str) -> tuple[int, ...]:
+    """Seasons as somebody names them, ascending; none for 'none'.
+
+    Raises:
+        InputError: for what are none.
+    """
+    if text.strip().lower() == "none":
+        return ()
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and 2 <= int(part) <= 100_000 for part in parts) or len(parts) > 2:
+        raise InputError("one or two numbers of rows, such as 24,168, or none", repr(text), "--season")
+    return tuple(sorted({int(part) for part in parts}))
+
+
 def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
     """The seasons and a sentence that says where they are from."""
     from edgewright.language.forecasting.season import find_seasons
     from edgewright.language.forecasting.series import filled
 
-    if text.strip().lower() == "none":
-        return (), "no season, as asked"
     if text:
-        parts = text.split(",")
-        if not all(part.strip().isdecimal() and 2 <= int(part) <= 100_000 for part in parts) or len(parts) > 2:
-            raise InputError("one or two numbers of rows, such as 24,168, or none", repr(text), "--season")
-        asked = tuple(sorted({int(part) for part in parts}))
+        asked = asked_seasons(text)
+        if not asked:
+            return (), "no season, as asked"
         return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
     found = find_seasons(filled(series, 1)[0].values)
     if not found:

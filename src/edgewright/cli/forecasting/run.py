@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def command(file: Path, csv_path: str | None, horizon: int | None, every: int | None, as_json: bool) -> None:
     """Forecast with the base install alone; without --csv, from the rows it was fitted on.
 
-    A row without a value counts as it was foretold; how many such rows came last is said. Rows that the forecaster
-    knows already are passed over by their time.
+    A row without a value, or one that is not there, counts as it was foretold; how many there were, and how many of
+    them came last, is said. Rows that the forecaster knows already are passed over by their time.
     """
     from edgewright.cli.forecasting._rows import coming_rows
     from edgewright.runtime.forecasting.forecaster_file import read_forecaster
@@ -32,31 +32,38 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
     running, spec = made.start(), made.spec
     ahead = horizon or spec.horizon
     running.forecast(ahead)
-    count, last, fresh = 0, spec.last, True
+    count, lost, last, fresh = 0, 0, spec.last, True
     if csv_path:
         place = Path(csv_path) if csv_path != "-" else None
         for value, time in coming_rows(spec, place or sys.stdin, "standard input" if place is None else place.name):
             running.push(value)
-            count, last, fresh = count + 1, time, True
+            # `stale` is above zero where the value could not be used and was foretold.
+            count, lost, last, fresh = count + 1, lost + (running.stale > 0), time, True
             if every and count % every == 0:
-                _print(made, running, ahead, count, last, as_json)
+                _print(made, running, ahead, (count, lost), last, as_json)
                 fresh = False
     if fresh:
-        _print(made, running, ahead, count, last, as_json)
+        _print(made, running, ahead, (count, lost), last, as_json)
 
 
-def _print(made: ForecasterFile, running: Forecaster, ahead: int, count: int, last: float, as_json: bool) -> None:
+def _print(
+    made: ForecasterFile, running: Forecaster, ahead: int, seen: tuple[int, int], last: float, as_json: bool
+) -> None:
+    """One forecast; `seen` are the rows so far, and those of them that were foretold."""
     import msgspec
 
     from edgewright.cli.forecasting._show import rows_of
 
     coming = running.forecast(ahead)
+    count, lost = seen
     rows = rows_of(made.spec, coming, last, ahead)
     if as_json:
-        click.echo(msgspec.json.encode({"rows": count, "stale": coming.stale, "forecast": rows}).decode())
+        told = {"rows": count, "missing": lost, "stale": coming.stale, "forecast": rows}
+        click.echo(msgspec.json.encode(told).decode())
         return
-    stale = f"; the last {coming.stale:,} had no value and stand as foretold" if coming.stale else ""
-    click.echo(f"{made.spec.column} after {count:,} new rows{stale}")
+    stale = f", the last {coming.stale:,} among them" if coming.stale else ""
+    missing = f"; {lost:,} had no value and stand as foretold{stale}" if lost else ""
+    click.echo(f"{made.spec.column} after {count:,} new rows{missing}")
     names = list(rows[0])
     click.echo("  " + "  ".join(f"{name:>12}" for name in names))
     for row in rows:

@@ -54,7 +54,7 @@ def command(file: Path, csv_path: Path, as_json: bool) -> None:
     click.echo(f"{spec.name}, {spec.horizon} rows ahead from {origins:,} rows of {csv_path.name}")
     click.echo(f"  MASE {answer['mase']:.3f}, sMAPE {answer['smape']:.2f} %")
     for level, held in zip(spec.levels, within, strict=True):
-        click.echo(f"  {level:g} % interval held {held / len(every):.0%} of {len(every):,} values")
+        click.echo(f"  {level:g} % interval held {100 * held / len(every):.0f} % of {len(every):,} values")
 
 
 COMMAND = command

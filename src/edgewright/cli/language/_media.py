@@ -40,9 +40,9 @@ def nearest(
     vector = encoder.encode([question])[0] if like is None else encoder.encode_file(like)
     found = index.nearest(vector, top)
     if as_json:
-        print_json([{"file": one.text, "document": one.document, "score": one.score} for one in found])
+        print_json([{"file": one.path[-1], "document": one.document, "score": one.score} for one in found])
         return
     for number, one in enumerate(found, 1):
-        name = "".join(c for c in one.text if c.isprintable())
+        name = "".join(c for c in one.path[-1] if c.isprintable())
         click.echo(f"[{number}] {one.score:5.2f}  {name}")
     click.echo(f"the nearest by {held.encoder}; whether they show what was asked for is not judged")

@@ -70,7 +70,7 @@ def command(
     elif phrased is not None:
         _show_phrased(phrased)
     if not answer.answered:
-        raise CheckFailedError("not in this document" + _unknown(answer), do="Ask in other words, or see the nearest")
+        raise CheckFailedError("not in this document" + _unknown(answer), do=_instead(answer, unused))
     if phrased is not None and not phrased.carried:
         raise CheckFailedError("the phrased answer is refused: the passages do not carry it", do="Read the passages")
 
@@ -114,7 +114,8 @@ def _show(answer: Answer, unused: bool) -> None:
     if answer.found:
         way = "words and vectors" if answer.hybrid else "words"
         hint = "; the index has vectors: --encoder DIR uses them" if unused else ""
-        click.echo(f"by {way}; sure that it is there: {answer.confidence:.0%} (limit {answer.threshold:.0%}){hint}")
+        sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
+        click.echo(f"by {way}; sure that it is there: {sure} (limit {limit}){hint}")
 
 
 def _marked(one: Found) -> str:
@@ -139,6 +140,13 @@ def _show_phrased(phrased: Phrased) -> None:
 
 def _unknown(answer: Answer) -> str:
     return f" (no word like {', '.join(map(_plain, answer.unknown[:5]))})" if answer.unknown else ""
+
+
+def _instead(answer: Answer, unused: bool) -> str:
+    """What may help where nothing answers."""
+    if answer.found:
+        return "Ask in other words, or see the nearest"
+    return "Ask in other words" + (", or name the index's encoder: --encoder DIR" if unused else "")
 
 
 def _plain(text: str) -> str:

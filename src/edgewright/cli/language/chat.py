@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.schema.errors import InputError
+
 if TYPE_CHECKING:
     from edgewright.runtime.dialogue import Dialogue, Said
+    from edgewright.runtime.state_check import CheckedTable
     from edgewright.runtime.utterance.parse import Understanding
 
 _EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model vending.language"
@@ -40,9 +43,27 @@ def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> 
     talk = Dialogue(checked)
     _tell(talk.begin(0.0), "", as_json)
     for line, now in _lines(talk, as_json):
-        _tell(_answer(talk, line, now, understanding, least), line, as_json)
+        _noted(checked, line)
+        try:
+            _tell(_answer(talk, line, now, understanding, least), line, as_json)
+        except InputError as error:
+            _forgiven(error)
         if talk.over:
             break
+
+
+def _forgiven(error: InputError) -> None:
+    """A slip of a person ends no conversation; over a pipe it ends it, so that no later line means something else."""
+    if not sys.stdin.isatty():
+        raise error
+    click.echo(str(error), err=True)
+
+
+def _noted(checked: CheckedTable, line: str) -> None:
+    """Says that an intent was given that no step waits for: `*` takes it."""
+    event = line[1:].split(None, 1)[0] if line[1:].strip() else ""
+    if line.startswith("/") and event not in (*checked.events, "wait", "timeout", "late", "out_of_scope", ""):
+        click.echo(f"note: no step of the dialogue waits for {event!r}", err=True)
 
 
 class _Clock:
@@ -70,7 +91,11 @@ def _lines(talk: Dialogue, as_json: bool) -> Iterator[tuple[str, float]]:
             return
         line = line.strip()
         if line.startswith("/wait"):
-            clock.pass_by(_seconds(line))
+            try:
+                clock.pass_by(_seconds(line))
+            except InputError as error:
+                _forgiven(error)
+                continue
         if line:
             yield line, clock.now()
 
@@ -88,8 +113,6 @@ def _typed(talk: Dialogue, clock: _Clock, as_json: bool) -> bool:
 
 
 def _seconds(line: str) -> float:
-    from edgewright.schema.errors import InputError
-
     try:
         seconds = float(line.removeprefix("/wait"))
     except ValueError:
@@ -102,7 +125,6 @@ def _seconds(line: str) -> float:
 def _answer(talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float) -> list[Said]:
     import msgspec
 
-    from edgewright.schema.errors import InputError
     from edgewright.schema.language import OUT_OF_SCOPE
 
     if line.startswith("/wait"):
@@ -128,7 +150,6 @@ def _given(line: str) -> tuple[str, dict[str, float | str]]:
     """`/dispense_drink drink=cola number=2`."""
     import shlex
 
-    from edgewright.schema.errors import InputError
     from edgewright.schema.state_table import LATE, TIMEOUT
 
     try:

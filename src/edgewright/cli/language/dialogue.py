@@ -45,7 +45,8 @@ def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
 @click.argument("dialogue", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="FILE.svg or FILE.mmd; Mermaid text is "
               "printed when left out.")  # fmt: skip
-def draw(dialogue: Path, out: Path | None) -> None:
+@click.option("--force", is_flag=True, help="Replace the file.")
+def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
     from edgewright.language.dialogue.draw import svg
     from edgewright.language.dialogue.ways import mermaid
@@ -54,6 +55,8 @@ def draw(dialogue: Path, out: Path | None) -> None:
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
         raise InputError("a name that ends in .svg or .mmd", out.name, "--out")
+    if out is not None and out.exists() and not force:
+        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
     checked, _ = _read(dialogue, None)
     if out is None:
         click.echo(mermaid(checked), nl=False)
@@ -62,24 +65,44 @@ def draw(dialogue: Path, out: Path | None) -> None:
     click.echo(f"wrote {out}")
 
 
-@command.command("c", epilog="Example: edgewright language dialogue c vending.toml --out firmware/src")
+@command.command("c", epilog="Example: edgewright language dialogue c vending.toml --with vending.language --out src")
 @click.argument("dialogue", type=click.Path(path_type=Path))
 @_MODEL
+@click.option("--with", "ears", type=click.Path(path_type=Path), metavar="MODEL", help="Write this model's student and "
+              "slots beside it, and NAME_hear that joins them: text in, actions out.")  # fmt: skip
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder for NAME.h and "
-              "NAME.c; one that is there already.")  # fmt: skip
+              "NAME.c.")  # fmt: skip
 @click.option("--name", help="Prefix of all names in C.  [default: the dialogue's name]")
-def as_c(dialogue: Path, model: Path | None, out: Path, name: str | None) -> None:
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def as_c(
+    dialogue: Path, model: Path | None, ears: Path | None, out: Path, name: str | None, force: bool, as_json: bool
+) -> None:
     """Write a DIALOGUE as C99: constant tables and a machine without a heap that takes the same steps."""
+    import re
+
+    from edgewright.cli.language._export import read_for_device
     from edgewright.export.c99_language.dialogue import dialogue_files
-    from edgewright.runtime.files import write_together
+    from edgewright.export.c99_language.hear import hearing_files
+    from edgewright.export.write import write_files
     from edgewright.schema.errors import InputError
 
-    checked, _ = _read(dialogue, model)
-    files = dialogue_files(checked, name or checked.table.name.replace("-", "_").replace(".", "_"))
-    if not out.is_dir():
-        raise InputError("a folder that is there", "no such folder", str(out), "Make it first")
-    write_together({out / file: text.encode() for file, text in files.items()})
-    click.echo(f"wrote {', '.join(str(out / file) for file in files)}")
+    if model and ears:
+        raise InputError("--model or --with", "both", "language dialogue c", "--with checks the dialogue, too")
+    checked, _ = _read(dialogue, model or ears)
+    word = name or re.sub(r"[-.]", "_", checked.table.name)
+    files = dialogue_files(checked, word) if ears is None else hearing_files(checked, *read_for_device(ears), word)
+    written = write_files(out, {file: text.encode() for file, text in files.items()}, force=force)
+    if as_json:
+        import msgspec
+
+        listed = [{"path": str(path), "bytes": len(data)} for path, data in written.items()]
+        click.echo(msgspec.json.format(msgspec.json.encode({"name": word, "files": listed}), indent=1).decode())
+        return
+    for path, data in written.items():
+        click.echo(f"wrote {click.format_filename(str(path))}, {len(data):,} bytes")
+    if ears is not None:
+        click.echo(f"{word}_hear(&machine, text, bytes, today, seconds, act, context) takes what was said")
 
 
 def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, Told]:

@@ -39,10 +39,11 @@ def command(text: str, model: Path, today: datetime | None, encoder: Path | None
     understanding = Understanding.load(model, held)
     day = today.date() if today else date.today()
     lines = (line.rstrip("\n") for line in sys.stdin) if text == "-" else iter((text,))
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         if text == "-" and not line.strip():
             continue
-        found = understanding.parse(line, today=day)
+        where = f"line {number} of standard input" if text == "-" else "the utterance"
+        found = understanding.parse(line, today=day, where=where)
         if as_json:
             click.echo(msgspec.json.encode(found))
         else:

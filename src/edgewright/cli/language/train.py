@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 @click.command("train", epilog="Example: edgewright language train drinks.toml --out drinks.language --slots")
 @click.argument("utterances", metavar="UTTERANCES", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="File of the model.")
+@click.option(
+    "--validation",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
+)
 @click.option("--size", default="64kB", show_default=True, help="Bytes of the student's arrays at most.")
 @click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
@@ -22,25 +28,30 @@ if TYPE_CHECKING:
               help="An int8 student, or a linear head that needs --teacher's encoder wherever it runs.")  # fmt: skip
 @click.option("--contradictions", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True,
               help="What becomes of a sentence under two intents.")  # fmt: skip
+@click.option("--label-errors", type=click.FloatRange(0.0, 1.0), default=0.05, show_default=True,
+              help="Error rate that an audit must hold a machine's labels below.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
 @click.option("--force", is_flag=True, help="Replace the file.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was measured as JSON.")
 def command(
     utterances: Path,
     out: Path,
+    validation: Path | None,
     size: str,
     slots: bool,
     teacher: Path | None,
     unlabelled: Path | None,
     form: str,
     contradictions: str,
+    label_errors: float,
     seed: int,
     force: bool,
     as_json: bool,
 ) -> None:
     """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
 
-    A fifth is held out to judge, calibrate and set the limit of scope by; the model that is written was fitted on all.
+    A fifth of each intent is held out to judge, calibrate and set the limit of scope by; the model that is written was
+    fitted on all. With --validation, those utterances do that, and nothing is held out.
     With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
     and to texts without labels: ten utterances an intent then go a long way.
     """
@@ -50,6 +61,7 @@ def command(
     with loading():
         import msgspec
 
+        from edgewright.data import audited
         from edgewright.language.embedding import load
         from edgewright.language.embedding.remembering import Remembering
         from edgewright.language.intents.integers import size_of
@@ -60,7 +72,10 @@ def command(
         from edgewright.language.utterances.read import read_lines
         from edgewright.runtime.utterance.model_file import write_language
 
-    labelled, said = _read(utterances, contradictions)
+    given = (utterances,) if validation is None else (utterances, validation)
+    records = [record for path in given for record in audited.records(path, label_errors)]
+    labelled, said = _read(utterances, validation, contradictions)
+    said += [f"{record.file}: {audited.told(record)}" for record in records]
     made = train(
         labelled,
         How(size=size_of(size), seed=seed),
@@ -71,8 +86,9 @@ def command(
         unlabelled=read_lines(unlabelled) if unlabelled else (),
         say=None if as_json else click.echo,
     )
-    length = write_language(out, made.spec, made.arrays)
-    told = {"file": str(out), "file_bytes": length, **made.spec.trained, "findings": [*said, *made.findings]}
+    trained = {**made.spec.trained, **({"labels": msgspec.to_builtins(records)} if records else {})}
+    length = write_language(out, msgspec.structs.replace(made.spec, trained=trained), made.arrays)
+    told = {"file": str(out), "file_bytes": length, **trained, "findings": [*said, *made.findings]}
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
         return
@@ -95,7 +111,7 @@ def _check(out: Path, force: bool, form: str, teacher: Path | None, unlabelled: 
         raise InputError("a file in a folder that is there", str(out.parent), "--out")
 
 
-def _read(path: Path, contradictions: str) -> tuple[Labelled, list[str]]:
+def _read(path: Path, validation: Path | None, contradictions: str) -> tuple[Labelled, list[str]]:
     """The utterances, and what is to be said of them."""
     import msgspec
 
@@ -103,11 +119,19 @@ def _read(path: Path, contradictions: str) -> tuple[Labelled, list[str]]:
     from edgewright.language.utterances.read import read
 
     labelled = read(path)
+    if validation is not None:
+        judges = read(validation)
+        labelled = msgspec.structs.replace(labelled, validation=(*judges.utterances, *judges.validation))
     if contradictions == "refuse":
         return labelled, []
-    kept, lost = without_contradictions(labelled.utterances)
+    count = len(labelled.utterances)
+    whole = (*labelled.utterances, *labelled.validation)
+    places = set(map(id, without_contradictions(whole)[0]))
+    kept = tuple(one for one in labelled.utterances if id(one) in places)
+    judging = tuple(one for one in labelled.validation if id(one) in places)
+    lost = count - len(kept)
     said = [f"{lost:,} utterances whose sentence has two intents were left out"] if lost else []
-    return msgspec.structs.replace(labelled, utterances=kept), said
+    return msgspec.structs.replace(labelled, utterances=kept, validation=judging), said
 
 
 COMMAND = command

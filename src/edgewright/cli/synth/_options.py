@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ _OPTIONS = (
     click.option("--group", default="", help="Column with the person or machine of a row."),
     click.option("--session", default="", help="Column with the session of a row."),
     click.option("--time", default="", help="Column with the time of a row."),
+    click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated."),
     click.option("--method", required=True,
                  help="dropout, generate, jitter, noise, room, rotation, scaling, time_warp."),
     click.option("--set", "options", multiple=True, metavar="KEY=VALUE", help="Option of the method, such as "
@@ -34,7 +35,7 @@ def data_and_method(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def read(data: str, kind: str, named: dict[str, str]) -> DataSet:
+def read(data: str, kind: str, named: Mapping[str, object]) -> DataSet:
     """The data set at a path.
 
     Raises:
@@ -43,7 +44,7 @@ def read(data: str, kind: str, named: dict[str, str]) -> DataSet:
     from edgewright.data.load import guess, load_data
 
     table = {"kind": kind, "path": data} if kind else guess(data)
-    return load_data({**table, **{key: name for key, name in named.items() if name}}, seed=0, where="synth")
+    return load_data({**table, **{key: value for key, value in named.items() if value}}, seed=0, where="synth")
 
 
 def values(options: tuple[str, ...]) -> dict[str, object]:

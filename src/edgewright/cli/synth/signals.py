@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.synth._options import data_and_method
+
+if TYPE_CHECKING:
+    from edgewright.schema.data import DataSet
 
 _EXAMPLE = (
     "Example: edgewright synth signals walk.csv --target activity --group person --time t --method rotation "
@@ -28,6 +32,7 @@ def command(
     group: str,
     session: str,
     time: str,
+    ignore: tuple[str, ...],
     method: str,
     options: tuple[str, ...],
     copies: int,
@@ -54,7 +59,7 @@ def command(
         from edgewright.language.synthesis.recordings import synthetic, with_session
 
     check_table_file(out)
-    named = {"target": target, "group": group, "session": session, "time": time}
+    named = {"target": target, "group": group, "session": session, "time": time, "ignore": list(ignore)}
     whole = read(data, kind, named)
     made = synthetic(whole, method, values(options), copies=copies, seed=seed, window=window)
     every = (*whole.recordings, *made.recordings) if measured else made.recordings
@@ -67,10 +72,24 @@ def command(
     if as_json:
         click.echo(msgspec.json.encode(told))
         return
-    click.echo(
-        f"{rows:,} synthetic rows in {len(made.recordings):,} recordings by {method}; sessions begin with synthetic/"
-    )
+    count = len(made.recordings)
+    ways = f"{count:,} recording{'s' if count != 1 else ''} by {method}"
+    click.echo(f"{rows:,} synthetic rows in {ways}; sessions begin with synthetic/")
     click.echo(f"wrote {out}")
+    click.echo(f"[data]  {_reading(made)}")
+
+
+def _reading(made: DataSet) -> str:
+    """What a pipeline's [data] says to read the file as what it is."""
+    one = made.recordings[0]
+    parts = {
+        "target": made.target_name or "target" if one.target is not None else "",
+        "group": made.group_name or "group" if one.groups is not None else "",
+        "session": "session",
+        "time": "time" if one.time is not None else "",
+    }
+    named = "; ".join(f'{key} = "{name}"' for key, name in parts.items() if name)
+    return f'{named}; ignore = ["recording"]'
 
 
 COMMAND = command

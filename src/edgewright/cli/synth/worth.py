@@ -26,6 +26,7 @@ def command(
     group: str,
     session: str,
     time: str,
+    ignore: tuple[str, ...],
     method: str,
     options: tuple[str, ...],
     copies: int,
@@ -49,7 +50,7 @@ def command(
         from edgewright.language.synthesis.windows import windows_of
         from edgewright.language.synthesis.worth import worth
 
-    named = {"target": target, "group": group, "session": session, "time": time}
+    named = {"target": target, "group": group, "session": session, "time": time, "ignore": list(ignore)}
     samples = windows_of(read(data, kind, named), window, every)
     found = worth(samples, method, values(options), copies=copies, people=people, folds=folds, seed=seed)
     if as_json:

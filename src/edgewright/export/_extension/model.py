@@ -119,13 +119,34 @@ def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, b
     size = math.prod(last.shape)
     lines.append(f"    float raw[{size}];")
     lines += _through(first, last) if network.rounding != "none" else ["    network(boundary, raw);"]
-    after = cut(graph, Value(name=end, shape=last.shape), graph.outputs)
+    lines += _channels_first(last)
+    after = cut(graph, Value(name=end, shape=_graph_shape(last)), graph.outputs)
     if after.nodes:
         parts.append(_portable(after, None, "after", files))
         lines += ["    after_answer given;", "    after_predict(raw, &given);", *_copied(graph, "given")]
     else:
         lines.append("    memcpy(made->values, raw, sizeof raw);")
     return "\n".join([*parts, *lines, "}"])
+
+
+def _graph_shape(last: IntegerValue) -> tuple[int, ...]:
+    """Shape of the raw outputs in the graph, which has its channels first; one axis stands as a height of 1."""
+    if len(last.shape) != 3:
+        return last.shape
+    height, width, channels = last.shape
+    return (channels, width) if height == 1 else (channels, height, width)
+
+
+def _channels_first(last: IntegerValue) -> list[str]:
+    """Brings the raw outputs of a network that ends in a convolution into the order of the graph."""
+    if len(last.shape) != 3 or 1 in (last.shape[-1], math.prod(last.shape[:-1])):
+        return []
+    places, channels = math.prod(last.shape[:-1]), last.shape[-1]
+    return [
+        f"    {{ float turned[{places * channels}];",
+        f"    for (int i = 0; i < {places * channels}; ++i) turned[i] = raw[i % {places} * {channels} + i / {places}];",
+        "    memcpy(raw, turned, sizeof raw); }",
+    ]
 
 
 def _through(first: IntegerValue, last: IntegerValue) -> list[str]:

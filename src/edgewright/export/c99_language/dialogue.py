@@ -16,6 +16,9 @@ import re
 from collections.abc import Mapping
 
 from edgewright.export._c_text import comment, identifier, literal
+from edgewright.export.c99_language._dialogue_guards import helpers
+from edgewright.export.c99_language._dialogue_header import HEADER
+from edgewright.export.c99_language._dialogue_machine import BEGIN, SOURCE
 from edgewright.runtime.dialogue import BLANK, CONFIDENCE, START
 from edgewright.runtime.guard_syntax import Tree
 from edgewright.runtime.state_check import CheckedTable, Row
@@ -42,6 +45,12 @@ def dialogue_files(checked: CheckedTable, name: str) -> dict[str, str]:
     if checked.table.patience:
         raise InputError("a dialogue without a watchdog", "`patience`", f"{checked.table.name} in C")
     return _Writer(checked, name).files()
+
+
+def numbers_of(checked: CheckedTable) -> tuple[dict[str, int], dict[str, int]]:
+    """Numbers of events and of slots in the C of a dialogue; any other event is 0."""
+    writer = _Writer(checked, "")
+    return writer.events, writer.slots
 
 
 class _Writer:
@@ -86,7 +95,7 @@ class _Writer:
             "\n".join(f"#define {self.constant(kind, name)} {number}" for name, number in names.items())
             for kind, names in (("STATE", self.states), ("EVENT", self.events), ("SLOT", self.slots))
         ]
-        return _HEADER.format(
+        return HEADER.format(
             name=comment(self.table.name), states=lists[0], events=lists[1], slots=lists[2],
             n_states=len(self.states), n_events=len(self.events), n_slots=len(self.slots), word=WORD,
         )  # fmt: skip
@@ -114,11 +123,11 @@ class _Writer:
             firsts.append(len(rows))
         final = ", ".join("1" if state in self.table.final else "0" for state in self.table.states)
         begins = START in self.events and (self.table.initial, START) in self.checked.rows
-        begin = _BEGIN if begins else "    return @_tick(m, time, act, context);"
-        return _SOURCE.format(
+        begin = BEGIN if begins else "    return @_tick(m, time, act, context);"
+        return SOURCE.format(
             rows=",\n    ".join(rows), firsts=", ".join(map(str, firsts)), timeouts=", ".join(timeouts), final=final,
             actions=",\n    ".join(actions) or "{0, -1, 0}", initial=self.states[self.table.initial],
-            guards="\n".join(guards) or "    case -2: return 0;", begin=begin, helpers=_helpers("\n".join(guards)),
+            guards="\n".join(guards) or "    case -2: return 0;", begin=begin, helpers=helpers("\n".join(guards)),
             slot_names=", ".join(_text(slot) for slot in self.slots),
         ).replace("@@_START", self.constant("EVENT", START) if begins else "0")  # fmt: skip
 
@@ -158,329 +167,3 @@ class _Writer:
 
 def _text(text: str) -> str:
     return literal(text).replace("@", "\x01")
-
-
-def _helpers(guards: str) -> str:
-    """Functions that the guards call, and no other: a compiler warns of what nobody calls."""
-    needed = {"known"} if "_known(" in guards else set()
-    needed |= {name for name in _FUNCTIONS if f"@_{name}(" in guards}
-    return "\n\n".join(text for name, text in _FUNCTIONS.items() if name in needed)
-
-
-_FUNCTIONS = {
-    "known": """\
-static @_value @_known(const @_machine *m, int slot) {
-    @_value made = {m->kinds[slot], m->numbers[slot], m->words[slot]};
-    if (made.kind == 1 && made.number != made.number) {
-        made.kind = 0;
-    }
-    return made;
-}""",
-    "number": """\
-static @_value @_number(double number) {
-    const @_value made = {1, number, ""};
-    return made;
-}""",
-    "word": """\
-static @_value @_word(const char *word) {
-    const @_value made = {2, 0.0, word};
-    return made;
-}""",
-    "size": """\
-static @_value @_size(@_value v) {
-    if (v.kind == 2) {
-        v.kind = 0;
-    }
-    v.number = v.number < 0.0 ? -v.number : v.number;
-    return v;
-}""",
-    "true": """\
-static int @_true(@_value v) {
-    return v.kind == 0 ? 2 : v.kind == 1 ? v.number != 0.0 : v.word[0] != '\\0';
-}""",
-    "not": """\
-static int @_not(int a) {
-    return a == 2 ? 2 : !a;
-}""",
-    "and": """\
-static int @_and(int a, int b) {
-    return a == 0 || b == 0 ? 0 : a == 2 || b == 2 ? 2 : 1;
-}""",
-    "or": """\
-static int @_or(int a, int b) {
-    return a == 1 || b == 1 ? 1 : a == 2 || b == 2 ? 2 : 0;
-}""",
-    "compare": """\
-static int @_compare(int sign, @_value a, @_value b) {
-    if (a.kind == 0 || b.kind == 0) {
-        return 2;
-    }
-    if (a.kind == 2 || b.kind == 2) {
-        const int same = a.kind == b.kind && strcmp(a.word, b.word) == 0;
-        return sign == 4 ? same : sign == 5 ? !same : 2;
-    }
-    switch (sign) {
-    case 0: return a.number < b.number;
-    case 1: return a.number <= b.number;
-    case 2: return a.number > b.number;
-    case 3: return a.number >= b.number;
-    case 4: return !(a.number < b.number) && !(a.number > b.number);
-    default: return a.number < b.number || a.number > b.number;
-    }
-}""",
-}
-
-_BEGIN = "    return @_push(m, @@_START, 0, 0, time, act, context);"
-
-_HEADER = """\
-/* The dialogue {name}: a state table with intents as events. Made by `edgewright language dialogue c`. */
-#ifndef @@_H
-#define @@_H
-
-#include <stddef.h>
-
-#ifdef __cplusplus
-extern "C" {{
-#endif
-
-#define @@_STATES {n_states}
-#define @@_EVENTS {n_events}
-#define @@_SLOTS {n_slots}
-/* Bytes of a word that a slot holds, with the one that ends it; a longer one leaves its slot unknown. */
-#define @@_WORD {word}
-
-{states}
-
-/* Event 0 is every event that no step names, an utterance out of scope among them where no step names it. */
-{events}
-
-{slots}
-
-/* Kinds of what is done; a slot that is forgotten is not told. */
-#define @@_DO_SAY 0
-#define @@_DO_EVENT 1
-#define @@_DO_ALARM 2
-#define @@_DO_COMMAND 3
-#define @@_DO_FORGET 4
-
-typedef struct {{
-    int state;
-    double since; /* seconds at which the state was entered */
-    double now;
-    int begun;
-    unsigned char kinds[@@_SLOTS]; /* 0 unknown, 1 a number, 2 a word */
-    double numbers[@@_SLOTS];
-    char words[@@_SLOTS][@@_WORD];
-}} @_machine;
-
-/* A slot that was heard: its number, and a word, or a number where `word` is a null pointer. */
-typedef struct {{
-    int slot;
-    double number;
-    const char *word;
-}} @_slot;
-
-/* Called for each thing that is done: its kind, its text, and the number of the step in the table, from 0. */
-typedef void (*@_act)(void *context, const @_machine *m, int kind, const char *text, int step);
-
-void @_init(@_machine *m);
-/* Each gives the number of steps that were taken. Time is in seconds and never goes back. */
-int @_begin(@_machine *m, double time, @_act act, void *context);
-int @_push(@_machine *m, int event, const @_slot *slots, int count, double time, @_act act, void *context);
-int @_tick(@_machine *m, double time, @_act act, void *context);
-/* Seconds at which something happens without a word; below zero where nothing will. */
-double @_due(const @_machine *m);
-int @_over(const @_machine *m);
-/* Writes `text` with its slots into `out`, cut to `size` bytes with the one that ends it; gives the whole length. */
-size_t @_render(const @_machine *m, const char *text, char *out, size_t size);
-
-#ifdef __cplusplus
-}}
-#endif
-
-#endif
-"""
-
-_SOURCE = """\
-#include "@.h"
-
-#include <stdio.h>
-#include <string.h>
-
-typedef struct {{
-    int event; /* -1 for any other, -2 for a time-out */
-    int guard;
-    int to;
-    int action;
-    int actions;
-    int place;
-}} @_row;
-
-typedef struct {{
-    int kind;
-    int slot;
-    const char *text;
-}} @_action;
-
-typedef struct {{
-    double after;
-    int row;
-}} @_timeout;
-
-typedef struct {{
-    int kind;
-    double number;
-    const char *word;
-}} @_value;
-
-static const @_row @_rows[] = {{
-    {rows}
-}};
-static const int @_firsts[] = {{{firsts}}};
-static const @_timeout @_timeouts[] = {{{timeouts}}};
-static const unsigned char @_final[] = {{{final}}};
-static const @_action @_actions[] = {{
-    {actions}
-}};
-static const char *const @_slot_names[] = {{{slot_names}}};
-
-{helpers}
-
-static int @_guard(const @_machine *m, int guard) {{
-    (void)m;
-    switch (guard) {{
-{guards}
-    default: return 1;
-    }}
-}}
-
-static int @_find(const @_machine *m, int event) {{
-    for (int i = @_firsts[m->state]; i < @_firsts[m->state + 1]; ++i) {{
-        const @_row *row = @_rows + i;
-        if ((row->event == event || row->event == -1) && @_guard(m, row->guard) == 1) {{
-            return i;
-        }}
-    }}
-    return -1;
-}}
-
-static void @_go(@_machine *m, int index, double time, @_act act, void *context) {{
-    const @_row *row = @_rows + index;
-    if (row->to >= 0) {{
-        m->state = row->to;
-        m->since = time;
-    }}
-    for (int i = row->action; i < row->action + row->actions; ++i) {{
-        if (@_actions[i].slot >= 0) {{
-            m->kinds[@_actions[i].slot] = 0;
-        }} else if (act) {{
-            act(context, m, @_actions[i].kind, @_actions[i].text, row->place);
-        }}
-    }}
-}}
-
-void @_init(@_machine *m) {{
-    memset(m, 0, sizeof *m);
-    m->state = {initial};
-}}
-
-int @_begin(@_machine *m, double time, @_act act, void *context) {{
-    @_init(m);
-{begin}
-}}
-
-double @_due(const @_machine *m) {{
-    const @_timeout *late = @_timeouts + m->state;
-    return late->row < 0 || !m->begun ? -1.0 : m->since + late->after;
-}}
-
-int @_over(const @_machine *m) {{
-    return @_final[m->state];
-}}
-
-int @_tick(@_machine *m, double time, @_act act, void *context) {{
-    int taken = 0;
-    if (!m->begun) {{
-        m->begun = 1;
-        m->since = m->now = time;
-    }}
-    if (time > m->now) {{
-        m->now = time;
-    }}
-    while (@_timeouts[m->state].row >= 0 && m->since + @_timeouts[m->state].after <= m->now) {{
-        const @_timeout *late = @_timeouts + m->state;
-        const double due = m->since + late->after;
-        m->since = due;
-        @_go(m, late->row, due, act, context);
-        ++taken;
-    }}
-    return taken;
-}}
-
-int @_push(@_machine *m, int event, const @_slot *slots, int count, double time, @_act act, void *context) {{
-    int taken = @_tick(m, time, act, context);
-    int found;
-    for (int i = 0; i < count; ++i) {{
-        const int slot = slots[i].slot;
-        if (slot < 0 || slot >= @@_SLOTS) {{
-            continue;
-        }}
-        m->kinds[slot] = 0;
-        if (!slots[i].word) {{
-            m->kinds[slot] = 1;
-            m->numbers[slot] = slots[i].number;
-        }} else if (strlen(slots[i].word) < @@_WORD) {{
-            m->kinds[slot] = 2;
-            strcpy(m->words[slot], slots[i].word);
-        }}
-    }}
-    found = @_find(m, event);
-    if (found >= 0) {{
-        @_go(m, found, m->now, act, context);
-        ++taken;
-    }}
-    return taken;
-}}
-
-static size_t @_put(char *out, size_t size, size_t at, const char *from, size_t length) {{
-    for (size_t i = 0; i < length; ++i) {{
-        if (at + i + 1 < size) {{
-            out[at + i] = from[i];
-        }}
-    }}
-    return at + length;
-}}
-
-size_t @_render(const @_machine *m, const char *text, char *out, size_t size) {{
-    size_t at = 0;
-    while (*text) {{
-        const char *end = *text == '{{' ? strchr(text, '}}') : 0;
-        int slot = -1;
-        for (int i = 0; end && i < @@_SLOTS; ++i) {{
-            const size_t length = strlen(@_slot_names[i]);
-            if ((size_t)(end - text - 1) == length && strncmp(text + 1, @_slot_names[i], length) == 0) {{
-                slot = i;
-            }}
-        }}
-        if (slot < 0) {{
-            at = @_put(out, size, at, text, 1);
-            ++text;
-            continue;
-        }}
-        if (m->kinds[slot] == 2) {{
-            at = @_put(out, size, at, m->words[slot], strlen(m->words[slot]));
-        }} else if (m->kinds[slot] == 1 && !(m->numbers[slot] != m->numbers[slot])) {{
-            char number[32];
-            const int length = snprintf(number, sizeof number, "%g", m->numbers[slot]);
-            at = @_put(out, size, at, number, length > 0 ? (size_t)length : 0u);
-        }} else {{
-            at = @_put(out, size, at, @_slot_names[slot], strlen(@_slot_names[slot]));
-        }}
-        text = end + 1;
-    }}
-    if (size) {{
-        out[at < size ? at : size - 1] = '\\0';
-    }}
-    return at;
-}}
-"""

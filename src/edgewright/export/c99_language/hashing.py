@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.export._c_text import entries
+from edgewright.export.c99_language._cells import wrapped
 from edgewright.runtime.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
 from edgewright.runtime.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table
 
@@ -153,8 +154,7 @@ def tables() -> str:
     dropped = _ranges([code for code, value in rules.items() if value is None])
     separating = _ranges([code for code, value in rules.items() if value == " "])
     pairs = _pairs()
-    cells = ", ".join(f"{{{code}, {value}}}" for code, value in pairs)
-    lines = _wrapped(cells)
+    lines = wrapped([f"{{{code}, {value}}}" for code, value in pairs])
     return "\n".join([
         f"static const uint16_t @_dropped[{len(dropped)}] = {{\n{entries(np.array(dropped, np.uint16))}\n}};",
         f"static const uint16_t @_separating[{len(separating)}] = {{\n{entries(np.array(separating, np.uint16))}\n}};",
@@ -201,14 +201,3 @@ def _ranges(codes: list[int]) -> list[int]:
         else:
             made += [code, code + 1]
     return made
-
-
-def _wrapped(cells: str) -> str:
-    lines, line = [], "   "
-    for cell in cells.split("}, "):
-        word = f" {cell}}}," if not cell.endswith("}") else f" {cell}"
-        if len(line) + len(word) > 118:
-            lines.append(line)
-            line = "   "
-        line += word
-    return "\n".join([*lines, line])

@@ -1,4 +1,4 @@
-"""The int8 student as C99: UTF-8 in, intent and confidence out, in static memory and without a heap."""
+"""A language model as C99: UTF-8 in, intent, confidence and slots out, in static memory and without a heap."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export._c_text import comment, entries, identifier, literal, number
+from edgewright.export.c99_language.features import ROOT
 from edgewright.export.c99_language.hashing import functions, longest, tables
+from edgewright.export.c99_language.slots import Slots
 from edgewright.runtime.utterance.student import FRACTION
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, StudentSpec
 
 _HEADER = """\
-/* %(title)s: %(classes)d intents, int8; %(flash)d bytes of weights, %(ram)d bytes of memory.
+/* %(title)s: %(classes)d intents, int8. Weights: %(flash)d bytes. Memory: %(ram)d bytes of RAM.
  *
  * Text is UTF-8. Latin, Greek, Cyrillic and Armenian letters lose case and diacritics, composed or decomposed; other
  * scripts are taken as they are and must come composed (NFC). Not reentrant: one utterance at a time.
@@ -52,7 +54,7 @@ int @_parse(const char *text, size_t bytes, @_answer *answer);
 
 /* The integer logits of the last utterance that @_parse answered with 0. */
 const int32_t *@_logits(void);
-
+%(slots)s
 #ifdef __cplusplus
 }
 #endif
@@ -67,19 +69,6 @@ static void @_add(uint32_t row) {
     }
 }"""
 _PARSE = """\
-static uint32_t @_root(uint32_t value) {
-    uint32_t root = 0u;
-    for (uint32_t bit = UINT32_C(1) << 30; bit != 0u; bit >>= 2) {
-        if (value >= root + bit) {
-            value -= root + bit;
-            root = (root >> 1) + bit;
-        } else {
-            root >>= 1;
-        }
-    }
-    return root;
-}
-
 /* Rounds down, for negative numbers too, whatever the compiler does with >> of them. */
 static int64_t @_shifted(int64_t value) {
     return value >= 0 ? value >> %(shift)d : -((-value + ((INT64_C(1) << %(shift)d) - 1)) >> %(shift)d);
@@ -123,33 +112,36 @@ const int32_t *@_logits(void) {
 
 
 def write_language_c99(spec: LanguageSpec, arrays: dict[str, NDArray[Any]], *, name: str) -> dict[str, str]:
-    """A student as NAME.h and NAME.c; slots, gazetteers and rules stay with the Python runtime.
+    """A model as NAME.h and NAME.c: the student, the tagger of slots, gazetteers and rules.
 
     Args:
         spec, arrays: as `read_language` gives them; `Understanding` has proven them.
         name: of the files, and prefix of every name in them.
 
     Raises:
-        InputError: a name that C does not take, or a model without a student.
+        InputError: a name that C does not take, a model without a student, or a tagger without weights.
     """
     student = spec.student
     if student is None:
         raise InputError("a model with a student", "one without", spec.name)
     identifier(name)
-    made = {f"{name}.h": _header(spec, student, arrays), f"{name}.c": _source(spec, student, arrays)}
+    slots = Slots(spec, arrays)
+    header = _header(spec, student, arrays, slots)
+    made = {f"{name}.h": header, f"{name}.c": _source(spec, student, arrays, slots)}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in made.items()}
 
 
-def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]]) -> str:
+def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]], slots: Slots) -> str:
     classes = len(spec.intents)
     kept = (arrays[key] for key in ("table", "bias", "head", "last"))
     return _HEADER % {
-        "title": comment(spec.name), "classes": classes, "flash": sum(array.nbytes for array in kept),
-        "ram": 4 * (longest() + 2 + student.hidden + classes), "longest": longest(), "scale": number(student.scale),
+        "title": comment(spec.name), "classes": classes, "flash": sum(array.nbytes for array in kept) + slots.flash(),
+        "ram": 4 * (longest() + 2 + student.hidden + classes) + slots.ram(), "longest": longest(),
+        "scale": number(student.scale), "slots": slots.header(),
     }  # fmt: skip
 
 
-def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]]) -> str:
+def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[Any]], slots: Slots) -> str:
     texts = ",\n".join(f"    {_name(intent)}" for intent in spec.intents)
     before, after = functions(student.rows, student.characters, student.words)
     stored = {"table": "int8_t", "bias": "int32_t", "head": "int8_t", "last": "int32_t"}
@@ -171,7 +163,7 @@ def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
     blocks = [
         '#include "@.h"\n\n#include <math.h>\n#include <string.h>',
         f"const char *const @_intents[@@_INTENTS] = {{\n{texts}\n}};",
-        *weights, tables(), state, before, _ADD % numbers, after, _PARSE % numbers,
+        *weights, tables(), state, before, _ADD % numbers, after, ROOT, _PARSE % numbers, *slots.blocks(),
     ]  # fmt: skip
     return "\n\n".join(blocks) + "\n"
 

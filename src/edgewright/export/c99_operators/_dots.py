@@ -44,13 +44,13 @@ def interleaved(weights: NDArray[np.int8], together: int = TOGETHER, places: int
     return np.concatenate([blocks.ravel(), last.T.ravel()])
 
 
-def dots(unit: Unit, count: int, zero: int) -> Callable[[str, str, str], str]:
+def dots(unit: Unit, count: int, zero: str) -> Callable[[str, str, str], str]:
     """The call that adds dot products with `count` interleaved rows of weights to as many sums: of x, w and length.
 
     Args:
         unit: where the function goes.
         count: rows.
-        zero: to take off each byte of x.
+        zero: to take off each byte of x, as C has it; empty for nothing.
     """
     names = lanes(count)
     taken = " - zero" if zero else ""
@@ -81,7 +81,7 @@ def dots(unit: Unit, count: int, zero: int) -> Callable[[str, str, str], str]:
     return lambda x, w, n: f"{function}({x}, {w}, {n}, {f'{zero}, ' if zero else ''}sum);"
 
 
-def _name(count: int, zero: int) -> str:
+def _name(count: int, zero: str) -> str:
     return f"dots{count}{'_less' if zero else ''}"
 
 
@@ -142,8 +142,9 @@ def over_channels(
     """
 
     def block(count: int) -> list[str]:
-        lines = [f"int32_t sum[{count}]{'' if start.bias.any() else ' = {0}'};"]
-        if start.bias.any():
+        biased = site.unit.slots or bool(start.bias.any())
+        lines = [f"int32_t sum[{count}]{'' if biased else ' = {0}'};"]
+        if biased:
             lines.append(f"memcpy(sum, {site.unit.table(start.bias.astype(np.int32))} + j, sizeof sum);")
         return [*lines, *sums(count), *given(site, count, requantised(site, "sum[k]", "j + k", start.most), at)]
 

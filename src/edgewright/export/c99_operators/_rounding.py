@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export._c_source import Source
-from edgewright.export._c_text import number, smallest
+from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site
 from edgewright.schema.integer import IntegerValue
@@ -109,7 +109,6 @@ def requantised(site: Site, total: str, channel: str, most: int) -> str:
     """
     unit, operator = site.unit, site.operator
     multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
-    low, high = operator.low, operator.high
     function = clamp
     if not operator.numbers.get("single", (0,))[0]:
         rounded = rescaled(site, total, channel, most)
@@ -118,11 +117,14 @@ def requantised(site: Site, total: str, channel: str, most: int) -> str:
         narrow = shift.min() > 31 and shift.max() < 63 and multiplier.max() < 2**31
         function = clamp if narrow else clamp_long
         rounded = f"{unit.helper('narrow', _NARROW) if narrow else unit.helper('once', _ONCE)}({total}, {m}, {s})"
-    return f"{function(unit)}({rounded}{less(-site.target.zero)}, {low}, {high})"
+    low, high = unit.whole(operator.low, "low"), unit.whole(operator.high, "high")
+    return f"{function(unit)}({rounded}{unit.less(-site.target.zero, 'zero')}, {low}, {high})"
 
 
 def _entry(unit: Unit, array: NDArray[np.int64], channel: str) -> str:
     flat = np.ravel(array)
+    if unit.slots:
+        return f"{unit.table(smallest(flat))}[{channel if flat.size > 1 else '0'}]"
     if (flat == flat[0]).all():
         value = int(flat[0])
         return str(value) if abs(value) < 2**31 else f"INT64_C({value})"
@@ -135,12 +137,12 @@ class Start:
 
     Attributes:
         bias: int64, one a channel.
-        zero: to take off each byte; 0 where the input's zero point is within the biases.
+        zero: to take off each byte, as C has it; empty where the input's zero point is within the biases.
         most: largest absolute value of a sum.
     """
 
     bias: NDArray[np.int64]
-    zero: int
+    zero: str
     most: int
 
 
@@ -163,13 +165,8 @@ def start_of(site: Site, axis: int, *, padded: bool = False) -> Start:
     most = int((np.abs(bias) + 255 * size).max())
     folded = bias - zero * rows.sum(axis=1)
     if padded or (np.abs(folded) + 128 * size).max() >= 2**31:
-        return Start(bias, zero, most)
-    return Start(folded, 0, most)
-
-
-def less(zero: int) -> str:
-    """What takes a zero point off: ' - 3', ' + 3' or nothing."""
-    return "" if zero == 0 else f" - {zero}" if zero > 0 else f" + {-zero}"
+        return Start(bias, site.unit.whole(zero) if zero or site.unit.slots else "", most)
+    return Start(folded, "", most)
 
 
 _TO_BYTE = """\
@@ -185,13 +182,14 @@ def quantise_step(unit: Unit, source: Source, value: IntegerValue) -> Source:
     """Appends the step from real numbers to bytes."""
     target = unit.fresh(source.shape, "int8")
     function = unit.helper("to_byte", _TO_BYTE)
-    text = f"{function}({source.text}, {number(value.scale)}, {value.zero})"
+    text = f"{function}({source.text}, {unit.real(value.scale)}, {unit.whole(value.zero)})"
     unit.copy(replace(source, text=text), target)
     return target
 
 
 def dequantised(unit: Unit, source: Source, value: IntegerValue, shape: tuple[int, ...]) -> Source:
-    """The real numbers of bytes, as an expression."""
-    seen = source.seen(lambda view: view.reshape(shape))
-    text = f"({number(value.scale)} * (float)({{0}}{less(value.zero)}))"
+    """The real numbers of bytes, as an expression of the graph's shape; the network has its channels last."""
+    last = len(value.shape) == 3
+    seen = source.seen(lambda view: (view.reshape(value.shape).transpose(2, 0, 1) if last else view).reshape(shape))
+    text = f"({unit.real(value.scale)} * (float)({{0}}{unit.less(value.zero)}))"
     return Source(shape, "float32", seen.leaves, text)

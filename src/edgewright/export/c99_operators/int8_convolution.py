@@ -7,7 +7,7 @@ import math
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import TOGETHER, dots, interleaved, lanes, over_channels
 from edgewright.export.c99_operators._place import kernel_of, over_places, over_rows_of_taps
-from edgewright.export.c99_operators._rounding import less, start_of
+from edgewright.export.c99_operators._rounding import start_of
 
 
 @kernel("conv")
@@ -71,5 +71,5 @@ def depthwise(site: Site) -> None:
     site.step(over_places(k, over_channels(site, start, filters, sums, at=at, together=together, work=k.work)))
 
 
-def _less(text: str, zero: int) -> str:
-    return f"({text}{less(zero)})" if zero else text
+def _less(text: str, zero: str) -> str:
+    return f"({text} - {zero})".replace("- -", "+ ") if zero else text

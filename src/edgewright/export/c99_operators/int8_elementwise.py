@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.export._c_text import smallest
 from edgewright.export.c99_operators import Site, kernel
-from edgewright.export.c99_operators._rounding import clamp, divide, less, requantised, rescaled
+from edgewright.export.c99_operators._rounding import clamp, divide, requantised, rescaled
 
 # As graph/kernels/add.py: bits of fraction while adding.
 EXTRA_BITS = 20
@@ -18,18 +18,19 @@ def _each(site: Site, expression: str) -> None:
 @kernel("relu", "quantise")
 def rescale(site: Site) -> None:
     """Another grid, and the clamp of an activation."""
-    _each(site, requantised(site, f"{site.name()}[i]{less(site.values[0].zero)}", "0", 255))
+    _each(site, requantised(site, f"{site.name()}[i]{site.unit.less(site.values[0].zero)}", "0", 255))
 
 
 @kernel("add")
 def add(site: Site) -> None:
     """Both on one grid with more bits, added, brought to the output's grid."""
+    less, whole = site.unit.less, site.unit.whole
     inside = [
-        rescaled(site, f"({site.name(i)}[i]{less(site.values[i].zero)}) * {1 << EXTRA_BITS}", "", 255 << EXTRA_BITS, i)
+        rescaled(site, f"({site.name(i)}[i]{less(site.values[i].zero)}) * {1 << EXTRA_BITS}", "0", 255 << EXTRA_BITS, i)
         for i in range(2)
     ]
-    total = f"{rescaled(site, f'{inside[0]} + {inside[1]}', '', 255 << EXTRA_BITS + 1, 2)}{less(-site.target.zero)}"
-    _each(site, f"{clamp(site.unit)}({total}, {site.operator.low}, {site.operator.high})")
+    total = f"{rescaled(site, f'{inside[0]} + {inside[1]}', '0', 255 << EXTRA_BITS + 1, 2)}{less(-site.target.zero)}"
+    _each(site, f"{clamp(site.unit)}({total}, {whole(site.operator.low)}, {whole(site.operator.high)})")
 
 
 @kernel("logistic")

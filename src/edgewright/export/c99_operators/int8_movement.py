@@ -33,7 +33,7 @@ def pad(site: Site) -> None:
     body = [f"{site.result}[{start} + i0 * {whole} + i1] = {site.name()}[i0 * {width * channels} + i1];"]
     site.step(
         [
-            f"memset({site.result}, {site.target.zero}, {size});",
+            f"memset({site.result}, {site.unit.whole(site.target.zero)}, {size});",
             *nested((height, width * channels), ("i0", "i1"), body),
         ]
     )

@@ -7,7 +7,7 @@ import math
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._dots import given, lanes, over_blocks
 from edgewright.export.c99_operators._place import Kernel, kernel_of, over_places, over_rows_of_taps
-from edgewright.export.c99_operators._rounding import clamp, less, requantised
+from edgewright.export.c99_operators._rounding import clamp, requantised
 
 
 @kernel("max_pool")
@@ -45,7 +45,7 @@ def mean(site: Site) -> None:
     """The mean over height and width, on a grid of its own."""
     height, width, channels = site.values[0].shape
     count = height * width
-    value = requantised(site, f"sum[k]{less(count * site.values[0].zero)}", "j + k", 255 * count)
+    value = requantised(site, f"sum[k]{site.unit.less(count * site.values[0].zero)}", "j + k", 255 * count)
 
     def block(together: int) -> list[str]:
         return [

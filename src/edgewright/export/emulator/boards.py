@@ -38,11 +38,29 @@ class Board:
 # Clock of the cores in QEMU: 25 MHz on the MPS2 boards, 16 MHz on the micro:bit.
 _BOARDS = (
     Board("cortex-m0", "microbit", ("-mcpu=cortex-m0", "-mfloat-abi=soft"), 256 << 10, 16 << 10, 62.5),
+    # An M3 runs every instruction of an M0+, and an M7 those of the M33 that compilers write for portable C: what is
+    # counted is the code of the core, on a board with memory enough.
+    Board(
+        "cortex-m0plus",
+        "mps2-an385",
+        ("-mcpu=cortex-m0plus", "-mfloat-abi=soft"),
+        4 * _MEGABYTES,
+        4 * _MEGABYTES,
+        40.0,
+    ),
     Board("cortex-m3", "mps2-an385", ("-mcpu=cortex-m3", "-mfloat-abi=soft"), 4 * _MEGABYTES, 4 * _MEGABYTES, 40.0),
     Board(
         "cortex-m4",
         "mps2-an386",
         ("-mcpu=cortex-m4", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"),
+        4 * _MEGABYTES,
+        4 * _MEGABYTES,
+        40.0,
+    ),
+    Board(
+        "cortex-m33",
+        "mps2-an500",
+        ("-mcpu=cortex-m33", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16"),
         4 * _MEGABYTES,
         4 * _MEGABYTES,
         40.0,

@@ -71,6 +71,12 @@ class Agent:
         return "trial" if self.state.held.trial is not None else self._phase
 
     @property
+    def settled(self) -> bool:
+        """Whether only something that is published can move it: time alone changes nothing that it would do."""
+        choice = self._choice
+        return self.phase == "idle" and not self._news and choice is not None and not choice.verdict.wait
+
+    @property
     def why(self) -> str:
         """One line about why the device is where it is."""
         held = self.state.held

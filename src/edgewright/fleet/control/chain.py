@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.control import postgres
 from edgewright.fleet.control.tables import audit
 
 START = "0" * 64
 """What the first row has in place of the hash before it."""
+_LAST = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
+_ADD = sa.insert(audit)
 
 
 def digest(row: dict[str, Any]) -> str:
@@ -39,16 +42,16 @@ def append(
         subject: what it was done to.
         detail: more, without secrets.
     """
-    last = connection.execute(
-        sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
-    ).one_or_none()
+    if connection.dialect.name == "postgresql":
+        postgres.lock_chain(connection)
+    last = connection.execute(_LAST).one_or_none()
     number, before = (last.number + 1, last.hash) if last else (1, START)
     text = msgspec.json.encode(detail or {}, order="deterministic").decode()
     row: dict[str, Any] = {
         "number": number, "at": float(at), "who": who[:64], "what": what[:64], "subject": subject[:200],
         "detail": text, "before": before,
     }  # fmt: skip
-    connection.execute(sa.insert(audit).values(**row, hash=digest(row)))
+    connection.execute(_ADD, {**row, "hash": digest(row)})
 
 
 def verify(connection: sa.Connection) -> tuple[int, str, str]:

@@ -13,14 +13,19 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from edgewright.fleet.control.database import lock
+from edgewright.fleet.control.postgres import may_try_again
 from edgewright.schema.errors import EdgewrightError, OutputError
 
 T = TypeVar("T")
 A = TypeVar("A")
 Work = Callable[[sa.Connection], T]
 Bulk = Callable[[sa.Connection, Sequence[A]], Sequence[T | EdgewrightError]]
-"""Many arguments at once to as many results; an error in place of a result is that argument's own."""
+"""Many arguments at once to as many results; an error in place of a result is that argument's own. It may run beside
+that of another server, and so locks the rows that it is about."""
 WAITING, GROUP = 4096, 1024
+_ATTEMPTS = 4
+"""Of a transaction that failed only because of another at the same time."""
 
 
 class BusyError(EdgewrightError):
@@ -147,11 +152,8 @@ class Committer:
 
     def _commit(self, group: list[_Asked]) -> None:
         began = time.perf_counter()
-        answers: list[tuple[Future[Any], Any]] = []
         try:
-            with self._engine.begin() as connection:
-                for run in _neighbours(group):
-                    answers += zip((asked.answer for asked in run), _run(connection, run), strict=True)
+            answers = self._transaction(group)
         except Exception as error:  # noqa: BLE001 - the disk, the database: told to all who wait, the thread goes on
             for asked in group:
                 asked.answer.set_exception(_failed(error))
@@ -163,6 +165,22 @@ class Committer:
                 future.set_result(result)
         if self.told is not None:
             self.told(len(group), time.perf_counter() - began)
+
+    def _transaction(self, group: list[_Asked]) -> list[tuple[Future[Any], Any]]:
+        """Runs operations and commits; from the beginning where another server's transaction was in the way."""
+        shared = all(asked.bulk is not None for asked in group)
+        for left in reversed(range(_ATTEMPTS)):
+            answers: list[tuple[Future[Any], Any]] = []
+            try:
+                with self._engine.begin() as connection:
+                    lock(connection, shared=shared)
+                    for run in _neighbours(group):
+                        answers += zip((asked.answer for asked in run), _run(connection, run), strict=True)
+                break
+            except sa.exc.DBAPIError as error:
+                if not left or not may_try_again(error):
+                    raise
+        return answers
 
 
 def _neighbours(group: list[_Asked]) -> Iterator[list[_Asked]]:
@@ -200,6 +218,8 @@ def _alone(connection: sa.Connection, work: Work[Any]) -> Any:  # noqa: ANN401 -
         with connection.begin_nested():
             return work(connection)
     except sa.exc.OperationalError as error:
+        if may_try_again(error):
+            raise
         return _failed(error)
     except Exception as error:  # noqa: BLE001 - told to the one who asked
         return error

@@ -11,8 +11,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from edgewright.fleet.control import placed, postgres
 from edgewright.fleet.control import sqlite as files
 from edgewright.fleet.control.migrating import migrate
+from edgewright.schema.errors import InputError, OutputError
 
 # Both say ON CONFLICT in the same words; the core of SQLAlchemy has no such statement.
 _INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -36,6 +38,18 @@ class Database:
         with self.readers.connect() as connection:
             yield connection
 
+    @contextmanager
+    def looking(self) -> Iterator[bool]:
+        """Whether this server looks after rollouts now; another that does so at the same moment is enough.
+
+        A second one would do no harm, every step names the version that it saw, but the same work twice.
+        """
+        if self.readers.dialect.name != "postgresql":
+            yield True
+            return
+        with self.readers.connect() as connection:
+            yield postgres.may_look(connection)
+
     def close(self) -> None:
         """Lets go of all connections."""
         self.readers.dispose()
@@ -46,9 +60,46 @@ def open_database(folder: Path) -> Database:
     """Opens the database of a fleet's folder; makes it, and brings it to the newest revision.
 
     Raises:
+        InputError: it was written by a newer Edgewright, or its address is wrong.
+        OutputError: the server of databases cannot be reached.
+    """
+    address = placed.address(folder)
+    return open_address(address) if address else open_file(folder / files.NAME)
+
+
+def open_address(address: str) -> Database:
+    """Opens a database of PostgreSQL; several servers may, at once.
+
+    Raises:
+        InputError: it was written by a newer Edgewright, the address is wrong, or nobody of that name may use it.
+        OutputError: the server of databases cannot be reached.
+    """
+    writing = postgres.engine(address, reading=False)
+    try:
+        migrate(writing, postgres.shown(address))
+    except sa.exc.OperationalError as error:
+        writing.dispose()
+        raise _unreached(error, postgres.shown(address)) from None
+    except BaseException:
+        writing.dispose()
+        raise
+    return Database(writing, postgres.engine(address, reading=True))
+
+
+def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | OutputError:
+    said = str(error.orig).strip().splitlines()[-1] if str(error.orig).strip() else "no answer"
+    if "does not exist" in said or "authentication" in said:
+        do = "Make it: createdb NAME; or name another with --database"
+        return InputError("a database and a role that may write it", said, where, do)
+    return OutputError("a server of databases that answers", said, where, "Start it, or look at the address")
+
+
+def open_file(path: Path) -> Database:
+    """Opens a SQLite file.
+
+    Raises:
         InputError: it was written by a newer Edgewright.
     """
-    path = folder / files.NAME
     writing = files.engine(path, reading=False)
     try:
         migrate(writing, str(path))
@@ -57,6 +108,17 @@ def open_database(folder: Path) -> Database:
         writing.dispose()
         raise
     return Database(writing, files.engine(path, reading=True))
+
+
+def lock(connection: sa.Connection, *, shared: bool) -> None:
+    """The right to write until the transaction ends; a transaction of SQLite has had it from its beginning.
+
+    Args:
+        connection: that has just begun.
+        shared: others that share it write at the same time, where the database lets several.
+    """
+    if connection.dialect.name == "postgresql":
+        postgres.lock(connection, shared=shared)
 
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -15,6 +15,11 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_report import Allowed, Intent
 
 _LARGEST = 2**53
+_DEVICE = sa.select(devices).where(devices.c.id == sa.bindparam("device"))
+_BEFORE = sa.select(intents.c.at).where(
+    intents.c.device == sa.bindparam("device"), intents.c.plan == sa.bindparam("plan"),
+    intents.c.counter == sa.bindparam("counter"),
+)  # fmt: skip
 _FIRST = Decision(go=False, why="repeat the last report first: its acknowledgement was lost", wait=1.0)
 
 
@@ -29,7 +34,7 @@ def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent
     """
     if abs(intent.counter) > _LARGEST or not 0 <= intent.stage < 64:
         raise InputError("a release counter and a stage", f"{intent.counter} and {intent.stage}", "the intent")
-    found = connection.execute(sa.select(devices).where(devices.c.id == device)).one_or_none()
+    found = connection.execute(_DEVICE, {"device": device}).one_or_none()
     if found is None:
         raise RefusedError(404, "an enrolled device", "another id", device)
     row: dict[str, Any] = dict(found._mapping)
@@ -40,8 +45,8 @@ def ask(connection: sa.Connection, decide: Deciding, device: str, intent: Intent
             raise RefusedError(409, "the nonce of the last acknowledgement", "another", "nonce", "Report first")
         return _said(intent, _FIRST)
     decision = decide(connection, row, intent, now)
-    place = (intents.c.device == device, intents.c.plan == intent.plan, intents.c.counter == intent.counter)
-    before = connection.execute(sa.select(intents.c.at).where(*place)).scalar_one_or_none()
+    place = {"device": device, "plan": intent.plan, "counter": intent.counter}
+    before = connection.execute(_BEFORE, place).scalar_one_or_none()
     written = {
         "device": device, "plan": intent.plan, "counter": intent.counter, "stage": intent.stage, "asked_at": now,
         "go": decision.go, "at": before if before is not None else (now if decision.go else None),

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from edgewright.fleet.control import postgres
 from edgewright.schema.errors import InputError
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -40,6 +41,8 @@ def migrate(engine: sa.Engine, where: str, target: str = "head") -> str:
     newest = scripts.get_current_head() or ""
     wanted = newest if target == "head" else target
     with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            postgres.lock_migrating(connection)
         present = revision(connection)
         if present is not None and present not in known:
             raise InputError(

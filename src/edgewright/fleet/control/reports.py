@@ -94,6 +94,8 @@ def _rows(connection: sa.Connection, group: Sequence[Arrived]) -> dict[str, dict
         c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
         c.quarantined, c.quarantine_reason,
     ).where(c.id.in_({one.device for one in group}))  # fmt: skip
+    # Another server may hear the same devices at this moment: locked in one order, so that neither waits for ever.
+    wanted = wanted.order_by(c.id).with_for_update()
     return {row.id: dict(row._mapping) for row in connection.execute(wanted)}
 
 

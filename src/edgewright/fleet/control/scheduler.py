@@ -16,7 +16,8 @@ import sqlalchemy as sa
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database
-from edgewright.fleet.control.gating import judge_all
+from edgewright.fleet.control.gating import LOOK, judge_all
+from edgewright.fleet.control.glancing import Glance
 from edgewright.fleet.control.heads import RacedError
 from edgewright.fleet.control.publisher import Publisher, take_in
 from edgewright.fleet.control.rollout_rows import next_due, plan_of, say_stage, standing_of
@@ -62,6 +63,9 @@ class Scheduler:
         now: seconds since 1970.
         away: seconds without a round after which the control plane counts as having been away.
         every: seconds between two reports of a device to which nothing happens.
+
+    Attributes:
+        glance: says whether the gates of a rollout need to be asked.
     """
 
     def __init__(
@@ -72,13 +76,22 @@ class Scheduler:
         self._rollouts, self._publisher, self._now = rollouts, publisher, now
         self._listening = self._last = now()
         self._away, self._every = away, every
+        self.glance = Glance(LOOK)
 
     def tick(self) -> list[Happened]:
-        """One round; what it could not do it tries again in the next."""
+        """One round; what it could not do it tries again in the next. Another server's round at this moment is enough.
+
+        Raises:
+            sqlalchemy.exc.OperationalError: the database is away.
+        """
         now = self._now()
         if now - self._last > self._away:
             self._listening = now  # it was away, and so were all reports
         self._last = now
+        with self._database.looking() as mine:
+            return self._round(now) if mine else []
+
+    def _round(self, now: float) -> list[Happened]:
         done: list[Happened] = []
         self._try(done, "", self._publish)
         self._try(done, "", self._take_in)
@@ -118,6 +131,8 @@ class Scheduler:
             return Happened(what="finished", plan=plan.id, why=why)
         last = standing.stage + 1 >= len(plan.stages)
         with self._database.reading() as connection:
+            if not self.glance.wanted(connection, plan, row, now, self._listening, self._every):
+                return None
             judged = judge_all(
                 connection, plan, row["started_at"], now, last=last, listening=self._listening, every=self._every
             )

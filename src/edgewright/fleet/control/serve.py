@@ -1,17 +1,14 @@
-"""The control plane's server: one process, one address, TLS unless it stays on this machine."""
+"""A server of the control plane: one process, one address, TLS unless it stays on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
-import fcntl
 import ipaddress
 import resource
 import signal
 import socket
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +19,7 @@ from granian.server.embed import Server
 from edgewright.fleet.control import running, told
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import Plane
-from edgewright.fleet.control.signer_away import SERVING
+from edgewright.fleet.control.serving import serving
 from edgewright.schema.errors import InputError
 
 PORT = 8798
@@ -108,33 +105,14 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
         The signal that ended it.
 
     Raises:
-        InputError: another process serves the folder.
+        InputError: another process has the folder for itself.
     """
     _many_files()
     try:
-        with _alone(plane.folder):
+        with serving(plane.folder):
             return asyncio.run(_serve(plane, where, ready))
     finally:
         plane.close()
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One server of a folder at a time: a second one would take the signer's socket from the first."""
-    with (folder / SERVING).open("a") as handle:
-        for left in reversed(range(5)):  # who asks whether it is served holds it for a moment
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if left:
-                    time.sleep(0.05)
-                    continue
-                raise InputError(
-                    "a fleet that no other process serves", "one that is being served", str(folder),
-                    "End that server first",
-                ) from None  # fmt: skip
-        yield
 
 
 def _many_files() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from edgewright.fleet.control.signing_process import SOCKET, listens
 
 SERVING = ".serving"
-"""Held with a lock by the process that serves a folder."""
+"""Held with a lock by the process that serves a folder, or shared by all that do."""
 
 
 def signer_away(folder: Path) -> str:
@@ -25,7 +25,7 @@ def signer_away(folder: Path) -> str:
 def _served(folder: Path) -> bool:
     try:
         with (folder / SERVING).open("r") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:

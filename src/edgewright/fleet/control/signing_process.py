@@ -176,6 +176,9 @@ class SignerProcess:
             if self._stopping or self.pid is not None:
                 self._heard = self._socket.exists()
                 return
+            if listens(self._socket):  # another server's of this folder; when that ends, this one starts its own
+                self._child = None
+                return
             if now - self._began < min(30.0, 0.5 * 2**self._failures) and self._child is not None:
                 return
             self._failures = 0 if now - self._began > 60.0 else min(self._failures + 1, 6)
@@ -195,9 +198,11 @@ class SignerProcess:
             OutputError: it does not within that time, or it ended.
         """
         until = time.monotonic() + seconds
-        while not self._socket.exists():
-            if self.pid is None or time.monotonic() > until:
+        while not (self._socket.exists() and (self.pid is not None or listens(self._socket))):
+            ended = self._child is not None and self.pid is None
+            if ended or time.monotonic() > until:
                 raise OutputError("a signer that listens", "none", str(self._socket), "Look at what it printed")
+            self.watch()  # another server's may have gone since
             time.sleep(0.02)
 
     def close(self) -> None:
@@ -207,7 +212,8 @@ class SignerProcess:
             child = self._child
         if child is not None:
             self._end(child)
-        self._socket.unlink(missing_ok=True)
+            if not listens(self._socket):
+                self._socket.unlink(missing_ok=True)
 
     @staticmethod
     def _end(child: subprocess.Popen[bytes]) -> None:

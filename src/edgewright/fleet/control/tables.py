@@ -42,7 +42,7 @@ devices = sa.Table(
     sa.Column("id", sa.String(32), primary_key=True),  # random, given after the key was seen
     sa.Column("key", sa.String(44), nullable=False, unique=True),  # Ed25519, base64
     sa.Column("name", sa.String(64), nullable=False),
-    sa.Column("product", sa.String(63), nullable=False, index=True),
+    sa.Column("product", sa.String(63), nullable=False),
     sa.Column("profile", sa.String(64), nullable=False),
     sa.Column("tags", Words, nullable=False),  # of the token and, after them, those the device says itself
     sa.Column("given", Words, nullable=False),  # of the token alone: these only may decide over cohorts
@@ -50,7 +50,7 @@ devices = sa.Table(
     sa.Column("token", sa.String(64), nullable=False),  # its hash: the same token and key give the same id again
     sa.Column("enrolled_at", sa.Double, nullable=False),
     sa.Column("version", sa.String(500), nullable=False, default=""),  # of Edgewright there
-    sa.Column("counter", sa.BigInteger, nullable=False, default=0, index=True),  # release that runs
+    sa.Column("counter", sa.BigInteger, nullable=False, default=0),  # release that runs
     sa.Column("floor", sa.BigInteger, nullable=False, default=0),
     sa.Column("phase", sa.String(16), nullable=False, default="idle"),
     sa.Column("plan", sa.String(63), nullable=False, default="", index=True),  # that it follows
@@ -58,7 +58,7 @@ devices = sa.Table(
     sa.Column("why", sa.String(500), nullable=False, default=""),
     sa.Column("held", sa.Text, nullable=False, default="{}"),  # versions of the signed roles there, JSON
     sa.Column("skew", sa.Double, nullable=False, default=0.0),  # its clock minus ours at the last report, seconds
-    sa.Column("last_report_at", sa.Double, nullable=True, index=True),
+    sa.Column("last_report_at", sa.Double, nullable=True),
     sa.Column("sequence", sa.BigInteger, nullable=False, default=-1),  # of the last report
     sa.Column("outcome", sa.BigInteger, nullable=False, default=0),  # highest number of an outcome that is durable
     sa.Column("nonce", sa.String(64), nullable=False),  # that the next report must return
@@ -68,6 +68,11 @@ devices = sa.Table(
     sa.Column("quarantined", sa.Boolean, nullable=False, default=False, index=True),
     sa.Column("quarantine_reason", sa.String(500), nullable=False, default=""),
     sa.Column("quarantined_at", sa.Double, nullable=True),
+    sa.Index(None, "product", "counter"),
+    sa.Index(None, "name", "id"),  # each order in which devices are listed page by page
+    sa.Index(None, "counter", "id"),
+    sa.Index(None, "last_report_at", "id"),
+    sa.Index(None, "enrolled_at", "id"),
 )
 
 tokens = sa.Table(
@@ -143,7 +148,9 @@ outcomes = sa.Table(
     sa.Column("detail", sa.String(500), nullable=False),
     sa.Column("clock", sa.Double, nullable=False),  # the device's
     sa.Column("at", sa.Double, nullable=False),  # when it came
-    sa.Index(None, "plan", "counter", "what"),
+    sa.Index(None, "plan", "counter", "what", "device"),
+    sa.Index(None, "plan", "at"),
+    sa.Index(None, "at"),
 )
 
 intents = sa.Table(  # the latest answer to each device about each release

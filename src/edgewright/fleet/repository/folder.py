@@ -19,7 +19,8 @@ from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
 
 SETTINGS = "fleet.toml"
-DATABASE = "fleet.sqlite"
+DATABASE, ADDRESS = "fleet.sqlite", "database.url"
+"""The control plane's database, or a file with the address of another."""
 _WAIT, _STEP = 30.0, 0.05
 
 
@@ -62,7 +63,7 @@ class Fleet:
 
     def managed(self) -> bool:
         """Whether a control plane publishes what is signed: nobody else may give away versions then."""
-        return bool(self.settings.database) or (self.folder / DATABASE).exists()
+        return (self.folder / DATABASE).exists() or (self.folder / ADDRESS).exists()
 
     def away(self, role: str) -> bool:
         """Whether keys of a role are meant to leave this machine; on a stick all are."""

@@ -38,7 +38,7 @@ def init_stick(
         OutputError: it cannot be written.
     """
     name = f"{fleet.settings.name} on sticks"[:100]
-    settings = msgspec.structs.replace(fleet.settings, name=name, stick=True, database="", signers={}, address="")
+    settings = msgspec.structs.replace(fleet.settings, name=name, stick=True, signers={}, address="")
     return create_fleet(fleet.folder / FOLDER, settings, quorums, passphrase, now)
 
 

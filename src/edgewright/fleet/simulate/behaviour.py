@@ -46,6 +46,25 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
 
 GOOD = Behaviour()
+
+
+def worse(one: Behaviour, other: Behaviour) -> Behaviour:
+    """What is bad about either; where both end the process, the earlier end."""
+    if GOOD in (one, other):
+        return other if one == GOOD else one
+    return Behaviour(
+        unsure=max(one.unsure, other.unsure), alarms=max(one.alarms, other.alarms),
+        drifting=max(one.drifting, other.drifting), latency=max(one.latency, other.latency),
+        memory=max(one.memory, other.memory), well=min(one.well, other.well),
+        crashes=_first(one.crashes, other.crashes), kills=one.kills or other.kills,
+        hangs=_first(one.hangs, other.hangs),
+    )  # fmt: skip
+
+
+def _first(one: float, other: float) -> float:
+    return min(one, other) if one and other else one or other
+
+
 Behaving = Callable[[Release], Behaviour]
 
 

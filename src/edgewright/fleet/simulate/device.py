@@ -13,9 +13,9 @@ from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
 from edgewright.fleet.agent.ports import Facts, Teller
 from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.agent.telling import Outbox, ReportTeller
 from edgewright.fleet.simulate.behaviour import Behaving, Behaviour, ScriptedRunner
-from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerCut
+from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, KeptState, PowerCut
 from edgewright.fleet.simulate.network import Link, LinkedControl, LinkedPackages
 from edgewright.fleet.simulate.served import PRODUCT, Served
 from edgewright.fleet.simulate.verified import RememberedTrust, Verifier
@@ -24,6 +24,8 @@ from edgewright.schema.fleet_report import Enrolled, Outcome, Report
 
 POLL = 60.0
 """Seconds between two looks for news."""
+SETTLED = 60.0
+"""Seconds that the next report of a device must be away for it to have said everything."""
 _REBOOT, _WATCHDOG = 45.0, 7200.0
 ME = Me(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
@@ -31,18 +33,31 @@ ME = Me(
 Told = Callable[["Device", Outcome], None]
 
 
-class _Watched(State):
-    """The agent's state; who watches hears of every outcome once it is durable."""
+class _Watching:
+    """Of the agent's state: who watches hears of every outcome once it is durable."""
 
     watch: Callable[[Outcome], None] = staticmethod(lambda _: None)
+    held: Held
 
     def change(self, told: Sequence[Outcome] = (), **fields: Any) -> Held:  # noqa: ANN401 - fields of `Held`
         """As `State.change`."""
         before = self.held.outcome
-        held = super().change(told, **fields)
+        held: Held = super().change(told, **fields)  # type: ignore[misc]
         for place, one in enumerate(told, start=1):
             self.watch(msgspec.structs.replace(one, number=before + place))
         return held
+
+
+class _Watched(_Watching, State):
+    """Over the text of the device's database."""
+
+
+class _WatchedKept(_Watching, KeptState):
+    """Over what it means."""
+
+
+def _state(disk: Disk) -> State:
+    return State(DiskDatabase(disk)) if disk.written else KeptState(disk)
 
 
 class _Heard:
@@ -69,24 +84,58 @@ class Device:
         behaving: how releases behave on it.
         told: hears of its outcomes.
         heard: hears of its reports that were acknowledged.
+        calm: whether nobody waits for what a device says that has nothing new to say; None: somebody always does.
 
     Attributes:
         tell: what it says instead of the truth.
         off: without power.
         new: how the new release behaves here, once that was drawn.
         cuts: times that the power went.
+        twins: another one has the same key.
     """
+
+    __slots__ = (
+        "_calm",
+        "_due",
+        "_heard",
+        "_seen",
+        "_served",
+        "_teller",
+        "_told",
+        "_verifier",
+        "_wake",
+        "_world",
+        "agent",
+        "behaving",
+        "chance",
+        "clock",
+        "cuts",
+        "disk",
+        "link",
+        "new",
+        "number",
+        "off",
+        "outbox",
+        "runner",
+        "state",
+        "tell",
+        "trust",
+        "twins",
+    )  # fmt: skip
 
     def __init__(
         self, number: int, world: World, served: Served, verifier: Verifier, chance: Drawn, behaving: Behaving,
-        told: Told, heard: Callable[[Device, Report], None],
+        told: Told, heard: Callable[[Device, Report], None], calm: Callable[[], bool] | None = None,
     ) -> None:  # fmt: skip
         self.number, self._world, self._served, self._verifier = number, world, served, verifier
         self.chance, self.behaving, self._told, self._heard = chance, behaving, told, heard
-        self.clock, self.disk, self.link = Clock(world), Disk(), Link(world, chance)
+        self._calm = calm
+        self.clock, self.disk, self.link = Clock(world), Disk(written=calm is None), Link(world, chance)
         self.tell: Callable[[Report], Report] | None = None
         self.off = False
         self.cuts = 0
+        self.twins = False
+        self.outbox: Outbox | None = None
         self.agent: Agent | None = None
         self.new: Behaviour | None = None
         self.state: State | None = None
@@ -114,20 +163,21 @@ class Device:
         """It comes with the first release, and is taken in."""
         DiskSlots(self.disk).put("a", self._served.old, self._served.old.counter)
         self.disk.floors["b"] = self._served.old.counter
-        self.state = State(DiskDatabase(self.disk))
+        self.state = _state(self.disk)
         self.state.enrol(answer)
 
     def boot(self) -> None:
         """The agent begins, from what is on the disk."""
         disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
-        state, slots = _Watched(DiskDatabase(disk)), DiskSlots(disk)
+        state = _Watched(DiskDatabase(disk)) if disk.written else _WatchedKept(disk)
+        slots = DiskSlots(disk)
         state.watch = self._watched
         self.state = state
         control = LinkedControl(self._served, link, self._say, lambda report: self._heard(self, report))
         control.device = state.link.device
         self.runner = ScriptedRunner(clock, slots, self.behaving, disk.ran)
         self.trust = RememberedTrust(self._verifier, link, clock, disk)
-        self._teller = _Heard(ReportTeller(state, control, clock, chance), clock)
+        self._teller = _Heard(ReportTeller(state, control, clock, chance, outbox=self.outbox), clock)
         self.agent = Agent(
             ME, state=state, slots=slots, runner=self.runner, trust=self.trust,
             packages=LinkedPackages(self._served, link), control=control, teller=self._teller, clock=clock,
@@ -143,7 +193,7 @@ class Device:
         self.cuts += 1
         self.agent, self.off = None, True
         self.disk.lose(self.chance.share())
-        self.state = State(DiskDatabase(self.disk))
+        self.state = _state(self.disk)
         for outcome in self.state.outcomes:  # what was durable when the power went, and was not heard of
             if outcome.number > self._seen:
                 self._watched(outcome)
@@ -192,13 +242,28 @@ class Device:
             return min(wait, self.runner.next() - now)
         if self.trust.behind and not self.link.down:
             return wait
+        if self._calm is not None and self._calm() and self._rests():
+            return self.runner.next() - now
         return min(self._teller.due, self.runner.next()) - now
+
+    def _rests(self) -> bool:
+        """Whether its reports would say nothing but that it is there, until something is published.
+
+        Only of a device of which nothing is out of the ordinary: its reports are left out where nobody waits for them.
+        """
+        link = self.link
+        ordinary = not (link.away or link.loss or link.spoilt or self.clock.skew or self.twins)
+        ordinary = ordinary and self.tell is None and self.disk.cut is None and self.outbox is None
+        assert self.agent is not None and self.state is not None  # noqa: S101
+        said = not self.state.outcomes and self._teller.due > self.clock.monotonic() + SETTLED
+        return ordinary and said and self.agent.settled
 
 
 def copy_of(device: Device, twin: Device) -> None:
     """Makes `twin` a clone: the same key, id and memory, and a life of its own from now."""
+    device.twins = twin.twins = True
     twin.disk.kept, twin.disk.told = dict(device.disk.kept), dict(device.disk.told)
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
     twin.disk.digests = dict(device.disk.digests)
     twin.disk.verified = device.disk.verified
-    twin.state = State(DiskDatabase(twin.disk))
+    twin.state = _state(twin.disk)

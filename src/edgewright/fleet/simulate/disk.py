@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edgewright.fleet.agent.held import Held, Link
 from edgewright.fleet.agent.slots import NAMES
+from edgewright.fleet.agent.state import OUTCOMES, State
 from edgewright.runtime.store.database import Database
 from edgewright.schema.fleet_plan import Release
+from edgewright.schema.fleet_report import Outcome
 
 
 class PowerCut(BaseException):
@@ -19,6 +22,9 @@ class PowerCut(BaseException):
 
 class Disk:
     """The durable part of a device.
+
+    Args:
+        written: the agent's small database is kept as the very text that a device writes; otherwise as what it means.
 
     Attributes:
         kept: rows of the agent's small database, by key.
@@ -31,9 +37,24 @@ class Disk:
         cut: asked before and after every durable write; it raises `PowerCut`. None: the power never goes.
     """
 
-    def __init__(self) -> None:
-        self.kept: dict[str, str] = {}
-        self.told: dict[int, str] = {}
+    __slots__ = (
+        "__weakref__",
+        "cut",
+        "digests",
+        "floors",
+        "kept",
+        "parts",
+        "ran",
+        "slots",
+        "told",
+        "verified",
+        "written",
+    )  # fmt: skip
+
+    def __init__(self, written: bool = True) -> None:
+        self.written = written
+        self.kept: dict[str, Any] = {}
+        self.told: dict[int, Any] = {}
         self.slots: dict[str, Release | None] = dict.fromkeys(NAMES)
         self.floors: dict[str, int] = dict.fromkeys(NAMES, 0)
         self.digests: dict[str, str] = {}
@@ -103,6 +124,33 @@ class DiskDatabase(Database):
                 self._disk.told.pop(arguments[0], None)
             else:
                 raise NotImplementedError(sql)
+
+
+class KeptState(State):
+    """`State` over a disk that keeps values instead of their text.
+
+    What is held is frozen, so that reading the text again gives what was written; making and reading it for a hundred
+    thousand devices would say nothing more. Every decision of `State` is its own; only where it writes is another.
+    """
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk, self.new = disk, False
+        self._database = DiskDatabase(disk)
+        self._held = disk.kept.get("held") or Held()
+        self._link = disk.kept.get("link") or Link()
+        self._outcomes = [disk.told[number] for number in sorted(disk.told)][: 2 * OUTCOMES]
+
+    def _write(self, values: dict[str, Any], told: Sequence[Outcome], gone: set[int]) -> None:
+        disk = self._disk
+        if disk.cut is not None:
+            disk.cut()
+        disk.kept.update(values)
+        for one in told:
+            disk.told[one.number] = one
+        for number in gone:
+            disk.told.pop(number, None)
+        if disk.cut is not None:
+            disk.cut()
 
 
 class DiskSlots:

@@ -1,4 +1,4 @@
-"""A result as text: versions over time as rows of blocks, the story, and what held."""
+"""A result as text: versions over time and what each fault did as rows of blocks, the story, and what held."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from edgewright.fleet.simulate.result import Point, Result
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _WIDTH = 64
+_NAME = 9
 
 
 def lines(result: Result) -> Iterator[str]:
@@ -18,6 +19,7 @@ def lines(result: Result) -> Iterator[str]:
         yield f"  {moment(line.at)}  {line.text}"
     yield ""
     yield from versions(result)
+    yield from effects(result)
     yield ""
     for one in result.held:
         yield f"  {'holds' if one.held else 'VIOLATED'}  {one.name}: {one.rule} ({one.found})"
@@ -35,13 +37,27 @@ def versions(result: Result) -> Iterator[str]:
     last = result.timeline[-1]
     ends = {**{f"release {counter}": last.versions.get(counter, 0) for counter in result.releases}}
     ends |= {"on trial": last.trial, "away": last.away}
-    width = max(len(name) for name in rows)
+    width = max(_NAME, *(len(name) for name in rows))
     for name, counts in rows.items():
         if any(counts):
             drawn = "".join(_block(count / result.devices) for count in counts)
             yield f"  {name:<{width}} |{drawn}| {ends[name]:,}"
     start, end = (moment(at) for at in result.moving)
     yield f"  {'':<{width}}  {start}{end:>{_WIDTH - len(start)}}"
+
+
+def effects(result: Result) -> Iterator[str]:
+    """A row for each fault: what it did, each against its own most."""
+    columns = _columns(result)
+    rows = [
+        (f"{one.name}: {one.did}", [max(point.did.get(one.name, 0) for point in points) for points in columns])
+        for one in result.faults
+        if one.did
+    ]
+    for name, counts in rows:
+        drawn = "".join(_block(count / max(*counts, 1)) for count in counts)
+        yield f"  {name}"
+        yield f"  {'':<{_NAME}} |{drawn}| {counts[-1]:,}"
 
 
 def moment(seconds: float) -> str:

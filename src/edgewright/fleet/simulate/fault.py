@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import copy
+from typing import TYPE_CHECKING, Self
 
 from edgewright.fleet.simulate.behaviour import GOOD, Behaviour
 
@@ -10,10 +11,13 @@ if TYPE_CHECKING:
     from edgewright.fleet.simulate.device import Device
     from edgewright.fleet.simulate.run import Simulation
 
-ALWAYS = ("nobody is bricked", "only signed releases", "never an older release", "nobody honest is shut out")
+ALWAYS = ("nobody is bricked", "only signed releases", "never an older release", "nobody honest is shut out",
+          "nothing acknowledged is lost")  # fmt: skip
 """Rules that hold in every simulation."""
 TAKEN_BACK = ("halted", "in time", "exposed", "nobody begins after the halt", "all back")
 """Rules of a bad release."""
+GETS_THERE = ("a good release goes on", "everybody gets there", "the plan's pace")
+"""Rules of a good one."""
 
 
 class Fault:
@@ -22,20 +26,37 @@ class Fault:
     Attributes:
         broken: what is broken, in words; `{rate}` in it is the share of the devices.
         holds: names of rules in `invariants`, besides `ALWAYS`.
+        spoils: names of rules that another fault promises and that do not hold together with this one.
         days: that a simulation of it lasts at least to show it.
         rate: share of the devices that it concerns, where nobody says otherwise.
+        bad: it is the new release itself that is bad.
+        calm: reports that say nothing new may be left out once no rollout is under way: nothing rests on them.
+        did: what `count` counts, for a chart.
+        name: of its file; given by `at`.
     """
 
     broken = ""
     holds: tuple[str, ...] = ()
+    spoils: tuple[str, ...] = ()
     days = 1.0
     rate = 0.0
+    bad = False
+    calm = True
+    did = "devices that ever began the new release"
+    name = ""
+
+    def at(self, name: str, rate: float | None) -> Self:
+        """One of its own for a simulation, with this rate."""
+        made = copy.copy(self)
+        made.name = name
+        made.rate = self.rate if rate is None else rate
+        return made
 
     def words(self, rate: float) -> str:
         """What is broken, with the share of the devices."""
         return self.broken.format(rate=f"{100.0 * rate:.3g} %")
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """How the new release behaves on a device."""
         return GOOD
 
@@ -47,6 +68,10 @@ class Fault:
 
     def activated(self, simulation: Simulation, device: Device) -> None:
         """Called when a device has just activated the new release."""
+
+    def count(self, simulation: Simulation) -> int:
+        """How much of `did` there is, so far or now."""
+        return len(simulation.watch.exposed)
 
 
 def chosen(device: Device, rate: float) -> bool:

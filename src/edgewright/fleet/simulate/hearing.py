@@ -41,6 +41,7 @@ class Hearing:
         self._plane = plane
         self._known: dict[str, _Known] = {}
         self._waiting: list[tuple[Arrived, bytes]] = []
+        self._speaking: set[str] = set()
 
     def enrolled(self, answer: Enrolled) -> None:
         """A device was taken in."""
@@ -68,8 +69,16 @@ class Hearing:
             self._known[device] = known
         else:
             highest = max([known.outcome, *(told.number for told in report.outcomes)])
-            answer = msgspec.json.encode(Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait))
+            answer = msgspec.json.encode(
+                Acknowledged(
+                    nonce=one.nonce,
+                    outcomes=highest,
+                    wait=one.wait,
+                    durable=tuple((i.boot, i.sequence) for i in one.items),
+                )
+            )
             self._waiting.append((one, answer))
+            self._speaking.add(device)
         said = msgspec.json.decode(answer, type=Acknowledged)
         known.nonce, known.outcome = said.nonce, said.outcomes
         known.digest, known.answer = found.digest(), answer
@@ -77,12 +86,18 @@ class Hearing:
             self.write()
         return answer
 
+    def write_of(self, device: str) -> None:
+        """Writes what waits where that device's own is among it: for who reads rows of that device alone."""
+        if device in self._speaking:
+            self.write()
+
     def write(self) -> None:
         """Writes what waits; whoever reads the database calls this before.
 
         Raises:
             AssertionError: the control plane answers otherwise than was said; the simulation is wrong then.
         """
+        self._speaking.clear()
         # A device speaks once in a group: the second report is judged by what the first one left.
         while self._waiting:
             group: dict[str, tuple[Arrived, bytes]] = {}

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from edgewright.fleet.layout import REPORT_EVERY
 from edgewright.fleet.plans.dwell import earliest
 from edgewright.fleet.simulate.device import POLL
+from edgewright.fleet.simulate.outbox import SimulatedOutbox
 from edgewright.fleet.simulate.result import Held
 
 if TYPE_CHECKING:
@@ -161,3 +163,44 @@ def _honest(simulation: Simulation) -> tuple[bool, str]:
     taken = [device for device in simulation.devices
              if device.id in shut_out and device.number not in simulation.excluded]  # fmt: skip
     return _some(taken, "nobody is")
+
+
+@_rule("nothing acknowledged is lost", "every outcome and item whose acknowledgement a device has is in the database")
+def _kept(simulation: Simulation) -> tuple[bool, str]:
+    told, sent = simulation.served.kept()
+    lost, count = [], 0
+    for device in simulation.devices:
+        if device.twins:
+            continue  # two devices of one name number their outcomes apart
+        assert device.state is not None  # noqa: S101 - every device was given its disk
+        waiting = {one.number for one in device.state.outcomes}
+        gone = set(range(1, device.held.outcome + 1)) - waiting
+        settled = device.outbox.settled if isinstance(device.outbox, SimulatedOutbox) else set()
+        count += len(gone) + len(settled)
+        if not (gone <= told.get(device.id, set()) and settled <= sent.get(device.id, set())):
+            lost.append(device)
+    return _some(lost, f"{count:,} records are there")
+
+
+@_rule("drained after an outage", "20 minutes after an outage everything that waited is durable in the control plane")
+def _drained(simulation: Simulation) -> tuple[bool, str]:
+    # While nobody answers a device tries again every 15 minutes at most; 5 minutes are for what they then bring.
+    limit = REPORT_EVERY + 300.0
+    boxes = [(device, device.outbox) for device in simulation.devices if isinstance(device.outbox, SimulatedOutbox)]
+    took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
+    late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]
+    dropped = sum(box.dropped for _, box in boxes)
+    found = f"half after {took[len(took) // 2]:.0f} s, the last after {took[-1]:.0f} s" if took else "nothing was"
+    return _some(late, f"{found}; {dropped:,} older ones had not fitted any more")
+
+
+@_rule("alarms first", "no device's alarms come after its other items")
+def _alarms(simulation: Simulation) -> tuple[bool, str]:
+    late = []
+    for device in simulation.devices:
+        box = device.outbox
+        if isinstance(box, SimulatedOutbox) and box.drained[1] is not None:
+            first = box.drained[0]
+            if first is None or first > box.drained[1]:
+                late.append(device)
+    return _some(late, "none did")

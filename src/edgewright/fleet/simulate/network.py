@@ -23,12 +23,16 @@ class Link:
         away: (from, until) seconds since 1970 without a network.
         loss: share of requests that are lost; as many answers are.
         spoilt: share of downloads in which a byte is changed.
+        lost, damaged: requests and answers that did not arrive, and pieces that arrived otherwise, so far.
     """
+
+    __slots__ = ("_chance", "_world", "away", "damaged", "loss", "lost", "spoilt")
 
     def __init__(self, world: World, chance: Drawn) -> None:
         self._world, self._chance = world, chance
         self.away: list[tuple[float, float]] = []
         self.loss = self.spoilt = 0.0
+        self.lost = self.damaged = 0
 
     @property
     def down(self) -> bool:
@@ -44,11 +48,13 @@ class Link:
         if self.away and self.down:
             raise Unreachable("no network")
         if self.loss and self._chance.share() < self.loss:
+            self.lost += 1
             raise Unreachable("a lost packet")
 
     def piece(self, data: bytes) -> bytes:
         """A part of a download as it arrives."""
         if self.spoilt and self._chance.share() < self.spoilt:
+            self.damaged += 1
             return bytes([data[0] ^ 1]) + data[1:]
         return data
 

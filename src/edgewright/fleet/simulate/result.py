@@ -15,12 +15,16 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
         versions: devices by the release that they run.
         trial: devices whose release is on trial.
         away: devices without network or power.
+        did: what each fault did so far, by its name; `Broke.did` says what is counted.
+        ended: how trials of the new release ended so far, and who was called back: devices.
     """
 
     at: float
     versions: dict[int, int]
     trial: int = 0
     away: int = 0
+    did: dict[str, int] = {}
+    ended: dict[str, int] = {}
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +32,22 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
 
     at: float
     text: str
+
+
+class Broke(msgspec.Struct, frozen=True, kw_only=True):
+    """One fault.
+
+    Attributes:
+        name: of it.
+        rate: share that it concerns.
+        words: what is broken.
+        did: what `Point.did` counts of it; empty for nothing.
+    """
+
+    name: str
+    rate: float
+    words: str
+    did: str
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +70,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a simulation says; the same for the same settings.
 
     Attributes:
-        fault, rate: what was broken, and for which share of the devices.
-        broken: it, in words.
+        fault, rate: what was broken, and for which share of the devices; of several: all names, the first one's rate.
+        faults: each of them.
+        broken: all of it, in words.
         devices, days, seed: settings.
         releases: what each counter is.
         canary: devices of the first stage. `exposed`: that ever ran the new release.
@@ -64,6 +85,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     fault: str
     rate: float
+    faults: tuple[Broke, ...] = ()
     broken: str
     devices: int
     days: float
@@ -82,7 +104,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     def moving(self) -> tuple[float, float]:
         """Seconds between which something changed, with a margin: the part of the time that is worth a drawing."""
         whole = self.days * 86_400.0
-        seen = [(point.at, (point.versions, point.trial, point.away)) for point in self.timeline]
+        some = max(1, self.devices // 20)  # a few that restart are no change worth a drawing
+        seen = [(point.at, (point.versions, point.trial, point.away // some)) for point in self.timeline]
         changed = [later for (_, a), (later, b) in itertools.pairwise(seen) if a != b]
         if not changed:
             return 0.0, whole

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
+import gc
 import tempfile
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from edgewright.fleet.simulate.device import POLL, Device
 from edgewright.fleet.simulate.fault import ALWAYS, Fault
 from edgewright.fleet.simulate.invariants import RULES
 from edgewright.fleet.simulate.plan import HOUR, plan_for
-from edgewright.fleet.simulate.result import Point, Result
+from edgewright.fleet.simulate.result import Broke, Result
 from edgewright.fleet.simulate.served import PRODUCT, Served
+from edgewright.fleet.simulate.timeline import Timeline
+from edgewright.fleet.simulate.together import Together
 from edgewright.fleet.simulate.verified import Verifier
 from edgewright.fleet.simulate.watching import Watch
 from edgewright.fleet.simulate.world import BEGIN, Drawn, World
@@ -31,6 +34,7 @@ FAULTS = "edgewright.fleet.simulate.faults"
 BATCHES = 20
 _POINTS = 96
 _SALTS = 32
+_GROUP = 512
 _ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no rollout is under way
 
 
@@ -42,16 +46,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         days: simulated; None for as many as the fault needs.
         fault: name of a file in `faults`.
         rate: share of the devices that it concerns; None for the fault's own.
+        also: more faults at the same time, each with its rate.
         seed: of everything that is drawn.
         wait: seconds between two reports of a device to which nothing happens.
+        shortcuts: leave out what has no effect; without, the same comes out, later.
     """
 
     devices: int
     days: float | None = None
     fault: str = "none"
     rate: float | None = None
+    also: tuple[tuple[str, float | None], ...] = ()
     seed: int = 0
     wait: float = 1800.0
+    shortcuts: bool = True
 
 
 def faults() -> dict[str, Fault]:
@@ -75,12 +83,11 @@ class Simulation:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
-        self.fault: Fault = catalogue.find(FAULTS, settings.fault.replace("-", "_"), "FAULT", "fault")
-        self.rate = self.fault.rate if settings.rate is None else settings.rate
-        self.days = self.fault.days if settings.days is None else settings.days
+        self.faults = Together(_broken([(settings.fault, settings.rate), *settings.also]))
+        self.days = self.faults.days if settings.days is None else settings.days
         self.world = World()
         self.chance = Drawn(settings.seed, "fleet")
-        self.served = Served(folder, self.world, self.chance, settings.wait)
+        self.served = Served(folder, self.world, self.chance, settings.wait, exact=not settings.shortcuts)
         (folder / "verified").mkdir()
         self.verifier = Verifier(folder / "verified", self.served.fleet.metadata.parent, self.served.root)
         self.watch = Watch(self)
@@ -88,10 +95,9 @@ class Simulation:
         self.plan: Plan | None = None
         self.new: Release | None = None
         self.back: Release | None = None
-        self.timeline: list[Point] = []
+        self.timeline = Timeline(self)
         self.excluded: set[int] = set()
         self._rounds = 0
-        self._looking = False
         self.devices = [self._device(number) for number in range(settings.devices)]
         self._enrol()
         self.served.look()
@@ -105,14 +111,15 @@ class Simulation:
         """Lets the time go by."""
         for device in self.devices:
             device.boot()
-        self.fault.prepare(self)
+        self.faults.prepare(self)
         for device in self.devices:
             device.wake(POLL)
         self.world.after(_ROUND, self._round)
         self.world.after(HOUR, self._begin)
         for number in range(_POINTS + 1):
             self.world.run(BEGIN + (self.end - BEGIN) * number / _POINTS)
-            self.look()
+            self.timeline.look()
+            gc.collect(1)
         self.watch.close()
         return self._result()
 
@@ -129,33 +136,24 @@ class Simulation:
         """One more device, such as a clone; it is not enrolled."""
         return self._device(len(self.devices), name)
 
-    def look(self) -> None:
-        """A point of the timeline; at most one a minute beside the even ones."""
-        versions = Counter(device.held.counter for device in self.devices)
-        self.timeline.append(
-            Point(
-                at=self.world.elapsed, versions=dict(sorted(versions.items())),
-                trial=sum(device.held.trial is not None for device in self.devices),
-                away=sum(device.off or device.link.down for device in self.devices),
-            )
-        )  # fmt: skip
-        self._looking = False
-
-    def changed(self) -> None:
-        """Something is not as it was; it will be in the timeline."""
-        if not self._looking:
-            self._looking = True
-            self.world.after(_ROUND, self.look)
-
     def tick(self) -> None:
         """One round of the control plane."""
         for happened in self.served.tick():
             self.watch.happened(happened)
 
+    @property
+    def _over(self) -> bool:
+        return self.watch.halted is not None or self.watch.finished is not None
+
+    def _calm(self) -> bool:
+        """Whether nobody waits for reports that say nothing new: the rollout is over, no fault is about them."""
+        return self._over and self.faults.calm
+
     def _device(self, number: int, name: str = "") -> Device:
         chance = Drawn(self.settings.seed, name or f"device {number}")
         device = Device(
-            number, self.world, self.served, self.verifier, chance, lambda _: GOOD, self.watch.told, self.watch.heard
+            number, self.world, self.served, self.verifier, chance, lambda _: GOOD, self.watch.told, self.watch.heard,
+            self._calm if self.settings.shortcuts else None,
         )  # fmt: skip
         device.behaving = partial(self._behaviour, device)
         return device
@@ -164,7 +162,7 @@ class Simulation:
         if self.new is None or release.sha256 != self.new.sha256:
             return GOOD
         if device.new is None:
-            device.new = self.fault.behaviour(device, self.rate)
+            device.new = self.faults.behaviour(device)
         return device.new
 
     def _enrol(self) -> None:
@@ -172,12 +170,17 @@ class Simulation:
         secrets = [self.chance.bytes(18).hex() for _ in range(batches)]
         for number, secret in enumerate(secrets):
             self.served.token(secret, f"batch-{number + 1}", len(self.devices))
-        for device in self.devices:
-            key = base64.b64encode(device.chance.bytes(32)).decode()
-            asked = Enrolment(
-                token=secrets[device.number % batches], key=key, name=device.name, profile="gateway", product=PRODUCT
-            )  # fmt: skip
-            device.enrolled(self.served.enrol(asked))
+        for first in range(0, len(self.devices), _GROUP):
+            group = self.devices[first : first + _GROUP]
+            asked = [
+                Enrolment(
+                    token=secrets[device.number % batches], key=base64.b64encode(device.chance.bytes(32)).decode(),
+                    name=device.name, profile="gateway", product=PRODUCT,
+                )
+                for device in group
+            ]  # fmt: skip
+            for device, answer in zip(group, self.served.enrol_all(asked), strict=True):
+                device.enrolled(answer)
 
     def _published(self) -> None:
         self.verifier.published(self.world.now)
@@ -186,7 +189,7 @@ class Simulation:
                 device.wake(POLL)
 
     def _round(self) -> None:
-        over = self.plan is None or self.watch.halted is not None or self.watch.finished is not None
+        over = self.plan is None or self._over
         self._rounds += 1
         if not over or self._rounds % _RESTS == 0:
             self.tick()
@@ -199,7 +202,7 @@ class Simulation:
         self.served.start(self.plan)
         stages = ", ".join(f"{stage.name} {stage.percent:g} %" for stage in self.plan.stages)
         self.say(f"release {self.new.counter} is signed and its rollout begins: {stages}")
-        self.fault.started(self)
+        self.faults.started(self)
 
     def _plan(self, new: Release) -> Plan:
         """The plan as somebody signs it who looks first whether its canary is large enough to be heard."""
@@ -213,15 +216,48 @@ class Simulation:
         return plan
 
     def _result(self) -> Result:
-        names = dict.fromkeys((*ALWAYS, *self.fault.holds))
+        names = dict.fromkeys((*ALWAYS, *self.faults.holds))
+        broke = tuple(Broke(name=f.name, rate=f.rate, words=f.words(f.rate), did=f.did) for f in self.faults.each)
         releases = {1: "the old one", 2: "the new one", 3: "the way back: the old bytes under a new number"}
         return Result(
-            fault=self.settings.fault, rate=self.rate, broken=self.fault.words(self.rate),
+            fault=self.faults.name, rate=self.faults.each[0].rate, faults=broke, broken=self.faults.words,
             devices=self.settings.devices, days=self.days, seed=self.settings.seed, releases=releases,
             canary=len(self.watch.canary()), exposed=len(self.watch.exposed), halted=self.watch.halted_after(),
-            timeline=tuple(self.timeline), story=tuple(self.watch.lines), states=self.verifier.newest,
+            timeline=tuple(self.timeline.points), story=tuple(self.watch.lines), states=self.verifier.newest,
             outcomes=dict(sorted(self.watch.outcomes.items())), held=tuple(RULES[name](self) for name in names),
         )  # fmt: skip
+
+
+def _broken(asked: Sequence[tuple[str, float | None]]) -> list[Fault]:
+    """The faults that were named, each once; 'none' beside others is nothing.
+
+    Raises:
+        UnknownNameError: no such fault.
+        InputError: one that is named twice.
+    """
+    found: dict[str, Fault] = {}
+    for name, rate in asked:
+        fault: Fault = catalogue.find(FAULTS, name.replace("-", "_"), "FAULT", "fault")
+        if name in found:
+            raise InputError("each fault once", f"{name} twice", "--break")
+        found[name] = fault.at(name, rate)
+    others = [one for name, one in found.items() if name != "none"]
+    return others or list(found.values())
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Without Python's own search for cycles among millions of objects that all live to the end: a third of the time.
+
+    What is young is searched at every even time of the timeline.
+    """
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
 
 
 def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _: None) -> Result:
@@ -237,11 +273,12 @@ def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _:
     """
     if not 4 <= settings.devices <= 1_000_000:
         raise InputError("4 to 1,000,000 devices", f"{settings.devices:,}", "N")
-    if settings.rate is not None and not 0.0 <= settings.rate <= 1.0:
-        raise InputError("a share from 0 to 1", f"{settings.rate:g}", "--break")
+    for name, rate in ((settings.fault, settings.rate), *settings.also):
+        if rate is not None and not 0.0 <= rate <= 1.0:
+            raise InputError("a share from 0 to 1", f"{rate:g}", f"--break {name}")
     if settings.days is not None and not 0.25 <= settings.days <= 60:
         raise InputError("0.25 to 60 days", f"{settings.days:g}", "--days")
-    with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder:
+    with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder, _seldom_collected():
         simulation = Simulation(settings, Path(folder))
         try:
             ready(simulation)

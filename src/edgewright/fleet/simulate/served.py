@@ -7,7 +7,7 @@ is not flushed. Everything else is what `edgewright fleet serve` runs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,7 @@ from edgewright.fleet.control.endpoint import RefusedError
 from edgewright.fleet.control.plane import Limits, open_plane
 from edgewright.fleet.control.scheduler import Happened
 from edgewright.fleet.control.signer import LocalSigner
-from edgewright.fleet.control.tables import devices, tokens
+from edgewright.fleet.control.tables import devices, items, outcomes, tokens
 from edgewright.fleet.layout import RELEASES, ROOT, TARGETS, package_target
 from edgewright.fleet.ports import Unreachable
 from edgewright.fleet.repository import changes, releases
@@ -37,6 +37,8 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 
 PRODUCT = "pump"
 _ONE = Quorum(keys=1, threshold=1)
+_ALL = 1 << 30
+_CACHE = 128 << 10  # kB of the database that are kept in memory
 _SIGNATURES = 100_000  # a minute; simulated minutes are short
 
 
@@ -48,14 +50,17 @@ class Served:
         world: time.
         chance: of ids and nonces.
         wait: seconds between two reports of a device.
+        exact: no shortcuts: gates are asked in every round, and everything is written before every intent.
 
     Attributes:
         down: the control plane answers nothing and does nothing; files are served all the same.
+        unanswered: reports and intents that found nobody.
         published: called after something else was published.
     """
 
-    def __init__(self, folder: Path, world: World, chance: Drawn, wait: float) -> None:
-        self._world, self.down = world, False
+    def __init__(self, folder: Path, world: World, chance: Drawn, wait: float, exact: bool = False) -> None:
+        self._world, self.down, self.exact = world, False, exact
+        self.unanswered = 0
         self.published: Callable[[], None] = lambda: None
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
         settings = FleetSettings(name="simulation", products=(PRODUCT,))
@@ -75,6 +80,7 @@ class Served:
         signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
         self._made = conductor(self.plane, signer)
         self.rollouts = self._made.rollouts
+        self._made.scheduler.glance.few = _ALL if exact else 0
         self.hearing = Hearing(self.plane)
         self._timestamp = b""
         self._contents: dict[str, bytes] = {}
@@ -141,12 +147,20 @@ class Served:
 
     def enrol(self, request: Enrolment) -> Enrolled:
         """Takes a device in."""
+        return self.enrol_all([request])[0]
+
+    def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
+        """Takes devices in, in one transaction."""
         random, now = self.plane.random, self._world.now
-        device, nonce = random(16).hex(), random(16).hex()
-        work = self.plane.committer.submit(lambda c: enrolments.enrol(c, request, now=now, device=device, nonce=nonce))
-        answer = work.result()
-        self.hearing.enrolled(answer)
-        return answer
+        drawn = [(request, random(16).hex(), random(16).hex()) for request in requests]
+
+        def work(connection: sa.Connection) -> list[Enrolled]:
+            return [enrolments.enrol(connection, r, now=now, device=device, nonce=nonce) for r, device, nonce in drawn]
+
+        answers = self.plane.committer.submit(work).result()
+        for answer in answers:
+            self.hearing.enrolled(answer)
+        return answers
 
     def intent(self, device: str, intent: Intent) -> Allowed:
         """Whether a device may activate, by the real rules.
@@ -156,7 +170,10 @@ class Served:
             InputError: refused.
         """
         self._there()
-        self.hearing.write()
+        if self.exact:
+            self.hearing.write()
+        else:
+            self.hearing.write_of(device)  # an intent is decided by this device's rows, the rollout and other intents
         now = self._world.now
         try:
             return self.plane.committer.submit(
@@ -183,12 +200,25 @@ class Served:
         with self.plane.database.reading() as connection:
             return set(connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars())
 
+    def kept(self) -> tuple[dict[str, set[int]], dict[str, set[tuple[int, int]]]]:
+        """By device: numbers of its outcomes, and places of its items, that are in the database."""
+        self.hearing.write()
+        told: dict[str, set[int]] = {}
+        sent: dict[str, set[tuple[int, int]]] = {}
+        with self.plane.database.reading() as connection:
+            for device, number in connection.execute(sa.select(outcomes.c.device, outcomes.c.number)):
+                told.setdefault(device, set()).add(number)
+            for device, boot, sequence in connection.execute(sa.select(items.c.device, items.c.boot, items.c.sequence)):
+                sent.setdefault(device, set()).add((boot, sequence))
+        return told, sent
+
     def close(self) -> None:
         """Lets go of the database."""
         self.plane.close()
 
     def _there(self) -> None:
         if self.down:
+            self.unanswered += 1
             raise Unreachable("the control plane is down")
 
 
@@ -200,4 +230,5 @@ def _refused(error: RefusedError) -> InputError | Unreachable:
 
 
 def _not_flushed(connection: object, record: object) -> None:
-    connection.execute("PRAGMA synchronous=OFF").close()  # type: ignore[attr-defined]
+    for pragma in ("synchronous=OFF", f"cache_size=-{_CACHE}"):
+        connection.execute(f"PRAGMA {pragma}").close()  # type: ignore[attr-defined]

@@ -27,6 +27,7 @@ class Watch:
     Attributes:
         lines: of the story.
         outcomes: of devices, counted by what they were.
+        ends: what became of the new release, counted: 'activated', 'confirmed', 'reverted', 'refused', 'called back'.
         exposed: devices that activated the new release, and when first; seconds since 1970.
         begun: (when, device) of every activation of it.
         ended: devices whose trial's end the control plane has heard of, and when.
@@ -38,6 +39,7 @@ class Watch:
         self._simulation = simulation
         self.lines: list[Line] = []
         self.outcomes: Counter[str] = Counter()
+        self.ends: Counter[str] = Counter()
         self.exposed: dict[int, float] = {}
         self.begun: list[tuple[float, Device]] = []
         self.ended: dict[int, float] = {}
@@ -81,9 +83,9 @@ class Watch:
         if outcome.what == "activated" and new is not None and outcome.counter == new.counter:
             self.exposed.setdefault(device.number, now)
             self.begun.append((now, device))
-            self._simulation.fault.activated(self._simulation, device)
+            self._simulation.faults.activated(self._simulation, device)
         self._note(outcome)
-        self._simulation.changed()
+        self._simulation.timeline.changed(device)
 
     def heard(self, device: Device, report: Report) -> None:
         """The control plane has acknowledged a report."""
@@ -152,6 +154,7 @@ class Watch:
         if not self._chapter:
             self._since = now
         self._chapter[what] += 1
+        self.ends[outcome.what if new is not None and outcome.counter == new.counter else "called back"] += 1
 
     def _flush(self) -> None:
         if self._chapter:

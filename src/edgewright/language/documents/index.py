@@ -164,6 +164,7 @@ class _Writer:
         number = len(self._documents)
         section, last = -1, None
         title: list[int] = []
+        before = self._passages
         seen: dict[tuple[str, ...], tuple[int, list[int]]] = {}
         for passage in cut(document.blocks()):
             if passage.path != last:
@@ -172,7 +173,10 @@ class _Writer:
                     seen[last] = self._section(number, last)
                 section, title = seen[last]
             self._passage(section, title, passage)
-        self._documents.append(document.document())
+        told = document.document()
+        if self._passages == before:
+            told = msgspec.structs.replace(told, notes=(*told.notes, "no text was found in it"))
+        self._documents.append(told)
 
     def finish(self, media: str) -> Indexed:
         """Writes what is known only at the end.

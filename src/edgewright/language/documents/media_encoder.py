@@ -7,6 +7,7 @@ The directory is laid out as such pairs are published: `vision_model.onnx`, `aud
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ import msgspec
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
@@ -29,10 +30,12 @@ SUFFIXES: dict[Kind, tuple[str, ...]] = {
     "sound": (".wav",),
 }
 _INPUTS: dict[str, Kind] = {"pixel_values": "picture", "input_values": "sound"}
+# Of exports with several outputs, the one that lies in the space of the text.
+_OUTPUTS = ("image_embeds", "audio_embeds", "embedding", "vector")
 _NAMES = ("vision_model.onnx", "audio_model.onnx", "model.onnx")
 _DO = "Name a directory with vision_model.onnx or audio_model.onnx, such as an ONNX export of CLIP"
 # Larger pictures are refused before they are unpacked.
-_PIXELS = 100_000_000
+_PIXELS = 80_000_000
 _LARGEST = 256 << 20
 _TEXT_TOKENS = 77
 
@@ -85,7 +88,9 @@ class MediaEncoder:
             got = ", ".join(one.name for one in self._session.get_inputs())
             raise InputError("a graph that takes pixel_values or input_values alone", got, str(model), _DO)
         self._input, self.kind = taken[0].name, _INPUTS[taken[0].name]
-        self._how = _preprocessing(directory / "preprocessor_config.json")
+        self._how = _preprocessing(directory / "preprocessor_config.json", taken[0].shape)
+        names = [one.name for one in self._session.get_outputs()]
+        self._output = [next((name for name in _OUTPUTS if name in names), names[0])]
         self._text = _text(directory, threads)
         blank = self._ready(Image.new("RGB", (8, 8))) if self.kind == "picture" else self._wave(np.zeros(1600), 16_000)
         self.dimensions = int(self._run(blank).shape[0])
@@ -122,19 +127,27 @@ class MediaEncoder:
             if self.kind == "sound":
                 sound = read_wav(path.read_bytes(), str(path))
                 return self._run(self._wave(sound.values.mean(axis=1), sound.rate))
-            with Image.open(path) as picture:
+            with warnings.catch_warnings():
+                # Pillow only warns of sizes that are refused below, and raises from twice that on.
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                opened = Image.open(path)
+            with opened as picture:
                 if picture.width * picture.height > _PIXELS:
                     raise InputError(f"at most {_PIXELS} pixels", f"{picture.width} x {picture.height}", str(path))
                 return self._run(self._ready(picture.convert("RGB")))
         except InputError:
             raise
-        except (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError) as error:
+        except (
+            OSError, ValueError, SyntaxError, EOFError, ArithmeticError, MemoryError, Image.DecompressionBombError,
+        ) as error:  # fmt: skip
             why = " ".join(str(error).split())[:120] or type(error).__name__
+            if isinstance(error, UnidentifiedImageError):
+                why = "a file that is none, or a damaged one"
             raise InputError(f"a {self.kind} that can be read", why, str(path)) from None
 
     def _run(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         try:
-            made: NDArray[Any] = self._session.run(None, {self._input: value})[0]
+            made: NDArray[Any] = self._session.run(self._output, {self._input: value})[0]
         except Exception as error:  # noqa: BLE001 - ONNX Runtime's own classes
             why = " ".join(str(error).split())[:200]
             raise InputError(f"a graph that takes {value.shape}", why, str(self._directory)) from None
@@ -190,9 +203,11 @@ def _text(directory: Path, threads: int) -> TextEncoder | None:
     return TextEncoder(told, model, model.stat().st_size, threads)
 
 
-def _preprocessing(path: Path) -> _Preprocessing:
+def _preprocessing(path: Path, shape: Sequence[int | str | None]) -> _Preprocessing:
+    """What the file says; without one, CLIP's means at the size that the graph takes, 224 where it takes any."""
     if not path.is_file():
-        return _Preprocessing()
+        fixed = [edge for edge in shape[2:4] if isinstance(edge, int) and edge > 0]
+        return _Preprocessing(size={"height": fixed[0], "width": fixed[1]}) if len(fixed) == 2 else _Preprocessing()
     try:
         how = msgspec.json.decode(path.read_bytes(), type=_Preprocessing)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

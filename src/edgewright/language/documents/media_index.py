@@ -33,19 +33,25 @@ class _Folder:
         self._digest = hashlib.sha256()
 
     def blocks(self) -> Iterator[Block]:
+        seen: set[str] = set()
         for path in files_of(self._folder, self._encoder.kind):
-            # One word for the splitter of sentences, whatever the name is.
-            name = re.sub(r"\s+", "_", path.relative_to(self._folder).as_posix())[-_LONGEST_NAME:]
+            # A name may hold bytes that are no UTF-8; the index holds text.
+            real = path.relative_to(self._folder).as_posix().encode("utf-8", "replace").decode()
+            # One word for the splitter of sentences, whatever the name is, and another one for each file.
+            name = re.sub(r"\s+", "_", real)[-_LONGEST_NAME:]
+            while name in seen:
+                name = f"_{name}"
+            seen.add(name)
             try:
                 self._vectors[name] = self._encoder.encode_file(path)
                 self._digest.update(path.read_bytes())
             except InputError as error:
                 if len(self._notes) < 20:
-                    self._notes.append(str(error))
+                    self._notes.append(f"left out: {error}")
                 continue
-            above = tuple(name.split("/")[:-1]) or (self._folder.name,)
-            # A path of its own: each file is a section, so that the best ones are told one by one.
-            yield Block((*above, name), 0, name)
+            above = tuple(real.split("/")[:-1]) or (self._folder.name,)
+            # A path of its own, which ends with the file's name: each is a section, told one by one.
+            yield Block((*above, real), 0, name)
         if not self._vectors:
             raise InputError(f"{self._encoder.kind}s that can be read", "none", str(self._folder))
 

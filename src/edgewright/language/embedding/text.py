@@ -52,6 +52,9 @@ class TextEncoder:
             raise InputError("a tokenizer.json", str(error)[:200], str(directory.tokenizer)) from None
         self._tokens.enable_truncation(directory.longest)
         self._tokens.no_padding()
+        names = [one.name for one in self._session.get_outputs()]
+        # Exports of CLIP give a vector a text and further values; their order is the exporter's.
+        self._output = ["text_embeds" if "text_embeds" in names else names[0]]
         self._inputs = {i.name for i in self._session.get_inputs()}
         if not {"input_ids"} <= self._inputs <= {"input_ids", "attention_mask", "token_type_ids"}:
             raise InputError("input_ids, attention_mask, token_type_ids", ", ".join(sorted(self._inputs)), where)
@@ -85,7 +88,7 @@ class TextEncoder:
             ids[row, : len(one)] = one
             mask[row, : len(one)] = 1
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        raw: NDArray[Any] = self._session.run(None, {name: feeds[name] for name in self._inputs})[0]
+        raw: NDArray[Any] = self._session.run(self._output, {name: feeds[name] for name in self._inputs})[0]
         return unit(raw if raw.ndim == 2 else self._pool(raw, mask[:, :, None].astype(np.float32)))
 
     def _pool(self, raw: NDArray[Any], mask: NDArray[np.float32]) -> NDArray[Any]:

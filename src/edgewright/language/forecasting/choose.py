@@ -121,8 +121,8 @@ def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:
         return first, f"{first.score.name} has the lowest MASE"
     margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
     if best.score.mase < (1 - margin) * first.score.mase:
-        return best, f"its MASE is more than {margin:.0%} below that of {first.score.name}, the default"
-    return first, f"the default; no other is {MARGIN:.0%} better, and less than that folds this few do not show"
+        return best, f"its MASE is more than {100 * margin:.0f} % below that of {first.score.name}, the default"
+    return first, f"the default; no other is {100 * MARGIN:.0f} % better, and less than that folds this few do not show"
 
 
 def _candidates(values: Floats, asked: Asked, folds: Folds) -> list[Judged]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewright.language.intents.limit import limit
 from edgewright.language.intents.teacher import held_out
 from edgewright.language.utterances import check
+from edgewright.runtime.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.calibrate import temperature
@@ -61,7 +62,7 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], seed: int) -> Parts:
-    """Without `validation`, a fifth of every intent is held out.
+    """Without `validation`, a fifth of every intent is held out, repeated sentences all on one side.
 
     Raises:
         InputError: as `check`.
@@ -75,7 +76,7 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
     if given:
         truth = np.array([number[u.intent] for u in given], np.int64)
         return Parts(intents, [u.text for u in inside], targets, [u.text for u in given], truth, outside, False)
-    held = held_out(targets, HELD_OUT, seed) & ~np.array([u.synthetic for u in inside], np.bool_)
+    held = held_sentences([u.text for u in inside], targets, seed) & ~np.array([u.synthetic for u in inside], np.bool_)
     if not held.any():
         raise InputError(
             "sentences that people said, to judge by", "synthetic ones alone", "the utterances",
@@ -84,6 +85,15 @@ def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], see
     kept = [u.text for u, out in zip(inside, held, strict=True) if not out]
     judges = [u.text for u, out in zip(inside, held, strict=True) if out]
     return Parts(intents, kept, targets[~held], judges, targets[held], outside, True)
+
+
+def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Which texts are held out: a fifth of the different sentences of each class, with all their repetitions."""
+    places: dict[str, int] = {}
+    which = np.array([places.setdefault(normalised(text), len(places)) for text in texts], np.int64)
+    kinds = np.zeros(len(places), np.int64)
+    kinds[which] = targets
+    return held_out(kinds, HELD_OUT, seed)[which]
 
 
 def judged(raw: Scores, outside: Scores, parts: Parts) -> tuple[Judged, float]:

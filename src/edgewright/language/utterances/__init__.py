@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.language.utterances.checks import check, findings
+from edgewright.language.utterances.checks import check, check_validation, findings
 from edgewright.language.utterances.read import Labelled, read
 
-__all__ = ["Labelled", "check", "findings", "read"]
+__all__ = ["Labelled", "check", "check_validation", "findings", "read"]

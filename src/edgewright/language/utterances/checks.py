@@ -39,6 +39,34 @@ def check(utterances: Sequence[Utterance]) -> tuple[str, ...]:
     return tuple(sorted(kinds))
 
 
+def check_validation(utterances: Sequence[Utterance], validation: Sequence[Utterance]) -> list[str]:
+    """What is odd about utterances set apart to judge by; nothing where there are none.
+
+    Raises:
+        InputError: one that cannot be one, an intent that the training lacks, none that says anything (all of them
+            synthetic or out of scope), or a sentence that the training has under another intent.
+    """
+    if not validation:
+        return []
+    for one in validation:
+        checked(one.text, one.where or "an utterance of the validation")
+    known = {one.intent for one in utterances} | {OUT_OF_SCOPE}
+    strange = next((one for one in validation if one.intent not in known), None)
+    if strange is not None:
+        raise InputError("intents of the training", repr(strange.intent), strange.where or "the validation",
+                         "Leave it out, or add examples of it to the training")  # fmt: skip
+    if all(one.intent == OUT_OF_SCOPE or one.synthetic for one in validation):
+        raise InputError("utterances in scope that people said, to judge by", "none", "the validation")
+    _contradictions((*utterances, *validation))
+    learnt = {normalised(one.text) for one in utterances}
+    both = sum(normalised(one.text) in learnt for one in validation)
+    lacking = sorted(known - {one.intent for one in validation} - {OUT_OF_SCOPE})
+    found = [f"{both:,} of {len(validation):,} utterances to judge by are in the training, too"] if both else []
+    if lacking:
+        found.append(f"nothing judges {', '.join(lacking[:5])}" + (f" and {len(lacking) - 5} more" * bool(lacking[5:])))
+    return found
+
+
 def findings(utterances: Sequence[Utterance]) -> list[str]:
     """What is odd and no reason to refuse: repeated sentences, intents of very different sizes, no out of scope."""
     found = []

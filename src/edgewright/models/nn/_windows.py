@@ -11,7 +11,7 @@ from jax import lax
 from edgewright.graph.layer import LayerConfig, Shape
 from edgewright.schema.errors import InputError
 
-Padding = Literal["same", "valid"]
+Padding = Literal["same", "valid", "causal"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 
 
@@ -21,12 +21,32 @@ class KernelConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         kernel: samples it covers.
         stride: samples from one place to the next.
-        padding: 'same' adds zeros so that the first output stands on the first sample, 'valid' adds none.
+        padding: 'same' adds zeros so that the first output stands on the first sample, 'valid' adds none, 'causal' adds
+            them before the window alone, so that no output depends on a later sample.
     """
 
     kernel: Positive
     stride: Positive = 1
     padding: Padding = "same"
+
+
+class DilatedConfig(KernelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A kernel whose samples may lie apart.
+
+    Attributes:
+        dilation: samples from one of the kernel to the next.
+    """
+
+    dilation: Positive = 1
+
+
+def reach(config: KernelConfig) -> int:
+    """Samples from the first to the last that a kernel covers."""
+    return (config.kernel - 1) * _dilation(config) + 1
+
+
+def _dilation(config: KernelConfig) -> int:
+    return config.dilation if isinstance(config, DilatedConfig) else 1
 
 
 def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
@@ -48,24 +68,32 @@ def window_shape(shape: Shape, kind: str) -> tuple[int, int]:
 def span(config: KernelConfig, shape: Shape, kind: str) -> tuple[int, int, int]:
     """Number of outputs, and zeros before and after, for a window of shape (channels, samples).
 
-    'same' gives ceil(samples / stride) outputs with the smaller half of the zeros before, as in TensorFlow.
+    'same' gives ceil(samples / stride) outputs with the smaller half of the zeros before, as in TensorFlow; 'causal'
+    gives an output for every `stride` samples that are whole, which ends on the last of them.
 
     Raises:
         InputError: when the kernel is longer than the window.
     """
-    samples = window_shape(shape, kind)[1]
+    samples, covered = window_shape(shape, kind)[1], reach(config)
     if config.padding == "same":
         places = -(-samples // config.stride)
-        missing = max((places - 1) * config.stride + config.kernel - samples, 0)
+        missing = max((places - 1) * config.stride + covered - samples, 0)
         return places, missing // 2, missing - missing // 2
-    if config.kernel > samples:
+    if config.padding == "causal":
+        if config.stride > min(samples, covered):
+            raise InputError(
+                f"a stride of at most {min(samples, covered)} samples", str(config.stride), f"model.layers {kind}",
+                "A causal kernel covers every sample that comes, and the window one stride",
+            )  # fmt: skip
+        return samples // config.stride, covered - config.stride, 0
+    if covered > samples:
         raise InputError(
             f"a kernel of at most {samples} samples",
-            str(config.kernel),
+            str(covered),
             f"model.layers {kind}",
             "Take a shorter kernel, or padding = 'same'",
         )
-    return (samples - config.kernel) // config.stride + 1, 0, 0
+    return (samples - covered) // config.stride + 1, 0, 0
 
 
 def taps(config: KernelConfig, x: Any, kind: str, fill: float = 0.0) -> list[Any]:  # noqa: ANN401 - JAX arrays
@@ -79,11 +107,13 @@ def taps(config: KernelConfig, x: Any, kind: str, fill: float = 0.0) -> list[Any
     """
     places, before, after = span(config, (x.shape[2], x.shape[1]), kind)
     padded = jnp.pad(x, ((0, 0), (before, after), (0, 0)), constant_values=fill) if before + after else x
-    reach = (places - 1) * config.stride + 1
-    return [lax.slice_in_dim(padded, k, k + reach, config.stride, 1) for k in range(config.kernel)]
+    length, apart = (places - 1) * config.stride + 1, _dilation(config)
+    starts = range(0, config.kernel * apart, apart)
+    return [lax.slice_in_dim(padded, k, k + length, config.stride, 1) for k in starts]
 
 
 def conv_attributes(config: KernelConfig, shape: Shape, kind: str) -> dict[str, tuple[int, ...]]:
     """ONNX attributes of a convolution or a pool."""
     _, before, after = span(config, shape, kind)
-    return {"kernel_shape": (config.kernel,), "strides": (config.stride,), "pads": (before, after)}
+    made = {"kernel_shape": (config.kernel,), "strides": (config.stride,), "pads": (before, after)}
+    return made if _dilation(config) == 1 else {**made, "dilations": (_dilation(config),)}

@@ -10,19 +10,20 @@ import numpy as np
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
-from edgewright.models.nn._windows import KernelConfig, Positive, conv_attributes, span, taps, window_shape
+from edgewright.models.nn._windows import DilatedConfig, Positive, conv_attributes, span, taps, window_shape
 
 KIND = "conv1d"
 
 
-class Conv1dConfig(KernelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Conv1dConfig(DilatedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every output is a weighted sum over all channels within the kernel.
 
     Attributes:
         filters: channels that come out.
         kernel: samples it covers.
         stride: samples from one place to the next.
-        padding: 'same' adds zeros, 'valid' adds none.
+        padding: 'same' adds zeros, 'valid' adds none, 'causal' adds them before the window alone.
+        dilation: samples from one of the kernel to the next.
         activation: 'relu', 'sigmoid' or 'linear'.
     """
 

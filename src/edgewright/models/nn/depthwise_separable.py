@@ -11,19 +11,20 @@ import numpy as np
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Activation, Layer, Parameters, Shape
 from edgewright.models.nn._activation import activate, activation_text, emit_activation, initial_weights
-from edgewright.models.nn._windows import KernelConfig, Positive, conv_attributes, span, taps, window_shape
+from edgewright.models.nn._windows import DilatedConfig, Positive, conv_attributes, span, taps, window_shape
 
 KIND = "depthwise_separable"
 
 
-class DepthwiseSeparableConfig(KernelConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DepthwiseSeparableConfig(DilatedConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A convolution in two cheap halves.
 
     Attributes:
         filters: channels that come out.
         kernel: samples the first half covers.
         stride: samples from one place to the next.
-        padding: 'same' adds zeros, 'valid' adds none.
+        padding: 'same' adds zeros, 'valid' adds none, 'causal' adds them before the window alone.
+        dilation: samples from one of the kernel to the next.
         depthwise_activation: between the halves.
         activation: 'relu', 'sigmoid' or 'linear'.
     """

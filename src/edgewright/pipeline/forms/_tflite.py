@@ -17,6 +17,7 @@ from edgewright.pipeline.prove_stages import (
     ends,
     float_part,
     graph_layout,
+    in_a_row,
     layers,
     network_values,
     preprocessing,
@@ -137,7 +138,7 @@ def network_stages(one: Network, values: Mapping[int, NDArray[Any]], boundary: S
     made |= {BYTES: source} if one.integers else {}
     for stage, number in layers(one.network).items():
         made[stage] = graph_layout(values[number], whole.get(stage, values[number].shape[1:]))
-    raw = values[one.network.output].reshape(len(source), -1)
+    raw = in_a_row(values[one.network.output])
     if not one.integers:
         made[OUTPUT] = raw
     reals = to_reals(one.network.values[one.network.output], raw) if one.integers else raw

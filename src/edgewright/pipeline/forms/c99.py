@@ -27,7 +27,7 @@ from edgewright.pipeline.prove_stages import (
     preprocessing,
     shapes,
 )
-from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.graph import Graph, StageMark
 from edgewright.schema.proof import Numbers
 
@@ -152,7 +152,9 @@ def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa:
     whole = shapes(graph, all_values(graph, network or float_part(graph)))
     for stage, values in answer.stages.items():
         if network is None or stage not in (BYTES, *layers(network)):
-            made[stage] = np.asarray(values).reshape(len(values), *whole.get(stage, values.shape[1:]))
+            # Raw outputs lie in a row in every form.
+            shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])
+            made[stage] = np.asarray(values).reshape(len(values), *shape)
             continue
         number = network.input if stage == BYTES else layers(network)[stage]
         inside = np.asarray(values, np.int8).reshape(len(values), *network.values[number].shape)

@@ -12,6 +12,7 @@ from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import (
     boundary_value,
     graph_layout,
+    in_a_row,
     layers,
     network_values,
     preprocessing,
@@ -55,7 +56,7 @@ def network_stages(subject: Subject, network: IntegerNetwork, integers: NDArray[
     for stage, number in layers(network).items():
         made[stage] = graph_layout(values[number], forms.get(stage, values[number].shape[1:]))
     raw = to_reals(network.values[network.output], values[network.output])
-    return {**made, **tail(graph, network)(raw.reshape(len(raw), -1))}
+    return {**made, **tail(graph, network)(in_a_row(raw))}
 
 
 def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ from edgewright.runtime.documents.layout import Integers, Vectors, unpacked
 from edgewright.runtime.documents.opening import BROKEN, damaged, open_index
 from edgewright.runtime.documents.terms import Terms
 from edgewright.runtime.documents.vectors import StoredVectors
-from edgewright.runtime.documents.words import stems
+from edgewright.runtime.documents.words import as_written, stems
 from edgewright.schema.documents import Answer, Found, Indexed
 from edgewright.schema.errors import EdgewrightError, InputError
 
@@ -91,7 +91,9 @@ class DocumentIndex:
         looked = self._guarded(question, vector)
         threshold = weights.THRESHOLD_WORDS if vector is None else weights.THRESHOLD_HYBRID
         if looked is None:
-            return Answer(question=question, found=(), confidence=0.0, threshold=threshold, hybrid=vector is not None)
+            # Nothing was found, so nothing of it stands in the documents.
+            return Answer(question=question, found=(), confidence=0.0, threshold=threshold,
+                          unknown=as_written(question, stems(question)), hybrid=vector is not None)  # fmt: skip
         order = np.argsort(-looked.scores, kind="stable")
         best: dict[int, int] = {}
         for row in order:
@@ -103,8 +105,8 @@ class DocumentIndex:
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
         sure = there(looked.figures[order[0]], vector is not None)
-        return Answer(question=question, found=found, confidence=sure, threshold=threshold, unknown=looked.unknown,
-                      hybrid=vector is not None)  # fmt: skip
+        return Answer(question=question, found=found, confidence=sure, threshold=threshold,
+                      unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
 
     def nearest(self, vector: Vectors, top: int = 3) -> tuple[Found, ...]:
         """What lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.

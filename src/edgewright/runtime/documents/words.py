@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from functools import lru_cache
 
 # Words that say nothing about what is asked; also what people write around a question.
@@ -48,6 +49,16 @@ def stems(text: str) -> list[str]:
         else:
             found += _pieces(word)
     return found
+
+
+def as_written(text: str, wanted: Collection[str]) -> tuple[str, ...]:
+    """The words of a text that have these stems, as they are written there; stems without such a word as they are."""
+    spelt: dict[str, str] = {}
+    for word in _WORD.findall(text):
+        found = stems(word)
+        if len(found) == 1:
+            spelt.setdefault(found[0], word)
+    return tuple(dict.fromkeys(spelt.get(one, one) for one in wanted))
 
 
 def _pieces(word: str) -> list[str]:

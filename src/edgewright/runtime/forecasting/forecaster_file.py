@@ -100,6 +100,9 @@ def is_forecaster(data: bytes) -> bool:
 
 def parse_forecaster(data: bytes, where: str) -> ForecasterFile:
     """As `read_forecaster`, from bytes; `where` names them in messages."""
+    if data[:64].lstrip().startswith(b"{"):
+        raise InputError("a forecaster's file", "JSON, as a pool is", where,
+                         "A pool makes one for a series: edgewright forecast DATA --pooled POOL")  # fmt: skip
     try:
         files = unpack(data, where)
     except InputError as error:

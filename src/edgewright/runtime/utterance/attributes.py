@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-# A word with an apostrophe in it, or one sign.
-_TOKEN = re.compile(r"\w+(?:['\u2019]\w+)*|[^\w\s]")
-_DIGIT = re.compile(r"\d")
-_REPEATED = re.compile(r"(.)\1+")
+from edgewright.runtime.utterance.letters import APOSTROPHES, SPACE_CLASS, WORD_CLASS, lower, small_letters
+
+_JOINS = "".join(map(chr, APOSTROPHES))
+# A word, with an apostrophe in it or not, or one sign.
+_TOKEN = re.compile(rf"[{WORD_CLASS}]+(?:[{_JOINS}][{WORD_CLASS}]+)*|[^{WORD_CLASS}{SPACE_CLASS}]")
+_WORD = re.compile(rf"[{WORD_CLASS}]")
+_DIGIT = re.compile(r"[0-9]")
+_REPEATED = re.compile(r"(.)\1+", re.DOTALL)
 _BEFORE, _AFTER = "<", ">"
 
 
@@ -33,7 +38,7 @@ def attributes(text: str, spans: list[tuple[int, int]], intent: str) -> list[lis
         intent: that was understood or, in training, is known.
     """
     words = [text[begin:end] for begin, end in spans]
-    plain = [_BEFORE, _BEFORE, *(_DIGIT.sub("0", word.lower()) for word in words), _AFTER, _AFTER]
+    plain = [_BEFORE, _BEFORE, *(_DIGIT.sub("0", lower(word)) for word in words), _AFTER, _AFTER]
     shapes = [_BEFORE, *(shape(word) for word in words), _AFTER]
     made = []
     for i in range(len(words)):
@@ -49,9 +54,17 @@ def attributes(text: str, spans: list[tuple[int, int]], intent: str) -> list[lis
 
 
 def shape(word: str) -> str:
-    """Capitals as X, small letters as x, digits as d; at most two of a kind in a row."""
-    kinds = "".join("d" if c.isdigit() else "X" if c.isupper() else "x" if c.islower() else c for c in word)
-    return _REPEATED.sub(r"\1\1", kinds)
+    """Capitals as X, other letters as x, digits 0 to 9 as d, signs as they are; at most two of a kind in a row."""
+    return _REPEATED.sub(r"\1\1", "".join(map(_kind, word)))
+
+
+@lru_cache(4096)
+def _kind(char: str) -> str:
+    if "0" <= char <= "9":
+        return "d"
+    if ord(char) in small_letters():
+        return "X"
+    return "x" if char != "_" and _WORD.match(char) else char
 
 
 def keys(attribute_rows: list[list[str]]) -> NDArray[np.uint32]:

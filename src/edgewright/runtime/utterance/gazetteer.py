@@ -10,6 +10,8 @@ from edgewright.schema.language import Slot
 
 # Words of an entry; longer ones are never found.
 _LONGEST = 12
+# Those of ASCII and of full width.
+_DIGITS = {chr(zero + k): str(k) for zero in (0x30, 0xFF10) for k in range(10)}
 
 
 class Gazetteers:
@@ -28,6 +30,16 @@ class Gazetteers:
                 if key:
                     self._entries.setdefault(key, (slot, value))
                     self._longest = max(self._longest, min(len(tokens(said)), _LONGEST))
+
+    @property
+    def entries(self) -> dict[str, tuple[str, str]]:
+        """Folded words -> slot and what they stand for."""
+        return dict(self._entries)
+
+    @property
+    def longest(self) -> int:
+        """Words of the longest entry."""
+        return self._longest
 
     def find(self, text: str) -> tuple[Slot, ...]:
         """What of the entries the text says; an s at the end of the last word is overlooked."""
@@ -53,6 +65,6 @@ class Gazetteers:
 
 def _key(text: str) -> str:
     # Digits are kept apart here: "7 up" is no "9 up".
-    digits = "".join(c for c in text if c.isdigit())
+    digits = "".join(_DIGITS.get(c, "") for c in text)
     plain = normalised(text).strip()
     return f"{plain}#{digits}" if digits else plain

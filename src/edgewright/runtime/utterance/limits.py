@@ -21,5 +21,5 @@ def checked(text: str, where: str = "the utterance") -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        raise InputError("whole characters", "half of one (a lone surrogate)", where) from None
+        raise InputError("text in UTF-8", "bytes that are none, or half a character", where) from None
     return compose(text)

@@ -20,6 +20,8 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranked, Slot
 
 _OTHERS = 2
+# Slots of an utterance at most, the first of the text: as many as a device has room for.
+MOST_SLOTS = 32
 
 
 class Understanding:
@@ -62,17 +64,18 @@ class Understanding:
         best = int(logits.argmax())
         return (best if logits[best] >= self._form.threshold else -1), logits
 
-    def parse(self, text: str, *, today: date | None = None) -> Parsed:
+    def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
         """What an utterance says.
 
         Args:
             text: a sentence or two.
             today: what "tomorrow" counts from; without it such words keep themselves as their value.
+            where: what it is called when it is refused.
 
         Raises:
             InputError: nothing but space, beyond 1,000 characters, or half a character.
         """
-        text = checked(text)
+        text = checked(text, where)
         if normalised(text) == " ":
             return Parsed(
                 text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="there is no word in it, only signs"
@@ -109,7 +112,7 @@ class Understanding:
         for slot in (*listed, *ruled):
             if all(slot.end <= other.begin or other.end <= slot.begin for other in made):
                 made.append(slot)
-        return tuple(sorted(made, key=lambda slot: slot.begin))
+        return tuple(sorted(made, key=lambda slot: slot.begin)[:MOST_SLOTS])
 
 
 def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64]:

@@ -16,6 +16,10 @@ from edgewright.runtime.utterance.attributes import attributes, keys, tokens
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Slot, TaggerSpec
 
+# Tokens that are tagged at most: what lies beyond them is no slot, so that the memory of a device is bounded.
+MOST_TOKENS = 128
+# Bits of fraction of a weight when scores are added up, and the largest move: sums over all tokens fit 32 bits.
+FRACTION, LARGEST = 8, 1 << 22
 ARRAYS = {"keys": np.uint32, "counts": np.uint8, "labels": np.uint8, "weights": np.int8, "moves": np.float32}
 
 
@@ -49,6 +53,7 @@ class Tagger:
             and (not total or int(arrays["labels"].max()) < size)
             and bool(np.all(names[1:] > names[:-1]))
             and math.isfinite(spec.scale)
+            and spec.scale > 0
             and all(_is_label(label) for label in spec.labels)
         )
         if not sound:
@@ -56,20 +61,22 @@ class Tagger:
         self._spec, self._keys = spec, names
         self._starts = np.concatenate([[0], np.cumsum(arrays["counts"], dtype=np.int64)])
         self._labels, self._weights = arrays["labels"].astype(np.int64), arrays["weights"].astype(np.float64)
-        self._moves = arrays["moves"].astype(np.float64)
+        self._moves = integer_moves(spec, arrays["moves"])
 
     def path(self, text: str, spans: list[tuple[int, int]], intent: str) -> list[int]:
-        """The best label of every token."""
+        """The best label of every token; that of the first label, O, beyond `MOST_TOKENS`."""
+        beyond = [0] * (len(spans) - MOST_TOKENS)
+        spans = spans[:MOST_TOKENS]
         if not spans or not len(self._keys):
-            return [0] * len(spans)
-        return viterbi(self._scores(attributes(text, spans, intent)), self._moves)
+            return [0] * len(spans) + beyond
+        return viterbi(self._scores(attributes(text, spans, intent)), self._moves) + beyond
 
     def slots(self, text: str, intent: str) -> tuple[Slot, ...]:
         """Slots in the order of the text."""
         spans = tokens(text)
         return joined(text, spans, [self._spec.labels[k] for k in self.path(text, spans, intent)])
 
-    def _scores(self, rows: list[list[str]]) -> NDArray[np.float64]:
+    def _scores(self, rows: list[list[str]]) -> NDArray[np.int64]:
         wanted = keys(rows)
         size = len(self._spec.labels)
         places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
@@ -84,10 +91,18 @@ class Tagger:
         token = np.repeat(known // len(rows[0]), counts)
         cells = token * size + self._labels[index]
         made = np.bincount(cells, self._weights[index], len(rows) * size).reshape(len(rows), size)
-        return np.asarray(made * self._spec.scale, np.float64)
+        # Sums of small integers: exact.
+        return np.asarray(made, np.int64) << FRACTION
 
 
-def viterbi(scores: NDArray[np.float64], moves: NDArray[np.float64]) -> list[int]:
+def integer_moves(spec: TaggerSpec, moves: NDArray[Any]) -> NDArray[np.int64]:
+    """Moves in steps of the weights' scale and `FRACTION` bits, so that desk and device add the same integers."""
+    steps = np.rint(moves.astype(np.float64) / spec.scale * (1 << FRACTION))
+    made: NDArray[np.int64] = np.clip(steps, -LARGEST, LARGEST).astype(np.int64)
+    return made
+
+
+def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
     """The path of largest sum; of equal ones, that of the first labels.
 
     Args:

@@ -2,7 +2,8 @@
 
 Numbers: digits with a decimal point, and words up to 999,999 ("two hundred and five"). Durations: numbers with a unit,
 added up ("one hour and 30 minutes"), in seconds. Clock times: "7:30", "7 pm", as HH:MM. Dates: ISO dates as they are;
-"today", "tomorrow" and names of weekdays become dates only where the caller says what today is.
+"today", "tomorrow" and names of weekdays become dates only where the caller says what today is. Digits and letters of
+the rules are ASCII, and what they find begins and ends with whole words (`letters`), so that C finds the same.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
+from edgewright.runtime.utterance.letters import SPACE_CLASS, WORD_CLASS
 from edgewright.schema.language import Slot
 
 _ONES = (
@@ -17,23 +19,34 @@ _ONES = (
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
+SMALL = {word: value for value, word in enumerate(_ONES)} | {word: 10 * (i + 2) for i, word in enumerate(_TENS)}
 _PARTS = ("ero", "one", "tw", "th", "fo", "fi", "six", "se", "eigh", "nin", "ten", "ele", "hun")
-_LARGE = {"hundred": 100, "thousand": 1000}
-_WORD = "|".join((*sorted(_SMALL, key=len, reverse=True), *_LARGE))
-_NUMBER = rf"\d{{1,12}}(?:\.\d{{1,6}})?|(?:{_WORD})(?:(?:-|\s+and\s+|\s+)(?:{_WORD}))*"
-_UNITS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
-_UNIT = "|".join(_UNITS)
-_PIECE = rf"(?:{_NUMBER}|an?|half\s+an?)\s+(?:{_UNIT})s?"
-_DAYS = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+LARGE = {"hundred": 100, "thousand": 1000}
+_WORD = "|".join((*sorted(SMALL, key=len, reverse=True), *LARGE))
+_S = f"[{SPACE_CLASS}]"
+_BEGIN, _END = f"(?<![{WORD_CLASS}])", f"(?![{WORD_CLASS}])"
+_DIGITS = r"[0-9]{1,9}\.[0-9]{1,6}|[0-9]{1,12}"
+_NUMBER = rf"{_DIGITS}|(?:{_WORD})(?:(?:-|{_S}+and{_S}+|{_S}+)(?:{_WORD}))*"
+UNITS = {"second": 1, "sec": 1, "minute": 60, "min": 60, "hour": 3600, "hr": 3600, "day": 86400, "week": 604800}
+_UNIT = "|".join(UNITS)
+_PIECE = rf"(?:{_NUMBER}|an?|half{_S}+an?){_S}+(?:{_UNIT})s?"
+DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+# Seconds; beyond them, and beyond what a double holds to the last digit, nobody means a duration.
+MOST_SECONDS = 10**15
+_EXACT = re.ASCII | re.IGNORECASE
 _RULES = (
-    ("duration", re.compile(rf"\b{_PIECE}(?:(?:\s*,\s*|\s+and\s+|\s+){_PIECE})*\b", re.IGNORECASE)),
-    ("time", re.compile(r"\b(\d{1,2})(?::(\d{2}))?\s*([ap])\.?m\b|\b(\d{1,2}):(\d{2})\b", re.IGNORECASE)),
-    ("date", re.compile(rf"\b\d{{4}}-\d{{2}}-\d{{2}}\b|\b(?:today|tomorrow|{'|'.join(_DAYS)})\b", re.IGNORECASE)),
-    ("number", re.compile(rf"\b(?:{_NUMBER})\b", re.IGNORECASE)),
+    ("duration", rf"{_PIECE}(?:(?:{_S}*,{_S}*|{_S}+and{_S}+|{_S}+){_PIECE})*"),
+    ("time", rf"([0-9]{{1,2}})(?::([0-9]{{2}}))?{_S}*([ap])\.?m|([0-9]{{1,2}}):([0-9]{{2}})"),
+    ("date", rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}|(?:today|tomorrow|{'|'.join(DAYS)})"),
+    ("number", _NUMBER),
 )
-_DIGIT = re.compile(r"\d")
-_ONE_PIECE = re.compile(rf"({_NUMBER}|an?|half\s+an?)\s+({_UNIT})s?", re.IGNORECASE)
+NAMES = tuple(name for name, _ in _RULES)
+_COMPILED = tuple((name, re.compile(f"{_BEGIN}(?:{rule}){_END}", _EXACT)) for name, rule in _RULES)
+_DIGIT = re.compile("[0-9]")
+_ONE_PIECE = re.compile(rf"({_NUMBER}|an?|half{_S}+an?){_S}+({_UNIT})s?{_END}", _EXACT)
+_WHOLE = re.compile(_DIGITS)
+_BETWEEN = re.compile(rf"(?:-|{_S})+")
+_SPACES = re.compile(rf"{_S}+")
 
 
 def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
@@ -45,7 +58,7 @@ def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
     """
     made: list[Slot] = []
     likely = _likely(text)
-    for name, rule in _RULES:
+    for name, rule in _COMPILED:
         for match in rule.finditer(text) if likely[name] else ():
             begin, end = match.span()
             if any(begin < slot.end and slot.begin < end for slot in made):
@@ -59,15 +72,15 @@ def values(text: str, today: date | None = None) -> tuple[Slot, ...]:
 def number(text: str) -> float | int | None:
     """The number that the text is, in digits or English words; None for another text."""
     plain = text.strip().lower()
-    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", plain, re.ASCII):
+    if _WHOLE.fullmatch(plain):
         return float(plain) if "." in plain else int(plain)
     total, part, seen = 0, 0, False
-    for word in re.split(r"[-\s]+", plain):
-        if word in _SMALL:
+    for word in _BETWEEN.split(plain):
+        if word in SMALL:
             # "twenty ten" is two numbers said in a row: no guess is made.
-            if part % 100 and not (part % 100 >= 20 and part % 10 == 0 and 0 < _SMALL[word] < 10):
+            if part % 100 and not (part % 100 >= 20 and part % 10 == 0 and 0 < SMALL[word] < 10):
                 return None
-            part, seen = part + _SMALL[word], True
+            part, seen = part + SMALL[word], True
         elif word == "hundred" and seen and 0 < part < 10:
             part *= 100
         elif word == "thousand" and seen and part and not total:
@@ -101,11 +114,13 @@ def _value(name: str, match: re.Match[str], today: date | None) -> str | float |
 def _duration(text: str) -> float | int | None:
     total: float | int = 0
     for piece in _ONE_PIECE.finditer(text):
-        said = " ".join(piece[1].lower().split())
+        said = _SPACES.sub(" ", piece[1]).lower()
         count = 1 if said in ("a", "an") else 0.5 if said.startswith("half") else number(said)
         if count is None:
             return None
-        total += count * _UNITS[piece[2].lower()]
+        total += count * UNITS[piece[2].lower()]
+        if total > MOST_SECONDS:
+            return None
     return int(total) if total == int(total) else total
 
 
@@ -126,7 +141,7 @@ def _date(text: str, today: date | None) -> str | None:
             return None
     if today is None:
         return text
-    if text in _DAYS:
+    if text in DAYS:
         # The next one, a week from now where today is that day.
-        return (today + timedelta(days=(_DAYS.index(text) - today.weekday() - 1) % 7 + 1)).isoformat()
+        return (today + timedelta(days=(DAYS.index(text) - today.weekday() - 1) % 7 + 1)).isoformat()
     return (today + timedelta(days=int(text == "tomorrow"))).isoformat()

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from edgewright.pipeline.config import read_config, shipped, source_text
+from edgewright.pipeline.toml_text import toml_text
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio import settings
@@ -22,7 +23,6 @@ from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of
 from edgewright.studio.jobs import AT_ONCE
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, below, run_folder
-from edgewright.studio.toml_text import toml_text
 from edgewright.trace.journal import FOLDER, journals
 from edgewright.trace.partial import read_progress
 from edgewright.trace.record import read_trace

@@ -127,9 +127,10 @@ def draw(
     ticks, axis = _ticks(opened, index, first, end)
     jumps = [g for g in gaps(recording).tolist() if first <= g < end - 1][:MOST_GAPS]
     shown = [(recording.values[first:end, c], dataset.columns[c]) for c in channels]
-    panels = [_panel(values, column.name, column.unit) for values, column in shown]
+    panels = [panel_of(values, column.name, column.unit) for values, column in shown]
     if recording.target is not None and opened.task == "regression":
-        panels.append(_panel(np.asarray(recording.target[first:end], np.float32), dataset.target_name or "target", ""))
+        amounts = np.asarray(recording.target[first:end], np.float32)
+        panels.append(panel_of(amounts, dataset.target_name or "target", ""))
     return Picture(
         first=first, end=end, rows=rows, panels=tuple(panels), bands=tuple(drawn), more_bands=more, boxes=boxes,
         lanes=lanes, more_windows=more_windows, ticks=ticks, axis=axis,
@@ -185,7 +186,7 @@ def _boxes(
     return tuple(boxes), 1 + max((box.lane for box in boxes), default=-1), 0
 
 
-def _panel(values: Floats, name: str, unit: str) -> Panel:
+def panel_of(values: Floats, name: str, unit: str) -> Panel:
     """The line of a channel between its least and largest value in view."""
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)

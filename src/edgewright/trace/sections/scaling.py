@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, Trace
 from edgewright.trace.charts import Chart, Curve, draw, legend
+from edgewright.trace.scaling_words import break_even_text, exponent_text, law_rows
 from edgewright.trace.sections import Section
 from edgewright.trace.words import bytes_text, fraction, measure_word, microseconds_text, seconds_text
 
@@ -30,6 +31,11 @@ def view(trace: Trace) -> Mapping[str, object] | None:
         "charts": [(chart, draw(chart)) for chart in drawn],
         "legend": legend(_names(record)),
         "measures": [(measure, measure_word(measure)) for measure in measures],
+        "exponents": [
+            (name, [exponent_text(record, name, measure) for measure in measures]) for name in sorted(record.exponents)
+        ],
+        "laws": law_rows(record),
+        "crossing": break_even_text(record.break_even),
         "sentence": record.sentence or _pays(record),
     }
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.control import standing
+from edgewright.fleet.control import paging, standing
 from edgewright.fleet.control.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.control.tables import devices, items, outcomes, reports, vitals
 from edgewright.schema.fleet_api import (
@@ -35,7 +35,10 @@ _Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which devices; what is empty is not asked. `silent`: seconds since the last report, at least."""
+    """Which devices; what is empty is not asked. `silent`: seconds since the last report, at least.
+
+    `past`: the cursor of the page before; `after`: instead, how many to leave out, slower the more they are.
+    """
 
     product: _Short = ""
     tag: _Short = ""
@@ -49,6 +52,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     order: Order = "name"
     limit: _Limit = 100
     after: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+    past: Annotated[str, msgspec.Meta(max_length=400)] = ""
 
 
 class Depth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,15 +64,20 @@ class Depth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 async def _list(call: Call) -> DevicePage:
     asked: Wanted = call.query
     conditions = _conditions(asked, call.now)
-    column = _ORDERS[asked.order.lstrip("-")]
-    direction = column.desc() if asked.order.startswith("-") else column.asc()
-    rows = _seen().where(*conditions).order_by(direction, devices.c.id).offset(asked.after).limit(asked.limit)
+    column, down = _ORDERS[asked.order.lstrip("-")], asked.order.startswith("-")
+    rows = _seen().where(*conditions).order_by(*paging.ordered(column, devices.c.id, down=down)).limit(asked.limit)
+    if asked.past:
+        rows = rows.where(paging.behind(column, devices.c.id, paging.read(asked.past, asked.order), down=down))
+    else:
+        rows = rows.offset(asked.after)
     count = sa.select(sa.func.count()).select_from(devices).where(*conditions)
     total, found = await call.read(lambda c: (c.execute(count).scalar_one(), c.execute(rows).all()))
     after = asked.after + len(found)
+    more = after < total and bool(found) if not asked.past else len(found) == asked.limit
     return DevicePage(
-        devices=tuple(_device(row) for row in found), total=total, next=after if found and after < total else None
-    )
+        devices=tuple(_device(row) for row in found), total=total, next=after if more and not asked.past else None,
+        cursor=paging.cursor(asked.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
+    )  # fmt: skip
 
 
 def _conditions(asked: Wanted, now: float) -> list[sa.ColumnElement[bool]]:

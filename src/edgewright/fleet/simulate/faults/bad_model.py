@@ -17,8 +17,9 @@ class BadModel(Fault):
         "the new model is wrong: unsure in 45 % of its answers, alarms all day; on a fifth of the devices only later"
     )
     holds = TAKEN_BACK
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Bad at once, or after its trial."""
         well = _TRIAL_AND_MORE if chosen(device, _CREEPS) else 0.0
         return Behaviour(unsure=0.45, alarms=400.0, drifting=2, well=well)

@@ -13,14 +13,20 @@ class Clones(Fault):
     broken = "{rate} of the devices are copied, key and all"
     holds = ("clones are shut out", "a good release goes on", "everybody gets there")
     rate = 0.05
+    calm = False
+    did = "devices, originals and copies, that know that they are shut out"
 
     def prepare(self, simulation: Simulation) -> None:
         """Copies later."""
-        simulation.world.after(1800.0, lambda: _copy(simulation))
+        simulation.world.after(1800.0, lambda: _copy(simulation, self.rate))
+
+    def count(self, simulation: Simulation) -> int:
+        """Those in quarantine."""
+        return sum(device.twins and bool(device.held.quarantined) for device in simulation.devices)
 
 
-def _copy(simulation: Simulation) -> None:
-    count = max(1, round(simulation.rate * len(simulation.devices)))
+def _copy(simulation: Simulation, rate: float) -> None:
+    count = max(1, round(rate * len(simulation.devices)))
     originals = simulation.devices[:count]
     for device in originals:
         twin = simulation.add(f"clone {device.number}")

@@ -13,12 +13,19 @@ class ControlPlaneDown(Fault):
 
     broken = "the control plane is dead for 36 hours, from the middle of the canary on"
     holds = ("a good release goes on", "everybody gets there", "the plan's pace")
+    spoils = ("in time",)
     days = 3.0
+    calm = False
+    did = "reports and intents that found nobody so far"
 
     def started(self, simulation: Simulation) -> None:
         """It ends, and it comes back."""
         simulation.world.after(_AFTER, lambda: _set(simulation, down=True))
         simulation.world.after(_AFTER + _AWAY, lambda: _set(simulation, down=False))
+
+    def count(self, simulation: Simulation) -> int:
+        """Requests."""
+        return simulation.served.unanswered
 
 
 def _set(simulation: Simulation, *, down: bool) -> None:

@@ -11,11 +11,16 @@ class CorruptDownloads(Fault):
 
     broken = "{rate} of all kilobytes of packages arrive with a wrong byte"
     rate = 0.05
+    did = "kilobytes that arrived damaged so far"
 
     def prepare(self, simulation: Simulation) -> None:
         """Every link."""
         for device in simulation.devices:
-            device.link.spoilt = simulation.rate
+            device.link.spoilt = self.rate
+
+    def count(self, simulation: Simulation) -> int:
+        """Pieces."""
+        return sum(device.link.damaged for device in simulation.devices)
 
 
 FAULT = CorruptDownloads()

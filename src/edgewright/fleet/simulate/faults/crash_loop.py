@@ -12,8 +12,9 @@ class CrashLoop(Fault):
 
     broken = "the new release ends with a fault of memory access 15 to 90 seconds after each start"
     holds = TAKEN_BACK
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Crashes."""
         return Behaviour(crashes=device.chance.between(15.0, 90.0))
 

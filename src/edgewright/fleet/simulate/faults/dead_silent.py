@@ -12,8 +12,9 @@ class DeadSilent(Fault):
 
     broken = "devices hang 5 to 60 seconds after the new release starts, until a watchdog pulls the plug 2 hours later"
     holds = ("halted", "exposed", "nobody begins after the halt", "all back")
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Hangs."""
         return Behaviour(hangs=device.chance.between(5.0, 60.0))
 

@@ -12,8 +12,9 @@ class DiesLater(Fault):
 
     broken = "devices hang 40 to 60 minutes after the new release starts, until a watchdog pulls the plug 2 hours later"
     holds = ("halted", "exposed", "nobody begins after the halt", "all back")
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Hangs late."""
         return Behaviour(hangs=device.chance.between(2400.0, 3600.0))
 

@@ -16,17 +16,29 @@ class Liars(Fault):
 
     broken = "the new model is wrong, and {rate} of the devices report that it is fine"
     holds = TAKEN_BACK
+    bad = True
     rate = 0.2
+    did = "reports that were lies so far"
+    lies = 0
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Bad at once."""
         return Behaviour(unsure=0.6, alarms=400.0, drifting=4)
 
     def prepare(self, simulation: Simulation) -> None:
         """Who lies."""
         for device in simulation.devices:
-            if chosen(device, simulation.rate):
-                device.tell = _all_is_well
+            if chosen(device, self.rate):
+                device.tell = self._tell
+
+    def count(self, simulation: Simulation) -> int:
+        """Lies."""
+        return self.lies
+
+    def _tell(self, report: Report) -> Report:
+        said = _all_is_well(report)
+        self.lies += said != report
+        return said
 
 
 def _all_is_well(report: Report) -> Report:

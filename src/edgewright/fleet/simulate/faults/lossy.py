@@ -11,12 +11,18 @@ class Lossy(Fault):
 
     broken = "{rate} of all requests are lost, and as many answers"
     holds = ("a good release goes on", "everybody gets there", "the plan's pace")
+    spoils = ("in time",)
     rate = 0.1
+    did = "requests and answers that were lost so far"
 
     def prepare(self, simulation: Simulation) -> None:
         """Every link."""
         for device in simulation.devices:
-            device.link.loss = simulation.rate
+            device.link.loss = self.rate
+
+    def count(self, simulation: Simulation) -> int:
+        """Both."""
+        return sum(device.link.lost for device in simulation.devices)
 
 
 FAULT = Lossy()

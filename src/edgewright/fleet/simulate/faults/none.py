@@ -8,6 +8,7 @@ from edgewright.fleet.simulate.fault import Fault
 class Nothing(Fault):
     """A good release."""
 
+    did = ""
     broken = "nothing: the new release is good"
     holds = ("a good release goes on", "everybody gets there", "the plan's pace")
 

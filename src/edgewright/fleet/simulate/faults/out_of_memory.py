@@ -12,8 +12,9 @@ class OutOfMemory(Fault):
 
     broken = "the new model takes 400 MB where 200 MB are allowed; on half of the devices the system ends it"
     holds = TAKEN_BACK
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Hungry."""
         if chosen(device, 0.5):
             return Behaviour(crashes=device.chance.between(20.0, 120.0), kills=True)

@@ -15,12 +15,18 @@ class PowerCuts(Fault):
 
     broken = "at {rate} of all durable writes the power goes, just before or just after"
     holds = ("everybody gets there", "the plan's pace")
+    spoils = ("in time",)
     rate = 0.01
+    did = "power cuts so far"
 
     def prepare(self, simulation: Simulation) -> None:
         """Every disk."""
         for device in simulation.devices:
-            device.disk.cut = _cutting(device, simulation.rate / 2.0)
+            device.disk.cut = _cutting(device, self.rate / 2.0)
+
+    def count(self, simulation: Simulation) -> int:
+        """Cuts."""
+        return sum(device.cuts for device in simulation.devices)
 
 
 def _cutting(device: Device, rate: float) -> Callable[[], None]:

@@ -15,12 +15,23 @@ class Slander(Fault):
     broken = "the new model is good, and {rate} of the devices report that it failed"
     holds = ("a good release goes on",)
     rate = 0.05
+    did = "reports that were lies so far"
+    lies = 0
 
     def prepare(self, simulation: Simulation) -> None:
         """Who lies."""
         for device in simulation.devices:
-            if chosen(device, simulation.rate):
-                device.tell = _all_is_lost
+            if chosen(device, self.rate):
+                device.tell = self._tell
+
+    def count(self, simulation: Simulation) -> int:
+        """Lies."""
+        return self.lies
+
+    def _tell(self, report: Report) -> Report:
+        said = _all_is_lost(report)
+        self.lies += said != report
+        return said
 
 
 def _all_is_lost(report: Report) -> Report:

@@ -12,8 +12,9 @@ class SlowModel(Fault):
 
     broken = "the new model takes 1 to 3 seconds for an answer; half a second is allowed"
     holds = TAKEN_BACK
+    bad = True
 
-    def behaviour(self, device: Device, rate: float) -> Behaviour:
+    def behaviour(self, device: Device) -> Behaviour:
         """Slow."""
         return Behaviour(latency=device.chance.between(1.0, 3.0))
 

@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 
 from edgewright.fleet.repository.accepting import publish
-from edgewright.fleet.simulate.fault import Fault
+from edgewright.fleet.simulate.fault import TAKEN_BACK, Fault
 from edgewright.fleet.simulate.run import Simulation
 from edgewright.schema.fleet_plan import Standing, Standings
 
@@ -21,12 +21,19 @@ class StolenOnlineKey(Fault):
         "a thief with all online keys publishes that the paused rollout is in its last stage, and a plan of his own"
     )
     holds = ("nothing beyond the stage", "the plan's pace")
+    spoils = TAKEN_BACK
     days = 0.5
+    calm = False
+    did = "states of the metadata that were published so far"
 
     def started(self, simulation: Simulation) -> None:
         """First the pause, then the thief."""
         simulation.world.after(_HALF_AN_HOUR, lambda: _pause(simulation))
         simulation.world.after(2 * _HALF_AN_HOUR, lambda: _push(simulation))
+
+    def count(self, simulation: Simulation) -> int:
+        """Published by the fleet, and by the thief."""
+        return simulation.verifier.newest
 
 
 def _pause(simulation: Simulation) -> None:

@@ -16,6 +16,8 @@ _BLOCKS = """
 """
 _APART = frozenset(_BLOCKS.split())
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
+# What stands in no heading: one that nobody closed ends there, else the text below it would be lost.
+_BELOW = frozenset({"article", "blockquote", "dl", "hr", "main", "ol", "p", "pre", "section", "table", "ul"})
 # Of a tag that never ends, and of a paragraph that never ends.
 _LONGEST_TAG, _LONGEST_TEXT = 1 << 20, 1 << 16
 
@@ -29,7 +31,7 @@ class _Parser(HTMLParser):
         self._headings, self._text, self._size = Headings(), list[str](), 0
         self._hidden = ""
         self._depth = 0
-        self._heading = 0
+        self._heading, self._named = 0, False
         self._row: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -45,7 +47,10 @@ class _Parser(HTMLParser):
         elif tag in _APART:
             self.flush()
             self._row = [] if tag == "tr" else self._row
-        self._heading = _HEADINGS.get(tag, self._heading)
+        if tag in _HEADINGS:
+            self._heading, self._named = _HEADINGS[tag], False
+        elif tag in _BELOW and self._named:
+            self._heading = 0
         if tag == "img":
             self.handle_data(f" {dict(attrs).get('alt') or ''} ")
 
@@ -94,6 +99,7 @@ class _Parser(HTMLParser):
             return
         if self._heading:
             self._headings.take(self._heading, text)
+            self._named = True
         else:
             self.blocks.append(Block(self._headings.path, 0, text))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import numpy as np
 
+from edgewright.data.noise import noise_of, pieces, read_noise
 from edgewright.language.synthesis.contract import Method, MethodConfig, Windows, spread
-from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 
@@ -42,40 +41,15 @@ def apply(config: NoiseConfig, windows: Windows, rng: np.random.Generator) -> Fl
     last = config.snr if config.until is None else config.until
     if last < config.snr:
         raise InputError("`until` of at least `snr`", f"{last:g} below {config.snr:g}", "synth noise")
+    shape = windows.x.shape
     if config.file:
-        drawn = _recorded(config.file, windows, rng)
+        drawn = pieces(read_noise(config.file, windows.rate, shape[2]), shape, rng)
     else:
-        drawn = rng.standard_normal(windows.x.shape)
-        if config.kind == "pink":
-            drawn = _pink(drawn)
+        drawn = noise_of(config.kind).draw(shape, windows.rate, rng)
     power = spread(drawn.astype(np.float32))
     ratio = rng.uniform(config.snr, last, (len(windows.x), 1, 1)) if last > config.snr else config.snr
     level = spread(windows.x) * 10.0 ** (-np.asarray(ratio) / 20.0)
     return np.asarray(windows.x + drawn * level / np.maximum(power, 1e-12), np.float32)
-
-
-def _pink(white: np.ndarray) -> np.ndarray:
-    """Power by 1 / f; amplitudes of the spectrum by its root."""
-    parts = np.fft.rfft(white, axis=2)
-    parts /= np.sqrt(np.maximum(np.arange(parts.shape[2]), 1))
-    return np.fft.irfft(parts, n=white.shape[2], axis=2)
-
-
-def _recorded(file: str, windows: Windows, rng: np.random.Generator) -> np.ndarray:
-    try:
-        sound = read_wav(Path(file).read_bytes(), file)
-    except OSError as error:
-        raise InputError("a WAV file of noise", error.strerror or str(error), file) from None
-    count, channels, samples = windows.x.shape
-    if sound.rate != windows.rate:
-        raise InputError(f"noise at {windows.rate:g} Hz", f"{sound.rate} Hz", file, "Resample it first")
-    if len(sound.values) < samples:
-        raise InputError(f"noise of at least {samples:,} samples", f"{len(sound.values):,}", file)
-    mono = sound.values.mean(axis=1)
-    if float(mono.std()) == 0.0:
-        raise InputError("noise", "silence", file)
-    begins = rng.integers(0, len(mono) - samples + 1, (count, channels))
-    return np.asarray(mono[begins[:, :, None] + np.arange(samples)], np.float64)
 
 
 METHOD = Method(config=NoiseConfig, apply=apply)

@@ -1,0 +1,45 @@
+"""A simulated week of 10,000 devices and a simulated day of 100,000: seconds of a processor, and memory.
+
+`EDGEWRIGHT_SIMULATED=0.1` takes a tenth of the devices, and of the targets.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+
+from benchmarks.table import Told
+from edgewright.fleet.simulate.run import Settings, simulate
+
+RUNS = ((10_000, 7.0, 600.0, 8e9), (100_000, 1.0, 1200.0, 8e9))
+"""Devices, days, seconds of one processor, bytes."""
+_SHARE = float(os.environ.get("EDGEWRIGHT_SIMULATED", "1"))
+
+
+def measure(told: Told) -> None:
+    """A row a run, each in a process of its own; seconds of processor, since others may be at work here."""
+    for devices, days, seconds, size in RUNS:
+        count, within = int(devices * _SHARE), seconds * _SHARE
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.fleet_scale.simulate", str(count), str(days)],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        taken, wall, held, good = map(float, done.stdout.split())
+        got = f"{taken:,.0f} s of a core ({wall:,.0f} s by the clock), {held / 1e6:,.0f} MB"
+        got += "" if good else "; something that must hold did not"
+        what = f"a rollout to {count:,} simulated devices over {days:g} days"
+        told(what, got, f"{within:,.0f} s, {size / 1e9:g} GB", bool(good) and taken <= within and held <= size)
+
+
+def _one(devices: int, days: float) -> str:
+    began = time.perf_counter()
+    result = simulate(Settings(devices=devices, days=days))
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"{time.process_time()} {time.perf_counter() - began} {held} {float(result.good)}"
+
+
+if __name__ == "__main__":
+    print(_one(int(sys.argv[1]), float(sys.argv[2])))

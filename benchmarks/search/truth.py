@@ -1,0 +1,86 @@
+"""Estimates of 20 points of the front on har-hapt, made before training, against compiled and counted programs.
+
+`python -m benchmarks.search truth --out STUDY`: each point is trained, made int8, compiled for a Cortex-M4 and counted
+under emulation; needs arm-none-eabi-gcc and qemu-system-arm, and the study of `front`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.table import ROOT, markdown, verdict
+from edgewright.compression.int8 import quantise
+from edgewright.export.contract import Subject
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.toolchain import truth_of
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.footprint import Footprint
+from edgewright.search.architecture.coordinator import features_for, shared_of
+from edgewright.search.architecture.estimating import Estimator
+from edgewright.search.architecture.front import front_of, spread_over
+from edgewright.search.architecture.space import space_of
+from edgewright.search.architecture.study import open_study
+from edgewright.search.architecture.training import Asked, train_all
+
+# Largest misses, relative to the truth; bars are true for so many.
+LIMITS = {"flash": 0.05, "ram": 0.10, "instructions": 0.20}
+TRUE = 0.9
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the table; 1 when a figure is missed."""
+    shared = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "har-hapt"
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search truth")
+    parser.add_argument("--data", default=str(shared))
+    parser.add_argument("--out", default=str(Path(tempfile.gettempdir()) / "edgewright-front"), help="of the study")
+    parser.add_argument("--points", type=int, default=20)
+    given = parser.parse_args(arguments)
+    study = open_study(Path(given.out))
+    points = spread_over(front_of(study.trials()), given.points)
+    study.close()
+    space = space_of(read_config("hapt"))
+    features = features_for(shared_of(space, given.data, 3, str(Path(given.out) / "cache")))
+    estimator, rows = Estimator(load_profile("cortex-m4"), features), []
+    misses: dict[str, list[float]] = {name: [] for name in LIMITS}
+    inside: dict[str, list[bool]] = {name: [] for name in LIMITS}
+    for trial in points:
+        # The window that is filled beside is no part of the program that is compiled.
+        config = space.pipeline(trial.point)
+        found = estimator.footprint(config)
+        buffer = 4 * int(np.prod(features.prepared(config.window).context.shape))
+        fold = features.folds(config.window, 3)[0]
+        (model,) = train_all([Asked(config, features.rows(config, fold), "classification")])
+        steps = [*estimator.untrained(config).steps[:-1], ("model", model)]
+        prepared = features.prepared(config.window)
+        graph = graph_of(steps, tuple(prepared.context.shape), config.name)
+        small = quantise(graph, prepared.X[fold.train[:512]])
+        truth = truth_of(small, Subject("model", small).integers, "cortex-m4")
+        figures = {"flash": truth.flash, "ram": truth.ram + buffer, "instructions": truth.instructions}
+        cells = [str(trial.number)]
+        for name, value in figures.items():
+            spread = getattr(found, name)
+            misses[name].append(abs(spread.value / value - 1))
+            inside[name].append(spread.low <= value <= spread.high)
+            cells += [f"{spread.value:,.0f}", f"{value:,.0f}", f"{spread.value / value - 1:+.1%}"]
+        print(" ".join(cells), file=sys.stderr, flush=True)
+        rows.append([*cells, f"{_widest(found):.1%}"])
+    head = ["trial", "flash", "compiled", "", "RAM", "compiled", "", "instructions", "counted", "", "widest bar"]
+    print(markdown(head, rows))
+    good = True
+    for name, limit in LIMITS.items():
+        within, true = max(misses[name]) <= limit, np.mean(inside[name]) >= TRUE
+        good &= bool(within and true)
+        print(f"{name}: at most {max(misses[name]):.1%} off (at most {limit:.0%}: {verdict(within)}); bars true for "
+              f"{sum(inside[name])} of {len(rows)} ({verdict(bool(true))})")  # fmt: skip
+    return 0 if good else 1
+
+
+def _widest(found: Footprint) -> float:
+    return max(float(1 - getattr(found, name).low / getattr(found, name).value) for name in LIMITS)

@@ -1,0 +1,1 @@
+"""Commands below `edgewright device board`: every file offers `COMMAND`."""

@@ -1,0 +1,77 @@
+"""What the commands of boards share: the line, and how a board is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.runtime.boards.link import BoardLine, Told
+
+F = TypeVar("F", bound=Callable[..., object])
+
+
+def line_options(function: F) -> F:
+    """`PORT`, `--baud`, `--json`."""
+    for decorate in (
+        click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
+        click.option("--baud", type=click.IntRange(50, 20_000_000), default=115200, show_default=True),
+        click.argument("port", metavar="PORT"),
+    ):
+        function = decorate(function)
+    return function
+
+
+@contextmanager
+def board_at(port: str, baud: int) -> Iterator[BoardLine]:
+    """An open line to a board.
+
+    Raises:
+        MissingExtraError: without pyserial.
+        InputError: the port cannot be opened, or takes no such rate.
+        OutputError: it vanishes meanwhile.
+    """
+    from edgewright.runtime.boards.link import BoardLine
+    from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+
+    try:
+        import serial
+    except ModuleNotFoundError:
+        raise MissingExtraError("device", "pyserial") from None
+    try:
+        opened: Any = serial.Serial(port, baud, timeout=0.05, write_timeout=5.0, exclusive=True)
+    except (OSError, ValueError) as error:
+        raise InputError("a serial line", str(getattr(error, "strerror", "") or error), port) from None
+    try:
+        yield BoardLine(opened)
+    except OSError as error:
+        said = str(error.strerror or error)
+        raise OutputError("the line to stay", said, port, "Call the command again: it goes on where it was") from None
+    finally:
+        opened.close()
+
+
+def tell(told: Told, as_json: bool) -> None:
+    """Prints what a board said."""
+    if as_json:
+        from edgewright.cli.device._store import print_json
+
+        print_json(
+            {
+                "counter": told.counter, "floor": told.floor, "slot": told.active, "starts_left": told.trial,
+                "receiving": told.received if told.state else None, "weights": told.name.hex(),
+                "layout": told.layout.hex(), "slot_bytes": told.slot,
+            }
+        )  # fmt: skip
+        return
+    if told.active is None:
+        click.echo("no weights")
+    else:
+        left = "" if told.trial is None else f", on trial, {told.trial} start{'s' if told.trial != 1 else ''} left"
+        click.echo(f"weights {told.counter} in slot {told.active}{left}")
+    if told.state:
+        click.echo(f"receiving: {told.received:,} of {told.length:,} bytes")
+    click.echo(f"takes weights above {told.floor}, up to {told.slot:,} bytes, for layout {told.layout.hex()[:16]}")

@@ -1,0 +1,25 @@
+"""`edgewright device board revert`: back to the weights before those on trial."""
+
+from __future__ import annotations
+
+import click
+
+from edgewright.cli.board._line import line_options
+
+
+@click.command("revert", epilog="Example: edgewright device board revert /dev/ttyACM0")
+@line_options
+def command(port: str, baud: int, as_json: bool) -> None:
+    """Send the board at PORT back from weights on trial, which it never takes again, or drop a transfer."""
+    from edgewright.cli.board._line import board_at, tell
+    from edgewright.runtime.boards.link import CODES, REVERT
+    from edgewright.schema.errors import CheckFailedError
+
+    with board_at(port, baud) as line:
+        told = line.ask(REVERT)
+    if told.code:
+        raise CheckFailedError(f"the board did not go back: {CODES.get(told.code, told.code)}")
+    tell(told, as_json)
+
+
+COMMAND = command

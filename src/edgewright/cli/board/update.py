@@ -1,0 +1,76 @@
+"""`edgewright device board update`: new weights for a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.board._line import line_options
+
+if TYPE_CHECKING:
+    from edgewright.runtime.boards.link import BoardLine
+    from edgewright.runtime.package import Package
+
+
+@click.command("update", epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights")
+@line_options
+@click.argument("file", metavar="WEIGHTS|PACKAGE", type=click.Path(path_type=Path))
+@click.option(
+    "--on-trial", is_flag=True, help="Do not confirm: the board goes back by itself after some starts without it."
+)
+def command(port: str, baud: int, as_json: bool, file: Path, on_trial: bool) -> None:
+    """Bring weights to the board at PORT, which verifies and tests them before it swaps them in.
+
+    Of a PACKAGE (fleet weights --into) those for the code of this board are taken.
+
+    What broke off goes on where it was. Exit code 1 where the board refuses the weights, 74 where it does not answer.
+    """
+    import sys
+
+    from edgewright.cli.board._line import board_at, tell
+    from edgewright.runtime.boards.update import update
+    from edgewright.runtime.boards.weights import parse_weights, read_weights
+    from edgewright.runtime.package import parse_package
+
+    data = read_weights(file)
+    package = parse_package(data, str(file)) if data[:2] == b"PK" else None
+    if package is None:
+        parse_weights(data, str(file))
+    shown = sys.stderr.isatty()
+
+    def progress(at: int, whole: int) -> None:
+        if shown:
+            click.echo(f"\r{100 * at // whole:3d} %", nl=False, err=True)
+
+    with board_at(port, baud) as line:
+        if package is not None:
+            data = _weights_of(package, line, str(file))
+        told = update(line, data, str(file), confirm=not on_trial, progress=progress)
+    if shown:
+        click.echo("\r     \r", nl=False, err=True)
+    tell(told, as_json)
+
+
+def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:
+    """Those for the code of the board.
+
+    Raises:
+        CheckFailedError: there are none.
+    """
+    from edgewright.runtime.boards.link import ASK
+    from edgewright.runtime.boards.weights import weights_for
+    from edgewright.schema.errors import CheckFailedError
+
+    layout = line.ask(ASK).layout
+    found = weights_for(package, layout)
+    if found is None:
+        raise CheckFailedError(
+            f"{where} has no weights for the code of this board, layout {layout.hex()[:16]}",
+            "Other code is a firmware update, left to the boot loader",
+        )
+    return found
+
+
+COMMAND = command

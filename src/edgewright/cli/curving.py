@@ -1,0 +1,52 @@
+"""Learning curves on the terminal and as a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgewright.pipeline.folder import new_run_folder
+from edgewright.schema.curve import CurveRecord, Curves, encode_curves
+from edgewright.search.curves.page import curves_page
+from edgewright.search.curves.verdict import figure
+from edgewright.trace.words import plural
+
+_BAR = 32
+
+
+def curve_lines(record: Curves, later: Curves | None = None) -> list[str]:
+    """Both curves, what they say, and what became of an earlier prediction."""
+    lines = [f"{record.name}: {record.model}, {record.error}; parts keep each {record.unit} whole", ""]
+    lines += _table(record.data, "samples", record.share)
+    if record.parameters is not None:
+        lines += ["", *_table(record.parameters, "parameters", record.share)]
+    lines += ["", record.verdict]
+    if later is not None:
+        lines += ["", f"the earlier record said of {later.data.at:,.0f} samples: {later.verdict}"]
+    return lines
+
+
+def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
+    most = max(max(point.errors) for point in record.points)
+    lines = [f"  {what:>12}  {'error':<9}"]
+    for point in record.points:
+        bar = "#" * max(1, round(point.mean / most * _BAR))
+        times = plural(len(point.errors), "time")
+        lines.append(f"  {point.size:>12,.0f}  {figure(point.mean, share):<9} {bar:<{_BAR}}  {times}")
+    told = record.predicted
+    span = f"{figure(told.low, share)} to {figure(told.high, share)}"
+    bar = "." * max(1, round(told.value / most * _BAR))
+    lines.append(f"  {record.at:>12,.0f}  {figure(told.value, share):<9} {bar:<{_BAR}}  predicted, 90 %: {span}")
+    if record.measured is not None:
+        lines.append(f"  {record.at:>12,.0f}  {figure(record.measured, share):<9} measured afterwards")
+    power = record.exponent
+    lines.append(f"  falls as size^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f}) to a floor of "
+                 f"{figure(record.floor, share)}")  # fmt: skip
+    return lines
+
+
+def stored(out: Path, record: Curves, later: Curves | None) -> Path:
+    """Writes the record and its page into a new folder; a number is added to its name where it is taken."""
+    with new_run_folder(out.parent, out.name) as place:
+        (place.work / "curve.json").write_bytes(encode_curves(record))
+        (place.work / "curve.html").write_text(curves_page(record, later), encoding="utf-8")
+    return place.final

@@ -1,0 +1,1 @@
+"""Commands of `edgewright denoise`, one file each."""

@@ -1,0 +1,1 @@
+"""Commands of `edgewright few-shot`, a file each."""

@@ -1,0 +1,34 @@
+"""`edgewright few-shot add`: a new label, or more examples of one, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("add", epilog="Example: edgewright few-shot add hapt.neighbours --csv cycling.csv --label cycling")
+@click.argument("index", metavar="INDEX", type=click.Path(path_type=Path))
+@click.option("--csv", "csv_path", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Rows of the new examples, all of one label.")  # fmt: skip
+@click.option("--label", required=True, metavar="NAME", help="New, or one that the index has.")
+@click.option("--most", type=click.IntRange(1, 10_000), default=100, show_default=True,
+              help="Examples at most; of more, some at even distances.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="New file. [default: INDEX itself]")
+@click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
+def command(index: Path, csv_path: Path, label: str, most: int, out: Path | None, as_json: bool) -> None:
+    """Add examples of one label to INDEX; it is replaced when the new one is whole. The base install is enough."""
+    from edgewright.cli.few_shot._index import few, told
+    from edgewright.runtime.neighbours.examples import read_samples
+    from edgewright.runtime.neighbours.index_file import read_index, write_index
+    from edgewright.schema.errors import InputError
+
+    if out is not None and out.exists():
+        raise InputError("a new file", "one that is there", str(out), "Leave --out away to add to INDEX itself")
+    held = read_index(index)
+    samples, _ = read_samples(csv_path, held.package.manifest)
+    made = held.added(label, held.space().vectors(few(samples, most)))
+    told(made, out or index, write_index(out or index, made), as_json)
+
+
+COMMAND = command

@@ -1,0 +1,65 @@
+"""`edgewright few-shot learn`: a package and some examples to an index that answers by the nearest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+import click
+
+
+@click.command(
+    "learn", epilog="Example: edgewright few-shot learn runs/hapt --examples examples/ --out hapt.neighbours"
+)
+@click.argument("package", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
+@click.option("--examples", required=True, type=click.Path(path_type=Path), metavar="FOLDER|FILE.csv",
+              help="A CSV file or a folder of such for each label; or one file with --label-column.")  # fmt: skip
+@click.option("--label-column", default="", metavar="NAME", help="Column of the labels, where examples are one file.")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="FILE.neighbours.")
+@click.option("--space", type=click.Choice(["network", "features"]), default="network", show_default=True,
+              help="What is compared: the network's last hidden layer, or the features before it.")  # fmt: skip
+@click.option("--most", type=click.IntRange(1, 10_000), default=100, show_default=True,
+              help="Examples of a label at most; of more, some at even distances.")  # fmt: skip
+@click.option("--limit", type=click.FloatRange(0, 1000, min_open=True), metavar="TIMES",
+              help="Of a label's usual distance, from which on it is none. [default: 1.5; features 1]")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what the index holds as JSON.")
+def command(
+    package: Path,
+    examples: Path,
+    label_column: str,
+    out: Path,
+    space: str,
+    most: int,
+    limit: float | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Store examples as vectors of the PACKAGE's own features; nothing is trained, the base install is enough.
+
+    How far apart a label's samples lie is judged by its examples: take them from several occasions and people, or give
+    a larger --limit. Ones from a single stretch lie closer together than what comes later.
+    """
+    from edgewright.cli.few_shot._index import few, told
+    from edgewright.runtime.load import package_path
+    from edgewright.runtime.neighbours.examples import read_examples
+    from edgewright.runtime.neighbours.index_file import begin, write_index
+    from edgewright.runtime.package import read_package
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.neighbours import Space
+
+    if out.exists() and not force:
+        raise InputError("a new file", "one that is there", str(out), "Use --force to replace it")
+    path = package_path(package)
+    read_package(path)
+    made = begin(path.read_bytes(), str(path), cast("Space", space), limit)
+    maker = made.space()
+    found = read_examples(examples, made.package.manifest, label_column)
+    for label, samples in found.items():
+        made = made.added(label, maker.vectors(few(samples, most)))
+    if len(made.spec.labels) < 2:
+        raise InputError("examples of at least two labels", f"only {made.spec.labels[0]!r}", str(examples))
+    told(made, out, write_index(out, made), as_json)
+
+
+COMMAND = command

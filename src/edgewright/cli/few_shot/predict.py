@@ -1,0 +1,33 @@
+"""`edgewright few-shot predict`: labels of new samples by the nearest example."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("predict", epilog="Example: edgewright few-shot predict hapt.neighbours --csv today.csv")
+@click.argument("index", metavar="INDEX", type=click.Path(path_type=Path))
+@click.option("--csv", "csv_path", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="With the package's columns.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
+def command(index: Path, csv_path: Path, as_json: bool) -> None:
+    """Label the rows or windows of a CSV file, or say 'none of these' beyond a distance that is told."""
+    import msgspec
+
+    from edgewright.runtime.neighbours.examples import read_samples
+    from edgewright.runtime.neighbours.index_file import read_index
+
+    held = read_index(index)
+    samples, places = read_samples(csv_path, held.package.manifest)
+    for one in held.answers(held.space().vectors(samples), places):
+        if as_json:
+            click.echo(msgspec.json.encode(one).decode())
+            continue
+        near = f"nearest {one.nearest}, " if one.nearest != one.label else ""
+        far = f"({near}distance {one.distance:.3f}, limit {one.limit:.3f})"
+        click.echo(f"{one.place}: {one.label}, {100 * one.confidence:.0f} % {far}")
+
+
+COMMAND = command

@@ -1,0 +1,42 @@
+"""`edgewright fleet database`: which database a fleet has, and moving it to PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("database", epilog="Example: edgewright fleet database my-fleet --to postgresql://fleet@10.0.0.5/fleet")
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path), default=Path())
+@click.option("--to", "address", default="", metavar="URL", help="Move everything to this empty PostgreSQL database.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, address: str, as_json: bool) -> None:
+    """Say which database the fleet in DIR has; with --to, copy all of it to PostgreSQL and use that from now on.
+
+    One SQLite file is enough until one machine is not (docs/scale.md says when). No server may run while it moves. The
+    SQLite file is left where it is, under another name: nothing of it is lost.
+    """
+    from edgewright.cli.fleet._desk import print_json
+    from edgewright.fleet.control import moving, placed, postgres, sqlite
+    from edgewright.fleet.repository.folder import open_fleet
+
+    place = open_fleet(folder).folder
+    if not address:
+        held = placed.address(place)
+        shown = postgres.shown(held) if held else str(place / sqlite.NAME)
+        if as_json:
+            print_json({"database": shown})
+        else:
+            click.echo(shown)
+        return
+    counts = moving.move(place, address)
+    if as_json:
+        print_json({"database": postgres.shown(address), "rows": counts})
+        return
+    total = sum(counts.values())
+    click.echo(f"{postgres.shown(address)}: {total:,} rows in {len(counts)} tables; the audit log is whole")
+    click.echo(f"go on with: edgewright fleet serve {click.format_filename(folder)}")
+
+
+COMMAND = command

@@ -1,0 +1,92 @@
+"""`edgewright fleet weights`: signed weights for microcontrollers whose code stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edgewright.cli.fleet._folder import passphrase_option
+
+
+@click.command(
+    "weights",
+    epilog="Example: edgewright fleet weights runs/pump --layout firmware/pump_layout.json --key boards.key "
+    "--counter 7 --out pump.weights",
+)
+@click.argument("place", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
+@click.option("--layout", "layout_file", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="NAME_layout.json beside the code that the boards run.")  # fmt: skip
+@click.option("--key", required=True, type=click.Path(path_type=Path), metavar="FILE",
+              help="Private half of the key that the code was exported with.")  # fmt: skip
+@click.option("--counter", required=True, type=click.IntRange(1, 2**32 - 1), metavar="N",
+              help="Above those of all weights before: boards take nothing older.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="The file; NAME.weights when left out.")  # fmt: skip
+@click.option("--into", type=click.Path(path_type=Path, dir_okay=False), metavar="PACKAGE",
+              help="Write this package with the weights in it: it takes them to gateways.")  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace the file.")
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(
+    place: Path, layout_file: Path, key: Path, counter: int, out: Path | None, into: Path | None,
+    force: bool, passphrase_files: tuple[Path, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Sign the constants of RUN for boards whose code was exported with --slots.
+
+    With them go test vectors, which each board answers before it swaps the weights in. Where the run needs other code
+    than the boards have, that is a firmware update: nothing is written, and the exit code is 1.
+    """
+    from dataclasses import replace
+
+    from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.export.slots import read_layout, weights_body
+        from edgewright.export.subject import read_subject
+        from edgewright.fleet.keys.files import read_key
+        from edgewright.runtime.boards.weights import parse_weights, with_weights
+        from edgewright.runtime.files import write_atomic
+        from edgewright.runtime.load import package_path
+        from edgewright.runtime.package import read_package
+        from edgewright.runtime.predictor import Predictor
+    from edgewright.schema.errors import InputError
+
+    try:
+        layout = read_layout(layout_file.read_bytes(), str(layout_file))
+    except OSError as error:
+        raise InputError("NAME_layout.json", error.strerror or str(error), str(layout_file)) from None
+    signer = read_key(key, passphrases(passphrase_files))
+    if signer is None:
+        raise InputError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")
+    if signer.public_key.keyval["public"] != layout.key:
+        raise InputError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
+    path = out or Path(f"{layout.name}.weights" if into is None else f"{into.stem}-{layout.name}.edge")
+    carrier = None if into is None else read_package(into)
+    if path.exists() and not force:
+        raise InputError("a name that is free", "a file", str(path), "Use --force to replace it")
+    package = read_package(package_path(place))
+    # A package that does not prove itself here is nothing to send to a board.
+    Predictor(package, form=layout.form)
+    subject = replace(
+        read_subject(package_path(place), form=layout.form, rounding=layout.rounding), name=layout.name
+    )  # fmt: skip
+    body = weights_body(subject, package, layout, counter)
+    data = body + bytes.fromhex(signer.sign(body).signature)
+    made = parse_weights(data, str(path))
+    write_atomic(path, data if carrier is None else with_weights(carrier, layout.name, data))
+    if as_json:
+        print_json(
+            {
+                "file": str(path), "bytes": made.length, "counter": counter, "weights": made.digest.hex(),
+                "layout": layout.hash, "vectors": made.vectors,
+            }
+        )  # fmt: skip
+        return
+    click.echo(f"{path}: weights {counter} of {package.manifest.name}, {made.length:,} bytes")
+    click.echo(f"  {made.constants:,} bytes of constants, {made.vectors} test vectors, for layout {layout.hash[:16]}")
+
+
+COMMAND = command

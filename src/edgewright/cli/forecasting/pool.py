@@ -1,0 +1,91 @@
+"""`edgewright forecast pool`: recursions learnt on many series, for series that were never seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+_SUFFIXES = (".csv", ".parquet")
+
+
+@click.command("pool", epilog="Example: edgewright forecast pool m/ --season 24,168 --horizon 48 --out hourly.pool")
+@click.argument("folder", metavar="FOLDER", type=click.Path(path_type=Path))
+@click.option("--season", required=True, metavar="N[,N]", help="Rows after which the series repeat, or none.")
+@click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
+@click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
+@click.option("--time", default="", metavar="NAME", help="Column of the times; one called time or date when left out.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="FILE.pool.")
+@click.option("--force", is_flag=True, help="Replace the file.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was learnt as JSON.")
+def command(
+    folder: Path, season: str, horizon: int, column: str, time: str, out: Path, force: bool, as_json: bool
+) -> None:
+    """Learn recursions on the series of a FOLDER (a CSV or Parquet file each), all at the same steps.
+
+    `edgewright forecast NEW.csv --pooled FILE.pool` then forecasts a series without fitting on it: only how much of
+    each recursion is mixed in is judged by the series' own past.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.cli.forecasting.fit import asked_seasons
+        from edgewright.language.forecasting.pool import fit_pool
+        from edgewright.language.forecasting.pool_file import write_pool
+
+    if out.exists() and not force:
+        raise InputError("a name that is free", f"{out.name}, which is there", str(out), "Use --force")
+    seasons = asked_seasons(season)
+    series, notes = _series(folder, column, time, seasons)
+    pool = fit_pool(series, seasons, horizon, name=out.stem)
+    size = write_pool(out, pool)
+    if as_json:
+        import msgspec
+
+        told = {"file": str(out), "bytes": size, "notes": notes, **msgspec.to_builtins(pool)}
+        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+        return
+    for note in notes:
+        click.echo(f"note: {note}")
+    click.echo(f"learnt on {pool.series:,} of {len(series):,} series, {pool.rows:,} rows")
+    for one in pool.members:
+        click.echo(f"  {one.name:<34} {one.series:>6,} series, {len(one.weights)} weights")
+    click.echo(f"wrote {click.format_filename(str(out))}, {size:,} bytes")
+
+
+def _series(
+    folder: Path, column: str, time: str, seasons: tuple[int, ...]
+) -> tuple[list[NDArray[np.float64]], list[str]]:
+    """The series of a folder, holes filled, and which files were left out."""
+    from edgewright.language.forecasting.series import filled, read_series
+
+    if not folder.is_dir():
+        raise InputError("a folder of series", "a file" if folder.exists() else "no such folder", str(folder))
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES and path.is_file())
+    made, notes, steps = [], [], dict[float, str]()
+    for path in files:
+        try:
+            series = read_series(str(path), column=column, time=time)
+            whole, _ = filled(series, seasons[-1] if seasons else 1)
+        except InputError as error:
+            notes.append(f"{path.name} was left out: {error}")
+            continue
+        if series.step:
+            steps.setdefault(series.step, path.name)
+        made.append(whole.values)
+    if not made:
+        raise InputError("a folder of series (.csv, .parquet)", notes[0] if notes else "none in it", str(folder))
+    if len(steps) > 1:
+        told = " and ".join(f"{step:g} s ({name})" for step, name in list(steps.items())[:2])
+        raise InputError("series at the same steps", told, str(folder), "Pool series of one step at a time")
+    return made, notes
+
+
+COMMAND = command

@@ -1,0 +1,1 @@
+"""Commands of `edgewright label`, a file each."""

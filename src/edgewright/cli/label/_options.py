@@ -1,0 +1,68 @@
+"""What several commands of `edgewright label` take or say alike."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from edgewright.language.labelling.project import Project
+    from edgewright.language.labelling.suggesters import Encodes
+
+PROJECT = click.argument("project", metavar="PROJECT", type=click.Path(path_type=Path))
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ENCODER = click.option(
+    "--encoder", type=click.Path(path_type=Path), metavar="DIR",
+    help="Directory of an encoder of texts, or of pictures; without one words or colours count.",
+)  # fmt: skip
+
+
+def reviewer(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--as NAME`; the name of the account when left out."""
+    return click.option("--as", "reviewer", default=_account, metavar="NAME",
+                        help="Who reviews. [default: name of the account]")(function)  # fmt: skip
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "reviewer"
+
+
+def encoder_of(project: Project, directory: Path | None) -> Encodes | None:
+    """The encoder of a directory, for what the project holds.
+
+    Raises:
+        InputError: no such encoder.
+    """
+    if directory is None:
+        return None
+    if project.kind != "pictures":
+        from edgewright.language.embedding import load
+
+        return load(directory)
+    from edgewright.language.documents.media_encoder import MediaEncoder
+    from edgewright.schema.errors import InputError
+
+    found = MediaEncoder(directory)
+    if found.kind != "picture":
+        raise InputError("an encoder of pictures", f"one of {found.kind}s", str(directory))
+    return found
+
+
+def print_json(told: object) -> None:
+    """One JSON text."""
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
+
+
+def plain(text: str, most: int = 400) -> str:
+    """Text that cannot move the cursor, shortened, on one line."""
+    shown = "".join(c if c.isprintable() else " " for c in text[: most + 1])
+    return shown[:most] + f"... ({len(text):,} characters)" if len(text) > most else shown

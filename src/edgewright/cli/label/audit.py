@@ -1,0 +1,102 @@
+"""`edgewright label audit`: a random sample for people to answer, and the error rate of the machine's labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.label._options import JSON, PROJECT, print_json
+
+if TYPE_CHECKING:
+    from edgewright.schema.labelling import LabelAudit
+
+
+@click.command("audit", epilog="Example: edgewright label audit calls.labelling --draw 100")
+@PROJECT
+@click.option("--draw", "count", type=click.IntRange(1, 100_000), default=None, metavar="N",
+              help="Draw a sample of N, or make the answered one longer.")  # fmt: skip
+@click.option("--each", type=click.IntRange(0, 10_000), default=0, help="And N of every class, for its own interval.")
+@click.option("--limit", type=click.FloatRange(0.0, 1.0, min_open=True, max_open=True), default=0.05, show_default=True,
+              help="Error rate that training allows.")  # fmt: skip
+@click.option("--expect", type=click.FloatRange(0.0, 1.0), default=None,
+              help="True error rate to plan for. [default: a fifth of the limit]")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=None, help="Of the sample. [default: from the system]")
+@JSON
+def command(
+    project: Path, count: int | None, each: int, limit: float, expect: float | None, seed: int | None, as_json: bool
+) -> None:
+    """Draw a sample of the machine's labels, or say what its answers mean, or how many to draw.
+
+    People answer with `label review PROJECT --audit`, without seeing the machine's labels. Every further sample makes
+    the interval stricter, so that asking again until it suits does not help. Exit code 1: the limit is not met (yet).
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        import msgspec
+
+        from edgewright.language.labelling import auditing
+        from edgewright.language.labelling.project import Project
+        from edgewright.schema.errors import CheckFailedError
+
+    with Project(project) as opened:
+        found = auditing.audited(opened) if count is None else auditing.draw(opened, count, each, seed)
+    looks = found.looks + (found.state in ("none", "stale"))
+    expect = limit / 5 if expect is None else expect
+    plan = auditing.needed(limit, expect, auditing.level_of(looks))
+    if as_json:
+        print_json({**msgspec.to_builtins(found), "limit": limit, "plan": {"answers": plan[0], "errors": plan[1]}})
+    else:
+        _tell(found, str(project), limit)
+        if found.state in ("none", "stale"):
+            click.echo(
+                f"plan: {plan[0]:,} answers allow {plan[1]} wrong ones; labels of which {100 * expect:g} % are wrong "
+                f"pass {100 * limit:g} % in four of five such audits"
+            )
+    if count is None and found.state != "done":
+        raise CheckFailedError(
+            {"none": "no audit yet", "open": "the audit lacks answers", "stale": "the labels are others than audited"}[
+                found.state
+            ],
+            do={"open": "edgewright label review PROJECT --audit"}.get(found.state, "Draw a sample: --draw N"),
+        )
+    if found.state == "done" and found.high > limit:
+        rate = found.errors / found.answered
+        # At the same share of wrong ones, and at the stricter level of a further look.
+        longer = auditing.extended(found.errors, found.answered, limit, auditing.level_of(found.looks + 1))
+        more = f", or draw a longer sample: --draw {longer}" if longer and longer <= found.population else ""
+        raise CheckFailedError(
+            f"up to {100 * found.high:.1f} % of the machine's labels may be wrong; the limit is {100 * limit:g} %",
+            do=f"{100 * rate:.1f} % were: label more and suggest again{more}",
+        )
+
+
+def _tell(found: LabelAudit, project: str, limit: float) -> None:
+    if found.state == "none":
+        click.echo(f"no audit of {project} yet")
+        return
+    click.echo(
+        f"look {found.looks}: {found.answered:,} of {found.drawn:,} answered, "
+        f"drawn at random from {found.population:,} labels"
+    )
+    if found.state == "open":
+        click.echo(f"  edgewright label review {project} --audit")
+        return
+    if found.state == "stale":
+        click.echo("  the machine's labels changed since; an audit says nothing of labels that it did not see")
+        return
+    rate = found.errors / max(1, found.answered)
+    click.echo(
+        f"  {found.errors:,} wrong: {100 * rate:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f} %, exact, "
+        f"level {100 * found.level:g} %), limit {100 * limit:g} %"
+    )
+    for one in found.classes:
+        told = (
+            f"{one.errors} of {one.answered} wrong (up to {100 * one.high:.0f} %)" if one.answered else "none answered"
+        )
+        click.echo(f"  {one.label:<28} {told}, {one.population:,} labels")
+
+
+COMMAND = command

@@ -1,0 +1,149 @@
+"""`edgewright label review`: people label items in the terminal, or line by line over a pipe."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.label._options import JSON, PROJECT, plain, print_json, reviewer
+
+if TYPE_CHECKING:
+    from edgewright.language.labelling.project import Project
+
+_KEYS = "Enter takes the suggestion; a name, its beginning or its number; /none, /skip, /undo, /classes, +NAME, /quit"
+
+
+@click.command("review", epilog="Example: edgewright label review calls.labelling --as ann")
+@PROJECT
+@reviewer
+@click.option("--audit", is_flag=True, help="Answer the audit's sample; the machine's labels are hidden.")
+@click.option("--second", is_flag=True, help="Label what others labelled, for agreement; settles where two differ.")
+@click.option("--item", type=click.IntRange(1), default=None, help="One item by its number, again.")
+@click.option("--count", type=click.IntRange(1), default=None, help="Stop after so many.")
+@JSON
+def command(
+    project: Path, reviewer: str, audit: bool, second: bool, item: int | None, count: int | None, as_json: bool
+) -> None:
+    """Label items one after the other. Each label is on the disk before the next item is shown.
+
+    Ctrl-C, /quit or the end of the input stop; the next review goes on there. Over a pipe each line is an answer; a
+    line that means nothing ends the review with exit code 2, so that no answer slips to another item.
+    """
+    from edgewright.language.labelling.project import Project, refuse_reviewer
+    from edgewright.language.labelling.reviewing import todo
+
+    refuse_reviewer(reviewer)
+    with Project(project) as opened:
+        work = [item] if item else todo(opened, reviewer, audit=audit, second=second)
+        session = _Session(opened, reviewer, audit, quiet=as_json)
+        try:
+            session.run(work if count is None else work[:count])
+        except KeyboardInterrupt:
+            click.echo(err=as_json)  # the terminal wrote ^C on the line
+            raise
+        finally:
+            told = {"project": str(project), "reviewer": reviewer, "labelled": session.labelled,
+                    "left": max(0, len(work) - session.labelled)}  # fmt: skip
+            if as_json:
+                print_json(told)
+            else:
+                click.echo(f"{told['labelled']:,} labelled by {reviewer}, {told['left']:,} left")
+
+
+class _Session:
+    """One person's review."""
+
+    def __init__(self, project: Project, reviewer: str, audit: bool, quiet: bool) -> None:
+        self.project, self.reviewer, self.audit, self.quiet = project, reviewer, audit, quiet
+        self.labelled = 0
+        self.lines = 0
+        self.typed = sys.stdin.isatty()
+
+    def run(self, work: list[int]) -> None:
+        """Asks for one after the other; `/undo` goes back to the one that was labelled last."""
+        if not work:
+            self.say("nothing to label here")
+            return
+        self.say(_KEYS)
+        place = 0
+        while place < len(work):
+            answer = self.ask(work[place], f"{place + 1}/{len(work)}")
+            if answer == "quit":
+                return
+            if answer == "undo":
+                back = self.project.undo(self.reviewer)
+                if back is None:
+                    self.say("nothing to take back")
+                    continue
+                self.labelled = max(0, self.labelled - 1)
+                self.say(f"took back {back.label or 'none'} of item {back.item}")
+                if back.item in work:
+                    place = work.index(back.item)
+                else:
+                    work.insert(place, back.item)
+                continue
+            place += 1
+
+    def ask(self, number: int, of: str) -> str:
+        """Shows an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""
+        from edgewright.language.labelling.reviewing import how_of, meant, shown
+        from edgewright.schema.errors import InputError
+
+        seen = shown(self.project, number, audit=self.audit)
+        self.say(f"\n[{of}] {plain(seen.item.content)}")
+        self.window(number)
+        if seen.suggested:
+            self.say(f"  {seen.suggested}, {100 * seen.confidence:.0f} %")
+        while True:
+            if self.typed:
+                click.echo("> ", nl=False, err=self.quiet)
+            line = sys.stdin.readline()
+            self.lines += 1
+            command = line.strip()
+            if not line or command == "/quit":
+                return "quit"
+            if command in ("/skip", "/undo"):
+                return command[1:]
+            if command == "/classes":
+                self.classes()
+                continue
+            try:
+                if command.startswith("+"):
+                    self.project.add_class(command[1:].strip())
+                    label = command[1:].strip()
+                else:
+                    label = meant(line.rstrip("\n"), list(self.project.classes()), seen.suggested)
+            except InputError as error:
+                if not self.typed:
+                    raise InputError(error.expected, error.got, f"line {self.lines}", error.do) from None
+                self.say(str(error))
+                continue
+            how = how_of(self.project, number, label, audit=self.audit)
+            self.project.say(number, label, self.reviewer, how)
+            self.labelled += 1
+            return "labelled"
+
+    def classes(self) -> None:
+        """Lists them."""
+        from edgewright.language.labelling.reviewing import numbered
+
+        self.say("  " + "  ".join(numbered(list(self.project.classes()))))
+
+    def window(self, number: int) -> None:
+        """The values of a window as small bars, a line a channel."""
+        if self.project.kind not in ("windows", "rows"):
+            return
+        from edgewright.language.labelling.picture import bars
+
+        for line in bars(self.project.data(number), list(self.project.meta("columns"))):
+            self.say(line)
+
+    def say(self, text: str) -> None:
+        """Goes to the standard error where the output is JSON."""
+        click.echo(text, err=self.quiet)
+
+
+COMMAND = command

@@ -1,0 +1,143 @@
+"""`edgewright label suggest`: a label project from data, and suggestions for what nobody labelled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain, print_json
+
+if TYPE_CHECKING:
+    from edgewright.language.labelling.project import Project
+    from edgewright.language.labelling.suggesting import Round
+
+_EXAMPLE = "Example: edgewright label suggest calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR"
+
+
+@click.command("suggest", epilog=_EXAMPLE)
+@click.argument("data", type=click.Path(path_type=Path))
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="PROJECT", help="New label project, where DATA is none."
+)
+@click.option("--class", "classes", multiple=True, metavar="NAME[=LINE]",
+              help="A class, with one line that describes it; may be repeated.")  # fmt: skip
+@ENCODER
+@click.option("--by", default="", metavar="NAME", help="descriptions, linear, neighbours. [default: by what there is]")
+@click.option("--least", type=click.FloatRange(0.0, 1.0), default=0.7, show_default=True,
+              help="Confidence below which an item is left empty.")  # fmt: skip
+@click.option("--next", "count", type=click.IntRange(1, 500), default=20, show_default=True,
+              help="Items that are chosen to be labelled next.")  # fmt: skip
+@click.option("--text", default="", help="Column of the texts.")
+@click.option("--target", default="", help="Column of labels that are there already.")
+@click.option("--window", type=click.IntRange(2), default=None, help="Rows in a window of recordings.")
+@click.option("--rows", is_flag=True, help="Each row of recordings is an item.")
+@click.option("--kind", default="", help="Source or public set of recordings; judged by the path when left out.")
+@click.option("--group", default="", help="Column with the person or machine of a row.")
+@click.option("--session", default="", help="Column with the session of a row.")
+@click.option("--time", default="", help="Column with the time of a row.")
+@click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
+@click.option("--rate", type=click.FloatRange(0.0, min_open=True), default=None, help="Samples a second.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of all that is drawn.")
+@JSON
+def command(
+    data: Path,
+    out: Path | None,
+    classes: tuple[str, ...],
+    encoder: Path | None,
+    by: str,
+    least: float,
+    count: int,
+    text: str,
+    target: str,
+    window: int | None,
+    rows: bool,
+    kind: str,
+    group: str,
+    session: str,
+    time: str,
+    ignore: tuple[str, ...],
+    rate: float | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Suggest labels for DATA (texts, recordings, pictures: --out makes the project) or for a label project.
+
+    From one-line descriptions of the classes (with an encoder), or from what people labelled so far; what is not sure
+    is left empty. Then it chooses what to label next: uncertain items that differ from each other.
+    """
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.labelling.items import read_items
+        from edgewright.language.labelling.making import changed, make
+        from edgewright.language.labelling.project import Project
+        from edgewright.language.labelling.suggesting import suggest
+        from edgewright.schema.errors import InputError
+
+    named = dict(_named(one) for one in classes)
+    place = data
+    if out is not None:
+        if out.exists():
+            raise InputError("a new file", "one that is there", str(out), f"Go on with it: label suggest {out}")
+        table: dict[str, object] = {"kind": kind, "group": group, "session": session, "time": time, "rate": rate,
+                                    "ignore": list(ignore)}  # fmt: skip
+        made = read_items(data, text=text, target=target, window=window or 0, rows=rows, table=table)
+        make(out, data, made, named)
+        place = out
+    try:
+        with Project(place) as project:
+            for name, line in named.items():
+                project.add_class(name, line)
+            used = encoder_of(project, encoder)
+            found = suggest(project, encoder=used, by=by, least=least, count=count, seed=seed)
+            note = changed(project)
+    except BaseException:
+        # Nobody has labelled anything in it yet, and the same command is to work once it is corrected.
+        if out is not None:
+            out.unlink(missing_ok=True)
+        raise
+    with Project(place) as project:
+        _tell(project, found, note, as_json)
+
+
+def _named(option: str) -> tuple[str, str]:
+    name, _, line = option.partition("=")
+    return name.strip(), line.strip()
+
+
+def _tell(project: Project, found: Round, note: str, as_json: bool) -> None:
+    import msgspec
+
+    if as_json:
+        print_json({"project": str(project.path), **msgspec.to_builtins(found), "note": note})
+        return
+    name = click.format_filename(str(project.path))
+    click.echo(f"{name}: {found.items:,} items ({project.kind}), {found.labelled:,} labelled by people")
+    if not found.suggester:
+        click.echo("  nothing to suggest from yet: label some, or describe classes (--class NAME=LINE --encoder DIR)")
+    else:
+        sure = (
+            f"fitted on {found.labelled:,} labels"
+            if found.fitted
+            else "not fitted yet: they order, they do not promise"
+        )
+        click.echo(
+            f"  {found.suggester}: {found.suggested:,} suggested, {found.unsure:,} left empty; confidences are {sure}"
+        )
+        if found.right >= 0:
+            click.echo(
+                f"  agrees with {100 * found.right:.1f} % of the labels by people that it is sure of and did not see"
+            )
+    if found.absent:
+        names = plain(", ".join(found.absent), 200)
+        click.echo(f"  nobody labelled any of {names}: such items are taken for something else, or left empty")
+    click.echo(f"  next: {found.queued:,} items; edgewright label review {name}")
+    if found.suggested:
+        click.echo(f"  before training: edgewright label audit {name}")
+    if note:
+        click.echo(f"  note: {note}")
+
+
+COMMAND = command

@@ -1,0 +1,111 @@
+"""A ladder on the terminal: a row a rung with its interval as a bar, its price, and what it says."""
+
+from __future__ import annotations
+
+import shutil
+import textwrap
+
+from edgewright.schema.footprint import Spread
+from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
+from edgewright.schema.trace import Interval
+from edgewright.search.ladder.verdict import figure, signed, span
+from edgewright.trace.words import bytes_text
+
+_BAR = 24
+_SAID = 2
+
+
+def ladder_lines(record: LadderRecord) -> list[str]:
+    """The whole record as lines."""
+    lines = [*_head(record), ""]
+    low, high = _range(record)
+    scale = f"{figure(low)}{'':{max(1, _BAR - len(figure(low)) - len(figure(high)))}}{figure(high)}"
+    lines.append(f"  {'rung':<14} {'score':<8} {scale:<{_BAR}}  {'flash':>8} {'RAM':>8} {'latency':>9}")
+    for rung in record.rungs:
+        lines += _rung(rung, record, low, high)
+    for peer in record.peers:
+        lines += _peer(peer, low, high)
+    lines += ["", *_wrapped(record.verdict, ""), *_wrapped(record.stopped, "")]
+    if record.chosen and not record.interrupted:
+        lines.append(f"make a run of it: --run {record.chosen} --out runs")
+    return lines
+
+
+def _head(record: LadderRecord) -> list[str]:
+    what = f"{record.name}: {record.samples:,} samples"
+    if record.classes:
+        what += f", {len(record.classes)} classes"
+    less = "" if record.higher else " (less is better)"
+    kept = "rows, each for itself" if record.kept == "row" else f"{record.units:,} whole {record.kept}s"
+    lines = [
+        f"{what}; {record.folds} folds of {kept}; device {record.profile}",
+        *_wrapped(f"judged by {record.metric_title}{less}: {record.metric_why}", ""),
+    ]
+    if record.held:
+        lines.append(f"left out from the beginning: {', '.join(record.held)}")
+    for note in record.notes:
+        lines += _wrapped(f"! {note}", "")
+    return lines
+
+
+def _range(record: LadderRecord) -> tuple[float, float]:
+    """What the bars span: all scores with their intervals."""
+    scores = [rung.score for rung in record.rungs if rung.score] + [peer.score for peer in record.peers]
+    if not scores:
+        return 0.0, 1.0
+    low, high = min(s.low for s in scores), max(s.high for s in scores)
+    return (low, high) if high > low else (low, low + 1.0)
+
+
+def bar(score: Interval, low: float, high: float) -> str:
+    """An interval as a line with its figure on it."""
+
+    def place(value: float) -> int:
+        return round((min(max(value, low), high) - low) / (high - low) * (_BAR - 1))
+
+    cells = [" "] * _BAR
+    for cell in range(place(score.low), place(score.high) + 1):
+        cells[cell] = "-"
+    cells[place(score.value)] = "o"
+    return "".join(cells)
+
+
+def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> list[str]:
+    mark = ">" if rung.chosen else "+" if rung.climbed else " "
+    if rung.score is None:
+        return [f"{mark} {rung.title:<14} {rung.left_out}"]
+    price = "".join(
+        f" {text:>{width}}"
+        for text, width in (
+            (_bytes(rung.footprint.flash), 8), (_bytes(rung.footprint.ram), 8), (_time(rung.footprint.latency_us), 9)
+        )
+    ) if rung.footprint else f" {rung.unpriced[:26]}"  # fmt: skip
+    lines = [f"{mark} {rung.title:<14} {figure(rung.score.value):<8} {bar(rung.score, low, high)} {price}"]
+    if rung.gain is not None:
+        taken = "climbed" if rung.climbed else f"beyond the device's {rung.beyond}" if rung.beyond else "not climbed"
+        before = next((r.title for r in record.rungs if r.name == rung.against), rung.against)
+        lines.append(f"    {signed(rung.gain.value)} ({span(rung.gain)}) over {before}: {taken}")
+    return lines + _wrapped(rung.says, "    ", _SAID)
+
+
+def _peer(peer: PeerRecord, low: float, high: float) -> list[str]:
+    """A model that is no rung, in parentheses."""
+    line = f"  {'(compared)':<14} {figure(peer.score.value):<8} {bar(peer.score, low, high)}"
+    return [line.rstrip(), f"    {peer.title}"]
+
+
+def _bytes(spread: Spread) -> str:
+    return bytes_text(spread.value)
+
+
+def _time(spread: Spread) -> str:
+    value = spread.value
+    return f"{value:.3g} us" if value < 1000 else f"{value / 1000:.3g} ms"
+
+
+def _wrapped(text: str, indent: str, most: int | None = None) -> list[str]:
+    width = max(60, min(110, shutil.get_terminal_size().columns))
+    lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+    if most is not None and len(lines) > most:
+        return [*lines[: most - 1], lines[most - 1][: width - 4] + " ..."]
+    return lines

@@ -1,0 +1,32 @@
+"""`edgewright language export`: a model as files for a device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("export", epilog="Example: edgewright language export drinks.language --to c99 --out firmware/src")
+@click.argument("model", metavar="MODEL", type=click.Path(path_type=Path))
+@click.option("--to", "target", required=True, metavar="TARGET", help="c99, tflite or onnx.")
+@click.option("--form", default="", metavar="NAME", help="float or int8 of a network. [default: int8]")
+@click.option("--rounding", type=click.Choice(["litert", "tflm"]), help="Kernels that int8 equals. [default: litert]")
+@click.option("--name", default="", help="Name of the files; the model's own when left out.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("exported"), show_default=True, help="Folder.")
+@click.option("--force", is_flag=True, help="Replace files of these names.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
+def command(
+    model: Path, target: str, form: str, rounding: str | None, name: str, out: Path, force: bool, as_json: bool
+) -> None:
+    """Write MODEL for a device, as `edgewright export` does: all of it in C99, or its network for an interpreter.
+
+    --to tflite and --to onnx give the student's network, from hashed words to intents, and C that makes its input.
+    """
+    from edgewright.cli.language._export import export_language
+
+    options = {"--form": form, "--rounding": rounding}
+    export_language(model, target, options, name=name, out=out, force=force, as_json=as_json)
+
+
+COMMAND = command

@@ -1,0 +1,125 @@
+"""`edgewright language zero-shot`: labels of texts, pictures or sounds, from one-line descriptions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgewright.schema.errors import CheckFailedError, InputError
+
+if TYPE_CHECKING:
+    from edgewright.language.zero_shot.choice import Choice
+    from edgewright.language.zero_shot.labels import Labels
+
+_EXAMPLE = 'edgewright language zero-shot "will it rain" --labels labels.toml --encoder all-MiniLM-L6-v2'
+
+
+@click.command("zero-shot", epilog=f"Example: {_EXAMPLE}")
+@click.argument("thing", metavar="TEXT|FILE|FOLDER|-")
+@click.option("--labels", "labels_path", required=True, type=click.Path(path_type=Path), metavar="LABELS.toml|.csv",
+              help="Labels and their descriptions.")  # fmt: skip
+@click.option("--encoder", type=click.Path(path_type=Path), metavar="DIR",
+              help="Of sentences, or of pictures or sounds with text beside it, as exports of CLIP.")  # fmt: skip
+@click.option("--strict", type=click.FloatRange(-10, 10), default=0.0, show_default=True, metavar="DEVIATIONS",
+              help="More says 'none of these' more often.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON a text, picture or sound.")
+def command(thing: str, labels_path: Path, encoder: Path | None, strict: float, as_json: bool) -> None:
+    """Label a TEXT, the lines of a text FILE, a picture, a WAV file, or all in a FOLDER, without any example.
+
+    The label is that of the nearest description by the encoder, or 'none of these' below a limit that is told. LABELS
+    is TOML with a table [labels] of name = "description" or a list of such, or CSV with columns label and description.
+    """
+    import msgspec
+
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.zero_shot.labels import read_labels
+
+    if not thing.strip():
+        raise InputError("a text, a file or a folder", "an empty one", "language zero-shot")
+    labels = read_labels(labels_path)
+    if encoder is None:
+        raise InputError("the --encoder that compares descriptions", "none", "--encoder",
+                         "There is nothing else to compare by: name the directory of a sentence encoder")  # fmt: skip
+    media = _is_media(encoder)
+    answers = _media(thing, labels, encoder, strict) if media else _texts(thing, labels, encoder, strict)
+    lost = 0
+    for name, found in answers:
+        if isinstance(found, InputError):
+            lost += 1
+            click.echo(f"left out: {' '.join(str(found).splitlines())}", err=True)
+        elif as_json:
+            told = {"file" if media else "text": name, "none": found.none, **msgspec.to_builtins(found)}
+            click.echo(msgspec.json.encode(told).decode())
+        else:
+            click.echo(_sentence(name, found))
+    if media and not as_json:
+        click.echo("confidences were calibrated on English sentences, not on pictures or sounds")
+    if lost:
+        raise CheckFailedError(f"{lost} files could not be read and have no label")
+
+
+def _is_media(directory: Path) -> bool:
+    names = ("vision_model.onnx", "audio_model.onnx")
+    return any((directory / above / name).is_file() for name in names for above in ("", "onnx"))
+
+
+def _media(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.documents.media_encoder import MediaEncoder
+        from edgewright.language.zero_shot.media import choose_files, media_chooser
+
+    encoder = MediaEncoder(directory)
+    chooser = media_chooser(labels, encoder, strict)
+    for path, found in choose_files(Path(thing), encoder, chooser):
+        yield str(path), found
+
+
+def _texts(thing: str, labels: Labels, directory: Path, strict: float) -> Iterator[tuple[str, Choice | InputError]]:
+    from edgewright.cli.interrupt import loading
+
+    with loading():
+        from edgewright.language.embedding import load
+        from edgewright.language.utterances.read import read_lines
+        from edgewright.language.zero_shot.text import check_texts, text_chooser
+
+    if thing == "-":
+        texts = check_texts([line for line in sys.stdin.read().splitlines() if line.strip()], "standard input")
+    elif _is_file(thing):
+        texts = check_texts(read_lines(Path(thing)), thing)
+    else:
+        texts = check_texts([thing], "the text")
+    if not texts:
+        raise InputError("a text a line", "none", "standard input")
+    loaded = load(directory)
+    chooser = text_chooser(labels, loaded, strict)
+    # Encoded in parts, so that answers to a long file come as they are made.
+    for start in range(0, len(texts), 256):
+        some = texts[start : start + 256]
+        yield from zip(some, chooser.choose(loaded.encode(some)), strict=True)
+
+
+def _is_file(thing: str) -> bool:
+    try:
+        if Path(thing).is_dir():
+            raise InputError("a text or a file of texts", "a folder", thing, "Folders are of pictures or sounds")
+        return Path(thing).is_file()
+    except (OSError, ValueError):
+        return False  # too long, or with characters that no name has
+
+
+def _sentence(name: str, found: Choice) -> str:
+    shown = "".join(c for c in name if c.isprintable())
+    near = f"nearest {found.nearest!r}: " if found.none else ""
+    return (f"{shown}: {found.label}, {100 * found.confidence:.0f} % "
+            f"({near}cosine {found.cosine:.2f} to {found.description!r}, limit {found.limit:.2f})")  # fmt: skip
+
+
+COMMAND = command

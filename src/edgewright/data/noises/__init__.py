@@ -1,0 +1,1 @@
+"""Kinds of noise that can be drawn, one file each."""

@@ -1,0 +1,198 @@
+"""The header and source file of a denoiser: static memory, no heap, integers inside, the state of every layer kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgewright.export._c_files import stream_source
+from edgewright.export._c_source import Source
+from edgewright.export._c_text import comment, identifier, number
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators import Site, write_integer
+from edgewright.graph.denoising import DenoiserFile
+from edgewright.graph.streaming import Moment, Steps, steps_of
+
+_HEADER = """\
+/* %(title)s: %(rate)s samples a second of %(channels)s; the network is int8 (rounding %(rounding)s).
+ *
+ * @_step takes %(hop)d samples and gives %(hop)d, which are those of %(delay)d samples before. It works in float32
+ * outside of the network; @_network is the network alone, bytes in and bytes out, for targets without floats:
+ * in = value / %(in_scale).9g + %(in_zero)d, noise = (out - %(out_zero)d) * %(out_scale).9g, both in deviations.
+ *
+ * Memory: %(ram)d bytes of RAM, static, no heap: %(remembered)d that the layers remember, %(late)d of samples that
+ * wait, %(arena)d for values; %(flash)d bytes of constants. Not reentrant: one stream.
+ */
+#ifndef @@_H
+#define @@_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define @@_CHANNELS %(width)d
+/* Samples of a step. */
+#define @@_HOP %(hop)d
+/* Samples that the answer is late. */
+#define @@_DELAY %(delay)d
+
+/* Forgets everything, as before the first step. */
+void @_reset(void);
+
+/* @@_HOP samples, the channels of each side by side, in and out; NAN passes through. */
+void @_step(const float *in, float *out);
+
+/* The network alone, one step: @@_HOP * @@_CHANNELS bytes in and out. Gives 0. */
+int @_network(const int8_t *in, int8_t *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+_STEP = """\
+
+void @_reset(void) {
+%(clear)s    memset(@_late, 0, sizeof @_late);
+    @_next = 0;
+    @_begun = 1;
+}
+
+/* x in deviations on the network's grid: divided in float, halves away from zero; not a number is the mean. */
+static int8_t @_to_byte(float x) {
+    float q = x > -%(limit)s ? x : -%(limit)s;
+    q = q < %(limit)s ? q : %(limit)s;
+    q = roundf(q / %(in_scale)s);
+    q = x != x ? %(in_zero)s : q + %(in_zero)s;
+    return (int8_t)(q < -128.0f ? -128.0f : q > 127.0f ? 127.0f : q);
+}
+
+void @_step(const float *in, float *out) {
+    static int8_t bytes[@@_HOP * @@_CHANNELS];
+    if (!@_begun) {
+        @_reset();
+    }
+    for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
+        const int c = i %% @@_CHANNELS;
+        bytes[i] = @_to_byte((in[i] - @_mean[c]) * @_unit[c]);
+    }
+    @_network(bytes, bytes);
+    for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
+        const float noise = (%(out_scale)s * (float)(bytes[i] - (%(out_zero)d))) * @_deviation[i %% @@_CHANNELS];
+%(wait)s    }
+}"""
+_WAIT = """\
+        const float then = @_late[@_next];
+        @_late[@_next] = in[i];
+        @_next = @_next + 1 < %d ? @_next + 1 : 0;
+        out[i] = then - noise;
+"""
+
+
+@dataclass(frozen=True)
+class DenoiserCode:
+    """What was written.
+
+    Attributes:
+        files: text by name.
+        ram: bytes of static memory.
+        constants: bytes of tables.
+    """
+
+    files: dict[str, str]
+    ram: int
+    constants: int
+
+
+def write_denoiser_c99(made: DenoiserFile, *, name: str) -> DenoiserCode:
+    """NAME.h and NAME.c, proven equal to the Python runtime byte by byte (docs/adr/0039-denoising.md).
+
+    Args:
+        made: the denoiser.
+        name: of the files, and prefix of every name in them.
+
+    Raises:
+        InputError: a name that C does not take, or a network that is no stream.
+    """
+    unit = Unit(identifier(name))
+    steps = steps_of(made.network)
+    first = unit.fresh((1, steps.hop, steps.channels), "int8")
+    values: dict[int, Source] = {steps.source: first}
+    memory: list[str] = []
+    for moment in steps.moments:
+        values[moment.operator.output] = _write(unit, moment, values, memory)
+    last = values[steps.target]
+    constants = unit.table_bytes + 4 * 3 * steps.channels
+    tail = [_tail(made, steps)]
+    late = max(made.spec.delay * steps.channels, 1)
+    kept = [*memory, *_floats(made), f"static float @_late[{late}];", "static int @_next;", "static int @_begun;"]
+    ends = (first.leaves[0].buffer, last.leaves[0].buffer)
+    text, arena = stream_source(unit, ends, kept, tail)
+    lines = sum((m.kept + m.fresh) * m.values[0].shape[-1] for m in steps.moments if m.kept)
+    ram = arena.floats + arena.integers + lines + 4 * late + steps.hop * steps.channels + 8
+    head = _HEADER % {
+        **_numbers(made, steps), "ram": ram, "remembered": lines, "late": 4 * late, "flash": constants,
+        "arena": arena.floats + arena.integers,
+    }  # fmt: skip
+    files = {f"{name}.h": head, f"{name}.c": text}
+    named = {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
+    return DenoiserCode(named, ram, constants)
+
+
+def _write(unit: Unit, moment: Moment, values: dict[int, Source], memory: list[str]) -> Source:
+    """Appends the code of an operator at a step, and gives its output."""
+    sources = tuple(values[i] for i in moment.operator.inputs)
+    if moment.kept:
+        width = moment.values[0].shape[-1]
+        kept, fresh = moment.kept * width, moment.fresh * width
+        line = unit.buffer(kept + fresh, "int8", name=f"{unit.name}_line{len(memory)}")
+        memory.append(f"static int8_t {line.name}[{kept + fresh}];")
+        source = sources[0].leaves[0].buffer.name
+        unit.step(
+            [f"memmove({line.name}, {line.name} + {fresh}, {kept});",
+             f"memcpy({line.name} + {kept}, {source}, {fresh});"],
+            sources, (),
+        )  # fmt: skip
+        sources = (unit.source(line, moment.values[0].shape),)
+    return write_integer(Site(unit, moment.operator, moment.values, sources))
+
+
+def _floats(made: DenoiserFile) -> list[str]:
+    """Means and deviations of the channels as tables."""
+    deviation = np.asarray(made.spec.deviation, np.float32)
+    tables = {"mean": np.asarray(made.spec.mean, np.float32), "unit": np.float32(1.0) / deviation,
+              "deviation": deviation}  # fmt: skip
+    return [
+        f"static const float @_{word}[@@_CHANNELS] = {{{', '.join(number(float(v)).strip('()') for v in values)}}};"
+        for word, values in tables.items()
+    ]
+
+
+def _tail(made: DenoiserFile, steps: Steps) -> str:
+    numbers, spec = _numbers(made, steps), made.spec
+    remembering = [moment for moment in steps.moments if moment.kept]
+    clear = "".join(
+        f"    memset(@_line{place}, {moment.values[0].zero}, sizeof @_line{place});\n"
+        for place, moment in enumerate(remembering)
+    )
+    wait = _WAIT % (spec.delay * steps.channels) if spec.delay else "        out[i] = in[i] - noise;\n"
+    taken, given = (made.network.values[place] for place in (made.network.input, made.network.output))
+    floats = {"in_scale": number(taken.scale), "out_scale": number(given.scale)}
+    return _STEP % {
+        **numbers, **floats, "clear": clear, "wait": wait, "limit": number(spec.limit),
+        "in_zero": number(float(taken.zero)),
+    }  # fmt: skip
+
+
+def _numbers(made: DenoiserFile, steps: Steps) -> dict[str, float | int | str]:
+    spec, network = made.spec, made.network
+    taken, given = network.values[network.input], network.values[network.output]
+    return {
+        "title": comment(spec.name), "rate": f"{spec.rate:g}", "channels": comment(", ".join(spec.columns)),
+        "rounding": spec.rounding, "hop": spec.hop, "delay": spec.delay, "width": steps.channels,
+        "in_scale": taken.scale, "in_zero": taken.zero, "out_scale": given.scale, "out_zero": given.zero,
+    }  # fmt: skip

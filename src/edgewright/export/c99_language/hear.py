@@ -1,0 +1,134 @@
+"""A dialogue and what understands its sentences as one piece of C99: text in, the steps of the table out.
+
+    vending_machine machine;
+    vending_begin(&machine, 0.0, act, context);
+    vending_hear(&machine, text, bytes, VENDING_WORDS_NO_DATE, seconds, act, context);
+
+An intent becomes its event and slots become what guards see, as in `runtime.dialogue`; what is no text is out of scope.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgewright.export._c_text import comment
+from edgewright.export.c99_language.dialogue import dialogue_files, numbers_of
+from edgewright.export.c99_language.slots import Slots
+from edgewright.export.c99_language.student import write_language_c99
+from edgewright.runtime.dialogue import CONFIDENCE, UNCLEAR, event_name
+from edgewright.runtime.state_check import CheckedTable
+from edgewright.schema.language import LanguageSpec
+
+WORDS = "_words"
+"""What is added to a dialogue's name for the model that understands its sentences."""
+
+_HEADER = """\
+/* The dialogue %(title)s with @_words, which understands what is said to it. Made by `edgewright language dialogue c`.
+ */
+#ifndef @@_HEAR_H
+#define @@_HEAR_H
+
+#include "@.h"
+#include "@_words.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Somebody said something, UTF-8 of so many bytes: the number of steps that were taken, time-outs before it among them.
+ * `today` counts days from 1970-01-01, or is @@_WORDS_NO_DATE. Not reentrant: one utterance at a time. */
+int @_hear(@_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act, void *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+_SOURCE = """\
+#include "@_hear.h"
+
+#include <string.h>
+
+/* Of each intent: its event. Of each name of a slot: what the dialogue calls it, -1 where it never asks. */
+static const int @_events[@@_WORDS_INTENTS] = {%(events)s};
+static const int @_asked[@@_WORDS_SLOTS] = {%(asked)s};
+
+/* A word that is too long for the machine leaves its slot unknown, so one byte more is enough. */
+static char @_said[@@_SLOTS][@@_WORD + 1];
+static @_slot @_given[@@_SLOTS];
+static @_words_slot @_found[@@_WORDS_MOST_SLOTS];
+
+static void @_give(int at, const char *text, const @_words_slot *slot) {
+    const char *word = slot->entry ? slot->entry : slot->kind == @@_WORDS_WORD ? slot->word : text + slot->begin;
+    const size_t length =
+        slot->entry || slot->kind == @@_WORDS_WORD ? strlen(word) : (size_t)slot->end - slot->begin;
+    const size_t kept = length < @@_WORD ? length : @@_WORD;
+    if (!slot->entry && slot->kind == @@_WORDS_NUMBER) {
+        @_given[at].number = slot->number;
+        @_given[at].word = 0;
+        return;
+    }
+    memcpy(@_said[at], word, kept);
+    @_said[at][kept] = '\\0';
+    @_given[at].word = @_said[at];
+}
+
+int @_hear(@_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act, void *context) {
+    @_words_answer answer;
+    const int known = @_words_parse(text, bytes, &answer) == 0;
+    int count = 0;
+    int event = %(unclear)d;
+    @_given[count].slot = %(confidence)d;
+    @_given[count].word = 0;
+    @_given[count++].number = known ? (double)answer.confidence : 0.0;
+    if (known && answer.intent >= 0) {
+        const int32_t found = @_words_find_slots(text, bytes, answer.intent, today, @_found);
+        event = @_events[answer.intent];
+        for (int32_t i = 0; i < found; ++i) {
+            const int slot = @_asked[@_found[i].name];
+            int seen = slot < 0;
+            for (int k = 0; k < count; ++k) {
+                seen = seen || @_given[k].slot == slot;
+            }
+            if (!seen) {
+                @_given[count].slot = slot;
+                @_give(count++, text, &@_found[i]);
+            }
+        }
+    }
+    return @_push(m, event, @_given, count, time, act, context);
+}
+"""
+
+
+def hearing_files(
+    checked: CheckedTable, spec: LanguageSpec, arrays: dict[str, NDArray[Any]], name: str
+) -> dict[str, str]:
+    """NAME.h and .c of the dialogue, NAME_words.h and .c of the model, NAME_hear.h and .c that join them.
+
+    Args:
+        checked: the table, as `language.dialogue.check` leaves it.
+        spec, arrays: of the model, as `read_language` gives them.
+        name: prefix of all names.
+
+    Raises:
+        InputError: as `dialogue_files` and `write_language_c99`.
+    """
+    events, slots = numbers_of(checked)
+    numbers = {
+        "events": ", ".join(str(events.get(event_name(intent), 0)) for intent in spec.intents),
+        "asked": ", ".join(str(_asked(slots, slot)) for slot in Slots(spec, arrays).names),
+        "unclear": events.get(UNCLEAR, 0), "confidence": slots[CONFIDENCE], "title": comment(checked.table.name),
+    }  # fmt: skip
+    joined = {f"{name}_hear.h": _HEADER % numbers, f"{name}_hear.c": _SOURCE % numbers}
+    joined = {file: text.replace("@@", name.upper()).replace("@", name) for file, text in joined.items()}
+    return {**dialogue_files(checked, name), **write_language_c99(spec, arrays, name=name + WORDS), **joined}
+
+
+def _asked(slots: dict[str, int], name: str) -> int:
+    """The machine's number of a slot; the probability of the intent is none that can be said."""
+    called = event_name(name)
+    return -1 if called == CONFIDENCE else slots.get(called, -1)

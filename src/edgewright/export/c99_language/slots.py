@@ -1,0 +1,96 @@
+"""Slots as C99: tagger, gazetteers and rules joined as `runtime/utterance/parse` joins them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_text import entries
+from edgewright.export.c99_language._slot_text import (
+    FILL_LISTS,
+    FIND,
+    HEADER,
+    LIST,
+    MARK,
+    MARK_LISTS,
+    MARK_TAGS,
+    STATE,
+    TAG,
+    TOKENS,
+)
+from edgewright.export.c99_language.gazetteer import gazetteers, text
+from edgewright.export.c99_language.letters import letters
+from edgewright.export.c99_language.rules import rules
+from edgewright.export.c99_language.tagger import tagger, tagger_flash, tagger_ram
+from edgewright.runtime.utterance.gazetteer import Gazetteers
+from edgewright.runtime.utterance.normalise import LONGEST
+from edgewright.runtime.utterance.parse import MOST_SLOTS
+from edgewright.runtime.utterance.tagger import MOST_TOKENS
+from edgewright.runtime.utterance.values import NAMES
+from edgewright.schema.language import LanguageSpec
+
+
+class Slots:
+    """The parts of a model that find slots, as text.
+
+    Args:
+        spec, arrays: as `read_language` gives them.
+    """
+
+    def __init__(self, spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> None:
+        self._spec, self._lists = spec, Gazetteers(spec.gazetteers)
+        begin = "tagger_"
+        self._arrays = {key[len(begin) :]: array for key, array in arrays.items() if key.startswith(begin)}
+        labels = spec.tagger.labels if spec.tagger else ()
+        tagged = {label[2:] for label in labels if label[2:]}
+        self.names = sorted(tagged | {slot for slot, _ in self._lists.entries.values()} | set(NAMES))
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+
+    def header(self) -> str:
+        """What NAME.h says of slots."""
+        return HEADER % {"slots": len(self.names), "most": MOST_SLOTS}
+
+    def blocks(self) -> list[str]:
+        """Blocks of C after those of `hashing`."""
+        spec, marks, has_lists = self._spec, "", bool(self._lists.entries)
+        tagged = spec.tagger is not None
+        made = [self._state(), *letters(tokens=tagged or has_lists, small=tagged), *rules()]
+        if has_lists:
+            made.append(gazetteers(self._lists, self._numbers))
+        made.append(MARK % {"rules": len(NAMES)})
+        if spec.tagger:
+            made += [self._tokens(), *tagger(spec.tagger, self._arrays)]
+            made.append(MARK_TAGS % {"tokens": MOST_TOKENS, "fill_lists": FILL_LISTS if has_lists else ""})
+            marks += "    @_mark_tags(intent);\n"
+        if has_lists:
+            made.append(MARK_LISTS)
+            marks += "    @_mark_lists();\n"
+        find = {"tag": TAG if spec.tagger else "", "list": LIST if has_lists else "", "marks": marks}
+        return [*made, FIND % find]
+
+    def flash(self) -> int:
+        """Bytes of the tagger's tables."""
+        return tagger_flash(self._spec.tagger, self._arrays) if self._spec.tagger else 0
+
+    def ram(self) -> int:
+        """Bytes of memory."""
+        made = LONGEST + 4
+        if self._lists.entries:
+            made += max(len(key.encode()) for key in self._lists.entries) + 8
+        return made + (tagger_ram(self._spec.tagger) + 5 * MOST_TOKENS + 4 if self._spec.tagger else 0)
+
+    def _state(self) -> str:
+        return STATE % {
+            "names": ",\n".join(f"    {text(name)}" for name in self.names), "rules": len(NAMES),
+            "rule_names": ", ".join(str(self._numbers[name]) for name in NAMES),
+        }  # fmt: skip
+
+    def _tokens(self) -> str:
+        labels = self._spec.tagger.labels if self._spec.tagger else ()
+        names = np.array([self._numbers[label[2:]] + 1 if label[2:] else 0 for label in labels], np.uint8)
+        goes_on = np.array([label.startswith("I-") for label in labels], np.uint8)
+        return TOKENS % {
+            "tokens": MOST_TOKENS, "labels": len(labels), "label_names": entries(names), "goes_on": entries(goes_on),
+        }  # fmt: skip

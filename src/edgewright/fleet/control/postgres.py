@@ -1,0 +1,105 @@
+"""All that is PostgreSQL's own in the control plane: how it is opened, and who writes while others do.
+
+SQLite lets one process write at a time, and everything here was thought through for that. PostgreSQL keeps it so for
+all but reports: a transaction holds one advisory lock alone, or shares it with others of its kind. What is shared may
+touch only rows of the devices that it names, which it locks first, and the audit log, whose end has a lock of its own.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError
+
+from edgewright.schema.errors import InputError
+
+SCHEMES = ("postgresql", "postgres")
+WRITING, CHAIN, MIGRATING, LOOKING = 0x65770001, 0x65770002, 0x65770003, 0x65770004
+"""Numbers of the advisory locks: whoever writes, the end of the audit log, whoever changes tables, or looks after
+rollouts."""
+_PATIENCE = "10s"
+_AGAIN = ("40001", "40P01")
+"""serialization_failure and deadlock_detected: nothing was done, and the same again may succeed."""
+_EXTRA = "pip install 'edgewright[fleet,postgres]'"
+
+
+def is_address(text: str) -> bool:
+    """Whether a database is named by an address of PostgreSQL."""
+    return text.partition(":")[0] in SCHEMES
+
+
+def shown(address: str) -> str:
+    """An address without its password, for messages and logs."""
+    parts = urlsplit(address)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    user = f"{parts.username}@" if parts.username else ""
+    return f"postgresql://{user}{host}{port}{parts.path}"
+
+
+def engine(address: str, *, reading: bool) -> sa.Engine:
+    """Opens a database.
+
+    Commits are durable when they return (`synchronous_commit` is never less than on here, whatever the server's own
+    setting). Readers see one moment and cannot write.
+
+    Args:
+        address: postgresql://USER:PASSWORD@HOST:PORT/NAME; what it leaves out is taken from the usual variables.
+        reading: for connections that only read.
+
+    Raises:
+        InputError: no such address, or the driver is not installed.
+    """
+    try:
+        url = sa.make_url(address).set(drivername="postgresql+psycopg")
+        made = sa.create_engine(
+            url, pool_pre_ping=True, pool_size=8 if reading else 2, max_overflow=8,
+            isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
+            connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet"},
+        )  # fmt: skip
+    except ArgumentError:
+        raise InputError("postgresql://USER@HOST:PORT/NAME", shown(address), "--database") from None
+    except ModuleNotFoundError:
+        raise InputError("the driver of PostgreSQL", "none", "--database", _EXTRA) from None
+
+    @sa.event.listens_for(made, "connect")
+    def connected(connection: object, record: object) -> None:
+        settings = {"lock_timeout": _PATIENCE, "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}
+        settings |= {"default_transaction_read_only": "on"} if reading else {}
+        with connection.cursor() as cursor:  # type: ignore[attr-defined]  # of psycopg
+            for name, value in settings.items():
+                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+            if not reading:
+                cursor.execute("SHOW synchronous_commit")
+                if cursor.fetchone()[0] in ("off", "local"):
+                    cursor.execute("SELECT set_config('synchronous_commit', 'on', false)")
+        connection.commit()  # type: ignore[attr-defined]
+
+    return made
+
+
+def lock(connection: sa.Connection, *, shared: bool) -> None:
+    """Takes the right to write until the transaction ends: alone, or beside others that share it."""
+    how = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    connection.exec_driver_sql(f"SELECT {how}({WRITING})")
+
+
+def lock_chain(connection: sa.Connection) -> None:
+    """The end of the audit log is this transaction's until it ends."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({CHAIN})")
+
+
+def may_look(connection: sa.Connection) -> bool:
+    """Whether no other server looks after rollouts at this moment; until the transaction ends none will."""
+    return bool(connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({LOOKING})").scalar_one())
+
+
+def lock_migrating(connection: sa.Connection) -> None:
+    """One process at a time changes the tables: servers may start at once."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATING})")
+
+
+def may_try_again(error: BaseException) -> bool:
+    """Whether a transaction failed only because of another at the same time."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _AGAIN

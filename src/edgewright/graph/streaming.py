@@ -1,0 +1,172 @@
+"""A network of integers sample by sample: what each layer has to remember, and nothing else.
+
+A causal convolution over (1, samples, channels) sees, at each step, `stride` new samples and the samples before them
+that its kernel still covers. Kept in memory, which begins as the padding of the window form does (the integer of the
+real number 0), they make every byte that of the window form: the same kernels run on the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.kernels import kernel
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+Int8 = NDArray[np.int8]
+# Kinds that look at one sample at a time, and those whose kernel moves over samples.
+_POINTS, _KERNELS = ("add", "relu", "quantise", "logistic"), ("conv", "depthwise")
+_TURNS = ("reshape", "transpose")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """An operator at one step of a stream.
+
+    Attributes:
+        operator: without padding.
+        values: of its inputs and, last, its output; shapes are those of a step.
+        kept: samples of its input that it remembers.
+        fresh: samples that come in a step.
+    """
+
+    operator: IntegerOperator
+    values: tuple[IntegerValue, ...]
+    kept: int
+    fresh: int
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A network as a stream sees it.
+
+    Attributes:
+        moments: operators in order; their values are numbered as in the network.
+        source: number of the value that comes in, (1, hop, channels).
+        target: number of the value that goes out.
+        hop: samples of a step.
+        channels: of the signal.
+        outputs: bytes that a step gives.
+        remembered: bytes of all memories.
+    """
+
+    moments: tuple[Moment, ...]
+    source: int
+    target: int
+    hop: int
+    channels: int
+    outputs: int
+
+    @property
+    def remembered(self) -> int:
+        """Bytes that are kept from one step to the next."""
+        return sum(moment.kept * moment.values[0].shape[-1] for moment in self.moments)
+
+
+def steps_of(network: IntegerNetwork) -> Steps:
+    """How a network over windows runs step by step; a step is as long as all strides together.
+
+    Args:
+        network: with a rounding; from (channels, samples), causal convolutions and what works on single samples.
+
+    Raises:
+        InputError: naming the operator that needs later samples, or the whole window.
+    """
+    if network.rounding == "none":
+        raise InputError("an integer network", "a float one", f"network {network.name}")
+    operators = list(network.operators)
+    source = network.input
+    while operators and operators[0].kind in _TURNS:
+        source = operators.pop(0).output
+    if len(network.values[source].shape) != 3 or network.values[source].shape[0] != 1:
+        raise InputError("windows of (channels, samples)", f"{network.values[source].shape}", f"network {network.name}")
+    strides = [operator.numbers["strides"][1] for operator in operators if operator.kind in _KERNELS]
+    hop = int(np.prod(strides, dtype=np.int64)) if strides else 1
+    lengths = {source: hop}
+    moments = [_moment(network, operator, lengths) for operator in operators]
+    channels = network.values[source].shape[-1]
+    last = network.values[network.output]
+    return Steps(tuple(moments), source, network.output, hop, channels, lengths[network.output] * last.shape[-1])
+
+
+def _moment(network: IntegerNetwork, operator: IntegerOperator, lengths: dict[int, int]) -> Moment:
+    """The operator at a step; notes in `lengths` how many samples of its output a step gives."""
+    fresh = lengths[operator.inputs[0]]
+    kept, given = 0, fresh
+    if operator.kind in _KERNELS:
+        (height, width), (_, stride) = operator.numbers["kernel"], operator.numbers["strides"]
+        kept = (width - 1) * operator.numbers["dilations"][1] + 1 - stride
+        top, left, bottom, right = operator.numbers["pads"]
+        if (height, top, bottom, right) != (1, 0, 0, 0) or left != kept or kept < 0:
+            raise InputError("padding = 'causal'", f"pads {operator.numbers['pads']}", f"{operator.kind} of a stream",
+                             "Nothing may depend on a later sample")  # fmt: skip
+        given = fresh // stride
+        operator = msgspec.structs.replace(operator, numbers={**operator.numbers, "pads": (0, 0, 0, 0)})
+    elif operator.kind not in _POINTS or any(lengths[i] != fresh for i in operator.inputs):
+        raise InputError("convolutions and what works on single samples", operator.kind, "a network as a stream",
+                         "It needs the whole window")  # fmt: skip
+    lengths[operator.output] = given
+    inputs = tuple(
+        msgspec.structs.replace(value, shape=(1, fresh + kept, value.shape[-1]))
+        for value in (network.values[i] for i in operator.inputs)
+    )
+    output = network.values[operator.output]
+    made = msgspec.structs.replace(output, shape=(1, given, output.shape[-1]))
+    return Moment(operator, (*inputs, made), kept, fresh)
+
+
+class NetworkStream:
+    """A network at work on a stream of bytes.
+
+    Args:
+        network: as `steps_of` takes it.
+
+    Raises:
+        InputError: as `steps_of`.
+    """
+
+    def __init__(self, network: IntegerNetwork) -> None:
+        self.steps = steps_of(network)
+        self._memory: list[Int8] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets everything: every memory holds the real number 0."""
+        self._memory = [
+            np.full((1, 1, moment.kept, moment.values[0].shape[-1]), moment.values[0].zero, np.int8)
+            for moment in self.steps.moments
+        ]
+
+    def push(self, x: Int8) -> Int8:
+        """Takes samples and gives what the network answers.
+
+        Args:
+            x: int8, shape (samples, channels), a whole number of steps.
+
+        Returns:
+            int8, shape (steps, outputs).
+
+        Raises:
+            InputError: another shape.
+        """
+        steps = self.steps
+        if x.ndim != 2 or x.shape[1] != steps.channels or len(x) % steps.hop:
+            raise InputError(f"whole steps of {steps.hop} samples of {steps.channels} channels", f"shape {x.shape}")
+        count = len(x) // steps.hop
+        if not count:
+            return np.zeros((0, steps.outputs), np.int8)
+        values: dict[int, Int8] = {steps.source: np.asarray(x, np.int8)[None, None]}
+        for place, moment in enumerate(steps.moments):
+            arrays: Sequence[Int8] = [values[i] for i in moment.operator.inputs]
+            if moment.kept:
+                seen = np.concatenate([self._memory[place], arrays[0]], axis=2)
+                self._memory[place] = seen[:, :, seen.shape[2] - moment.kept :].copy()
+                arrays = [seen]
+            run = kernel(moment.operator.kind).run
+            values[moment.operator.output] = run(moment.operator, moment.values[:-1], moment.values[-1], arrays)
+        return np.asarray(values[steps.target].reshape(count, steps.outputs), np.int8)

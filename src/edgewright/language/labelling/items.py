@@ -1,0 +1,210 @@
+"""Items of a label project: texts, windows or rows of recordings, pictures; with the labels that they brought along."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from edgewright.data.audited import marked
+from edgewright.data.load import guess, load_data
+from edgewright.data.synthetic import is_synthetic
+from edgewright.data.targets import MISSING, as_text
+from edgewright.language.utterances.read import read as read_utterances
+from edgewright.schema.data import DataSet, Floats, Labels, Recording
+from edgewright.schema.errors import InputError
+from edgewright.schema.labelling import LABEL_FROM
+from edgewright.schema.language import OUT_OF_SCOPE
+
+Kind = Literal["text", "windows", "rows", "pictures"]
+LONGEST = 20_000
+MOST, MOST_BYTES = 200_000, 1 << 30
+_LARGEST = 256 << 20
+_TEXTS, _PICTURES = (".txt", ".json", ".toml"), (".jpg", ".jpeg", ".png")
+
+
+class NewItem(msgspec.Struct, frozen=True):
+    """An item before it has a number; `label` is what the data said, empty for nothing."""
+
+    content: str
+    place: str
+    label: str = ""
+    recording: str = ""
+    person: str = ""
+    first: int = 0
+    data: Floats | None = None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What was read: items, and what a window needs to be shown and written again."""
+
+    kind: Kind
+    items: list[NewItem]
+    columns: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    rate: float = 0.0
+    window: int = 0
+
+
+def read_items(
+    path: Path, *, text: str = "", target: str = "", window: int = 0, rows: bool = False,
+    table: dict[str, object] | None = None,
+) -> Read:  # fmt: skip
+    """Items of a file or folder.
+
+    Args:
+        path: of the data.
+        text: column of the texts; `text` where a CSV has one.
+        target: column of labels that are there already.
+        window: rows in a window of recordings.
+        rows: each row of recordings is an item.
+        table: further keys of `[data]`, such as group and time.
+
+    Raises:
+        InputError: nothing to label, more than is taken, a text that is too long, or data that cannot be read.
+    """
+    if not path.exists():
+        raise InputError("a file or a folder", "no such file", str(path), "Check the path")
+    if target and marked(path):
+        raise InputError(
+            "labels by people, or none", f"labels of a label project (column {LABEL_FROM})", str(path),
+            "Go on with that project, so that a machine's labels stay known as such, or leave --target out",
+        )  # fmt: skip
+    if path.is_dir() and not window and not rows and any(p.suffix.lower() in _PICTURES for p in path.rglob("*")):
+        found = Read("pictures", list(_pictures(path)))
+    elif not window and not rows and (path.suffix.lower() in _TEXTS or _has_text(path, text)):
+        found = Read("text", list(_texts(path, text, target)))
+    elif not window and not rows:
+        raise InputError(
+            "texts, pictures, or --window ROWS or --rows for recordings", path.name, str(path),
+            "A CSV of texts has a column 'text', or name it with --text",
+        )  # fmt: skip
+    else:
+        found = _recorded(path, target, window, table or {})
+    if not found.items:
+        raise InputError("something to label", "nothing", str(path))
+    size = sum(one.data.nbytes for one in found.items if one.data is not None)
+    if len(found.items) > MOST or size > MOST_BYTES:
+        raise InputError(f"at most {MOST:,} items and {MOST_BYTES >> 20:,} MB", f"{len(found.items):,} items, "
+                         f"{size >> 20:,} MB", str(path), "Take a part, or longer windows")  # fmt: skip
+    return found
+
+
+def _has_text(path: Path, text: str) -> bool:
+    if path.suffix.lower() != ".csv":
+        return False
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file), [])
+    except UnicodeDecodeError:
+        # Whoever reads the texts says which byte.
+        return True
+    except (OSError, csv.Error):
+        return False
+    return bool(text) or "text" in [name.strip().lower() for name in names]
+
+
+def _texts(path: Path, column: str, target: str) -> Iterator[NewItem]:
+    if path.suffix.lower() in (".json", ".toml"):
+        found = read_utterances(path)
+        for number, one in enumerate(found.utterances + found.validation, 1):
+            yield _text(one.text, one.where or f"{path.name} entry {number}", one.intent)
+        return
+    content = _decoded(path)
+    if path.suffix.lower() == ".txt":
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.strip():
+                yield _text(line, f"{path.name} line {number}")
+        return
+    try:
+        reader = csv.DictReader(io.StringIO(content, newline=""), strict=True)
+        names = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        wanted = [(column or "text").lower(), *([target.lower()] if target else [])]
+        for name in wanted:
+            if name not in names:
+                raise InputError(f"a column {name!r}", ", ".join(names) or "an empty file", str(path))
+        for row in reader:
+            place = f"{path.name} line {reader.line_num}"
+            said = (row[names[wanted[0]]] or "").strip()
+            if said:
+                yield _text(said, place, (row[names[wanted[1]]] or "").strip() if target else "")
+    except csv.Error as error:
+        raise InputError("a CSV file", str(error), str(path)) from None
+
+
+def _text(text: str, place: str, label: str = "") -> NewItem:
+    if len(text) > LONGEST:
+        raise InputError(
+            f"texts of at most {LONGEST:,} characters", f"{len(text):,}", place, "Cut it into passages, or leave it out"
+        )
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError("whole characters of text", "a null or half a character", place)
+    return NewItem(text.strip(), place, "out_of_scope" if label == OUT_OF_SCOPE else label)
+
+
+def _decoded(path: Path) -> str:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError(f"at most {_LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise InputError("a file that can be read", error.strerror or str(error), str(path)) from None
+    except UnicodeDecodeError as error:
+        raise InputError("text in UTF-8", f"byte {error.start} that is not", str(path), "Save it as UTF-8") from None
+
+
+def _pictures(path: Path) -> Iterator[NewItem]:
+    for file in sorted(path.rglob("*")):
+        if file.suffix.lower() in _PICTURES and file.is_file() and not file.name.startswith("."):
+            yield NewItem(file.relative_to(path).as_posix(), str(file.relative_to(path)))
+
+
+def _recorded(path: Path, target: str, window: int, table: dict[str, object]) -> Read:
+    keys: dict[str, object] = {**guess(str(path)), **{k: v for k, v in table.items() if v}}
+    if target:
+        keys["target"] = target
+    data = load_data(keys, seed=0, where="label")
+    kind: Kind = "windows" if window else "rows"
+    names, units = tuple(c.name for c in data.columns), tuple(c.unit for c in data.columns)
+    made = list(windows(data, window or 1, labelled=bool(target)))
+    return Read(kind, made, names, units, float(data.rate or 0.0), window or 1)
+
+
+def windows(data: DataSet, length: int, *, labelled: bool) -> Iterator[NewItem]:
+    """Windows beside each other, none across two sessions or people; a rest that is too short is left out.
+
+    Raises:
+        InputError: synthetic rows: nobody can say what they are.
+    """
+    for recording in data.recordings:
+        sessions = _names(recording.sessions, recording)
+        if is_synthetic(sessions).any() or is_synthetic(np.array([recording.name])).any():
+            raise InputError("measured rows", "synthetic ones", recording.name, "Label what was measured")
+        people = _names(recording.groups, recording, "")
+        target = as_text(recording.target) if labelled and recording.target is not None else None
+        changes = np.flatnonzero((sessions[1:] != sessions[:-1]) | (people[1:] != people[:-1])) + 1
+        edges = [0, *changes.tolist(), len(recording.values)]
+        for begin, end in pairwise(edges):
+            for at in range(begin, end - length + 1, length):
+                label = _one(target[at : at + length]) if target is not None else ""
+                name = f"{recording.name} row {at + 1:,}" + (f" to {at + length:,}" if length > 1 else "")
+                values = np.ascontiguousarray(recording.values[at : at + length].T, np.float32)
+                yield NewItem(name, name, label, str(sessions[at]), str(people[at]), at, values)
+
+
+def _names(given: Labels | None, recording: Recording, absent: str | None = None) -> Labels:
+    if given is None:
+        return np.full(len(recording.values), recording.name if absent is None else absent)
+    return np.asarray(given, np.str_)
+
+
+def _one(labels: Labels) -> str:
+    """The label of a window whose rows have one only."""
+    first = str(labels[0])
+    return first if first.lower() not in MISSING and bool((labels == first).all()) else ""

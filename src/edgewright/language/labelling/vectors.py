@@ -1,0 +1,122 @@
+"""Items as vectors: what neighbours, the next choice and likely errors are computed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.decomposition import TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from edgewright.graph.stage import Context
+from edgewright.language.embedding.contract import unit
+from edgewright.language.labelling.project import Item, Project
+from edgewright.language.labelling.suggesters import Encodes
+from edgewright.pipeline.parts import build, parts
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+_COMPONENTS = 128
+_STAGES: tuple[dict[str, object], ...] = ({"kind": "statistics"}, {"kind": "spectral"})
+# Rows of a window from which on every one of the stage's eight bands holds a frequency.
+_SPECTRAL = 16
+_GRID = 4
+
+
+def vectors_of(project: Project, encoder: Encodes | None = None) -> Floats:
+    """Unit vectors of all items, shape (n, d), in the order of `items()`; kept in the project.
+
+    Args:
+        project: whose kind says how: texts by the encoder or, without one, by weighted words and parts of words;
+            windows by the shipped stages `statistics` and `spectral`, standardised; rows standardised; pictures by the
+            mean colours of a grid, or an encoder of pictures.
+        encoder: of texts, or of pictures.
+
+    Raises:
+        InputError: pictures that cannot be read.
+    """
+    way = f"{project.kind}/{encoder.name if encoder else 'own'}"
+    items = project.items()
+    if project.meta("vectors") == way:
+        kept = [np.frombuffer(row[0], np.float32) for row in project.execute("SELECT data FROM vectors ORDER BY item")]
+        if len(kept) == len(items):
+            return np.stack(kept)
+    made = _made(project, items, encoder)
+    with project.changing():
+        project.execute("DELETE FROM vectors")
+        for item, row in zip(items, made, strict=True):
+            project.execute("INSERT INTO vectors VALUES (?, ?)", (item.id, row.astype(np.float32).tobytes()))
+        project.set_meta("vectors", way)
+    return made
+
+
+def _made(project: Project, items: Sequence[Item], encoder: Encodes | None) -> Floats:
+    if project.kind == "text":
+        texts = [item.content for item in items]
+        return encoder.encode(texts) if encoder is not None else words(texts)
+    if project.kind == "pictures":
+        picture = getattr(encoder, "encode_file", _colours)
+        return unit(np.stack([picture(Path(str(project.meta("source"))) / item.content) for item in items]))
+    if encoder is not None:
+        raise InputError("texts or pictures for an encoder", project.kind, "--encoder")
+    columns, units = project.meta("columns"), project.meta("units")
+    values = np.stack([np.frombuffer(project.data(item.id), np.float32) for item in items])
+    if project.kind == "rows":
+        return standardised(values)
+    windows = values.reshape(len(items), len(columns), -1)
+    return features(windows, tuple(columns), tuple(units), float(project.meta("rate") or 0.0))
+
+
+def words(texts: Sequence[str]) -> Floats:
+    """Weighted words and parts of words, reduced by latent semantic analysis (Deerwester et al., 1990)."""
+    counted = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, min_df=1).fit_transform(texts)
+    size = min(_COMPONENTS, counted.shape[1] - 1, len(texts) - 1)
+    if size < 2:
+        return unit(counted.toarray())
+    return unit(TruncatedSVD(size, random_state=0).fit_transform(counted))
+
+
+def features(windows: Floats, columns: tuple[str, ...], units: tuple[str, ...], rate: float) -> Floats:
+    """Windows through the shipped stages, shape (n, d).
+
+    Args:
+        windows: shape (n, channels, samples), NaN where missing.
+        columns, units: of the channels.
+        rate: samples a second; 0 where it is unknown, then 1 is taken.
+    """
+    missing = np.isnan(windows)
+    if missing.any():
+        middle = np.nanmean(np.where(missing.all(axis=2, keepdims=True), 0.0, windows), axis=2, keepdims=True)
+        windows = np.where(missing, middle, windows)
+    context = Context(
+        shape=windows.shape[1:], names=columns, units=units, rate=rate or 1.0, task="classification", seed=0
+    )
+    # Windows too short for bands of frequency are told apart by their statistics alone.
+    stages = _STAGES if windows.shape[2] >= _SPECTRAL else _STAGES[:1]
+    made = [
+        build(part, context).fit(windows).transform(windows).reshape(len(windows), -1)
+        for part in parts(stages, "label")
+    ]
+    return standardised(np.concatenate(made, axis=1))
+
+
+def standardised(values: NDArray[np.floating]) -> Floats:
+    """Columns with mean 0 and spread 1, missing ones 0, extremes cut, then rows of length 1."""
+    wide = np.asarray(values, np.float64)
+    middle, spread = np.nanmean(wide, axis=0), np.nanstd(wide, axis=0)
+    scaled = (wide - middle) / np.where(spread > 0, spread, 1.0)
+    return unit(np.nan_to_num(np.clip(scaled, -8.0, 8.0)))
+
+
+def _colours(path: Path) -> Floats:
+    """Mean colours of a grid of four by four: says little, but needs no model."""
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - of an extra, for pictures alone
+
+    try:
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").resize((_GRID, _GRID), Image.Resampling.BOX)
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InputError("a picture that can be read", str(error)[:100], str(path), "Leave it out") from None
+    return unit(np.asarray(small, np.float32).reshape(-1) / 255.0 - 0.5)

@@ -1,0 +1,44 @@
+"""Labels of pictures and sounds, from descriptions: a pair of ONNX encoders of one space, as CLIP is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.language.documents.media_encoder import MediaEncoder, files_of
+from edgewright.language.zero_shot.choice import Choice, Chooser, background
+from edgewright.language.zero_shot.labels import Labels
+from edgewright.schema.errors import InputError
+
+
+def media_chooser(labels: Labels, encoder: MediaEncoder, shift: float = 0.0) -> Chooser:
+    """Labels of pictures or sounds.
+
+    Raises:
+        InputError: no encoder of text beside that of pictures or sounds.
+    """
+    around = encoder.encode(list(background(encoder.kind)))
+    others = encoder.encode(list(labels.others)) if labels.others else around[:0]
+    return Chooser(labels, encoder.encode(list(labels.descriptions)), others, around, shift)
+
+
+def choose_files(place: Path, encoder: MediaEncoder, chooser: Chooser) -> Iterator[tuple[Path, Choice | InputError]]:
+    """A choice for a file, or for each below a folder; there what cannot be read is told instead.
+
+    Raises:
+        InputError: the one file cannot be read, nothing there, or a folder without any.
+    """
+    if not place.exists():
+        raise InputError(f"a {encoder.kind} or a folder of such", "no such file", str(place))
+    folder = place.is_dir()
+    for path in files_of(place, encoder.kind) if folder else [place]:
+        try:
+            vector = encoder.encode_file(path)
+        except InputError as error:
+            if not folder:
+                raise
+            yield path, error
+            continue
+        yield path, chooser.choose(np.asarray(vector)[None])[0]

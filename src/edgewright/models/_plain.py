@@ -1,0 +1,204 @@
+"""What models without layers share: rules, trees and the like behind the same doors as a network."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from edgewright.graph.builder import Builder
+from edgewright.models.base import LayerOutput, OnEpoch
+from edgewright.models.contract import Model
+from edgewright.models.outputs import Outputs, finish_outputs, regression_output
+from edgewright.models.targets import TargetError, encode, numbers
+from edgewright.schema.trace import LayerRecord, TrainingRecord
+
+Floats = NDArray[np.float32]
+# A text on a card is read, not studied.
+_TOLD = 400
+
+
+def plain_model(model: type[PlainModel]) -> Model:
+    """The `MODEL` of a file whose model needs no settings."""
+    return Model(build=lambda table, training, task, seed: model(task, seed), state=("fitted_",))
+
+
+class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries no types
+    """A model that is fitted at once, on rows of features.
+
+    Args:
+        task: 'classification' or 'regression'.
+        seed: of whatever is drawn.
+
+    Attributes:
+        classes_: names of the classes in order; absent for a regression.
+        shape_: shape of one sample.
+        parameters_: an entry with the arrays of the model, by name.
+        training_: record of the fit.
+    """
+
+    kind = ""
+    missing = False
+    learned: tuple[str, ...] = ()
+
+    shape_: Any
+    n_features_in_: int
+
+    def __init__(self, task: str = "classification", seed: int = 0) -> None:
+        self.task = task
+        self.seed = seed
+
+    def fit(
+        self,
+        X: Any,  # noqa: ANN401 - arrays, frames and Rows
+        y: Any,  # noqa: ANN401
+        *,
+        validation: tuple[Any, Any] | None = None,
+        on_epoch: OnEpoch | None = None,
+    ) -> Self:
+        """Fits.
+
+        Args:
+            X: (n, features), NaN where a value is missing and the model can take that.
+            y: (n,) labels, or numbers for a regression.
+            validation: not used.
+            on_epoch: not called: there are no epochs.
+
+        Raises:
+            InputError: one class only, a target that is not finite, or samples that are not rows.
+        """
+        wall, cpu = time.perf_counter(), time.process_time()
+        rows = self._rows(X, fitting=True)
+        if self.task == "classification":
+            self.classes_, target = encode(y, len(rows))
+            self._fit(rows, target.astype(np.int64), len(self.classes_))
+        else:
+            self._fit(rows, numbers(y, len(rows)), 0)
+        self.training_ = TrainingRecord(
+            samples=len(rows),
+            validation_samples=0,
+            batch=len(rows),
+            optimiser="none",
+            loss_name=self.kind,
+            epochs=(),
+            best_epoch=0,
+            stopped="fitted at once",
+            temperature=1.0,
+            seconds=time.perf_counter() - wall,
+            cpu_seconds=time.process_time() - cpu,
+        )
+        return self
+
+    def _rows(self, X: Any, fitting: bool = False) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
+        if not hasattr(X, "__array__") and hasattr(X, "take"):
+            X = X.take(np.arange(len(X)))
+        if np.ndim(X) != 2:
+            raise TargetError(
+                "rows of features (n, columns)", f"samples of {np.ndim(X)} axes", f"model {self.kind}",
+                "Put a features stage before it",
+            )  # fmt: skip
+        finite = "allow-nan" if self.missing else True
+        rows: Floats = validate_data(self, X, reset=fitting, dtype=np.float32, ensure_all_finite=finite)
+        if fitting:
+            self.shape_ = [int(rows.shape[1])]
+        return rows
+
+    # What a kind of model does.
+    def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
+        """Fits on class numbers, or on amounts where `classes` is 0."""
+        raise NotImplementedError
+
+    def _answers(self, X: Floats) -> Floats:
+        """Probabilities (n, classes), or amounts (n, 1)."""
+        raise NotImplementedError
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """The model after `value`, up to probabilities (n, classes) or amounts (n, 1)."""
+        raise NotImplementedError
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What was learned."""
+        raise NotImplementedError
+
+    def says(self, names: tuple[str, ...]) -> str:
+        """What the fitted model does, in a sentence.
+
+        Args:
+            names: of the features.
+        """
+        raise NotImplementedError
+
+    def macs(self) -> int:
+        """Multiply-accumulates an inference."""
+        return 0
+
+    # What everybody asks a model.
+    @property
+    def fitted_(self) -> dict[str, Any]:
+        """All that is stored of a fitted model; set on an unfitted one, it answers as the fitted one did."""
+        stored = {"shape": list(self.shape_), **{name: getattr(self, name) for name in self.learned}}
+        return {**stored, "classes": self.classes_} if hasattr(self, "classes_") else stored
+
+    @fitted_.setter
+    def fitted_(self, stored: dict[str, Any]) -> None:
+        self.shape_, self.n_features_in_ = stored["shape"], int(stored["shape"][0])
+        for name in self.learned:
+            setattr(self, name, stored[name])
+        if "classes" in stored:
+            self.classes_ = stored["classes"]
+
+    @property
+    def parameters_(self) -> list[dict[str, NDArray[Any]]]:
+        """One entry, as a network has one a layer."""
+        return [self.arrays()]
+
+    @property
+    def _out(self) -> int:
+        return len(self.classes_) if self.task == "classification" else 1
+
+    def predict_proba(self, X: Any) -> Floats:  # noqa: ANN401 - arrays, frames and Rows
+        """Probabilities of the classes, shape (n, k), float32."""
+        check_is_fitted(self, "shape_")
+        return np.asarray(self._answers(self._rows(X)), np.float32)
+
+    def predict(self, X: Any) -> NDArray[Any]:  # noqa: ANN401 - arrays, frames and Rows
+        """The class of largest probability, the first of equals, or the amount; shape (n,)."""
+        check_is_fitted(self, "shape_")
+        answers = np.asarray(self._answers(self._rows(X)), np.float32)
+        if self.task != "classification":
+            return answers[:, 0]
+        named: NDArray[Any] = np.asarray(self.classes_)[np.argmax(answers, axis=1)]
+        return named
+
+    def outputs(self, builder: Builder, value: str) -> Outputs:
+        """What a device reads after `to_graph`."""
+        return (
+            finish_outputs(builder, value, self._out)
+            if hasattr(self, "classes_")
+            else regression_output(builder, value)
+        )
+
+    def layer_records(self) -> tuple[LayerRecord, ...]:
+        """The one row of the model's table."""
+        check_is_fitted(self, "shape_")
+        names = tuple(f"x{n}" for n in range(int(self.shape_[0])))
+        return (
+            LayerRecord(
+                name=self.kind,
+                kind=self.kind,
+                shape_out=(self._out,),
+                parameters=sum(int(a.size) for a in self.arrays().values()),
+                macs=self.macs(),
+                activation_bytes=4 * self._out,
+                activation="linear",
+                formula=self.says(names)[:_TOLD],
+            ),
+        )
+
+    def layer_outputs(self, X: Any) -> list[LayerOutput]:  # noqa: ANN401 - arrays, frames and Rows
+        """The answers, as what the only layer gives."""
+        return [LayerOutput(self.kind, self.kind, "linear", np.asarray(self._answers(self._rows(X)), np.float32))]

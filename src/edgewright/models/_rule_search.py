@@ -1,0 +1,166 @@
+"""Finding rules: one after the other, each grown condition by condition while that saves more bits than it costs.
+
+Sequential covering with FOIL's gain (Quinlan, Machine Learning 5, 1990; Cohen, Fast effective rule induction, 1995),
+and a description-length test in place of a held-back pruning set: a condition must save more bits than it takes to say.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.models._rule_table import COLUMN, DIFFERENCE, PRODUCT, RATIO, combined
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+# Columns that are looked at by themselves, and those of which pairs are made: the best by themselves.
+MOST_COLUMNS, MOST_PAIRED = 48, 8
+MOST_RULES, MOST_CONDITIONS = 12, 4
+# A rule of fewer samples is an anecdote.
+FEWEST = 5
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A term compared with a threshold."""
+
+    kind: int
+    left: int
+    right: int
+    at_least: bool
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What conditions may compare: (kind, left, right) and values of shape (terms, n), with their sorted order."""
+
+    named: tuple[tuple[int, int, int], ...]
+    values: Floats
+    order: NDArray[np.int64]
+
+    @property
+    def price(self) -> float:
+        """Bits that say one condition: which term, which side, which of its thresholds."""
+        return math.log2(len(self.named)) + 1.0 + math.log2(max(2, self.values.shape[1]))
+
+
+def terms_of(X: Floats, columns: NDArray[np.int64], pairs: bool = True) -> Terms:
+    """Columns, and products, differences and ratios of the first of them.
+
+    Args:
+        X: (n, columns), NaN where missing.
+        columns: best first.
+        pairs: False takes the columns alone.
+    """
+    named = [(COLUMN, int(c), int(c)) for c in columns[:MOST_COLUMNS]]
+    if pairs:
+        for a, b in itertools.combinations([int(c) for c in columns[:MOST_PAIRED]], 2):
+            named += [(PRODUCT, a, b), (DIFFERENCE, a, b), _ratio(X, a, b)]
+    values = np.stack([combined(X, *term) for term in named])
+    # Missing values and divisions by zero meet no condition: they are sorted to the end and never cut off there.
+    values = np.where(np.isfinite(values), values, np.float32(np.nan))
+    return Terms(tuple(named), values, np.argsort(values, axis=1, kind="stable"))
+
+
+def _ratio(X: Floats, a: int, b: int) -> tuple[int, int, int]:
+    """The ratio of two columns with the one below that is less often zero."""
+    zeros = (X[:, a] == 0).sum(), (X[:, b] == 0).sum()
+    return (RATIO, a, b) if zeros[1] <= zeros[0] else (RATIO, b, a)
+
+
+def best_columns(X: Floats, target: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Columns by how much one cut of each explains of the target, (n,) or (n, outputs); best first."""
+    wide = target.reshape(len(X), -1)
+    wide = wide - wide.mean(axis=0)
+    gains = np.empty(X.shape[1])
+    for column in range(X.shape[1]):
+        known = np.flatnonzero(np.isfinite(X[:, column]))
+        order = known[np.argsort(X[known, column], kind="stable")]
+        values = X[order, column]
+        cut = np.flatnonzero(values[1:] > values[:-1])
+        if not len(cut):
+            gains[column] = -1.0
+            continue
+        left = np.cumsum(wide[order], axis=0)[cut]
+        total, size = wide[order].sum(axis=0), cut + 1.0
+        rest = len(order) - size
+        gains[column] = float(((left**2).sum(1) / size + ((total - left) ** 2).sum(1) / rest).max())
+    ranked = np.argsort(-gains, kind="stable")
+    return ranked[gains[ranked] > 0].astype(np.int64)
+
+
+def grow(terms: Terms, wanted: Flags, rest: Flags) -> tuple[list[Condition], Flags]:
+    """One rule for `wanted` among the samples `rest`.
+
+    Returns:
+        Its conditions, none where nothing is worth saying, and the samples of `rest` it holds for.
+    """
+    held, conditions = rest.copy(), []
+    for _ in range(MOST_CONDITIONS):
+        found = _best(terms, wanted, held)
+        if found is None:
+            break
+        gain, condition, place = found
+        if gain <= terms.price:
+            break
+        value = terms.values[place]
+        held &= (value >= condition.threshold) if condition.at_least else (value <= condition.threshold)
+        conditions.append(condition)
+        if wanted[held].all():
+            break
+    return conditions, held
+
+
+def _best(terms: Terms, wanted: Flags, held: Flags) -> tuple[float, Condition, int] | None:
+    """The condition of largest gain among the samples held: bits saved in saying which of them are wanted."""
+    inside = held[terms.order]
+    yes = inside & wanted[terms.order]
+    known = np.isfinite(terms.values)
+    ordered = np.take_along_axis(terms.values, terms.order, axis=1)
+    inside &= np.take_along_axis(known, terms.order, axis=1)
+    yes &= inside
+    below, below_yes = np.cumsum(inside, axis=1), np.cumsum(yes, axis=1)
+    total, total_yes = below[:, -1:], below_yes[:, -1:]
+    count, right = int(held.sum()), int((held & wanted).sum())
+    if not right or right == count:
+        return None
+    # A cut lies between two samples held of different value.
+    last = np.where(inside, ordered, -np.inf)
+    last = np.maximum.accumulate(last, axis=1)
+    following = np.where(inside, ordered, np.inf)
+    following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1]
+    following = np.concatenate([following[:, 1:], np.full((len(ordered), 1), np.inf, np.float32)], axis=1)
+    cut = inside & (following > last) & np.isfinite(following)
+    base = math.log2(right / count)
+    best: tuple[float, Condition, int] | None = None
+    for at_least in (False, True):
+        p = (total_yes - below_yes) if at_least else below_yes
+        n = (total - below) if at_least else below
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = np.where(cut & (n >= FEWEST) & (p > 0), p * (np.log2(p / n) - base), -np.inf)
+        place = int(np.argmax(gain))
+        term, position = divmod(place, gain.shape[1])
+        value = float(gain[term, position])
+        if np.isfinite(value) and (best is None or value > best[0]):
+            low, high = float(last[term, position]), float(following[term, position])
+            best = (value, _condition(terms.named[term], at_least, _between(low, high, at_least)), term)
+    return best
+
+
+def _condition(term: tuple[int, int, int], at_least: bool, threshold: float) -> Condition:
+    kind, left, right = term
+    return Condition(kind, left, right, at_least, threshold)
+
+
+def _between(low: float, high: float, at_least: bool) -> float:
+    """A float32 between two neighbours that tells them apart, as short as it can be said."""
+    for digits in range(2, 9):
+        middle = float(np.float32(f"{(low + high) / 2:.{digits}g}"))
+        if low < middle < high:
+            return middle
+    return high if at_least else low

@@ -1,0 +1,244 @@
+"""A small denoiser: causal convolutions over frames of a signal that tell its noise, which is then taken off.
+
+The first layer takes `hop` new samples a frame and what its kernel still covers of those before. Depthwise-separable
+layers of growing dilation follow, each of which adds to what it got (A. van den Oord et al., "WaveNet", 2016; Y. Luo
+and N. Mesgarani, "Conv-TasNet", 2019, without its normalisation and masks, which integers do not hold well). The last
+gives the noise of a whole frame. Nothing depends on a later sample, so that it runs frame by frame with what each layer
+has to remember. What is given is the noise and not the signal: where there is little, the rounding of bytes is little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Annotated, Any
+
+import jax.numpy as jnp
+import msgspec
+import numpy as np
+from jax import lax
+from numpy.typing import NDArray
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
+from edgewright.models.architecture import read_layer
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=512)]
+# Deviations from the mean beyond which a sample is cut off before the network; what is passed on is not.
+REACH = 8.0
+_ADDED, _FIRST_NOISE = 0.3, 0.1
+
+
+class DenoiserConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Sizes of a denoiser.
+
+    Attributes:
+        hop: samples of a frame, which come and leave together.
+        delay: frames that it waits for what follows before it answers.
+        filters: channels inside.
+        blocks: depthwise-separable layers; the dilation of each is twice that of the one before.
+        kernel: frames that each of them covers.
+        first: samples that the first layer covers, at least `hop`.
+    """
+
+    hop: Count = 8
+    delay: Annotated[int, msgspec.Meta(ge=0, le=64)] = 4
+    filters: Count = 32
+    blocks: Annotated[int, msgspec.Meta(ge=1, le=10)] = 5
+    kernel: Annotated[int, msgspec.Meta(ge=2, le=16)] = 3
+    first: Count = 64
+
+    @property
+    def reach(self) -> int:
+        """Samples that an answer depends on."""
+        frames = (self.kernel - 1) * ((1 << self.blocks) - 1)
+        return self.first + frames * self.hop
+
+
+class Denoising:
+    """The layers of a denoiser as a function of parameters and windows; equal ones share compiled programs.
+
+    Args:
+        config: sizes.
+        channels: of the signal.
+
+    Raises:
+        InputError: a first layer that covers less than a frame.
+    """
+
+    training = None
+
+    def __init__(self, config: DenoiserConfig, channels: int) -> None:
+        if config.first < config.hop:
+            raise InputError(f"a first layer of at least {config.hop} samples", str(config.first), "--set first")
+        self.config, self.channels = config, channels
+        tables: list[dict[str, Any]] = [
+            {"kind": "conv1d", "filters": config.filters, "kernel": config.first, "stride": config.hop,
+             "activation": "linear"},
+            *({"kind": "depthwise_separable", "filters": config.filters, "kernel": config.kernel,
+               "dilation": 2**number, "activation": "linear"} for number in range(config.blocks)),
+            {"kind": "conv1d", "filters": config.hop * channels, "kernel": 1, "activation": "linear"},
+        ]  # fmt: skip
+        read = [read_layer({**table, "padding": "causal"}, number) for number, table in enumerate(tables, start=1)]
+        self._parts: list[tuple[LayerConfig, Layer[Any]]] = [(found, layer) for _, found, layer in read]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Denoising) and (self.config, self.channels) == (other.config, other.channels)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.config, self.channels))
+
+    def shapes(self, samples: int) -> list[Shape]:
+        """What arrives at each layer, and after them what leaves the last.
+
+        Raises:
+            InputError: a window that is no whole number of frames.
+        """
+        if samples < self.config.hop or samples % self.config.hop:
+            raise InputError(f"a window of whole frames of {self.config.hop} samples", str(samples), "the denoiser")
+        made: list[Shape] = [(self.channels, samples)]
+        for config, layer in self._parts:
+            made.append(layer.out_shape(config, made[-1]))
+        return made
+
+    def initialise(self, rng: np.random.Generator) -> list[Parameters]:
+        """Parameters of every layer; what a layer adds, and the noise at the end, begin small."""
+        shapes = self.shapes(self.config.hop)
+        parts = zip(self._parts, shapes, strict=False)
+        made = [layer.initialise(config, shape, rng) for (config, layer), shape in parts]
+        for own in made[1:-1]:
+            own["pointwise"] *= np.float32(_ADDED)
+        made[-1]["weights"] *= np.float32(_FIRST_NOISE)
+        return made
+
+    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+        """(batch, channels, samples) -> the noise in frames, (batch, hop * channels, frames)."""
+        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+            y = layer.apply(config, own, x)
+            x = x + y if self._adds(place) else y
+        return x
+
+    def to_graph(self, parameters: Sequence[Parameters], builder: Builder, value: str, samples: int) -> str:
+        """The same in the dialect, after `value`."""
+        shapes = self.shapes(samples)
+        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+            made = layer.to_graph(config, own, builder, value, shapes[place])
+            value = builder.op("Add", value, made) if self._adds(place) else made
+        return value
+
+    def macs(self) -> int:
+        """Multiply-accumulates of a frame."""
+        shapes = self.shapes(self.config.hop)
+        return sum(layer.macs(config, shape) for (config, layer), shape in zip(self._parts, shapes, strict=False))
+
+    def _adds(self, place: int) -> bool:
+        return 0 < place < len(self._parts) - 1
+
+
+class RoundedDenoising(Denoising):
+    """The same with values and weights rounded as int8 will have them, gradients passed straight through.
+
+    Quantisation-aware training (B. Jacob et al., CVPR 2018): each layer learns with the rounding of those before it.
+
+    Args:
+        config, channels: as of `Denoising`.
+        grids: scale and zero point of what comes in, of the first layer, of the two halves and the sum of every other,
+            and of the noise.
+    """
+
+    def __init__(self, config: DenoiserConfig, channels: int, grids: tuple[tuple[float, int], ...]) -> None:
+        super().__init__(config, channels)
+        self.grids = grids
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RoundedDenoising) and super().__eq__(other) and self.grids == other.grids
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.config, self.channels, self.grids))
+
+    def __call__(self, parameters: list[Parameters], x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+        """As `Denoising`."""
+        grids = iter(self.grids)
+        x = _rounded(x, next(grids))
+        for place, ((config, layer), own) in enumerate(zip(self._parts, parameters, strict=True)):
+            held = {name: _rounded_weights(name, value) for name, value in own.items()}
+            if layer.between is None:
+                x = _rounded(layer.apply(config, held, x), next(grids))
+                continue
+            y = layer.between(config, held, x, partial(_rounded, grid=next(grids)))
+            y = _rounded(y, next(grids))
+            x = _rounded(x + y, next(grids)) if self._adds(place) else y
+        return x
+
+
+def _rounded(x: Any, grid: tuple[float, int]) -> Any:  # noqa: ANN401 - a JAX array or tracer
+    scale, zero = grid
+    held = jnp.clip(x, (-128 - zero) * scale, (127 - zero) * scale)
+    return held + lax.stop_gradient(jnp.round(held / scale) * scale - held)
+
+
+def _rounded_weights(name: str, value: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+    """Weights with a scale for each output channel; biases have 32 bits and stay."""
+    if name.endswith("bias"):
+        return value
+    axis = 1 if name == "pointwise" else 0
+    others = tuple(i for i in range(value.ndim) if i != axis)
+    scale = lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(value), axis=others, keepdims=True), 1e-12) / 127.0)
+    return value + lax.stop_gradient(jnp.round(value / scale) * scale - value)
+
+
+def framed(signal: Floats, hop: int) -> Floats:
+    """(n, channels, samples) -> (n, hop * channels, frames), as the last layer gives them."""
+    n, channels, samples = signal.shape
+    frames = signal.reshape(n, channels, samples // hop, hop).transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(frames.reshape(n, hop * channels, samples // hop))
+
+
+def delayed(signal: Floats, samples: int) -> Floats:
+    """A signal so many samples later, zeros before it; over the last axis."""
+    if not samples:
+        return signal
+    before = np.zeros((*signal.shape[:-1], samples), signal.dtype)
+    return np.concatenate([before, signal[..., : signal.shape[-1] - samples]], axis=-1)
+
+
+def graph_of(
+    config: DenoiserConfig, parameters: Sequence[Parameters], mean: NDArray[Any], deviation: NDArray[Any], samples: int,
+    name: str,
+) -> Graph:  # fmt: skip
+    """The window form: (channels, samples) in, the same with less noise out, `delay` frames later.
+
+    Args:
+        config: sizes.
+        parameters: of the layers of `Denoising`.
+        mean, deviation: of the channels, shape (channels,).
+        samples: of the window.
+        name: of the graph.
+
+    Raises:
+        InputError: as `Denoising`.
+    """
+    channels = len(mean)
+    builder = Builder(name, (channels, samples))
+    centre, unit = (np.asarray(part, np.float32)[:, None] for part in (mean, deviation))
+    centred = builder.op("Sub", builder.input, builder.constant(centre))
+    value = builder.op("Mul", centred, builder.constant(np.float32(1.0) / unit))
+    value = builder.op("Clip", value, builder.number(-REACH), builder.number(REACH))
+    builder.stage("scaled", value)
+    builder.boundary(value)
+    value = Denoising(config, channels).to_graph(parameters, builder, value, samples)
+    # (hop * channels, frames) -> (channels, samples)
+    value = builder.op("Transpose", value, perm=(0, 2, 1))
+    value = builder.op("Reshape", value, builder.integers(0, samples, channels))
+    value = builder.op("Transpose", value, perm=(0, 2, 1))
+    noise = builder.op("Mul", value, builder.constant(unit))
+    builder.stage("noise", noise)
+    given, late = builder.input, config.delay * config.hop
+    if late:
+        given = builder.op("Pad", given, builder.integers(0, 0, late, 0, 0, 0), builder.number(0.0), mode="constant")
+        given = builder.op("Slice", given, builder.integers(0), builder.integers(samples), builder.integers(2))
+    clean = builder.op("Sub", given, noise)
+    return builder.finish({"prediction": (clean, "float32", (channels, samples))})

@@ -1,0 +1,77 @@
+"""Logistic regression, or ridge regression for an amount, on scaled columns."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from edgewright.graph.builder import Builder
+from edgewright.models._plain import Floats, PlainModel, plain_model
+
+_STRONGEST = 3
+
+
+class Linear(PlainModel):
+    """Weighted sums of the columns; arguments and attributes as of `PlainModel`. Columns ought to be scaled.
+
+    Attributes:
+        weights_: (features, outputs), float32.
+        bias_: (outputs,), float32.
+    """
+
+    kind = "linear"
+    learned = ("weights_", "bias_")
+
+    weights_: Floats
+    bias_: Floats
+
+    def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
+        wide = np.asarray(X, np.float64)
+        if not classes:
+            fitted = Ridge(alpha=1.0).fit(wide, target)
+            self.weights_ = fitted.coef_[:, None].astype(np.float32)
+            self.bias_ = np.array([fitted.intercept_], np.float32)
+            return
+        with warnings.catch_warnings():
+            # A column of constants or a class that is cleanly apart: the weights are good before they are final.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model = LogisticRegression(C=1.0, max_iter=300).fit(wide, target)
+        weights, bias = model.coef_.T, model.intercept_
+        if classes == 2:
+            weights, bias = np.concatenate([-weights / 2, weights / 2], axis=1), np.array([-bias[0] / 2, bias[0] / 2])
+        self.weights_, self.bias_ = weights.astype(np.float32), bias.astype(np.float32)
+
+    def _answers(self, X: Floats) -> Floats:
+        raw = X @ self.weights_ + self.bias_
+        if self.task != "classification":
+            return raw
+        powers = np.exp(raw - raw.max(axis=1, keepdims=True))
+        made: Floats = powers / powers.sum(axis=1, keepdims=True)
+        return made
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """One dense layer, and softmax for classes."""
+        raw = builder.op("Gemm", value, builder.constant(self.weights_), builder.constant(self.bias_))
+        return builder.op("Softmax", raw, axis=1) if self.task == "classification" else raw
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Weights and bias."""
+        return {"weights": self.weights_, "bias": self.bias_}
+
+    def macs(self) -> int:
+        """One a weight."""
+        return int(self.weights_.size)
+
+    def says(self, names: tuple[str, ...]) -> str:
+        """How many columns are weighed, and the strongest."""
+        size = np.abs(self.weights_).max(axis=1)
+        strongest = ", ".join(names[int(n)] for n in np.argsort(-size, kind="stable")[:_STRONGEST])
+        return f"weighted sum of {len(names)} columns, the most of {strongest}"
+
+
+MODEL = plain_model(Linear)

@@ -1,0 +1,147 @@
+"""The footprint of a graph on a device in some milliseconds, without a compiler; untrained weights do.
+
+    footprint(load_profile("cortex-m4"), graph, bits=8).flash.value
+
+The import rule keeps `profiles` from the C writer, so the program is counted here and weighed there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from edgewright.compression.int8 import quantise, values_of
+from edgewright.compression.section import network_section
+from edgewright.export.contract import Subject
+from edgewright.export.program import program_of
+from edgewright.graph.cost import cost
+from edgewright.profiles.footprint import Footprint, Load, on_system, over_budget, program_footprint, takes_programs
+from edgewright.profiles.misses import Miss
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.profile import Profile
+
+__all__ = (
+    "Footprint",
+    "as_integers",
+    "footprint",
+    "form_footprint",
+    "over_budget",
+    "rough_footprint",
+    "subject_footprint",
+)
+
+# Largest integer of the weights, by bits.
+_LEVELS = {8: 127, 4: 7}
+FLOAT_BITS = 32
+
+
+def footprint(
+    profile: Profile, graph: Graph, *, bits: int = 8, buffer_bytes: int = 0, own: Sequence[Miss] = ()
+) -> Footprint:
+    """What a pipeline takes of a device, from its graph.
+
+    Args:
+        profile: of the device.
+        graph: the whole pipeline, float or in int8 form; a float one is estimated as it will be with `bits`.
+        bits: of the network's weights: 8, 4 (kept in bytes) or 32 for a float network.
+        buffer_bytes: of the window that is filled beside it.
+        own: the user's own past misses, beside those that come with Edgewright.
+
+    Raises:
+        InputError: for a graph that cannot run, be made integer or be written as C.
+        UnknownNameError: for an operator that has no C form.
+    """
+    if bits in _LEVELS and graph.boundary and Subject("model", graph).form == "float":
+        graph = as_integers(graph, bits)
+    return subject_footprint(profile, Subject("model", graph), bits=bits, buffer_bytes=buffer_bytes, own=own)
+
+
+def subject_footprint(
+    profile: Profile, subject: Subject, *, bits: int = 8, buffer_bytes: int = 0, own: Sequence[Miss] = ()
+) -> Footprint:
+    """What a model in the form that it has takes of a device; arguments as of `footprint`."""
+    small = subject.form == "int8"
+    form = ("int4" if bits == 4 else "int8") if small else "float"
+    if takes_programs(profile):
+        program = program_of(subject.graph, subject.integers)
+        return program_footprint(profile, program, form=form, buffer_bytes=buffer_bytes, own=own)
+    return rough_footprint(profile, subject, form=form, buffer_bytes=buffer_bytes, own=own)
+
+
+def form_footprint(profile: Profile, graph: Graph, *, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:
+    """What one form of a model takes, as it is: roughly where it has no C form, which a note then says."""
+    subject = Subject("model", graph)
+    try:
+        return subject_footprint(profile, subject, buffer_bytes=buffer_bytes, own=own)
+    except (InputError, UnknownNameError) as error:
+        found = rough_footprint(profile, subject, form=subject.form, buffer_bytes=buffer_bytes, own=own)
+        return msgspec.structs.replace(found, notes=(f"no C form: {error}", *found.notes))
+
+
+def rough_footprint(
+    profile: Profile, subject: Subject, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()
+) -> Footprint:
+    """From bytes and multiply-accumulates alone: an engine on a system, or a model that has no C form."""
+    try:
+        network = subject.integers
+    except (InputError, UnknownNameError):
+        network = None
+    return on_system(profile, _load(subject.graph, network), form=form, buffer_bytes=buffer_bytes, own=own)
+
+
+def as_integers(graph: Graph, bits: int = 8) -> Graph:
+    """The int8 form of a float graph with made-up ranges: the same operators and bytes as with watched ones.
+
+    Biases that nobody has trained are 0 and would take no table: they stand as small numbers.
+    """
+    section = network_section(graph)
+    made = {output: node.op for node in section.inside for output in node.outputs}
+    known = {name: (0.0, 6.0) if made.get(name) in ("Relu", "Sigmoid") else (-5.0, 6.0) for name in values_of(section)}
+    known[section.start] = _limits(graph, section.start)
+    biases = {
+        node.inputs[2]
+        for node in section.inside
+        if node.op in ("Gemm", "Conv") and len(node.inputs) > 2 and node.inputs[2] in graph.constants
+    }
+    rng = np.random.default_rng(0)
+    constants = dict(graph.constants)
+    for name in sorted(biases):
+        bias = constants[name]
+        if not bias.any():
+            constants[name] = rng.normal(0.0, 0.05, bias.shape).astype(bias.dtype)
+    graph = msgspec.structs.replace(graph, constants=constants)
+    return quantise(graph, np.zeros((0, *graph.inputs[0].shape), np.float32), levels=_LEVELS[bits], known=known)
+
+
+def _limits(graph: Graph, start: str) -> tuple[float, float]:
+    """Range of what enters the network: the limits of a Clip before it, which training samples reach, else made up."""
+    for node in graph.nodes:
+        if start in node.outputs and node.op == "Clip":
+            limits = [graph.constants[name] for name in node.inputs[1:] if name in graph.constants]
+            if len(limits) == len(("low", "high")):
+                return float(limits[0]), float(limits[1])
+    return -5.0, 6.0
+
+
+def _load(graph: Graph, network: IntegerNetwork | None) -> Load:
+    """What an engine has to do; values of an integer network take one byte each."""
+    whole = cost(graph)
+    if not graph.boundary:
+        return Load(whole.total.weight_bytes, whole.total.peak_bytes, whole.total.macs, 0)
+    inside = whole.network.peak_bytes
+    if network is not None:
+        sizes = [math.prod(value.shape) for value in network.values]
+        inside = max(sizes[o.output] + sum(sizes[i] for i in o.inputs) for o in network.operators)
+    macs = whole.network.macs
+    before = whole.preprocessing
+    return Load(
+        weights=whole.network.weight_bytes + before.weight_bytes,
+        values=max(inside, before.peak_bytes),
+        macs_float=before.macs + (0 if network is not None else macs),
+        macs_int8=macs if network is not None else 0,
+    )

@@ -1,0 +1,60 @@
+"""What generated C costs on a core: coefficients fitted by `make bench-estimate`, one JSON file a core."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from edgewright.schema.errors import UnknownNameError
+
+FOLDER = Path(__file__).resolve().parent
+VERSION = 1
+
+
+class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Coefficients of one core; each sum is over the kinds of a `Program` and the constant under ''.
+
+    Attributes:
+        version: of the format.
+        name: of the core.
+        made_with: compiler, options and emulator.
+        subjects: programs that they were fitted on.
+        code: bytes a kind that stands in the code.
+        instructions: a kind that is worked out once.
+        stack: bytes a kind that stands in the code.
+        beside: bytes of static memory beside the model's values, as the C library's error number.
+    """
+
+    version: int = VERSION
+    name: str
+    made_with: str
+    subjects: int
+    code: dict[str, float]
+    instructions: dict[str, float]
+    stack: dict[str, float]
+    beside: float
+
+
+@cache
+def known() -> tuple[str, ...]:
+    """Names of the cores."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.json")))
+
+
+@cache
+def core(name: str) -> Core:
+    """The coefficients of a core.
+
+    Raises:
+        UnknownNameError: listing those that are known.
+    """
+    if name not in known():
+        raise UnknownNameError("core with coefficients", name, known())
+    return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Core)
+
+
+def weighed(coefficients: dict[str, float], counts: dict[str, float]) -> float:
+    """The sum of counts by their coefficients, and the constant."""
+    return coefficients.get("", 0.0) + sum(coefficients.get(kind, 0.0) * count for kind, count in counts.items())

@@ -1,0 +1,256 @@
+"""What a model takes of a device: flash, RAM, instructions, latency and energy, each with its error bar.
+
+On a microcontroller it is a program of generated C99 (`schema.program.Program`, counted by `export.program`): its
+tables and static memory are exact, its code and instructions sums of what stands in it and what it works out, weighed
+by coefficients of the core that were fitted on compiled and counted programs. On a device with an operating system it
+is an engine: cycles a multiply-accumulate and an overhead. `pipeline.footprint` makes one of a graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgewright.profiles.cores import core, weighed
+from edgewright.profiles.misses import ASSUMED, Miss, bar, shipped
+from edgewright.schema.budget import Budget
+from edgewright.schema.footprint import Footprint, How, Spread
+from edgewright.schema.profile import Profile
+from edgewright.schema.program import Program
+
+__all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
+
+# Cores by instruction set, for profiles that name none.
+_BY_SET = {"armv6-m": "cortex-m0plus", "armv7-m": "cortex-m4", "armv7e-m": "cortex-m4", "armv8-m": "cortex-m33"}
+# A model on a microcontroller that cannot be written as C, where nothing but its size is known: generated code took
+# 1 kB beside the weights of 10-64-64-3 under emulation, an interpreter with vendor kernels 25 kB; stack 8 to 508 bytes.
+MICRO_CODE = (4_000.0, 1_000.0, 25_000.0)
+MICRO_STACK = (512.0, 128.0, 1_024.0)
+# Where there is an operating system, the engine that answers is counted. Assumption: one that was built for few
+# operators is some hundred kilobytes to a few megabytes; ONNX Runtime's library on x86-64 was measured with 31 MB.
+SYSTEM_CODE = (4_000_000.0, 200_000.0, 31_000_000.0)
+SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
+# Where a profile does not say how long an instruction takes.
+CYCLES, CYCLES_ERROR = 1.5, 0.5
+# Programs unlike those that coefficients were fitted on (no softmax, or smaller than any of them): rules, trees and
+# networks of one answer had from nothing to twice what was estimated of all that is not exact anyway.
+OTHER, OTHER_ERROR = "other programs", 1.0
+UNVERIFIED = "latency and energy are modelled, unverified on silicon"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What an engine on a system has to do for one answer: bytes of weights and of values, multiply-accumulates."""
+
+    weights: int
+    values: int
+    macs_float: int
+    macs_int8: int
+
+
+def takes_programs(profile: Profile) -> bool:
+    """Whether generated C runs there by itself, rather than an engine on an operating system."""
+    return bool(_core_of(profile))
+
+
+def _core_of(profile: Profile) -> str:
+    """The core whose coefficients are taken; empty for a device with an operating system."""
+    return profile.estimated_as or profile.core or _BY_SET.get(profile.instruction_set, "")
+
+
+@dataclass(frozen=True)
+class Population:
+    """Programs whose past misses say how far off an estimate may be.
+
+    Attributes:
+        kind: of `profiles.misses`.
+        assumed: half-width where too few misses are known.
+        flash, ram: exact bytes that no miss is relative to.
+    """
+
+    kind: str
+    assumed: float = ASSUMED
+    flash: int = 0
+    ram: int = 0
+
+
+def _as_fitted(counts: dict[str, float]) -> dict[str, float]:
+    """Counts with a sigmoid in the place of the softmax that coefficients know: both bring the exponential along."""
+    if "call softmax" in counts:
+        return counts
+    return {kind.replace("sigmoid", "softmax"): count for kind, count in counts.items()}
+
+
+def population_of(profile: Profile, program: Program) -> Population:
+    """The past that a program belongs to: that of its core, or of programs unlike those that were fitted on."""
+    table = core(_core_of(profile))
+    kind = profile.core or table.name
+    flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
+    least = min((m.estimated for m in shipped() if m.kind == kind and m.quantity == "flash"), default=0.0)
+    if "has softmax" in program.written and flash >= least:
+        return Population(kind)
+    return Population(f"{kind} ({OTHER})", OTHER_ERROR, program.constants, program.values)
+
+
+def program_footprint(
+    profile: Profile, program: Program, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()
+) -> Footprint:
+    """The footprint of generated C on a microcontroller.
+
+    Args:
+        profile: of the device.
+        program: counted.
+        form: how the network's weights are held.
+        buffer_bytes: of the window that is filled beside it, exact.
+        own: the user's own past misses.
+
+    Raises:
+        UnknownNameError: for a core without coefficients.
+    """
+    table = core(_core_of(profile))
+    past = population_of(profile, program)
+    flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
+    stack = max(0.0, weighed(table.stack, _as_fitted(program.written)))
+    values = program.values + table.beside + stack
+    instructions = max(1.0, weighed(table.instructions, _as_fitted(program.run)))
+    ram = _spread(values, past, "ram", "B", own, past.ram)
+    if buffer_bytes:
+        ram = Spread(
+            value=ram.value + buffer_bytes, low=ram.low + buffer_bytes, high=ram.high + buffer_bytes, unit="B",
+            how=ram.how, source=ram.source,
+        )  # fmt: skip
+    counted = _spread(instructions, past, "instructions", "instructions", own)
+    latency = program_latency(profile, counted, own)
+    return Footprint(
+        profile=profile.name,
+        form=form,
+        flash=_spread(flash, past, "flash", "B", own, past.flash),
+        ram=ram,
+        instructions=counted,
+        latency_us=latency,
+        energy_uj=energy(profile, latency),
+        notes=(UNVERIFIED,),
+    )
+
+
+def program_latency(profile: Profile, instructions: Spread, own: Sequence[Miss] = ()) -> Spread:
+    """Time of so many instructions: cycles each, waiting for memory included, over the clock."""
+    each = CYCLES if profile.cycles is None else profile.cycles.value
+    scale = each / profile.clock.value * 1e6
+    error = bar(profile.name, "latency", own, max(profile.error.value, CYCLES_ERROR * (profile.cycles is None)))
+    return Spread(
+        value=instructions.value * scale,
+        low=instructions.low * scale * max(0.0, 1 - error.width),
+        high=instructions.high * scale * (1 + error.width),
+        unit="us",
+        how="modelled",
+        source=f"{each:g} cycles an instruction at {profile.clock.value / 1e6:g} MHz; {error.source}",
+    )
+
+
+def energy(profile: Profile, latency: Spread) -> Spread | None:
+    """Energy of that time at the profile's active power; None where that is not known."""
+    if profile.active is None:
+        return None
+    watts = profile.active.value
+    return Spread(
+        value=latency.value * watts, low=latency.low * watts, high=latency.high * watts, unit="uJ", how="modelled",
+        source=f"{watts:g} W: {profile.active.source}",
+    )  # fmt: skip
+
+
+def on_system(profile: Profile, load: Load, *, form: str, buffer_bytes: int = 0, own: Sequence[Miss] = ()) -> Footprint:
+    """The footprint of an engine on a device with an operating system, or of what cannot be written as C on another.
+
+    Args:
+        profile: of the device.
+        load: of one answer.
+        form: how the network's weights are held.
+        buffer_bytes: of the window that is filled.
+        own: the user's own past misses.
+    """
+    small = takes_programs(profile)
+    code, stack = (MICRO_CODE, MICRO_STACK) if small else (SYSTEM_CODE, SYSTEM_STACK)
+    if profile.instruction_set == "hls":
+        code = stack = (0.0, 0.0, 0.0)
+    cycles = (
+        load.macs_float * profile.macs_float.value + load.macs_int8 * profile.macs_int8.value + profile.overhead.value
+    )
+    error = bar(profile.name, "latency", own, profile.error.value)
+    latency = _around(cycles / profile.clock.value * 1e6, error.width, "us", "modelled", error.source)
+    figure = profile.macs_int8 if load.macs_int8 > load.macs_float else profile.macs_float
+    return Footprint(
+        profile=profile.name,
+        form=form,
+        flash=_beside(load.weights, code, "assumed code beside the weights"),
+        ram=_beside(load.values + buffer_bytes, stack, "assumed memory beside the values"),
+        instructions=_around(cycles, error.width, "instructions", "modelled", "cycles; one instruction each assumed"),
+        latency_us=latency,
+        energy_uj=energy(profile, latency),
+        notes=(
+            UNVERIFIED,
+            f"{figure.value:g} cycle{'s' * (figure.value != 1)} a multiply-accumulate ({figure.source})",
+        ),
+    )
+
+
+def over_budget(found: Footprint, budget: Budget) -> tuple[str, ...]:
+    """By how much a footprint is beyond its limits, a sentence each; empty where it is within all of them.
+
+    A quantity whose value is within its limit counts as within, however far its bar reaches.
+    """
+    pairs = (
+        ("flash", found.flash, budget.flash),
+        ("RAM", found.ram, budget.ram),
+        ("latency", found.latency_us, budget.latency_us),
+        ("energy", found.energy_uj, budget.energy_uj),
+    )
+    told = []
+    for name, spread, limit in pairs:
+        if limit is None:
+            continue
+        if spread is None:
+            told.append(f"{name} is not known: the profile {found.profile} has no active power")
+        elif spread.value > limit:
+            beyond = amount(spread.value - limit, spread.unit)
+            told.append(
+                f"{name} {amount(spread.value, spread.unit)} is {beyond} ({spread.value / limit - 1:.0%}) beyond "
+                f"{amount(limit, spread.unit)}"
+            )
+    return tuple(told)
+
+
+def amount(value: float, unit: str) -> str:
+    """A figure as a person reads it: '12.5 kB', '3.2 ms', '1.2 million instructions'."""
+    if unit == "instructions":
+        return f"{value:,.0f} instructions" if value < 1e6 else f"{value / 1e6:,.2f} million instructions"
+    scales = {
+        "B": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
+        "us": (("s", 1e6), ("ms", 1e3), ("us", 1.0)),
+        "uJ": (("J", 1e6), ("mJ", 1e3), ("uJ", 1.0)),
+    }[unit]
+    for name, scale in scales:
+        if abs(value) >= scale or name in ("B", "us", "uJ"):
+            digits = 0 if name == "B" else 2 if value / scale < 100 else 1
+            return f"{value / scale:,.{digits}f} {name}"
+    return f"{value:g} {unit}"
+
+
+def _spread(value: float, past: Population, quantity: str, unit: str, own: Sequence[Miss], exact: int = 0) -> Spread:
+    found = bar(past.kind, quantity, own, past.assumed)
+    around = found.width * (value - exact)
+    return Spread(
+        value=value, low=max(exact, value - around), high=value + around, unit=unit, how="estimated",
+        source=found.source,
+    )  # fmt: skip
+
+
+def _around(value: float, width: float, unit: str, how: How, source: str) -> Spread:
+    return Spread(
+        value=value, low=value * max(0.0, 1 - width), high=value * (1 + width), unit=unit, how=how, source=source
+    )
+
+
+def _beside(known: int, added: tuple[float, float, float], source: str) -> Spread:
+    value, low, high = (known + part for part in added)
+    return Spread(value=value, low=low, high=high, unit="B", how="estimated", source=source)

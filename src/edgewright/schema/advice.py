@@ -1,0 +1,193 @@
+"""The record of an advice, `advice.json`: frame, constraints, what exists, what was measured, the choice. Versioned."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.schema.curve import Curves
+from edgewright.schema.footprint import Footprint
+from edgewright.schema.ladder import LadderRecord
+from edgewright.schema.trace import Part
+
+ADVICE_VERSION = 1
+
+
+class Capability(Part, frozen=True, kw_only=True):
+    """Zero-shot, reasoning, retrieval or generation: whether the problem needs it, and why."""
+
+    name: str
+    needed: bool
+    why: str
+
+
+class Frame(Part, frozen=True, kw_only=True):
+    """How a problem is framed.
+
+    Attributes:
+        task: 'classification', 'regression', 'clustering', 'anomaly', 'forecasting', 'intent' or 'retrieval'.
+        why: sentences, each with what in the data says so.
+        capabilities: all four.
+        commands: that go on from here.
+        left_out: columns that are no part of the problem, with the reason.
+    """
+
+    task: str
+    why: tuple[str, ...]
+    capabilities: tuple[Capability, ...]
+    commands: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+class Need(Part, frozen=True, kw_only=True):
+    """What was asked for.
+
+    Attributes:
+        name: 'latency', 'offline', ...
+        text: as it was given.
+        limit: in seconds, bytes, bytes a day, US dollars a year, days or a score; None for what has no amount.
+    """
+
+    name: str
+    text: str
+    limit: float | None = None
+
+
+class Parameter(Part, frozen=True, kw_only=True):
+    """A figure of the arithmetic: its value, unit, source, and whether the user gave it."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+    given: bool = False
+
+
+class Traffic(Part, frozen=True, kw_only=True):
+    """What is read and answered in a day.
+
+    Attributes:
+        rows_day: readings of all columns.
+        answers_day: answers, one a row or one a window.
+        told_day: answers that are sent when they are worked out on the device: only those that differ from the one
+            before, where the data says how often that is.
+        raw_bytes_day: of all readings.
+        how: where these are from, a sentence each.
+    """
+
+    rows_day: float
+    answers_day: float
+    told_day: float
+    raw_bytes_day: float
+    how: tuple[str, ...] = ()
+
+
+class Place(Part, frozen=True, kw_only=True):
+    """Where the model could run, in numbers for one device.
+
+    Attributes:
+        name: 'device', 'gateway' or 'server'; `runs_on` the profile there.
+        bytes_day, messages_day: that the device sends, headers included.
+        radio_j_day, compute_j_day, sleep_j_day: of the device's own energy, joules.
+        elsewhere_j_day: that the gateway or the server spends on the answers.
+        battery_days: that the cell lasts.
+        latency_s: from the last reading to the answer at the device.
+        silent_hours_day: hours a day without answers because a link is down.
+        cost_year: US dollars for one device, of data, energy or cells, answers and a share of the gateway.
+        leaves: what leaves the device.
+        computing: whether it is known what an answer takes of a processor; latency and energy are without it else.
+        misses: needs that are not met, each by how much.
+        beyond: factor by which the need that is missed most is missed; 0 where all are met.
+    """
+
+    name: str
+    runs_on: str
+    bytes_day: float
+    messages_day: float
+    radio_j_day: float
+    compute_j_day: float
+    sleep_j_day: float
+    elsewhere_j_day: float
+    battery_days: float
+    latency_s: float
+    silent_hours_day: float
+    cost_year: float
+    leaves: str
+    computing: bool = True
+    misses: tuple[str, ...] = ()
+    beyond: float = 0.0
+
+    @property
+    def energy_j_day(self) -> float:
+        """Of the device, joules a day."""
+        return self.radio_j_day + self.compute_j_day + self.sleep_j_day
+
+
+class Existing(Part, frozen=True, kw_only=True):
+    """A solution that exists or needs no training: what it is, what it reached here ('' where not measured), how."""
+
+    name: str
+    what: str
+    measured: str = ""
+    command: str = ""
+
+
+class Flip(Part, frozen=True, kw_only=True):
+    """What would change the choice, and to what."""
+
+    when: str
+    then: str
+
+
+class Advice(Part, frozen=True, kw_only=True):
+    """A decision record.
+
+    Attributes:
+        name: of the data.
+        frame: step 1.
+        device: profile; `radio` the link; `battery` whether it runs on a cell.
+        needs, parameters, traffic, places: step 2; `place` is the one that is advised, `place_why` with its margin.
+        existing: step 3.
+        ladder: steps 4 and 5; None for framings that no ladder measures. `measured` are then the options that were.
+        choice: name of the rung or method, `choice_why` a sentence.
+        footprint: of the choice on the device.
+        met: whether every need is; `unmet` by how much not, with what comes nearest.
+        curve: what more data is worth; `curve_note` says it, or why it was not measured.
+        flips: what would change it.
+        costs: what it will cost, name and figure.
+        commands: to go on with.
+        notes: what a reader should know.
+    """
+
+    version: int = ADVICE_VERSION
+    name: str
+    target: str = ""
+    frame: Frame
+    device: str
+    radio: str
+    battery: bool = True
+    seed: int = 0
+    needs: tuple[Need, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    traffic: Traffic
+    places: tuple[Place, ...]
+    place: str
+    place_why: str
+    existing: tuple[Existing, ...] = ()
+    ladder: LadderRecord | None = None
+    measured: tuple[tuple[str, str], ...] = ()
+    choice: str
+    choice_why: str
+    footprint: Footprint | None = None
+    met: bool = True
+    unmet: tuple[str, ...] = ()
+    curve: Curves | None = None
+    curve_note: str = ""
+    flips: tuple[Flip, ...] = ()
+    costs: tuple[tuple[str, str], ...] = ()
+    commands: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def encode_advice(record: Advice) -> bytes:
+    """JSON, as `advice.json` holds it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

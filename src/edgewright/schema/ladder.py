@@ -1,0 +1,111 @@
+"""The record of a ladder, `ladder.json`: what each rung gave and costs, and which is enough. Versioned."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.schema.footprint import Footprint
+from edgewright.schema.trace import Interval, Part
+
+LADDER_VERSION = 1
+
+
+class RungRecord(Part, frozen=True, kw_only=True):
+    """One rung.
+
+    Attributes:
+        name, title: of the rung.
+        says: what it is when fitted on all samples, in a sentence; empty where it was not measured.
+        score: of the answers to samples that did not fit it, with a 95 % interval.
+        gain: over the rung `against`, above zero is better; with an interval that is corrected for the number of looks.
+        climbed: whether it was taken; `chosen` whether it is the one that stands at the end.
+        footprint: on the profile; None where `unpriced` says why.
+        beyond: what of the device it surely exceeds: such a rung is not climbed; empty where it fits.
+        left_out: why it was not measured; empty where it was.
+        cpu_seconds: spent on it.
+    """
+
+    name: str
+    title: str
+    says: str = ""
+    score: Interval | None = None
+    gain: Interval | None = None
+    against: str = ""
+    climbed: bool = False
+    chosen: bool = False
+    footprint: Footprint | None = None
+    unpriced: str = ""
+    beyond: str = ""
+    left_out: str = ""
+    cpu_seconds: float = 0.0
+
+
+class PeerRecord(Part, frozen=True, kw_only=True):
+    """A model that is no rung, for comparison: its score, and the gain of the chosen rung over it (95 %)."""
+
+    name: str
+    title: str
+    score: Interval
+    gain: Interval
+    cpu_seconds: float = 0.0
+
+
+class LadderRecord(Part, frozen=True, kw_only=True):
+    """A ladder.
+
+    Attributes:
+        name: of the data; `target` the column that is predicted.
+        task: 'classification' or 'regression'.
+        samples, columns, classes: how many samples, which columns rungs see, which classes.
+        kept: what folds keep whole ('group', 'session', 'day', 'block', 'row'), `units` how many of them, `folds`.
+        held: groups that were left out from the beginning.
+        metric: the score, `higher` whether more is better, `metric_why` why it was taken.
+        looks: rungs that may be compared; each gain's interval is one of 1 - 0.05/looks.
+        patience: rungs in a row without a gain after which nothing is tried; 0 tries all.
+        rungs: from the bottom.
+        peers: models that are no rungs.
+        chosen: name of the rung that is enough.
+        verdict: in a sentence.
+        stopped: why nothing further was tried.
+        profile: of the device.
+        notes: what a reader should know of the data.
+        interrupted: Ctrl-C came before the end: what was measured stands.
+        cpu_seconds: spent in all.
+    """
+
+    version: int = LADDER_VERSION
+    name: str
+    target: str
+    task: str
+    samples: int
+    columns: tuple[str, ...]
+    classes: tuple[str, ...]
+    kept: str
+    units: int
+    folds: int
+    held: tuple[str, ...] = ()
+    metric: str
+    metric_title: str
+    higher: bool
+    metric_why: str
+    looks: int
+    patience: int
+    rungs: tuple[RungRecord, ...]
+    peers: tuple[PeerRecord, ...] = ()
+    chosen: str
+    verdict: str
+    stopped: str
+    profile: str
+    notes: tuple[str, ...] = ()
+    interrupted: bool = False
+    cpu_seconds: float = 0.0
+
+
+def rung_of(record: LadderRecord, name: str) -> RungRecord | None:
+    """The rung of that name; None where the ladder has none."""
+    return next((rung for rung in record.rungs if rung.name == name), None)
+
+
+def encode_ladder(record: LadderRecord) -> bytes:
+    """JSON, as `ladder.json` holds it."""
+    return msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n"

@@ -1,0 +1,77 @@
+"""Commands that go on from an advice on labelled readings."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+from edgewright.schema.config import PipelineConfig
+from edgewright.search.advise.contract import Asked
+from edgewright.search.problem import Problem
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a ladder is made of, and what it took to get there.
+
+    Attributes:
+        problem, config: as the ladder takes them.
+        data: as it is typed: quoted, or a pipeline with its --data.
+        known: public set that the data is of; empty for none.
+        why: how samples were cut, in sentences.
+        left_out: columns that are no part of the problem, with the reason.
+        named: what `[data]` says; empty for a pipeline.
+    """
+
+    problem: Problem
+    config: PipelineConfig
+    data: str
+    known: str
+    why: tuple[str, ...]
+    left_out: tuple[tuple[str, str], ...]
+    named: dict[str, object]
+
+
+def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
+    """What to go on with, ready to be typed.
+
+    Args:
+        setup: of the ladder.
+        asked: what the adviser was told.
+        rung: name of the chosen one; 'check' for the first steps alone.
+    """
+    options = _options(setup, asked)
+    data = setup.data
+    if rung == "check":
+        if not setup.named:
+            return (f"edgewright ladder {data}",)
+        common = " ".join(
+            part for part in options if not part.startswith(("--device", "--by", "--leave-out", "--step"))
+        )
+        return (f"edgewright check {data} {common}".rstrip(),)
+    name = f"{setup.config.name}-{rung.replace('_', '-')}"
+    return (
+        f"edgewright ladder {data} {' '.join(options)} --run {rung}".replace("  ", " "),
+        f"edgewright prove runs/{name}",
+        f"edgewright estimate runs/{name} --device {shlex.quote(asked.device)}",
+        f"edgewright export runs/{name} --to c99 --out firmware",
+        f"edgewright predict runs/{name} --csv new.csv",
+    )
+
+
+def _options(setup: Setup, asked: Asked) -> list[str]:
+    """Options of `ladder` that say the same as the advice was given."""
+    made = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
+    ignored = setup.named.get("ignore")
+    made += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
+    window = setup.problem.window
+    if setup.named and window is not None:
+        made.append(f"--window {window.samples}")
+        made += [f"--step {window.step}"] if window.step else []
+    if setup.named and asked.held:
+        made.append(f"--leave-out {','.join(asked.held)}")
+    if asked.by != "auto":
+        made.append(f"--by {asked.by}")
+    if asked.device != "cortex-m4":
+        made.append(f"--device {shlex.quote(asked.device)}")
+    return made

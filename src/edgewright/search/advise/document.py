@@ -1,0 +1,217 @@
+"""The decision record as blocks: context, options measured, decision, consequences. Page and Markdown show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from edgewright.schema.advice import Advice, Place
+from edgewright.schema.ladder import PeerRecord, RungRecord
+from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
+from edgewright.schema.trace import Interval
+from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
+from edgewright.search.ladder.verdict import figure, signed, span
+from edgewright.trace.words import number
+
+CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decision", "Consequences"
+
+
+def title_of(record: Advice) -> str:
+    """Of the record."""
+    return f"{record.name}: {record.choice}, on the {record.place}"
+
+
+def lead_of(record: Advice) -> str:
+    """The decision in a sentence or two."""
+    said = f"{record.frame.task.capitalize()}; {record.choice}; it runs on the {record.place}."
+    return said + ("" if record.met else " Not every need is met.")
+
+
+def sections(record: Advice) -> tuple[tuple[str, tuple[Block, ...]], ...]:
+    """Name and blocks of each section, in order."""
+    return (
+        (CONTEXT, (*_frame(record), *_constraints(record))),
+        (OPTIONS, (*_existing(record), *_options(record))),
+        (DECISION, _decision(record)),
+        (CONSEQUENCES, _consequences(record)),
+        ("Figures and sources", _figures(record)),
+    )
+
+
+def _frame(record: Advice) -> tuple[Block, ...]:
+    frame = record.frame
+    needed = [one.name for one in frame.capabilities if one.needed]
+    rows = tuple((one.name, "yes" if one.needed else "no", one.why) for one in frame.capabilities)
+    blocks: list[Block] = [
+        Heading(text="1. Frame"),
+        Paragraph(text=f"A problem of {frame.task}. " + _sentences(frame.why)),
+        Paragraph(text=f"Of the four capabilities of large models it needs {', '.join(needed) or 'none'}."),
+        Grid(headers=("capability", "needed", "why"), rows=rows),
+    ]
+    if frame.left_out:
+        blocks += [Paragraph(text="Columns that were left out:"), Facts(rows=frame.left_out)]
+    return tuple(blocks)
+
+
+def _constraints(record: Advice) -> tuple[Block, ...]:
+    traffic = record.traffic
+    asked = ", ".join(need.text for need in record.needs) or "none were named"
+    told = (
+        f"Needs: {asked}. {count(traffic.answers_day)} answers a day; {amount_bytes(traffic.raw_bytes_day)} of "
+        f"readings a day, {count(traffic.told_day)} answers a day that say something new. " + _sentences(traffic.how)
+    )
+    missed = tuple((place.name, "; ".join(place.misses)) for place in record.places if place.misses)
+    leaves = next((place.leaves for place in record.places if place.name == SERVER), "")
+    return (
+        Heading(text="2. Constraints"),
+        Paragraph(text=told),
+        Grid(
+            headers=("a day, for one device", *(place.name for place in record.places)),
+            rows=(
+                *((name, *(write(place) for place in record.places)) for name, write in _PLACE_ROWS),
+                ("battery lasts", *(battery_text(place, record.battery) for place in record.places)),
+            ),
+            caption=f"Link: {record.radio}. Device: {record.device}. Modelled; figures and sources are below.",
+        ),
+        Facts(rows=(*missed, ("to a server goes", leaves))),
+    )
+
+
+def battery_text(place: Place, battery: bool) -> str:
+    """How long the cell lasts."""
+    return days(place.battery_days) if battery else "on mains"
+
+
+def latency_text(place: Place) -> str:
+    """From the last reading to the answer."""
+    if place.computing:
+        return seconds(place.latency_s)
+    return f"{seconds(place.latency_s)} of the link" if place.latency_s else "not known"
+
+
+def computing_text(place: Place) -> str:
+    """The device's own energy for answers."""
+    return joules(place.compute_j_day) if place.computing or place.name != DEVICE else "not known"
+
+
+_PLACE_ROWS: tuple[tuple[str, Callable[[Place], str]], ...] = (
+    ("runs on", lambda p: p.runs_on),
+    ("sent, with headers", lambda p: f"{amount_bytes(p.bytes_day)} in {count(p.messages_day)} messages"),
+    ("device: radio", lambda p: joules(p.radio_j_day)),
+    ("device: computing", computing_text),
+    ("device: sleeping", lambda p: joules(p.sleep_j_day)),
+    ("device: energy in all", lambda p: joules(p.energy_j_day)),
+    ("energy elsewhere", lambda p: joules(p.elsewhere_j_day)),
+    ("latency of an answer", latency_text),
+    ("without answers", lambda p: f"{p.silent_hours_day:.2g} h"),
+    ("cost a year", lambda p: dollars(p.cost_year)),
+    ("leaves the device", lambda p: "answers" if p.name == DEVICE else "every reading"),
+    ("needs missed", lambda p: str(len(p.misses)) if p.misses else "none"),
+)
+
+
+def _existing(record: Advice) -> tuple[Block, ...]:
+    blocks: list[Block] = [Heading(text="3. What exists, or needs no learning")]
+    rows = tuple(
+        (one.name, "; ".join(filter(None, (one.measured or "not measured", one.what, one.command))))
+        for one in record.existing
+    )
+    if rows:
+        blocks.append(Facts(rows=rows))
+    else:
+        blocks.append(Paragraph(text="No public set, pipeline or detector is known for such data."))
+    return tuple(blocks)
+
+
+def _options(record: Advice) -> tuple[Block, ...]:
+    blocks: list[Block] = [Heading(text="4 and 5. As simple as it may be, more only where that surely pays")]
+    ladder = record.ladder
+    if ladder is None:
+        blocks.append(Grid(headers=("option", "measured"), rows=record.measured))
+        return tuple(blocks)
+    kept = "rows, each for itself" if ladder.kept == "row" else f"{ladder.units:,} whole {ladder.kept}s"
+    judged = f"{ladder.metric_title}: {ladder.metric_why}"
+    blocks += [
+        Paragraph(text=f"{ladder.samples:,} samples, {ladder.folds} folds of {kept}. Judged by {judged}."),
+        Grid(
+            headers=("rung", "score, 95 %", "gain", "taken"),
+            rows=(*(_rung(rung, ladder.rungs) for rung in ladder.rungs), *(_peer(peer) for peer in ladder.peers)),
+            caption=f"The interval of a gain is one of {100 * (1 - 0.05 / ladder.looks):.2f} %, corrected for "
+            f"{ladder.looks} looks.",
+        ),
+        Paragraph(text=_sentence(ladder.stopped)),
+        Grid(
+            headers=(f"on {ladder.profile}", "flash", "RAM", "latency"),
+            rows=tuple(_price(rung) for rung in ladder.rungs if rung.score),
+            figures=(1, 2, 3),
+            caption="Estimated before anything is compiled; latency is modelled, unverified on silicon.",
+        ),
+    ]
+    if record.curve_note:
+        blocks.append(Paragraph(text=f"More data: {_sentence(record.curve_note)}"))
+    return tuple(blocks)
+
+
+def _rung(rung: RungRecord, rungs: tuple[RungRecord, ...]) -> tuple[str, ...]:
+    if rung.score is None:
+        return (rung.title, "", "", rung.left_out)
+    over = next((other.title for other in rungs if other.name == rung.against), "")
+    gain = f"{signed(rung.gain.value)} ({span(rung.gain)}) over {over}" if rung.gain else ""
+    taken = "yes" if rung.climbed else f"beyond the {rung.beyond}" if rung.beyond else "no"
+    return (rung.title, _score(rung.score), gain, taken)
+
+
+def _price(rung: RungRecord) -> tuple[str, ...]:
+    found = rung.footprint
+    if found is None:
+        return (rung.title, rung.unpriced, "", "")
+    sizes = (amount_bytes(found.flash.value), amount_bytes(found.ram.value))
+    return (rung.title, *sizes, seconds(found.latency_us.value / 1e6))
+
+
+def _peer(peer: PeerRecord) -> tuple[str, ...]:
+    said = f"the choice gains {signed(peer.gain.value)} ({span(peer.gain)})"
+    return (f"({peer.title})", _score(peer.score), said, "compared only")
+
+
+def _score(score: Interval) -> str:
+    return f"{figure(score.value)} ({figure(score.low)} to {figure(score.high)})"
+
+
+def _decision(record: Advice) -> tuple[Block, ...]:
+    blocks: list[Block] = [
+        Paragraph(text=f"{record.choice.capitalize()}: {_sentence(record.choice_why)}"),
+        Paragraph(text=f"It runs on the {record.place}: {_sentence(record.place_why)}"),
+    ]
+    if record.unmet:
+        blocks.append(Paragraph(text="Not met: " + _sentences(record.unmet)))
+    says = next((rung.says for rung in record.ladder.rungs if rung.title == record.choice), "") if record.ladder else ""
+    if says:
+        blocks.append(Facts(rows=(("fitted on all samples", says),)))
+    return tuple(blocks)
+
+
+def _consequences(record: Advice) -> tuple[Block, ...]:
+    blocks: list[Block] = [Heading(text="What it will cost"), Facts(rows=record.costs)]
+    if record.flips:
+        rows = tuple((flip.when, flip.then) for flip in record.flips)
+        blocks += [Heading(text="What would change it"), Facts(rows=rows)]
+    if record.notes:
+        blocks += [Heading(text="What to know"), *(Paragraph(text=note) for note in record.notes)]
+    blocks += [Heading(text="How to go on"), Code(text="\n".join(record.commands), language="shell")]
+    return tuple(blocks)
+
+
+def _figures(record: Advice) -> tuple[Block, ...]:
+    rows = tuple((one.name, f"{number(one.value)} {one.unit}; {one.source}") for one in record.parameters)
+    return (
+        Paragraph(text="Each may be set with --price NAME=VALUE. Power and speed are those of the profiles."),
+        Facts(rows=rows),
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".") if text else ""
+
+
+def _sentences(parts: tuple[str, ...]) -> str:
+    return " ".join(_sentence(part) for part in parts)

@@ -1,0 +1,58 @@
+"""Step 3: public sets and shipped pipelines that the data is of, before anything is trained."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from edgewright.data.public import names, public_set
+from edgewright.pipeline.config import read_config, shipped
+from edgewright.schema.advice import Existing
+
+
+def set_of(place: Path | None) -> str:
+    """The public set that a folder or file is a copy of, by its name and its files; empty where it is none."""
+    if place is None:
+        return ""
+    folder = place if place.is_dir() else place.resolve().parent
+    for name in names():
+        found = public_set(name)
+        if place.is_dir():
+            if found.folder and folder.resolve().name in (found.folder, name):
+                return name
+        elif any(_same(place, file.name, file.sha256, folder.name == found.folder) for file in found.files) or (
+            found.folder and folder.name == found.folder and place.stem == found.folder
+        ):
+            return name
+    return ""
+
+
+def _same(place: Path, name: str, sha256: str, at_home: bool) -> bool:
+    """Whether a file is that of a set: its name, and its hash or the name of its folder."""
+    if place.name != name:
+        return False
+    return at_home or (bool(sha256) and hashlib.sha256(place.read_bytes()).hexdigest() == sha256)
+
+
+def pipeline_of(name: str) -> str:
+    """The shipped pipeline on a public set; empty where there is none."""
+    for pipeline in shipped():
+        if name and read_config(pipeline).data.get("kind") == name:
+            return pipeline
+    return ""
+
+
+def known_set(name: str, path: str) -> tuple[Existing, ...]:
+    """The set and its pipeline as what exists."""
+    if not name:
+        return ()
+    found = public_set(name)
+    told = [Existing(name=f"public set {name}", what=f"{found.title}; {found.task}; licence: {found.licence}",
+                     command="edgewright data list")]  # fmt: skip
+    pipeline = pipeline_of(name)
+    if pipeline:
+        what = f"a whole pipeline on this set comes with Edgewright: {read_config(pipeline).title}"
+        told.append(
+            Existing(name=f"pipeline {pipeline}", what=what, command=f"edgewright run {pipeline} --data {path}")
+        )
+    return tuple(told)

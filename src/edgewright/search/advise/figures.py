@@ -1,0 +1,159 @@
+"""Figures of the arithmetic: those that come with it, each with its source, and those that a person sets."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cache
+from pathlib import Path
+
+import msgspec
+
+from edgewright.schema.advice import Parameter
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.profile import Figure, Profile
+
+_FOLDER = Path(__file__).resolve().parent
+_AMOUNT = re.compile(r"([0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?)\s*([a-zA-Zµ/]*)")
+# What a unit is worth in the one that a figure is kept in.
+_SCALES: dict[str, dict[str, float]] = {
+    "J": {"J": 1.0, "mJ": 1e-3, "kJ": 1e3, "Wh": 3600.0},
+    "W": {"W": 1.0, "mW": 1e-3, "uW": 1e-6, "µW": 1e-6},
+    "s": {"s": 1.0, "ms": 1e-3, "us": 1e-6},
+    "h": {"h": 1.0, "min": 1 / 60, "s": 1 / 3600},
+    "B": {"B": 1.0, "kB": 1e3},
+    "J/bit": {"J/bit": 1.0, "uJ/bit": 1e-6, "nJ/bit": 1e-9},
+    "B/day": {"B/day": 1.0, "kB/day": 1e3, "MB/day": 1e6},
+}
+_EXAMPLE = "Write it as bandwidth=0.5,cell=9000J"
+
+
+class Radio(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A link from a device to its gateway or server: one TOML file of `radios`.
+
+    Attributes:
+        title: for people.
+        bit: joules a bit that the device sends, on the whole.
+        message: joules a message beside its bits: to wake, to connect, to listen.
+        round_trip: seconds.
+        header: bytes beside a message's content, `payload` bytes of content at most.
+        most: bytes a day that it may send; None where nothing limits it.
+    """
+
+    title: str
+    bit: Figure
+    message: Figure
+    round_trip: Figure
+    header: Figure
+    payload: Figure
+    most: Figure | None = None
+
+
+@cache
+def radios() -> tuple[str, ...]:
+    """Names of the links."""
+    return tuple(sorted(path.stem for path in (_FOLDER / "radios").glob("*.toml")))
+
+
+def load_radio(name: str) -> Radio:
+    """The link of that name.
+
+    Raises:
+        UnknownNameError: listing the known ones.
+    """
+    if name not in radios():
+        raise UnknownNameError("radio", name, radios(), "--radio")
+    return msgspec.toml.decode((_FOLDER / "radios" / f"{name}.toml").read_bytes(), type=Radio)
+
+
+def usual_radio(profile: Profile, small: bool) -> str:
+    """The link that is assumed where none is named: Bluetooth for microcontrollers, but for those with Wi-Fi."""
+    return "wifi" if not small or profile.name.startswith("esp32") else "ble"
+
+
+class Figures:
+    """All parameters by name; a figure of the radio is named `radio_bit`, `radio_message` and so on.
+
+    Args:
+        radio: name of the link.
+        given: values by name, in the units that the figures are kept in.
+    """
+
+    def __init__(self, radio: str, given: dict[str, float] | None = None) -> None:
+        self.radio = radio
+        self._given = given or {}
+        self._figures = known_figures(radio)
+
+    def __getitem__(self, name: str) -> float:
+        """The value of a parameter; `math.inf` for a limit that a radio does not have."""
+        if name in self._given:
+            return self._given[name]
+        return self._figures[name].value if name in self._figures else math.inf
+
+    def is_given(self, name: str) -> bool:
+        """Whether the user set it."""
+        return name in self._given
+
+    def given(self) -> dict[str, float]:
+        """What the user set."""
+        return dict(self._given)
+
+    def having(self, **values: float) -> Figures:
+        """The same with other values."""
+        return Figures(self.radio, {**self._given, **values})
+
+    def parameters(self) -> tuple[Parameter, ...]:
+        """As a record has them."""
+        return tuple(
+            Parameter(
+                name=name,
+                value=self[name],
+                unit=figure.unit,
+                source="given" if name in self._given else figure.source,
+                given=name in self._given,
+            )
+            for name, figure in self._figures.items()
+        )
+
+
+def known_figures(radio: str) -> dict[str, Figure]:
+    """Every parameter that may be set, with a link of that name.
+
+    Raises:
+        UnknownNameError: no such link.
+    """
+    common = msgspec.toml.decode((_FOLDER / "figures.toml").read_bytes(), type=dict[str, Figure])
+    link = load_radio(radio)
+    own = {f"radio_{key}": getattr(link, key) for key in Radio.__struct_fields__ if key != "title"}
+    return {**common, **{key: figure for key, figure in own.items() if figure is not None}}
+
+
+def parse_prices(text: str, radio: str, where: str = "--price") -> dict[str, float]:
+    """Reads figures separated by commas, such as 'bandwidth=0.5,cell=9000J', in the units that they are kept in.
+
+    Raises:
+        InputError: no figure, not above zero, another unit, or one twice.
+        UnknownNameError: a figure that is not known.
+    """
+    figures, found = known_figures(radio), dict[str, float]()
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        name, equals, amount = (word.strip() for word in part.partition("="))
+        if not equals:
+            raise InputError("figures such as bandwidth=0.5", repr(part), where, _EXAMPLE)
+        if name not in figures:
+            raise UnknownNameError("figure", name, figures, where)
+        if name in found:
+            raise InputError(f"one {name}", "two", where)
+        found[name] = _value(amount, figures[name].unit, f"{where} {name}")
+    return found
+
+
+def _value(text: str, unit: str, where: str) -> float:
+    scales = _SCALES.get(unit, {unit: 1.0})
+    match = _AMOUNT.fullmatch(text)
+    if match is None or match[2] not in ("", *scales):
+        raise InputError(f"a number in {' or '.join(scales)}", repr(text), where)
+    value = float(match[1]) * (scales[match[2]] if match[2] else 1.0)
+    if not 0 < value < math.inf:
+        raise InputError("an amount above zero", repr(text), where)
+    return value

@@ -1,0 +1,1 @@
+"""One framing a file; `FRAMING` is what it offers."""

@@ -1,0 +1,78 @@
+"""Documents: answers are sentences that stand in them; they are found, not made up."""
+
+from __future__ import annotations
+
+import shlex
+
+from edgewright.schema.advice import Existing, Frame
+from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
+from edgewright.search.advise.look import Look
+
+_ENDINGS = (".pdf", ".md", ".html", ".htm", ".txt")
+# Bytes of a question.
+_QUESTION = 60.0
+# Assumption: Python, NumPy and SQLite with a small index.
+_LEAST = 64e6
+
+
+def _fits(seen: Look, asked: Asked) -> bool:
+    if seen.place is None or asked.target or asked.kind or seen.header:
+        return False
+    known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
+    return known > 0 and known >= 0.8 * sum(seen.endings.values())
+
+
+def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+    files = sorted(
+        path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))
+        if path.suffix.lower() in _ENDINGS
+    )  # fmt: skip
+    size = sum(path.stat().st_size for path in files)
+    kinds = ", ".join(f"{count} {ending}" for ending, count in sorted(seen.endings.items()) if ending in _ENDINGS)
+    some = " ".join(shlex.quote(str(path)) for path in files[:3]) + (" ..." if len(files) > 3 else "")
+    index = (f"edgewright language index {some} --out documents.index",
+             'edgewright language ask "..." --index documents.index')  # fmt: skip
+    return Found(
+        name=seen.place.stem,
+        target="",
+        frame=Frame(
+            task="retrieval",
+            why=(
+                f"{kinds}: {size:,} bytes of text to be read, and no reading of a sensor",
+                "a question is answered by the section that says it: nothing is to be learnt from labels",
+            ),
+            capabilities=capabilities(retrieval="the answer stands in a document and must be found, with its place"),
+            commands=index,
+        ),
+        columns=("question",),
+        usual_rows=50.0,
+        least_bytes=_LEAST,
+        least_why="an index in SQLite and the Python that asks it",
+        bytes_row=_QUESTION,
+        changes_how="every question has an answer of its own; it is shown where it was asked",
+        existing=(
+            Existing(
+                name="full text search",
+                what="words and their stems, with the base install alone, on a small board too",
+                command=index[0],
+            ),
+            Existing(
+                name="vectors of a sentence encoder",
+                what="finds what is said in other words; only where words alone do not do: --encoder DIR",
+                command=index[0].replace(" --out", " --encoder DIR --out"),
+            ),
+        ),
+        choice="full text search",
+        choice_why="it is the simplest that can answer; whether it does is measured with questions of your own",
+        measured=(("full text search", "not measured: that needs questions whose answers are known"),),
+        curve_note="not measured: nothing is trained",
+        commands=index,
+        notes=(
+            "a language model that puts the answer into words is not needed to find it: `language ask` cites the "
+            "sentence itself",
+        ),
+    )
+
+
+FRAMING = Framing(rank=10, tasks=("retrieval",), fits=_fits, advise=_advise)

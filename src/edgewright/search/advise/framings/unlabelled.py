@@ -1,0 +1,276 @@
+"""Readings without a target: what is odd, what comes next, or which kinds there are."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.load import guess, load_data
+from edgewright.language.forecasting.choose import Asked as Ahead
+from edgewright.language.forecasting.choose import fit_forecaster
+from edgewright.language.forecasting.season import find_seasons
+from edgewright.pipeline.detect_choice import choose
+from edgewright.pipeline.detect_rows import read_watched, with_limit
+from edgewright.pipeline.detect_threshold import Asked as Limits
+from edgewright.schema.advice import Existing, Flip, Frame
+from edgewright.schema.data import DataSet
+from edgewright.schema.detector import Choice
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
+from edgewright.search.advise.kinds import kinds_of
+from edgewright.search.advise.look import Look
+
+_TIMES = ("time", "date", "datetime", "timestamp")
+_FEWEST = 30
+# Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
+_MOST = 6000
+_HORIZON = 12
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What was read: data set, column of times, names of its columns, columns that were left out."""
+
+    dataset: DataSet
+    time: str
+    left_out: tuple[tuple[str, str], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.dataset.columns)
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """Of all recordings, one after the other."""
+        return np.concatenate([recording.values for recording in self.dataset.recordings])
+
+
+def _fits(seen: Look, asked: Asked) -> bool:
+    return seen.place is not None and not asked.target and asked.task not in ("classification", "regression")
+
+
+def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+    with doing("Reading data", None):
+        rows = _read(seen, asked)
+    found = len(rows.values)
+    if found < _FEWEST:
+        raise InputError(f"at least {_FEWEST} rows", str(found), asked.data, "Record more")
+    season = _season(rows)
+    with doing("Kinds of rows", None):
+        kinds, apart = kinds_of(rows.values, asked.seed)
+    task, why = _task(rows, asked, season, kinds, apart)
+    how = {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task]
+    could = ", ".join(seen.few_valued())
+    notes = (f"no --target was named; columns of few values that could be one: {could}",) if could else ()
+    return how(rows, asked, why, (season, kinds, apart), doing, notes)
+
+
+def _read(seen: Look, asked: Asked) -> _Rows:
+    time = asked.time or next((name for name in seen.header if name.strip().lower() in _TIMES), "")
+    parts = {time, asked.group, asked.session, *asked.ignore, ""}
+    left = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
+    left += [(name, "it counts rows") for name in seen.counters if name not in parts]
+    named = {"group": asked.group, "session": asked.session, "time": time,
+             "ignore": [*asked.ignore, *(name for name, _ in left)]}  # fmt: skip
+    table = {"kind": asked.kind, "path": asked.data} if asked.kind else guess(asked.data)
+    return _Rows(load_data({**table, **{k: v for k, v in named.items() if v}}, seed=asked.seed), time, tuple(left))
+
+
+def _season(rows: _Rows) -> int:
+    """Rows after which the first column repeats itself; 0 where it does not, or there is no time."""
+    if rows.dataset.rate is None:
+        return 0
+    first = rows.dataset.recordings[0].values[:_MOST, 0].astype(np.float64)
+    known = np.isfinite(first)
+    if known.sum() < _FEWEST:
+        return 0
+    found = find_seasons(np.interp(np.arange(len(first)), np.flatnonzero(known), first[known]))
+    return int(found[0].rows) if found else 0
+
+
+def _task(rows: _Rows, asked: Asked, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
+    """The framing, and why."""
+    rate = rows.dataset.rate
+    told = ["no target is named: nothing says what is right"]
+    if rate is not None:
+        told.append(f"rows come in order of time, one every {1 / rate:.4g} s")
+        told.append(f"the column {rows.names[0]} repeats itself every {season} rows" if season else
+                    f"the column {rows.names[0]} shows no season")  # fmt: skip
+    told.append(
+        f"rows fall into {kinds} kinds (silhouette {apart:.2f})" if kinds else
+        f"rows fall into no kinds that lie apart (silhouette at best {apart:.2f})"
+    )  # fmt: skip
+    if asked.task != "auto":
+        return asked.task, (*told, f"{asked.task} was asked for")
+    if rate is None and kinds:
+        return "clustering", (*told, "without time or labels, kinds that lie apart are what can be found")
+    return "anomaly", (*told, "what is usual can be learnt without labels, and what is not be told from it: anomalies")
+
+
+def _anomaly(
+    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+) -> Found:
+    choice: Choice | None = None
+    reason = ""
+    ignored = tuple(name for name, _ in rows.left_out)
+    with doing("Detectors on injected anomalies", None):
+        try:
+            watched = read_watched(asked.data, kind=asked.kind, time=rows.time, ignore=(*asked.ignore, *ignored))
+            choice = choose(with_limit(watched, _MOST), Limits())
+        except EdgewrightError as error:
+            reason = str(error)
+    fit = f"edgewright detect fit {_common(rows, asked)} --out normal.detector"
+    if choice is None:
+        fit += " --detector robust"  # a comparison needs more rows than there are
+    commands = [fit, f"edgewright detect run normal.detector {shlex.quote(asked.data)}",
+                "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
+    measured, name, said = _judged(choice, reason)
+    season = seen[0]
+    flips = [
+        Flip(
+            when="with some rows labelled as odd (--target), as few as there are",
+            then="detectors are judged by true events, and a threshold is set by their costs: edgewright tune",
+        )
+    ]
+    if season:
+        commands.append(_forecast(rows, asked, season))
+        flips.append(
+            Flip(
+                when="if what comes next is what matters (--task forecasting)",
+                then=f"a forecaster is measured instead: {rows.names[0]} repeats every {season} rows",
+            )
+        )
+    return Found(
+        name=rows.dataset.name,
+        target="",
+        frame=Frame(
+            task="anomaly", why=why, capabilities=capabilities(), commands=tuple(commands), left_out=rows.left_out
+        ),
+        columns=rows.names,
+        rate=rows.dataset.rate,
+        changes=min(1.0, (1.0 / 86_400.0) / rows.dataset.rate) if rows.dataset.rate else 1.0,
+        changes_how="only alarms are sent: one a day is accepted as false",
+        existing=_limits(rows),
+        measured=measured,
+        choice=name,
+        choice_why=said,
+        curve_note="not measured: without labels nothing says how good a detector is on true events",
+        flips=tuple(flips),
+        costs=(("labels", "none"),),
+        commands=tuple(commands),
+        notes=notes,
+    )
+
+
+def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
+    """What detectors reached, which is taken, and why."""
+    if choice is None:
+        return (("detectors", f"not compared: {reason}"),), "robust", "the simplest detector: median and spread"
+    told = tuple(
+        (one.kind, f"left out: {one.why}" if one.why else
+         f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f}), {one.bytes:,} bytes")
+        for one in choice.tried
+    )  # fmt: skip
+    return told, choice.tried[0].kind, f"{choice.reason}; {choice.measure}"
+
+
+def _limits(rows: _Rows) -> tuple[Existing, ...]:
+    """The solution without any learning: a limit a column."""
+    low, high = np.nanquantile(rows.values.astype(np.float64), [0.001, 0.999], axis=0)
+    some = "; ".join(f"{n} outside {a:.4g} to {b:.4g}" for n, a, b in
+                     list(zip(rows.names, low, high, strict=True))[:4])  # fmt: skip
+    return (
+        Existing(
+            name="a limit a column",
+            what=f"{some}: rules of a device, without learning",
+            measured="2 of 1,000 rows lie outside, of each column, by how the limits were taken",
+        ),
+    )
+
+
+def _forecasting(
+    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+) -> Found:
+    season = seen[0]
+    horizon = season or _HORIZON
+    values = rows.dataset.recordings[0].values[-_MOST:, 0].astype(np.float64)
+    known = np.isfinite(values)
+    values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    horizon = max(1, min(horizon, len(values) // 6))
+    with doing("Forecasters, backtested", None):
+        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=(season,) if season else ())).spec
+    command = _forecast(rows, asked, season)
+    commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
+                "edgewright export next.forecaster --to c99 --out firmware")  # fmt: skip
+    measured = tuple(
+        (one.name, f"left out: {one.why}" if one.why else f"MASE {one.mase:.3f} ({one.low:.3f} to {one.high:.3f})")
+        for one in made.tried
+    )
+    return Found(
+        name=rows.dataset.name,
+        target=rows.names[0],
+        frame=Frame(
+            task="forecasting", why=why, capabilities=capabilities(), commands=commands, left_out=rows.left_out
+        ),
+        columns=rows.names,
+        rate=rows.dataset.rate,
+        rows_an_answer=float(horizon),
+        changes_how="every forecast is sent, one a horizon",
+        existing=(
+            Existing(name="the value of a season ago", what="nothing is learnt; a MASE of 1 is as good as that"),
+        ),
+        measured=measured,
+        choice=made.name,
+        choice_why=made.reason,
+        curve_note="not measured for forecasters",
+        commands=commands,
+        notes=notes,
+    )
+
+
+def _clustering(
+    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+) -> Found:
+    _, kinds, apart = seen
+    fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"
+    commands = (fit, "edgewright label --help", f"edgewright advise {shlex.quote(asked.data)} --target LABEL")
+    count = f"{kinds} kinds" if kinds else "no kinds that lie apart"
+    return Found(
+        name=rows.dataset.name,
+        target="",
+        frame=Frame(task="clustering", why=why, capabilities=capabilities(), commands=commands, left_out=rows.left_out),
+        columns=rows.names,
+        rate=rows.dataset.rate,
+        existing=_limits(rows),
+        measured=(("k-means", f"{count}, silhouette {apart:.2f} (1 is far apart, 0 is none)"),),
+        choice="distances to k-means centres",
+        choice_why=f"{count} were found; a person has to say what they mean, and then it is a classification",
+        curve_note="not measured: there are no labels",
+        flips=(Flip(when="once the kinds have names (--target)", then="the ladder measures a classification"),),
+        costs=(("labels", "none; a name a kind"),),
+        commands=commands,
+        notes=notes,
+    )
+
+
+def _common(rows: _Rows, asked: Asked) -> str:
+    """The data and its columns, as `detect fit` takes them."""
+    parts = [shlex.quote(asked.data)]
+    parts += [f"--time {shlex.quote(rows.time)}"] if rows.time else []
+    parts += [f"--kind {asked.kind}"] if asked.kind else []
+    ignored = (*asked.ignore, *(name for name, _ in rows.left_out))
+    return " ".join([*parts, *(f"--ignore {shlex.quote(name)}" for name in ignored)])
+
+
+def _forecast(rows: _Rows, asked: Asked, season: int) -> str:
+    time = f" --time {shlex.quote(rows.time)}" if rows.time else ""
+    column = shlex.quote(rows.names[0])
+    return (f"edgewright forecast {shlex.quote(asked.data)} --column {column}{time} --horizon {season or _HORIZON} "
+            "--out next.forecaster")  # fmt: skip
+
+
+FRAMING = Framing(rank=60, tasks=("anomaly", "forecasting", "clustering"), fits=_fits, advise=_advise)

@@ -1,0 +1,207 @@
+"""Sentences with intents: most frequent, nearest by words, and the int8 student, measured on a fifth held out."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.naive_bayes import MultinomialNB
+
+from edgewright.language.utterances import read
+from edgewright.schema.advice import Existing, Frame
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
+from edgewright.search.advise.look import Look
+from edgewright.search.curves.of_text import OfText
+
+_FILES = {".toml", ".json"}
+_SIZE = 64_000
+# Published for all-MiniLM-L6-v2: 22.7 million parameters, a byte each; recalled, not looked up.
+_ENCODER = 22.7e6
+# Assumption: Python, NumPy and SQLite with a small index.
+_ASKING = 64e6
+_FEWEST = 30
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Utterances, the columns or file they are from, and the file that `language train` reads."""
+
+    utterances: tuple[Utterance, ...]
+    said: str
+    ready: str
+    first: tuple[str, ...] = ()
+
+
+def _fits(seen: Look, asked: Asked) -> bool:
+    if seen.place is None or asked.kind:
+        return False
+    if seen.header:
+        numbers = [
+            n for n in seen.header if n not in seen.words and n not in (asked.target, asked.group, asked.time, "")
+        ]
+        sentences = [name for name in seen.sentences if name not in (asked.target, asked.time)]
+        return bool(sentences) and (not numbers or asked.task == "intent")
+    if not seen.endings or not set(seen.endings) <= _FILES | {"", ".md"} or not set(seen.endings) & _FILES:
+        return False
+    try:
+        return bool(read(seen.place).utterances)
+    except InputError:
+        return False
+
+
+def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+    found = _read(seen, asked)
+    if found is None:
+        return _unlabelled(seen)
+    inside = [one for one in found.utterances if one.intent != OUT_OF_SCOPE]
+    counts = Counter(one.intent for one in inside)
+    if len(counts) < 2:
+        raise InputError("at least two different intents", str(len(counts)), asked.data, "Label more than one thing")
+    if len(inside) < _FEWEST:
+        raise InputError(f"at least {_FEWEST} utterances", str(len(inside)), asked.data, "Write down more of them")
+    with doing("Intents", 3) as advance:
+        learner = OfText(seen.place.stem if seen.place else "text", inside, size=_SIZE, seed=asked.seed)
+        most = max(counts.values()) / len(inside)
+        advance(1)
+        words = _bayes(inside, asked.seed)
+        advance(1)
+        student = 1.0 - learner.judge(1.0, 0)
+        advance(1)
+    sure = 1.96 * float(np.sqrt(max(1e-9, student * (1 - student)) / (0.2 * len(inside))))
+    gain = student - words
+    taken = gain > sure
+    train = (*found.first, f"edgewright language train {found.ready} --out text.language --size 64kB",
+             'edgewright language parse "..." --model text.language',
+             "edgewright language export text.language --to c99 --out firmware")  # fmt: skip
+    choice = "a student of intents of at most 64 kB"
+    told = "word counts (naive Bayes) come within chance of it, but only the student comes with C99 and test vectors"
+    return Found(
+        name=seen.place.stem if seen.place else "text",
+        target=asked.target,
+        frame=Frame(
+            task="intent",
+            why=(f"{found.said}: {len(inside):,} sentences with {len(counts)} labels, text with labels is an intent",
+                 f"the rarest label has {min(counts.values())}, the most frequent {max(counts.values())} sentences"),
+            capabilities=capabilities(),
+            commands=train,
+        ),
+        columns=("sentence",),
+        usual_rows=50.0,
+        bytes_row=float(np.mean([len(one.text.encode()) for one in inside])),
+        changes_how="every sentence has an answer of its own",
+        existing=(Existing(name="labels from descriptions", what="an encoder and a description of each label, without "
+                           "examples; with labelled ones the student is smaller",
+                           command='edgewright language zero-shot "..." --labels labels.toml --encoder DIR'),),
+        choice=choice,
+        choice_why=f"accuracy {student:.3f} on a fifth of each label that was held out, {gain:+.3f} against word counts"
+        + ("" if taken else f" (within ±{sure:.3f}: {told})"),
+        measured=(("most frequent label", f"accuracy {most:.3f}"),
+                  ("word counts, naive Bayes", f"accuracy {words:.3f}"),
+                  ("student, int8, at most 64 kB", f"accuracy {student:.3f} ± {sure:.3f}")),
+        curve_note=f"not measured: edgewright curve {found.ready} --utterances measures it",
+        costs=(("flash", "64 kB at most for the student's tables (--size)"), ("labels", f"{len(inside):,} sentences")),
+        commands=(*train, f"edgewright curve {found.ready} --utterances"),
+        notes=("sentences of one speaker stay in one part only where the file says who spoke; here they are dealt one "
+               "by one",),
+    )  # fmt: skip
+
+
+def _read(seen: Look, asked: Asked) -> _Read | None:
+    """The utterances; None where a table has sentences and no labels."""
+    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+    place = shlex.quote(str(seen.place))
+    if not seen.header:
+        return _Read(read(seen.place).utterances, f"{seen.place.name} holds utterances", place)
+    names = {name.lower(): name for name in seen.header}
+    target = asked.target or names.get("intent", "")
+    if not target:
+        return None
+    if target not in seen.header:
+        raise InputError(
+            f"one of the columns {', '.join(seen.header)}", repr(target), asked.data, "Name it in --target"
+        )
+    column = names.get("text") or max((n for n in seen.sentences if n != target), key=lambda n: seen.words[n])
+    pairs = zip(seen.column(column), seen.column(target), strict=True)
+    made = tuple(Utterance(text=text, intent=label) for text, label in pairs if text and label)
+    if {"text", "intent"} <= set(names):
+        return _Read(made, f"columns {column!r} and {target!r}", place)
+    told = f"name the columns {shlex.quote(column)} and {shlex.quote(target)} 'text' and 'intent', as text-intent.csv"
+    return _Read(made, f"columns {column!r} and {target!r}", "text-intent.csv", (f"# {told}",))
+
+
+def _bayes(utterances: list[Utterance], seed: int) -> float:
+    """Accuracy of word counts with naive Bayes, a fifth of the sentences held out."""
+    rng = np.random.default_rng(seed)
+    texts = HashingVectorizer(n_features=2**12, alternate_sign=False).transform([one.text for one in utterances])
+    labels = np.array([one.intent for one in utterances])
+    held = rng.permutation(len(labels)) < len(labels) // 5
+    model = MultinomialNB(alpha=0.1).fit(texts[~held], labels[~held])
+    return float(model.score(texts[held], labels[held]))
+
+
+def _unlabelled(seen: Look) -> Found:
+    """Sentences that nobody labelled; questions with their answers are for documents."""
+    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+    if {"question", "answer"} <= {name.strip().lower() for name in seen.header}:
+        return _questions(seen)
+    place = shlex.quote(str(seen.place))
+    commands = ('edgewright language zero-shot "..." --labels labels.toml --encoder DIR', "edgewright label --help",
+                f"edgewright advise {place} --target COLUMN")  # fmt: skip
+    return Found(
+        name=seen.place.stem,
+        target="",
+        frame=Frame(
+            task="intent",
+            why=(f"sentences in {', '.join(seen.sentences)}, and no label was named with --target",),
+            capabilities=capabilities(zero_shot="without labels, descriptions of them are all there is"),
+            commands=commands,
+        ),
+        columns=("sentence",),
+        bytes_row=60.0,
+        usual_rows=50.0,
+        least_bytes=_ENCODER,
+        least_why="an encoder of sentences",
+        measured=(("anything", "not measured: nothing is labelled"),),
+        choice="labels from descriptions, then a student",
+        choice_why="nothing can be measured without labels: some dozens of each are enough to begin with",
+        curve_note="not measured: there are no labels",
+        commands=commands,
+    )
+
+
+def _questions(seen: Look) -> Found:
+    """Questions with their answers: they judge what is found in documents."""
+    assert seen.place is not None  # noqa: S101 - as `_fits` has it
+    commands = ("edgewright language index manual.pdf --out manual.index",
+                'edgewright language ask "..." --index manual.index')  # fmt: skip
+    return Found(
+        name=seen.place.stem,
+        target="",
+        frame=Frame(
+            task="retrieval",
+            why=(
+                f"columns of questions and answers, {len(seen.rows):,} rows: an answer stands in a document, and is "
+                "no class that comes again",
+            ),
+            capabilities=capabilities(retrieval="the answer must be found in the documents, with its place"),
+            commands=commands,
+        ),
+        columns=("question",),
+        usual_rows=50.0,
+        bytes_row=60.0,
+        least_bytes=_ASKING,
+        least_why="an index in SQLite and the Python that asks it",
+        measured=(("full text search", "not measured: the documents that the answers stand in are needed"),),
+        choice="full text search",
+        choice_why="it is the simplest that can answer; these questions then say how often it does",
+        curve_note="not measured: nothing is trained",
+        commands=commands,
+    )
+
+
+FRAMING = Framing(rank=30, tasks=("intent", "retrieval"), fits=_fits, advise=_advise)

@@ -1,0 +1,39 @@
+"""Finding the framing of some data: one file each, asked in the order of their ranks."""
+
+from __future__ import annotations
+
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.search.advise.contract import PACKAGE, Asked, Framing
+from edgewright.search.advise.look import Look
+
+
+def framings() -> tuple[Framing, ...]:
+    """All, in the order in which they are asked."""
+    found = [find(PACKAGE, name, "FRAMING", "framing") for name in listing(PACKAGE, "FRAMING")]
+    return tuple(sorted(found, key=lambda framing: framing.rank))
+
+
+def tasks() -> tuple[str, ...]:
+    """What --task may say besides 'auto'."""
+    return tuple(sorted({task for framing in framings() for task in framing.tasks}))
+
+
+def framing_of(seen: Look, asked: Asked) -> Framing:
+    """The first framing that fits.
+
+    Raises:
+        UnknownNameError: a task that is not known.
+        InputError: the data does not exist, or cannot be framed as asked.
+    """
+    if asked.task != "auto" and asked.task not in tasks():
+        raise UnknownNameError("task", asked.task, ("auto", *tasks()), "--task")
+    fitting = [framing for framing in framings() if framing.fits(seen, asked)]
+    able = [framing for framing in fitting if asked.task == "auto" or asked.task in framing.tasks]
+    if not able:
+        offered = sorted({task for framing in fitting for task in framing.tasks})
+        raise InputError(
+            f"data for {asked.task}", f"data for {', '.join(offered) or 'nothing that is known'}", asked.data,
+            "Name a target with --target, or leave --task out",
+        )  # fmt: skip
+    return able[0]

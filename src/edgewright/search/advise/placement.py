@@ -1,0 +1,240 @@
+"""Where a model should run: traffic, energy, latency, silence and price of the device, a gateway and a server.
+
+All in SI units: bytes, joules, seconds, watts; a day has 86,400 seconds, a year 365.25 days. Sources of the figures are
+with them (`figures.toml`, `radios`, profiles).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import msgspec
+
+from edgewright.schema.advice import Need, Place, Traffic
+from edgewright.search.advise.figures import Figures
+
+DAY = 86_400.0
+YEAR_DAYS = 365.25
+JOULES_KWH = 3.6e6
+DEVICE, GATEWAY, SERVER = "device", "gateway", "server"
+
+
+@dataclass(frozen=True)
+class Work:
+    """One answer at one place.
+
+    Attributes:
+        runs_on: name of the profile.
+        latency_s: of the computation.
+        active_w: watts while it computes.
+        known: whether that time is known at all.
+    """
+
+    runs_on: str
+    latency_s: float
+    active_w: float
+    known: bool = True
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all places have in common.
+
+    Attributes:
+        traffic: of a day.
+        figures: parameters.
+        sleep_w: of the device between answers, watts.
+        battery: whether the device runs on a cell; else on mains.
+        columns: names of what is read, for what leaves the device.
+        works: by place.
+        cannot: why a place cannot hold the model at all, by place.
+    """
+
+    traffic: Traffic
+    figures: Figures
+    sleep_w: float
+    battery: bool
+    columns: tuple[str, ...]
+    works: dict[str, Work]
+    cannot: dict[str, str] = field(default_factory=dict)
+
+
+def places(setting: Setting, needs: tuple[Need, ...]) -> tuple[Place, ...]:
+    """The three places in numbers, each with the needs that it misses."""
+    return tuple(_judged(_place(name, setting), setting, needs) for name in (DEVICE, GATEWAY, SERVER))
+
+
+def sent(place: str, setting: Setting) -> tuple[float, float]:
+    """Bytes, headers included, and messages that the device sends in a day.
+
+    On the device only answers that tell something new are sent. Elsewhere all readings are: at least a message an
+    answer, since nobody can answer before the last reading is there, and as many as their bytes fill.
+    """
+    traffic, figures = setting.traffic, setting.figures
+    if place == DEVICE:
+        messages = traffic.told_day
+        return messages * (figures["answer"] + figures["radio_header"]), messages
+    messages = max(traffic.answers_day, math.ceil(traffic.raw_bytes_day / figures["radio_payload"]))
+    return traffic.raw_bytes_day + messages * figures["radio_header"], messages
+
+
+def _place(name: str, setting: Setting) -> Place:
+    traffic, figures, work = setting.traffic, setting.figures, setting.works[name]
+    bytes_day, messages = sent(name, setting)
+    radio = 8 * bytes_day * figures["radio_bit"] + messages * figures["radio_message"]
+    busy = traffic.answers_day * work.latency_s
+    local = name == DEVICE
+    compute = busy * work.active_w if local else 0.0
+    sleep = max(0.0, DAY - (busy if local else 0.0)) * setting.sleep_w
+    joules = radio + compute + sleep
+    latency = work.latency_s + (0.0 if local else figures["radio_round_trip"])
+    silent = 0.0 if local else figures["link_outage"]
+    if name == SERVER:
+        latency += figures["internet"]
+        silent = min(24.0, silent + figures["internet_outage"])
+    return Place(
+        name=name,
+        runs_on=work.runs_on,
+        bytes_day=bytes_day,
+        messages_day=messages,
+        radio_j_day=radio,
+        compute_j_day=compute,
+        sleep_j_day=sleep,
+        elsewhere_j_day=0.0 if local else busy * work.active_w,
+        battery_days=figures["cell"] / joules if joules > 0 else math.inf,
+        latency_s=latency,
+        silent_hours_day=silent,
+        cost_year=_cost(name, setting, bytes_day, joules),
+        leaves=_leaves(name, setting),
+        computing=work.known,
+    )
+
+
+def _cost(name: str, setting: Setting, bytes_day: float, joules_day: float) -> float:
+    """US dollars a year for one device: its cells or its electricity, data to the internet, answers, a gateway's share.
+
+    What a gateway sends on is as much as a device with the model would send itself. Nobody pays for the device here:
+    it is there in all three cases.
+    """
+    figures = setting.figures
+    power = figures["energy"] / JOULES_KWH
+    cost = joules_day * YEAR_DAYS * (figures["cell_price"] / figures["cell"] if setting.battery else power)
+    paid = sent(DEVICE, setting)[0] if name == GATEWAY else bytes_day
+    cost += paid * YEAR_DAYS / 1e9 * figures["bandwidth"]
+    if name == GATEWAY:
+        each = figures["gateway"] / figures["lifetime"] + figures["gateway_power"] * DAY * YEAR_DAYS * power
+        cost += each / figures["sharing"]
+    if name == SERVER:
+        cost += setting.traffic.answers_day * YEAR_DAYS / 1e6 * figures["server"]
+    return cost
+
+
+def _leaves(name: str, setting: Setting) -> str:
+    if name == DEVICE:
+        return "answers"
+    some = ", ".join(setting.columns[:6]) + (" and more" if len(setting.columns) > 6 else "")
+    return f"every reading of {some}" + (", as far as the gateway" if name == GATEWAY else "")
+
+
+def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
+    """The place with the needs that it misses, and the factor by which the worst is."""
+    figures = {
+        "latency": (place.latency_s, False, seconds),
+        "battery": (place.battery_days, True, days),
+        "bandwidth": (place.bytes_day, False, lambda value: f"{amount_bytes(value)}/day"),
+        "price": (place.cost_year, False, lambda value: f"{dollars(value)}/y"),
+    }
+    told, worst = list[str](), 0.0
+    for need in needs:
+        factor, said = 0.0, ""
+        if need.name in figures and need.limit is not None:
+            value, more_is_better, words = figures[need.name]
+            factor = need.limit / value if more_is_better else value / need.limit
+            side = "short of it" if more_is_better else "beyond it"
+            said = f"{need.text}: {words(value)}, {side} by {words(abs(value - need.limit))}"
+        elif need.name == "offline" and place.name == SERVER:
+            factor, said = math.inf, "offline: it is silent without internet"
+        elif need.name == "privacy" and place.name != DEVICE:
+            factor, said = math.inf, f"privacy: {place.leaves}"
+        if factor > 1:
+            told, worst = [*told, said], max(worst, factor)
+    if place.name in setting.cannot:
+        told, worst = [*told, setting.cannot[place.name]], math.inf
+    most = setting.figures["radio_most"]
+    if place.bytes_day > most:
+        told.append(f"{setting.figures.radio} may send {amount_bytes(most)}/day: {amount_bytes(place.bytes_day)}/day")
+        worst = max(worst, place.bytes_day / most)
+    return msgspec.structs.replace(place, misses=tuple(told), beyond=min(worst, 1e9))
+
+
+def choose(found: tuple[Place, ...]) -> tuple[Place, str]:
+    """The place that is advised, and why with its margin: the cheapest of those that miss no need.
+
+    Where every place misses one, the one that misses fewest, and least.
+    """
+    able = [place for place in found if not place.misses]
+    if not able:
+        nearest = min(found, key=lambda place: (len(place.misses), place.beyond, place.cost_year))
+        return nearest, f"no place meets every need; the {nearest.name} comes nearest: {'; '.join(nearest.misses)}"
+    best = min(able, key=lambda place: place.cost_year)
+    others = [place for place in able if place is not best]
+    if not others:
+        out = "; ".join(f"{p.name}: {p.misses[0]}" for p in found if p.misses)
+        return best, f"it alone meets every need ({out})"
+    second = min(others, key=lambda place: place.cost_year)
+    said = f"{dollars(best.cost_year)} a year and device against {dollars(second.cost_year)} with the {second.name}"
+    out = "".join(f"; not the {p.name}: {p.misses[0]}" for p in found if p.misses)
+    return best, f"it is the cheapest that meets every need: {said}, {ratio(second.cost_year, best.cost_year)}{out}"
+
+
+def ratio(more: float, less: float) -> str:
+    """How many times more, in words."""
+    if less <= 0 or more / less > 1e4:
+        return "ten thousand times more or beyond"
+    return f"{more / less:.2g} times as much" if more / less >= 1.05 else "about as much"
+
+
+def seconds(value: float) -> str:
+    """A time as a person reads it."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.3g} us"
+
+
+def days(value: float) -> str:
+    """How long a cell lasts."""
+    if value >= 20 * YEAR_DAYS:
+        return "beyond 20 years"
+    if value >= 2 * YEAR_DAYS:
+        return f"{value / YEAR_DAYS:.1f} years"
+    return f"{value:.0f} days" if value >= 2 else f"{value * 24:.1f} hours"
+
+
+def amount_bytes(value: float) -> str:
+    """Bytes as a person reads them."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.3g} B"
+
+
+def joules(value: float) -> str:
+    """Energy as a person reads it."""
+    for unit, size in (("MJ", 1e6), ("kJ", 1e3), ("J", 1.0), ("mJ", 1e-3)):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value / 1e-6:.3g} uJ"
+
+
+def count(value: float) -> str:
+    """A number of things a day."""
+    return f"{value:,.0f}" if value >= 20 else f"{value:.3g}"
+
+
+def dollars(value: float) -> str:
+    """US dollars as a person reads them."""
+    if value < 0.005:
+        return f"{value:.1g} USD" if value else "0 USD"
+    return f"{value:,.2f} USD" if value < 100 else f"{value:,.0f} USD"

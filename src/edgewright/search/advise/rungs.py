@@ -1,0 +1,158 @@
+"""Which rung of a ladder is advised under a budget, and what would change that."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from edgewright.profiles.footprint import over_budget
+from edgewright.schema.advice import Flip, Need
+from edgewright.schema.budget import Budget
+from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
+from edgewright.schema.profile import Profile
+from edgewright.schema.trace import Interval
+from edgewright.search.advise.needs import limit_of
+from edgewright.search.ladder.verdict import figure, signed, span
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A rung, why it is, and what of the needs about it is not met, each by how much."""
+
+    rung: RungRecord
+    why: str
+    unmet: tuple[str, ...] = ()
+
+
+def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> Budget:
+    """Limits of a rung: the device's memory or what is asked for, and the latency that no link can hold.
+
+    Args:
+        needs: asked for.
+        profile: of the device.
+        round_trip: seconds of the link: a latency above it may also be met elsewhere.
+    """
+    flash, ram, latency = (limit_of(needs, name) for name in ("flash", "ram", "latency"))
+    return Budget(
+        flash=int(min(flash or math.inf, profile.flash.value)),
+        ram=int(min(ram or math.inf, profile.ram.value)),
+        latency_us=latency * 1e6 if latency is not None and latency <= round_trip else None,
+    )
+
+
+def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> Chosen:
+    """The highest rung that was climbed and is within the budget, else the best of all that are.
+
+    Where none is, the one that is least beyond it, with by how much.
+    """
+    measured = [rung for rung in record.rungs if rung.score is not None]
+    beyond = {rung.name: over_budget(rung.footprint, budget) if rung.footprint else () for rung in measured}
+    fitting = [rung for rung in measured if not beyond[rung.name]]
+    climbed = [rung for rung in fitting if rung.climbed]
+    if climbed:
+        rung = climbed[-1]
+        why = _why(record, rung)
+    elif fitting:
+        rung = max(fitting, key=lambda one: _worth(one, record))
+        why = f"the best of the rungs that are within the budget: {_why(record, rung)}"
+    else:
+        rung = min(measured, key=lambda one: (len(beyond[one.name]), _size(one)))
+        why = f"no rung is within the budget; {rung.title} comes nearest"
+    wanted = limit_of(needs, "score")
+    unmet = list(beyond[rung.name])
+    if wanted is not None and rung.score is not None and _short(rung.score.value, wanted, record.higher):
+        best = max(measured, key=lambda one: _worth(one, record))
+        told = f"score: {record.metric_title} {figure(rung.score.value)} is {figure(abs(wanted - rung.score.value))} "
+        told += f"short of {figure(wanted)}"
+        if best.score is not None and best.name != rung.name:
+            told += f"; the nearest measured is {best.title} with {figure(best.score.value)}"
+        unmet.append(told)
+    return Chosen(rung, why, tuple(unmet))
+
+
+def _short(value: float, wanted: float, higher: bool) -> bool:
+    return value < wanted if higher else value > wanted
+
+
+def _worth(rung: RungRecord, record: LadderRecord) -> float:
+    value = rung.score.value if rung.score else math.nan
+    return value if record.higher else -value
+
+
+def _size(rung: RungRecord) -> float:
+    return rung.footprint.flash.value if rung.footprint else math.inf
+
+
+def _why(record: LadderRecord, rung: RungRecord) -> str:
+    """The rung in a sentence: its score, what it gains, what the best above it would change."""
+    assert rung.score is not None  # noqa: S101 - only measured rungs are chosen
+    said = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
+    if rung.gain is not None and rung.climbed:
+        before = rung_of(record, rung.against)
+        said += f", {signed(rung.gain.value)} ({span(rung.gain)}) over {before.title if before else rung.against}"
+    above = _above(record, rung)
+    if above and above[0].gain is not None:
+        many = f"the best of {len(above)} tried above it" if len(above) > 1 else "tried above it"
+        said += f"; {above[0].title}, {many}, changes {signed(above[0].gain.value)} ({span(above[0].gain)}), "
+        said += _verdict(above[0].gain)
+    return said
+
+
+def _verdict(gain: Interval) -> str:
+    if gain.high < 0:
+        return "which is surely worse"
+    return "an interval that includes zero" if gain.low <= 0 else "which is beyond the budget"
+
+
+def _above(record: LadderRecord, rung: RungRecord) -> list[RungRecord]:
+    """Rungs that were held against this one and not climbed, the largest gain first."""
+    held = [r for r in record.rungs if r.gain is not None and not r.climbed and r.against == rung.name]
+    return sorted(held, key=lambda r: -r.gain.value if r.gain else 0.0)
+
+
+def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
+    """What about the data or the device would change the rung."""
+    told = []
+    above = _above(record, rung)
+    able = [one for one in above if one.gain is not None and one.gain.value > 0]
+    for one in able[:1]:
+        assert one.gain is not None  # noqa: S101 - as above
+        half = one.gain.value - one.gain.low
+        if one.gain.low > 0:
+            then = f"{one.title} would be taken: {signed(one.gain.value)} ({span(one.gain)})"
+            told.append(Flip(when=f"on a device that holds its {one.beyond or 'size'}", then=then))
+            continue
+        units = math.ceil(record.units * (half / one.gain.value) ** 2)
+        many = f"{units:,} {record.kept}s instead of {record.units:,}"
+        told.append(
+            Flip(
+                when=f"if {one.title} kept its gain of {signed(one.gain.value)} over {many}",
+                then=f"that gain would be sure, and {one.title} be taken: intervals narrow as the root of what is kept "
+                "whole",
+            )
+        )
+    surely = above[0].gain if not able and above else None
+    if surely is not None and surely.high <= 0:
+        told.append(Flip(when="with more such data", then="no rung tried above is likely to: all are surely worse"))
+    elif surely is not None:
+        best = surely
+        told.append(
+            Flip(
+                when=f"if a rung above gained what its interval allows at most ({signed(best.high)})",
+                then=f"it would be taken; measured, {above[0].title}, the best of them, changes {signed(best.value)}",
+            )
+        )
+    told += [
+        Flip(when=f"on a device with more {one.beyond}", then=f"{one.title} could be weighed")
+        for one in record.rungs
+        if one.beyond
+    ]
+    untried = [one.title for one in record.rungs if one.left_out == "not tried"]
+    if untried:
+        told.append(
+            Flip(
+                when=f"with --patience 0 the ladder also tries {', '.join(untried)}",
+                then=f"they were left out because {record.patience} rungs in a row brought no sure gain",
+            )
+        )
+    return tuple(told)

@@ -1,0 +1,215 @@
+"""Asks for points, estimates them, has the feasible ones trained in batches through an engine, and keeps what came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from edgewright.schema.budget import Budget
+from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.search.architecture.estimating import Estimate, Estimator
+from edgewright.search.architecture.features import Features
+from edgewright.search.architecture.front import combined, stopped_by
+from edgewright.search.architecture.proposing import Sampler, propose
+from edgewright.search.architecture.space import Point, Space
+from edgewright.search.architecture.study import Study
+from edgewright.search.architecture.telling import described, misses
+from edgewright.search.architecture.trial import (
+    JUDGE,
+    TRY,
+    Batch,
+    FoldError,
+    Judged,
+    Shared,
+    Tried,
+    features_of,
+    judge,
+    try_out,
+)
+
+T = TypeVar("T")
+
+
+class Runs(Protocol):
+    """The part of an engine that a search needs (`search.engines.contract.Engine`)."""
+
+    workers: int
+
+    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | Exception]]:
+        """Does every batch once, in any order."""
+        ...
+
+
+class Here:
+    """An engine in this process, for one worker."""
+
+    workers = 1
+
+    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | Exception]]:
+        """Does one batch after the other."""
+        function = {TRY: try_out, JUDGE: judge}[work]
+        for place, batch in enumerate(batches):
+            yield place, function(shared, batch)
+
+
+@dataclass(frozen=True)
+class Search:
+    """All that stays the same during a search.
+
+    Attributes:
+        space, budget: what may vary and what may be taken.
+        estimator: of the device.
+        shared: what workers need.
+        study: keeps the trials.
+        engine: does the work.
+        told: hears every batch of trials.
+    """
+
+    space: Space
+    budget: Budget
+    estimator: Estimator
+    shared: Shared
+    study: Study
+    engine: Runs
+    told: Callable[[Sequence[Tried]], None] = lambda trials: None
+
+    @property
+    def task(self) -> str:
+        """'classification' or 'regression'."""
+        return self.estimator.features.prepared(self.space.config.window).problem.task
+
+    def run(self, trials: int) -> list[Tried]:
+        """Goes on until so many points were tried, those of earlier sittings included; gives all of them."""
+        found, own = self.study.trials(), self.study.identity
+        while len(found) < trials:
+            batch, within = divmod(len(found), own.batch)
+            # What is asked for rests on whole batches alone, so it is the same wherever a search ended before.
+            before = found[: batch * own.batch]
+            sampler: Sampler = own.sampler  # type: ignore[assignment]
+            points = propose(self.space, before, seed=own.seed, batch=batch, count=own.batch, sampler=sampler)
+            points = points[within : within + trials - len(found)]
+            made = self._batch(points, len(found), batch, before)
+            self.study.add(made)
+            found += made
+            self.told(made)
+        return found
+
+    def _batch(self, points: Sequence[Point], first: int, batch: int, before: Sequence[Tried]) -> list[Tried]:
+        trials = [self._estimated(point, first + place, batch) for place, point in enumerate(points)]
+        waiting = [trial for trial in trials if trial.state == "done"]
+        tried = self._train(waiting, (0,))
+        going, made = [], {}
+        for trial, errors in zip(waiting, tried, strict=True):
+            if not errors:
+                made[trial.number] = msgspec.structs.replace(trial, state="failed", reason="the loss was no number")
+                continue
+            other = stopped_by(errors[0], trial, before)
+            if other is None:
+                going.append(msgspec.structs.replace(trial, folds=(errors[0],)))
+                continue
+            reason = f"trial {other.number} costs no more and was better on the first fold"
+            error = combined(errors, self.task)
+            made[trial.number] = msgspec.structs.replace(
+                trial, state="stopped", folds=(errors[0],), error=error, reason=reason
+            )
+        rest = self._train(going, tuple(range(1, self._folds())))
+        for trial, errors in zip(going, rest, strict=True):
+            whole = (*trial.folds, *errors)
+            if len(whole) < self._folds():
+                made[trial.number] = msgspec.structs.replace(trial, state="failed", reason="the loss was no number")
+            else:
+                made[trial.number] = msgspec.structs.replace(trial, folds=whole, error=combined(whole, self.task))
+        return [made.get(trial.number, trial) for trial in trials]
+
+    def _folds(self) -> int:
+        return len(self.estimator.features.folds(self.space.config.window, self.shared.folds))
+
+    def _estimated(self, point: Point, number: int, batch: int) -> Tried:
+        estimate = self.estimator(self.space.pipeline(point))
+        beyond = estimate.violation(self.budget)
+        state = "impossible" if estimate.impossible else "beyond" if beyond > 0 else "done"
+        reason = estimate.impossible or (f"{beyond:.0%} beyond the budget" if beyond else "")
+        return Tried(
+            number=number, batch=batch, point=point, estimate=finite(estimate), state=state,
+            beyond=0.0 if estimate.impossible else beyond, reason=reason,
+        )  # fmt: skip
+
+    def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError]]:
+        """Errors of every trial on some folds; a batch that was lost leaves its trials without any."""
+        configs = [self.space.pipeline(trial.point) for trial in trials]
+        answered = self._asked(TRY, configs, list[list[FoldError]], folds)
+        return [errors or [] for errors in answered]
+
+    def _asked(
+        self, work: str, configs: Sequence[object], kind: type[list[T]], folds: tuple[int, ...] = ()
+    ) -> list[T | None]:
+        """What the work of an engine gave for each pipeline, in order; None where a batch was lost."""
+        # Two batches a worker: the second evens out what the first takes longer.
+        size = max(1, -(-len(configs) // max(1, 2 * self.engine.workers))) if self.engine.workers > 1 else len(configs)
+        parts = [configs[i : i + size] for i in range(0, len(configs), max(1, size))]
+        batches = [msgspec.json.encode(Batch(configs=tuple(part), folds=folds)) for part in parts]  # type: ignore[arg-type]
+        found: dict[int, list[T]] = {}
+        if batches:
+            for place, given in self.engine.run(work, msgspec.json.encode(self.shared), batches):
+                if not isinstance(given, Exception):
+                    found[place] = msgspec.json.decode(given, type=kind)
+        return [one for n, part in enumerate(parts) for one in found.get(n, [None] * len(part))]
+
+    def judge(self, trials: Sequence[Tried]) -> dict[int, Judged]:
+        """Judges trials by leaving units out, in the form that a run packages; those judged before are kept."""
+        known = self.study.judged()
+        for trial in trials:
+            if trial.number not in known:
+                (judged,) = self._asked(JUDGE, [self.space.pipeline(trial.point)], list[Judged | None])
+                if judged is not None:
+                    self.study.add_judged(trial.number, judged)
+        return self.study.judged()
+
+    def refuse_impossible(self) -> None:
+        """Ends a search that cannot find anything, before it has begun.
+
+        Raises:
+            CheckFailedError: not even the smallest points are within the budget, by how much and which is nearest.
+            InputError: none of them can be built.
+        """
+        found: list[tuple[float, Point, Estimate]] = []
+        why = ""
+        for point in self.space.corners():
+            estimate = self.estimator(self.space.pipeline(point))
+            if estimate.impossible:
+                why = why or estimate.impossible
+                continue
+            found.append((estimate.violation(self.budget), point, estimate))
+            if found[-1][0] == 0:
+                return
+        if not found:
+            raise InputError("a pipeline that can be built for the device", why, self.space.config.name)
+        _, point, estimate = min(found, key=lambda one: one[0])
+        beyond = "; ".join(misses(estimate, self.budget))
+        raise CheckFailedError(
+            f"nothing in this search is within the budget: the nearest, {described(self.space, point)}, has {beyond}",
+            do="Allow more, choose another --device, or let [search] vary more",
+        )
+
+
+def finite(estimate: Estimate) -> Estimate:
+    """An estimate that JSON can hold: what is not known is 0 beside the reason."""
+    if not estimate.impossible:
+        return estimate
+    return msgspec.structs.replace(estimate, flash=0.0, ram=0.0, latency_us=0.0)
+
+
+def shared_of(space: Space, data: str | None, folds: int, cache: str) -> Shared:
+    """What workers need to know of a search."""
+    augment = space.config.training.augment
+    copies = max((int(table.get("copies", 1)) for table in augment), default=0)
+    copies = max([copies, *(int(c) for axis in space.axes if axis.name == "copies" for c in axis.choices)])
+    return Shared(config=space.config, data=data, copies=copies, folds=folds, cache=cache)
+
+
+def features_for(shared: Shared) -> Features:
+    """The samples that the coordinator looks at; a worker in this process shares them."""
+    return features_of(msgspec.json.encode(shared))

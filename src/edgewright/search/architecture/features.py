@@ -1,0 +1,196 @@
+"""Samples behind the stages of a point, worked out once for every window, stage and fitted state.
+
+A stage is fitted on the training samples of a fold. Where that gives what another fold gave (a filter, a spectrum, a
+statistic over a noise that is written down learn nothing from rows), its output is that of the other fold, and a part
+of a union is worked out once for all the points that have it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from edgewright.graph.stage import Context
+from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.material import sha256
+from edgewright.pipeline.parts import Part, build, parts
+from edgewright.runtime.catalogue import listing
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.search.architecture.cache import ArrayCache, digest, state_digest
+from edgewright.search.problem import Fold, Problem, folds, problem_of_pipeline
+from edgewright.training.augment import augmented
+
+Floats = NDArray[np.float32]
+Indices = NDArray[np.int64]
+# Units left out one at a time up to here; beyond, as many folds of whole units.
+MOST_FOLDS = 20
+# Fitted stages that are kept.
+MOST_FITS = 512
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The samples of one window.
+
+    Attributes:
+        problem: with the samples.
+        X: the samples, and after them the changed copies of each, shape (n + copies, ...).
+        origin: number of the sample each row was made from.
+        place: in which copy a row stands: 0 for the samples themselves, then 1, 2, ... of each augmentation.
+        context: what arrives at the first stage.
+        key: names the rows.
+    """
+
+    problem: Problem
+    X: Floats
+    origin: Indices
+    place: Indices
+    context: Context
+    key: str
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a network is fitted and judged on in one fold, float32 features or windows with their targets."""
+
+    train: Floats
+    y_train: Any
+    test: Floats
+    y_test: Any
+
+
+class Features:
+    """The samples of every window of a search, and what its stages make of them.
+
+    Args:
+        config: of the pipeline that is searched; its augmentations are made with the most copies that are tried.
+        data: path that overrides the one in `[data]`.
+        copies: changed copies of each sample at most, by augmentation.
+        cache: holds what is worked out.
+    """
+
+    def __init__(self, config: PipelineConfig, data: str | None, copies: int, cache: ArrayCache) -> None:
+        self.config, self.data, self.copies, self.cache = config, data, copies, cache
+        self._prepared: dict[str, Prepared] = {}
+        self._folds: dict[tuple[str, int], tuple[Fold, ...]] = {}
+        self._fits: OrderedDict[str, tuple[str, Any]] = OrderedDict()
+
+    def prepared(self, window: WindowConfig | None) -> Prepared:
+        """The samples cut with a window, read once."""
+        name = digest(window)
+        if name not in self._prepared:
+            config = msgspec.structs.replace(self.config, window=window)
+            problem = problem_of_pipeline(config, self.data)
+            X = np.asarray(problem.samples.X, np.float32)
+            tables = tuple({**table, "copies": self.copies} for table in config.training.augment)
+            windows, origin = augmented(tables, X, config.seed) if self.copies else (X, np.arange(len(X)))
+            place = np.arange(len(windows)) // len(X)
+            context = first_context(problem.samples, problem.task, config.seed)
+            key = digest([sha256(problem.samples), tables, config.seed, name])
+            self._prepared[name] = Prepared(problem, windows, origin.astype(np.int64), place, context, key)
+        return self._prepared[name]
+
+    def folds(self, window: WindowConfig | None, count: int) -> tuple[Fold, ...]:
+        """Folds of whole units; `count` 0 leaves one unit out at a time, twenty folds at most."""
+        name = (digest(window), count)
+        if name not in self._folds:
+            problem, seed = self.prepared(window).problem, self.config.seed
+            units = len(np.unique(problem.units))
+            one = count == 0 and units <= MOST_FOLDS and problem.by != "row"
+            self._folds[name] = folds(problem, count or MOST_FOLDS, seed=seed, leave_one_out=one)
+        return self._folds[name]
+
+    def rows(self, config: PipelineConfig, fold: Fold) -> Rows:
+        """What a point's network is fitted and judged on.
+
+        Raises:
+            InputError: a stage cannot take what arrives.
+        """
+        made = self.prepared(config.window)
+        X, context, key = made.X, made.context, made.key
+        y, name = np.asarray(made.problem.y), state_digest(fold.train)
+        for part in parts(config.stages, config.name):
+            X, context, key = self._after(part, context, key, _Fitting(X, y, fold.train, name))
+        wanted = self._wanted(config, made)
+        train = wanted & np.isin(made.origin, fold.train)
+        return Rows(X[train], y[made.origin[train]], X[fold.test], y[fold.test])
+
+    def _wanted(self, config: PipelineConfig, made: Prepared) -> NDArray[np.bool_]:
+        """The samples themselves, and of each augmentation as many copies as the point makes."""
+        wanted: NDArray[np.bool_] = made.place == 0
+        for number, table in enumerate(config.training.augment):
+            first = 1 + number * self.copies
+            wanted |= (made.place >= first) & (made.place < first + min(int(table.get("copies", 1)), self.copies))
+        return wanted
+
+    def _after(self, part: Part, context: Context, key: str, given: _Fitting) -> tuple[Floats, Context, str]:
+        """The rows behind one stage, what arrives at the next, and the name of those rows."""
+        try:
+            estimator = build(part, context)
+            if part.kind == "union":
+                X, fitted, name = self._union(part, estimator, key, given)
+            else:
+                name, fitted = self._fit(estimator, part.stage.state, key, part.table, given)
+                # Scaling rows takes less time than reading them from a disk.
+                cheap = given.X.ndim == 2 and part.kind in listing("edgewright.preprocessing", "STAGE")
+                make = _transforming(fitted, given.X)
+                X = make() if cheap else self.cache.get(name, make)
+        except EdgewrightError:
+            raise
+        except ValueError as error:
+            said = str(error).split("\n")[0]
+            raise InputError(f"samples the stage {part.name!r} can take", said, f"stage {part.name}") from None
+        return X, next_context(context, fitted, X.shape[1:]), name
+
+    def _union(self, part: Part, estimator: Any, key: str, given: _Fitting) -> tuple[Floats, Any, str]:  # noqa: ANN401
+        """The parts of a union side by side, each worked out for itself."""
+        columns, names, fitted_parts = [], [], []
+        for (_, one, state), table in zip(estimator.parts, part.table["parts"], strict=True):
+            name, fitted = self._fit(one, state, key, table, given)
+            columns.append(self.cache.get(name, _transforming(fitted, given.X)))
+            names.append(name)
+            fitted_parts.append(fitted)
+        # The union itself looks at two rows for the names of its columns; its parts are those above.
+        whole = estimator.fit(given.X[given.train[:2]], given.y[given.train[:2]])
+        whole.parts_ = fitted_parts
+        return np.concatenate(columns, axis=1), whole, digest(names)
+
+    def _fit(
+        self,
+        estimator: Any,  # noqa: ANN401 - any transformer
+        state: tuple[str, ...],
+        key: str,
+        table: object,
+        given: _Fitting,
+    ) -> tuple[str, Any]:
+        """A name for what the fitted stage makes of the rows called `key`, and the stage."""
+        asked = digest([key, table, given.name])
+        if asked not in self._fits:
+            fitted = clone(estimator).fit(given.X[given.train], given.y[given.train])
+            learned = state_digest({name: getattr(fitted, name, None) for name in state})
+            self._fits[asked] = (digest([key, table, learned]), fitted)
+            if len(self._fits) > MOST_FITS:
+                self._fits.popitem(last=False)
+        return self._fits[asked]
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Rows a stage is fitted on: `train` of the samples that stand first in `X`; `name` stands for `train`."""
+
+    X: Floats
+    y: Any
+    train: Indices
+    name: str
+
+
+def _transforming(fitted: Any, X: Floats) -> Callable[[], Floats]:  # noqa: ANN401 - any transformer
+    return lambda: np.asarray(fitted.transform(X), np.float32)

@@ -1,0 +1,150 @@
+"""The next points of a search: a function of what was found so far, a seed and the number of the batch.
+
+The sampler lives for one batch. A search that was killed therefore asks for the same points after it has been taken up
+again, and what a sampler has to look through stays bounded however long the search is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from edgewright.search.architecture.front import objectives
+from edgewright.search.architecture.space import Axis, Point, Space
+from edgewright.search.architecture.trial import Tried
+
+Sampler: TypeAlias = Literal["nsga2", "tpe", "random"]
+# What a sampler looks back on: the best of each size and the latest.
+HISTORY = 120
+# The first points are the pipeline's own with some axes drawn anew: one is seldom built so that half of it may go.
+STARTUP, ANEW = 32, 0.35
+# NSGA-II's parents.
+POPULATION = 40
+# Under this key Optuna keeps the constraint that a trial may have, and NSGA-II the generation.
+_CONSTRAINTS, _GENERATION = "constraints", "NSGAIISampler:generation"
+_MOST_VIOLATION = 1e6
+
+
+def propose(
+    space: Space, history: Sequence[Tried], *, seed: int, batch: int, count: int, sampler: Sampler
+) -> list[Point]:
+    """The next points; none is among those it looks back on, where that can be had.
+
+    Args:
+        space: what varies.
+        history: all trials so far, in order.
+        seed: of the search.
+        batch: number of the batch.
+        count: of points.
+        sampler: 'nsga2', 'tpe' or 'random'.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    remembered = _remembered(history)
+    seen = {space.key(trial.point) for trial in remembered}
+    found: list[Point] = []
+    if not history:
+        found.append(space.own())
+        seen.add(space.key(found[0]))
+    rng = np.random.default_rng([seed, batch, 1])
+    for _ in range(8 * count if len(history) < STARTUP and sampler != "random" else 0):
+        if len(found) == count:
+            return found
+        point = {axis.name: _drawn(axis, rng) if rng.random() < ANEW else space.own()[axis.name] for axis in space.axes}
+        if space.key(point) not in seen:
+            seen.add(space.key(point))
+            found.append(point)
+    axes = {axis.name: _distribution(axis) for axis in space.axes}
+    number = int(np.random.default_rng([seed, batch]).integers(1 << 31))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.create_study(directions=["minimize"] * 4, sampler=_sampler(sampler, number, len(history)))
+        study.add_trials(_told(axes, remembered))
+        for _ in range(4 * count):
+            if len(found) == count:
+                break
+            point = study.ask(axes).params
+            if space.key(point) not in seen:
+                seen.add(space.key(point))
+                found.append(dict(point))
+    while len(found) < count:
+        # A small space is soon tried out: what is left is drawn, again if need be.
+        found.append({axis.name: _drawn(axis, rng) for axis in space.axes})
+    return found
+
+
+def _sampler(name: Sampler, seed: int, tried: int) -> BaseSampler:
+    if name == "random" or not tried:
+        return RandomSampler(seed=seed)
+    if name == "tpe":
+        return TPESampler(seed=seed, multivariate=True, n_startup_trials=1)
+    return NSGAIISampler(seed=seed, population_size=POPULATION)
+
+
+def _remembered(history: Sequence[Tried]) -> list[Tried]:
+    """The latest trials, and of those before them the ones that no smaller one beats in error."""
+    if len(history) <= HISTORY:
+        return list(history)
+    earlier = [trial for trial in history[: -HISTORY // 2] if trial.state == "done"]
+    kept: list[Tried] = []
+    for trial in sorted(earlier, key=lambda trial: (trial.estimate.flash, trial.error or 0.0, trial.number)):
+        if not kept or (trial.error or 0.0) < (kept[-1].error or 0.0):
+            kept.append(trial)
+    # The end of the list has the smallest errors.
+    best = kept[-HISTORY // 2 :]
+    return sorted([*best, *history[-HISTORY // 2 :]], key=lambda trial: trial.number)
+
+
+def _told(axes: dict[str, BaseDistribution], history: Sequence[Tried]) -> list[FrozenTrial]:
+    """Trials as Optuna knows them: all of one generation, the next of which is asked for."""
+    finite = [objectives(trial) for trial in history if trial.error is not None]
+    worst = [max((figures[i] for figures in finite), default=1.0) for i in range(4)]
+    made = []
+    for trial in history:
+        values = objectives(trial)
+        beyond = min(_violation(trial), _MOST_VIOLATION)
+        made.append(
+            create_trial(
+                state=TrialState.COMPLETE,
+                params=dict(trial.point),
+                distributions=axes,
+                values=[value if np.isfinite(value) else 2 * top for value, top in zip(values, worst, strict=True)],
+                system_attrs={_GENERATION: 0, _CONSTRAINTS: (beyond,)},
+            )
+        )
+    return made
+
+
+def _violation(trial: Tried) -> float:
+    """Above 0 where a trial cannot be chosen: beyond the budget by that much, or not to be built or trained."""
+    if trial.state == "beyond":
+        return max(trial.beyond, 1e-9)
+    return 100.0 if trial.state in ("impossible", "failed") else 0.0
+
+
+def _distribution(axis: Axis) -> BaseDistribution:
+    if axis.choices:
+        return CategoricalDistribution(axis.choices)
+    if axis.step:
+        high = int(axis.high - (axis.high - axis.low) % axis.step)
+        return IntDistribution(int(axis.low), high, step=axis.step)
+    return FloatDistribution(axis.low, axis.high, log=True)
+
+
+def _drawn(axis: Axis, rng: np.random.Generator) -> bool | int | float | str:
+    if axis.choices:
+        return axis.choices[int(rng.integers(len(axis.choices)))]
+    if axis.step:
+        return int(axis.low) + axis.step * int(rng.integers(int((axis.high - axis.low) // axis.step) + 1))
+    return float(np.exp(rng.uniform(np.log(axis.low), np.log(axis.high))))

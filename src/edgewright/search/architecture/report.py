@@ -1,0 +1,117 @@
+"""The front as a table and as a page with plots."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+import msgspec
+from markupsafe import Markup
+
+from edgewright.search.architecture.front import RULE
+from edgewright.search.architecture.space import Space
+from edgewright.search.architecture.study import Identity
+from edgewright.search.architecture.telling import described
+from edgewright.search.architecture.trial import Judged, Tried
+from edgewright.trace.charts import Chart, Curve, draw
+from edgewright.trace.own_page import sections_page
+
+
+class Point(msgspec.Struct, frozen=True, kw_only=True):
+    """A point of the front, as `--json` prints it; bytes, microseconds, shares."""
+
+    number: int
+    choice: str
+    error: float | None
+    judged: Judged | None
+    flash: float
+    ram: float
+    latency_us: float
+    network: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a search has found."""
+
+    study: str
+    identity: Identity
+    trials: int
+    states: dict[str, int]
+    rule: str
+    front: tuple[Point, ...]
+
+
+def result(
+    folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried], judged: dict[int, Judged]
+) -> Result:
+    """The whole record of a study."""
+    states: dict[str, int] = {}
+    for trial in trials:
+        states[trial.state] = states.get(trial.state, 0) + 1
+    points = [
+        Point(
+            number=trial.number,
+            choice=described(space, trial.point),
+            error=trial.error,
+            judged=judged.get(trial.number),
+            flash=trial.estimate.flash,
+            ram=trial.estimate.ram,
+            latency_us=trial.estimate.latency_us,
+            network=trial.estimate.network,
+        )
+        for trial in front
+    ]
+    return Result(study=folder, identity=own, trials=len(trials), states=states, rule=RULE, front=tuple(points))
+
+
+def headings(task: str) -> list[str]:
+    """Of the table."""
+    error = "RMSE" if task == "regression" else "error"
+    return ["trial", error, "units left out", "flash", "network", "RAM", "latency", "choice"]
+
+
+def rows(found: Result) -> list[list[str]]:
+    """Of the table, the smallest flash first."""
+    made = []
+    for point in found.front:
+        left = (
+            ""
+            if point.judged is None
+            else f"{point.judged.error:.4f} ({point.judged.low:.4f} to {point.judged.high:.4f})"
+        )
+        error = "" if point.error is None else f"{point.error:.4f}"
+        costs = [f"{point.flash / 1e3:.1f} kB", f"{point.network / 1e3:.1f} kB", f"{point.ram / 1e3:.1f} kB"]
+        made.append([str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice])
+    return made
+
+
+def page(found: Result, task: str) -> str:
+    """A page of its own: error against flash, RAM and latency, and the table."""
+    shown = []
+    for name, key, unit, scale in (
+        ("flash", "flash", "B", 1.0),
+        ("RAM", "ram", "B", 1.0),
+        ("latency", "latency_us", "us", 1.0),
+    ):
+        figures = [(getattr(p, key) / scale, p.error) for p in found.front if p.error is not None]
+        points = _lower(sorted((x, y) for x, y in figures))
+        if len(points) < 2:
+            continue
+        label = f"Error of {len(points)} points against {name} in {unit}"
+        chart = Chart("Error", f"{name}, {unit}", (Curve("front", points),), label, dots=True)
+        shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
+    head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in headings(task))
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(found))
+    table = f"<div class='scroll' tabindex='0'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    shown.append(("table", "Points of the front", Markup(table)))  # noqa: S704 - cells are escaped above
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
+    return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
+
+
+def _lower(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Those that nothing cheaper beats, in order of cost."""
+    kept: list[tuple[float, float]] = []
+    for x, y in points:
+        if not kept or y < kept[-1][1]:
+            kept.append((x, y))
+    return tuple(kept)

@@ -1,0 +1,186 @@
+"""A study: a folder with everything a search has found, durable after every batch.
+
+`study.sqlite` holds what the study is of and its trials. A batch is one transaction with `synchronous=FULL`: after a
+kill or a power cut it is there whole or not at all, and the search goes on behind the last one that is.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.search.architecture.trial import Judged, Tried
+
+VERSION = 1
+FILE = "study.sqlite"
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """What a study is of; it is gone on with only under the same.
+
+    Attributes:
+        version: of the format.
+        pipeline: its name; `config` hashes the whole of it.
+        config, data: hashes.
+        device: name of the profile, and its hash.
+        budget: as it was written.
+        seed, sampler, folds, batch: of the search.
+    """
+
+    version: int = VERSION
+    pipeline: str
+    config: str
+    data: str
+    device: str
+    budget: str
+    seed: int
+    sampler: str
+    folds: int
+    batch: int
+
+
+_WORDS = {
+    "pipeline": "pipeline", "data": "data", "device": "device", "budget": "budget", "seed": "seed",
+    "sampler": "sampler", "folds": "number of folds", "batch": "size of batches", "config": "version of the pipeline",
+}  # fmt: skip
+
+
+class Study:
+    """The trials of a search in a folder.
+
+    Args:
+        folder: of the study.
+        connection: to its file.
+        identity: what it is of.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection, identity: Identity) -> None:
+        self.folder, self.identity = folder, identity
+        self._connection = connection
+
+    def trials(self) -> list[Tried]:
+        """All trials, in order."""
+        rows = self._connection.execute("SELECT record FROM trials ORDER BY number").fetchall()
+        return [msgspec.json.decode(row[0], type=Tried) for row in rows]
+
+    def judged(self) -> dict[int, Judged]:
+        """What was judged by leaving units out, by the number of the trial."""
+        rows = self._connection.execute("SELECT number, record FROM judged").fetchall()
+        return {number: msgspec.json.decode(record, type=Judged) for number, record in rows}
+
+    def add(self, trials: Sequence[Tried]) -> None:
+        """Keeps a batch, whole.
+
+        Raises:
+            OutputError: the disk is full or does not answer; what was kept before stands.
+        """
+        rows = [(trial.number, msgspec.json.encode(trial)) for trial in trials]
+        self._write("INSERT INTO trials (number, record) VALUES (?, ?)", rows)
+
+    def add_judged(self, number: int, judged: Judged) -> None:
+        """Keeps what a trial was judged."""
+        self._write(
+            "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(judged))]
+        )
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._connection.close()
+
+    def _write(self, statement: str, rows: Sequence[tuple[int, bytes]]) -> None:
+        try:
+            with self._connection:
+                self._connection.executemany(statement, rows)
+        except sqlite3.Error as error:
+            raise _unwritten(self.folder, error) from None
+
+
+def create(folder: Path, identity: Identity) -> Study:
+    """A new study in a folder of its own.
+
+    Raises:
+        InputError: the folder holds a study.
+        OutputError: it cannot be written.
+    """
+    if (folder / FILE).exists():
+        raise InputError(
+            "a folder without a study", f"one of pipeline {read_identity(folder).pipeline!r}", str(folder),
+            "Add --resume to go on with it, or name another --out",
+        )  # fmt: skip
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(folder / FILE)
+        connection.execute("PRAGMA synchronous=FULL")
+        with connection:
+            connection.execute("CREATE TABLE about (record BLOB NOT NULL)")
+            connection.execute("CREATE TABLE trials (number INTEGER PRIMARY KEY, record BLOB NOT NULL)")
+            connection.execute("CREATE TABLE judged (number INTEGER PRIMARY KEY, record BLOB NOT NULL)")
+            connection.execute("INSERT INTO about (record) VALUES (?)", (msgspec.json.encode(identity),))
+    except sqlite3.Error as error:
+        raise _unwritten(folder, error) from None
+    return Study(folder, connection, identity)
+
+
+def resume(folder: Path, identity: Identity) -> Study:
+    """A study that is gone on with.
+
+    Raises:
+        InputError: there is none, or it is of another pipeline, data, device, budget, seed or format.
+    """
+    found = read_identity(folder)
+    for key, word in _WORDS.items():
+        theirs, ours = getattr(found, key), getattr(identity, key)
+        if theirs != ours:
+            raise InputError(
+                f"a study of the {word} {ours!r}", f"one of {theirs!r}", str(folder / FILE),
+                f"It was made for pipeline {found.pipeline!r}: name another --out, or go on with what it was made for",
+            )  # fmt: skip
+    return open_study(folder)
+
+
+def open_study(folder: Path) -> Study:
+    """A study that exists.
+
+    Raises:
+        InputError: there is none, or it is damaged or of a newer format.
+    """
+    identity = read_identity(folder)
+    connection = sqlite3.connect(folder / FILE)
+    connection.execute("PRAGMA synchronous=FULL")
+    return Study(folder, connection, identity)
+
+
+def read_identity(folder: Path) -> Identity:
+    """What a study is of.
+
+    Raises:
+        InputError: there is no study, or it is damaged or of a newer format.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError("the folder of a study", "no study in it", str(folder), "Start one without --resume")
+    try:
+        connection = sqlite3.connect(path)
+        try:
+            row = connection.execute("SELECT record FROM about").fetchone()
+        finally:
+            connection.close()
+        version = msgspec.json.decode(row[0])["version"]
+        if version > VERSION:
+            raise InputError(
+                f"a study of format {VERSION} or older", f"format {version}", str(path), "Update Edgewright"
+            )
+        return msgspec.json.decode(row[0], type=Identity)
+    except (sqlite3.Error, msgspec.DecodeError, TypeError, KeyError) as error:
+        raise InputError("a study", str(error).replace("`", "'"), str(path), "The file is damaged") from None
+
+
+def _unwritten(folder: Path, error: sqlite3.Error) -> OutputError:
+    return OutputError(
+        "to write the study", str(error), str(folder / FILE),
+        "Free some space: what was kept before stands, and --resume goes on with it",
+    )  # fmt: skip

@@ -1,0 +1,62 @@
+"""A prediction of an earlier record, held against what a later one measured with more data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.runtime.versioned import decode_versioned
+from edgewright.schema.curve import CURVE_VERSION, Curves
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import Interval
+from edgewright.search.curves.measure import LEVEL
+from edgewright.search.curves.noise import law_of
+from edgewright.search.curves.verdict import verdict
+
+
+def read_curves(path: Path) -> Curves:
+    """The record in a file.
+
+    Raises:
+        InputError: it is none, or a newer Edgewright's.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError("a record of learning curves", error.strerror or str(error), str(path)) from None
+    return decode_versioned(
+        content, Curves, CURVE_VERSION, "curve", "a record of learning curves (curve.json)", str(path),
+        "Name a file that edgewright curve --out wrote",
+    )  # fmt: skip
+
+
+def came_true(before: Curves, now: Curves) -> Curves:
+    """The earlier record with its prediction of the size that is measured now.
+
+    Raises:
+        InputError: they are not of the same thing, or the later has not more data.
+    """
+    if before.fingerprint != now.fingerprint:
+        raise InputError(
+            "a record of the same data, model and metric", f"one of {before.model} on {before.name}", "--against"
+        )
+    size, error = now.data.points[-1].size, now.data.points[-1].mean
+    if size <= before.data.points[-1].size * 1.05:
+        raise InputError(
+            f"more than the {before.data.points[-1].size:,.0f} samples of the earlier record",
+            f"{size:,.0f}",
+            "--against",
+        )
+    told = law_of(before.data.points).at(size, LEVEL)
+    here = float(np.mean(before.data.points[-1].errors))
+    name = before.data.predicted.method
+    data = msgspec.structs.replace(
+        before.data,
+        at=size,
+        predicted=Interval(value=told.value, low=told.low, high=told.high, method=name),
+        gain=Interval(value=here - told.value, low=here - told.high, high=here - told.low, method=name),
+        measured=error,
+    )
+    return verdict(msgspec.structs.replace(before, data=data, parameters=None))

@@ -1,0 +1,177 @@
+"""Measures errors at growing sizes, lets a power law say the next, and where asked measures that too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
+
+from edgewright.schema.curve import CurvePoint, CurveRecord, Curves
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import Interval
+from edgewright.search.curves.contract import Learner
+from edgewright.search.curves.noise import law_of
+from edgewright.search.curves.verdict import verdict
+
+Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
+LEVEL = 0.9
+# Shares of what there is, and how often each is drawn; of the whole there is one draw, and its repeats are seeds.
+SHARES = ((1 / 32, 12), (1 / 16, 12), (1 / 8, 12), (1 / 4, 10), (1 / 2, 8), (1.0, 4))
+# Few people or days give few sizes of whole ones; these are then taken closer together.
+FEW = 32
+CLOSER = ((1 / 8, 12), (0.177, 12), (1 / 4, 12), (0.354, 10), (1 / 2, 10), (0.707, 8), (1.0, 4))
+WIDTHS = ((0.25, 3), (0.5, 3), (1.0, 3), (2.0, 2))
+# Fewer samples than this teach nothing, and their errors say nothing of larger parts.
+FEWEST = 16
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What curves are told.
+
+    Attributes:
+        times: size that is predicted, in what there is.
+        pool: share of the data that may be used; less is for checking the method itself.
+        check: measure the whole afterwards, where the pool is less.
+        parameters: the curve against parameters too, where the model has a width.
+    """
+
+    times: float = 2.0
+    pool: float = 1.0
+    check: bool = False
+    parameters: bool = True
+
+
+def measure(learner: Learner, asked: Asked, doing: Doing) -> Curves:
+    """Both curves of a learner.
+
+    Args:
+        learner: trains and judges.
+        asked: what is told.
+        doing: shows progress.
+
+    Raises:
+        InputError: too little data for three sizes, or no error that could fall.
+    """
+    started = time.process_time()
+    with threadpool_limits(1):
+        data = _data(learner, asked, doing)
+        parameters = _parameters(learner, doing) if asked.parameters and learner.scalable else None
+    made = Curves(
+        name=learner.name,
+        model=learner.model,
+        error=learner.error,
+        share=learner.share,
+        unit=learner.unit,
+        data=data,
+        parameters=parameters,
+        fingerprint=learner.fingerprint,
+        cpu_seconds=time.process_time() - started,
+    )
+    return verdict(made)
+
+
+def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
+    """Shares that are worth training on, with their repeats, smallest first.
+
+    Each has enough samples, at least a whole piece, and another number of pieces than the next.
+    """
+    made: list[tuple[float, int]] = []
+    seen: set[int] = set()
+    there = pool * learner.pieces
+    for share, repeats in reversed(SHARES if there >= FEW else CLOSER):
+        pieces = round(share * there)
+        if share * pool * learner.samples < FEWEST or pieces < 1 or pieces in seen:
+            continue
+        seen.add(pieces)
+        made.append((share * pool, max(2, round(repeats * learner.draws))))
+    made.reverse()
+    if len(made) < 3:
+        raise InputError(
+            "data for three sizes",
+            f"{learner.samples * pool:.0f} samples in {learner.pieces * pool:.0f} pieces",
+            "learning curve",
+            "Record more, or name sessions or shorter days as what stays together",
+        )  # fmt: skip
+    return made
+
+
+def _data(learner: Learner, asked: Asked, doing: Doing) -> CurveRecord:
+    shares = shares_of(learner, asked.pool)
+    points: list[CurvePoint] = []
+    with doing("Parts of the data", sum(repeats for _, repeats in shares)) as advance:
+        for share, repeats in shares:
+            errors = _repeated(learner, share, repeats, asked.pool, advance)
+            points.append(CurvePoint(size=share * learner.samples, errors=errors))
+    wanted = asked.times * asked.pool
+    measured = None
+    if asked.check and wanted <= 1.0:
+        repeats = len(points[-1].errors)
+        with doing("The size that was predicted", repeats) as advance:
+            measured = float(np.mean(_repeated(learner, wanted, repeats, 1.0, advance)))
+    return record_of(points, wanted * learner.samples, measured)
+
+
+def _repeated(
+    learner: Learner, share: float, repeats: int, pool: float, advance: Callable[[int], None]
+) -> tuple[float, ...]:
+    """Errors of some draws; of the whole pool one is enough where the model has nothing random."""
+    errors: list[float] = []
+    for repeat in range(repeats):
+        errors.append(learner.judge(share, repeat, pool=pool))
+        advance(1)
+        if share == pool and repeat == 1 and errors[0] == errors[1]:
+            advance(repeats - 2)
+            break
+    return tuple(errors)
+
+
+def _parameters(learner: Learner, doing: Doing) -> CurveRecord | None:
+    points: list[CurvePoint] = []
+    with doing("Widths of the network", sum(repeats for _, repeats in WIDTHS)) as advance:
+        for width, repeats in WIDTHS:
+            count = learner.parameters(width)
+            errors = []
+            for repeat in range(repeats):
+                errors.append(learner.judge(1.0, repeat, width=width))
+                advance(1)
+            points.append(CurvePoint(size=float(count), errors=tuple(errors)))
+    if len({point.size for point in points}) < 3 or min(min(point.errors) for point in points) <= 0:
+        return None
+    own = float(learner.parameters(1.0))
+    return record_of(points, 2 * own, None, own)
+
+
+def record_of(
+    points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None
+) -> CurveRecord:
+    """The law of some points, and what it says of a size.
+
+    Args:
+        points: measured.
+        at: size that is asked about.
+        measured: the error there, where that is known.
+        base: size from which the gain counts; the largest measured when None.
+
+    Raises:
+        InputError: an error of nothing, or fewer than three sizes.
+    """
+    law = law_of(points)
+    told, here = law.at(at, LEVEL), law.at(base or law.last, LEVEL, measured=False)
+    low, high = law.exponents(LEVEL)
+    name = "weighed power laws, 90 %"
+    return CurveRecord(
+        points=tuple(points),
+        exponent=Interval(value=law.exponent, low=low, high=high, method=name),
+        floor=law.floor,
+        at=at,
+        predicted=Interval(value=told.value, low=told.low, high=told.high, method=name),
+        gain=Interval(
+            value=here.value - told.value, low=here.value - told.high, high=here.value - told.low, method=name
+        ),
+        measured=measured,
+    )

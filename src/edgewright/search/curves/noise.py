@@ -1,0 +1,79 @@
+"""How sure the points of a learning curve are, judged by how much one draw of the data differs from another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.schema.curve import CurvePoint
+from edgewright.training.power_law import PowerLaw, fit_power_law
+
+Floats = NDArray[np.float64]
+# The variance of a draw falls with its size, to this power at the likeliest; as that of a mean it would be 1.
+_POWERS = np.linspace(0.4, 2.4, 41)
+_LIKELIEST, _WIDTH = 1.5, 0.4
+# Sizes near the largest count for more when that variance is judged: by their share to this power.
+_NEAR = 0.5
+# Of twice the data half is what there was already, so what is measured there is off by half of the variance of a draw;
+# folds share people, so it was less on other data (docs/adr/0045).
+_NEW = 0.4
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Standard deviations as shares of the errors.
+
+    Attributes:
+        points: of the mean at each size.
+        next: of what is measured at twice the largest size, over what the largest size leads to.
+    """
+
+    points: Floats
+    next: float
+
+
+def noise_of(points: Sequence[CurvePoint]) -> Noise:
+    """The noise of points, smallest size first, all drawn from what the largest has.
+
+    Draws of a share f of the same samples differ by (1 - f) of the variance that fresh draws would have; the variance
+    of fresh draws is taken to fall as a power of the size that is judged from all sizes together. What all draws have
+    in common, such as the samples that judge, lifts or lowers the whole curve alike and makes no point less sure than
+    another. At the largest size there is one draw: its repeats are seeds of the model.
+    """
+    sizes = np.array([point.size for point in points])
+    share = sizes / sizes.max()
+    counts = np.array([len(point.errors) for point in points])
+    relative = [np.array(point.errors) / point.mean if point.mean > 0 else np.zeros(1) for point in points]
+    found = np.array([float(one.var(ddof=1)) if len(one) > 1 else 0.0 for one in relative])
+    freedom = np.maximum(counts - 1, 0).astype(np.float64)
+    inner = (share < 1) & (freedom > 0)
+    seeds = found[-1] / counts[-1]
+    if not inner.any():
+        return Noise(np.sqrt(np.full(len(points), seeds)), float(np.sqrt(seeds)))
+    counting = freedom[inner] * share[inner] ** _NEAR
+    fresh = _fresh(share[inner], found[inner] / (1 - share[inner]), counting)
+    one = fresh[0] * share ** -fresh[1]
+    variances = np.where(share < 1, one * (1 - share) / counts, seeds)
+    return Noise(np.sqrt(variances), float(np.sqrt(_NEW * fresh[0] + seeds)))
+
+
+def _fresh(share: Floats, found: Floats, freedom: Floats) -> tuple[float, float]:
+    """Variance of a fresh draw of everything, and the likeliest of some powers by which it grows for less."""
+    scaled = found[None, :] * share[None, :] ** _POWERS[:, None]
+    one = np.maximum((scaled * freedom).sum(axis=1) / freedom.sum(), 1e-12)
+    expected = one[:, None] * share[None, :] ** -_POWERS[:, None]
+    logs = -0.5 * (freedom * (np.log(expected) + found / expected)).sum(axis=1)
+    logs -= 0.5 * ((_POWERS - _LIKELIEST) / _WIDTH) ** 2
+    best = int(np.argmax(logs))
+    return float(one[best]), float(_POWERS[best])
+
+
+def law_of(points: Sequence[CurvePoint]) -> PowerLaw:
+    """The power laws that fit, each point as sure as its repeats make it."""
+    ordered = sorted(points, key=lambda point: point.size)
+    noise = noise_of(ordered)
+    means = np.array([point.mean for point in ordered])
+    return fit_power_law(np.array([point.size for point in ordered]), means, noise.points * means, noise.next)

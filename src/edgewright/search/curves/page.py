@@ -1,0 +1,77 @@
+"""Learning curves as a page: both charts with what was predicted, their figures, and the sentence."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from edgewright.schema.curve import CurveRecord, Curves
+from edgewright.schema.lesson import Grid, Paragraph
+from edgewright.search.curves.verdict import figure
+from edgewright.trace.blocks_html import blocks_html
+from edgewright.trace.charts import Chart, Curve, draw, legend
+from edgewright.trace.own_page import sections_page
+
+
+def curves_page(record: Curves, later: Curves | None = None) -> str:
+    """The page of a record; `later` is an earlier record whose prediction is held against this one."""
+    shown = [("data", "More data", _section(record.data, "samples", record))]
+    if record.parameters is not None:
+        shown.append(("parameters", "A larger model", _section(record.parameters, "parameters", record)))
+    if later is not None:
+        said = blocks_html((Paragraph(text=later.verdict),), level=3)
+        shown.append(("earlier", "What was predicted earlier", said + _section(later.data, "samples", later)))
+    sentence = record.verdict[:1].upper() + record.verdict[1:]
+    return sections_page(f"Learning curves of {record.name}: {record.model}", sentence, shown)
+
+
+def chart_of(record: CurveRecord, what: str, error: str, share: bool) -> Chart:
+    """Error against size, and from the last point on the interval of what is predicted."""
+    last = record.points[-1]
+    told = record.predicted
+    measured = tuple((point.size, point.mean) for point in record.points)
+    curves = [Curve("measured", measured if record.measured is None else (*measured, (record.at, record.measured)))]
+    for name, value in (("predicted", told.value), ("low, 90 %", told.low), ("high, 90 %", told.high)):
+        curves.append(Curve(name, ((last.size, last.mean), (record.at, value))))
+    label = (
+        f"{error} against {what}: {figure(measured[0][1], share)} at {measured[0][0]:,.0f}, "
+        f"{figure(last.mean, share)} at {last.size:,.0f}, predicted {figure(told.value, share)} at {record.at:,.0f}."
+    )
+    return Chart(
+        title=error, x_title=what, curves=tuple(curves), label=label, logarithmic="x", dots=True,
+        unit="share" if share else "",
+    )  # fmt: skip
+
+
+def _keys(chart: Chart) -> Markup:
+    keys = Markup("").join(
+        Markup('<span class="key k{}">{}</span>').format(colour, name)
+        for colour, name in legend(curve.name for curve in chart.curves)
+    )
+    return Markup('<p class="legend" aria-hidden="true">{}</p>').format(keys)
+
+
+def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
+    chart = chart_of(record, what, curves.error, curves.share)
+    html = Markup("<figure>{}{}<figcaption>{} against {}, these logarithmic</figcaption></figure>").format(
+        draw(chart), _keys(chart), curves.error, what
+    )
+    rows = [
+        (f"{point.size:,.0f}", figure(point.mean, curves.share), str(len(point.errors)), "measured")
+        for point in record.points
+    ]
+    told = record.predicted
+    span = f"predicted, 90 %: {figure(told.low, curves.share)} to {figure(told.high, curves.share)}"
+    rows.append((f"{record.at:,.0f}", figure(told.value, curves.share), "", span))
+    if record.measured is not None:
+        inside = "inside the interval" if record.inside else "outside the interval"
+        rows.append((f"{record.at:,.0f}", figure(record.measured, curves.share), "", f"measured afterwards, {inside}"))
+    power = record.exponent
+    law = (
+        f"Falls as {what} to the power of minus {power.value:.2f} ({power.low:.2f} to {power.high:.2f}), "
+        f"to a floor of {figure(record.floor, curves.share)}."
+    )
+    blocks = (
+        Grid(headers=(what, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
+        Paragraph(text=law),
+    )
+    return html + blocks_html(blocks, level=3)

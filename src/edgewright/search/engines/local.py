@@ -1,0 +1,133 @@
+"""`--engine local`: one process a core, or this process where one is enough."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import IO, Self
+
+from edgewright.schema.errors import InputError
+from edgewright.search.engines._worker import DONE, receive, send
+from edgewright.search.engines.contract import BatchError, Offered, work_named
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+Answer = tuple["_Process", bytes | None]
+
+
+class _Process:
+    """A worker with the thread that waits for its answers; None is the answer of a worker that died."""
+
+    def __init__(self, work: str, shared: bytes, answers: queue.SimpleQueue[Answer]) -> None:
+        command = [sys.executable, "-m", "edgewright.search.engines._worker"]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env={**os.environ, **_ONE_THREAD})
+        self.job: tuple[int, bytes, int] | None = None
+        threading.Thread(target=self._listen, args=(self.process.stdout, answers), daemon=True).start()
+        self._send(work.encode())
+        self._send(shared)
+
+    def _listen(self, stream: IO[bytes], answers: queue.SimpleQueue[Answer]) -> None:
+        with stream:
+            while (answer := receive(stream)) is not None:
+                answers.put((self, answer))
+        answers.put((self, None))
+
+    def _send(self, message: bytes) -> None:
+        assert self.process.stdin is not None  # noqa: S101 - it was asked for
+        try:
+            send(self.process.stdin, message)
+        except OSError:
+            return  # it has died, which its end of output tells
+
+    def give(self, job: tuple[int, bytes, int]) -> None:
+        """Hands over a batch: its place, its bytes, and how often it was tried."""
+        self.job = job
+        self._send(job[1])
+
+    def end(self) -> None:
+        """Ends the process at once."""
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            try:
+                self.process.stdin.close()
+            except OSError:
+                return
+
+
+class LocalEngine:
+    """Spawned processes with one BLAS thread each; compiled programs are shared through JAX's cache on disk.
+
+    Args:
+        workers: 0 takes one a core.
+    """
+
+    def __init__(self, workers: int = 0) -> None:
+        self.workers = workers or len(os.sched_getaffinity(0))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
+        """As `Engine.run`."""
+        function = work_named(work)
+        if self.workers > 1:
+            yield from self._spawned(work, shared, batches)
+            return
+        for place, batch in enumerate(batches):
+            try:
+                yield place, function(shared, batch)
+            except Exception as error:  # noqa: BLE001 - told with the batch, as by a worker
+                yield place, BatchError(f"{type(error).__name__}: {error}")
+
+    def _spawned(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
+        answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        waiting, again = enumerate(batches), deque[tuple[int, bytes, int]]()
+        busy: set[_Process] = set()
+        idle: list[_Process] = []
+        try:
+            while True:
+                while len(busy) < self.workers:
+                    job = again.popleft() if again else next(((n, b, 1) for n, b in waiting), None)
+                    if job is None:
+                        break
+                    worker = idle.pop() if idle else _Process(work, shared, answers)
+                    busy.add(worker)
+                    worker.give(job)
+                if not busy:
+                    return
+                worker, answer = answers.get()
+                if worker not in busy or worker.job is None:
+                    idle = [other for other in idle if other is not worker]
+                    continue
+                busy.discard(worker)
+                place, batch, tried = worker.job
+                if answer is not None:
+                    idle.append(worker)
+                    yield place, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
+                elif tried == 1:
+                    worker.end()
+                    again.append((place, batch, 2))
+                else:
+                    worker.end()
+                    yield place, BatchError(f"two workers died of it (exit status {worker.process.returncode})")
+        finally:
+            for worker in (*busy, *idle):
+                worker.end()
+
+
+def _make(rest: str, workers: int) -> LocalEngine:
+    if rest:
+        raise InputError("'local' alone", f"local://{rest}", "--engine")
+    return LocalEngine(workers)
+
+
+ENGINE = Offered(make=_make)

@@ -1,0 +1,182 @@
+"""By what a problem is judged, and how sure a score or a difference of two scores is.
+
+Intervals are those of the delete-one jackknife over units that stay whole (people, days) with Student's t: a few units
+make them wide, where drawing units anew would make them too narrow. Many rows are dealt into fifty groups.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import t as student
+
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import UnknownNameError
+from edgewright.schema.trace import Interval
+from edgewright.search.problem import Problem
+from edgewright.training import metrics
+
+Flags = NDArray[np.bool_]
+# More units than this are dealt into that many groups.
+MOST_UNITS = 50
+# A class of less than this share of two is rare: what counts is how it is ranked before the other.
+RARE = 0.1
+# A class this much more frequent than an equal share makes accuracy a praise of the majority.
+UNEVEN = 1.4
+TWO = 2
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score of answers.
+
+    Attributes:
+        name: as `--metric` takes it.
+        higher: whether more is better.
+        score: (target as codes or amounts, answers) -> score.
+        only: the task it is for, 'binary' for two classes.
+        title: for a reader.
+    """
+
+    name: str
+    higher: bool
+    score: Callable[[NDArray[Any], Floats], float]
+    only: str
+    title: str
+
+
+def _accuracy(y: NDArray[Any], answers: Floats) -> float:
+    return metrics.accuracy(y, np.argmax(answers, axis=1).astype(np.int64))
+
+
+def _balanced(y: NDArray[Any], answers: Floats) -> float:
+    right = np.argmax(answers, axis=1) == y
+    counts = np.bincount(y)
+    recall = np.bincount(y, weights=right)[counts > 0] / counts[counts > 0]
+    return float(recall.mean())
+
+
+def _macro_f1(y: NDArray[Any], answers: Floats) -> float:
+    return metrics.macro_f1(y, np.argmax(answers, axis=1).astype(np.int64), answers.shape[1])
+
+
+def average_precision(y: NDArray[Any], answers: Floats) -> float:
+    """Mean precision over the samples of the rarer class, in the order of its probability; ties count together."""
+    rare = int(np.argmin(np.bincount(y, minlength=TWO)))
+    wanted, score = y == rare, answers[:, rare]
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(wanted[order])
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    if not wanted.any():
+        return 0.0
+    recall = hits[ends] / wanted.sum()
+    return float((np.diff(recall, prepend=0.0) * hits[ends] / (ends + 1.0)).sum())
+
+
+def _mae(y: NDArray[Any], answers: Floats) -> float:
+    return float(np.abs(answers[:, 0] - y).mean())
+
+
+def _rmse(y: NDArray[Any], answers: Floats) -> float:
+    return math.sqrt(float(((answers[:, 0] - y) ** 2).mean()))
+
+
+METRICS = {
+    m.name: m
+    for m in (
+        Metric("accuracy", True, _accuracy, "classification", "accuracy"),
+        Metric("balanced-accuracy", True, _balanced, "classification", "balanced accuracy"),
+        Metric("macro-f1", True, _macro_f1, "classification", "macro-F1"),
+        Metric("average-precision", True, average_precision, "binary", "average precision"),
+        Metric("mae", False, _mae, "regression", "mean absolute error"),
+        Metric("rmse", False, _rmse, "regression", "root mean squared error"),
+    )
+}
+
+
+def codes(problem: Problem) -> NDArray[Any]:
+    """Targets as numbers of the problem's classes, or amounts; shape (n,)."""
+    if problem.task != "classification":
+        return np.asarray(problem.y, np.float64)
+    return np.searchsorted(np.asarray(problem.classes), np.asarray(problem.y)).astype(np.int64)
+
+
+def choose(problem: Problem, name: str = "") -> tuple[Metric, str]:
+    """The metric and why it was taken.
+
+    Args:
+        problem: to be judged.
+        name: asked for; chosen by the target when empty.
+
+    Raises:
+        UnknownNameError: no metric of that name for this target.
+    """
+    classes = len(problem.classes)
+    fits = [m.name for m in METRICS.values() if m.only == problem.task or (m.only == "binary" and classes == TWO)]
+    if name:
+        if name not in fits:
+            raise UnknownNameError("metric", name, fits, "--metric")
+        return METRICS[name], "as asked for"
+    if problem.task == "regression":
+        return METRICS["mae"], "an amount: an error counts as large as it is"
+    shares = np.bincount(codes(problem), minlength=classes) / len(problem.y)
+    if classes == TWO and shares.min() < RARE:
+        rare = problem.classes[int(np.argmin(shares))]
+        return METRICS[
+            "average-precision"
+        ], f"{rare!r} is rare ({100 * shares.min():.1f} %): it is to be found among others"
+    if shares.max() > UNEVEN / classes:
+        common = problem.classes[int(np.argmax(shares))]
+        return METRICS[
+            "balanced-accuracy"
+        ], f"classes are uneven ({common!r}: {100 * shares.max():.0f} %): each counts alike"
+    return METRICS["accuracy"], "classes are about even"
+
+
+def groups_of(problem: Problem, seed: int = 0) -> NDArray[np.int64]:
+    """Group of each sample for the jackknife: its unit, or one of fifty where there are more."""
+    count = int(problem.units.max()) + 1
+    if count <= MOST_UNITS:
+        return problem.units
+    rng = np.random.default_rng(seed)
+    if problem.by == "row":
+        # The mix of classes, or of amounts, in each.
+        order = rng.permutation(len(problem.y))
+        order = order[np.argsort(np.asarray(problem.y)[order], kind="stable")]
+        dealt = np.empty(len(order), np.int64)
+        dealt[order] = np.arange(len(order)) % MOST_UNITS
+        return dealt
+    return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)
+
+
+def interval(
+    statistic: Callable[[Flags], float],
+    groups: NDArray[np.int64],
+    level: float,
+    by: str,
+    within: tuple[float, float] | None = None,
+) -> Interval:
+    """A figure with its interval.
+
+    Args:
+        statistic: (which samples count) -> figure.
+        groups: of each sample, 0 to g-1.
+        level: of the interval, such as 0.95.
+        by: what the groups are, for the method's name.
+        within: limits of the figure itself.
+    """
+    every = np.ones(len(groups), bool)
+    value, count = statistic(every), int(groups.max()) + 1
+    without = np.array([statistic(groups != g) for g in range(count)])
+    spread = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    half = float(student.ppf(0.5 + level / 2, count - 1)) * spread
+    low, high = value - half, value + half
+    if within is not None:
+        low, high = max(within[0], low), min(within[1], high)
+    name = f"jackknife by {by}, t with {count - 1} degrees of freedom, {100 * level:.3g} %"
+    return Interval(value=value, low=low, high=high, method=name)

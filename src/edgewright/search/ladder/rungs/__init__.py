@@ -1,0 +1,1 @@
+"""One rung a file; the file name is its name, `RUNG` what it offers."""

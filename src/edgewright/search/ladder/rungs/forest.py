@@ -1,0 +1,7 @@
+"""Fifty trees of ten levels."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(70, "forest", "forest")

@@ -1,0 +1,13 @@
+"""A network of 128 and 64 units."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.contract import FEATURES
+from edgewright.search.ladder.rungs.small_network import TRAINING
+from edgewright.search.ladder.tails import pipeline_rung
+
+LAYERS = ({"kind": "dense", "units": 128}, {"kind": "dense", "units": 64})
+
+RUNG = pipeline_rung(
+    110, "large network", "network", columns=FEATURES, scaled=True, int8=True, layers=LAYERS, training=TRAINING
+)

@@ -1,0 +1,7 @@
+"""Logistic or ridge regression."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(50, "linear", "linear", scaled=True, int8=True)

@@ -1,0 +1,7 @@
+"""The bottom: always the most frequent class, or the mean."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(10, "majority", "majority")

@@ -1,0 +1,7 @@
+"""Stored samples, the nearest weighing most."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(80, "neighbours", "neighbours", scaled=True)

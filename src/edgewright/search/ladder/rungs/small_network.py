@@ -1,0 +1,18 @@
+"""A network of 32 and 16 units."""
+
+from __future__ import annotations
+
+from edgewright.schema.config import TrainingConfig
+from edgewright.search.ladder.contract import FEATURES
+from edgewright.search.ladder.tails import pipeline_rung
+
+# A rate that rises and falls, and what keeps a network from learning few people or days by heart (docs/adr/0041).
+TRAINING = TrainingConfig(
+    epochs=20, batch=64, optimiser="adamw", learning_rate=0.004, schedule="one_cycle", weight_decay=0.03,
+    label_smoothing=0.05, dropout=0.1,
+)  # fmt: skip
+LAYERS = ({"kind": "dense", "units": 32}, {"kind": "dense", "units": 16})
+
+RUNG = pipeline_rung(
+    100, "small network", "network", columns=FEATURES, scaled=True, int8=True, layers=LAYERS, training=TRAINING
+)

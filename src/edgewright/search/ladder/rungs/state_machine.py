@@ -1,0 +1,195 @@
+"""A threshold with hysteresis and duration: on when high for long enough, off when low for long enough."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.models._rule_table import combined
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Floats
+from edgewright.schema.state_table import Action, StateTable, Step
+from edgewright.search.ladder.contract import Fitted, Part, Rung
+from edgewright.search.ladder.rungs.threshold import RUNG as THRESHOLD
+from edgewright.search.ladder.tails import PipelineEnd, fit_end
+from edgewright.search.problem import Indices, Problem
+
+# Quantiles of the column between which the two thresholds are tried, and samples a change has to last.
+_LEVELS = np.linspace(0.02, 0.98, 49)
+_DURATIONS = (1, 2, 3, 5, 8, 15)
+_TWO = 2
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A fitted machine on the column of a fitted threshold.
+
+    Attributes:
+        base: the threshold; its answers stand for on and off.
+        column: name and values of the column for all samples.
+        up: whether on means high.
+        on, off: thresholds (of the column times -1 where on means low), off at most on.
+        duration: samples that a change has to last.
+    """
+
+    base: PipelineEnd
+    column: tuple[str, Floats]
+    up: bool
+    on: float
+    off: float
+    duration: int
+
+    def answers(self, rows: Indices) -> Floats:
+        """Answers of the states; the machine starts anew where samples do not follow each other."""
+        samples = self.base.part.samples
+        order, first = in_time(rows, samples.sessions, samples.starts)
+        value = self.column[1][rows[order]] * (1.0 if self.up else -1.0)
+        state = states(value, first, self.on, self.off, self.duration)
+        told = self.base.model.table.answers
+        made = np.empty((len(rows), told.shape[1]), np.float32)
+        made[order] = np.where(state[:, None], told[0], told[-1])
+        return made
+
+    def says(self) -> str:
+        """Both thresholds and the duration."""
+        classes = self.base.model.classes_
+        told = self.base.model.table.answers
+        one, other = classes[int(np.argmax(told[0]))], classes[int(np.argmax(told[-1]))]
+        on, off = (self.on, self.off) if self.up else (-self.on, -self.off)
+        signs = (">=", "<") if self.up else ("<=", ">")
+        lasting = f" for {self.duration} samples" if self.duration > 1 else ""
+        name = self.column[0]
+        rise = f"{name} {signs[0]} {on:.5g}{lasting} -> {one}"
+        return f"{rise}; {name} {signs[1]} {off:.5g}{lasting} -> {other}; else as before"
+
+    def steps(self) -> tuple[tuple[str, Any], ...]:
+        """Of the threshold: the machine itself is a state table beside its package."""
+        return self.base.steps()
+
+
+def in_time(rows: Indices, sessions: NDArray[np.str_], starts: Indices) -> tuple[Indices, NDArray[np.bool_]]:
+    """Order of samples in time, and which of them begin a stretch: in another session, or behind a gap."""
+    codes = np.unique(sessions[rows], return_inverse=True)[1]
+    order = np.lexsort((starts[rows], codes)).astype(np.int64)
+    gap = np.diff(starts[rows][order])
+    usual = int(np.median(gap)) if len(gap) else 1
+    new = (gap > 5 * max(1, usual)) | (np.diff(codes[order]) != 0)
+    return order, np.concatenate([[True], new])
+
+
+def states(value: Floats, first: NDArray[np.bool_], on: float, off: float, duration: int) -> NDArray[np.bool_]:
+    """Whether the machine is on after each sample, shape (n,); every stretch begins as its first sample says."""
+    high, low = value >= on, value < off
+    begins = np.flatnonzero(first)
+    place = np.arange(len(value))
+    since = place - begins[np.cumsum(first) - 1]
+    event = np.zeros(len(value), np.int8)
+    for flags, sign in ((high, 1), (low, -1)):
+        broken = np.maximum.accumulate(np.where(flags, -1, place))
+        run = np.minimum(place - broken, since + 1)
+        event[flags & (run >= duration)] = sign
+    event[first] = np.where(value[first] >= (on + off) / 2, 1, -1)
+    last = np.maximum.accumulate(np.where(event != 0, place, 0))
+    made: NDArray[np.bool_] = event[last] > 0
+    return made
+
+
+def _fit(part: Part, config: PipelineConfig) -> Fitted:
+    base = fit_end(part, config)
+    table = base.model.table
+    if len(table.terms) != 1:
+        return base
+    kind, left, right = (int(n) for n in table.terms[0])
+    column, up = combined(part.X, kind, left, right), bool(table.at_least[0])
+    train = part.train
+    order, first = in_time(train, part.samples.sessions, part.samples.starts)
+    value = column[train][order] * (1.0 if up else -1.0)
+    wanted = part.y[train][order] == base.model.classes_[int(np.argmax(table.answers[0]))]
+    weight = np.where(wanted, 0.5 / max(1, wanted.sum()), 0.5 / max(1, (~wanted).sum()))
+    alone = float(table.thresholds[0]) * (1.0 if up else -1.0)
+    near = np.unique(np.append(np.quantile(value[np.isfinite(value)], _LEVELS), alone))
+    best = (-1.0, alone, alone, 1)
+    for duration in _DURATIONS:
+        # First the threshold for on with no hysteresis, then the one for off below it.
+        for on in near:
+            best = max(best, _tried(value, first, wanted, weight, (float(on), float(on), duration)), key=_right)
+        for off in near[near <= best[1]]:
+            best = max(best, _tried(value, first, wanted, weight, (best[1], float(off), duration)), key=_right)
+    return Machine(base, (part.names[left], column), up, best[1], best[2], best[3])
+
+
+def _right(found: tuple[float, float, float, int]) -> float:
+    return found[0]
+
+
+def _tried(
+    value: Floats,
+    first: NDArray[np.bool_],
+    wanted: NDArray[np.bool_],
+    weight: NDArray[np.float64],
+    setting: tuple[float, float, int],
+) -> tuple[float, float, float, int]:
+    """Share of right answers, classes weighing alike, and the setting."""
+    right = states(value, first, *setting) == wanted
+    return (float(weight[right].sum()), *setting)
+
+
+def _lacks(problem: Problem) -> str:
+    if problem.task != "classification" or len(problem.classes) != _TWO:
+        return "it tells two classes apart"
+    if problem.samples.rate is None:
+        return "the order of the samples in time is not known"
+    if problem.window is not None and problem.window.within == "label":
+        return "windows cut within labels would tell it where a label ends"
+    return ""
+
+
+def _beside(fitted: Fitted, problem: Problem) -> dict[str, bytes]:
+    """The machine as a state table on rows of the column, as the agent takes it."""
+    if not isinstance(fitted, Machine) or problem.window is not None or problem.samples.rate is None:
+        return {}
+    name = f"`{fitted.column[0]}`"
+    on, off = (fitted.on, fitted.off) if fitted.up else (-fitted.on, -fitted.off)
+    rise, fall = (
+        (f"{name} >= {on:.9g}", f"{name} < {off:.9g}") if fitted.up else (f"{name} <= {on:.9g}", f"{name} > {off:.9g}")
+    )
+    # Half a sample after the last one that has to be high: that one is still asked.
+    wait = (fitted.duration - 0.5) / problem.samples.rate if fitted.duration > 1 else 0.0
+    told = fitted.base.model.table.answers
+    one, other = (str(fitted.base.model.classes_[int(np.argmax(answer))]) for answer in (told[0], told[-1]))
+    steps = [*_change("off", "on", rise, wait, one), *_change("on", "off", fall, wait, other)]
+    names = tuple(dict.fromkeys(state for step in steps for state in (str(step.state), step.to)))
+    table = StateTable(name="ladder", states=names, initial="off", fallback="stay", steps=tuple(steps))
+    return {"state-table.toml": _toml(table).encode()}
+
+
+def _toml(table: StateTable) -> str:
+    """The table as the agent reads it; text in JSON's quotes is TOML's too."""
+    lines = [f"{key} = {json.dumps(getattr(table, key))}" for key in ("name", "states", "initial", "fallback")]
+    for step in table.steps:
+        lines += ["", "[[steps]]", f"state = {json.dumps(step.state)}", f"event = {json.dumps(step.event)}"]
+        lines += [f"when = {json.dumps(step.when)}"] if step.when else []
+        lines += [f"after = {step.after:.6g}"] if step.after is not None else []
+        lines += [f"to = {json.dumps(step.to)}"] if step.to else []
+        lines += [f"actions = [{{ event = {json.dumps(action.event)} }}]" for action in step.actions]
+    return "\n".join(lines) + "\n"
+
+
+def _change(before: str, after: str, when: str, wait: float, label: str) -> list[Step]:
+    """From one state to the other at once, or by way of one that has to last; the class is noted as an event."""
+    done = (Action(event=label),)
+    if wait <= 0:
+        return [Step(state=before, event="row", when=when, to=after, actions=done)]
+    between = f"perhaps_{after}"
+    return [
+        Step(state=before, event="row", when=when, to=between),
+        Step(state=between, event="row", when=f"not ({when})", to=before),
+        Step(state=between, event="timeout", after=wait, to=after, actions=done),
+    ]
+
+
+RUNG = Rung(rank=40, title="state machine", tail=THRESHOLD.tail, fit=_fit, lacks=_lacks, beside=_beside)

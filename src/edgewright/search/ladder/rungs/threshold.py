@@ -1,0 +1,7 @@
+"""One column and one threshold (several for more classes or an amount)."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(20, "threshold", "threshold")

@@ -1,0 +1,7 @@
+"""One decision tree of six levels."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(60, "tree", "tree")

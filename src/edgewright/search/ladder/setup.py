@@ -1,0 +1,148 @@
+"""From what a person names (a file, a folder, a pipeline) to a problem and the pipeline around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.data.load import find_kind, guess
+from edgewright.pipeline.config import read_config
+from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
+from edgewright.schema.errors import InputError
+from edgewright.search.ladder.leaks import as_rows, in_blocks, refuse_random
+from edgewright.search.problem import Problem, problem_of_pipeline
+
+# Options of a table that a person names by its columns.
+COLUMNS = ("target", "group", "session", "time", "ignore")
+
+
+def problem_and_config(
+    data: str,
+    table: Mapping[str, object],
+    *,
+    window: WindowConfig | None = None,
+    held: tuple[str, ...] = (),
+    task: str = "auto",
+    profile: str = "cortex-m4",
+    by: str = "auto",
+    path: str | None = None,
+    seed: int = 0,
+) -> tuple[Problem, PipelineConfig, tuple[str, ...]]:
+    """The problem, the pipeline with its data and device, and columns that were left out because they say nothing.
+
+    Args:
+        data: file or folder, or a pipeline (its name or TOML file).
+        table: what `[data]` would say besides; of a pipeline nothing is taken of it.
+        window: rows of data are cut this way.
+        held: groups that are left out from the beginning.
+        task: 'auto', 'classification' or 'regression'.
+        profile: of the device.
+        by: 'auto', 'row' or 'block': what folds keep whole.
+        path: of a pipeline's data.
+        seed: of everything random.
+
+    Raises:
+        InputError: the data cannot be read, have too few samples or one value of the target.
+        CheckFailedError: rows would be dealt at random though neighbours know each other.
+    """
+    if data.endswith(".toml") or not (Path(data).exists() or Path(data).suffix or len(Path(data).parts) > 1):
+        config = read_config(data, (f"device.profile={profile}",) if profile != "cortex-m4" else ())
+        config = _replaced_path(config, path)
+        problem = problem_of_pipeline(config)
+        left: tuple[str, ...] = ()
+    else:
+        config = _config(data, table, window, held, task, profile, seed)
+        problem = problem_of_pipeline(config)
+        left = _silent(problem)
+        if left and _has_ignore(config):
+            config = _config(data, {**table, "ignore": [*_listed(table), *left]}, window, held, task, profile, seed)
+            problem = problem_of_pipeline(config)
+        elif left:
+            problem = _without_columns(problem, left)
+    if by == "row":
+        problem = as_rows(problem)
+    elif by == "block":
+        problem = in_blocks(problem)
+    else:
+        refuse_random(problem)
+    return problem, config, left
+
+
+def _config(
+    data: str,
+    table: Mapping[str, object],
+    window: WindowConfig | None,
+    held: tuple[str, ...],
+    task: str,
+    profile: str,
+    seed: int,
+) -> PipelineConfig:
+    asked = {key: value for key, value in table.items() if value}
+    named = {**({"path": data} if "kind" in asked else guess(data)), **asked}
+    _refuse_columns(named)
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).stem).strip("-.")[:40] or "ladder"
+    return PipelineConfig(
+        name=name if name[0].isalnum() else f"data{name}"[:40],
+        task="regression" if task == "regression" else "classification" if task == "classification" else "auto",
+        seed=seed,
+        data=named,
+        window=window,
+        split=SplitConfig(test_groups=held),
+        model=ModelConfig(),
+        device=DeviceConfig(profile=profile),
+    )
+
+
+def _refuse_columns(named: Mapping[str, object]) -> None:
+    """Says that a set with a layout of its own names its columns itself.
+
+    Raises:
+        InputError: a column was named all the same.
+    """
+    kind = str(named["kind"])
+    known = find_kind(kind, "[data]").config.__struct_fields__
+    for key in COLUMNS:
+        if key in named and key not in known:
+            raise InputError(
+                f"no --{key} with data of the kind {kind!r}, which name it themselves", repr(named[key]), f"--{key}",
+                f"Leave --{key} out, or name a file instead",
+            )  # fmt: skip
+
+
+def _replaced_path(config: PipelineConfig, path: str | None) -> PipelineConfig:
+    return config if path is None else msgspec.structs.replace(config, data={**config.data, "path": path})
+
+
+def _listed(table: Mapping[str, object]) -> list[str]:
+    given = table.get("ignore")
+    return [str(name) for name in given] if isinstance(given, list | tuple) else []
+
+
+def _has_ignore(config: PipelineConfig) -> bool:
+    """Whether the source can be told to leave columns out; a public set with a layout of its own cannot."""
+    kind = config.data.get("kind")
+    return isinstance(kind, str) and "ignore" in find_kind(kind, "[data]").config.__struct_fields__
+
+
+def _without_columns(problem: Problem, names: tuple[str, ...]) -> Problem:
+    samples = problem.samples
+    kept = [place for place, column in enumerate(samples.columns) if column.name not in names]
+    columns = tuple(samples.columns[place] for place in kept)
+    return replace(problem, samples=msgspec.structs.replace(samples, X=samples.X[:, kept], columns=columns))
+
+
+def _silent(problem: Problem) -> tuple[str, ...]:
+    """Columns without a value, or of one value: they tell nothing and spoil scales."""
+    X = problem.samples.X
+    flat = X if X.ndim == 2 else np.moveaxis(X, 1, 2).reshape(-1, X.shape[1])
+    told = []
+    for place, column in enumerate(problem.samples.columns):
+        known = flat[:, place][np.isfinite(flat[:, place])]
+        if not len(known) or known.min() == known.max():
+            told.append(column.name)
+    return tuple(told)

@@ -1,0 +1,129 @@
+"""Rungs that are a pipeline's end: perhaps a scale, then a model of the room `models`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.stage import Context
+from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.schema.config import CompressionConfig, ModelConfig, PipelineConfig, TrainingConfig
+from edgewright.schema.data import Floats
+from edgewright.search.ladder.contract import PLAIN, Columns, Part, Rung
+from edgewright.search.problem import Indices
+
+SCALE: dict[str, Any] = {"kind": "scale", "method": "standard", "clip": 8.0}
+
+
+@dataclass(frozen=True)
+class PipelineEnd:
+    """A fitted end of a pipeline.
+
+    Attributes:
+        part: what it was fitted on.
+        own: its own fitted stages, by name.
+        model: fitted.
+    """
+
+    part: Part
+    own: tuple[tuple[str, Any], ...]
+    model: Any
+
+    def answers(self, rows: Indices) -> Floats:
+        """Probabilities in the problem's order of classes; a class that training had none of gets 0."""
+        X = self.part.X[rows]
+        for _, stage in self.own:
+            X = np.asarray(stage.transform(X), np.float32)
+        if self.part.problem.task != "classification":
+            return np.asarray(self.model.predict(X), np.float32).reshape(len(rows), 1)
+        found = np.asarray(self.model.predict_proba(X), np.float32)
+        classes = np.asarray(self.part.problem.classes)
+        if len(self.model.classes_) == len(classes):
+            return found
+        wide = np.zeros((len(rows), len(classes)), np.float32)
+        wide[:, np.searchsorted(classes, np.asarray(self.model.classes_, dtype=classes.dtype))] = found
+        return wide
+
+    def says(self) -> str:
+        """The model's own sentence, or its layers."""
+        if hasattr(self.model, "says"):
+            return str(self.model.says(self.part.names))
+        rows = self.model.layer_records()
+        units = "-".join(str(row.shape_out[-1]) for row in rows)
+        count = sum(row.parameters for row in rows)
+        return f"a network of {units} units, {count:,} parameters, on {len(self.part.names)} columns"
+
+    def steps(self) -> tuple[tuple[str, Any], ...]:
+        """Common stages, own stages, model."""
+        return (*self.part.steps, *self.own, ("model", self.model))
+
+
+def pipeline_rung(
+    rank: int,
+    title: str,
+    kind: str,
+    *,
+    columns: Columns = PLAIN,
+    scaled: bool = False,
+    int8: bool = False,
+    layers: tuple[dict[str, Any], ...] = (),
+    training: TrainingConfig | None = None,
+) -> Rung:
+    """A rung that is a model of the room `models` behind the common stages.
+
+    Args:
+        rank: place on the ladder.
+        title: for the table.
+        kind: of the model.
+        columns: what it sees.
+        scaled: whether its columns are scaled, where the common stages do not do that already.
+        int8: whether a run makes its int8 form.
+        layers: of a network.
+        training: of a network, where the pipeline does not have its own.
+    """
+
+    def tail(config: PipelineConfig) -> PipelineConfig:
+        scales = any(stage.get("kind") == "scale" for stage in config.stages)
+        return msgspec.structs.replace(
+            config,
+            stages=(*config.stages, *([SCALE] if scaled and not scales else [])),
+            model=ModelConfig(kind=kind, layers=layers) if layers else ModelConfig(kind=kind),
+            training=config.training if config.training != TrainingConfig() else training or config.training,
+            compression=msgspec.structs.replace(config.compression, int8=True)
+            if int8
+            else CompressionConfig(int8=False),
+        )
+
+    return Rung(rank=rank, title=title, tail=tail, fit=fit_end, columns=columns)
+
+
+def fit_end(part: Part, config: PipelineConfig) -> PipelineEnd:
+    """Fits the stages and the model that a pipeline has behind the common ones."""
+    problem, train = part.problem, part.train
+    own: list[tuple[str, Any]] = []
+    X, names = part.X[train], part.names
+    for added in parts(config.stages, config.name)[len(part.config.stages) :]:
+        context = Context(
+            shape=(int(X.shape[1]),), names=names, units=("",) * len(names), rate=None, task=problem.task,
+            seed=config.seed,
+        )  # fmt: skip
+        stage = build(added, context)
+        X = np.asarray(stage.fit(X, part.y[train]).transform(X), np.float32)
+        own.append((added.name, stage))
+    y = part.y[train]
+    if part.extra is not None:
+        copies = part.extra
+        for _, stage in own:
+            copies = np.asarray(stage.transform(copies), np.float32)
+        X, y = np.concatenate([X, copies]), np.concatenate([y, part.extra_y])
+    model = build_model(config, problem.task)
+    model.fit(X, _targets(y, problem.task))
+    return PipelineEnd(part, tuple(own), model)
+
+
+def _targets(y: NDArray[Any], task: str) -> NDArray[Any]:
+    return y if task == "classification" else y.astype(np.float64)

@@ -1,0 +1,181 @@
+"""Label projects: their list, and a review of one item a page by links and forms; an audit hides what machines said."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from edgewright.language.labelling.answers import decided
+from edgewright.language.labelling.auditing import audited
+from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
+from edgewright.language.labelling.reviewing import how_of, shown, todo
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
+from edgewright.studio.pages import Page
+from edgewright.studio.paths import below
+from edgewright.studio.view.window_drawing import draw_window
+
+MODES = {"next": "What to label next", "audit": "Audit", "second": "Second opinion"}
+_BUTTONS = 30
+"""Classes that are buttons; more are typed."""
+_ENDING = ".labelling"
+_MOST_FILES = 20_000
+_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the address says."""
+
+    place: str
+    reviewer: str
+    mode: str
+    item: int
+    said: str
+
+    def to(self, **changed: object) -> str:
+        """Address of the same review with other parts."""
+        parts = {"as": self.reviewer, "mode": self.mode, **changed}
+        return f"?{urlencode({key: value for key, value in parts.items() if value})}"
+
+
+def _asked(request: Request) -> _Asked:
+    given = request.query_params
+    mode, number = given.get("mode", "next"), given.get("item", "")
+    return _Asked(
+        request.path_params["place"], given.get("as", "")[:60], mode if mode in MODES else "next",
+        int(number) if number.isdecimal() and len(number) < 12 else 0, given.get("said", "")[:200],
+    )  # fmt: skip
+
+
+def _list(request: Request) -> Response:
+    """Label projects below the studio's folder."""
+    root = studio_of(request).folder
+    found = []
+    for number, path in enumerate(sorted(root.rglob(f"*{_ENDING}"))):
+        if number >= _MOST_FILES or not path.is_file() or not path.resolve().is_relative_to(root):
+            continue
+        try:
+            with Project(path) as project:
+                items = int(project.execute("SELECT COUNT(*) FROM items")[0][0])
+                found.append((path.relative_to(root).as_posix(), project.kind, items, len(decided(project.said())), ""))
+        except EdgewrightError as error:
+            found.append((path.relative_to(root).as_posix(), "", 0, 0, told(error)))
+    return render(request, "label_list.html", title="Label", projects=found)
+
+
+def _answer(request: Request) -> Response:
+    asked = _asked(request)
+    path = below(studio_of(request).folder, asked.place)
+    with _opened(path) as project:
+        if "picture" in request.query_params:
+            return _picture(request, project)
+        return _page(request, project, asked, notice=asked.said)
+
+
+def _opened(path: Path) -> Project:
+    """Raises a 404 where the file is no label project at all."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(72)
+    except OSError:
+        raise HTTPException(404, "There is no such label project.") from None
+    if head[68:72] != FORMAT.to_bytes(4, "big"):
+        raise HTTPException(404, "This file is no label project.")
+    return Project(path)
+
+
+def _page(
+    request: Request, project: Project, asked: _Asked, *, notice: str = "", problem: str = "", conflict: str = "",
+    status: int = 200,
+) -> Response:  # fmt: skip
+    audit = asked.mode == "audit"
+    work = todo(project, asked.reviewer, audit=audit, second=asked.mode == "second") if asked.reviewer else []
+    number = asked.item or (work[0] if work else 0)
+    seen = shown(project, number, audit=audit) if number else None
+    classes = list(project.classes())
+    picture = None
+    if seen is not None and project.kind in ("windows", "rows"):
+        columns, units = project.meta("columns"), project.meta("units")
+        rate = float(project.meta("rate") or 0.0)
+        picture = draw_window(project.data(number), columns, units, rate, seen.item.content)
+    after = [i for i in work if i != number]
+    place = work.index(number) if number in work else -1
+    state: Any = audited(project) if audit else None
+    return render(
+        request, "label_review.html", status=status, title=f"Review: {project.meta('name')}", asked=asked, modes=MODES,
+        project=project, seen=seen, classes=classes, buttons=len(classes) <= _BUTTONS, picture=picture, left=len(work),
+        skip=work[place + 1] if 0 <= place < len(work) - 1 else (after[0] if after else 0), notice=notice,
+        problem=problem, conflict=conflict, base=project.latest(number) if number else 0, audit=state,
+    )  # fmt: skip
+
+
+def _picture(request: Request, project: Project) -> Response:
+    """The picture of an item, where the project's pictures lie below the studio's folder."""
+    root = studio_of(request).folder
+    number = request.query_params["picture"]
+    item = project.item(int(number)) if number.isdecimal() and len(number) < 12 else None
+    if item is None or project.kind != "pictures":
+        raise HTTPException(404, "There is no such picture.")
+    path = (Path(str(project.meta("source"))) / item.content).resolve()
+    if not path.is_relative_to(root.resolve()) or path.suffix.lower() not in _TYPES or not path.is_file():
+        raise HTTPException(404, "The picture lies outside the studio's folder, or is there no more.")
+    return Response(path.read_bytes(), media_type=_TYPES[path.suffix.lower()])
+
+
+def _sent(request: Request, form: FormData) -> Response:
+    asked = _asked(request)
+    with _opened(below(studio_of(request).folder, asked.place)) as project:
+        try:
+            refuse_reviewer(asked.reviewer)
+            if text_of(form, "do") == "undo":
+                back = project.undo(asked.reviewer)
+                said = f"Took back {back.label or 'none of them'}." if back else "There is nothing to take back."
+                return RedirectResponse(asked.to(item=back.item if back else 0, said=said), 303)
+            return _label(request, project, asked, form)
+        except (InputError, sqlite3.IntegrityError) as error:
+            what = told(error) if isinstance(error, EdgewrightError) else str(error)
+            return _page(request, project, asked, problem=what, status=400)
+
+
+def _label(request: Request, project: Project, asked: _Asked, form: FormData) -> Response:
+    """Saves a label; where another tab or person labelled the item meanwhile, both are shown and nothing is saved."""
+    sent, base = text_of(form, "item"), text_of(form, "base")
+    number = int(sent) if sent.isdecimal() and len(sent) < 12 else 0
+    label, new = text_of(form, "take") or text_of(form, "label").strip(), text_of(form, "new").strip()
+    none = text_of(form, "do") == "none"
+    if text_of(form, "take"):
+        new = ""
+    if not none and not label and not new:
+        raise InputError("a class", "none", do="Choose one, or 'None of them'")
+    if str(project.latest(number)) != base:
+        known = decided(project.said(number)).get(number)
+        what = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
+        here = _Asked(asked.place, asked.reviewer, asked.mode, number, "")
+        return _page(request, project, here, conflict=what, status=409)
+    if new and not none:
+        project.add_class(new)
+    chosen = "" if none else new or label
+    project.say(number, chosen, asked.reviewer, how_of(project, number, chosen, audit=asked.mode == "audit"))
+    return RedirectResponse(asked.to(said=f"Saved: {chosen or 'none of them'}."), 303)
+
+
+PAGE = Page(
+    routes=(
+        Route("/label", page_of(_list), methods=["GET"]),
+        Route("/label/{place:path}", page_of(_answer), methods=["GET"]),
+        Route("/label/{place:path}", form_of(_sent), methods=["POST"]),
+    ),
+    tab="Label",
+    rank=27,
+    address="/label",
+)

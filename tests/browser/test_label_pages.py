@@ -1,0 +1,80 @@
+"""The review of labels in a real browser: accessible on both grounds, by keyboard alone, and without script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from edgewright.language.labelling.auditing import draw
+from edgewright.language.labelling.items import read_items
+from edgewright.language.labelling.making import make
+from edgewright.language.labelling.project import Project
+from label_example import suggested, write_project
+from looking import PHONE, too_wide, violations
+from studio_server import started
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Page]
+REVIEW = "/label/calls.labelling?as=ann"
+PAGES = ("/label", "/label/calls.labelling", REVIEW, REVIEW + "&mode=audit", REVIEW + "&mode=second",
+         "/label/walk.labelling?as=ann")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of texts with a sample drawn, and one of windows."""
+    root = tmp_path_factory.mktemp("studio")
+    with suggested(write_project(root)) as project:
+        draw(project, 3, seed=0)
+    rows = "\n".join(f"{k / 10},{k % 7},{k % 5}" for k in range(100))
+    (root / "walk.csv").write_text(f"t,{'x' * 60},y\n{rows}\n")
+    read = read_items(root / "walk.csv", window=20, table={"time": "t"})
+    make(root / "walk.labelling", root / "walk.csv", read, {f"class {k}": "" for k in range(40)})
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(root: Path) -> Iterator[str]:
+    with started(root) as (where, _):
+        yield where
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_wrong(scheme: str, opener: Opener) -> None:
+    page = opener("/label", scheme)
+    origin = page.url.removesuffix("/label")
+    for path in PAGES:
+        page.goto(origin + path)
+        page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert not "\n".join(violations(page)), path
+
+
+def test_nothing_is_too_wide_for_a_phone(opener: Opener) -> None:
+    page = opener("/label", viewport=PHONE)
+    origin = page.url.removesuffix("/label")
+    for path in PAGES:
+        page.goto(origin + path)
+        assert too_wide(page) == [], path
+
+
+def test_it_goes_by_keyboard_alone_and_without_script(root: Path, opener: Opener) -> None:
+    page = opener(REVIEW.replace("ann", "kim"))
+    for key, told in (("Enter", "Saved: lamp."), ("1", "Saved: food."), ("u", "Took back food.")):
+        page.wait_for_load_state()  # what listens to the keys comes after the text
+        page.keyboard.press(key)
+        page.get_by_text(told).wait_for()
+    plain = opener(REVIEW.replace("ann", "eve"), java_script_enabled=False)
+    plain.get_by_role("button", name="None of them").click()
+    plain.get_by_text("Saved: none of them.").wait_for()
+    with Project(root / "calls.labelling") as project:
+        assert [(one.label, one.reviewer) for one in project.said()] == [("lamp", "kim"), ("", "eve")]
+
+
+def test_many_classes_are_typed(root: Path, opener: Opener) -> None:
+    page = opener("/label/walk.labelling?as=ann")
+    page.get_by_label("Class", exact=True).fill("class 7")
+    page.keyboard.press("Enter")
+    page.get_by_text("Saved: class 7.").wait_for()

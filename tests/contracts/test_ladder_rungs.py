@@ -1,0 +1,74 @@
+"""Every rung, found by listing the folder: answers, its own sentence, its graph, its price, its pipeline."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.parts import build_model, model_of
+from edgewright.pipeline.store import pack, unpack
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.search.ladder.cost import price
+from edgewright.search.ladder.measure import Asked, Ladder
+from edgewright.search.ladder.rungs_found import ladder_rungs
+from ladder_problems import ladder, table
+
+RUNGS = ladder_rungs()
+
+
+@pytest.fixture(scope="module", params=["threshold", "amount"])
+def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Ladder:
+    return ladder(table(tmp_path_factory.mktemp("rungs") / "rows.csv", kind=str(request.param)))
+
+
+def test_the_ladder_goes_from_the_majority_to_a_large_network() -> None:
+    names = list(RUNGS)
+    assert names == [
+        "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "neighbours", "small_network",
+        "large_network",
+    ]  # fmt: skip
+    assert len({rung.rank for rung in RUNGS.values()}) == len(names)
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) -> None:
+    rung, whole = RUNGS[name], problem.parts(RUNGS[name].columns)[-1]
+    config = rung.tail(problem.configs[rung.columns])
+    quick = msgspec.structs.replace(config, training=msgspec.structs.replace(config.training, epochs=2))
+    fitted = rung.fit(whole, quick)
+    rows = np.arange(len(problem.problem.y), dtype=np.int64)
+    answers = fitted.answers(rows)
+    classify = problem.problem.task == "classification"
+    assert answers.shape == (len(rows), 2 if classify else 1)
+    if classify:
+        assert np.allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert len(fitted.says()) > 5
+    steps = list(fitted.steps())
+    graph = graph_of(steps, (2,), "rung", problem.problem.samples.columns)
+    key = "probabilities" if classify else "prediction"
+    read = read_onnx(to_onnx(graph))
+    told = np.asarray(compile_graph(read, [key])(problem.problem.samples.X)[key]).reshape(len(rows), -1)
+    assert np.allclose(told, answers, atol=2e-3 if name == "neighbours" else 1e-5)
+    footprint, why = price(fitted, problem.problem, quick, problem.profile)
+    assert not why
+    assert footprint is not None
+    assert 0 < footprint.flash.value < 1e6
+    model = steps[-1][1]
+    arrays: dict[str, np.ndarray] = {}
+    stored = {key: pack(getattr(model, key), arrays, key) for key in model_of(quick).state}
+    again = build_model(quick, problem.problem.task)
+    for key, value in msgspec.json.decode(msgspec.json.encode(stored)).items():
+        setattr(again, key, unpack(value, arrays))
+    X = np.ones((3, 2), np.float32)
+    assert np.array_equal(again.predict(X), model.predict(X))
+    assert isinstance(model, NetworkClassifier) or model.layer_records()[0].parameters >= 0
+
+
+def test_rungs_that_are_asked_for_alone(problem: Ladder) -> None:
+    assert list(ladder_rungs(("tree", "majority"))) == ["majority", "tree"]
+    assert Asked().patience == 4

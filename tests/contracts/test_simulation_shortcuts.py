@@ -1,0 +1,49 @@
+"""What a simulation leaves out has no effect: with and without its shortcuts the very same bytes come out."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edgewright.fleet.control.gating import judge_all
+from edgewright.fleet.control.glancing import Glance
+from edgewright.fleet.plans.gates import together
+from edgewright.fleet.simulate.run import Settings, Simulation, simulate
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "days", "also"),
+    [("none", 0.45, ()), ("bad-model", 0.4, (("lossy", 0.1),)), ("power-cuts", 0.35, ()), ("liars", 0.4, ())],
+)
+def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str, float | None], ...]) -> None:
+    ends: list[list[object]] = []
+
+    def told(shortcuts: bool) -> bytes:
+        kept: list[Simulation] = []
+        settings = Settings(devices=16, days=days, fault=fault, also=also, seed=3, shortcuts=shortcuts)
+        result = simulate(settings, kept.append)
+        ends.append([(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].devices])
+        return msgspec.json.encode(result)
+
+    assert told(True) == told(False)
+    assert ends[0] == ends[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["bad-model", "dead-silent"])
+def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asked in every round all the same: where the glance says no, the gates do not fail."""
+    wanted, said = Glance.wanted, {True: 0, False: 0}
+
+    def both(glance: Glance, connection, plan, row, now, listening, every):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        found = wanted(glance, connection, plan, row, now, listening, every)
+        judged = judge_all(connection, plan, row["started_at"], now, listening=listening, every=every)
+        assert found or together(judged) != "fail"
+        said[found] += 1
+        return found
+
+    monkeypatch.setattr(Glance, "wanted", both)
+    simulate(Settings(devices=16, days=0.3, fault=fault))
+    assert said[True]
+    assert said[False]

@@ -1,0 +1,177 @@
+"""Several servers of one fleet over a real PostgreSQL: a device does not notice which answers, and one may die."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain, heads, moving, placed
+from edgewright.fleet.control.database import open_address, open_database
+from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.control.serving import alone
+from edgewright.fleet.control.tables import audit, devices, reports
+from edgewright.fleet.control.tables import items as outbox
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Stage
+from edgewright.schema.fleet_report import Acknowledged
+from fleet_plane import Client, Device, post
+from postgres_database import fresh_database
+from rollout_example import Example
+
+pytestmark = pytest.mark.slow
+
+SERVER = [sys.executable, "-c", "from edgewright.cli.main import main; main()"]
+
+
+class Server:
+    """`edgewright fleet serve` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log: list[str] = []
+        self.process = subprocess.Popen(
+            [*SERVER, "fleet", "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env={**os.environ, "COLUMNS": "200"},
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        self.reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr or ()), daemon=True)
+        self.reader.start()
+        line = self.process.stdout.readline()
+        assert " at http" in line, "".join(self.log)
+        self.address = line.split(" at ")[1].split()[0]
+
+    def end(self, number: int) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(30)
+        self.reader.join(10)
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+
+@contextmanager
+def replicated(folder: Path) -> Iterator[Example]:
+    """A fleet whose database is PostgreSQL, made in real time."""
+    with fresh_database() as address:
+        example = Example(folder, now=time.time())
+        example.close()
+        moving.move(example.fleet.folder, address)
+        example.open()
+        try:
+            yield example
+        finally:
+            example.close()
+
+
+def some_devices(folder: Path, count: int) -> list[Device]:
+    async def go() -> list[Device]:
+        plane = open_plane(folder)
+        try:
+            client, made = Client(plane), []
+            for _ in range(count):
+                made.append(Device(client))
+                answer = await made[-1].enrol(await client.token(product="main"), product="main")
+                assert answer.status_code == 200, answer.text
+            return made
+        finally:
+            plane.close()
+
+    return asyncio.run(go())
+
+
+def heard(addresses: list[str], device: Device, client: httpx.Client) -> int:
+    """Reports once, to whichever server answers, the same bytes again where one died; how many were asked."""
+    item = {"device": "d", "boot": 1, "sequence": device.sequence, "kind": "event", "put": 1.0, "body": {}}
+    body = device.body(items=[item])
+    for asked, address in enumerate(addresses * 20, 1):
+        try:
+            status, content = post(address, device, body, client)
+        except httpx.TransportError:
+            time.sleep(0.05)
+            continue
+        if status >= 500 or status == 429:
+            time.sleep(0.05)
+            continue
+        assert status == 200, content
+        answer = msgspec.json.decode(content, type=Acknowledged)
+        device.nonce, device.sequence = answer.nonce, device.sequence + 1
+        return asked
+    raise AssertionError("no server answered")
+
+
+def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_is_lost(tmp_path: Path) -> None:
+    with replicated(tmp_path) as example, ExitStack() as stack:
+        folder = example.fleet.folder
+        found = some_devices(folder, 6)
+        stages = tuple(Stage(name=f"s{n}", percent=100.0, dwell=3.0) for n in range(4))
+        example.now = time.time()
+        body = example.signed_plan(
+            stages=stages, gates=(), enrolled=example.now, starts=example.now - 1, expires=example.now + 7200
+        )
+        servers = [Server(folder), Server(folder)]
+        stack.callback(lambda: [server.end(signal.SIGKILL) for server in servers])
+        time.sleep(2.5)  # a round takes in the plan that was signed offline
+        example.now = time.time()
+        example.rollouts.start(body, "tester")
+        client = stack.enter_context(httpx.Client(timeout=10, trust_env=False))
+        rounds, began = 0, time.monotonic()
+        while time.monotonic() - began < 60:
+            for place, device in enumerate(found):
+                addresses = [server.address for server in servers]
+                heard(addresses if (rounds + place) % 2 else addresses[::-1], device, client)
+            rounds += 1
+            with example.database.reading() as connection:
+                state = connection.execute(sa.text("SELECT state FROM rollouts")).scalar_one()
+            if state == "finished":
+                break
+            if rounds % 8 == 4:  # one dies, each in turn, and another takes its place
+                which = (rounds // 8) % 2
+                servers[which].end(signal.SIGKILL)
+                servers[which] = Server(folder)
+        assert state == "finished", "".join(servers[0].log + servers[1].log)
+        assert rounds > 8
+        with example.database.reading() as connection:
+            assert chain.verify(connection)[2] == ""
+            steps = connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars().all()
+            assert sorted(steps) == ["rollout.finished", *["rollout.stage"] * 3, "rollout.started"]
+            assert heads.serial(connection) >= 5
+            counts = connection.execute(sa.select(reports.c.device, sa.func.count()).group_by(reports.c.device)).all()
+            assert {count for _, count in counts} == {rounds}
+            assert connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one() == 6 * rounds
+            assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
+        assert {server.end(signal.SIGTERM) for server in servers} == {0}
+
+
+def test_a_folder_moves_once_and_only_where_nobody_serves_it(tmp_path: Path) -> None:
+    example = Example(tmp_path)
+    example.close()
+    folder = example.fleet.folder
+    with fresh_database() as address:
+        with alone(folder), pytest.raises(InputError, match="no other process serves"):
+            moving.move(folder, address)
+        assert moving.move(folder, address)["signed"] > 0
+        with pytest.raises(InputError, match="its SQLite file"):
+            moving.move(folder, address)
+        assert not (folder / "fleet.sqlite").exists()
+        assert (folder / "fleet.moved.sqlite").is_file()
+        assert placed.address(folder) == address
+        opened = open_database(folder)
+        with opened.reading() as connection:
+            assert connection.dialect.name == "postgresql"
+        opened.close()
+        open_address(address).close()

@@ -1,0 +1,53 @@
+"""Runs pipelines in this process and prints the largest resident memory of each and its accuracy."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from edgewright.data import spool
+from edgewright.pipeline import fitting, material, packaging
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.run import run_pipeline
+from edgewright.training import loop
+
+# What a run holds at once, made small so that a small data set is many times as large.
+spool.PIECE_BYTES = loop.CHUNK_BYTES = fitting._FIT_BYTES = material._DRAWN_BYTES = packaging._DRAWN_BYTES = 2**20
+
+
+class Peak(threading.Thread):
+    """Looks at resident memory every two milliseconds; a run resets the kernel's own mark."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most, self.ended = 0, False
+
+    def run(self) -> None:
+        while not self.ended:
+            self.most = max(self.most, int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+            time.sleep(0.002)
+
+
+def main() -> None:
+    """One number of bytes and the accuracy for each pipeline."""
+    found = []
+    with tempfile.TemporaryDirectory() as out:
+        for toml in sys.argv[1:]:
+            peak = Peak()
+            peak.start()
+            result = run_pipeline(read_config(toml), out=out)
+            peak.ended = True
+            peak.join()
+            evaluation = result.trace.evaluation
+            assert evaluation is not None
+            assert evaluation.accuracy is not None
+            found.append((peak.most, evaluation.accuracy.value))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

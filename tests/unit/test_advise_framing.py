@@ -1,0 +1,125 @@
+"""How data is framed: text, documents, pictures, series, counters of rows, columns that know the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.data.load import load_data
+from edgewright.schema.errors import InputError
+from edgewright.search.advise.advising import advise
+from edgewright.search.advise.contract import Asked
+from edgewright.search.advise.kinds import kinds_of
+from edgewright.search.advise.look import look
+from edgewright.search.advise.windows import window_for
+from ladder_problems import silent
+from small_pipeline import write_rows
+
+
+def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
+    said = {"light": "please switch the lamp number {} on", "heat": "make room {} a little warmer"}
+    rows = [[text.format(n), label] for n in range(30) for label, text in said.items()]
+    file = write_rows(tmp_path / "said.csv", rows, header="said,what")
+    record = advise(Asked(data=str(file), target="what"), silent)
+    assert (record.frame.task, record.place) == ("intent", "device")
+    assert dict(record.measured)["most frequent label"] == "accuracy 0.500"
+    assert record.measured[2][1].startswith("accuracy 1.000")
+    assert any("language train" in command for command in record.commands)
+    unlabelled = advise(Asked(data=str(file)), silent)
+    assert [one.name for one in unlabelled.frame.capabilities if one.needed] == ["zero-shot"]
+    assert unlabelled.place != "device"
+    asked = write_rows(
+        tmp_path / "qa.csv", [[f"how do I do {n}", "press a button"] for n in range(9)], header="question,answer"
+    )
+    assert advise(Asked(data=str(asked)), silent).frame.task == "retrieval"
+    one = write_rows(tmp_path / "one.csv", [[row[0], "x"] for row in rows], header="text,intent")
+    with pytest.raises(InputError, match="two different intents"):
+        advise(Asked(data=str(one)), silent)
+
+
+def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
+    for name in ("papers/a.md", "papers/more/b.html", "pictures/milk/1.jpg", "pictures/juice/2.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * 1000)
+    papers = advise(Asked(data=str(tmp_path / "papers")), silent)
+    assert papers.frame.task == "retrieval"
+    assert [one.name for one in papers.frame.capabilities if one.needed] == ["retrieval"]
+    assert papers.place != "device"
+    assert "64 MB" in next(place for place in papers.places if place.name == "device").misses[0]
+    gateway = advise(Asked(data=str(tmp_path / "papers"), device="raspberry-pi-5"), silent)
+    assert gateway.place == "device"
+    pictures = advise(Asked(data=str(tmp_path / "pictures")), silent)
+    assert pictures.frame.task == "classification"
+    assert any("zero-shot" in command for command in pictures.commands)
+
+
+def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    rows = [[str(60 * n), f"{np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1:.3f}"] for n in range(240)]
+    file = str(write_rows(tmp_path / "pump.csv", rows, header="time,flow"))
+    watched = advise(Asked(data=file), silent)
+    assert watched.frame.task == "anomaly"
+    assert "the column flow repeats itself every 12 rows" in watched.frame.why
+    assert watched.traffic.rows_day == 1440.0
+    assert watched.commands[0].startswith(f"edgewright detect fit {file} --time time")
+    assert "--detector robust" in watched.commands[0]
+    ahead = advise(Asked(data=file, task="forecasting"), silent)
+    assert ahead.frame.task == "forecasting"
+    assert ahead.commands[0].endswith("--column flow --time time --horizon 12 --out next.forecaster")
+    assert any("MASE" in value for _, value in ahead.measured)
+
+
+def test_rows_in_kinds_that_lie_apart_are_clustered(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    values = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(5, 0.1, (60, 2))])
+    rows = [[f"{a:.4f}", f"{b:.4f}"] for a, b in rng.permutation(values)]
+    record = advise(Asked(data=str(write_rows(tmp_path / "two.csv", rows, header="a,b"))), silent)
+    assert record.frame.task == "clustering"
+    assert kinds_of(values.astype(np.float32), 0)[0] == 2
+    assert kinds_of(rng.uniform(size=(200, 3)).astype(np.float32), 0)[0] == 0
+
+
+def test_what_is_no_measurement_is_seen(tmp_path: Path) -> None:
+    rows = [[str(n + 1), f"M{n}", "a long word here", f"{n % 7}.5", "on" if n % 2 else "off"] for n in range(40)]
+    seen = look(str(write_rows(tmp_path / "t.csv", rows, header="id,name,remark,x,state")))
+    assert seen.counters == ("id",)
+    assert set(seen.words) == {"name", "remark", "state"}
+    assert seen.sentences == ("remark",)
+    assert seen.few_valued() == ("x", "state")
+    binary = tmp_path / "b.csv"
+    binary.write_bytes(b"\xff\xfe\x00,1\n")
+    assert look(str(binary)).header == ()
+    assert look("hapt").place is None
+
+
+def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(300):
+        x = rng.uniform()
+        bad = x > 0.8
+        rows.append([f"{x:.4f}", f"{rng.uniform():.4f}", str(int(bad)), "bad" if bad else "good"])
+    file = str(write_rows(tmp_path / "m.csv", rows, header="x,z,repaired,y"))
+    record = advise(Asked(data=file, target="y", by="row", curve=False), silent)
+    # Each class has a range of x, too: that is what a threshold is for, and it is noted.
+    assert [name for name, _ in record.frame.left_out] == ["repaired"]
+    assert any(note.startswith("x tells the class alone") for note in record.notes)
+    assert record.choice == "threshold"
+    assert record.ladder is not None
+    assert record.ladder.columns == ("x", "z")
+    kept = advise(Asked(data=file, target="y", by="row", curve=False, keep=("repaired",)), silent)
+    assert kept.frame.left_out == ()
+    assert kept.choice == "threshold"
+
+
+@pytest.mark.parametrize(("rate", "lasts", "samples"), [(50, 600, 128), (50, 60, 32), (1, 600, None)])
+def test_windows_follow_rate_and_labels(tmp_path: Path, rate: int, lasts: int, samples: int | None) -> None:
+    rows = [[f"{n / rate:.3f}", f"{n % 11}", "ab"[n // lasts % 2]] for n in range(1800)]
+    file = write_rows(tmp_path / "w.csv", rows, header="time,x,y")
+    data = load_data({"kind": "csv", "path": str(file), "target": "y", "time": "time"}, seed=0)
+    window, why = window_for(data)
+    assert (window.samples if window else None) == samples
+    assert ("windows of" in why) == (samples is not None)

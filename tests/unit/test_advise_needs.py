@@ -1,0 +1,62 @@
+"""What --need and --price take and refuse, and what Markdown makes of odd names."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgewright.schema.errors import InputError
+from edgewright.schema.lesson import Grid, Heading, Paragraph
+from edgewright.search.advise.figures import parse_prices
+from edgewright.search.advise.markdown import written
+from edgewright.search.advise.needs import KNOWN, parse_needs
+
+
+def test_needs_in_their_units() -> None:
+    found = {need.name: need.limit for need in parse_needs(
+        "latency=5ms, offline, privacy, battery=1y, bandwidth=1MB/day, price=12USD/y, flash=64kB, ram=16KiB, score=95%"
+    )}  # fmt: skip
+    assert tuple(sorted(found)) == KNOWN
+    assert found["latency"] == pytest.approx(0.005)
+    assert (found["battery"], found["bandwidth"]) == (365.25, 1e6)
+    assert (found["price"], found["flash"], found["ram"]) == (12.0, 64_000.0, 16_384.0)
+    assert found["score"] == pytest.approx(0.95)
+    assert (found["offline"], found["privacy"]) == (None, None)
+    assert parse_needs("bandwidth=2kB/h,price=1USD/month")[0].limit == 48_000.0
+    assert parse_needs("") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("offlin", "Known: bandwidth, battery, flash, latency, offline, price, privacy, ram, score. Did you mean 'off"),
+        ("latency", "expected latency=5ms"),
+        ("latency=5", "one of the units us"),
+        ("latency=soon", "an amount such as 5ms"),
+        ("latency=0ms", "an amount above zero"),
+        ("offline=yes", "expected offline alone"),
+        ("battery=1y,battery=2y", "one battery, got two"),
+        ("bandwidth=1MB", "one of the units B/day"),
+    ],
+)
+def test_what_is_no_need(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        parse_needs(text)
+
+
+def test_figures_that_are_set() -> None:
+    found = parse_prices("bandwidth=0.5, cell=1Wh, radio_bit=100nJ/bit, internet=20ms", "ble")
+    assert found == pytest.approx({"bandwidth": 0.5, "cell": 3600.0, "radio_bit": 1e-7, "internet": 0.02})
+    for text, said in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"), ("cell=1kg", "a number in J"),
+                       ("cell=0J", "above zero"), ("cell=1,cell=2", "one cell, got two"),
+                       ("radio_most=1", "no figure 'radio_most'")):  # fmt: skip
+        with pytest.raises(InputError, match=said):
+            parse_prices(text, "ble")
+
+
+def test_markdown_shows_what_columns_are_called() -> None:
+    said = Paragraph(text="1. a|b_c <b>`x`</b>\n# no heading")
+    grid = Grid(headers=("a|b", "n"), rows=(("- c", "1"),), figures=(1,), caption="> said")
+    assert written(said) == ["1\\. a\\|b\\_c \\<b>\\`x\\`\\</b> # no heading"]
+    assert written(Paragraph(text="# no heading")) == ["\\# no heading"]
+    assert written(Heading(text="1. Frame")) == ["### 1. Frame"]
+    assert written(grid) == ["| a\\|b | n |", "|---|--:|", "| - c | 1 |", "", "\\> said"]

@@ -1,0 +1,44 @@
+"""What is advised on public data: a threshold for a room, rules for a machine, a network for a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgewright.search.advise.advising import advise
+from edgewright.search.advise.contract import Asked
+from ladder_problems import silent
+from support import shared_data
+
+pytestmark = [pytest.mark.needs_data, pytest.mark.slow]
+
+
+def test_a_room_is_advised_a_threshold_on_light() -> None:
+    file = str(shared_data("occupancy") / "datatraining.txt")
+    record = advise(Asked(data=file, target="Occupancy", time="date", curve=False), silent)
+    assert (record.frame.task, record.choice, record.place) == ("classification", "threshold", "device")
+    assert record.ladder is not None
+    assert record.ladder.kept == "day"
+    assert next(rung.says for rung in record.ladder.rungs if rung.title == "threshold").startswith("Light >= 36")
+    assert record.existing[0].name == "public set occupancy"
+    assert record.traffic.rows_day == pytest.approx(1440)
+    assert record.traffic.told_day < 20
+
+
+@pytest.mark.heavy
+def test_a_machine_is_advised_rules_without_what_is_written_down_afterwards() -> None:
+    file = str(shared_data("ai4i2020") / "ai4i2020.csv")
+    record = advise(Asked(data=file, target="Machine failure", by="row", curve=False), silent)
+    assert record.choice == "rule list"
+    left = dict(record.frame.left_out)
+    assert set(left) >= {"UDI", "Product ID", "Type", "TWF", "HDF", "PWF", "OSF"}
+    assert "may know the target already" in left["HDF"]
+
+
+@pytest.mark.heavy
+def test_a_phone_is_advised_a_network_of_people_never_seen() -> None:
+    folder = str(shared_data("har-hapt"))
+    record = advise(Asked(data=folder, device="nrf52840"), silent)
+    assert record.choice in ("small network", "large network")
+    assert record.ladder is not None
+    assert record.ladder.held == ("26", "27", "28", "29", "30")
+    assert record.existing[1].command == f"edgewright run hapt --data {folder}"

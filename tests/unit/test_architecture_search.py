@@ -1,0 +1,265 @@
+"""Search under a budget: what varies, what is refused, what a kill leaves, and that a seed repeats a search."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.pipeline.config import parse, read_config
+from edgewright.schema.config import SearchConfig
+from edgewright.schema.errors import InputError
+from edgewright.search.architecture.cache import ArrayCache
+from edgewright.search.architecture.estimating import Estimate
+from edgewright.search.architecture.front import front_of, stopped_by
+from edgewright.search.architecture.proposing import propose
+from edgewright.search.architecture.space import space_of
+from edgewright.search.architecture.study import FILE, Identity, create, open_study, read_identity, resume
+from edgewright.search.architecture.telling import parts_by_number
+from edgewright.search.architecture.trial import FoldError, Tried
+
+SMALL = """
+name = "small"
+[data]
+kind = "csv"
+path = "rows.csv"
+target = "label"
+group = "who"
+[[stages]]
+kind = "scale"
+[[model.layers]]
+kind = "dense"
+units = 8
+[training]
+epochs = 3
+[device]
+profile = "cortex-m4"
+[search]
+depth = [1, 1]
+widths = [4, 16]
+"""
+OWN = Identity(pipeline="p", config="c", data="d", device="m4", budget="", seed=0, sampler="nsga2", folds=3, batch=16)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A pipeline over 240 rows of six people, and its data."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(240, 3))
+    label = np.where(x[:, 0] + 0.3 * rng.normal(size=240) > 0, "up", "down")
+    rows = [f"{a:.3f},{b:.3f},{c:.3f},p{n % 6},{t}" for n, ((a, b, c), t) in enumerate(zip(x, label, strict=True))]
+    (tmp_path / "rows.csv").write_text("a,b,c,who,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, encoding="utf-8")
+    return path
+
+
+def tried(number: int, error: float | None, flash: float, state: str = "done") -> Tried:
+    folds = () if error is None else (FoldError(mean=error, spread=0.01, samples=100),)
+    estimate = Estimate(flash=flash, ram=1.0, latency_us=1.0)
+    return Tried(number=number, batch=0, point={}, estimate=estimate, state=state, folds=folds, error=error)
+
+
+def test_points_stand_for_pipelines_that_can_be_read() -> None:
+    space = space_of(read_config("hapt"))
+    own = space.own()
+    assert own["width.1"] == 32 and own["copies"] == 6 and all(own[f"part.{n}"] for n in range(1, 9))
+    again = space.pipeline(own)
+    assert again.stages == space.config.stages and again.training == space.config.training
+    fewer = space.pipeline({**own, "part.1": False, "width.1": 24, "depth": 1})
+    assert len(fewer.stages[1]["parts"]) == 7
+    assert fewer.model.layers == ({"kind": "dense", "units": 24, "activation": "relu"},)
+    # An axis without an effect does not make another point of it.
+    assert space.key({**own, "width.2": 8}) == space.key({**own, "width.2": 96})
+    assert len(space.corners()) == 8
+
+
+def test_numbers_of_features_are_explained() -> None:
+    assert parts_by_number(space_of(read_config("hapt"))).startswith("1 statistics, 2 statistics, 3 spectral, 4 ")
+    assert parts_by_number(space_of(parse(SMALL, "small.toml"))) == ""
+
+
+def test_windows_can_take_the_place_of_features() -> None:
+    hapt = read_config("hapt")
+    table = SearchConfig(inputs=("features", "windows"), widths=(8, 16))
+    space = space_of(msgspec.structs.replace(hapt, search=table))
+    made = space.pipeline({**space.own(), "input": "windows", "kernel": 5})
+    assert [stage["kind"] for stage in made.stages] == ["gravity", "scale"]
+    assert [layer["kind"] for layer in made.model.layers] == ["depthwise_separable", "global_average_pool"]
+    assert made.search is msgspec.UNSET
+
+
+def test_a_range_that_is_none_is_refused() -> None:
+    config = parse(SMALL.replace("widths = [4, 16]", "widths = [16, 4]"), "small.toml")
+    with pytest.raises(InputError, match="width"):
+        space_of(config)
+
+
+def test_proposals_repeat_with_the_seed_and_differ_from_what_was_tried() -> None:
+    space = space_of(read_config("hapt"))
+    first = propose(space, [], seed=1, batch=0, count=16, sampler="nsga2")
+    assert first == propose(space, [], seed=1, batch=0, count=16, sampler="nsga2")
+    assert first[0] == space.own()
+    history = []
+    for number in range(48):
+        point = {**first[number % 16], "learning_rate": 0.002 + 1e-5 * number}
+        history.append(msgspec.structs.replace(tried(number, 0.1 + 0.001 * (number % 5), 1e4 + number), point=point))
+    for sampler in ("nsga2", "tpe"):
+        made = propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
+        assert made == propose(space, history, seed=1, batch=3, count=16, sampler=sampler)
+        keys = {space.key(point) for point in made}
+        assert len(keys) == 16 and not keys & {space.key(trial.point) for trial in history}
+
+
+def test_the_front_holds_what_nothing_beats_and_dominated_trials_stop() -> None:
+    found = [tried(0, 0.2, 10), tried(1, 0.1, 20), tried(2, 0.3, 15), tried(3, 0.05, 5, "stopped"), tried(4, 0.1, 20)]
+    assert [trial.number for trial in front_of(found)] == [0, 1]
+    worse = FoldError(mean=0.25, spread=0.01, samples=100)
+    near = FoldError(mean=0.205, spread=0.01, samples=100)
+    assert stopped_by(worse, tried(5, None, 12), found) == found[0]
+    assert stopped_by(near, tried(5, None, 12), found) is None
+    assert stopped_by(worse, tried(5, None, 9), found) is None
+
+
+def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
+    create(tmp_path / "s", OWN).close()
+    with pytest.raises(InputError, match="--resume"):
+        create(tmp_path / "s", OWN)
+    other = msgspec.structs.replace(OWN, pipeline="q")
+    with pytest.raises(InputError, match="study of the pipeline 'q', got one of 'p'"):
+        resume(tmp_path / "s", other)
+    with pytest.raises(InputError, match="study of the data"):
+        resume(tmp_path / "s", msgspec.structs.replace(OWN, data="e"))
+    with pytest.raises(InputError, match="no study in it"):
+        read_identity(tmp_path)
+    connection = sqlite3.connect(tmp_path / "s" / FILE)
+    newer = msgspec.json.encode(msgspec.structs.replace(OWN, version=99))
+    with connection:
+        connection.execute("UPDATE about SET record = ?", (newer,))
+    connection.close()
+    with pytest.raises(InputError, match="format 99"):
+        open_study(tmp_path / "s")
+    (tmp_path / "s" / FILE).write_bytes(b"no database at all, but text that is long enough to be read as a header...")
+    with pytest.raises(InputError, match="damaged"):
+        open_study(tmp_path / "s")
+
+
+def test_arrays_are_worked_out_once_and_the_disk_is_bounded(tmp_path: Path) -> None:
+    cache = ArrayCache(tmp_path, memory=100, disk=1000)
+    for number in range(10):
+        kept = cache.get(["a", number], partial(np.full, 40, number, np.float32))
+        assert kept[0] == number
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1300
+    assert ArrayCache(tmp_path).get(["a", 9], lambda: np.zeros(1, np.float32))[0] == 9
+
+
+def _searched(small: Path, out: Path, *more: str) -> dict[str, object]:
+    arguments = ["search", str(small), "--trials", "18", "--judge", "1", "--out", str(out), "--json", *more]
+    assert run(arguments) == 0
+    found: dict[str, object] = json.loads((out / "front.json").read_bytes())
+    return found
+
+
+@pytest.mark.slow
+def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = _searched(small, tmp_path / "one")
+    # Ended in the middle of a batch and gone on with, it finds the same.
+    arguments = ["search", str(small), "--trials", "7", "--judge", "0", "--out", str(tmp_path / "two")]
+    assert run(arguments) == 0
+    assert "7 of 7 trials" in capsys.readouterr().err
+    assert run(arguments) == 2
+    assert "Add --resume" in capsys.readouterr().err
+    again = _searched(small, tmp_path / "two", "--resume")
+    assert whole["front"] == again["front"] and whole["trials"] == again["trials"] == 18
+    page = (tmp_path / "one" / "front.html").read_text(encoding="utf-8")
+    assert "Points of the front" in page and "<svg" in page
+    point = whole["front"][0]["number"]  # type: ignore[index]
+    assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", str(point)]) == 0
+    path = tmp_path / "one" / "points" / f"{point}.toml"
+    assert read_config(str(path)).search is msgspec.UNSET
+    assert run(["search", str(small), "--out", str(tmp_path / "one"), "--take", "99"]) == 2
+    assert run(["search", str(small), "--out", str(tmp_path / "one"), "--resume", "--seed", "5"]) == 2
+    assert "study of" in capsys.readouterr().err
+    assert run(["run", str(path), "--out", str(tmp_path / "runs"), "--json"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--trials", "0"], 2, "at least one trial"),
+        (["--device", "nothing"], 2, "no device profile 'nothing'"),
+        (["--budget", "flash=1kB"], 1, "more than allowed"),
+        (["--resume"], 2, "no study in it"),
+    ],
+)
+def test_what_cannot_be_searched_is_said(
+    small: Path, tmp_path: Path, options: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["search", str(small), "--out", str(tmp_path / "s"), *options]) == code
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "s" / FILE).exists()
+
+
+def test_a_target_of_one_value_and_a_split_that_leaks_are_refused(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.csv"
+    text = rows.read_text(encoding="utf-8")
+    small.write_text(SMALL.replace("[device]", "[split]\nby = 'row'\n[device]"), encoding="utf-8")
+    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
+    assert "split.by = 'auto'" in capsys.readouterr().err
+    without = SMALL.replace('group = "who"', 'ignore = ["who"]')
+    small.write_text(without, encoding="utf-8")
+    head, *lines = text.splitlines()
+    rows.write_text("\n".join([head, *lines, *lines[:40]]), encoding="utf-8")
+    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 1
+    told = capsys.readouterr().err
+    assert "stand in it more than once" in told and "[split] allow_leakage = true" in told
+    assert not (tmp_path / "s" / FILE).exists()
+    small.write_text(SMALL, encoding="utf-8")
+    rows.write_text(text.replace(",up", ",down"), encoding="utf-8")
+    assert run(["search", str(small), "--out", str(tmp_path / "s")]) == 2
+    assert "at least two different values" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_killed_search_goes_on(small: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    code = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "search", str(small), "--trials", "400", "--judge", "0", "--out", str(out)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ))
+    try:
+        deadline = time.monotonic() + 120
+        while not (out / FILE).exists() or not _count(out):
+            assert time.monotonic() < deadline and process.poll() is None
+            time.sleep(0.05)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    kept = _count(out)
+    assert kept % 16 == 0
+    assert run(["search", str(small), "--trials", str(kept + 1), "--judge", "0", "--out", str(out), "--resume"]) == 0
+    assert _count(out) == kept + 1
+
+
+def _count(out: Path) -> int:
+    connection = sqlite3.connect(out / FILE)
+    try:
+        return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,138 @@
+"""The code with slots on an emulated Cortex-M4, and the same bytes as the code that holds its weights itself."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from board_example import KEY, PUBLIC, train
+from c99_stages import need_compiler
+from edgewright.export._c_host import FLAGS, compile_c99
+from edgewright.export.c99 import write_c99
+from edgewright.export.contract import Subject
+from edgewright.export.emulator import Entry, missing_tools, run_on_device
+from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body
+from edgewright.export.subject import read_subject
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import read_package
+from integer_networks import samples_of, small
+from support import left_out
+
+pytestmark = pytest.mark.slow
+# Flash that is RAM here; the scenario runs before the first row is answered.
+SCENARIO = """
+#include "net.h"
+#include "net_update.h"
+#include <string.h>
+static const uint8_t first[] = {%s};
+static const uint8_t second[] = {%s};
+static const uint8_t name[2][16] = {{%s}, {%s}};
+static uint64_t memory[NET_REGION / 8];
+static uint8_t *const flash = (uint8_t *)memory;
+int net_flash_erase(uint32_t page) { memset(flash + page, 0xff, NET_PAGE); return 0; }
+int net_flash_write(uint32_t address, const uint8_t *bytes, uint32_t count) {
+    memcpy(flash + address, bytes, count);
+    return 0;
+}
+int net_flash_read(uint32_t address, uint8_t *bytes, uint32_t count) {
+    memcpy(bytes, flash + address, count);
+    return 0;
+}
+static int install(const uint8_t *file, uint32_t length, const uint8_t *called) {
+    int code = net_begin(length, called);
+    for (uint32_t at = 0; code == 0 && at < length; at += 64) {
+        code = net_write(at, file + at, length - at < 64 ? length - at : 64);
+    }
+    return code != 0 ? code : (code = net_verify()) != 0 ? code : (code = net_self_test()) != 0 ? code : net_activate();
+}
+void scenario(const void *in, void *out);
+void scenario(const void *in, void *out) {
+    float *told = out;
+    const int task = (int)((const float *)in)[0];
+    net_answer answer;
+    if (task == 0) {
+        /* Once: the emulator asks the first row several times, to count. */
+        static float codes[4];
+        static int done;
+        if (!done) {
+            done = 1;
+            memset(memory, 0xff, sizeof memory);
+            codes[0] = (float)net_power_on(memory);
+            codes[1] = (float)install(first, sizeof first, name[0]);
+            codes[2] = (float)net_confirm();
+            codes[3] = (float)install(second, sizeof second, name[1]);
+        }
+        memcpy(told, codes, sizeof codes);
+    } else if (task == 1) {
+        net_predict((const float *)in + 1, &answer);
+        memcpy(told, answer.probabilities, sizeof answer.probabilities);
+    } else {
+        told[0] = (float)net_revert();
+        told[1] = (float)install(second, sizeof second, name[1]);
+    }
+}
+"""
+
+
+def literal(data: bytes) -> str:
+    return ", ".join(map(str, data))
+
+
+def test_an_emulated_cortex_m4_verifies_tests_and_swaps_weights(tmp_path: Path) -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    runs = train(tmp_path, "one", "two")
+    subject = replace(read_subject(runs["one"], form="int8"), name="net")
+    files = {name: data.decode() for name, data in slot_files(subject, PUBLIC).items()}
+    layout = read_layout(files["net_layout.json"].encode(), "layout")
+    sent, packages = [], {name: read_package(runs[name] / "small.edge") for name in ("one", "two")}
+    for counter, name in ((1, "one"), (2, "two")):
+        own = replace(read_subject(runs[name], form="int8"), name="net")
+        body = weights_body(own, packages[name], layout, counter)
+        sent.append(body + KEY.sign(body))
+    names = [hashlib.sha512(data).digest()[:16] for data in sent]
+    files["scenario.c"] = SCENARIO % tuple(map(literal, (*sent, *names)))
+    rows = packages["two"].vectors().astype(np.float32)[:4]
+    tasks = np.zeros((len(rows) * 2 + 2, 3), np.float32)
+    tasks[1 : len(rows) + 1, 0] = tasks[len(rows) + 2 :, 0] = 1
+    tasks[1 : len(rows) + 1, 1:] = tasks[len(rows) + 2 :, 1:] = rows
+    tasks[len(rows) + 1, 0] = 2
+    entry = Entry("stdint.h", "void scenario(const void *, void *); scenario(in, out);", 12, 16)
+    texts = {name: text for name, text in files.items() if name.endswith((".c", ".h"))}
+    run = run_on_device(texts, entry, "cortex-m4", tasks)
+    told = run.outputs.view(np.float32)
+    assert told[0].tolist() == [12.0, 0.0, 0.0, 0.0]
+    for name, answers in (("two", told[1 : len(rows) + 1]), ("one", told[len(rows) + 2 :])):
+        wanted = compile_graph(read_onnx(packages[name].model("int8")))(rows)["probabilities"]
+        np.testing.assert_allclose(answers[:, :2], wanted, atol=2e-6)
+    # Back from the trial, and what was on trial is never taken again.
+    assert told[len(rows) + 1, :2].tolist() == [0.0, 8.0]
+
+
+@pytest.mark.parametrize("name", ["dense", "separable", "pools", "picture"])
+def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name: str, tmp_path: Path) -> None:
+    need_compiler()
+    graph = small(name)
+    subject = Subject("net", graph)
+    plain, code = write_c99(graph, subject.integers, name="net"), slot_code(subject)
+    first = ctypes.CDLL(str(compile_c99(plain, tmp_path / "plain", flags=(*FLAGS[:1], "-O1"), taps=False)))
+    second = ctypes.CDLL(str(compile_c99(code.files, tmp_path / "slots", flags=(*FLAGS[:1], "-O1"), taps=False)))
+    place = np.frombuffer(code.constants, np.uint8).copy()
+    ctypes.c_void_p.in_dll(second, "net_constants").value = place.ctypes.data
+    assert ctypes.c_uint32.in_dll(second, "net_constants_length").value == len(code.constants)
+
+    def asked(library: ctypes.CDLL, row: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[int, bytes]:
+        answer, row = np.zeros(64, np.uint8), np.ascontiguousarray(row)
+        flags = library.net_predict(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(answer.ctypes.data))
+        return int(flags), answer.tobytes()
+
+    for row in samples_of(graph)[:20]:
+        assert asked(first, row) == asked(second, row)
+    ctypes.c_void_p.in_dll(second, "net_constants").value = None
+    assert asked(second, samples_of(graph)[0])[0] == 2

@@ -1,0 +1,180 @@
+"""The control plane over a real PostgreSQL: the same promises, and two servers that write at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain, copying, placed, postgres, reports
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import Database, open_address, open_database
+from edgewright.fleet.control.tables import audit, devices, items
+from edgewright.fleet.control.tables import reports as history
+from edgewright.fleet.repository.folder import ADDRESS
+from edgewright.fleet.repository.metadata import sha256 as digest
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+from edgewright.schema.fleet_report import Report
+from postgres_database import fresh_database
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with fresh_database() as made:
+        yield made
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    made = open_address(address)
+    with made.writing.begin() as connection:
+        for table in (audit, devices, items, history):
+            connection.execute(sa.delete(table))
+    yield made
+    made.close()
+
+
+def _device(name: str) -> dict[str, object]:
+    return {
+        "id": name, "key": name.ljust(44, "="), "name": name, "product": "pump", "profile": "", "tags": (),
+        "given": (), "batch": "", "token": "", "enrolled_at": 1.0, "nonce": f"{name}-0",
+    }  # fmt: skip
+
+
+def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.Arrived:
+    said = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
+    return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
+
+
+def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Database, address: str) -> None:
+    names = [f"{number:032x}" for number in range(20)]
+    with database.writing.begin() as connection:
+        connection.execute(sa.insert(devices), [_device(name) for name in names])
+    other = open_address(address)
+    committers = [Committer(database.writing), Committer(other.writing)]
+    answers: dict[tuple[int, str], list[object]] = {}
+
+    def ask(server: int) -> None:
+        for name in names if server else reversed(names):
+            asked = [_arrived(name, 1, f"{name}-0", f"{name}-1"), _arrived(name, 2, f"{name}-1", f"{name}-2")]
+            futures = [committers[server].submit_to(reports.take, one) for one in asked]
+            answers[server, name] = [future.exception(20) or future.result() for future in futures]
+
+    threads = [threading.Thread(target=ask, args=(server,)) for server in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    for committer in committers:
+        committer.close()
+    other.close()
+    with database.reading() as connection:
+        counted = connection.execute(sa.select(history.c.device, sa.func.count()).group_by(history.c.device)).all()
+        assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
+        sequences = set(connection.execute(sa.select(devices.c.sequence)).scalars())
+    assert {count for _, count in counted} == {2}
+    assert len(counted) == len(names)
+    assert sequences == {2}
+    for name in names:  # the second to ask hears what the first was told, or that others followed
+        assert any(isinstance(answers[server, name][0], bytes) for server in range(2))
+
+
+def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -> None:
+    other = open_address(address)
+    committers = [Committer(database.writing), Committer(other.writing)]
+
+    def together(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
+        for name in names:
+            chain.append(connection, at=1.0, who="test", what=name)
+        return list(names)
+
+    futures = [
+        committers[number % 2].submit_to(together, f"shared{number}")
+        if number % 3
+        else committers[number % 2].submit(partial(chain.append, at=1.0, who="test", what=f"alone{number}"))
+        for number in range(60)
+    ]
+    for future in futures:
+        future.result(20)
+    for committer in committers:
+        committer.close()
+    other.close()
+    with database.reading() as connection:
+        assert chain.verify(connection)[::2] == (60, "")
+
+
+def test_servers_that_start_at_once_make_the_tables_once() -> None:
+    with fresh_database() as address:
+        opened: list[Database | BaseException] = []
+
+        def begin() -> None:
+            try:
+                opened.append(open_address(address))
+            except BaseException as error:  # noqa: BLE001 - told below
+                opened.append(error)
+
+        threads = [threading.Thread(target=begin) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert [type(one) for one in opened] == [Database] * 3
+        for one in opened:
+            assert isinstance(one, Database)
+            one.close()
+
+
+def test_readers_cannot_write_and_commits_are_durable(database: Database) -> None:
+    with database.reading() as connection, pytest.raises(sa.exc.InternalError, match="read-only transaction"):
+        connection.execute(sa.delete(audit))
+    with database.writing.connect() as connection:
+        assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == "on"
+
+
+def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "fleet"
+    folder.mkdir()
+    small = open_database(folder)
+    with small.writing.begin() as connection:
+        connection.execute(sa.insert(devices), [_device(f"{number:032x}") for number in range(5)])
+        for number in range(5):
+            chain.append(connection, at=float(number), who="test", what="x", detail={"ä": number})
+    small.close()
+    with fresh_database() as address:
+        counts = copying.fill(address, folder / "fleet.sqlite")
+        assert (counts["devices"], counts["audit"]) == (5, 5)
+        with pytest.raises(InputError, match="an empty database"):
+            copying.fill(address, folder / "fleet.sqlite")
+        placed.keep(folder, address)
+        assert (folder / ADDRESS).stat().st_mode & 0o777 == 0o600
+        made = open_database(folder)
+        with made.writing.begin() as connection:  # numbers go on after those that were copied
+            assert reports.take(connection, [_arrived(f"{1:032x}", 1, f"{1:032x}-0", "n")])[0]
+            chain.append(connection, at=9.0, who="test", what="after")
+        assert copying.backup(folder, tmp_path / "copy.sqlite") > 0
+        made.close()
+        (tmp_path / "again").mkdir()
+        (tmp_path / "copy.sqlite").rename(tmp_path / "again" / "fleet.sqlite")
+        again = open_database(tmp_path / "again")
+        with again.reading() as connection:
+            assert chain.verify(connection)[0] == 6
+            assert connection.execute(sa.select(sa.func.count()).select_from(history)).scalar_one() == 1
+        again.close()
+
+
+def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Path) -> None:
+    wrong = "postgresql://somebody:secret@127.0.0.1:1/none"
+    assert postgres.shown(wrong) == "postgresql://somebody@127.0.0.1:1/none"
+    with pytest.raises(OutputError, match="server of databases") as caught:
+        open_address(wrong)
+    assert "secret" not in str(caught.value)
+    with fresh_database() as address, pytest.raises(InputError, match="does not exist"):
+        open_address(address + "x")
+    with pytest.raises(InputError, match="postgresql://"):
+        placed.checked("mysql://x", "--database")

@@ -1,0 +1,87 @@
+"""`edgewright curve`: the tables, JSON, the page, checks, wrong input, Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.schema.curve import CURVE_VERSION, CurveRecord, Curves
+from edgewright.search.curves.of_samples import OfSamples
+from ladder_problems import table
+from small_pipeline import write_rows
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--target", "y", "--by", "row", "--rung", "tree"]
+
+
+def test_the_curve_is_shown_kept_and_drawn(tmp_path: Path, capsys: Capture) -> None:
+    file, out = str(table(tmp_path / "rows.csv", 500, "product")), tmp_path / "curve"
+    assert run(["curve", file, *QUICK, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "predicted, 90 %" in shown
+    assert "twice the data (874 samples) is worth" in shown
+    assert "falls as size^-" in shown
+    kept = msgspec.json.decode((out / "curve.json").read_bytes(), type=Curves)
+    assert (kept.version, kept.data.points[-1].size) == (CURVE_VERSION, 437)
+    page = (out / "curve.html").read_text(encoding="utf-8")
+    assert "<svg" in page
+    assert "Learning curves of rows" in page
+    assert run(["curve", file, *QUICK, "--against", str(out / "curve.json")]) == 2
+    assert "more than the 437 samples" in capsys.readouterr().err
+    assert run(["curve", file, *QUICK, "--metric", "macro-f1", "--against", str(out / "curve.json")]) == 2
+    assert "the same data, model and metric" in capsys.readouterr().err
+
+
+def test_a_check_says_whether_it_came_true(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = str(table(tmp_path / "rows.csv", 500, "amount"))
+    code = run(["curve", file, *QUICK, "--check", "--json"])
+    record = msgspec.json.decode(capsys.readouterr().out, type=Curves)
+    assert record.data.measured is not None
+    assert 430 < record.data.at < 440
+    assert code == (0 if record.data.inside else 1)
+    monkeypatch.setattr(CurveRecord, "inside", property(lambda self: False))
+    assert run(["curve", file, *QUICK, "--check"]) == 1
+    assert "OUTSIDE the interval" in capsys.readouterr().out
+
+
+def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    rows = [[f"{n}", f"{n % 7}", "x" if n % 2 else "y"] for n in range(120)]
+    few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
+    one = str(write_rows(tmp_path / "one.csv", [[*r[:2], "x"] for r in rows], header="a,b,y"))
+    small = str(write_rows(tmp_path / "small.csv", rows[:40], header="a,b,y"))
+    told = [[f"{n % 2}", row[1], row[2]] for n, row in enumerate(rows)]
+    easy = str(write_rows(tmp_path / "easy.csv", told, header="a,b,y"))
+    good = str(table(tmp_path / "good.csv"))
+    none = tmp_path / "none.json"
+    none.write_text("{}")
+    for asked, said in (
+        ([few], "at least 30 labelled samples, got 12"),
+        ([one], "at least two different values in the target"),
+        ([small], "data for three sizes"),
+        ([easy], "errors above zero"),
+        ([good, "--rung", "tre"], "Did you mean 'tree'?"),
+        ([good, "--step", "4"], "--window beside --step"),
+        ([good, "--metric", "rmse"], "no metric 'rmse'"),
+        ([good, "--against", str(none)], "a record of learning curves"),
+        ([good, "--against", str(tmp_path / "missing.json")], "No such file"),
+        ([str(tmp_path / "none.csv")], "no such file"),
+    ):
+        assert run(["curve", asked[0], *QUICK, *asked[1:]]) == 2
+        found = capsys.readouterr()
+        assert said in found.err
+        assert "Traceback" not in found.err
+
+
+def test_ctrl_c_leaves_nothing_behind(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, out = str(table(tmp_path / "rows.csv")), tmp_path / "curve"
+
+    def pressed(*_: object, **__: object) -> float:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(OfSamples, "judge", pressed)
+    assert run(["curve", file, *QUICK, "--out", str(out)]) == 130
+    assert not out.exists()
+    assert "Traceback" not in capsys.readouterr().err

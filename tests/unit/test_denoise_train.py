@@ -1,0 +1,216 @@
+"""Training, running, scoring and proving a denoiser through its commands, with wrong input on purpose."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from denoiser_example import RATE, random_denoiser, voices
+from edgewright.cli.commands.denoise import COMMAND
+from edgewright.cli.commands.export import COMMAND as EXPORT
+from edgewright.data.load import guess, load_data
+from edgewright.data.noise import kinds, noise_of, scaled
+from edgewright.graph.denoising import read_denoiser, write_denoiser
+from edgewright.pipeline.denoise_measures import segmental_snr, si_sdr, snr
+from edgewright.pipeline.denoise_score import score_denoiser
+from edgewright.runtime.riff import read_wav, wav_bytes
+from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
+
+SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
+
+
+def asked(*arguments: object) -> str:
+    done = CliRunner().invoke(COMMAND, [str(a) for a in arguments], catch_exceptions=True)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, dict[str, object]]:
+    """The folder of voices, the denoiser trained on it, and what the command told."""
+    folder = tmp_path_factory.mktemp("denoise")
+    clean = voices(folder / "voices")
+    out = folder / "v.denoiser"
+    told = asked("train", clean, "--noise", "white", "--noise", "hum", "--snr", "0:10", "--epochs", "2", *SMALL,
+                 "--out", out, "--json")  # fmt: skip
+    return clean, out, json.loads(told)
+
+
+def test_same_seed_same_file_and_nobody_on_two_sides(trained: tuple[Path, Path, dict[str, object]]) -> None:
+    clean, out, told = trained
+    again = out.parent / "again" / out.name
+    again.parent.mkdir()
+    noise = ["--noise", "white", "--noise", "hum", "--snr", "0:10"]
+    asked("train", clean, *noise, "--epochs", "2", *SMALL, "--out", again)
+    assert again.read_bytes() == out.read_bytes()
+    spec = read_denoiser(out)
+    learnt = spec.spec.learnt
+    sides = [set(side) for side in (learnt.trained, learnt.validated, learnt.held_out)]
+    assert all(sides)
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 6
+    assert [row["epoch"] for row in told["history"]] == [1, 2]  # type: ignore[attr-defined]
+    with pytest.raises(EdgewrightError, match="new file"):
+        asked("train", clean, "--noise", "white", *SMALL, "--out", out)
+
+
+def test_score_leaves_out_who_trained_and_names_what_is_worse(trained: tuple[Path, Path, dict[str, object]]) -> None:
+    clean, out, _ = trained
+    score = json.loads(asked("score", out, clean, "--noise", "white", "--json"))
+    held = read_denoiser(out).spec.learnt.held_out
+    assert (score["recordings"], score["groups"]) == (len(held), len(held))
+    rows = {(row["noise"], row["method"]): row for row in score["rows"]}
+    assert rows["white", "identity"]["snr"]["value"] == 0.0
+    assert {method for _, method in rows} == {"int8", "float", "identity", "moving average", "Savitzky-Golay",
+                                              "spectral Wiener"}  # fmt: skip
+    over = rows["white", "spectral Wiener"]["over"]
+    ours, theirs = rows["white", "int8"]["snr"]["value"], rows["white", "spectral Wiener"]["snr"]["value"]
+    assert over["value"] == pytest.approx(ours - theirs)
+    assert any("spectral Wiener" in line for line in score["loses"]) == (over["high"] < 0)
+
+
+def test_score_refuses_people_and_noise_that_it_could_not_keep_apart(
+    trained: tuple[Path, Path, dict[str, object]],
+) -> None:
+    clean, out, _ = trained
+    data = load_data(guess(str(clean)), seed=0, where="test")
+    made = read_denoiser(out)
+    grouped = msgspec.structs.replace(made.spec.learnt, held_by="group")
+    spec = msgspec.structs.replace(made.spec, learnt=grouped)
+    with pytest.raises(InputError, match="the person or machine of each recording, as in the training"):
+        score_denoiser(replace(made, spec=spec), data)
+    fan = msgspec.structs.replace(made.spec.learnt.noise, kinds=("white", "fan"))
+    spec = msgspec.structs.replace(made.spec, learnt=msgspec.structs.replace(made.spec.learnt, noise=fan))
+    with pytest.raises(InputError, match="recorded noise fan of the training"):
+        score_denoiser(replace(made, spec=spec), data)
+
+
+def test_runs_on_sound_and_on_a_table_with_the_base_install(
+    trained: tuple[Path, Path, dict[str, object]], tmp_path: Path
+) -> None:
+    _, out, _ = trained
+    x = np.random.default_rng(0).standard_normal((1000, 1)).astype(np.float32) * 0.1
+    (tmp_path / "in.wav").write_bytes(wav_bytes(x, RATE))
+    asked("run", out, "--wav", tmp_path / "in.wav", "--out", tmp_path / "out.wav")
+    sound = read_wav((tmp_path / "out.wav").read_bytes(), "out.wav")
+    taken = read_wav((tmp_path / "in.wav").read_bytes(), "in.wav")
+    expected = read_denoiser(out).start().whole(taken.values)
+    np.testing.assert_allclose(sound.values, expected, atol=1 / 32768)
+    table = "t,sound,note\n" + "".join(f"{i},{v:.6f},n{i}\n" for i, v in enumerate(x[:, 0])).replace("0.100000", "")
+    (tmp_path / "in.csv").write_text(table)
+    script = (
+        "import sys\nfrom edgewright.cli.denoise.run import command\n"
+        f"command(['{out}', '--csv', '{tmp_path}/in.csv', '--out', '{tmp_path}/out.csv'], standalone_mode=False)\n"
+        "bad = [m for m in ('jax', 'sklearn', 'scipy', 'onnx', 'polars', 'optax') if m in sys.modules]\n"
+        "assert not bad, bad\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert lines[0] == "t,sound,note"
+    assert (lines[8].split(",")[0], lines[8].split(",")[2], len(lines)) == ("7", "n7", 1001)
+
+
+def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
+    place = tmp_path / "tiny.denoiser"
+    write_denoiser(place, random_denoiser(channels=2))
+    record = json.loads(asked("prove", place, "--json"))
+    assert record["passed"]
+    exact = {(p["first"], p["second"]) for p in record["pairs"] if p["verdict"] == "bit-exact"}
+    names = [form["name"] for form in record["forms"]]
+    for stream in (name for name in names if "stream" in name):
+        assert ("integer reference", stream) in exact
+        assert ("int8 .tflite in LiteRT reference", stream) in exact or not any("LiteRT" in name for name in names)
+
+
+def test_export_writes_stream_and_window_forms(tmp_path: Path) -> None:
+    place = tmp_path / "tiny.denoiser"
+    write_denoiser(place, random_denoiser())
+    for target, files in (("c99", {"tiny.c", "tiny.h"}), ("onnx", {"tiny.onnx"}),
+                          ("tflite", {"tiny.tflite", "tiny.network.tflite"})):  # fmt: skip
+        done = CliRunner().invoke(EXPORT, [str(place), "--to", target, "--out", str(tmp_path / target), "--json"])
+        assert done.exit_code == 0, done.output
+        assert {Path(file["path"]).name for file in json.loads(done.output)["files"]} == files
+    done = CliRunner().invoke(EXPORT, [str(place), "--to", "extension", "--out", str(tmp_path / "x")])
+    assert isinstance(done.exception, EdgewrightError)
+
+
+def _wrong(clean: Path, out: Path, *arguments: str) -> EdgewrightError:
+    with pytest.raises(EdgewrightError) as found:
+        asked("train", clean, *SMALL, *arguments, "--out", out)
+    assert not out.exists()
+    return found.value
+
+
+def test_wrong_input_is_refused_by_name(tmp_path: Path) -> None:
+    clean, out = voices(tmp_path / "voices", people=4), tmp_path / "x.denoiser"
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(wav_bytes(np.random.default_rng(0).standard_normal((9000, 1)) * 0.1, 8000))
+    assert "8000 Hz" in str(_wrong(clean, out, "--noise", str(noise)))
+    noise.write_bytes(wav_bytes(np.zeros((9000, 1)), RATE))
+    assert "silence" in str(_wrong(clean, out, "--noise", str(noise)))
+    noise.write_bytes(wav_bytes(np.ones((12, 1)), RATE))
+    assert "12" in str(_wrong(clean, out, "--noise", str(noise)))
+    assert isinstance(_wrong(clean, out, "--noise", "pinkish"), UnknownNameError)
+    assert "--snr" in str(_wrong(clean, out, "--noise", "white", "--snr", "20:0"))
+    assert "--snr" in str(_wrong(clean, out, "--noise", "white", "--snr", "loud"))
+    assert "--hold-out" in str(_wrong(clean, out, "--noise", "white", "--hold-out", "nobody"))
+    assert "depends on" in str(_wrong(clean, out, "--noise", "white", "--set", "kernel=16", "--set", "blocks=10"))
+    one = tmp_path / "one"
+    one.mkdir()
+    (one / "a.wav").write_bytes((clean / "person0.wav").read_bytes())
+    assert "at least three recordings" in str(_wrong(one, out, "--noise", "white"))
+    (one / "a.wav").write_bytes(wav_bytes(np.zeros((4000, 1)), RATE))
+    assert "silence" in str(_wrong(one, out, "--noise", "white"))
+    table = tmp_path / "gap.csv"
+    table.write_text("t,x\n" + "".join(f"{i / 50},{'' if i == 9 else i % 7}\n" for i in range(500)))
+    with pytest.raises(EdgewrightError, match="missing value"):
+        asked("train", table, "--time", "t", "--noise", "white", *SMALL, "--out", out)
+    table.write_text(table.read_text().replace("t,", "label,t,", 1).replace("\n", "\nwalk,").removesuffix("walk,"))
+    for ignored, told in ((), "name the column 'label' in ignore"), (("--ignore", "label"), "missing value"):
+        with pytest.raises(EdgewrightError, match=told):
+            asked("train", table, "--time", "t", *ignored, "--noise", "white", *SMALL, "--out", out)
+
+
+def test_sound_that_does_not_fit_the_denoiser_is_refused(tmp_path: Path) -> None:
+    place, wav = tmp_path / "tiny.denoiser", tmp_path / "in.wav"
+    write_denoiser(place, random_denoiser())
+    for values, rate, told in ((np.zeros((50, 2)), RATE, "1 channels"), (np.zeros((50, 1)), 8000, "8000 Hz")):
+        wav.write_bytes(wav_bytes(values, rate))
+        with pytest.raises(EdgewrightError, match=told):
+            asked("run", place, "--wav", wav, "--out", tmp_path / "out.wav")
+    # Shorter than what an answer depends on, silent, and clipped sound goes through.
+    for values in (np.zeros((3, 1)), np.ones((7, 1))):
+        wav.write_bytes(wav_bytes(values, RATE))
+        asked("run", place, "--wav", wav, "--out", tmp_path / "out.wav", "--force")
+        assert len(read_wav((tmp_path / "out.wav").read_bytes(), "out.wav").values) == len(values)
+    with pytest.raises(EdgewrightError, match="--wav FILE or --csv FILE"):
+        asked("run", place, "--out", tmp_path / "y.wav")
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_noise_has_the_asked_ratio(kind: str) -> None:
+    rng = np.random.default_rng(1)
+    signal = rng.standard_normal((2, 3000)).astype(np.float32) + 5
+    for rate in (50.0, 8000.0):
+        noise = scaled(noise_of(kind).draw((2, 3000), rate, rng), signal, 6.0)
+        assert np.isfinite(noise).all()
+        np.testing.assert_allclose(10 * np.log10(signal.var(axis=1) / noise.var(axis=1)), 6.0, atol=1e-4)
+
+
+def test_measures_by_hand() -> None:
+    clean = np.sin(np.arange(4000) / 9)[None].astype(np.float32)
+    error = np.cos(np.arange(4000) / 9)[None].astype(np.float32) * 0.1
+    assert snr(clean, clean + error) == pytest.approx(20.0, abs=0.05)
+    assert snr(clean, 2 * clean) == pytest.approx(0.0, abs=0.05)
+    assert si_sdr(clean, 2 * (clean + error)) == pytest.approx(20.0, abs=0.05)
+    assert segmental_snr(clean, clean + error, 8000.0) == pytest.approx(20.0, abs=0.2)
+    assert segmental_snr(clean, clean, 8000.0) == 35.0

@@ -1,0 +1,92 @@
+"""`edgewright ladder`: the table, JSON, a run of a rung, wrong input, Ctrl-C."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.runtime.predictor import Predictor
+from edgewright.schema.ladder import LADDER_VERSION, LadderRecord
+from edgewright.search.ladder import measure
+from ladder_problems import table
+from small_pipeline import write_rows
+
+Capture = pytest.CaptureFixture[str]
+QUICK = ["--by", "row", "--no-peers", "--patience", "1"]
+
+
+def test_the_table_says_what_is_enough(tmp_path: Path, capsys: Capture) -> None:
+    file = table(tmp_path / "rows.csv")
+    assert run(["ladder", str(file), "--target", "y", *QUICK]) == 0
+    out = capsys.readouterr().out
+    assert "> threshold" in out
+    assert "the rung 'threshold' is enough: accuracy" in out
+    assert "not tried" in out
+    assert "--run threshold" in out
+
+
+def test_the_chosen_rung_becomes_a_package(tmp_path: Path, capsys: Capture) -> None:
+    file, out = table(tmp_path / "rows.csv"), tmp_path / "runs"
+    asked = ["ladder", str(file), "--target", "y", *QUICK, "--json", "--run", "chosen", "--out", str(out)]
+    assert run(asked) == 0
+    record = msgspec.json.decode(capsys.readouterr().out, type=LadderRecord)
+    assert (record.version, record.chosen) == (LADDER_VERSION, "threshold")
+    folder = out / "rows-threshold"
+    kept = msgspec.json.decode((folder / "ladder.json").read_bytes(), type=LadderRecord)
+    assert kept == record
+    answers = Predictor(folder / "rows-threshold.edge").predict([[1.9, 1.0], [1.1, 1.0]])
+    assert list(answers.labels) == ["on", "off"]
+
+
+def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
+    rows = [[f"{n}", "7", "x" if n % 2 else "y"] for n in range(60)]
+    few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
+    one = str(write_rows(tmp_path / "one.csv", [[*r[:2], "x"] for r in rows], header="a,b,y"))
+    text = str(write_rows(tmp_path / "text.csv", [[r[0], "word", r[2]] for r in rows], header="a,b,y"))
+    empty = str(write_rows(tmp_path / "empty.csv", [[r[0], "", r[2]] for r in rows], header="a,b,y"))
+    good = str(write_rows(tmp_path / "good.csv", rows, header="a,b,y"))
+    for asked, said in (
+        ([few], "at least 30 labelled samples, got 12"),
+        ([one], "at least two different values in the target"),
+        ([text], "expected a number, got 'word'"),
+        ([empty], "expected a value in column b"),
+        ([str(tmp_path / "none.csv")], "no such file"),
+        ([good, "--step", "4"], "--window beside --step"),
+        ([str(tmp_path), "--kind", "occupancy"], "expected no --target with data of the kind 'occupancy'"),
+        ([good, "--by", "row", "--metric", "rmse"], "no metric 'rmse'"),
+        ([good, "--by", "row", "--device", "pdp-11"], "no device profile 'pdp-11'"),
+        ([good, "--by", "row", "--run", "tre"], "Did you mean 'tree'?"),
+        ([good, "--by", "row", "--run", "state_machine"], "the order of the samples in time is not known"),
+    ):
+        assert run(["ladder", *asked, "--target", "y"]) == 2
+        found = capsys.readouterr()
+        assert said in found.err
+        assert "Traceback" not in found.err
+
+
+def test_what_was_measured_stands_when_it_is_interrupted(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = str(table(tmp_path / "rows.csv"))
+    whole = measure.Ladder._rung
+
+    def pressed(self: measure.Ladder, name: str, *others: object) -> object:
+        if name == "rules":
+            raise KeyboardInterrupt
+        return whole(self, name, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(measure.Ladder, "_rung", pressed)
+    assert run(["ladder", file, "--target", "y", *QUICK]) == 130
+    out = capsys.readouterr().out
+    assert "the rung 'threshold' stands so far" in out
+    assert "interrupted: what was measured stands" in out
+
+
+def test_a_column_that_never_changes_is_left_out(tmp_path: Path, capsys: Capture) -> None:
+    rows = [[f"{n}", "7", "x" if n % 2 else "y"] for n in range(60)]
+    file = str(write_rows(tmp_path / "constant.csv", rows, header="a,b,y"))
+    assert run(["ladder", file, "--target", "y", *QUICK]) == 0
+    assert "never changes or has no value: b" in capsys.readouterr().out

@@ -1,0 +1,77 @@
+"""What the ladder finds on public data: a threshold for a room, rules for a machine, a network for a phone."""
+
+from __future__ import annotations
+
+import pytest
+
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.ladder import LadderRecord, RungRecord, encode_ladder, rung_of
+from edgewright.search.ladder.measure import Asked, Ladder
+from edgewright.search.ladder.setup import problem_and_config
+from ladder_problems import silent
+from support import shared_data
+
+pytestmark = [pytest.mark.needs_data, pytest.mark.slow]
+AFTERWARDS = ("TWF", "HDF", "PWF", "OSF", "RNF")
+
+
+def _rung(record: LadderRecord, name: str) -> RungRecord:
+    found = rung_of(record, name)
+    assert found is not None
+    return found
+
+
+def test_a_room_needs_a_threshold_on_light() -> None:
+    file = shared_data("occupancy") / "datatraining.txt"
+    problem, config, _ = problem_and_config(str(file), {"target": "Occupancy", "time": "date"})
+    rungs = ("majority", "threshold", "rules", "state_machine", "linear", "forest", "small_network")
+    record = Ladder(problem, config, Asked(patience=0, peers=False, rungs=rungs), silent).climb()
+    assert (record.kept, record.chosen) == ("day", "threshold")
+    threshold = _rung(record, "threshold")
+    assert threshold.says.startswith("Light >= 36")
+    assert threshold.footprint is not None
+    assert threshold.footprint.flash.high < 2_000
+    for rung in record.rungs[2:]:
+        assert rung.gain is not None
+        assert rung.gain.low <= 0 < rung.gain.high or rung.gain.high <= 0
+    assert len(encode_ladder(record)) > 1_000
+
+
+def test_a_machine_needs_rules_of_products_more_than_boosting() -> None:
+    ignore = ["UDI", "Product ID", "Type", *AFTERWARDS]
+    file = str(shared_data("ai4i2020") / "ai4i2020.csv")
+    problem, config, _ = problem_and_config(file, {"target": "Machine failure", "ignore": ignore}, by="row")
+    rungs = ("majority", "threshold", "rules", "linear", "tree")
+    record = Ladder(problem, config, Asked(rungs=rungs), silent).climb()
+    assert (record.metric, record.chosen) == ("average-precision", "rules")
+    assert "Torque [Nm] x Rotational speed [rpm]" in _rung(record, "rules").says
+    assert record.peers[0].name == "boosting"
+    assert record.peers[0].gain.low > 0
+    assert not record.notes
+
+
+def test_columns_that_are_written_down_afterwards_are_named() -> None:
+    file = str(shared_data("ai4i2020") / "ai4i2020.csv")
+    table = {"target": "Machine failure", "ignore": ["UDI", "Product ID", "Type"]}
+    problem, config, _ = problem_and_config(file, table, by="row")
+    record = Ladder(problem, config, Asked(rungs=("majority", "threshold"), peers=False), silent).climb()
+    assert {name for name in AFTERWARDS if any(note.startswith(f"{name} = 1 ") for note in record.notes)} >= {
+        "HDF",
+        "OSF",
+        "PWF",
+    }
+
+
+def test_a_phone_needs_a_network_on_features() -> None:
+    held = ("26", "27", "28", "29", "30")
+    problem, config, _ = problem_and_config(
+        str(shared_data("har-hapt")), {"kind": "hapt"}, window=WindowConfig(samples=128, step=64), held=held
+    )
+    rungs = ("majority", "threshold", "linear", "tree", "small_network")
+    record = Ladder(problem, config, Asked(rungs=rungs), silent).climb()
+    assert (record.kept, record.units, record.held, record.chosen) == ("group", 16, held, "small_network")
+    network = _rung(record, "small_network")
+    assert (network.against, record.peers[0].name) == ("linear", "linear-on-features")
+    assert network.gain is not None
+    assert network.gain.low > 0
+    assert network.gain.value > 0.04

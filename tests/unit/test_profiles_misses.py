@@ -1,0 +1,79 @@
+"""Error bars from past misses: conformal, never narrower than what was observed, and a damaged file is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.profiles.misses import ASSUMED, Miss, bar, own, own_file, place, remember, shipped
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
+def miss(off: float, kind: str = "new-core", subject: str = "") -> Miss:
+    return Miss(kind=kind, quantity="flash", estimated=1000.0, found=1000.0 * (1 + off), subject=subject)
+
+
+def test_a_kind_without_a_past_is_assumed() -> None:
+    found = bar("new-core", "flash")
+    assert found.width == ASSUMED
+    assert found.source == "assumed: no past flash of a new-core is known"
+
+
+def test_few_misses_do_not_narrow_the_bar() -> None:
+    assert bar("new-core", "flash", [miss(0.01)] * 8).width == ASSUMED
+    assert bar("new-core", "flash", [miss(0.01), miss(-0.8)]).width == pytest.approx(0.8)
+
+
+def test_the_conformal_quantile() -> None:
+    """Up to 63 misses the largest: 1 - .9^64 - 64 * .1 * .9^63 is the first of its kind above .99."""
+    found = bar("new-core", "flash", [miss(n / 100) for n in range(1, 20)])
+    assert found.width == pytest.approx(0.19)
+    assert found.source == "19 past estimates of a new-core"
+    assert bar("new-core", "flash", [miss(0.1)] * 9).width == pytest.approx(0.1)
+    assert (place(21), place(63), place(64), place(100)) == (21, 63, 63, 97)
+
+
+def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
+    rng = np.random.default_rng(0)
+    shares = [float(np.sort(rng.random(64))[place(64) - 1]) for _ in range(2000)]
+    assert np.mean(np.asarray(shares) >= 0.9) >= 0.98
+
+
+def test_what_comes_with_edgewright_is_within_what_is_promised() -> None:
+    assert {m.kind for m in shipped()} >= {"cortex-m4", "cortex-m0plus", "cortex-m7"}
+    for kind in ("cortex-m4", "cortex-m0plus", "cortex-m7"):
+        for quantity in ("flash", "ram", "instructions"):
+            # Floats by library functions take time by their values: a Cortex-M0+ has no unit for them.
+            assert bar(kind, quantity).width <= (0.16 if kind == "cortex-m0plus" else 0.15)
+
+
+def test_ones_own_misses_are_kept_and_bounded() -> None:
+    assert own() == ((), "")
+    assert remember([miss(0.3, subject="a")]) == ""
+    remember([miss(0.1, subject="a"), miss(0.2, subject="b")])
+    assert [m.found for m in own()[0]] == pytest.approx([1100.0, 1200.0])
+    remember([miss(0.1) for _ in range(500)])
+    assert len(own()[0]) == 400
+
+
+@pytest.mark.parametrize("data", [b"\x00\xff", b'{"misses": 3}', b'{"version": 99, "misses": []}', b"[]"])
+def test_a_damaged_file_is_left_out_with_a_word(data: bytes) -> None:
+    own_file().parent.mkdir(parents=True)
+    own_file().write_bytes(data)
+    kept, said = own()
+    assert kept == ()
+    assert "are left out" in said
+    assert "are left out" in remember([miss(0.1)])
+    assert len(own()[0]) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert "could not be kept" in remember([miss(0.1)])
