@@ -10,11 +10,12 @@ import msgspec
 
 from edgewright.schema.budget import Budget
 from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.estimating import Estimate, Estimator
 from edgewright.search.architecture.features import Features
 from edgewright.search.architecture.front import combined, stopped_by
 from edgewright.search.architecture.proposing import Sampler, propose
-from edgewright.search.architecture.space import Point, Space
+from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Study
 from edgewright.search.architecture.telling import described, misses
 from edgewright.search.architecture.trial import (

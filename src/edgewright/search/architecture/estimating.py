@@ -23,7 +23,7 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.cache import digest
 from edgewright.search.architecture.features import Features
-from edgewright.search.architecture.space import FLOAT32, INT8
+from edgewright.search.architecture.making import FLOAT32, INT8
 
 # Stages are shaped by a look at this many samples.
 PROBE = 200

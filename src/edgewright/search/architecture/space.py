@@ -1,45 +1,19 @@
-"""What a search may vary, and the pipeline that each choice stands for."""
+"""What a search may vary: the axes of a pipeline, and its points."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
-import msgspec
-
-from edgewright.graph.layer import Layer
-from edgewright.models.architecture import PACKAGE
-from edgewright.pipeline.config import with_changes
-from edgewright.runtime.catalogue import find, listing
-from edgewright.schema.config import ModelConfig, PipelineConfig, SearchConfig
+from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError
+from edgewright.search.architecture.axis import Axis, Point, Value
+from edgewright.search.architecture.making import dense_only, own_bits, own_widths, pipeline_of
 
-Value: TypeAlias = bool | int | float | str
-Point: TypeAlias = dict[str, Value]
 # Channels and units in steps of four: kernels of the instruction sets that are generated for take four at a time.
 STEP = 4
-INT8, FLOAT32 = 8, 32
 # A union with more parts than this would be mostly a search over them.
 MOST_PARTS = 16
-
-
-@dataclass(frozen=True)
-class Axis:
-    """One thing that varies.
-
-    Attributes:
-        name: key of a point.
-        choices: values; empty for a range.
-        low, high: of a range, both ends in it.
-        step: of whole numbers; 0 for a range of real numbers, on a logarithmic scale.
-    """
-
-    name: str
-    choices: tuple[Value, ...] = ()
-    low: float = 0.0
-    high: float = 0.0
-    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -58,11 +32,11 @@ class Space:
 
     def own(self) -> Point:
         """The point nearest to the pipeline as it is written."""
-        return {axis.name: _nearest(axis, _own(self, axis.name)) for axis in self.axes}
+        return {axis.name: axis.nearest(_own(self, axis.name)) for axis in self.axes}
 
     def corners(self) -> tuple[Point, ...]:
         """The smallest points there are: narrowest and shallowest, with each part of the features alone."""
-        least: Point = {axis.name: _least(axis) for axis in self.axes}
+        least: Point = {axis.name: axis.least() for axis in self.axes}
         parts = [axis.name for axis in self.axes if axis.name.startswith("part.")]
         singles = [{**least, **{name: name == one for name in parts}} for one in parts] or [least]
         found: list[Point] = []
@@ -89,29 +63,12 @@ class Space:
         return tuple(sorted((name, value) for name, value in point.items() if name not in dead))
 
     def pipeline(self, point: Mapping[str, Value], name: str = "") -> PipelineConfig:
-        """The pipeline of a point.
+        """The pipeline of a point, called `name` where one is given.
 
         Raises:
             InputError: a choice of `[search] choices` that the pipeline does not take.
         """
-        config = self.config
-        windows = point.get("input", "features") == "windows"
-        training = _training(config, point)
-        bits = int(point.get("bits", _bits(config)))
-        made = msgspec.structs.replace(
-            config,
-            name=name or config.name,
-            window=_window(config, point),
-            stages=_stages(self, point, windows=windows),
-            model=ModelConfig(kind=config.model.kind, layers=_layers(config, point, windows=windows)),
-            architecture="",
-            scaling=None,
-            training=training,
-            compression=msgspec.structs.replace(config.compression, int8=bits == INT8),
-            search=msgspec.UNSET,
-        )
-        changes = tuple(f"{key[4:]}={_toml(value)}" for key, value in point.items() if key.startswith("set:"))
-        return with_changes(made, changes) if changes else made
+        return pipeline_of(self.config, self.parts, point, name)
 
 
 def space_of(config: PipelineConfig) -> Space:
@@ -148,11 +105,6 @@ def space_of(config: PipelineConfig) -> Space:
     return Space(config, tuple(axes), (place, count))
 
 
-def dense_only(config: PipelineConfig) -> bool:
-    """Whether the network has hidden layers of the kind dense alone, apart from dropout and flatten."""
-    return all(layer.get("kind") in ("dense", "dropout", "flatten") for layer in config.model.layers)
-
-
 def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
     axes = []
     if config.window is not None and "windows" in asked.inputs:
@@ -161,7 +113,7 @@ def _network_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
         if len(asked.layers) > 1:
             axes.append(Axis("layer", tuple(dict.fromkeys(asked.layers))))
         axes.append(Axis("kernel", (3, 5, 9)))
-    widths = [(n, int(w)) for n, w in enumerate(_widths(config), 1)]
+    widths = [(n, int(w)) for n, w in enumerate(own_widths(config), 1)]
     if dense_only(config):
         own = max(1, len(widths))
         shallow, deep = asked.depth or (1, max(2, own))
@@ -192,10 +144,6 @@ def _training_axes(config: PipelineConfig, asked: SearchConfig) -> list[Axis]:
     return [axis for axis in axes if len(axis.choices) > 1 or axis.low < axis.high]
 
 
-def _bits(config: PipelineConfig) -> int:
-    return INT8 if config.compression.int8 else FLOAT32
-
-
 def _union(config: PipelineConfig) -> tuple[int, int]:
     for place, stage in enumerate(config.stages):
         if stage.get("kind") == "union":
@@ -203,95 +151,16 @@ def _union(config: PipelineConfig) -> tuple[int, int]:
     return -1, 0
 
 
-def _widths(config: PipelineConfig) -> list[int]:
-    """Width of every layer that has one."""
-    found = []
-    for table in config.model.layers:
-        key = _width_key(table)
-        if key in table:
-            found.append(int(table[key]))
-    return found
-
-
-def _width_key(table: Mapping[str, Any]) -> str:
-    layer: Layer[Any] = find(PACKAGE, str(table.get("kind", "")), "LAYER", "layer", "model.layers")
-    return layer.width
-
-
-def _window(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noqa: ANN401 - a window or none
-    if config.window is None or "window" not in point:
-        return config.window
-    samples, before = int(point["window"]), config.window
-    step = None if before.step is None else max(1, round(before.step * samples / before.samples))
-    return msgspec.structs.replace(before, samples=samples, step=step)
-
-
-def _stages(space: Space, point: Mapping[str, Value], *, windows: bool) -> tuple[dict[str, Any], ...]:
-    place, count = space.parts
-    stages = [dict(stage) for stage in space.config.stages]
-    if windows:
-        features = listing("edgewright.features", "STAGE")
-        return tuple(stage for stage in stages if stage.get("kind") not in features)
-    if f"part.{count}" in point:
-        kept = [part for n, part in enumerate(stages[place]["parts"], 1) if point[f"part.{n}"]]
-        # A point without any feature cannot be built; it stands for the first part alone.
-        stages[place]["parts"] = kept or [stages[place]["parts"][0]]
-    if "select.k" in point:
-        next(stage for stage in stages if stage.get("kind") == "select")["k"] = int(point["select.k"])
-    return tuple(stages)
-
-
-def _layers(config: PipelineConfig, point: Mapping[str, Value], *, windows: bool) -> tuple[dict[str, Any], ...]:
-    """Layers of a point: dense ones made anew, the pipeline's own layers with other widths, or some on windows."""
-    count = int(point.get("depth", len([name for name in point if name.startswith("width.")]) or 1))
-    if windows and dense_only(config):
-        kind, kernel = str(point.get("layer", _first_layer(config))), int(point.get("kernel", 5))
-        made = []
-        for number in range(1, count + 1):
-            layer = {"kind": kind, "filters": int(point[f"width.{number}"]), "kernel": kernel, "stride": 2}
-            made.append({**layer, "padding": "same"})
-        return (*made, {"kind": "global_average_pool"})
-    if dense_only(config):
-        flat = [dict(layer) for layer in config.model.layers if layer.get("kind") == "flatten"][:1]
-        dense = [
-            {"kind": "dense", "units": int(point[f"width.{n}"]), "activation": "relu"} for n in range(1, count + 1)
-        ]
-        return (*flat, *dense)
-    number, kept = 0, []
-    for table in config.model.layers:
-        key = _width_key(table)
-        if key in table:
-            number += 1
-            table = {**table, key: int(point[f"width.{number}"])}
-        kept.append(dict(table))
-    return tuple(kept)
-
-
-def _first_layer(config: PipelineConfig) -> str:
-    return config.search.layers[0] if isinstance(config.search, SearchConfig) else "depthwise_separable"
-
-
-def _training(config: PipelineConfig, point: Mapping[str, Value]) -> Any:  # noqa: ANN401 - the table [training]
-    own = config.training
-    changed: dict[str, Any] = {}
-    for key, kind in (("learning_rate", float), ("weight_decay", float), ("epochs", int)):
-        if key in point:
-            changed[key] = kind(point[key])
-    if "copies" in point:
-        changed["augment"] = tuple({**table, "copies": int(point["copies"])} for table in own.augment)
-    return msgspec.structs.replace(own, **changed)
-
-
 def _own(space: Space, name: str) -> Value:
     """What the pipeline has where an axis varies."""
     config, (head, _, tail) = space.config, name.partition(".")
-    widths = _widths(config) or [32]
+    widths = own_widths(config) or [32]
     found: dict[str, Value] = {
         "depth": len(widths),
         "window": config.window.samples if config.window is not None else 1,
         "input": "features",
         "kernel": 5,
-        "bits": _bits(config),
+        "bits": own_bits(config),
         "learning_rate": config.training.learning_rate,
         "weight_decay": config.training.weight_decay,
         "epochs": config.training.epochs,
@@ -304,26 +173,3 @@ def _own(space: Space, name: str) -> Value:
     if name == "select.k":
         return next(int(stage["k"]) for stage in config.stages if stage.get("kind") == "select")
     return found.get(name, "")
-
-
-def _nearest(axis: Axis, value: Value) -> Value:
-    if axis.choices:
-        if value in axis.choices:
-            return value
-        numbers = all(isinstance(choice, int | float) for choice in axis.choices)
-        if not numbers or isinstance(value, str):
-            return axis.choices[0]
-        return min(axis.choices, key=lambda choice: abs(float(choice) - float(value)))
-    inside = min(max(float(value), axis.low), axis.high)
-    return inside if not axis.step else int(axis.low + round((inside - axis.low) / axis.step) * axis.step)
-
-
-def _least(axis: Axis) -> Value:
-    if axis.choices:
-        numbers = [choice for choice in axis.choices if isinstance(choice, int | float)]
-        return min(numbers) if len(numbers) == len(axis.choices) else axis.choices[0]
-    return int(axis.low) if axis.step else axis.low
-
-
-def _toml(value: Value) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

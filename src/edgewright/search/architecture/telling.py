@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from edgewright.schema.budget import Budget
+from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.estimating import Estimate
-from edgewright.search.architecture.space import Point, Space
+from edgewright.search.architecture.space import Space
 
 _UNITS = (("flash", "kB"), ("ram", "kB"), ("latency_us", "ms"), ("energy_uj", "mJ"))
 
