@@ -50,6 +50,30 @@ def source_text(name: str) -> tuple[str, str]:
         raise InputError("a readable file", error.strerror or str(error), str(path)) from None
 
 
+def names_pipeline(name: str, data: str | None = None) -> bool:
+    """Whether a name stands for a pipeline where it may stand for data too.
+
+    A pipeline is a TOML file, or a name without folder and ending that nothing in the working directory has.
+
+    Args:
+        name: as a person wrote it.
+        data: a path of the pipeline's data, which says that a pipeline is meant.
+
+    Raises:
+        InputError: a shipped pipeline has the name, and so has something in the working directory.
+    """
+    place = Path(name)
+    if name in shipped() and place.exists():
+        if data is not None:
+            return True
+        what = "folder" if place.is_dir() else "file"
+        raise InputError(
+            f"either the pipeline {name!r} or the {what} './{name}'", "a name of both", name,
+            f"For the {what} write ./{name}; for the pipeline that comes with Edgewright name its data with --data",
+        )  # fmt: skip
+    return place.suffix == ".toml" or not (place.exists() or place.suffix or len(place.parts) > 1)
+
+
 def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
     """Turns TOML text into a checked configuration.
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from edgewright.pipeline.config import names_pipeline
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.footprint import over_budget, takes_programs
 from edgewright.schema.advice import Advice, Need, Place, Traffic
@@ -16,7 +17,7 @@ from edgewright.search.advise import placement
 from edgewright.search.advise.contract import Asked, Doing, Found
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.framings_found import framing_of
-from edgewright.search.advise.look import look
+from edgewright.search.advise.look import Look, look
 from edgewright.search.advise.needs import limit_of
 from edgewright.search.advise.turning import turning
 from edgewright.search.ladder.verdict import figure
@@ -35,7 +36,7 @@ def advise(asked: Asked, doing: Doing) -> Advice:
     profile = load_profile(asked.device)
     radio = asked.radio or usual_radio(profile, takes_programs(profile))
     figures = Figures(radio, asked.prices)
-    seen = look(asked.data)
+    seen = Look(None) if asked.path and names_pipeline(asked.data, asked.path) else look(asked.data)
     found = framing_of(seen, asked).advise(seen, asked, doing)
     footprint = found.price(profile)
     setting = _setting(found, asked, profile, figures, footprint)

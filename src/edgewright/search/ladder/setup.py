@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from edgewright.data.load import find_kind, guess
-from edgewright.pipeline.config import read_config
+from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.leaks import as_rows, in_blocks, refuse_random
@@ -47,10 +47,11 @@ def problem_and_config(
         seed: of everything random.
 
     Raises:
-        InputError: the data cannot be read, have too few samples or one value of the target.
+        InputError: the data cannot be read, have too few samples or one value of the target; or a pipeline and a
+            folder have the name.
         CheckFailedError: rows would be dealt at random though neighbours know each other.
     """
-    if data.endswith(".toml") or not (Path(data).exists() or Path(data).suffix or len(Path(data).parts) > 1):
+    if names_pipeline(data, path):
         config = read_config(data, (f"device.profile={profile}",) if profile != "cortex-m4" else ())
         config = _replaced_path(config, path)
         problem = problem_of_pipeline(config)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import numpy as np
 
 from edgewright.data.load import find_kind, guess, load_data
-from edgewright.pipeline.config import read_config
+from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.advice import Existing
@@ -113,7 +112,7 @@ def _setup(seen: Look, asked: Asked) -> Setup:
     why: list[str] = []
     left: list[tuple[str, str]] = []
     pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not asked.target else ""
-    if pipeline or _is_pipeline(seen, asked):
+    if pipeline or names_pipeline(asked.data, asked.path):
         data, path = (pipeline, asked.data) if pipeline else (asked.data, asked.path)
         if pipeline:
             why.append(f"the folder is the public set {known}, for which the pipeline {pipeline} is ready")
@@ -129,12 +128,6 @@ def _setup(seen: Look, asked: Asked) -> Setup:
         problem, config = _problem(asked, named, window, left)
         where = shlex.quote(asked.data)
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
-
-
-def _is_pipeline(seen: Look, asked: Asked) -> bool:
-    """Whether a pipeline is named rather than data: a TOML file, or a name without folder and ending."""
-    place = Path(asked.data)
-    return place.suffix == ".toml" or (seen.place is None and not place.suffix and len(place.parts) == 1)
 
 
 def _of_pipeline(name: str, path: str | None, asked: Asked) -> tuple[Problem, PipelineConfig]:
