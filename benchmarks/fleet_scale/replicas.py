@@ -1,0 +1,180 @@
+"""Two servers over PostgreSQL against one, and one over SQLite: signed reports and polls, over real HTTP.
+
+On two cores that devices, servers and PostgreSQL share, the clock says little about a second server: there is no core
+for it. So besides the clock, whose processor's seconds a report takes is told; and the servers are held to a fifth of a
+core each, so that they, and nothing else, are what is scarce: what two then serve, against one, shows whether the
+database or a lock makes them wait for each other. `EDGEWRIGHT_REPLICAS=1` takes a second a stretch instead of three.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+
+from benchmarks.fleet_scale._serving import (
+    POSTGRES,
+    Server,
+    Speakers,
+    backends,
+    busy,
+    cpu,
+    fleet_of,
+    fresh_database,
+    held_to,
+    kept,
+)
+from benchmarks.table import Told, median
+from edgewright.fleet.control.plane import Limits
+
+DEVICES, REPEATS, SHARE = 2000, 5, 0.2
+"""A device may send two reports a second: so many devices are never refused."""
+TIMES = 1.5
+_SECONDS = float(os.environ.get("EDGEWRIGHT_REPLICAS", "3"))
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Of some seconds: answers a second, seconds of processor an answer by whose, cores of others and idle ones."""
+
+    rate: float
+    server: float
+    postgres: float
+    client: float
+    cores: float
+    others: float
+    idle: float
+    p99: float
+    sent: float
+    received: float
+
+
+def stretch(speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> Stretch:
+    """Lets devices ask these servers for a while.
+
+    Raises:
+        RuntimeError: a server answered something else than it should.
+    """
+    pids = [server.process.pid for server in servers]
+    before, database, all_before = [cpu(pid) for pid in pids], backends(address), busy()
+    began = time.perf_counter()
+    found = speakers.ask([server.port for server in servers], _SECONDS, what)
+    took = time.perf_counter() - began
+    if found["wrong"]:
+        raise RuntimeError(f"{found['wrong']}")
+    mine = sum(cpu(pid) for pid in pids) - sum(before)
+    after = backends(address)
+    theirs = sum(used - database.get(pid, 0.0) for pid, used in after.items())
+    used, idle = (b - a for a, b in zip(all_before, busy(), strict=True))
+    done = found["done"]
+    return Stretch(
+        done / found["seconds"], mine / done, theirs / done, found["cpu"] / done, mine / took,
+        (used - mine - theirs - found["cpu"]) / took, idle / took, found["p99"], found["sent"] / done,
+        found["received"] / done,
+    )  # fmt: skip
+
+
+def measure(told: Told) -> None:
+    """Rows for polls and reports, free and held; for SQLite alone; and what a core of servers does."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        _sqlite(told, Path(name))
+        try:
+            address = stack.enter_context(fresh_database())
+        except psycopg.OperationalError as error:
+            told("two servers over PostgreSQL", f"left out: no PostgreSQL at {POSTGRES}: {error}", "", True)
+            return
+        (Path(name) / "two").mkdir()
+        folder = fleet_of(Path(name) / "two", DEVICES, address)
+        servers = [Server(folder) for _ in range(2)]
+        for server in servers:
+            stack.callback(server.close)
+        speakers = Speakers(DEVICES)
+        stack.callback(speakers.close)
+        _warm(speakers, servers)
+        for what in ("report", "poll"):
+            _free(told, speakers, servers, what, address)
+            with held_to([server.process.pid for server in servers], SHARE) as held:
+                if held:
+                    _held(told, speakers, servers, what, address)
+                else:
+                    told(f"{what}s, servers held to a share of a core", "left out: no control group here", "", True)
+        told("disk of a report that is kept, PostgreSQL", f"{kept(folder):.0f} bytes with its indexes", "-", True)
+
+
+def _warm(speakers: Speakers, servers: Sequence[Server]) -> None:
+    """Every server has heard every device once: keys are read from the database the first time."""
+    for server in servers:
+        speakers.ask([server.port], 60.0, "report", each=DEVICES)
+        speakers.ask([server.port], 0.5, "poll")
+
+
+def _in_turns(
+    speakers: Speakers, servers: Sequence[Server], what: str, address: str
+) -> tuple[list[Stretch], list[Stretch]]:
+    one, two = [], []
+    for turn in range(REPEATS):
+        one.append(stretch(speakers, [servers[turn % 2]], what, address))
+        two.append(stretch(speakers, servers, what, address))
+    return one, two
+
+
+def _free(told: Told, speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> None:
+    one, two = _in_turns(speakers, servers, what, address)
+    times = median([b.rate / a.rate for a, b in zip(one, two, strict=True)])
+    got = f"{_rates(two)}/s against {_rates(one)}/s, {times:.2f}x; {_costs(two)}; {_left(two)}"
+    told(f"{what}s, two servers against one, {os.cpu_count()} cores for all", got, "-", True)
+
+
+def _held(told: Told, speakers: Speakers, servers: Sequence[Server], what: str, address: str) -> None:
+    one, two = _in_turns(speakers, servers, what, address)
+    times = median([b.rate / a.rate for a, b in zip(one, two, strict=True)])
+    got = f"{_rates(two)}/s against {_rates(one)}/s, {times:.2f}x; servers used {_cores(two)} and {_cores(one)} cores; "
+    got += f"{_costs(two)}; {_left(two)}"
+    told(f"{what}s, the same, each server held to {SHARE:g} of a core", got, f"{TIMES:g}x", times >= TIMES)
+
+
+def _sqlite(told: Told, folder: Path) -> None:
+    (folder / "one").mkdir()
+    server, speakers = Server(fleet_of(folder / "one", DEVICES)), Speakers(DEVICES)
+    try:
+        _warm(speakers, [server])
+        for what in ("report", "poll"):
+            runs = [stretch(speakers, [server], what, "") for _ in range(REPEATS)]
+            rate, wait = median([run.rate for run in runs]), Limits().wait
+            late, sent, answered = (median([getattr(run, of) for run in runs]) for of in ("p99", "sent", "received"))
+            got = f"{_rates(runs)}/s, p99 {late * 1e3:.0f} ms; {_costs(runs)}; {_left(runs)}; "
+            got += (
+                f"{sent:.0f} bytes asked, {answered:.0f} answered; {rate * wait:,.0f} devices at one every {wait:g} s"
+            )
+            told(f"{what}s, one server over SQLite", got, "-", True)
+    finally:
+        speakers.close()
+        server.close()
+    disk = f"{kept(folder / 'one' / 'fleet'):.0f} bytes with its indexes"
+    told("disk of a report that is kept, SQLite", disk, "-", True)
+
+
+def _rates(runs: Sequence[Stretch]) -> str:
+    rates = sorted(run.rate for run in runs)
+    return f"{median(rates):,.0f} ({rates[0]:,.0f} to {rates[-1]:,.0f})"
+
+
+def _cores(runs: Sequence[Stretch]) -> str:
+    return f"{median([run.cores for run in runs]):.2f}"
+
+
+def _costs(runs: Sequence[Stretch]) -> str:
+    names = ("server", "postgres", "client")
+    each = (f"{name} {median([getattr(run, name) for run in runs]) * 1e3:.2f}" for name in names)
+    return "ms of processor each: " + ", ".join(each)
+
+
+def _left(runs: Sequence[Stretch]) -> str:
+    others, idle = median([run.others for run in runs]), median([run.idle for run in runs])
+    return f"others had {others:.2f} cores, {idle:.2f} were free"
