@@ -11,7 +11,7 @@ from tuf.api.metadata import MetaFile
 from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.runtime.files import write_atomic
+from edgewright.runtime.files import sync_folder, write_atomic
 from edgewright.schema.errors import InputError, OutputError
 
 
@@ -101,13 +101,16 @@ def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
-    """Makes a folder and those above it.
+    """Makes a folder and those above it, durably: files in it would else be gone with its name after a power cut.
 
     Raises:
         OutputError: it cannot be made.
     """
     try:
+        new = [one for one in (folder, *folder.parents) if not one.exists()]
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        for one in reversed(new):
+            sync_folder(one.parent)
     except OSError as error:
         raise OutputError("a folder that can be written", error.strerror or str(error), str(folder)) from None
 
