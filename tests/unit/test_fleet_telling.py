@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,11 @@ import msgspec
 import pytest
 
 from edgewright.fleet.agent.door import Door
+from edgewright.fleet.agent.pace import BACK, Pace
 from edgewright.fleet.agent.ports import Facts
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.ports import Unreachable
+from edgewright.fleet.ports import Chance, Unreachable
 from edgewright.runtime.sinks import NotYetError
 from edgewright.runtime.sinks.agent import SINK, AgentConfig
 from edgewright.schema.errors import InputError, OutputError
@@ -39,7 +42,7 @@ class Plane:
         self.got: list[Report] = []
         self.down = self.lost = False
         self.refuse = ""
-        self.wait = 0.0
+        self.wait, self.more, self.later = 0.0, 5.0, None
 
     def enrol(self, request: Enrolment) -> Enrolled:
         raise NotImplementedError
@@ -49,7 +52,7 @@ class Plane:
 
     def report(self, report: Report) -> Acknowledged:
         if self.down:
-            raise Unreachable("down")
+            raise Unreachable("down", self.later)
         if self.refuse:
             raise InputError("to be known", self.refuse)
         self.got.append(report)
@@ -57,7 +60,7 @@ class Plane:
             raise Unreachable("the answer is lost")
         durable = tuple((item["boot"], item["sequence"]) for item in map(json.loads, map(bytes, report.items)))
         last = max((one.number for one in report.outcomes), default=0)
-        return Acknowledged(nonce=f"n{report.sequence}", outcomes=last, durable=durable, wait=self.wait)
+        return Acknowledged(nonce=f"n{report.sequence}", outcomes=last, durable=durable, wait=self.wait, more=self.more)
 
 
 class Box:
@@ -65,10 +68,13 @@ class Box:
 
     def __init__(self) -> None:
         self.items: list[dict[str, int]] = []
-        self.alarm = False
+        self.alarm = self.more = False
 
     def urgent(self) -> bool:
         return self.alarm
+
+    def backlog(self) -> bool:
+        return self.more
 
     def offered(self) -> list[msgspec.Raw]:
         return [msgspec.Raw(json.dumps(item).encode()) for item in self.items]
@@ -78,11 +84,11 @@ class Box:
 
 
 class Desk:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, chance: Chance | None = None) -> None:
         self.state = State.open(folder)
         self.state.enrol(Enrolled(device="ab" * 16, tags=("site",), batch="b", at=1.0, nonce="n0"))
         self.plane, self.clock, self.box = Plane(), HandClock(), Box()
-        self.teller = ReportTeller(self.state, self.plane, self.clock, Middle(), outbox=self.box, every=900.0)
+        self.teller = ReportTeller(self.state, self.plane, self.clock, chance or Middle(), outbox=self.box, every=900.0)
 
     def tell(self, urgent: bool = False, **changes: object) -> float:
         said = {
@@ -139,7 +145,7 @@ def test_where_nobody_answers_it_asks_less_and_less_often_and_loses_nothing(desk
     for _ in range(6):
         waits.append(desk.tell(urgent=True))
         desk.clock.up += waits[-1]
-    assert waits == sorted(waits) and waits[-1] <= 900.0 and len(desk.state.outcomes) == 1
+    assert waits == sorted(waits) and waits[-1] <= BACK and len(desk.state.outcomes) == 1
     desk.plane.down = False
     desk.tell()
     assert desk.plane.got[0].outcomes[0].because == "crash" and not desk.state.outcomes
@@ -154,6 +160,82 @@ def test_one_lost_packet_does_not_hide_a_failed_trial_for_long(desk: Desk) -> No
     desk.clock.up += wait
     desk.tell()
     assert desk.plane.got[0].outcomes[0].because == "crash"
+
+
+class Seeded:
+    """Chance that is the same each time."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+
+    def bytes(self, count: int) -> bytes:
+        return self._random.randbytes(count)
+
+    def share(self) -> float:
+        return self._random.random()
+
+
+@pytest.mark.parametrize("hours", [0.1, 6.0])
+def test_after_an_outage_all_are_back_within_two_minutes_and_not_in_one_moment(hours: float) -> None:
+    back = []
+    for seed in range(2000):
+        pace = Pace(Seeded(seed), 60.0, 900.0, 30.0)
+        pace.due = 0.0  # everybody fails in the same moment
+        while pace.due < hours * 3600.0:
+            pace.away(pace.due)
+        back.append(pace.due - hours * 3600.0)
+    assert max(back) <= BACK
+    by_second = Counter(map(int, back))
+    assert max(by_second.values()) < 2000 * 0.04
+
+
+def test_who_is_asked_to_come_later_does_so_and_more_seldom_each_time() -> None:
+    pace, waits = Pace(Middle(), 60.0, 900.0, 30.0), []
+    for _ in range(8):
+        pace.away(0.0, 4.0)
+        waits.append(pace.due)
+    assert waits == sorted(waits)
+    assert 4.0 < waits[0] < 12.0
+    assert waits[-1] <= BACK
+    pace.away(0.0, 1e6)
+    assert 3600.0 <= pace.due <= 7200.0
+
+
+def test_a_sign_of_life_makes_it_try_again_but_not_before_it_was_asked_to(desk: Desk) -> None:
+    desk.plane.down = True
+    assert desk.tell() > 20.0
+    desk.plane.down = False
+    desk.clock.up += 1.0
+    desk.tell(heard=True)
+    assert len(desk.plane.got) == 1
+    desk.clock.up += 950.0
+    desk.plane.down, desk.plane.later = True, 30.0
+    desk.tell()
+    desk.plane.down = False
+    desk.clock.up += 1.0
+    assert desk.tell(heard=True) == pytest.approx(29.0)
+    assert len(desk.plane.got) == 1
+    desk.clock.up += 29.0
+    desk.tell()
+    assert len(desk.plane.got) == 2
+
+
+def test_a_backlog_goes_at_the_pace_that_the_control_plane_gives(desk: Desk) -> None:
+    desk.plane.more = 0.5
+    desk.tell()
+    desk.box.more = True
+    for number in range(2, 6):
+        desk.clock.up += 0.4
+        assert desk.tell() == pytest.approx(0.25)
+        desk.clock.up += 0.1
+        assert desk.tell() == pytest.approx(0.5)
+        assert len(desk.plane.got) == number
+    desk.plane.more = 1e9
+    desk.clock.up += 0.5
+    assert desk.tell() == pytest.approx(60.0)
+    desk.plane.down = True
+    desk.clock.up += 60.0
+    assert desk.tell() > 10.0  # nobody answers: a backlog does not make it hurry
 
 
 def test_a_restart_goes_on_with_the_next_number(desk: Desk, tmp_path: Path) -> None:
@@ -237,6 +319,36 @@ def test_an_alarm_wakes_the_agent_and_goes_when_it_is_durable(door: tuple[Door, 
     made.settle([(2, 2), (9, 9)])
     sender.join(10.0)
     assert got == [(2, 2)] and not made.urgent() and made.offered() == []
+
+
+def test_full_batches_and_the_one_behind_them_do_not_wait_for_the_next_report(
+    door: tuple[Door, threading.Event],
+) -> None:
+    made, woken = door
+    sink = SINK.open(AgentConfig(path=str(made.path)))
+    numbers, batches = iter(range(1, 1000)), (200, 150, 3)
+
+    def send() -> None:
+        for count in batches:
+            sink.send("d", [item(next(numbers)) for _ in range(count)])
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    for count in batches:
+        assert woken.wait(60.0)
+        woken.clear()
+        offered = [json.loads(bytes(raw)) for raw in made.offered()]
+        assert (made.backlog(), made.urgent(), len(offered)) == (True, False, count)
+        made.settle([(one["boot"], one["sequence"]) for one in offered])
+    sender.join(60.0)
+    assert not made.backlog()
+    last = threading.Thread(target=sink.send, args=("d", [item(999)]))
+    last.start()
+    while not made.offered():
+        last.join(0.01)
+    assert not made.backlog() and not woken.is_set()
+    made.settle([(2, 999)])
+    last.join(60.0)
 
 
 @pytest.mark.parametrize("how", ["release", "close"])

@@ -145,12 +145,14 @@ class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):
         outcomes: highest number that is durable.
         durable: (boot, sequence) of items of the outbox that are durable.
         wait: seconds after which the next report is welcome.
+        more: seconds after which one is welcome from a device with more to bring than fits into a report.
     """
 
     nonce: str
     outcomes: int = 0
     durable: tuple[tuple[int, int], ...] = ()
     wait: float = 0.0
+    more: float = 5.0
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):

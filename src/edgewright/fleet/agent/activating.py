@@ -74,7 +74,7 @@ class Activator:
             allowed = self._control.intent(asked)
         except Unreachable as error:
             self.why = f"release {release.counter} waits for the leave of the control plane: {error}"
-            self.pace.bad(now, error.wait)
+            self.pace.away(now, error.wait)
             return False
         except InputError as error:
             self._state.change(quarantined=str(error))

@@ -14,6 +14,8 @@ import msgspec
 
 _LARGEST = 4 << 20
 _ITEMS = 1000
+_FULL_BYTES, _FULL_ITEMS = 32 << 10, 128
+"""Half of what the outbox puts into one batch: so much says that more waits behind it."""
 _PATIENCE = 1000.0
 _TALK = 10.0
 
@@ -47,7 +49,7 @@ class Door:
         self.path, self._wake, self._patience = path, wake, patience
         self._changed = threading.Condition()
         self._batch: list[tuple[tuple[int, int], msgspec.Raw]] = []
-        self._alarm = False
+        self._alarm = self._backlog = self._behind = False
         self._durable: set[tuple[int, int]] | None = None
         self._closed = self._released = False
         with suppress(FileNotFoundError):
@@ -63,6 +65,11 @@ class Door:
         """An alarm waits."""
         with self._changed:
             return self._alarm
+
+    def backlog(self) -> bool:
+        """A full batch waits, or one that came after a full one."""
+        with self._changed:
+            return self._backlog
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """The batch that waits now."""
@@ -117,16 +124,20 @@ class Door:
                 continue
             batch.append(((seen.boot, seen.sequence), msgspec.Raw(line)))
             alarm = alarm or seen.body.kind == "alarm"
+        full = len(content) >= _FULL_BYTES or len(batch) >= _FULL_ITEMS
         with self._changed:
             self._batch, self._alarm, self._durable = batch, alarm, None
-        if alarm:
+            self._backlog = bool(batch) and (full or self._behind)
+            wake = alarm or self._backlog
+        if wake:
             self._wake()
         with self._changed:
             self._changed.wait_for(lambda: self._durable is not None or self._closed, self._patience if batch else 0.0)
             later = self._released or (self._durable is None and self._closed)
             found: set[tuple[int, int]] = self._durable or set()
             self._durable, self._released = None, False
-            self._batch, self._alarm = [], False
+            self._batch, self._alarm, self._backlog = [], False, False
+            self._behind = full and bool(found)
         return found, later
 
 

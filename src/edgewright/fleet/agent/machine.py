@@ -52,6 +52,7 @@ class Agent:
         self._seen: Seen | None = None
         self._choice: Choice | None = None
         self._news = self._told = ""
+        self._heard = False
         self._again = 0.0
         self._numbered = state.held.outcome
         self._last = self._kept = self._tell_due = clock.monotonic()
@@ -109,8 +110,9 @@ class Agent:
         return max(least, min(dues) - now)
 
     def wake(self, within: float = 0.0) -> None:
-        """There are news: polls soon, somewhere in so many seconds."""
+        """There are news: polls soon, somewhere in so many seconds, and tries again what nobody answered."""
         self._poll.at_once(self._clock.monotonic(), within)
+        self._heard = True
 
     def speak(self) -> None:
         """Something waits that must be reported soon."""
@@ -126,7 +128,7 @@ class Agent:
         self.state.change(running=self.running)
         self._unwritten = 0.0
 
-    def facts(self, urgent: bool = False) -> Facts:
+    def facts(self, urgent: bool = False, heard: bool = False) -> Facts:
         """What a report says."""
         held = self.state.held
         plan = held.trial.plan if held.trial else self._choice.plan.id if self._choice and self._choice.plan else ""
@@ -136,6 +138,7 @@ class Agent:
             stage=followed.stage if followed else -1, metadata=self._seen.versions if self._seen else {},
             vitals=self.guard.vitals(), why=self.why, product=self._me.product, profile=self._me.profile,
             version=self._me.version, running=self.running, urgent=urgent,
+            heard=heard,
         )  # fmt: skip
 
     def _time_goes_on(self) -> None:
@@ -165,17 +168,19 @@ class Agent:
             self._news = ""
             self._poll.good(now)
         except Unreachable as error:
-            self._offline(f"no news: {error}", error.wait)
+            self._poll.away(self._clock.monotonic(), error.wait)
+            self._offline(f"no news: {error}")
         except Refused as error:
-            self._offline(f"news refused: {error}", None)
+            self._poll.bad(self._clock.monotonic())
+            self._offline(f"news refused: {error}")
         except OutputError as error:
-            self._offline(str(error), None)
+            self._poll.bad(self._clock.monotonic())
+            self._offline(str(error))
         self._again = now
 
-    def _offline(self, why: str, wait: float | None) -> None:
+    def _offline(self, why: str) -> None:
         """What is held stays; whether it is still fresh is asked again."""
         self._news = why
-        self._poll.bad(self._clock.monotonic(), wait)
         self._seen = self._trust.held()
 
     def _go_on(self) -> None:
@@ -220,11 +225,12 @@ class Agent:
         held = self.state.held
         told = f"{self.phase}{held.counter}"
         urgent = held.outcome != self._numbered or told != self._told
-        if now < self._tell_due and not urgent:
+        if now < self._tell_due and not urgent and not self._heard:
             return
         self._numbered, self._told = held.outcome, told
+        heard, self._heard = self._heard, False
         try:
-            self._tell_due = now + self._teller.tell(self.facts(urgent))
+            self._tell_due = now + self._teller.tell(self.facts(urgent, heard))
         except InputError as error:
             self._tell_due = now + self._me.slowest
             self._quarantine(str(error))

@@ -124,7 +124,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         as `Report`; `running`: seconds of the agent's durable running time; `urgent`: something just happened that the
-        control plane waits for (an outcome, an intent that was used).
+        control plane waits for (an outcome, an intent that was used); `heard`: the fleet has just given a sign of life.
     """
 
     counter: int
@@ -140,6 +140,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     running: float
     urgent: bool = False
+    heard: bool = False
 
 
 class Teller(Protocol):

@@ -15,8 +15,10 @@ from edgewright.fleet.ports import Chance, Clock, Unreachable
 from edgewright.schema.fleet_report import Report
 
 _SLOWEST = REPORT_EVERY
-"""Seconds at most after failures: a server that bears reports that go well bears these as well."""
+"""Seconds at most after refusals; where nobody answers, `pace.BACK` counts."""
 _APART = 5.0
+"""Seconds between two reports at least, but for a backlog, whose pace the control plane gives."""
+_LEAST, _MOST_APART = 0.25, 60.0
 _SOON = 30.0
 """Seconds from which the time after a failure doubles: one lost packet must not hide a failed trial for an hour."""
 _OUTCOMES = 200
@@ -27,6 +29,9 @@ class Outbox(Protocol):
 
     def urgent(self) -> bool:
         """Whether something waits that must not wait for the next report."""
+
+    def backlog(self) -> bool:
+        """Whether more waits than one report carries, as after an outage."""
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """What waits, as the store sends it; stays until it is settled."""
@@ -39,6 +44,10 @@ class NoOutbox:
     """Of a device without a store."""
 
     def urgent(self) -> bool:
+        """Never."""
+        return False
+
+    def backlog(self) -> bool:
         """Never."""
         return False
 
@@ -74,24 +83,24 @@ class ReportTeller:
         self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
         self._pending: Report | None = None
         self._owed = False
-        self._last = -_APART
+        self._last, self._more = -_APART, _APART
 
     def tell(self, facts: Facts) -> float:
         """As `Teller.tell`."""
         now = self._clock.monotonic()
         self._owed = self._owed or facts.urgent
-        # Where nobody answers, urgency does not make it answer: the pace goes on.
-        hurry = self._pace.failures == 0 and (self._owed or self._outbox.urgent())
-        due = self._last + _APART if hurry else self._pace.due
+        if facts.heard:
+            self._pace.heard(now)
+        due = self._due()
         if now < due or not self._state.link.device:
-            return max(1.0, due - now)
+            return max(_LEAST, due - now)
         anew = self._pending is None
         report = self._pending or self._report(facts)
         self._pending, self._last = report, now
         try:
             answer = self._control.report(report)
         except Unreachable as error:
-            self._pace.bad(now, error.wait)
+            self._pace.away(now, error.wait)
             return self._pace.due - now
         except Exception:
             # Refused as a whole, or the disk is full: what was to be said is said anew, with what is true then.
@@ -102,8 +111,20 @@ class ReportTeller:
         self._pending = None
         self._outbox.settle(answer.durable)
         self._owed = not anew
+        self._more = min(max(answer.more, 0.0), _MOST_APART)
         self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
-        return _APART if self._owed or self._outbox.urgent() else self._pace.due - now
+        return max(_LEAST, self._due() - now)
+
+    def _due(self) -> float:
+        """When the next report is due, on the monotonic clock."""
+        if self._pace.failures:
+            return self._pace.due  # where nobody answers, urgency does not make it answer
+        due = self._pace.due
+        if self._owed or self._outbox.urgent():
+            due = min(due, self._last + _APART)
+        if self._outbox.backlog():
+            due = min(due, self._last + self._more)
+        return due
 
     def _report(self, facts: Facts) -> Report:
         link = self._state.link

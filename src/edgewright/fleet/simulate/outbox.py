@@ -54,6 +54,10 @@ class SimulatedOutbox:
         self._fill()
         return any(one.kind == "event" for one in self._waiting.values())
 
+    def backlog(self) -> bool:
+        """Never: all that it holds fits into one report."""
+        return False
+
     def offered(self) -> Sequence[msgspec.Raw]:
         """Alarms first, the oldest first."""
         self._fill()

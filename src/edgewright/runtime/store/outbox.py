@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 Place = tuple[int, int]
 """(boot, sequence): with the device's name an item's own name for ever."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 900.0
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 120.0
+"""Seconds after a failure, doubling, and at most: so soon after an outage every device has begun to send."""
 # Items that were refused while others were taken are remembered, the oldest forgotten first: memory is bounded.
 _REMEMBERED = 2048
 
