@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,13 @@ from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import INTERRUPTED, InputError
 from edgewright.schema.profile import Profile
-from edgewright.search.architecture.cache import digest
 from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
 from edgewright.search.architecture.estimating import Estimator
 from edgewright.search.architecture.front import front_of, spread_over
 from edgewright.search.architecture.report import Result, headings, page, result, rows
+from edgewright.search.architecture.sameness import everywhere, go_on, identity_of, keep, kept
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, Identity, create, open_study, resume
+from edgewright.search.architecture.study import FILE, create, open_study
 from edgewright.search.architecture.taking import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.telling import parts_by_number
 from edgewright.search.architecture.trial import Tried
@@ -74,7 +75,8 @@ def search(asked: Asked) -> None:
     """
     if asked.trials < 1:
         raise InputError("at least one trial", str(asked.trials), "--trials")
-    config = read_config(asked.pipeline)
+    config, data = everywhere(read_config(asked.pipeline), asked.data)
+    asked = replace(asked, data=data)
     if asked.seed is not None:
         config = msgspec.structs.replace(config, seed=asked.seed)
     space = space_of(config)
@@ -83,22 +85,20 @@ def search(asked: Asked) -> None:
         _take(asked, folder)
         return
     profile = load_profile(asked.device or config.device.profile)
-    config = msgspec.structs.replace(
-        config, device=msgspec.structs.replace(config.device, profile=asked.device or profile.name)
-    )
+    named = msgspec.structs.replace(config.device, profile=asked.device or config.device.profile)
+    config, _ = everywhere(msgspec.structs.replace(config, device=named), None)
     space = space_of(config)
     budget = (
         parse_budget(asked.budget)
         if asked.budget
         else Budget(flash=int(profile.flash.value), ram=int(profile.ram.value))
     )
-    shared = shared_of(space, asked.data, asked.folds, str(folder / "cache"))
+    shared = shared_of(space, asked.data, asked.folds, str((folder / "cache").absolute()))
     features = features_for(shared)
     prepared = features.prepared(config.window)
     _refuse(prepared.problem, config)
-    own = Identity(
-        pipeline=config.name, config=digest(config)[:12], data=sha256(prepared.problem.samples)[:12],
-        device=f"{profile.name} {digest(profile)[:8]}", budget=asked.budget, seed=config.seed, sampler=asked.sampler,
+    own = identity_of(
+        config, profile, sha256(prepared.problem.samples), budget=asked.budget, sampler=asked.sampler,
         folds=asked.folds, batch=BATCH,
     )  # fmt: skip
     estimator = Estimator(profile, features)
@@ -107,9 +107,9 @@ def search(asked: Asked) -> None:
     with _engine(asked) as engine:
         probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
         probe.refuse_impossible()
-        study = resume(folder, own) if asked.resume else create(folder, own)
+        study = go_on(folder, own, config) if asked.resume else create(folder, own)
         try:
-            write_atomic(folder / "search.json", msgspec.json.encode({"pipeline": config, "data": asked.data}))
+            keep(folder, config, asked.data)
             _go(asked, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
             known = len(study.trials())
@@ -166,13 +166,13 @@ def _take(asked: Asked, folder: Path) -> None:
     """Writes one trial of a study as a pipeline."""
     study = open_study(folder)
     try:
-        kept: dict[str, Any] = msgspec.json.decode((folder / "search.json").read_bytes())
-        space = space_of(msgspec.convert(kept["pipeline"], PipelineConfig))
+        made = kept(folder)
+        space = space_of(made.pipeline)
         trial = trial_numbered(study.trials(), int(asked.take or 0))
         (folder / POINTS).mkdir(exist_ok=True)
         path = folder / POINTS / f"{trial.number}.toml"
-        data = asked.data or kept["data"]
-        write_atomic(path, point_text(space, trial, study.judged().get(trial.number), data).encode())
+        text = point_text(space, trial, study.judged().get(trial.number), asked.data or made.data)
+        write_atomic(path, text.encode())
     finally:
         study.close()
     if asked.as_json:
@@ -252,14 +252,17 @@ def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
 
 
 def _again(asked: Asked, folder: Path) -> str:
-    words = ["edgewright search", asked.pipeline]
+    words = ["edgewright search", shlex.quote(asked.pipeline)]
     engine = asked.engine if asked.engine != "local" else ""
     options = (("data", asked.data), ("device", asked.device), ("budget", asked.budget), ("engine", engine))
-    words += [f"--{name} {value}" for name, value in options if value]
+    words += [f"--{name} {shlex.quote(value)}" for name, value in options if value]
     if asked.seed is not None:
         words.append(f"--seed {asked.seed}")
     if asked.sampler != "nsga2":
         words.append(f"--sampler {asked.sampler}")
-    if asked.folds != 3:
-        words.append(f"--folds {asked.folds}")
-    return " ".join([*words, f"--trials {asked.trials} --out {folder} --resume"])
+    words += [f"--{name} {value}" for name, value, usual in _counts(asked) if value != usual]
+    return " ".join([*words, f"--trials {asked.trials} --out {shlex.quote(str(folder))} --resume"])
+
+
+def _counts(asked: Asked) -> tuple[tuple[str, int, int], ...]:
+    return ("folds", asked.folds, 3), ("workers", asked.workers, 1), ("judge", asked.judge, 6)

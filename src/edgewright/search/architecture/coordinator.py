@@ -103,9 +103,10 @@ class Search:
         waiting = [trial for trial in trials if trial.state == "done"]
         tried = self._train(waiting, (0,))
         going, made = [], {}
+        self._refuse_lost(tried, before)
         for trial, errors in zip(waiting, tried, strict=True):
-            if not errors:
-                made[trial.number] = msgspec.structs.replace(trial, state="failed", reason="the loss was no number")
+            if isinstance(errors, Exception) or not errors:
+                made[trial.number] = _failed(trial, errors)
                 continue
             other = stopped_by(errors[0], trial, before)
             if other is None:
@@ -118,12 +119,25 @@ class Search:
             )
         rest = self._train(going, tuple(range(1, self._folds())))
         for trial, errors in zip(going, rest, strict=True):
-            whole = (*trial.folds, *errors)
+            whole = trial.folds if isinstance(errors, Exception) else (*trial.folds, *errors)
             if len(whole) < self._folds():
-                made[trial.number] = msgspec.structs.replace(trial, state="failed", reason="the loss was no number")
+                made[trial.number] = _failed(trial, errors)
             else:
                 made[trial.number] = msgspec.structs.replace(trial, folds=whole, error=combined(whole, self.task))
         return [made.get(trial.number, trial) for trial in trials]
+
+    def _refuse_lost(self, tried: Sequence[object], before: Sequence[Tried]) -> None:
+        """Ends a search whose workers can do nothing of it, instead of losing all of its trials.
+
+        Raises:
+            CheckFailedError: every batch of work failed, and no trial was ever finished.
+        """
+        lost = [given for given in tried if isinstance(given, Exception)]
+        if lost and len(lost) == len(tried) and not any(trial.state == "done" for trial in before):
+            raise CheckFailedError(
+                f"no worker could do its work: {lost[0]}",
+                do="See that each can read the data under the same path; nothing of it was kept as a trial",
+            )
 
     def _folds(self) -> int:
         return len(self.estimator.features.folds(self.space.config.window, self.shared.folds))
@@ -138,26 +152,28 @@ class Search:
             beyond=0.0 if estimate.impossible else beyond, reason=reason,
         )  # fmt: skip
 
-    def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError]]:
-        """Errors of every trial on some folds; a batch that was lost leaves its trials without any."""
+    def _train(self, trials: Sequence[Tried], folds: tuple[int, ...]) -> list[list[FoldError] | Exception]:
+        """Errors of every trial on some folds, or why the batch it was in came to nothing."""
         configs = [self.space.pipeline(trial.point) for trial in trials]
-        answered = self._asked(TRY, configs, list[list[FoldError]], folds)
-        return [errors or [] for errors in answered]
+        return self._asked(TRY, configs, list[list[FoldError]], folds)
 
     def _asked(
         self, work: str, configs: Sequence[object], kind: type[list[T]], folds: tuple[int, ...] = ()
-    ) -> list[T | None]:
-        """What the work of an engine gave for each pipeline, in order; None where a batch was lost."""
+    ) -> list[T | Exception]:
+        """What the work of an engine gave for each pipeline, in order, or why its batch was lost."""
         # Two batches a worker: the second evens out what the first takes longer.
         size = max(1, -(-len(configs) // max(1, 2 * self.engine.workers))) if self.engine.workers > 1 else len(configs)
         parts = [configs[i : i + size] for i in range(0, len(configs), max(1, size))]
         batches = [msgspec.json.encode(Batch(configs=tuple(part), folds=folds)) for part in parts]  # type: ignore[arg-type]
-        found: dict[int, list[T]] = {}
+        found: dict[int, list[T] | Exception] = {}
         if batches:
             for place, given in self.engine.run(work, msgspec.json.encode(self.shared), batches):
-                if not isinstance(given, Exception):
-                    found[place] = msgspec.json.decode(given, type=kind)
-        return [one for n, part in enumerate(parts) for one in found.get(n, [None] * len(part))]
+                found[place] = given if isinstance(given, Exception) else msgspec.json.decode(given, type=kind)
+        answers: list[T | Exception] = []
+        for place, part in enumerate(parts):
+            of_part = found[place]
+            answers += [of_part] * len(part) if isinstance(of_part, Exception) else of_part
+        return answers
 
     def judge(self, trials: Sequence[Tried]) -> dict[int, Judged]:
         """Judges trials by leaving units out, in the form that a run packages; those judged before are kept."""
@@ -165,7 +181,7 @@ class Search:
         for trial in trials:
             if trial.number not in known:
                 (judged,) = self._asked(JUDGE, [self.space.pipeline(trial.point)], list[Judged | None])
-                if judged is not None:
+                if isinstance(judged, Judged):
                     self.study.add_judged(trial.number, judged)
         return self.study.judged()
 
@@ -194,6 +210,11 @@ class Search:
             f"nothing in this search is within the budget: the nearest, {described(self.space, point)}, has {beyond}",
             do="Allow more, choose another --device, or let [search] vary more",
         )
+
+
+def _failed(trial: Tried, given: object) -> Tried:
+    reason = str(given) if isinstance(given, Exception) else "the loss was no number"
+    return msgspec.structs.replace(trial, state="failed", reason=reason)
 
 
 def finite(estimate: Estimate) -> Estimate:

@@ -106,6 +106,7 @@ def create(folder: Path, identity: Identity) -> Study:
         InputError: the folder holds a study.
         OutputError: it cannot be written.
     """
+    connection = None
     if (folder / FILE).exists():
         raise InputError(
             "a folder without a study", f"one of pipeline {read_identity(folder).pipeline!r}", str(folder),
@@ -120,7 +121,9 @@ def create(folder: Path, identity: Identity) -> Study:
             connection.execute("CREATE TABLE trials (number INTEGER PRIMARY KEY, record BLOB NOT NULL)")
             connection.execute("CREATE TABLE judged (number INTEGER PRIMARY KEY, record BLOB NOT NULL)")
             connection.execute("INSERT INTO about (record) VALUES (?)", (msgspec.json.encode(identity),))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
+        if connection is not None:
+            connection.close()
         raise _unwritten(folder, error) from None
     return Study(folder, connection, identity)
 
@@ -179,7 +182,7 @@ def read_identity(folder: Path) -> Identity:
         raise InputError("a study", str(error).replace("`", "'"), str(path), "The file is damaged") from None
 
 
-def _unwritten(folder: Path, error: sqlite3.Error) -> OutputError:
+def _unwritten(folder: Path, error: Exception) -> OutputError:
     return OutputError(
         "to write the study", str(error), str(folder / FILE),
         "Free some space: what was kept before stands, and --resume goes on with it",
