@@ -1,13 +1,14 @@
-"""Metrics in Prometheus' form: requests, commits, the queue."""
+"""Metrics in Prometheus' form that are counted as things happen: requests, commits, the queue, what reports bring."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_AGES = (10.0, 60.0, 300.0, 900.0, 3600.0, 6 * 3600.0, 86_400.0, 7 * 86_400.0, 30 * 86_400.0)
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
@@ -33,10 +34,14 @@ class Counted:
         self.groups = Histogram(
             "edgewright_fleet_commit_operations", "Operations in a commit", registry=self.registry, buckets=_SIZES
         )
-        self.devices = Gauge(
-            "edgewright_fleet_devices", "Devices: enrolled, heard within an hour, in quarantine", ["state"],
-            registry=self.registry,
+        self.items = Counter(
+            "edgewright_fleet_items", "Items of outboxes that came with reports", registry=self.registry
+        )
+        self.waited = Histogram(
+            "edgewright_fleet_outbox_age_seconds", "How long the oldest item of a report had waited on its device",
+            registry=self.registry, buckets=_AGES,
         )  # fmt: skip
+        ProcessCollector(registry=self.registry)
         self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
         Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(
             lambda: float(self.waiting())
@@ -46,6 +51,12 @@ class Counted:
         """After each commit."""
         self.commits.observe(seconds)
         self.groups.observe(operations)
+
+    def brought(self, waited: Sequence[float]) -> None:
+        """After each report: for how many seconds, by the device's own clock, each of its items had waited there."""
+        if waited:
+            self.items.inc(len(waited))
+            self.waited.observe(max(0.0, *waited))
 
     def text(self) -> bytes:
         """All of it, as Prometheus reads it."""

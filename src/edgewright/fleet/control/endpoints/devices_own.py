@@ -24,6 +24,7 @@ async def _report(call: Call) -> bytes:
         at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait,
     )  # fmt: skip
     answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, one))
+    plane.counted.brought([call.body.clock - item.put for item in one.items])
     return answer
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
 
 import msgspec
 import sqlalchemy as sa
 from starlette.responses import Response
 
-from edgewright.fleet.control import counted, openapi
+from edgewright.fleet.control import counted, gauged, openapi
 from edgewright.fleet.control.endpoint import Call, Endpoint, Raw, endpoints
-from edgewright.fleet.control.tables import devices
 from edgewright.schema.fleet_api import Health
-
-_HOUR = 3600.0
 
 
 async def _lives(call: Call) -> Health:
@@ -43,20 +40,8 @@ def _why_not(call: Call) -> str:
 
 
 async def _metrics(call: Call) -> Raw:
-    of = call.plane.counted.devices
-    for state, number in (await call.read(partial(_devices, since=call.now - _HOUR))).items():
-        of.labels(state).set(number)
-    return Raw(body=call.plane.counted.text(), kind=counted.CONTENT_TYPE)
-
-
-def _devices(connection: sa.Connection, since: float) -> dict[str, int]:
-    count = sa.select(sa.func.count()).select_from(devices)
-    asked = {
-        "enrolled": count,
-        "heard": count.where(devices.c.last_report_at >= since),
-        "quarantined": count.where(devices.c.quarantined),
-    }
-    return {state: connection.execute(one).scalar_one() for state, one in asked.items()}
+    read = await asyncio.to_thread(gauged.reading(call.plane))
+    return Raw(body=call.plane.counted.text() + read, kind=counted.CONTENT_TYPE)
 
 
 async def _description(call: Call) -> Raw:
