@@ -20,7 +20,10 @@ from edgewright.fleet.repository.published import make_folder, write_targets
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
 
-DO = "A backup was restored, or two control planes publish: edgewright fleet restore takes up what is published"
+DO = (
+    "A backup was restored, or two control planes publish: edgewright fleet restore takes up what is published. "
+    "Where an online key may be stolen, rotate all three first: edgewright fleet key rotate timestamp"
+)
 
 
 class Publisher:
@@ -95,7 +98,8 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
     """Takes in what was published offline and waits in `incoming`, oldest first; how many changes.
 
     A change is forgotten after its transaction; one that is taken in twice after a crash changes nothing the second
-    time.
+    time. Nothing is published before all are in: what a thief of several online keys published stands in the way until
+    the last of them is rotated.
 
     Raises:
         InputError: a change is not signed as it must be, or something newer was taken in. It stays where it is.
@@ -105,8 +109,10 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
     for one in found:
         files = changes.role_files(one.change)
         root = files.pop(ROOT, None)
-        rollouts.refresh("publisher", files, (root,) if root is not None else ())
+        rollouts.take("publisher", files, (root,) if root is not None else ())
         taken(one)
+    if found:
+        rollouts.publish()
     return len(found)
 
 

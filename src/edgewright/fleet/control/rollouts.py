@@ -13,19 +13,20 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, heads
+from edgewright.fleet.control import catching_up, chain, heads
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database
 from edgewright.fleet.control.heads import RacedError
-from edgewright.fleet.control.rollout_rows import NOT_OVER, in_index, need, plan_of, row_of, standing_of
+from edgewright.fleet.control.rollout_rows import NOT_OVER, alone, in_index, need, plan_of, row_of, standing_of
 from edgewright.fleet.control.signer import Asked, Given, Signing
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import InputError
-from edgewright.schema.fleet_plan import Plan, Standing, State
+from edgewright.schema.fleet_plan import Standing, State
 
 ATTEMPTS = 5
+_SIGNER = "signer"
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,12 +59,14 @@ class Rollouts:
         signer: holds the online keys.
         now: seconds since 1970, the server's clock.
         publish: writes files after a commit; what it could not write it writes the next time.
+        body: bytes of the plan that a standing names; without it nothing is caught up with.
     """
 
     def __init__(
         self, database: Database, committer: Committer, signer: Signing, now: Callable[[], float],
-        publish: Callable[[], object] = lambda: None,
+        publish: Callable[[], object] = lambda: None, body: Callable[[Standing], bytes] | None = None,
     ) -> None:  # fmt: skip
+        self._body = body
         self._database, self._committer, self._signer = database, committer, signer
         self._now, self._publish = now, publish
 
@@ -86,7 +89,7 @@ class Rollouts:
                 return None
             if row is not None:
                 raise InputError("a plan with an id of its own", "an id that another plan has", f"plan {plan.id}")
-            _alone(connection, plan)
+            alone(connection, plan)
             now = self._now()
             values = {
                 "product": plan.release.product, "counter": plan.release.counter, "sha256": digest, "body": body,
@@ -166,14 +169,22 @@ class Rollouts:
 
         return self._do(plan, "scheduler", step)
 
-    def refresh(self, who: str = "scheduler", roles: Mapping[str, bytes] = {}, roots: tuple[bytes, ...] = ()) -> None:
-        """Signs the same standings again, so that they do not expire, and takes in metadata of offline roles.
+    def refresh(self, who: str = "scheduler") -> None:
+        """Signs the same standings again, so that they do not expire."""
+        self._attempt(who, lambda _: Step(what="metadata.refreshed"))
+        self._publish()
+
+    def take(self, who: str, roles: Mapping[str, bytes], roots: tuple[bytes, ...] = ()) -> None:
+        """Takes in metadata of offline roles; `publish` writes it.
 
         Raises:
             InputError: it is not signed as it must be.
         """
-        what = "metadata.taken" if roles or roots else "metadata.refreshed"
-        self._attempt(who, lambda _: Step(what=what, roles=dict(roles), roots=roots))
+        self._attempt(who, lambda _: Step(what="metadata.taken", roles=dict(roles), roots=roots))
+
+    def publish(self) -> None:
+        """Writes what is committed and not yet published."""
+        self._publish()
 
     def _set(
         self, plan: str, who: str, state: State, why: str, after: tuple[str, ...], *, revert: bool = False
@@ -196,6 +207,7 @@ class Rollouts:
 
     def _do(self, plan: str, who: str, step: Callable[[sa.Connection], Step | None]) -> Standing:
         self._attempt(who, step)
+        self._publish()
         return standing_of(self._read(plan))
 
     def _attempt(self, who: str, work_out: Callable[[sa.Connection], Step | None]) -> None:
@@ -211,7 +223,12 @@ class Rollouts:
                     break
                 seen = heads.serial(connection)
                 asked = _asked(connection, step)
-            given, at = self._signer.sign(asked), self._now()
+            try:
+                given, at = self._signer.sign(asked), self._now()
+            except InputError:
+                if who == _SIGNER or attempt + 1 == ATTEMPTS or not self._catch_up():
+                    raise
+                continue
             done = self._committer.submit(functools.partial(_commit, step=step, seen=seen, given=given, at=at, who=who))
             try:
                 done.result()
@@ -219,7 +236,27 @@ class Rollouts:
             except RacedError:
                 if attempt + 1 == ATTEMPTS:
                     raise
-        self._publish()
+
+    def _catch_up(self) -> bool:
+        """Writes down what was signed and not committed, all in the order in which it began; whether there was any."""
+        if self._body is None:
+            return False
+        found = self._signer.sign(Asked(standings=(), held={}, recall=True)).known
+        body, some = self._body, False
+        for one in sorted(found, key=lambda standing: standing.entered):
+            with self._database.reading() as connection:
+                some |= catching_up.missed(row_of(connection, one.plan), one, body) is not None
+
+            def step(connection: sa.Connection, one: Standing = one) -> Step | None:
+                row = row_of(connection, one.plan)
+                lacks = catching_up.missed(row, one, body)
+                if lacks is None:
+                    return None
+                seen = row["version"] if row else 0
+                return Step(what=lacks.what, plan=one.plan, seen=seen, values=lacks.values, why=catching_up.WHY)
+
+            self._attempt(_SIGNER, step)
+        return some
 
     def _read(self, plan: str) -> Mapping[str, Any]:
         with self._database.reading() as connection:
@@ -265,17 +302,3 @@ def _asked(connection: sa.Connection, step: Step) -> Asked:
         roots=(*heads.roots(connection), *step.roots),
         plans={row["plan"]: row["body"] for row in wanted},
     )
-
-
-def _alone(connection: sa.Connection, plan: Plan) -> None:
-    """Raises: InputError where another rollout of the product is not over, or had a higher counter."""
-    query = sa.select(rollouts.c.plan, rollouts.c.state, rollouts.c.counter, rollouts.c.body)
-    for row in connection.execute(query.where(rollouts.c.product == plan.release.product)):
-        if row.state in NOT_OVER:
-            do = f"Abort or finish it first: edgewright fleet rollout abort {row.plan}"
-            raise InputError("one rollout of a product at a time", f"{row.plan}, which is {row.state}", plan.id, do)
-        back = plan_of(row.body).revert
-        highest = back.counter if back is not None else row.counter
-        if plan.release.counter <= highest:
-            got = str(plan.release.counter)
-            raise InputError(f"a release above {highest}, which rollout {row.plan} used", got, plan.id)

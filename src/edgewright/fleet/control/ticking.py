@@ -9,9 +9,13 @@ from edgewright.fleet.control import heads, restore, told
 from edgewright.fleet.control.allowing import decide_intent
 from edgewright.fleet.control.conducting import Conductor, conductor
 from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.publisher import take_in
 from edgewright.fleet.control.signer_away import signer_away
 from edgewright.fleet.control.signing_process import SignerProcess
+from edgewright.fleet.layout import ROOT
+from edgewright.fleet.repository.accepting import waiting
 from edgewright.fleet.repository.folder import open_fleet
+from edgewright.schema.errors import InputError
 
 EVERY = 2.0
 """Seconds between rounds: a halt is signed that much after the report that shows it."""
@@ -51,6 +55,17 @@ def start(plane: Plane) -> Callable[[], None]:
 
 
 def _not_behind(plane: Plane, made: Conductor) -> None:
+    try:
+        _agree(plane, made)
+    except InputError:
+        if not any(ROOT in one.change.roles for one in waiting(made.fleet)):
+            raise
+        # Other keys wait to be taken in: what stands in the way may be what a thief of the old ones published.
+        take_in(made.fleet, made.rollouts)
+        _agree(plane, made)
+
+
+def _agree(plane: Plane, made: Conductor) -> None:
     with plane.database.reading() as connection:
         root = heads.roots(connection)[0]
     made.publisher.publish()

@@ -1,0 +1,315 @@
+"""A fleet to attack: signed metadata, a control plane behind its real HTTP application, and devices that run the agent.
+
+Time is a hand's, on every machine; the model's process is told what it would say. Everything else is the product's own:
+repository, signer, publisher, scheduler, endpoints, trust, state, slots and the agent's state machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import sqlalchemy as sa
+from benchmarks.faults.fleet_device import Process
+
+from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.agent.machine import Agent
+from edgewright.fleet.agent.me import Me
+from edgewright.fleet.agent.remote import HttpControl
+from edgewright.fleet.agent.slots import FolderSlots
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.stick import Mount, WithStick
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.control import running
+from edgewright.fleet.control.app import App
+from edgewright.fleet.control.conducting import conductor
+from edgewright.fleet.control.plane import Limits, Plane, open_plane
+from edgewright.fleet.control.scheduler import Happened
+from edgewright.fleet.control.signing_process import folder_signer
+from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.plans.place import place
+from edgewright.fleet.ports import Answer, Unreachable
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.wire.folder import FolderTransport
+from edgewright.fleet.wire.packages import TransportPackages
+from edgewright.fleet.wire.token import read_token
+from edgewright.schema.fleet_plan import Gate, Plan, Stage, TrialLimits
+from fleet_folder import fleet, package, publish
+from fleet_plane import Client as Desk
+
+START, HOUR, DAY = 1_800_000_000.0, 3600.0, 86_400.0
+STAGES = (
+    Stage(name="canary", percent=10.0, dwell=2 * HOUR),
+    Stage(name="half", percent=50.0, dwell=2 * HOUR),
+    Stage(name="all", percent=100.0, dwell=2 * HOUR),
+)
+FAILED = Gate(measure="failed", limit=0.3, quorum=2)
+_STEP = 300.0
+
+
+class Hand:
+    """A clock that is moved."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Own:
+    """A device's clock: its wall is wrong by `skew` seconds."""
+
+    def __init__(self, world: Hand) -> None:
+        self._world, self._began, self.skew = world, world.now, 0.0
+
+    def wall(self) -> float:
+        return self._world.now + self.skew
+
+    def monotonic(self) -> float:
+        return 1000.0 + self._world.now - self._began
+
+
+class Dice:
+    """Chance that is the same in every run; bytes of a kind of their own for each owner."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._count = name, itertools.count()
+
+    def bytes(self, count: int) -> bytes:
+        return hashlib.sha512(f"{self._name} {next(self._count)}".encode()).digest()[:count]
+
+    def share(self) -> float:
+        return int.from_bytes(self.bytes(4), "big") / 2**32
+
+
+class Server:
+    """One control plane over a fleet's folder; `close` is an orderly end, forgetting it is a kill."""
+
+    def __init__(self, made: Fleet, clock: Hand, name: str = "server") -> None:
+        limits = Limits(burst=1e6, requests=1e6, wait=600.0)
+        self.plane: Plane = running.attach(open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes))
+        self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000))
+        self.rollouts = self.conductor.rollouts
+        self.app, self.desk = App(self.plane), Desk(self.plane)
+
+    def tick(self) -> list[Happened]:
+        return self.conductor.scheduler.tick()
+
+    def row(self) -> Any:  # noqa: ANN401 - a row
+        with self.plane.database.reading() as connection:
+            return connection.execute(sa.select(rollouts).order_by(rollouts.c.started_at.desc())).first()
+
+    def close(self) -> None:
+        self.plane.close()
+
+
+class Way:
+    """To the fleet: files from `public`, which any web server may serve, all else from whichever server is there."""
+
+    def __init__(self, town: Town) -> None:
+        self._town, self.cut, self.public = town, False, town.fleet.metadata.parent
+
+    @contextmanager
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
+    ) -> Iterator[Answer]:
+        if self.cut:
+            raise Unreachable("the network is cut")
+        if self._town.server is None:
+            if method != "GET":
+                raise Unreachable("no control plane")
+            with FolderTransport(self.public).exchange(method, path, headers, body, seconds=seconds) as answer:
+                yield answer
+            return
+        found = self._town.ask(method, path, headers, body)
+        if found.status_code >= 500:
+            raise Unreachable(f"status {found.status_code}")
+        yield Answer(status=found.status_code, headers=dict(found.headers), body=iter([found.content]))
+
+
+class Unit:
+    """One device: the agent with all its real parts but the model's process.
+
+    Attributes:
+        dead: it does nothing any more. dies: it dies as soon as it runs this release.
+    """
+
+    def __init__(self, town: Town, name: str, *, stick: Path | None = None) -> None:
+        self.town, self.name, self.folder, self.stick = town, name, town.folder / name, stick
+        self.folder.mkdir()
+        self.way, self.clock, self.due, self.dead, self.dies = Way(town), Own(town.clock), 0.0, False, -1
+        self.slots = FolderSlots(self.folder)
+        self.start()
+
+    def start(self) -> None:
+        """As after a start of the machine."""
+        self.process, self.state, chance = Process(self.slots), State.open(self.folder), Dice(self.name)
+        if not self.state.link.device:
+            enrol(self.folder, self.state, self.way, read_token(self.town.token()), name=self.name, version="0.1.0")
+        trust = Client(self.folder / TRUST_FOLDER, self.way, self.clock)
+        control = HttpControl(self.way, device_key(self.folder), self.state.link.device)
+        packages: Any = TransportPackages(self.way)
+        self.mount = Mount(self.stick, self.folder, self.clock) if self.stick else None
+        both: Any = WithStick(trust, packages, self.mount) if self.mount else trust
+        self.trust = trust
+        self.agent = Agent(
+            Me(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0), state=self.state,
+            slots=self.slots, runner=self.process, trust=both, packages=both if self.mount else packages,
+            control=control, teller=ReportTeller(self.state, control, self.clock, chance), clock=self.clock,
+            chance=chance,
+        )  # fmt: skip
+
+    def step(self, passed: float) -> None:
+        """Its turn, after so many seconds."""
+        if self.dead:
+            return
+        if self.process.up:
+            now = self.process.now
+            counted = {"seconds": now.seconds + passed, "windows": now.windows + max(1, int(passed))}
+            self.process.now = msgspec.structs.replace(now, **counted)
+        if self.town.clock.now >= self.due:
+            self.due = self.town.clock.now + max(1.0, self.agent.step())
+        self.dead = self.counter == self.dies
+
+    @property
+    def id(self) -> str:
+        return self.state.link.device
+
+    @property
+    def counter(self) -> int:
+        """Of the release that runs, which the slot itself must say too."""
+        held = self.state.held
+        found = self.slots.holds(held.active) if held.active else None
+        assert (found.counter if found else 0) == held.counter
+        return held.counter
+
+    def reboot(self) -> None:
+        """Power goes and comes back."""
+        self.close()
+        self.start()
+        self.due = 0.0
+
+    def close(self) -> None:
+        self.trust.close()
+        self.state.close()
+        if self.mount is not None:
+            self.mount.close()
+
+
+class Town:
+    """Everything together.
+
+    Args:
+        folder: empty; the fleet's folder is `fleet` in it.
+        count: devices, which run release 1 before the test begins.
+    """
+
+    def __init__(self, folder: Path, count: int = 12) -> None:
+        self.folder, self.clock, self.loop = folder, Hand(START), asyncio.new_event_loop()
+        self.server: Server | None = None
+        self.server_clock = Hand(START)
+        self.fleet = fleet(folder / "fleet", START)
+        self.old = publish(self.fleet, package(folder, "0"), START)[0].release
+        made = publish(self.fleet, package(folder, "1"), START)
+        self.new, self.back = made[0].release, made[1].release
+        self.units: list[Unit] = []
+        self.happened: list[Happened] = []
+        self.rise()
+        for number in range(count):
+            self.units.append(Unit(self, f"unit-{number}"))
+
+    def rise(self, name: str = "server") -> Server:
+        """A control plane begins, and nobody looks after the one before."""
+        self.server = Server(self.fleet, self.server_clock, name)
+        return self.server
+
+    def fall(self) -> None:
+        """The control plane is gone from one moment to the next."""
+        if self.server is not None:
+            self.server.close()
+        self.server = None
+
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
+        """One request to the control plane's application."""
+        assert self.server is not None
+        app: Any = self.server.app
+
+        async def go() -> httpx.Response:
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://fleet") as client:
+                return await client.request(method, path, headers=dict(headers), content=body)
+
+        return self.loop.run_until_complete(go())
+
+    def token(self, **said: Any) -> str:  # noqa: ANN401 - fields of NewToken
+        assert self.server is not None
+        return self.loop.run_until_complete(self.server.desk.token(product="main", **said))
+
+    def run(self, seconds: float) -> None:
+        """So much time, for everybody."""
+        until = self.clock.now + seconds
+        while self.clock.now < until:
+            passed = min(_STEP, until - self.clock.now)
+            self.clock.now += passed
+            self.server_clock.now += passed
+            for unit in self.units:
+                unit.step(passed)
+            if self.server is not None:
+                self.happened += self.server.tick()
+
+    def plan(self, name: str, few: int = 2, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
+        """A plan whose first stage has at least so many devices, as somebody signs it who looks first."""
+        at = said.pop("at", self.clock.now)
+        plan = Plan(**{
+            "id": name, "release": self.new, "revert": self.back, "salt": "", "stages": STAGES, "starts": at,
+            "expires": at + 30 * DAY, "enrolled": at, "silence": HOUR, "gates": (FAILED,),
+            "trial": TrialLimits(seconds=300.0, patience=HOUR), **said,
+        })  # fmt: skip
+        for number in range(500):
+            plan = msgspec.structs.replace(plan, salt=hashlib.sha256(f"{name} {number}".encode()).hexdigest())
+            if few <= len(self.within(plan, 10.0)) <= few + 1:
+                break
+        return plan
+
+    def within(self, plan: Plan, percent: float) -> list[Unit]:
+        """Devices whose place is below so many percent."""
+        return [unit for unit in self.units if place(plan.salt, plan.id, unit.id) < percent]
+
+    def roll_out(self, plan: Plan) -> bytes:
+        """Signs a plan offline and begins it."""
+        assert self.server is not None
+        body = publish_plan(self.fleet.folder, plan, now=self.clock.now)
+        self.happened += self.server.tick()
+        self.server.rollouts.start(body, "ann")
+        return body
+
+    def counters(self) -> list[int]:
+        return [unit.counter for unit in self.units]
+
+    def close(self) -> None:
+        for unit in self.units:
+            unit.close()
+        self.fall()
+        self.loop.close()
+
+
+@contextmanager
+def town(folder: Path, count: int = 12) -> Iterator[Town]:
+    """A fleet of devices that have begun."""
+    made = Town(folder, count)
+    try:
+        yield made
+    finally:
+        made.close()
