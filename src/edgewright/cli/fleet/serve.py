@@ -24,24 +24,41 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--database", default="", metavar="URL", help="PostgreSQL that the fleet is moved to, if it is not there."
 )
+@click.option(
+    "--report-every",
+    type=click.FloatRange(5.0, 86_400.0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How often devices are asked to report while nothing happens to them.",
+)
+@click.option(
+    "--keep",
+    type=click.FloatRange(2.0, 3660.0),
+    default=30.0,
+    show_default=True,
+    metavar="DAYS",
+    help="How long reports and the items that came with them are kept.",
+)
 @click.option("--broker", default="", metavar="URL", help="MQTT broker at which devices are told of news.")
 @click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
 def command(
     folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool,
-    database: str, broker: str, broker_ca: Path | None,
+    database: str, report_every: float, keep: float, broker: str, broker_ca: Path | None,
 ) -> int:  # fmt: skip
     """Serve the fleet in DIR: signed files for devices, enrolment, reports, and the API of operators.
 
     One process and one SQLite file, nothing else to install. Only this machine reaches it unless TLS is given. The log
     is JSON lines on standard error. Ctrl-C ends it after what it has begun. Where the database is PostgreSQL, several
-    servers may serve the same DIR, behind one address or several: devices do not notice which of them answers.
+    servers may serve the same DIR, behind one address or several: devices do not notice which of them answers. All of
+    them are to be given the same --report-every and --keep.
     """
     from edgewright.cli.interrupt import loading
 
     with loading():
         from edgewright.fleet.control import placed, postgres
         from edgewright.fleet.control.moving import move
-        from edgewright.fleet.control.plane import open_plane
+        from edgewright.fleet.control.plane import Limits, open_plane
         from edgewright.fleet.control.serve import Listening, serve
         from edgewright.fleet.repository.folder import open_fleet
     fleet = open_fleet(folder)
@@ -54,7 +71,8 @@ def command(
         click.echo(f"fleet of {click.format_filename(folder)} at {address}  (Ctrl-C ends it)")
 
     with ExitStack() as stack:
-        more: dict[str, Any] = {}
+        days = keep * 86_400.0
+        more: dict[str, Any] = {"limits": Limits(wait=report_every, keep=days, keep_items=days)}
         if broker:
             from edgewright.fleet.control.herald import Herald
 
