@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.schema.boards import BoardEntry
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.store import StoreConfig
 
@@ -127,6 +128,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         sink: where the outbox is sent: `kind`, a file of `runtime/sinks`, and its settings; the next is tried where
             one fails.
         commands: that rules may start; none by default.
+        boards: microcontrollers to which the fleet's agent hands weights; without a fleet nobody asks them.
     """
 
     device: str = ""
@@ -140,3 +142,4 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     rules: Annotated[tuple[RuleEntry, ...], msgspec.Meta(max_length=1000)] = ()
     sink: Annotated[tuple[dict[str, Any], ...], msgspec.Meta(max_length=16)] = ()
     commands: dict[Name, CommandEntry] = msgspec.field(default_factory=dict)
+    boards: tuple[BoardEntry, ...] = ()

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.schema.boards import MOST, BoardSeen
 from edgewright.schema.fleet_plan import Id
 
 DeviceId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}$")]
@@ -16,9 +17,9 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 Phase = Literal["idle", "download", "ready", "intent", "trial", "quarantined"]
 Because = Literal[
     "", "crash", "boots", "latency", "memory", "unsure", "drift", "alarms", "anomalies", "patience", "start",
-    "vectors", "damaged", "refused", "aborted",
+    "vectors", "damaged", "refused", "aborted", "boards",
 ]  # fmt: skip
-"""Why a device went back or did not take a release."""
+"""Why a device went back or did not take a release; 'boards': one behind it refused its weights or went back."""
 
 
 class Enrolment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,6 +117,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         outcomes: not yet acknowledged, oldest first.
         items: of the store's outbox, by priority; each as the store sends it.
         why: one line about why it is where it is.
+        boards: behind it.
     """
 
     format: int = 1
@@ -135,6 +137,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
     profile: str = ""
     version: Text = ""
+    boards: Annotated[tuple[BoardSeen, ...], msgspec.Meta(max_length=MOST)] = ()
 
 
 class Acknowledged(msgspec.Struct, frozen=True, kw_only=True):

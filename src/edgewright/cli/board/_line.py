@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,7 +15,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def line_options(function: F) -> F:
-    """`PORT`, `--baud`, `--json`."""
+    """`PORT` (or tcp:HOST:PORT), `--baud`, `--json`."""
     for decorate in (
         click.option("--json", "as_json", is_flag=True, help="Print the result as JSON."),
         click.option("--baud", type=click.IntRange(50, 20_000_000), default=115200, show_default=True),
@@ -27,7 +27,7 @@ def line_options(function: F) -> F:
 
 @contextmanager
 def board_at(port: str, baud: int) -> Iterator[BoardLine]:
-    """An open line to a board.
+    """An open line to a board: a serial port's name, or tcp:HOST:PORT of a bridge.
 
     Raises:
         MissingExtraError: without pyserial.
@@ -35,23 +35,10 @@ def board_at(port: str, baud: int) -> Iterator[BoardLine]:
         OutputError: it vanishes meanwhile.
     """
     from edgewright.runtime.boards.link import BoardLine
-    from edgewright.schema.errors import InputError, MissingExtraError, OutputError
+    from edgewright.runtime.boards.opening import open_link
 
-    try:
-        import serial
-    except ModuleNotFoundError:
-        raise MissingExtraError("device", "pyserial") from None
-    try:
-        opened: Any = serial.Serial(port, baud, timeout=0.05, write_timeout=5.0, exclusive=True)
-    except (OSError, ValueError) as error:
-        raise InputError("a serial line", str(getattr(error, "strerror", "") or error), port) from None
-    try:
+    with open_link(port if port.startswith("tcp:") else f"serial:{port}@{baud}") as opened:
         yield BoardLine(opened)
-    except OSError as error:
-        said = str(error.strerror or error)
-        raise OutputError("the line to stay", said, port, "Call the command again: it goes on where it was") from None
-    finally:
-        opened.close()
 
 
 def tell(told: Told, as_json: bool) -> None:

@@ -52,13 +52,14 @@ def follow_fleet(
     from edgewright.cli.device._signals import Ending
     from edgewright.fleet.agent.following import Told, arguments, follow, forward
     from edgewright.runtime.agent.place import store_folder
+    from edgewright.runtime.boards.configured import read_boards
 
     folder = store_folder(store)
     told = Told(
         url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
         ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
-        stick=Path(str(fleet["stick"])) if fleet["stick"] else None,
+        stick=Path(str(fleet["stick"])) if fleet["stick"] else None, boards=read_boards(config),
     )  # fmt: skip
     with Ending() as ending:
         follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)
@@ -139,6 +140,10 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
         )
     if fleet["burned"]:
         lines.append("  failed here: " + ", ".join(f"release {counter}" for counter in fleet["burned"]))
+    lines += [
+        f"  board {one['name']}: weights {one['counter']}, {one['state']}" + (f": {one['why']}" if one["why"] else "")
+        for one in fleet["boards"]
+    ]
     if fleet["quarantined"]:
         lines.append(f"  quarantined: {fleet['quarantined']}")
     for one in fleet["outcomes"][-5:]:

@@ -36,6 +36,8 @@ def command(config: Path) -> None:
     for way in configured.ways:
         way.open().close()  # waits for nothing and refuses what will never work, such as another machine without TLS
     click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
+    for board in settings.boards:
+        click.echo(f"board {board.name}: {board.link}, {board.trial:g} s of trial; asked where the device has a fleet")
     named = settings.packages or settings.detectors or settings.rules
     more = "" if named else " with a package on the command line: it names nothing to do"
     click.echo(f"{config.name} can be run{more}")

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgewright.cli.fleet._folder import passphrase_option
+
+if TYPE_CHECKING:
+    from securesystemslib.signer import CryptoSigner
+
+    from edgewright.export.slots import Layout
 
 
 @click.command(
@@ -25,28 +31,31 @@ from edgewright.cli.fleet._folder import passphrase_option
               help="The file; NAME.weights when left out.")  # fmt: skip
 @click.option("--into", type=click.Path(path_type=Path, dir_okay=False), metavar="PACKAGE",
               help="Write this package with the weights in it: it takes them to gateways.")  # fmt: skip
+@click.option("--back-to", type=click.Path(path_type=Path, dir_okay=False), metavar="PACKAGE|WEIGHTS",
+              help="With --into: what boards have now; signed again as N + 1, it is the way back.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace the file.")
 @passphrase_option
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
-    place: Path, layout_file: Path, key: Path, counter: int, out: Path | None, into: Path | None,
+    place: Path, layout_file: Path, key: Path, counter: int, out: Path | None, into: Path | None, back_to: Path | None,
     force: bool, passphrase_files: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Sign the constants of RUN for boards whose code was exported with --slots.
 
     With them go test vectors, which each board answers before it swaps the weights in. Where the run needs other code
     than the boards have, that is a firmware update: nothing is written, and the exit code is 1.
+
+    A board that has confirmed weights takes nothing older: --back-to gives a rollout that is aborted the weights to
+    which gateways take their boards back.
     """
     from dataclasses import replace
 
     from edgewright.cli.device._store import print_json
-    from edgewright.cli.fleet._folder import passphrases
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.export.slots import read_layout, weights_body
+        from edgewright.export.slots import weights_body
         from edgewright.export.subject import read_subject
-        from edgewright.fleet.keys.files import read_key
         from edgewright.runtime.boards.weights import parse_weights, with_weights
         from edgewright.runtime.files import write_atomic
         from edgewright.runtime.load import package_path
@@ -54,17 +63,11 @@ def command(
         from edgewright.runtime.predictor import Predictor
     from edgewright.schema.errors import InputError
 
-    try:
-        layout = read_layout(layout_file.read_bytes(), str(layout_file))
-    except OSError as error:
-        raise InputError("NAME_layout.json", error.strerror or str(error), str(layout_file)) from None
-    signer = read_key(key, passphrases(passphrase_files))
-    if signer is None:
-        raise InputError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")
-    if signer.public_key.keyval["public"] != layout.key:
-        raise InputError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
+    layout, signer = _layout_and_key(layout_file, key, passphrase_files)
     path = out or Path(f"{layout.name}.weights" if into is None else f"{into.stem}-{layout.name}.edge")
     carrier = None if into is None else read_package(into)
+    if back_to is not None and carrier is None:
+        raise InputError("--into beside --back-to", "none", "--back-to", "Only packages carry a way back")
     if path.exists() and not force:
         raise InputError("a name that is free", "a file", str(path), "Use --force to replace it")
     package = read_package(package_path(place))
@@ -76,17 +79,53 @@ def command(
     body = weights_body(subject, package, layout, counter)
     data = body + bytes.fromhex(signer.sign(body).signature)
     made = parse_weights(data, str(path))
-    write_atomic(path, data if carrier is None else with_weights(carrier, layout.name, data))
+    back = None if back_to is None else _way_back(back_to, made.layout, counter + 1, signer)
+    write_atomic(path, data if carrier is None else with_weights(carrier, layout.name, data, back))
     if as_json:
         print_json(
             {
                 "file": str(path), "bytes": made.length, "counter": counter, "weights": made.digest.hex(),
-                "layout": layout.hash, "vectors": made.vectors,
+                "layout": layout.hash, "vectors": made.vectors, "way_back": None if back is None else counter + 1,
             }
         )  # fmt: skip
         return
     click.echo(f"{path}: weights {counter} of {package.manifest.name}, {made.length:,} bytes")
     click.echo(f"  {made.constants:,} bytes of constants, {made.vectors} test vectors, for layout {layout.hash[:16]}")
+    if back is not None:
+        click.echo(f"  way back: the weights of {back_to} as {counter + 1}; the next ones need {counter + 2} or more")
+    elif carrier is not None:
+        click.echo("  no way back: boards that confirm them keep them when the release is called back (--back-to)")
+
+
+def _way_back(path: Path, layout: bytes, counter: int, signer: CryptoSigner) -> bytes:
+    """The weights that boards have now, signed with a higher number."""
+    from edgewright.runtime.boards.back import renumbered, weights_at
+
+    older = renumbered(weights_at(path, layout), counter)
+    return older + bytes.fromhex(signer.sign(older).signature)
+
+
+def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, ...]) -> tuple[Layout, CryptoSigner]:
+    """The layout of the boards' code, and the private half of the key that it was exported with.
+
+    Raises:
+        InputError: one of them cannot be read, or they do not belong together.
+    """
+    from edgewright.cli.fleet._folder import passphrases
+    from edgewright.export.slots import read_layout
+    from edgewright.fleet.keys.files import read_key
+    from edgewright.schema.errors import InputError
+
+    try:
+        layout = read_layout(layout_file.read_bytes(), str(layout_file))
+    except OSError as error:
+        raise InputError("NAME_layout.json", error.strerror or str(error), str(layout_file)) from None
+    signer = read_key(key, passphrases(passphrase_files))
+    if signer is None:
+        raise InputError("a passphrase that opens the key", "none", str(key), "Give --passphrase-file")
+    if signer.public_key.keyval["public"] != layout.key:
+        raise InputError(f"the key of the boards, {layout.key[:16]}...", "another", str(key))
+    return layout, signer
 
 
 COMMAND = command

@@ -17,9 +17,11 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.fleet.agent.boards import Boards
 from edgewright.fleet.agent.child import Child
 from edgewright.fleet.agent.door import Door
 from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.agent.hand import ProcessHand
 from edgewright.fleet.agent.joining import Joined, Joining
 from edgewright.fleet.agent.locking import locked
 from edgewright.fleet.agent.machine import Agent
@@ -36,6 +38,7 @@ from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.packages import TransportPackages
 from edgewright.fleet.wire.token import Token, read_token
 from edgewright.runtime.agent.notify import Supervisor
+from edgewright.schema.boards import BoardEntry
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Release
 
@@ -43,6 +46,8 @@ DOOR_ENVIRONMENT = "EDGEWRIGHT_DOOR"
 _LONGEST = 30.0
 _VERSION = metadata.version("edgewright")
 _LARGEST = 1 << 30
+WAYS = "boards"
+"""Folder of the store with ways back for boards."""
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +59,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         name, profile, ca_file, broker: as the options of the same names; empty for their defaults.
         poll: seconds between two looks for news.
         stick: folder on which sticks are mounted; None for none.
+        boards: microcontrollers behind the device.
     """
 
     url: str
@@ -67,6 +73,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     broker: str = ""
     poll: float = 60.0
     stick: Path | None = None
+    boards: tuple[BoardEntry, ...] = ()
 
 
 class Clocks:
@@ -133,10 +140,14 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
             mount = Mount(told.stick, told.store, clock)
             stack.callback(mount.close)
             trust = packages = WithStick(joining, packages, mount)
+        boards = None
+        if told.boards:
+            hand = ProcessHand(child.wake)
+            boards = Boards(told.boards, state, slots.path, told.store / WAYS, hand, clock, chance)
         agent = Agent(
             Me(product=product, profile=told.profile or os.uname().machine, version=_VERSION, poll=told.poll),
             state=state, slots=slots, runner=child, trust=trust, packages=packages,
-            control=joining, teller=joining, clock=clock, chance=chance, ending=ending,
+            control=joining, teller=joining, clock=clock, chance=chance, ending=ending, boards=boards,
         )  # fmt: skip
         _listen(told, product, state, calls, stack)
         _loop(agent, joining, child, calls, ending, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edgewright.fleet.agent.ports import Slot
+from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Because
 
@@ -119,6 +120,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
         outcome: number of the last one.
         quarantined: why the control plane wants this device to stay as it is; empty where it does not.
         because: why the last release failed; for people.
+        boards: behind the device, as they were seen last.
     """
 
     begun: bool = False
@@ -135,6 +137,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
     outcome: int = 0
     quarantined: str = ""
     because: Because = ""
+    boards: tuple[BoardSeen, ...] = ()
 
     @property
     def floor(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from edgewright.fleet.agent.activating import Activator
+from edgewright.fleet.agent.boards import Boards
 from edgewright.fleet.agent.choosing import Choice, Chooser
 from edgewright.fleet.agent.fetching import Fetcher
 from edgewright.fleet.agent.guard import Guard
@@ -35,13 +36,15 @@ class Agent:
         state, slots, runner, trust, packages, control, teller, clock, chance: ports. `control` is None for a device
             that reaches no control plane; `teller` reports.
         ending: whether the process is to end; asked in long steps.
+        boards: microcontrollers behind the device; None for none.
     """
 
     def __init__(
         self, me: Me, *, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages,
         control: Control | None, teller: Teller, clock: Clock, chance: Chance,
-        ending: Callable[[], bool] = lambda: False,
+        ending: Callable[[], bool] = lambda: False, boards: Boards | None = None,
     ) -> None:  # fmt: skip
+        self._boards = boards
         self.state, self._me, self._trust, self._teller, self._clock = state, me, trust, teller, clock
         self._recovered = recover(state, slots, me.product, clock.wall())
         self.guard = Guard(state, slots, runner, clock, chance, me)
@@ -87,7 +90,7 @@ class Agent:
             return self.guard.why or f"release {held.counter} begins its trial"
         own = {"download": self._fetcher.why, "intent": self._activator.why}.get(self._phase, "")
         said = own or (self._choice.verdict.why if self._choice else "nothing is known of rollouts yet")
-        parts = [self._recovered, self.guard.why, said, self._news]
+        parts = [self._recovered, self.guard.why, said, self._news, self._boards.why if self._boards else ""]
         return "; ".join(part for part in parts if part)[:500]
 
     def step(self) -> float:
@@ -96,7 +99,8 @@ class Agent:
         Never raises for what the world does: a full disk, a dead network or a forged file are waited for, and told.
         """
         least = 0.0
-        for part in (self._time_goes_on, self.guard.look, self._look_for_news, self._go_on):
+        boards = () if self._boards is None else (self._boards.look,)
+        for part in (self._time_goes_on, self.guard.look, self._look_for_news, self._go_on, *boards):
             try:
                 part()
             except OutputError as error:
@@ -124,6 +128,8 @@ class Agent:
         Raises:
             OutputError: the disk is full or broken.
         """
+        if self._boards is not None:
+            self._boards.close()
         self.guard.close()
         self.state.change(running=self.running)
         self._unwritten = 0.0
@@ -138,7 +144,7 @@ class Agent:
             stage=followed.stage if followed else -1, metadata=self._seen.versions if self._seen else {},
             vitals=self.guard.vitals(), why=self.why, product=self._me.product, profile=self._me.profile,
             version=self._me.version, running=self.running, urgent=urgent,
-            heard=heard,
+            heard=heard, boards=self._boards.told() if self._boards else (),
         )  # fmt: skip
 
     def _time_goes_on(self) -> None:
@@ -218,12 +224,13 @@ class Agent:
         self._again = self._clock.monotonic()
 
     def _dues(self) -> list[float]:
-        return [] if self.state.held.trial is not None else [self._again]
+        boards = [] if self._boards is None else [self._boards.due]
+        return boards if self.state.held.trial is not None else [self._again, *boards]
 
     def _tell(self) -> None:
         now = self._clock.monotonic()
         held = self.state.held
-        told = f"{self.phase}{held.counter}"
+        told = f"{self.phase}{held.counter}{[(one.name, one.state) for one in held.boards]}"
         urgent = held.outcome != self._numbered or told != self._told
         if now < self._tell_due and not urgent and not self._heard:
             return

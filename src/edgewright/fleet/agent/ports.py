@@ -7,6 +7,7 @@ from typing import Protocol
 
 import msgspec
 
+from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import (
     Acknowledged,
@@ -140,6 +141,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     running: float
     urgent: bool = False
+    boards: tuple[BoardSeen, ...] = ()
     heard: bool = False
 
 

@@ -133,5 +133,5 @@ class ReportTeller:
             nonce=link.nonce, sequence=self._state.next_sequence(), counter=facts.counter, floor=facts.floor,
             phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, clock=self._clock.wall(),
             vitals=facts.vitals, outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500],
-            tags=self._tags, profile=facts.profile, version=facts.version,
+            tags=self._tags, profile=facts.profile, version=facts.version, boards=facts.boards,
         )  # fmt: skip

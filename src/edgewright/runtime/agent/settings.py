@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edgewright.runtime import sinks, streams
+from edgewright.runtime.boards.configured import check_boards
 from edgewright.runtime.ready import TimelineConfig
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.device_config import AgentSettings, CommandEntry
@@ -94,6 +95,7 @@ def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configure
     settings = convert_table(table, AgentSettings, where)
     for name, command in settings.commands.items():
         _check_command(name, command, where)
+    check_boards(settings.boards, where)
     source = None
     if settings.source:
         kind, rest = _kind(settings.source, f"{where} source", "a source")

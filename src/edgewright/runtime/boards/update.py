@@ -13,6 +13,14 @@ _SLOW = 20.0
 """Seconds in which a board must have verified a signature; a Cortex-M0 at 16 MHz takes about two."""
 
 
+class BoardRefusedError(CheckFailedError):
+    """A board refuses weights; `code` is one of `link.CODES`."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the board refuses the weights: {link.CODES.get(code, f'code {code}')}")
+        self.code = code
+
+
 def update(
     line: BoardLine,
     data: bytes,
@@ -39,7 +47,7 @@ def update(
 
     Raises:
         InputError: for a file that holds no weights.
-        CheckFailedError: the board refuses them, or they are for other code.
+        BoardRefusedError: the board refuses them, or they are for other code.
         OutputError: it does not answer.
     """
     weights = parse_weights(data, where)
@@ -63,7 +71,7 @@ def _refuse_early(told: Told, layout: bytes, counter: int, length: int) -> None:
     elif length > told.slot:
         code = link.TOO_LONG
     if code:
-        raise _refused(code)
+        raise BoardRefusedError(code)
 
 
 def _send(line: BoardLine, data: bytes, name: bytes, progress: Callable[[int, int], None] | None) -> Told:
@@ -91,9 +99,5 @@ def _agreed(told: Told, name: bytes) -> Told:
 
 def _allowed(told: Told) -> Told:
     if told.code:
-        raise _refused(told.code)
+        raise BoardRefusedError(told.code)
     return told
-
-
-def _refused(code: int) -> CheckFailedError:
-    return CheckFailedError(f"the board refuses the weights: {link.CODES.get(code, f'code {code}')}")

@@ -11,6 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edgewright.runtime.package import Package, package_bytes
@@ -19,8 +20,8 @@ from edgewright.schema.errors import InputError
 
 MARK, VERSION, HEADER, SIGNATURE = b"EWW1", 1, 128, 64
 LARGEST = 64 << 20
-FOLDER, ENDING = "boards/", ".weights"
-"""Where weights lie in a package that takes them to gateways."""
+FOLDER, ENDING, BACK = "boards/", ".weights", ".back"
+"""Where weights lie in a package that takes them to gateways; `BACK`: the older ones under a higher number."""
 _HEAD = struct.Struct("<4sHH32sIIIIIfI60s")
 _UNIT = 32  # bytes; flash of some processors is programmed in as many at once
 
@@ -120,6 +121,25 @@ def weights_for(package: Package, layout: bytes) -> bytes | None:
     return found[max(found)] if found else None
 
 
-def with_weights(package: Package, name: str, data: bytes) -> bytes:
-    """A package with weights for boards in it, as bytes; those under the same name are replaced."""
-    return package_bytes(package.manifest, {**package.files, f"{FOLDER}{name}{ENDING}": data})
+def with_weights(package: Package, name: str, data: bytes, back: bytes | None = None) -> bytes:
+    """A package with weights for boards in it, as bytes; those under the same name are replaced.
+
+    Args:
+        package: that takes them.
+        name: of the code that they are for.
+        data: of the file.
+        back: the weights before them, signed with a higher number; a package without them has no way back.
+    """
+    files = {**package.files, f"{FOLDER}{name}{ENDING}": data}
+    files.pop(f"{FOLDER}{name}{BACK}", None)
+    return package_bytes(package.manifest, files if back is None else {**files, f"{FOLDER}{name}{BACK}": back})
+
+
+def only_for_boards(package: Package, before: Package) -> bool:
+    """Whether two packages differ in nothing but weights for boards."""
+
+    def rest(of: Package) -> tuple[object, dict[str, bytes]]:
+        own = {name: data for name, data in of.files.items() if not name.startswith(FOLDER)}
+        return msgspec.structs.replace(of.manifest, files=()), own
+
+    return rest(package) == rest(before)
