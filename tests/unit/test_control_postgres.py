@@ -13,13 +13,16 @@ import sqlalchemy as sa
 from edgewright.fleet.control import chain, copying, placed, postgres, reports
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.database import Database, open_address, open_database
+from edgewright.fleet.control.gating import judge_all
 from edgewright.fleet.control.tables import audit, devices, items
 from edgewright.fleet.control.tables import reports as history
 from edgewright.fleet.repository.folder import ADDRESS
 from edgewright.fleet.repository.metadata import sha256 as digest
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
-from edgewright.schema.fleet_report import Report
+from edgewright.schema.fleet_plan import Gate
+from edgewright.schema.fleet_report import Report, Vitals
 from postgres_database import fresh_database
+from rollout_example import plan
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +53,37 @@ def _device(name: str) -> dict[str, object]:
 def _arrived(name: str, sequence: int, nonce: str, following: str) -> reports.Arrived:
     said = Report(sequence=sequence, nonce=nonce, clock=1.0, counter=1, floor=0, phase="idle")
     return reports.arrived(name, said, digest(f"{name}{sequence}{nonce}".encode()), at=2.0, nonce=following, wait=60.0)
+
+
+def test_the_largest_figures_that_a_report_may_have_are_added_up(database: Database) -> None:
+    """One device that lies must not end the look at all of them: here numbers beyond their range are errors."""
+    name = f"{1:032x}"
+    most = Vitals(
+        seconds=2.0**53, windows=2**40, unsure=2**40, alarms=2**40, crashes=2**40, anomalies=2**40,
+        latency=(2.0**53, 2.0**53), memory=2**40, channels=2**30,
+    )  # fmt: skip
+    asked = []
+    for sequence in range(1, 4):
+        said = Report(
+            sequence=sequence,
+            nonce=f"{sequence}",
+            clock=1.0,
+            counter=2,
+            floor=0,
+            phase="idle",
+            stage=2**30,
+            vitals=most,
+        )
+        found = reports.arrived(name, said, f"{sequence:064x}", at=2.0, nonce=f"{sequence + 1}", wait=60.0)
+        asked.append(found)
+    with database.writing.begin() as connection:
+        connection.execute(sa.insert(devices), [_device(name) | {"nonce": "1"}])
+        for one in asked:
+            assert isinstance(reports.take(connection, [one])[0], bytes)
+    gates = tuple(Gate(measure=measure, limit=1.0, quorum=1) for measure in ("unsure", "latency", "crashes", "memory"))
+    with database.reading() as connection:
+        judged = judge_all(connection, plan(gates=gates, starts=1.0, enrolled=1.0), 1.0, 3.0)
+    assert [one.measure for one in judged] == [gate.measure for gate in gates]
 
 
 def test_two_servers_hear_the_same_devices_and_none_is_heard_twice(database: Database, address: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from edgewright.fleet.control.behind import written
 from edgewright.fleet.control.database import insert_new, upsert
 from edgewright.fleet.control.endpoint import RefusedError
 from edgewright.fleet.control.standing import FORKED, quarantine, shut_out
@@ -18,6 +19,8 @@ from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 from edgewright.schema.store import Item
 
 _LARGEST = 2**53
+_MOST = 2**40
+"""Of a count: the database adds up a day of reports in 64 bits, and a device that lies may send one every second."""
 _DETAIL = 16_384
 """Bytes of names and classes of one report that are kept."""
 
@@ -31,7 +34,7 @@ class Arrived:
         digest: SHA-256 of the body, hexadecimal: the very same report is known by it.
         at: seconds since 1970, the server's.
         nonce: random; the next report has to return it.
-        wait: seconds after which the next is welcome.
+        wait, more: seconds after which the next is welcome, and one with more of a backlog.
     """
 
     device: str
@@ -41,15 +44,25 @@ class Arrived:
     nonce: str
     wait: float
     items: tuple[Item, ...] = ()
+    more: float = 5.0
 
 
-def arrived(device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float) -> Arrived:
+def arrived(
+    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0
+) -> Arrived:
     """A report with its items read.
 
     Raises:
-        InputError: numbers beyond 2^53, or an item that is none.
+        InputError: numbers beyond 2^53, counts beyond 2^40, or an item that is none.
     """
-    numbers = [report.sequence, report.counter, report.floor, report.stage, *_counts(report.vitals)]
+    numbers = [
+        report.sequence,
+        report.counter,
+        report.floor,
+        report.stage << 23,
+        report.clock,
+        *_figures(report.vitals),
+    ]
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     try:
         taken = tuple(msgspec.convert(item, Item) for item in report.items)
@@ -58,13 +71,20 @@ def arrived(device: str, report: Report, digest: str, *, at: float, nonce: str, 
     numbers += [n for item in taken for n in (item.boot, item.sequence)]
     if any(abs(number) > _LARGEST for number in numbers):
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
-    return Arrived(device, report, digest, at, nonce, wait, taken)
+    if any(abs(count) > _MOST for count in _counts(report.vitals)):
+        raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
+    return Arrived(device, report, digest, at, nonce, wait, taken, more)
 
 
 def _counts(said: Vitals | None) -> tuple[int, ...]:
     if said is None:
         return ()
-    return (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, abs(said.channels) << 22)
+    return (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, abs(said.channels) << 10)
+
+
+def _figures(said: Vitals | None) -> tuple[float, ...]:
+    """PostgreSQL has no sum or mean of numbers near the largest of a computer: it would end every look at them."""
+    return () if said is None else (said.seconds, *said.latency)
 
 
 def take(connection: sa.Connection, group: Sequence[Arrived]) -> list[bytes | EdgewrightError]:
@@ -148,13 +168,18 @@ def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
     report = one.report
     outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
     said = Acknowledged(
-        nonce=one.nonce, outcomes=outcome, wait=one.wait, durable=tuple((i.boot, i.sequence) for i in one.items)
+        nonce=one.nonce,
+        outcomes=outcome,
+        wait=one.wait,
+        durable=tuple((i.boot, i.sequence) for i in one.items),
+        more=round(one.more, 2),
     )
     answer = msgspec.json.encode(said)
     row.update(
         tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
         version=_plain(report.version) or row["version"], counter=report.counter, floor=report.floor,
         phase=report.phase, plan=_plain(report.plan)[:63], stage=report.stage, why=_plain(report.why),
+        boards=written(report.boards),
         held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
         sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=one.nonce, digest=one.digest,
         acknowledged=answer,
@@ -163,7 +188,7 @@ def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
 
 
 _CHANGED = (
-    "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "held", "skew",
+    "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "boards", "held", "skew",
     "last_report_at", "sequence", "outcome", "nonce", "nonce_before", "digest", "acknowledged",
 )  # fmt: skip
 _UPDATE = (

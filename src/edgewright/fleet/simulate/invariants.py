@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from edgewright.fleet.layout import REPORT_EVERY
+from edgewright.fleet.control.allowing import UNTIL
 from edgewright.fleet.plans.dwell import earliest
 from edgewright.fleet.simulate.device import POLL
 from edgewright.fleet.simulate.outbox import SimulatedOutbox
@@ -141,6 +141,20 @@ def _pace(simulation: Simulation) -> tuple[bool, str]:
     return _some(early, f"{len(simulation.watch.begun):,} activations in their time")
 
 
+@_rule("nobody begins without leave", "while the control plane is dead nobody begins that it had not allowed")
+def _allowed(simulation: Simulation) -> tuple[bool, str]:
+    dead = [(begin + UNTIL, end) for begin, end in simulation.served.dead]  # a leave holds for a while
+    begun = simulation.watch.begun
+    early = [device for at, device in begun if any(begin < at < end for begin, end in dead)]
+    return _some(early, f"{len(begun):,} activations with leave")
+
+
+@_rule("who began ends the trial", "a device ends its trial by itself, also where nobody answers")
+def _ended(simulation: Simulation) -> tuple[bool, str]:
+    exposed = [device for device in simulation.devices if device.number in simulation.watch.exposed]
+    return _some((device for device in exposed if device.held.trial is not None), f"{len(exposed):,} did")
+
+
 @_rule("nothing beyond the stage", "nobody outside the stage that the operator allowed ever runs the release")
 def _beyond(simulation: Simulation) -> tuple[bool, str]:
     canary = simulation.watch.canary()
@@ -182,10 +196,9 @@ def _kept(simulation: Simulation) -> tuple[bool, str]:
     return _some(lost, f"{count:,} records are there")
 
 
-@_rule("drained after an outage", "20 minutes after an outage everything that waited is durable in the control plane")
+@_rule("drained after an outage", "5 minutes after an outage everything that waited is durable in the control plane")
 def _drained(simulation: Simulation) -> tuple[bool, str]:
-    # While nobody answers a device tries again every 15 minutes at most; 5 minutes are for what they then bring.
-    limit = REPORT_EVERY + 300.0
+    limit = 300.0  # while nobody answers a device tries again every two minutes at most
     boxes = [(device, device.outbox) for device in simulation.devices if isinstance(device.outbox, SimulatedOutbox)]
     took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
     late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]

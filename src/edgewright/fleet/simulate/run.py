@@ -26,7 +26,7 @@ from edgewright.fleet.simulate.verified import Verifier
 from edgewright.fleet.simulate.watching import Watch
 from edgewright.fleet.simulate.world import BEGIN, Drawn, World
 from edgewright.runtime import catalogue
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Enrolment
 
@@ -236,8 +236,11 @@ def _broken(asked: Sequence[tuple[str, float | None]]) -> list[Fault]:
         InputError: one that is named twice.
     """
     found: dict[str, Fault] = {}
+    known = faults()
     for name, rate in asked:
-        fault: Fault = catalogue.find(FAULTS, name.replace("-", "_"), "FAULT", "fault")
+        fault = known.get(name)
+        if fault is None:
+            raise UnknownNameError("fault", name, known, "--break")
         if name in found:
             raise InputError("each fault once", f"{name} twice", "--break")
         found[name] = fault.at(name, rate)

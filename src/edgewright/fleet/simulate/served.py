@@ -7,6 +7,7 @@ is not flushed. Everything else is what `edgewright fleet serve` runs.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -54,12 +55,14 @@ class Served:
 
     Attributes:
         down: the control plane answers nothing and does nothing; files are served all the same.
+        dead: (from, until) seconds since 1970 for which it was down; infinite where it still is.
         unanswered: reports and intents that found nobody.
         published: called after something else was published.
     """
 
     def __init__(self, folder: Path, world: World, chance: Drawn, wait: float, exact: bool = False) -> None:
-        self._world, self.down, self.exact = world, False, exact
+        self._world, self.exact = world, exact
+        self.dead: list[tuple[float, float]] = []
         self.unanswered = 0
         self.published: Callable[[], None] = lambda: None
         quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
@@ -84,6 +87,18 @@ class Served:
         self.hearing = Hearing(self.plane)
         self._timestamp = b""
         self._contents: dict[str, bytes] = {}
+
+    @property
+    def down(self) -> bool:
+        """Whether it is dead now."""
+        return bool(self.dead) and self.dead[-1][1] == math.inf
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        if down and not self.down:
+            self.dead.append((self._world.now, math.inf))
+        elif self.down and not down:
+            self.dead[-1] = (self.dead[-1][0], self._world.now)
 
     def look(self) -> None:
         """Tells who waits for it where something else is published."""
@@ -193,6 +208,8 @@ class Served:
             return msgspec.json.decode(self.hearing.report(device, report), type=Acknowledged)
         except RefusedError as error:
             raise _refused(error) from None
+        except InputError as error:  # numbers that no report may have: status 400, and the device tries again
+            raise Unreachable(str(error)) from None
 
     def quarantined(self) -> set[str]:
         """Devices that are shut out."""

@@ -36,12 +36,13 @@ class Liars(Fault):
         return self.lies
 
     def _tell(self, report: Report) -> Report:
-        said = _all_is_well(report)
+        said = all_is_well(report)
         self.lies += said != report
         return said
 
 
-def _all_is_well(report: Report) -> Report:
+def all_is_well(report: Report) -> Report:
+    """A report that says nothing bad."""
     outcomes = tuple(_confirmed(one) for one in report.outcomes)
     vitals = report.vitals and msgspec.structs.replace(report.vitals, unsure=0, alarms=0, drifting=())
     return msgspec.structs.replace(report, outcomes=outcomes, vitals=vitals)

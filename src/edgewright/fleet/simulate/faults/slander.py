@@ -29,12 +29,13 @@ class Slander(Fault):
         return self.lies
 
     def _tell(self, report: Report) -> Report:
-        said = _all_is_lost(report)
+        said = all_is_lost(report)
         self.lies += said != report
         return said
 
 
-def _all_is_lost(report: Report) -> Report:
+def all_is_lost(report: Report) -> Report:
+    """A report that says nothing good."""
     outcomes = tuple(_reverted(one) for one in report.outcomes)
     vitals = report.vitals and msgspec.structs.replace(
         report.vitals, unsure=report.vitals.windows, alarms=10_000, latency=(9.0, 9.0)
