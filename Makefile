@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate faults lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate faults faults-fleet lock
 
 install: $(STAMP)
 
@@ -108,10 +108,14 @@ bench-search: install
 	$(BIN)/python -m benchmarks.search bookkeeping
 
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
-# that they may leave of the store and of a fleet's agent, opened again.
+# that they may leave of a device's store, opened again.
 faults: install
 	$(BIN)/pytest -rs -m heavy -n 2
 	$(BIN)/python -m benchmarks.faults
+
+# The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.
+faults-fleet: install
+	$(BIN)/python -m benchmarks.faults_fleet
 
 # Resolves the newest versions again; needs the network. The file names no index.
 lock: install

@@ -8,34 +8,48 @@ import os
 import pkgutil
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from typing import TypeAlias
 
 from benchmarks.faults import cases
 from benchmarks.faults.states import Result
-from benchmarks.faults.workload import workloads
+from benchmarks.faults.workload import KIND, workloads
 from benchmarks.table import markdown
 
 _SHOWN = 10
 Row: TypeAlias = tuple[str, Result, float]
 
 
-def main(arguments: list[str]) -> int:
-    """Prints the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some."""
+def main(
+    arguments: list[str], kind: str = KIND, tried: Sequence[str] = (cases.__name__,)
+) -> int:  # fmt: skip
+    """Prints the table; `--share 0.05` looks at so much of the states, names of cases and workloads choose some.
+
+    Args:
+        arguments: of the command.
+        kind: package of the workloads.
+        tried: packages of cases.
+    """
     if unknown := [name for name in arguments if name.startswith("-") and name != "--share"]:
         print(main.__doc__ if "--help" in unknown else f"no option {', '.join(unknown)}; there is --share")
         return 0 if "--help" in unknown else 2
     share = float(arguments[arguments.index("--share") + 1]) if "--share" in arguments else 1.0
     chosen = {name for name in arguments if not name.startswith("--") and name != str(share)}
-    faults, programs = [module.name for module in pkgutil.iter_modules(cases.__path__)], list(workloads())
+    places = {
+        module.name: f"{package}.{module.name}"
+        for package in tried
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__)
+    }
+    faults, programs = list(places), list(workloads(kind))
     if unknown := sorted(chosen - {*faults, *programs}):
         print(f"no {', '.join(unknown)}; there are {', '.join([*faults, *programs])}")
         return 2
-    some = [(fault, program) for fault in _of(faults, chosen) for program in _of(programs, chosen)]
+    some = [(places[fault], program) for fault in _of(faults, chosen) for program in _of(programs, chosen)]
     started = time.perf_counter()
     # Forked while this process has one thread: a case forks too.
     with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
-        rows = [row for found in pool.imap(partial(_run, share=share), some) for row in found]
+        rows = [row for found in pool.imap(partial(_run, kind=kind, share=share), some) for row in found]
     wall = time.perf_counter() - started
     print(markdown(["fault", "states", "of them", "wrong", "time"], [_cells(row) for row in rows]))
     wrong = [f"{what}: {problem}" for what, result, _ in rows for problem in result.wrong]
@@ -50,11 +64,12 @@ def _of(names: list[str], chosen: set[str]) -> list[str]:
     return [name for name in names if name in chosen] or names
 
 
-def _run(pair: tuple[str, str], share: float) -> list[Row]:
+def _run(pair: tuple[str, str], kind: str, share: float) -> list[Row]:
     fault, program = pair
     rows: list[Row] = []
     started = time.perf_counter()
-    for what, result in importlib.import_module(f"{cases.__name__}.{fault}").run(workloads()[program], share):
+    found = workloads(kind)[program]
+    for what, result in importlib.import_module(fault).run(found, share * found.share):
         rows.append((what, result, time.perf_counter() - started))
         started = time.perf_counter()
     return rows

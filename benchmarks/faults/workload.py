@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults import workloads as folder
 from benchmarks.faults.recorder import Recorder
+
+KIND = "benchmarks.faults.workloads"
+"""The package of those that a single device is made of."""
 
 
 def _nothing(folder: Path) -> None:
@@ -36,6 +38,8 @@ class Workload:
             promise was given.
         prepare: (folder) -> None: files that lie there, durable, before the first step.
         disk: bytes of the disk; 0: as much as there is.
+        share: of its states that are looked at where all are asked for, drawn by chance: each may take long to check.
+        kills: most steps at which it is killed; 0: all. A run up to each of them may take long.
     """
 
     what: str
@@ -44,9 +48,11 @@ class Workload:
     check: Callable[[Path, Any, Any], str]
     prepare: Callable[[Path], None] = _nothing
     disk: int = 0
+    share: float = 1.0
+    kills: int = 0
 
 
-def workloads() -> dict[str, Workload]:
-    """All there are, by the name of their file."""
-    names = sorted(module.name for module in pkgutil.iter_modules(folder.__path__))
-    return {name: importlib.import_module(f"{folder.__name__}.{name}").WORKLOAD for name in names}
+def workloads(package: str = KIND) -> dict[str, Workload]:
+    """All of a package, by the name of their file."""
+    names = sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+    return {name: importlib.import_module(f"{package}.{name}").WORKLOAD for name in names}

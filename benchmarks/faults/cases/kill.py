@@ -19,7 +19,7 @@ def run(workload: Workload, share: float) -> Iterator[tuple[str, Result]]:
     _, steps = record(workload)
     # What is promised by the time of each step, and what is promised next.
     promises = [step.promise for step in steps if step.what == "mark"]
-    count = min(len(steps), max(4, round(len(steps) * share)))
+    count = min(len(steps), workload.kills or len(steps), max(4, round(len(steps) * share)))
     fatal = [number * len(steps) // count for number in range(count)]
     result = Result()
     with scratch() as folder:

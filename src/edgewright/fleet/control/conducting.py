@@ -12,8 +12,9 @@ from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, Signing
 from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, folder_signer, listens
-from edgewright.fleet.layout import REPORT_EVERY
+from edgewright.fleet.layout import REPORT_EVERY, plan_target
 from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.repository.published import read_target
 
 _NAME = "conductor"
 _LOCK = threading.Lock()
@@ -67,7 +68,8 @@ def conductor(plane: Plane, signer: Signing | None = None) -> Conductor:
         begin(fleet, plane.database, plane.committer, now())
         publisher = Publisher(fleet, plane.database)
         rollouts = Rollouts(
-            plane.database, plane.committer, signer or FolderSigner(fleet, plane), now, publisher.publish
+            plane.database, plane.committer, signer or FolderSigner(fleet, plane), now, publisher.publish,
+            lambda standing: read_target(fleet, plan_target(standing.plan), standing.sha256),
         )  # fmt: skip
         scheduler = Scheduler(
             fleet, plane.database, plane.committer, rollouts, publisher, now, every=plane.limits.wait or REPORT_EVERY

@@ -73,3 +73,21 @@ def need(connection: sa.Connection, plan: str) -> Mapping[str, Any]:
         known = list(connection.execute(sa.select(rollouts.c.plan).order_by(rollouts.c.started_at.desc())).scalars())
         raise InputError(f"a rollout ({', '.join(known[:10]) or 'none was started yet'})", repr(plan), "rollouts")
     return row
+
+
+def alone(connection: sa.Connection, plan: Plan) -> None:
+    """Whether a plan may begin.
+
+    Raises:
+        InputError: another rollout of the product is not over, or had a higher counter.
+    """
+    query = sa.select(rollouts.c.plan, rollouts.c.state, rollouts.c.counter, rollouts.c.body)
+    for row in connection.execute(query.where(rollouts.c.product == plan.release.product)):
+        if row.state in NOT_OVER:
+            do = f"Abort or finish it first: edgewright fleet rollout abort {row.plan}"
+            raise InputError("one rollout of a product at a time", f"{row.plan}, which is {row.state}", plan.id, do)
+        back = plan_of(row.body).revert
+        highest = back.counter if back is not None else row.counter
+        if plan.release.counter <= highest:
+            got = str(plan.release.counter)
+            raise InputError(f"a release above {highest}, which rollout {row.plan} used", got, plan.id)

@@ -41,6 +41,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         role_files: new metadata of offline roles, by role; roots of several versions one after the other in `roots`.
         plans: bytes of plans, by id; of those that the signer has not seen.
         above: versions that were given away already, by role.
+        recall: nothing is signed; what was signed last is told.
     """
 
     standings: tuple[Standing, ...]
@@ -49,6 +50,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     roots: tuple[bytes, ...] = ()
     plans: dict[str, bytes] = {}
     above: dict[str, int] = {}
+    recall: bool = False
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,10 +59,12 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         roles: metadata of rollouts, snapshot and timestamp.
         index: bytes of the target `rollouts/index.json`.
+        known: each rollout as it was signed last, for who asked for that alone.
     """
 
     roles: dict[str, bytes]
     index: bytes
+    known: tuple[Standing, ...] = ()
 
 
 class Signing(Protocol):
@@ -120,6 +124,10 @@ class LocalSigner:
 
     def sign(self, asked: Asked) -> Given:
         """As `Signing.sign`."""
+        if asked.recall:
+            with _alone(self._path):
+                known = _read(self._path, self._begun).known
+            return Given(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
         now = self._now()
         self._slow(now)
         with _alone(self._path):

@@ -1,0 +1,1 @@
+"""Faults that are tried on a fleet's programs beside those of `benchmarks.faults`."""

@@ -1,0 +1,1 @@
+"""Programs of a fleet that are cut off and killed: every file offers a WORKLOAD."""

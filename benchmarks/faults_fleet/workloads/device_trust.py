@@ -1,0 +1,176 @@
+"""What a device keeps of signed metadata, while a fleet goes through rollouts and through new keys of every kind."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import shutil
+import tempfile
+from multiprocessing.util import Finalize
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from benchmarks.faults.fleet_device import HandClock
+from benchmarks.faults.recorder import Recorder
+from benchmarks.faults.workload import Workload
+from benchmarks.faults_fleet.control import Control, lay_fleet
+from edgewright.fleet.layout import ROOT, TIMESTAMP
+from edgewright.fleet.repository import rotating
+from edgewright.fleet.repository.accepting import settle, writing
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.trust.contract import Refused
+from edgewright.fleet.trust.pinning import pin
+from edgewright.fleet.wire.folder import FolderTransport
+from edgewright.runtime.store.database import Connect, connect
+from edgewright.schema.fleet_plan import Standings
+
+_DEVICE = "device"
+
+
+class Publication(NamedTuple):
+    """What is published at one moment.
+
+    Attributes:
+        folder: as a web server serves it.
+        now: seconds since 1970.
+        standings: that its metadata leads to.
+        plans: (id, SHA-256) of those that are named.
+    """
+
+    folder: Path
+    now: float
+    standings: Standings
+    plans: tuple[tuple[str, str], ...]
+
+
+class Promise(NamedTuple):
+    """The newest publication that a device has verified, and a plan whose bytes it keeps; -1 for none."""
+
+    seen: int
+
+
+@functools.cache
+def publications() -> tuple[Publication, ...]:
+    """A fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
+    place = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
+    Finalize(None, shutil.rmtree, (place, True), exitpriority=1)
+    lay_fleet(place)
+    control, found = Control(place), list[Publication]()
+
+    def publish() -> None:
+        folder = place / f"{len(found)}"
+        shutil.copytree(control.fleet.metadata.parent, folder)
+        control.clock.forward(60.0)
+        files = sorted((folder / "targets" / "rollouts").glob("*"), key=lambda path: _issued(path.read_bytes()))
+        standings = msgspec.json.decode(files[-1].read_bytes(), type=Standings)
+        plans = tuple((one.plan, one.sha256) for one in standings.rollouts)
+        found.append(Publication(folder, control.clock.day, standings, plans))
+
+    publish()
+    body = control.plan(1)
+    control.scheduler.tick()
+    control.rollouts.start(body, "ada")
+    publish()
+    control.rollouts.pause("plan-1", "ada")
+    publish()
+    for role in (TIMESTAMP, ROOT):
+        with writing(control.fleet, control.clock.day):
+            asked, keys = rotating.rotate(control.fleet, role, control.clock.day)
+            with rotating.kept_when_done(control.fleet, keys):
+                settle(control.fleet, asked, control.fleet.ring(), control.clock.day)
+        control.scheduler.tick()
+        publish()
+    control.rollouts.abort("plan-1", "ada", revert=True)
+    publish()
+    control.close()
+    return tuple(found)
+
+
+def _issued(index: bytes) -> float:
+    return msgspec.json.decode(index, type=Standings).issued
+
+
+def _prepare(folder: Path) -> None:
+    """A device that was given the first root."""
+    root = (publications()[0].folder / "metadata" / "1.root.json").read_bytes()
+    pin(folder / _DEVICE, root, hashlib.sha256(root).hexdigest())
+
+
+def _client(folder: Path, number: int, opener: Connect = connect) -> Client:
+    """A device that reads one publication, at its time."""
+    clock, one = HandClock(), publications()[number]
+    clock.day = one.now
+    return Client(folder / _DEVICE, FolderTransport(one.folder), clock, opener=opener)
+
+
+def _take(client: Client, number: int) -> str:
+    """Refreshes and reads the plans that are named; what is wrong with what is found."""
+    one = publications()[number]
+    seen = client.refresh()
+    if seen.standings != one.standings:
+        return f"publication {number} is read as {seen.standings}"
+    for plan, sha256 in one.plans:
+        client.plan(plan, sha256)
+    return ""
+
+
+def use(folder: Path, recorder: Recorder) -> None:
+    """Reads every publication, the last one twice."""
+    recorder.promise(Promise(-1))
+    for number in (*range(len(publications())), len(publications()) - 1):
+        client = _client(folder, number, recorder.connect)
+        if problem := _take(client, number):
+            raise AssertionError(problem)
+        recorder.promise(Promise(number))
+        client.close()
+
+
+def recover(folder: Path, recorder: Recorder) -> None:
+    """The next start, over what is published last."""
+    last = len(publications()) - 1
+    client = _client(folder, last, recorder.connect)
+    _take(client, last)
+    client.close()
+
+
+def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
+    """What is wrong with a device after a cut: it believes nothing older, and reads what is new."""
+    if before is None:
+        return ""
+    last = len(publications()) - 1
+    client = _client(folder, max(0, before.seen))
+    try:
+        held = client.held().standings
+        known = [one.standings for one in publications()]
+        newer = known[max(0, before.seen) :]
+        if held not in newer and not (held is None and before.seen < 0):
+            return f"standings of {held and held.issued}, after publication {before.seen}"
+    finally:
+        client.close()
+    for older in range(before.seen):
+        if problem := _refuses(folder, older):
+            return problem
+    client = _client(folder, last)
+    try:
+        return _take(client, last)
+    finally:
+        client.close()
+
+
+def _refuses(folder: Path, number: int) -> str:
+    """An attacker serves what was published before."""
+    client = _client(folder, number)
+    held = client.held().standings
+    try:
+        client.refresh()
+    except Refused:
+        after = client.held().standings
+        return "" if after == held else f"a refusal of publication {number} changed what was held"
+    finally:
+        client.close()
+    return f"publication {number} was taken again"
+
+
+WORKLOAD = Workload("device reading signed metadata", use, recover, check, prepare=_prepare)

@@ -1,0 +1,60 @@
+"""A sample of `make faults-fleet`: power cuts and kills; and that those tests see a control plane that is careless."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.faults.states import check_all, record, states
+from benchmarks.faults.workload import workloads
+from benchmarks.faults_fleet import recorded_sqlite
+
+from edgewright.fleet.repository import published
+from support import ROOT
+
+pytestmark = pytest.mark.slow
+
+KIND = "benchmarks.faults_fleet.workloads"
+
+
+# A process of its own: it forks, which a process that other tests have filled with threads may not.
+def test_a_cut_or_a_kill_at_any_step_takes_nothing_that_was_promised() -> None:
+    command = [sys.executable, "-m", "benchmarks.faults_fleet", "--share", "0.01"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
+    assert {row[4] for row in rows[2:]} == {"0"}
+    found = {row[1]: int(row[2].replace(",", "")) for row in rows[2:]}
+    for one in workloads(KIND).values():
+        counts = [count for what, count in found.items() if what.startswith(f"{one.what}:")]
+        assert len(counts) == 4
+        assert min(counts) >= 1
+
+
+def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = recorded_sqlite.Connection.execute
+
+    def weak(self: recorded_sqlite.Connection, sql: str, arguments: tuple[object, ...] = ()) -> object:
+        return real(self, sql.replace("synchronous=FULL", "synchronous=OFF"), arguments)
+
+    monkeypatch.setattr(recorded_sqlite.Connection, "execute", weak)
+    workload = workloads(KIND)["control_plane"]
+    start, steps = record(workload)
+    monkeypatch.undo()
+    found = check_all(states(start, steps, 3, 0.02), workload.check)
+    assert len(found.wrong) > 3
+
+
+def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+
+    monkeypatch.setattr(published, "write_atomic", careless)
+    monkeypatch.setattr("edgewright.fleet.control.publisher.write_atomic", careless)
+    workload = workloads(KIND)["control_plane"]
+    start, steps = record(workload)
+    monkeypatch.undo()
+    found = check_all(states(start, steps, 3, 0.02), workload.check)
+    assert len(found.wrong) > 3
