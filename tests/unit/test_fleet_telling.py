@@ -42,7 +42,8 @@ class Plane:
         self.got: list[Report] = []
         self.down = self.lost = False
         self.refuse = ""
-        self.wait, self.more, self.later = 0.0, 5.0, None
+        self.wait, self.more = 0.0, 5.0
+        self.later: float | None = None
 
     def enrol(self, request: Enrolment) -> Enrolled:
         raise NotImplementedError

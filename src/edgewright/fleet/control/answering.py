@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import time
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from edgewright.fleet.control import told
 from edgewright.fleet.control.bearer import Bearers
 from edgewright.fleet.control.committing import BusyError
+from edgewright.fleet.control.crowding import CrowdedError
 from edgewright.fleet.control.endpoint import Call, Endpoint, Raw, RefusedError, decoded
 from edgewright.fleet.control.identity import Identities
 from edgewright.fleet.control.plane import Plane
@@ -36,11 +38,16 @@ class Answering:
     async def answer(self, endpoint: Endpoint, request: Request) -> Response:
         """The answer, whatever happens; counted and, where it matters, told in the log."""
         began = time.perf_counter()
-        who = ""
+        who, crowded = "", False
         try:
-            call = await self._call(endpoint, request)
-            who = call.operator or (str(call.device["id"]) if call.device else "")
-            response = self._response(endpoint, await endpoint.handle(call))
+            with self._room(endpoint, request):
+                call = await self._call(endpoint, request)
+                who = call.operator or (str(call.device["id"]) if call.device else "")
+                response = self._response(endpoint, await endpoint.handle(call))
+        except CrowdedError as error:
+            crowded = True
+            await self._pass_over(request)
+            response = refusal(error)
         except ClientDisconnect:
             response = Response(status_code=400)
         except EdgewrightError as error:
@@ -53,8 +60,9 @@ class Answering:
         counted.requests.labels(f"{endpoint.method} {endpoint.path}", str(response.status_code)).inc()
         counted.seconds.labels(f"{endpoint.method} {endpoint.path}").observe(seconds)
         # A command on the fleet's own folder tells its user itself; what devices do rightly is in the metrics.
+        # Whoever is sent away in a crowd is only counted: a line each would add to it.
         changes = endpoint.method != "GET" and endpoint.who not in ("device", "anyone")
-        if (response.status_code >= 400 or changes) and LOCAL not in request.scope:
+        if (response.status_code >= 400 or changes) and not crowded and LOCAL not in request.scope:
             told.request(endpoint.method, endpoint.path, response.status_code, seconds, who)
         return response
 
@@ -81,6 +89,24 @@ class Answering:
         if endpoint.who == "enrolling":
             self.identities.enrolling(call)
         return call
+
+    def _room(self, endpoint: Endpoint, request: Request) -> AbstractContextManager[None]:
+        """Devices share a bounded room; operators come in always, so that a crowd keeps nobody from doing something."""
+        if endpoint.who not in ("device", "enrolling"):
+            return nullcontext()
+        length = request.headers.get("content-length", "0")
+        most = endpoint.largest or self.plane.limits.report
+        return self.plane.crowd.one(min(int(length), most) if length.isdecimal() and len(length) < 10 else most)
+
+    async def _pass_over(self, request: Request) -> None:
+        """Lets a small body come and forgets it: a connection that is closed before loses the answer on its way."""
+        received = 0
+        with suppress(TimeoutError, ClientDisconnect):
+            async with asyncio.timeout(self.plane.limits.seconds):
+                async for part in request.stream():
+                    received += len(part)
+                    if received > self.plane.limits.report:
+                        return
 
     async def _content(self, endpoint: Endpoint, request: Request) -> bytes:
         """The body, if it is small enough and comes fast enough; a compressed one is refused."""
@@ -138,7 +164,7 @@ def refusal(error: EdgewrightError) -> Response:
     wait = float(getattr(error, "wait", 0.0))
     if isinstance(error, RefusedError):
         status = error.status
-    elif isinstance(error, BusyError | OutputError):
+    elif isinstance(error, BusyError | CrowdedError | OutputError):
         status, wait = 503, wait or 5.0
     elif isinstance(error, UnknownNameError):
         status = 404

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.counted import Counted
+from edgewright.fleet.control.crowding import Crowd
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.ports import Clock
 from edgewright.fleet.wire import signing
@@ -31,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         seconds: for a body to arrive.
         keep: seconds for which reports are kept; `keep_items`: items of outboxes.
         wait: seconds after which a device's next report is welcome.
+        apart: seconds between two parts of a backlog, while there is room.
+        crowd, crowd_bytes: requests of devices that are answered at once, and their bodies together.
     """
 
     requests: float = 2.0
@@ -43,6 +46,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     keep: float = 30 * 86_400.0
     keep_items: float = 30 * 86_400.0
     wait: float = 60.0
+    apart: float = 0.5
+    crowd: int = 2048
+    crowd_bytes: int = 64 << 20
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +91,7 @@ class Plane:
         folder: of the fleet; `folder / 'public'` is served.
         decide: answers intents; `running` sets it.
         verify: checks the signature of a device's request.
+        crowd: devices that are being heard.
         ready: reasons why it is not, by part; empty where it is.
         published: called, from the rounds' thread, after files were published; waits for nobody.
         extra: what parts with files of their own keep here, by their name.
@@ -103,6 +110,11 @@ class Plane:
     published: Callable[[], None] = lambda: None
     extra: dict[str, Any] = field(default_factory=dict)
     stopping: bool = False
+    crowd: Crowd = field(init=False)
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        self.crowd = Crowd(limits.crowd, limits.crowd_bytes, limits.apart, self.clock.monotonic)
 
     @property
     def public(self) -> Path:
