@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_report import DeviceId, Name, Vitals
 
 Role = Literal["viewer", "operator", "admin"]
@@ -136,6 +137,7 @@ class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
         skew: its clock minus the server's at that report, seconds.
         why: one line of its own about why it is where it is.
         vitals: latest that it said; None where no model ran yet.
+        boards: microcontrollers behind it, as it said it last.
     """
 
     id: DeviceId
@@ -157,6 +159,7 @@ class DeviceSeen(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: bool
     quarantine_reason: str = ""
     vitals: Vitals | None = None
+    boards: tuple[BoardSeen, ...] = ()
 
 
 class DevicePage(msgspec.Struct, frozen=True, kw_only=True):

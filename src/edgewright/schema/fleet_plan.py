@@ -13,11 +13,13 @@ Seconds = Annotated[float, msgspec.Meta(ge=0.0, le=1e9)]
 Hex = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 State = Literal["running", "paused", "aborted", "finished"]
 Measure = Literal[
-    "failed", "crashes", "latency", "memory", "unsure", "drift", "alarms", "anomalies", "silent", "classes"
-]
+    "failed", "crashes", "latency", "memory", "unsure", "drift", "alarms", "anomalies", "silent", "classes",
+    "firmware",
+]  # fmt: skip
 """What a gate looks at, over one report's time: 'failed' trials that went back; crashes a day; p99 latency in seconds;
 resident bytes; share of unsure answers; share of channels that drift; alarms a day; anomalies a day; 'silent' devices
-that acknowledged an intent and said nothing since; distance between the class shares before and after (0 to 1)."""
+that acknowledged an intent and said nothing since; distance between the class shares before and after (0 to 1);
+'firmware': of the devices with boards, those of which a board needs other firmware for the release."""
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,7 +91,7 @@ class Gate(Signed, frozen=True, kw_only=True):
 
     Attributes:
         measure: as `Measure`.
-        limit: the largest value allowed of `quantile` over the devices (for 'failed' and 'silent': of the share).
+        limit: the largest value allowed of `quantile` over the devices; of `gates.SHARES` the share.
         ratio: instead, the largest value relative to devices at the same time that have the old release; 0: not asked.
         quantile: which one of the devices' values; .5 is the median, which a few liars cannot move.
         quorum: devices that must have reported before the gate says anything but 'hold'.

@@ -9,11 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from edgewright.fleet.control.behind import boards_of
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
 from edgewright.fleet.layout import DAY, REPORT_EVERY
 from edgewright.fleet.plans.gates import SHARES, Judged, judge
 from edgewright.fleet.plans.measures import distance, failed, value
 from edgewright.fleet.plans.votes import Voice
+from edgewright.schema.boards import pending
 from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
 
@@ -62,9 +64,12 @@ class _Heard:
         self._listening, self._every = listening, every
         self._vitals: dict[bool, list[tuple[Any, Vitals]]] = {}
         self._ends: tuple[list[Voice], list[Voice]] | None = None
+        self._waiting: set[str] = set()
 
     def new(self, measure: str) -> list[Voice]:
         """Of those that have, or had, the new release."""
+        if measure == "firmware":
+            return self._firmware()
         if measure in SHARES:
             return self._shares()[SHARES.index(measure)]
         if measure == "classes":
@@ -124,6 +129,8 @@ class _Heard:
                 gone.append(row)
                 continue
             silent = silent and row.id not in ended
+            if row.id in self._waiting:
+                silent = self._gone(row.last_report_at or 0.0)
             if silent or spoke or row.id in ended:
                 quiet.append(_voice(row, float(silent)))
             if silent:
@@ -161,7 +168,7 @@ class _Heard:
         """Devices whose trial is over, one way or the other: one failure counts, whatever came after it."""
         o, plan = outcomes.c, self._plan
         query = (
-            sa.select(*_BATCH, o.what, o.because)
+            sa.select(*_BATCH, o.what, o.because, devices.c.boards)
             .join(devices, devices.c.id == o.device)
             .where(o.plan == plan.id, o.counter == plan.release.counter, *self._counts())
             .order_by(o.device, o.number)
@@ -169,8 +176,29 @@ class _Heard:
         found: dict[str, Voice] = {}
         for row in self._connection.execute(query):
             bad = failed(row.what, row.because)
+            if bad is False and self._waits(row.boards):
+                self._waiting.add(row.id)  # what its boards do with the release is not known yet
+                continue
             if bad or (bad is False and row.id not in found):
                 found[row.id] = _voice(row, float(bad))
+        return found
+
+    def _waits(self, boards: str) -> bool:
+        """Whether boards of a device are still on their way to the release; one that is away is not waited for long."""
+        number, patience = self._plan.release.counter, self._plan.silence
+        return any(pending(one, number, patience) for one in boards_of(boards))
+
+    def _firmware(self) -> list[Voice]:
+        """Of devices with boards that came to an end with the release, whether one needs other firmware for it."""
+        number = self._plan.release.counter
+        query = sa.select(*_BATCH, devices.c.boards).where(
+            devices.c.counter == number, devices.c.boards != "", *self._counts()
+        )  # fmt: skip
+        found = []
+        for row in self._connection.execute(query):
+            states = [one.state for one in boards_of(row.boards) if one.release == number]
+            if states and ("firmware" in states or not self._waits(row.boards)):
+                found.append(_voice(row, float("firmware" in states)))
         return found
 
     def _asked(self) -> sa.Select[Any]:

@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from edgewright.fleet.control.rollout_rows import next_due, standing_of
 from edgewright.fleet.control.tables import devices, intents, outcomes, reports
 from edgewright.fleet.layout import DAY
-from edgewright.fleet.plans.gates import SHARES
 from edgewright.fleet.plans.measures import FAILED, NOT_THE_MODEL
 from edgewright.schema.fleet_plan import Gate, Plan
 
@@ -26,6 +25,8 @@ FEW = 1000
 """Devices with leave up to which the gates are asked in every round: that costs little, and people see the newest."""
 LEAST = 900.0
 """Seconds after which they are asked all the same, for people who look at what they say."""
+_GLANCED = ("failed", "silent")
+"""Shares that are found out below; others are asked for in every round."""
 _OVERLAP = 120.0
 """Seconds that are read twice: a report may be written after one that came later."""
 _ENDS = ("confirmed", *FAILED)
@@ -99,7 +100,7 @@ class Glance:
         self, connection: sa.Connection, plan: Plan, last: _Last, now: float, listening: float, every: float
     ) -> bool:
         return (
-            any(gate.measure not in SHARES and gate.measure not in _BEYOND for gate in plan.gates)
+            any(gate.measure not in _GLANCED and gate.measure not in _BEYOND for gate in plan.gates)
             or self._beyond(connection, plan, last, now)
             or _any_failed(connection, plan)
             or (now - listening > plan.silence and _any_silent(connection, plan, now, every))

@@ -65,6 +65,7 @@ devices = sa.Table(
     sa.Column("nonce_before", sa.String(64), nullable=False, default=""),  # that the last report returned
     sa.Column("digest", sa.String(64), nullable=False, default=""),  # SHA-256 of the last report's body
     sa.Column("acknowledged", sa.LargeBinary, nullable=True),  # the answer to it, given again when it is asked again
+    sa.Column("boards", sa.Text, nullable=False, server_default=""),  # behind it, JSON; empty for none
     sa.Column("quarantined", sa.Boolean, nullable=False, default=False, index=True),
     sa.Column("quarantine_reason", sa.String(500), nullable=False, default=""),
     sa.Column("quarantined_at", sa.Double, nullable=True),

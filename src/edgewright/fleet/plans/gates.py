@@ -11,7 +11,7 @@ from edgewright.fleet.plans.votes import Counted, Voice, quantile, quantile_boun
 from edgewright.schema.fleet_plan import Gate
 
 Said = Literal["pass", "hold", "fail"]
-SHARES = ("failed", "silent")
+SHARES = ("failed", "silent", "firmware")
 """Measures that are a share of the devices; of all others a quantile is taken."""
 UNITS = {
     "crashes": " a day", "latency": " s", "memory": " B", "alarms": " a day", "anomalies": " a day",

@@ -8,6 +8,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.control import paging, standing
+from edgewright.fleet.control.behind import boards_of
 from edgewright.fleet.control.endpoint import Call, Endpoint, RefusedError
 from edgewright.fleet.control.tables import devices, items, outcomes, reports, vitals
 from edgewright.schema.fleet_api import (
@@ -110,6 +111,7 @@ def _device(row: Any) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
         phase="quarantined" if row.quarantined else row.phase, plan=row.plan, stage=row.stage, why=row.why,
         last=row.last_report_at, skew=row.skew, quarantined=row.quarantined, quarantine_reason=row.quarantine_reason,
         vitals=None if row.said_device is None else counted(held, "said_"),
+        boards=boards_of(row.boards),
     )  # fmt: skip
 
 
