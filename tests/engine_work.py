@@ -7,10 +7,15 @@ import signal
 
 
 def work(shared: bytes, batch: bytes) -> bytes:
-    """Joins both; a batch may ask for a failure or a death, once (a file is then left) or always."""
+    """Joins both; a batch may ask for a failure, a death, once (a file is then left) or always, or never to end."""
     kind, _, path = batch.partition(b" ")
     if kind == b"fail":
         raise ValueError("no good")
+    if kind == b"wait":
+        with open(path, "wb"):  # noqa: PTH123
+            pass
+        while True:
+            signal.pause()
     if kind == b"die" and not os.path.exists(path):  # noqa: PTH110 - bytes
         if path:
             with open(path, "wb"):  # noqa: PTH123

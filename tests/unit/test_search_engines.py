@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +29,48 @@ def test_a_death_costs_its_batch_which_is_tried_once_more(tmp_path: Path, monkey
     assert found[2].reason == "ValueError: no good"
     assert isinstance(found[3], BatchError)
     assert "two workers died" in found[3].reason
+
+
+def test_processes_stay_for_the_next_run_of_the_same_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    with engine_for("local", 2) as engine:
+        first = dict(engine.run("engine_work:work", b"x", [b"a", b"a"]))
+        again = dict(engine.run("engine_work:work", b"x", [b"a"]))
+        other = dict(engine.run("engine_work:work", b"y", [b"a"]))
+    pids = {answer[2:] for answer in first.values() if isinstance(answer, bytes)}
+    for answers, shared, same in ((again, b"xa", True), (other, b"ya", False)):
+        (answer,) = answers.values()
+        assert isinstance(answer, bytes) and answer[:2] == shared
+        assert (answer[2:] in pids) is same
+    for pid in pids:  # and nobody is left when the engine ends
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(pid), 0)
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_heard_while_workers_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+    code = (
+        "import signal, sys; from edgewright.search.engines.contract import engine_for\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "with engine_for('local', 2) as engine:\n"
+        "    list(engine.run('engine_work:work', b'x', [word.encode() for word in sys.argv[1:]]))\n"
+    )
+    begun = [tmp_path / "one", tmp_path / "two"]
+    words = [sys.executable, "-c", code, *(f"wait {path}" for path in begun)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        until = time.monotonic() + 120
+        while not all(path.exists() for path in begun):
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        # Neither batch ever ends: without hearing it the process would not either.
+        told = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+        process.wait()
+    assert told.rstrip().endswith("KeyboardInterrupt")
 
 
 def test_one_worker_is_this_process() -> None:

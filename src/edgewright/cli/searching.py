@@ -21,7 +21,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import INTERRUPTED, InputError
+from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
 from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
 from edgewright.search.architecture.estimating import Estimator
@@ -29,7 +29,7 @@ from edgewright.search.architecture.front import front_of, spread_over
 from edgewright.search.architecture.report import Result, headings, page, result, rows
 from edgewright.search.architecture.sameness import everywhere, go_on, identity_of, keep, kept
 from edgewright.search.architecture.space import space_of
-from edgewright.search.architecture.study import FILE, create, open_study
+from edgewright.search.architecture.study import FILE, Study, create, open_study
 from edgewright.search.architecture.taking import POINTS, point_text, trial_numbered, write_points
 from edgewright.search.architecture.telling import parts_by_number
 from edgewright.search.architecture.trial import Tried
@@ -112,11 +112,12 @@ def search(asked: Asked) -> None:
             keep(folder, config, asked.data)
             _go(asked, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
-            known = len(study.trials())
-            click.echo(
-                f"edgewright: interrupted; {known} trials are kept. Go on with: {_again(asked, folder)}", err=True
-            )
+            click.echo(f"edgewright: interrupted; {_kept_so_far(study, asked)}", err=True)
             raise SystemExit(INTERRUPTED) from None
+        except OutputError:
+            # A full disk or a cluster that is gone: the error follows, with what to do about it.
+            click.echo(f"edgewright: the search stops; {_kept_so_far(study, asked)}", err=True)
+            raise
         finally:
             study.close()
 
@@ -143,6 +144,9 @@ def _go(asked: Asked, run: Search, profile: Profile) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return
     _show(found, run.task, asked, profile, parts_by_number(run.space))
+    failed = [trial for trial in trials if trial.state in ("failed", "impossible")]
+    if failed:
+        click.echo(f"{len(failed)} could not be trained; trial {failed[0].number}: {failed[0].reason}", err=True)
 
 
 def _show(found: Result, task: str, asked: Asked, profile: Profile, parts: str) -> None:
@@ -249,6 +253,10 @@ def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
         yield told
     finally:
         bar.stop()
+
+
+def _kept_so_far(study: Study, asked: Asked) -> str:
+    return f"{len(study.trials())} trials are kept. Go on with: {_again(asked, study.folder)}"
 
 
 def _again(asked: Asked, folder: Path) -> str:

@@ -16,6 +16,8 @@ from edgewright.search.engines._worker import DONE, receive, send
 from edgewright.search.engines.contract import BatchError, Offered, work_named
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# A wait without an end would not hear Ctrl-C before an answer comes.
+HEAR_SECONDS = 0.5
 Answer = tuple["_Process", bytes | None]
 
 
@@ -63,18 +65,25 @@ class _Process:
 class LocalEngine:
     """Spawned processes with one BLAS thread each; compiled programs are shared through JAX's cache on disk.
 
+    A process that has nothing to do waits for the next `run` of the same work: its libraries take longer to load than
+    many a batch takes.
+
     Args:
         workers: 0 takes one a core.
     """
 
     def __init__(self, workers: int = 0) -> None:
         self.workers = workers or len(os.sched_getaffinity(0))
+        self._answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._idle: list[_Process] = []
+        self._of: tuple[str, bytes] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        return
+        while self._idle:
+            self._idle.pop().end()
 
     def run(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
         """As `Engine.run`."""
@@ -89,29 +98,35 @@ class LocalEngine:
                 yield place, BatchError(f"{type(error).__name__}: {error}")
 
     def _spawned(self, work: str, shared: bytes, batches: Iterable[bytes]) -> Iterator[tuple[int, bytes | BatchError]]:
-        answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        if self._of != (work, shared):
+            self.__exit__()
+            self._of = (work, shared)
         waiting, again = enumerate(batches), deque[tuple[int, bytes, int]]()
         busy: set[_Process] = set()
-        idle: list[_Process] = []
         try:
             while True:
                 while len(busy) < self.workers:
                     job = again.popleft() if again else next(((n, b, 1) for n, b in waiting), None)
                     if job is None:
                         break
-                    worker = idle.pop() if idle else _Process(work, shared, answers)
+                    worker = self._idle.pop() if self._idle else _Process(work, shared, self._answers)
                     busy.add(worker)
                     worker.give(job)
                 if not busy:
                     return
-                worker, answer = answers.get()
+                try:
+                    worker, answer = self._answers.get(timeout=HEAR_SECONDS)
+                except queue.Empty:
+                    continue
                 if worker not in busy or worker.job is None:
-                    idle = [other for other in idle if other is not worker]
+                    if worker in self._idle:  # it died of itself
+                        self._idle.remove(worker)
+                        worker.end()
                     continue
                 busy.discard(worker)
                 place, batch, tried = worker.job
                 if answer is not None:
-                    idle.append(worker)
+                    self._idle.append(worker)
                     yield place, answer[1:] if answer[:1] == DONE else BatchError(answer[1:].decode())
                 elif tried == 1:
                     worker.end()
@@ -120,7 +135,7 @@ class LocalEngine:
                     worker.end()
                     yield place, BatchError(f"two workers died of it (exit status {worker.process.returncode})")
         finally:
-            for worker in (*busy, *idle):
+            for worker in busy:
                 worker.end()
 
 
