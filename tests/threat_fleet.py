@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from edgewright.fleet.agent.slots import FolderSlots
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.stick import Mount, WithStick
 from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.control import running
+from edgewright.fleet.control import moving, running
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.conducting import conductor
 from edgewright.fleet.control.plane import Limits, Plane, open_plane
@@ -220,6 +221,8 @@ class Town:
     def __init__(self, folder: Path, count: int = 12) -> None:
         self.folder, self.clock, self.loop = folder, Hand(START), asyncio.new_event_loop()
         self.server: Server | None = None
+        self.others: list[Server] = []
+        self._turn = 0
         self.server_clock = Hand(START)
         self.fleet = fleet(folder / "fleet", START)
         self.old = publish(self.fleet, package(folder, "0"), START)[0].release
@@ -238,14 +241,16 @@ class Town:
 
     def fall(self) -> None:
         """The control plane is gone from one moment to the next."""
-        if self.server is not None:
-            self.server.close()
-        self.server = None
+        for server in [self.server, *self.others]:
+            if server is not None:
+                server.close()
+        self.server, self.others = None, []
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
-        """One request to the control plane's application."""
+        """One request to the application of the control plane; of several, each in turn."""
         assert self.server is not None
-        app: Any = self.server.app
+        self._turn += 1
+        app: Any = [self.server, *self.others][self._turn % (1 + len(self.others))].app
 
         async def go() -> httpx.Response:
             async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://fleet") as client:
@@ -257,17 +262,27 @@ class Town:
         assert self.server is not None
         return self.loop.run_until_complete(self.server.desk.token(product="main", **said))
 
-    def run(self, seconds: float) -> None:
+    def run(self, seconds: float, step: float = _STEP) -> None:
         """So much time, for everybody."""
         until = self.clock.now + seconds
         while self.clock.now < until:
-            passed = min(_STEP, until - self.clock.now)
+            passed = min(step, until - self.clock.now)
             self.clock.now += passed
             self.server_clock.now += passed
             for unit in self.units:
                 unit.step(passed)
-            if self.server is not None:
-                self.happened += self.server.tick()
+            self._tick()
+
+    def _tick(self) -> None:
+        """A round of each server, at the same moment."""
+        if self.server is None:
+            return
+        if not self.others:
+            self.happened += self.server.tick()
+            return
+        with ThreadPoolExecutor(1 + len(self.others)) as pool:
+            for happened in pool.map(Server.tick, [self.server, *self.others]):
+                self.happened += happened
 
     def plan(self, name: str, few: int = 2, **said: Any) -> Plan:  # noqa: ANN401 - fields of Plan
         """A plan whose first stage has at least so many devices, as somebody signs it who looks first."""
@@ -306,9 +321,13 @@ class Town:
 
 
 @contextmanager
-def town(folder: Path, count: int = 12) -> Iterator[Town]:
-    """A fleet of devices that have begun."""
+def town(folder: Path, count: int = 12, address: str = "") -> Iterator[Town]:
+    """A fleet of devices that have begun; its database is at an address of PostgreSQL, or its SQLite file."""
     made = Town(folder, count)
+    if address:
+        made.fall()
+        moving.move(made.fleet.folder, address)
+        made.rise()
     try:
         yield made
     finally:

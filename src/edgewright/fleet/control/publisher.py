@@ -6,6 +6,8 @@ there with other bytes of the same version is what devices have seen: it is neve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
@@ -14,7 +16,7 @@ from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.tables_rollouts import signed_files
 from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT, TIMESTAMP
 from edgewright.fleet.repository import changes, metadata
-from edgewright.fleet.repository.accepting import taken, waiting
+from edgewright.fleet.repository.accepting import Waiting, taken, waiting
 from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.published import make_folder, write_targets
 from edgewright.runtime.files import write_atomic
@@ -98,22 +100,39 @@ def take_in(fleet: Fleet, rollouts: Rollouts) -> int:
     """Takes in what was published offline and waits in `incoming`, oldest first; how many changes.
 
     A change is forgotten after its transaction; one that is taken in twice after a crash changes nothing the second
-    time. Nothing is published before all are in: what a thief of several online keys published stands in the way until
-    the last of them is rotated.
+    time. All come in at once where they can: a change of keys may wait behind one that needs it, as after a theft of
+    several online keys, or where a clock was ahead.
 
     Raises:
         InputError: a change is not signed as it must be, or something newer was taken in. It stays where it is.
         OutputError: the signer or the disk failed.
     """
     found = waiting(fleet)
-    for one in found:
-        files = changes.role_files(one.change)
-        root = files.pop(ROOT, None)
-        rollouts.take("publisher", files, (root,) if root is not None else ())
-        taken(one)
+    try:
+        _take(rollouts, found)
+    except InputError:
+        if len(found) < 2:
+            raise
+        for one in found:  # those before the one that cannot be taken in
+            _take(rollouts, [one])
     if found:
         rollouts.publish()
     return len(found)
+
+
+def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
+    """Takes changes in, in one step: one of them may be what makes the others possible, such as a key."""
+    if not found:
+        return
+    files: dict[str, bytes] = {}
+    roots: list[bytes] = []
+    for one in found:
+        files |= changes.role_files(one.change)
+        root = files.pop(ROOT, None)
+        roots += [root] if root is not None else []
+    rollouts.take("publisher", files, tuple(roots))
+    for one in found:
+        taken(one)
 
 
 def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:

@@ -1,0 +1,80 @@
+"""Clocks that are wrong and then put right, on devices and on the server, in the middle of a rollout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgewright.fleet.repository import rotating
+from edgewright.schema.errors import EdgewrightError
+from fleet_folder import apply
+from threat_fleet import DAY, HOUR, START, town
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [-START, -400 * DAY, 400 * DAY], ids=["1970", "behind", "ahead"])
+def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tmp_path: Path, wrong: float) -> None:
+    with town(tmp_path, 4) as made:
+        plan = made.plan("first", few=2)
+        odd = [*made.within(plan, 10.0)[:1], *[unit for unit in made.units if unit not in made.within(plan, 50.0)][:1]]
+        before = {unit.name: unit.trust.held() for unit in odd}
+        for unit in odd:
+            unit.clock.skew = wrong
+        made.roll_out(plan)
+        made.run(HOUR / 2)
+        for unit in odd:  # also over a start of the machine, at which all that is kept is believed anew
+            unit.reboot()
+        made.run(HOUR)
+        canary = odd[0]
+        if wrong > 0:  # for it all has expired: it begins nothing, and what it runs goes on
+            assert canary.counter == 0
+            assert canary.trust.held().versions == before[canary.name].versions
+            assert "refused" in canary.agent.why
+        else:  # signed time is its floor
+            assert canary.counter == made.new.counter
+            assert canary.trust.held().fresh
+        assert odd[-1].counter == 0
+        assert all(unit.process.up or unit.counter == 0 for unit in made.units)
+        for unit in odd:
+            unit.clock.skew = 0.0
+        made.run(8 * HOUR)
+        assert made.server is not None and made.server.row().state == "finished"
+        assert set(made.counters()) == {made.new.counter}
+        assert not any(unit.state.held.burned or unit.state.held.quarantined for unit in made.units)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("wrong", [-START, -400 * DAY, 300 * DAY, 400 * DAY])
+def test_a_server_whose_clock_was_wrong_goes_on_once_it_is_right(tmp_path: Path, wrong: float) -> None:
+    with town(tmp_path, 4) as made:
+        plan = made.plan("first", few=2)
+        made.roll_out(plan)
+        made.run(HOUR)
+        exposed = [unit for unit in made.units if unit.counter == made.new.counter]
+        assert exposed
+        made.server_clock.now += wrong
+        made.run(HOUR)
+        if wrong > 0:  # its plan is over by then, and its signatures say so
+            assert made.server is not None
+            assert made.server.row().state == "finished"
+        assert [unit for unit in made.units if unit.counter == made.new.counter] == exposed
+        made.server_clock.now -= wrong
+        made.run(HOUR)
+        assert made.server is not None
+        if wrong > 0:  # what was signed ahead is forgotten with the keys that signed it
+            with pytest.raises(EdgewrightError, match="rotate timestamp"):
+                made.server.rollouts.refresh()
+            apply(made.fleet, rotating.refresh(made.fleet, ["releases"], made.clock.now), made.clock.now)
+            asked, keys = rotating.rotate(made.fleet, "timestamp", made.clock.now)
+            with rotating.kept_when_done(made.fleet, keys):
+                apply(made.fleet, asked, made.clock.now)
+            made.run(HOUR)
+            made.server.rollouts.refresh()
+            made.run(HOUR)
+        else:
+            made.server.rollouts.refresh()
+            made.run(7 * HOUR)
+            assert set(made.counters()) == {made.new.counter}
+        held = [unit.trust.held() for unit in made.units]
+        assert all(seen.fresh and abs(seen.signed - made.clock.now) < DAY for seen in held)
