@@ -1,13 +1,15 @@
 """Ctrl-C that cannot get lost: it raises as usual, and is remembered until somebody has answered it.
 
-An exception raised by a signal may be swallowed: a callback of JAX in the garbage collector prints and drops it, and
-in the start of a C++ library it ends the process without any cleaning up.
+An exception raised by a signal may be swallowed: Python prints and drops what is raised in the garbage collector, where
+JAX has a callback, and in the start of a C++ library it ends the process without any cleaning up. What the garbage
+collector drops is raised once more behind it, without a traceback.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ from types import FrameType
 
 from edgewright.schema.errors import INTERRUPTED
 
+AGAIN_SECONDS = 0.02
 MESSAGE = "interrupted; nothing half-written was left"
 
 
@@ -45,10 +48,32 @@ def heard() -> Iterator[None]:
         return
     _INTERRUPTS.pressed = _INTERRUPTS.loading = False
     signal.signal(signal.SIGINT, _INTERRUPTS.on_signal)
+    before = sys.unraisablehook
+
+    def dropped(what: sys.UnraisableHookArgs) -> None:
+        if isinstance(what.exc_value, KeyboardInterrupt):
+            _raise_again()
+        else:
+            before(what)
+
+    sys.unraisablehook = dropped
     try:
         yield
     finally:
+        sys.unraisablehook = before
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _raise_again() -> None:
+    """From another thread and a moment later: by then the garbage collector has let go of the main one."""
+    again = threading.Timer(AGAIN_SECONDS, _press_again)
+    again.daemon = True
+    again.start()
+
+
+def _press_again() -> None:
+    if signal.getsignal(signal.SIGINT) == _INTERRUPTS.on_signal:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextmanager

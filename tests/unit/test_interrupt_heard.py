@@ -1,0 +1,47 @@
+"""Ctrl-C is heard also where Python drops the exception that it raises."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+
+import pytest
+
+from edgewright.cli.interrupt import heard
+
+
+class _Falls:
+    """Is interrupted while it is thrown away, where an exception can reach nobody."""
+
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupt_that_was_dropped_is_raised_again(capsys: pytest.CaptureFixture[str]) -> None:
+    before = sys.unraisablehook
+    reached = False
+    with pytest.raises(KeyboardInterrupt), heard():
+        falls = _Falls()
+        del falls
+        reached = True  # the first one came to nothing
+        until = time.monotonic() + 60
+        while time.monotonic() < until:
+            time.sleep(0.01)
+    assert reached
+    assert sys.unraisablehook is before
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_other_dropped_exceptions_are_told_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[type[BaseException] | None] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_type))
+
+    class Fails:
+        def __del__(self) -> None:
+            raise ValueError
+
+    with heard():
+        fails = Fails()
+        del fails
+    assert told == [ValueError]
