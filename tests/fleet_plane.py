@@ -106,7 +106,7 @@ class Device:
     def body(self, **said: Any) -> bytes:
         """The next report."""
         report = {"nonce": self.nonce, "sequence": self.sequence + 1, "counter": 1, "floor": 0, "phase": "idle"}
-        return msgspec.json.encode(msgspec.convert({**report, **said}, Report))
+        return msgspec.json.encode(msgspec.json.decode(msgspec.json.encode({**report, **said}), type=Report))
 
     async def report(self, **said: Any) -> httpx.Response:
         """Sends the next report and takes the acknowledgement in."""

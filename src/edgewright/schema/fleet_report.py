@@ -132,7 +132,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     clock: float = 0.0
     vitals: Vitals | None = None
     outcomes: Annotated[tuple[Outcome, ...], msgspec.Meta(max_length=1000)] = ()
-    items: Annotated[tuple[Any, ...], msgspec.Meta(max_length=2000)] = ()
+    items: Annotated[tuple[msgspec.Raw, ...], msgspec.Meta(max_length=2000)] = ()
     why: Text = ""
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=32)] = ()
     profile: str = ""

@@ -138,3 +138,22 @@ def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mappin
     statement = _INSERTS[connection.dialect.name](table)
     keys = [column.name for column in table.primary_key]
     connection.execute(statement.on_conflict_do_nothing(index_elements=keys), list(rows))
+
+
+def insert_new_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """As `insert_new`, of very many rows: tuples of what the driver takes as it is, which spares half the time.
+
+    Args:
+        names: of the columns, in the order of each row's values.
+    """
+    if not rows:
+        return
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    keys = ", ".join(column.name for column in table.primary_key)
+    statement = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "  # noqa: S608
+        f"ON CONFLICT ({keys}) DO NOTHING"
+    )
+    connection.exec_driver_sql(statement, list(rows))

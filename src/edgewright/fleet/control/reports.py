@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.control.behind import written
-from edgewright.fleet.control.database import insert_new, upsert
+from edgewright.fleet.control.database import insert_new, insert_new_plain, upsert
 from edgewright.fleet.control.endpoint import RefusedError
 from edgewright.fleet.control.standing import FORKED, quarantine, shut_out
 from edgewright.fleet.control.tables import devices, items, outcomes, reports, vitals
@@ -19,6 +19,8 @@ from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 from edgewright.schema.store import Item
 
 _LARGEST = 2**53
+_ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
+_ITEMS = msgspec.json.Decoder(Item)
 _MOST = 2**40
 """Of a count: the database adds up a day of reports in 64 bits, and a device that lies may send one every second."""
 _DETAIL = 16_384
@@ -34,6 +36,7 @@ class Arrived:
         digest: SHA-256 of the body, hexadecimal: the very same report is known by it.
         at: seconds since 1970, the server's.
         nonce: random; the next report has to return it.
+        items, raw: of the outbox, read and as they came.
         wait, more: seconds after which the next is welcome, and one with more of a backlog.
     """
 
@@ -44,6 +47,7 @@ class Arrived:
     nonce: str
     wait: float
     items: tuple[Item, ...] = ()
+    raw: tuple[bytes, ...] = ()
     more: float = 5.0
 
 
@@ -65,15 +69,19 @@ def arrived(
     ]
     numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
     try:
-        taken = tuple(msgspec.convert(item, Item) for item in report.items)
-    except (msgspec.ValidationError, RecursionError) as error:
+        # A device's come as they are; a simulated one's are no text yet.
+        raw = tuple(
+            bytes(item) if isinstance(item, msgspec.Raw) else msgspec.json.encode(item) for item in report.items
+        )
+        taken = tuple(map(_ITEMS.decode, raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError("items as the store writes them", str(error), "items") from None
     numbers += [n for item in taken for n in (item.boot, item.sequence)]
     if any(abs(number) > _LARGEST for number in numbers):
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
     if any(abs(count) > _MOST for count in _counts(report.vitals)):
         raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
-    return Arrived(device, report, digest, at, nonce, wait, taken, more)
+    return Arrived(device, report, digest, at, nonce, wait, taken, raw, more)
 
 
 def _counts(said: Vitals | None) -> tuple[int, ...]:
@@ -213,7 +221,8 @@ def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mappin
     }
     upsert(connection, vitals, list(latest.values()))
     insert_new(connection, outcomes, [_outcome(one, told) for one in accepted for told in one.report.outcomes])
-    insert_new(connection, items, [_item(one, item) for one in accepted for item in one.items])
+    rows = [_item(one, *item) for one in accepted for item in zip(one.items, one.raw, strict=True)]
+    insert_new_plain(connection, items, _ITEM_COLUMNS, rows)
 
 
 def _history(one: Arrived) -> dict[str, Any]:
@@ -243,13 +252,11 @@ def _outcome(one: Arrived, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schem
     }  # fmt: skip
 
 
-def _item(one: Arrived, item: Item) -> dict[str, Any]:
+def _item(one: Arrived, item: Item, raw: bytes) -> tuple[Any, ...]:
+    """A row in the order of `_ITEM_COLUMNS`."""
     priority = item.body.get("priority")
-    return {
-        "device": one.device, "boot": item.boot, "sequence": item.sequence, "kind": _plain(item.kind)[:64],
-        "priority": priority if isinstance(priority, int) and abs(priority) < 1000 else 0, "at": one.at,
-        "body": msgspec.json.encode(item),
-    }  # fmt: skip
+    ordered = priority if isinstance(priority, int) and abs(priority) < 1000 else 0
+    return one.device, item.boot, item.sequence, _plain(item.kind)[:64], int(ordered), one.at, raw
 
 
 def _plain(text: str) -> str:
