@@ -24,9 +24,11 @@ from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.estimating import Estimate
 from edgewright.search.architecture.front import front_of, stopped_by
 from edgewright.search.architecture.proposing import propose
+from edgewright.search.architecture.report import legend, page, result
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, create, open_study, read_identity, resume
-from edgewright.search.architecture.telling import parts_by_number
+from edgewright.search.architecture.taking import point_text
+from edgewright.search.architecture.telling import described, feature_names, features_of_point
 from edgewright.search.architecture.trial import FoldError, Tried
 
 SMALL = """
@@ -86,8 +88,28 @@ def test_points_stand_for_pipelines_that_can_be_read() -> None:
 
 
 def test_numbers_of_features_are_explained() -> None:
-    assert parts_by_number(space_of(read_config("hapt"))).startswith("1 statistics, 2 statistics, 3 spectral, 4 ")
-    assert parts_by_number(space_of(parse(SMALL, "small.toml"))) == ""
+    space = space_of(read_config("hapt"))
+    names = feature_names(space)
+    assert len(set(names)) == 8 and names[5] == "statistics (slope) of acc_x, acc_y, acc_z"
+    assert names[0].startswith("statistics (std, rise, fall, skewness) of acc_x body, ") and names[0].endswith("2 more")
+    assert feature_names(space_of(parse(SMALL, "small.toml"))) == ()
+    own = space.own()
+    few = {**own, **{f"part.{n}": n in (3, 6) for n in range(1, 9)}}
+    assert described(space, own).startswith("all features, ")
+    assert described(space, {**own, "part.6": False}).startswith("all features but 6, dense")
+    assert described(space, few).startswith("features 3+6, dense")
+    assert features_of_point(space, few) == (3, 6)
+    # On the page, in the table of the terminal and in the pipeline of a point the numbers have names.
+    trials = [
+        msgspec.structs.replace(tried(0, 0.1, 10), point=few),
+        msgspec.structs.replace(tried(1, 0.05, 20), point=own),
+    ]
+    found = result("s", OWN, space, trials, trials, {})
+    shown = page(found, "classification")
+    assert "Features by number" in shown and "<td>statistics (slope) of acc_x, acc_y, acc_z</td><td>all</td>" in shown
+    assert legend(found)[0] == ["1", names[0], "1"]
+    text = point_text(space, trials[0], None, None)
+    assert "#   6 statistics (slope) of acc_x, acc_y, acc_z\n" in text and names[0] not in text
 
 
 def test_windows_can_take_the_place_of_features() -> None:

@@ -26,12 +26,11 @@ from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
 from edgewright.search.architecture.estimating import Estimator
 from edgewright.search.architecture.front import front_of, spread_over
-from edgewright.search.architecture.report import Result, headings, page, result, rows
+from edgewright.search.architecture.report import Result, headings, legend, page, result, rows
 from edgewright.search.architecture.sameness import everywhere, go_on, identity_of, keep, kept
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Study, create, open_study
 from edgewright.search.architecture.taking import POINTS, point_text, trial_numbered, write_points
-from edgewright.search.architecture.telling import parts_by_number
 from edgewright.search.architecture.trial import Tried
 from edgewright.search.ladder.leaks import refuse_random
 from edgewright.search.problem import Problem
@@ -143,19 +142,21 @@ def _go(asked: Asked, run: Search, profile: Profile) -> None:
     if quiet:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return
-    _show(found, run.task, asked, profile, parts_by_number(run.space))
+    _show(found, run.task, asked, profile)
     failed = [trial for trial in trials if trial.state in ("failed", "impossible")]
     if failed:
         click.echo(f"{len(failed)} could not be trained; trial {failed[0].number}: {failed[0].reason}", err=True)
 
 
-def _show(found: Result, task: str, asked: Asked, profile: Profile, parts: str) -> None:
+def _show(found: Result, task: str, asked: Asked, profile: Profile) -> None:
     table = [headings(task), *rows(found)]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if parts:
-        click.echo(f"features by number: {parts}")
+    if found.features:
+        click.echo("\nfeatures by number:")
+        for number, name, points in legend(found):
+            click.echo(f"  {number}  {name}: {points if points in ('all', 'none') else f'trials {points}'}")
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     click.echo(f"\n{found.trials} trials on {profile.name}: {counts}; {found.rule}.")
     if asked.engine != "local":

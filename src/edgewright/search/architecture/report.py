@@ -11,14 +11,14 @@ from markupsafe import Markup
 from edgewright.search.architecture.front import RULE
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Identity
-from edgewright.search.architecture.telling import described
+from edgewright.search.architecture.telling import described, feature_names, features_of_point
 from edgewright.search.architecture.trial import Judged, Tried
 from edgewright.trace.charts import Chart, Curve, draw
 from edgewright.trace.own_page import sections_page
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """A point of the front, as `--json` prints it; bytes, microseconds, shares."""
+    """A point of the front, as `--json` prints it; bytes, microseconds, shares, numbers of features from 1."""
 
     number: int
     choice: str
@@ -28,10 +28,11 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     ram: float
     latency_us: float
     network: int
+    features: tuple[int, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search has found."""
+    """What a search has found; `features` are named in the order of their numbers."""
 
     study: str
     identity: Identity
@@ -39,6 +40,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, int]
     rule: str
     front: tuple[Point, ...]
+    features: tuple[str, ...] = ()
 
 
 def result(
@@ -58,10 +60,14 @@ def result(
             ram=trial.estimate.ram,
             latency_us=trial.estimate.latency_us,
             network=trial.estimate.network,
+            features=features_of_point(space, trial.point),
         )
         for trial in front
     ]
-    return Result(study=folder, identity=own, trials=len(trials), states=states, rule=RULE, front=tuple(points))
+    return Result(
+        study=folder, identity=own, trials=len(trials), states=states, rule=RULE, front=tuple(points),
+        features=feature_names(space),
+    )  # fmt: skip
 
 
 def headings(task: str) -> list[str]:
@@ -100,12 +106,28 @@ def page(found: Result, task: str) -> str:
         label = f"Error of {len(points)} points against {name} in {unit}"
         chart = Chart("Error", f"{name}, {unit}", (Curve("front", points),), label, dots=True)
         shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
-    head = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in headings(task))
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows(found))
-    table = f"<div class='scroll' tabindex='0'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    shown.append(("table", "Points of the front", Markup(table)))  # noqa: S704 - cells are escaped above
+    shown.append(("table", "Points of the front", _table(headings(task), rows(found))))
+    if found.features:
+        shown.append(("features", "Features by number", _table(["number", "features", "points"], legend(found))))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
+
+
+def legend(found: Result) -> list[list[str]]:
+    """Number and name of every part of the features, and the points of the front that use it."""
+    made = []
+    for number, name in enumerate(found.features, 1):
+        users = [str(point.number) for point in found.front if number in point.features]
+        points = "none" if not users else "all" if len(users) == len(found.front) else ", ".join(users)
+        made.append([str(number), name, points])
+    return made
+
+
+def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
+    cells = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in head)
+    lines = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
+    table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
+    return Markup(f"<div class='scroll' tabindex='0'>{table}</div>")  # noqa: S704 - cells are escaped above
 
 
 def _lower(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

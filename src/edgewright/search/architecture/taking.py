@@ -12,7 +12,7 @@ from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Study
-from edgewright.search.architecture.telling import described
+from edgewright.search.architecture.telling import described, feature_names, features_of_point
 from edgewright.search.architecture.trial import Judged, Tried
 
 POINTS = "points"
@@ -29,6 +29,8 @@ def point_text(space: Space, trial: Tried, judged: Judged | None, data: str | No
         f"# Trial {trial.number} of a search from the pipeline {space.config.name!r}.",
         f"# {described(space, trial.point)}",
     ]
+    names = feature_names(space)
+    lines += [f"#   {number} {names[number - 1]}" for number in features_of_point(space, trial.point)]
     lines.append(f"# {error}; estimated flash {trial.estimate.flash:,.0f} B, RAM {trial.estimate.ram:,.0f} B")
     if judged is not None:
         interval = f"{judged.low:.4f} to {judged.high:.4f}"

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from edgewright.schema.budget import Budget
 from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.estimating import Estimate
 from edgewright.search.architecture.space import Space
 
+# So many channels of a stage are named.
+MOST_NAMED = 4
 _UNITS = (("flash", "kB"), ("ram", "kB"), ("latency_us", "ms"), ("energy_uj", "mJ"))
 
 
@@ -26,7 +31,7 @@ def misses(estimate: Estimate, budget: Budget) -> list[str]:
 
 
 def described(space: Space, point: Point) -> str:
-    """A point in a few words: '4 of 8 features parts, dense 32, 9 epochs'."""
+    """A point in a few words: 'features 1+3, dense 32, 9 epochs'; `feature_names` says what the numbers stand for."""
     config = space.pipeline(point)
     words = []
     parts = [name for name in point if name.startswith("part.")]
@@ -34,7 +39,13 @@ def described(space: Space, point: Point) -> str:
         words.append("windows")
     elif parts:
         kept = [name.partition(".")[2] for name in parts if point[name]]
-        words.append("all features" if len(kept) == len(parts) else f"features {'+'.join(kept or ['1'])}")
+        left = [name.partition(".")[2] for name in parts if not point[name]]
+        if not left:
+            words.append("all features")
+        elif len(left) < len(kept):
+            words.append(f"all features but {'+'.join(left)}")
+        else:
+            words.append(f"features {'+'.join(kept or ['1'])}")
     if "select.k" in point:
         words.append(f"{point['select.k']} columns")
     if "window" in point:
@@ -51,11 +62,33 @@ def described(space: Space, point: Point) -> str:
     return ", ".join(words)
 
 
-def parts_by_number(space: Space) -> str:
-    """What the numbers of `described` stand for: '1 statistics, 2 spectral'; empty where no part may be left out."""
-    count = sum(axis.name.startswith("part.") for axis in space.axes)
-    for stage in space.config.stages:
-        parts = stage.get("parts")
-        if count and isinstance(parts, list | tuple) and len(parts) == count:
-            return ", ".join(f"{number} {part['kind']}" for number, part in enumerate(parts, 1))
-    return ""
+def feature_names(space: Space) -> tuple[str, ...]:
+    """What the numbers of `described` stand for: 'statistics (slope) of acc_x, acc_y, acc_z'; none without a union."""
+    place, count = space.parts
+    if not any(axis.name.startswith("part.") for axis in space.axes):
+        return ()
+    return tuple(_named(part) for part in space.config.stages[place]["parts"][:count])
+
+
+def features_of_point(space: Space, point: Point) -> tuple[int, ...]:
+    """Numbers of the parts of a union that a point has; none where it has no choice of them."""
+    names = feature_names(space) if point.get("input") != "windows" else ()
+    kept = tuple(number for number in range(1, len(names) + 1) if point.get(f"part.{number}", True))
+    return kept or ((1,) if names else ())
+
+
+def _named(part: Mapping[str, Any]) -> str:
+    """A stage by its kind, what it measures and the channels it measures it of."""
+    what = part.get("features", ())
+    of = part.get("channels", part.get("of", ()))
+    words = [str(part["kind"])]
+    if isinstance(what, list | tuple) and what:
+        words.append(f"({_few(what)})")
+    if isinstance(of, list | tuple) and of:
+        words.append(f"of {_few(of)}")
+    return " ".join(words)
+
+
+def _few(names: Sequence[object]) -> str:
+    shown = ", ".join(str(name) for name in names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"
