@@ -1,0 +1,59 @@
+"""`edgewright fleet serve` that kills itself at a moment of a step: FALL=rollout.paused:committed.
+
+Moments: 'signed', before the transaction; 'written', before it is committed; 'committed', before any file is written;
+'half', before the timestamp is; 'published', before anybody is answered.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+from edgewright.cli.main import main
+from edgewright.fleet.control import publisher, rollouts
+
+_ACT, _, _MOMENT = os.environ.get("FALL", "").partition(":")
+_now = [""]
+
+
+def _fall(moment: str) -> None:
+    if _ACT and _now[0] == _ACT and moment == _MOMENT:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_asked, _commit, _publish = rollouts._asked, rollouts._commit, publisher.Publisher.publish
+_write = vars(publisher)["write_atomic"]
+
+
+def asked(connection: Any, step: Any) -> Any:  # noqa: ANN401 - as the real one
+    _now[0] = step.what
+    return _asked(connection, step)
+
+
+def commit(connection: Any, **said: Any) -> None:  # noqa: ANN401 - as the real one
+    _fall("signed")
+    _commit(connection, **said)
+    _fall("written")
+
+
+def publish(self: publisher.Publisher) -> bool:
+    _fall("committed")
+    done = _publish(self)
+    _fall("published")
+    return done
+
+
+def write(path: Path, data: bytes) -> None:
+    if path.name == "timestamp.json":
+        _fall("half")
+    _write(path, data)
+
+
+rollouts._asked, rollouts._commit = asked, commit
+publisher.Publisher.publish = publish  # type: ignore[method-assign]
+vars(publisher)["write_atomic"] = write
+
+if __name__ == "__main__":
+    main()

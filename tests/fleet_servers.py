@@ -1,0 +1,186 @@
+"""A fleet whose plans are all signed, its control plane as a process, and what its database and its devices say."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain
+from edgewright.fleet.control.database import Database, open_database
+from edgewright.fleet.control.desk import local_desk
+from edgewright.fleet.control.serve import Listening
+from edgewright.fleet.control.tables import audit, devices, outcomes
+from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.layout import INDEX
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.schema.fleet_api import NewOperator, OperatorMade
+from edgewright.schema.fleet_plan import Plan, Standing, Standings
+from fleet_folder import Judge, fleet, judge, package, publish
+from rollout_example import plan
+
+SERVER = (sys.executable, "-c", "from edgewright.cli.main import main; main()")
+FALLING = (sys.executable, str(Path(__file__).with_name("falling_server.py")))
+PATIENCE = 120.0
+
+
+def until(true: Callable[[], object], told: Callable[[], object] = lambda: "") -> None:
+    """Waits, long enough for a machine that is busy."""
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, told()
+        time.sleep(0.05)
+
+
+class Server:
+    """`edgewright fleet serve` in a process of its own, at a port that stays.
+
+    Args:
+        folder: of the fleet.
+        more: further options.
+        command: how it is started.
+        settings: further variables of its environment.
+        port: 0 for any that is free now.
+    """
+
+    def __init__(
+        self, folder: Path, *more: str, command: tuple[str, ...] = SERVER, port: int = 0, **settings: str
+    ) -> None:
+        self.port = Listening(port=port).checked().port
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.log: list[str] = []
+        self.process = subprocess.Popen(
+            [*command, "fleet", "serve", str(folder), "--port", str(self.port), *more], stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE, text=True, env={**os.environ, **settings},
+        )  # fmt: skip
+        self._reader = threading.Thread(target=lambda: self.log.extend(self.process.stderr or ()), daemon=True)
+        self._reader.start()
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        try:
+            return httpx.get(f"{self.address}/healthz", timeout=5, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self) -> Server:
+        """Until it answers."""
+        until(lambda: self.ready() or self.process.poll() is not None, lambda: self.log)
+        assert self.process.poll() is None, "".join(self.log)
+        return self
+
+    def died(self) -> int:
+        """Waits for its end; its exit code."""
+        try:
+            return self.process.wait(PATIENCE)
+        finally:
+            self._reader.join(5)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Ends it."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.died()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        return code
+
+
+class Signed:
+    """A fleet with as many releases and plans as are named, signed and published before any server.
+
+    Args:
+        folder: empty.
+        plans: fields of each plan.
+    """
+
+    def __init__(self, folder: Path, *plans: dict[str, Any]) -> None:
+        now = time.time()
+        self.made = fleet(folder / "fleet", now)
+        self.folder = self.made.folder
+        publish(self.made, package(folder, "first"), now)
+        self.plans: list[Plan] = []
+        for number, said in enumerate(plans, 1):
+            release, back = publish(self.made, package(folder, f"{number}"), now)
+            made = plan(
+                release=release.release, revert=back.release,
+                **{"id": f"plan-{number}", "starts": now - 1.0, "expires": now + 86_400.0, "enrolled": now, **said},
+            )  # fmt: skip
+            publish_plan(self.folder, made, now=now)
+            self.plans.append(made)
+        self.device: Judge = judge(self.made)
+
+    def operator(self) -> httpx.Client:
+        """Asks as an administrator; the caller closes it."""
+        with local_desk(self.folder) as desk:
+            made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="admin"))
+        headers = {"authorization": f"Bearer {made.token}"}
+        return httpx.Client(headers=headers, timeout=60, trust_env=False)
+
+    def seen(self) -> dict[str, Standing]:
+        """Standings as a device reads and verifies them; one that was served an older file raises."""
+        index = self.device.read(INDEX)
+        return {one.plan: one for one in msgspec.json.decode(index, type=Standings).rollouts} if index else {}
+
+    @contextmanager
+    def database(self) -> Iterator[Database]:
+        """The database, beside a server or without one."""
+        found = open_database(self.folder)
+        try:
+            yield found
+        finally:
+            found.close()
+
+    def acts(self) -> list[tuple[str, str]]:
+        """Steps of rollouts as the audit log tells them; the log is whole."""
+        with self.database() as found, found.reading() as connection:
+            assert chain.verify(connection)[2] == ""
+            query = sa.select(audit.c.subject, audit.c.what).where(audit.c.what.like("rollout.%"))
+            return [(row.subject, row.what) for row in connection.execute(query.order_by(audit.c.number))]
+
+    def states(self) -> dict[str, str]:
+        """Of all rollouts."""
+        with self.database() as found, found.reading() as connection:
+            return {row.plan: row.state for row in connection.execute(sa.select(rollouts.c.plan, rollouts.c.state))}
+
+    def devices(self, count: int) -> list[str]:
+        """Rows of devices that were enrolled before everything."""
+        now = time.time()
+        names = [f"{number:032x}" for number in range(count)]
+        rows = [
+            {
+                "id": name, "key": name, "name": "d", "product": "main", "profile": "pi", "tags": (), "given": (),
+                "batch": f"b{number // 10}", "token": "", "enrolled_at": now - 100.0, "counter": 1, "nonce": "",
+                "last_report_at": now,
+            }
+            for number, name in enumerate(names)
+        ]  # fmt: skip
+        self._write(devices, rows)
+        return names
+
+    def ended(self, names: list[str], number: int, what: str) -> None:
+        """Trials of a plan's release are over."""
+        made, now = self.plans[number], time.time()
+        rows = [
+            {
+                "device": name, "number": number + 1, "plan": made.id, "counter": made.release.counter, "what": what,
+                "because": "", "detail": "", "clock": now, "at": now,
+            }
+            for name in names
+        ]  # fmt: skip
+        self._write(outcomes, rows)
+
+    def _write(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
+        with self.database() as found, found.writing.begin() as connection:
+            connection.execute(sa.insert(table), rows)
