@@ -12,14 +12,14 @@ from edgewright.schema.curve import CurvePoint
 from edgewright.training.power_law import PowerLaw, fit_power_law
 
 Floats = NDArray[np.float64]
-# The variance of a draw falls with its size, to this power at the likeliest; as that of a mean it would be 1.
-_POWERS = np.linspace(0.4, 2.4, 41)
-_LIKELIEST, _WIDTH = 1.5, 0.4
+# The variance of a draw falls with its size to a power, as that of a mean to the first. It is judged with an open mind,
+# since as a share of the error it may even grow: few wrong answers change by more of themselves.
+_POWERS = np.linspace(-0.4, 2.4, 57)
+_LIKELIEST, _WIDTH = 1.0, 0.6
 # Sizes near the largest count for more when that variance is judged: by their share to this power.
 _NEAR = 0.5
-# Of twice the data half is what there was already, so what is measured there is off by half of the variance of a draw;
-# folds share people, so it was less on other data (docs/adr/0045).
-_NEW = 0.4
+# Of twice the data half is what there was already, so what is measured there is off by half of the variance of a draw.
+_NEW = 0.5
 
 
 @dataclass(frozen=True)
