@@ -1,0 +1,130 @@
+"""10,000 devices return after an outage, each with as much as a report carries; and once all within ten seconds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from benchmarks.fleet_scale._returning import BATCH_ITEMS
+from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of
+from benchmarks.table import ROOT, Told, python
+from edgewright.fleet.agent.pace import BACK
+from edgewright.fleet.control.database import open_database
+from edgewright.fleet.control.tables import devices, items
+from edgewright.schema.store import StoreConfig
+
+DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_DEVICES", "10000"))
+WITHIN = 300.0
+_WOKEN = 10.0
+
+
+def measure(told: Told) -> None:
+    """Two returns over a server of their own each."""
+    _returned(told, None)
+    _returned(told, _WOKEN)
+
+
+def _returned(told: Told, woken: float | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = fleet_of(Path(name), DEVICES)
+        server = Server(folder)
+        try:
+            before = cpu(server.process.pid)
+            found = _devices(server.port, woken)
+            spent = cpu(server.process.pid) - before
+            held = _peak(server.process.pid)
+            alive = server.process.poll() is None
+        finally:
+            server.close()
+        kept, late, shut_out = _looked(folder)
+    _tell(told, found, spent, held, kept, late, shut_out, alive, woken)
+
+
+def _devices(port: int, woken: float | None) -> dict[str, Any]:
+    command = [python(), "-m", "benchmarks.fleet_scale._returning", *map(str, (SEED, DEVICES, BATCH_ITEMS, port))]
+    process = subprocess.Popen(
+        command + ([str(woken)] if woken is not None else []), cwd=ROOT, text=True, stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101
+    process.stdout.readline()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    line = process.stdout.readline()
+    process.stdin.close()
+    process.wait(60)
+    if not line:
+        raise RuntimeError("the process of the devices ended")
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def _peak(pid: int) -> int:
+    """Bytes that the process had in memory at most."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+
+
+def _looked(folder: Path) -> tuple[int, int, int]:
+    """Items in the database; devices of which an alarm came after something else; devices that were shut out."""
+    database = open_database(folder)
+    try:
+        with database.reading() as connection:
+            kept = connection.execute(sa.select(sa.func.count()).select_from(items)).scalar_one()
+            alarm = sa.func.max(sa.case((items.c.priority == 0, items.c.at)))
+            other = sa.func.min(sa.case((items.c.priority > 0, items.c.at)))
+            each = sa.select(items.c.device).group_by(items.c.device).having(alarm > other).subquery()
+            late = connection.execute(sa.select(sa.func.count()).select_from(each)).scalar_one()
+            out = sa.select(sa.func.count()).where(devices.c.quarantined)
+            return kept, late, connection.execute(out).scalar_one()
+    finally:
+        database.close()
+
+
+def _tell(
+    told: Told, found: dict[str, Any], spent: float, held: int, kept: int, late: int, shut_out: int, alive: bool,
+    woken: float | None,
+) -> None:  # fmt: skip
+    what = f"{DEVICES:,} devices return, {BATCH_ITEMS} items each"
+    what += f", all woken within {woken:g} s" if woken is not None else ""
+    statuses = dict(found["statuses"])
+    away, good = statuses.pop("POST 503", 0), statuses.pop("POST 200", 0)
+    wrong = found["errors"] | {k: n for k, n in statuses.items() if k not in ("GET 200", "GET 304")}
+    last = {name: sorted(found[name]) for name in ("begun", "alarms", "drained")}
+    ends = " / ".join(f"{_at(last[name], 1.0):.0f}" for name in last)
+    halves = " / ".join(f"{_at(last[name], 0.5):.0f}" for name in last)
+    got = f"half have begun / handed over alarms / everything after {halves} s, the last after {ends} s; "
+    got += f"{away:,} asked to come later, errors {wrong or 'none'}; {late} with alarms after the rest"
+    right = len(last["drained"]) == DEVICES and not wrong and not late and not shut_out and alive
+    right = right and kept == DEVICES * BATCH_ITEMS
+    told(what, got, f"{WITHIN:g} s, no error", right and _at(last["drained"], 1.0) <= WITHIN)
+    if woken is None:
+        begun = _at(last["begun"], 1.0)
+        told("the last of them has begun", f"after {begun:.0f} s", f"{BACK:g} s and its answer", begun <= BACK + 30.0)
+    times = sorted(found["latencies"])
+    got = f"{good:,} reports, p50 {_at(times, 0.5) * 1e3:.0f} ms, p99 {_at(times, 0.99) * 1e3:.0f} ms; "
+    got += f"server {spent:.0f} s of a core and {held / 1e6:.0f} MB at most, devices {found['used']:.0f} s of a core"
+    told(f"{what}: the server", got, "512 MB", held < 512e6)
+    if woken is None:
+        _bound(told, spent, kept)
+
+
+def _bound(told: Told, spent: float, kept: int) -> None:
+    """What a core for the server drains, and what is a full outbox beside that."""
+    rate = kept / spent
+    length = 279  # bytes of one of these items
+    full = StoreConfig().outbox.bytes
+    got = f"{rate:,.0f} items or {rate * length / 1e6:.1f} MB a second of a core; in {WITHIN:g} s "
+    got += f"{rate * WITHIN / DEVICES:,.0f} items or {rate * length * WITHIN / DEVICES / 1e3:,.0f} kB of each device; "
+    got += f"{DEVICES:,} outboxes at the limit of {full >> 20} MiB take {DEVICES * full / (rate * length) / 3600:.1f} h"
+    told("one server", got, "-", True)
+
+
+def _at(values: list[float], share: float) -> float:
+    return values[min(len(values) - 1, int(share * len(values)))] if values else float("inf")
