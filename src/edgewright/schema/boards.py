@@ -15,6 +15,12 @@ BoardState = Literal[
 'idle': the release has none for it; 'refused' by the board, and 'reverted': it went back from them by itself;
 'firmware': they are for other code; 'trouble': they did not arrive whole or its flash failed; 'unreachable': no
 answer."""
+WORDS: dict[BoardState, str] = {
+    "waiting": "waiting", "sending": "on their way", "trial": "on trial", "confirmed": "confirmed",
+    "idle": "none for it", "refused": "refused", "reverted": "fell back", "firmware": "firmware update needed",
+    "trouble": "in trouble", "unreachable": "unreachable",
+}  # fmt: skip
+"""States as people read them."""
 FAILED: tuple[BoardState, ...] = ("refused", "reverted")
 """What says that the release is not well on a board."""
 SETTLED: tuple[BoardState, ...] = ("confirmed", "idle", "refused", "reverted", "firmware")

@@ -127,6 +127,8 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
     """For people."""
     if not fleet:
         return []
+    from edgewright.schema.boards import WORDS
+
     running = f"release {fleet['counter']} in slot {fleet['active']}" if fleet["active"] else "no release"
     lines = [
         f"fleet: {fleet['product']}, {running}, floor {fleet['floor']}, {fleet['phase']}; "
@@ -141,7 +143,8 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
     if fleet["burned"]:
         lines.append("  failed here: " + ", ".join(f"release {counter}" for counter in fleet["burned"]))
     lines += [
-        f"  board {one['name']}: weights {one['counter']}, {one['state']}" + (f": {one['why']}" if one["why"] else "")
+        f"  board {one['name']}: weights {one['counter'] or 'unknown'}, {WORDS[one['state']]}"
+        + (f": {one['why']}" if one["why"] else "")
         for one in fleet["boards"]
     ]
     if fleet["quarantined"]:

@@ -10,6 +10,7 @@ import msgspec
 from edgewright.cli.fleet._desk import when
 from edgewright.cli.fleet._table import ago, table
 from edgewright.cli.fleet.devices import why
+from edgewright.schema.boards import WORDS, BoardSeen
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, DevicePage
 from edgewright.schema.fleet_report import Vitals
@@ -78,6 +79,8 @@ def lines(one: Told, now: float) -> list[str]:
     for intent in one.whereabouts.intents:
         answer = "may activate" if intent.go else f"is to wait: {intent.why}"
         said.append(f"  asked for release {intent.counter} at {when(intent.asked_at)}: {answer}")
+    if device.boards:
+        said += ["", *_boards(device.boards)]
     if one.events:
         rows = [(when(e.at), e.kind, e.text) for e in one.events]
         said += ["", *table(("what happened, UTC", "kind", ""), rows)]
@@ -95,6 +98,15 @@ def vitals(of: Vitals) -> str:
         f"{of.windows:,} windows in {ago(of.seconds)}, {unsure}, p99 {1000 * of.latency[1]:.3g} ms, "
         f"{of.memory / 1e6:.0f} MB, {drift}{named}, {of.alarms} alarms, {of.crashes} crashes"
     )
+
+
+def _boards(boards: tuple[BoardSeen, ...]) -> list[str]:
+    heads = ("board", "weights", "wanted", "state", "release", "code", "")
+    rows = [
+        (b.name, str(b.counter or "-"), str(b.wanted or "-"), WORDS[b.state], str(b.release), b.layout or "-", b.why)
+        for b in boards
+    ]
+    return table(heads, rows, frozenset({1, 2, 4}))
 
 
 def _reports(history: DeviceHistory) -> list[str]:

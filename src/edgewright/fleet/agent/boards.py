@@ -17,7 +17,7 @@ from edgewright.fleet.agent.pace import Pace
 from edgewright.fleet.agent.ports import Slot
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.ports import Chance, Clock
-from edgewright.schema.boards import FAILED, SETTLED, BoardAsk, BoardEntry, BoardRound, BoardSeen
+from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntry, BoardRound, BoardSeen
 
 _FIRST, _SLOWEST = 5.0, 600.0
 _NEVER = float("inf")
@@ -70,9 +70,9 @@ class Boards:
         odd = [one for one in seen if one.state not in ("confirmed", "idle")]
         if not odd:
             return ""
-        said = "; ".join(f"{one.name} {one.state}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
+        said = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
         more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
-        return f"{len(seen) - len(odd)} of {len(seen)} boards are settled: {said}{more}"[:300]
+        return f"{len(seen) - len(odd)} of {len(seen)} boards have what they should: {said}{more}"[:300]
 
     def told(self) -> tuple[BoardSeen, ...]:
         """How they are now, for a report."""

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgewright.schema.boards import WORDS
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import DeviceHistory, ReportSeen
 from edgewright.schema.fleet_watch import Events, Whereabouts
@@ -37,7 +38,7 @@ def _answer(request: Request, desk: Desk) -> Response:
         request, "fleet_device.html", title=history.device.name, device=history.device,
         where=desk.ask(Whereabouts, "GET", f"{path}/whereabouts"),
         events=desk.ask(Events, "GET", f"/v1/fleet/events?device={name}&limit=40").events,
-        reports=history.reports[:_SHOWN], count=len(history.reports), lines=lines(history.reports),
+        words=WORDS, reports=history.reports[:_SHOWN], count=len(history.reports), lines=lines(history.reports),
     )  # fmt: skip
 
 

@@ -1,0 +1,107 @@
+"""Boards behind a gateway of a fleet, with real parts: server, agent, rollouts, and generated C at the end of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from board_example import KEY, Board, build, train
+from board_fleet import Gateway, until
+from board_gateway import PtyBoard, TcpBoard, build_example, lines_of
+from c99_stages import need_compiler
+from edgewright.runtime.boards.back import renumbered
+from line_cutter import Line
+
+pytest.importorskip("serial")
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+SOON = "trial = 1.0\nlook = 5.0"
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
+    need_compiler()
+    folder = tmp_path_factory.mktemp("board")
+    made = build(folder, train(folder, "one", "two"))
+    build_example(made)
+    return made
+
+
+class Site:
+    """A gateway with a board on a serial line and one behind a line that can be held up."""
+
+    def __init__(self, folder: Path, board: Board) -> None:
+        self.serial = PtyBoard(board, folder / "serial.flash")
+        self.far = TcpBoard(board.folder / "example", folder / "far.flash")
+        self.line = Line(self.far.port)
+        links = {"near": self.serial.link, "far": self.line.link}
+        self.gateway = Gateway(folder, lines_of(links, lambda name: SOON))
+
+    def close(self) -> None:
+        self.gateway.close()
+        self.line.close()
+        self.serial.close()
+        self.far.cut()
+
+
+@pytest.fixture
+def site(tmp_path: Path, board: Board) -> Iterator[Site]:
+    made = Site(tmp_path, board)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def way_back(data: bytes, counter: int) -> bytes:
+    body = renumbered(data, counter)
+    return body + KEY.sign(body)
+
+
+def test_boards_follow_their_gateway_there_and_back(site: Site, board: Board) -> None:
+    gateway = site.gateway
+    one = board.weights("one", 1)
+    # One board is away for a while.
+    site.far.cut()
+    gateway.release(1, board, one)
+    plan = gateway.roll_out("failed<=50%")
+    found = gateway.wait(near="confirmed 1", far="unreachable 0")
+    assert found["far"]["why"]
+    assert "far unreachable" in gateway.run("fleet", "devices", "--fleet", "fleet")
+    # The gateway has confirmed the release, and the gate waits for its boards all the same.
+    assert "confirmed" in {one["what"] for one in gateway.seen()["outcomes"]}
+    site.far.start()
+    gateway.wait(near="confirmed 1", far="confirmed 1")
+    until(lambda: "finished" in gateway.state(plan), lambda: gateway.state(plan))
+
+    # The agent is killed, and the power of the board cut, in the middle of a transfer.
+    site.line.hold(500)
+    gateway.release(2, board, board.weights("two", 2), way_back(one, 3))
+    plan = gateway.roll_out()
+    assert site.line.held.wait(180.0), gateway.said()
+    gateway.kill()
+    site.far.cut()
+    site.line.release()
+    site.far.start()
+    gateway.start()
+    gateway.wait(near="confirmed 2", far="confirmed 2")
+    assert not [one for one in gateway.seen()["outcomes"] if one["because"] == "boards"]
+
+    # The release is called back, and the boards with it, though they had confirmed.
+    gateway.run("fleet", "rollout", "abort", "--fleet", "fleet", plan, "--revert")
+    gateway.wait(near="confirmed 3", far="confirmed 3")
+    shown = gateway.run("fleet", "devices", "gateway", "--fleet", "fleet")
+    assert "near" in shown
+
+
+def test_a_release_that_its_boards_refuse_is_halted(site: Site, board: Board) -> None:
+    gateway = site.gateway
+    gateway.release(1, board, board.weights("one", 1, key=Ed25519PrivateKey.generate()))
+    plan = gateway.roll_out("failed<=10%")
+    found = gateway.wait(near="refused 0", far="refused 0")
+    assert "not signed with the key that the board knows" in found["near"]["why"]
+    until(lambda: "aborted" in gateway.run("fleet", "rollout", "status", plan, "--fleet", "fleet"), gateway.said)
+    refused = [one for one in gateway.seen()["outcomes"] if one["because"] == "boards"]
+    assert {one["detail"].partition(":")[0] for one in refused} == {"near", "far"}

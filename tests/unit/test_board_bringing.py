@@ -1,0 +1,256 @@
+"""One look at a board and one step: what it does with weights that are refused, called back or for other code."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from agent_example import package
+from board_example import KEY, PUBLIC, Board, build, train
+from board_gateway import PtyBoard
+from c99_stages import need_compiler
+from edgewright.cli.main import run
+from edgewright.fleet.agent.hand import ProcessHand
+from edgewright.fleet.agent.handing import carry_out
+from edgewright.runtime.boards.back import kept, renumbered, same_content
+from edgewright.runtime.boards.bringing import Looked, look
+from edgewright.runtime.boards.configured import read_boards
+from edgewright.runtime.boards.link import BoardLine
+from edgewright.runtime.boards.opening import open_link
+from edgewright.runtime.boards.places import checked_link
+from edgewright.runtime.boards.weights import only_for_boards, parse_weights, with_weights
+from edgewright.runtime.package import Package, parse_package, read_package
+from edgewright.schema.boards import BoardAsk, BoardEntry, BoardRound, BoardSeen
+from edgewright.schema.errors import InputError
+
+serial = pytest.importorskip("serial")
+pytestmark = pytest.mark.slow
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
+    need_compiler()
+    folder = tmp_path_factory.mktemp("board")
+    return build(folder, train(folder, "one", "two"))
+
+
+@pytest.fixture
+def wire(board: Board, tmp_path: Path) -> Iterator[PtyBoard]:
+    made = PtyBoard(board, tmp_path / "flash")
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+class Desk:
+    """Packages with weights, and looks at one board with them."""
+
+    def __init__(self, board: Board, wire: PtyBoard, folder: Path) -> None:
+        self.board, self.wire, self.ways = board, wire, folder / "ways"
+        self._carrier = read_package(package(folder / "carrier.edge"))
+        self.entry = BoardEntry(name="pump", link=wire.link)
+
+    def package(self, data: bytes | None, back: bytes | None = None) -> Package:
+        return self._carrier if data is None else parse_package(with_weights(self._carrier, "net", data, back), "p")
+
+    def look(self, of: Package, *, confirm: bool = False, send: bool = True, **entry: str) -> BoardSeen:
+        with open_link(self.wire.link) as port:
+            asked = Looked(msgspec.structs.replace(self.entry, **entry), 5, of, self.ways, confirm=confirm, send=send)
+            return look(BoardLine(port), asked)
+
+    def bring(self, data: bytes) -> BoardSeen:
+        of = self.package(data)
+        assert self.look(of).state == "trial"
+        return self.look(of, confirm=True)
+
+    def back(self, data: bytes, counter: int) -> bytes:
+        body = renumbered(data, counter)
+        return body + KEY.sign(body)
+
+
+@pytest.fixture
+def desk(board: Board, wire: PtyBoard, tmp_path: Path) -> Desk:
+    return Desk(board, wire, tmp_path)
+
+
+def test_a_trial_is_confirmed_when_it_is_over_and_survives_a_cut(desk: Desk) -> None:
+    of = desk.package(desk.board.weights("one", 4))
+    assert desk.look(desk.package(None)).state == "idle"
+    first = desk.look(of)
+    assert (first.state, first.counter, first.wanted, first.floor, first.release) == ("trial", 4, 4, 0, 5)
+    desk.wire.cut()
+    desk.wire.start()
+    again = desk.look(of)
+    assert (again.state, again.why) == ("trial", "on trial, 2 starts left")
+    done = desk.look(of, confirm=True)
+    assert (done.state, done.floor, done.layout) == ("confirmed", 4, desk.board.layout.hash[:16])
+
+
+def test_a_board_that_goes_back_by_itself_is_told_of_and_not_sent_the_same_again(desk: Desk) -> None:
+    desk.bring(desk.board.weights("one", 1))
+    of = desk.package(desk.board.weights("two", 2))
+    assert desk.look(of).state == "trial"
+    for _ in range(4):
+        desk.wire.cut()
+        desk.wire.start()
+        desk.look(of)
+    found = desk.look(of, confirm=True)
+    assert (found.state, found.counter, found.wanted, found.floor) == ("reverted", 1, 2, 2)
+    assert found.why == "it went back from weights 2 and takes them no more"
+
+
+def test_weights_of_a_wrong_key_are_refused_by_the_board_or_not_even_sent(desk: Desk) -> None:
+    of = desk.package(desk.board.weights("one", 1, key=Ed25519PrivateKey.generate()))
+    kept_back = desk.look(of, key=PUBLIC.hex())
+    assert kept_back.state == "refused"
+    assert "key that is configured" in kept_back.why
+    found = desk.look(of)
+    assert (found.state, found.counter, found.floor) == ("refused", 0, 0)
+    assert found.why == "weights 1: not signed with the key that the board knows"
+    assert desk.look(of, send=False).why == "refused before"
+    assert desk.look(desk.package(desk.board.weights("one", 1)), key=PUBLIC.hex()).state == "trial"
+
+
+def test_older_weights_and_those_for_other_code_are_told_apart(desk: Desk) -> None:
+    desk.bring(desk.board.weights("two", 7))
+    old = desk.look(desk.package(desk.board.weights("one", 6)))
+    assert (old.state, old.counter) == ("refused", 7)
+    assert "need a number above 7" in old.why
+    data = desk.board.weights("one", 9)
+    other = data[:8] + bytes(32) + data[40:]
+    found = desk.look(desk.package(other))
+    assert (found.state, found.counter) == ("firmware", 7)
+    # Weights that are meant for another board say nothing of this one.
+    assert desk.look(desk.package(other), weights="another").state == "idle"
+    assert desk.look(desk.package(other), weights="net").state == "firmware"
+
+
+def test_a_release_that_is_called_back_takes_the_board_along(desk: Desk) -> None:
+    one, two = desk.board.weights("one", 1), desk.board.weights("two", 2)
+    desk.bring(one)
+    before, after = desk.package(one), desk.package(two, desk.back(one, 3))
+    # On trial: the board goes back to what lies in its other slot.
+    assert desk.look(after).state == "trial"
+    found = desk.look(before)
+    assert (found.state, found.counter, found.floor) == ("confirmed", 1, 2)
+    # Confirmed: without a way back it keeps what it has, and says so.
+    desk.bring(desk.board.weights("two", 4))
+    stuck = desk.look(before)
+    assert (stuck.state, stuck.counter) == ("refused", 4)
+    after = desk.package(desk.board.weights("two", 4), desk.back(one, 5))
+    ask = BoardRound(release=5, package=str(desk.ways.with_name("p.edge")), ways=str(desk.ways), boards=())
+    desk.ways.with_name("p.edge").write_bytes(with_weights(after, "net", after.files["boards/net.weights"],
+                                                           after.files["boards/net.back"]))  # fmt: skip
+    carry_out(ask, lambda seen: None)
+    assert [weights.counter for weights, _ in kept(desk.ways)] == [5]
+    found = desk.look(before)
+    assert (found.state, found.counter, found.wanted) == ("confirmed", 5, 5)
+    assert desk.look(before).state == "confirmed"
+
+
+def test_a_trial_without_a_release_that_wants_it_is_ended(desk: Desk) -> None:
+    desk.bring(desk.board.weights("one", 1))
+    assert desk.look(desk.package(desk.board.weights("two", 2))).state == "trial"
+    found = desk.look(desk.package(None))
+    assert (found.state, found.counter) == ("idle", 1)
+
+
+def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Path) -> None:
+    path, before = tmp_path / "p.edge", tmp_path / "before.edge"
+    path.write_bytes(with_weights(desk.package(None), "net", desk.board.weights("one", 1)))
+    package(before)
+    gone = BoardEntry(name="gone", link="tcp:127.0.0.1:9")
+    woken = threading.Event()
+    hand = ProcessHand(woken.set)
+    both = tuple(BoardAsk(entry=entry) for entry in (desk.entry, gone))
+
+    def asked(**more: object) -> dict[str, BoardSeen]:
+        ask = BoardRound(release=1, package=str(path), ways=str(tmp_path / "ways"), boards=both)
+        hand.start(msgspec.structs.replace(ask, **more))
+        found: dict[str, BoardSeen] = {}
+        while hand.busy() is None:
+            woken.wait(1.0)
+            woken.clear()
+        found.update({one.name: one for one in hand.heard()})
+        assert hand.busy() == ""
+        return found
+
+    # While the gateway tries another model, boards wait; where nothing else differs they need not.
+    assert {one.state for one in asked(trial=True).values()} == {"waiting"}
+    other = package(tmp_path / "other.edge", provenance={"seed": "1"})
+    assert {one.state for one in asked(trial=True, before=str(other)).values()} == {"waiting"}
+    assert only_for_boards(read_package(path), read_package(before))
+    found = asked(trial=True, before=str(before))
+    assert {name: one.state for name, one in found.items()} == {"pump": "trial", "gone": "unreachable"}
+    assert "refused" in found["gone"].why
+    assert {one.state for one in asked(package=str(tmp_path / "none.edge")).values()} == {"trouble"}
+    hand.stop()
+
+
+def test_the_process_ends_with_its_agent(tmp_path: Path) -> None:
+    ask = BoardRound(release=1, package="p", ways="w", boards=())
+    hand = ProcessHand(lambda: None)
+    hand.start(ask)
+    process = hand._process
+    assert process is not None
+    hand.stop()
+    assert process.returncode is not None
+    assert hand.busy() == ""
+    with pytest.raises(ProcessLookupError):
+        os.kill(process.pid, 0)
+
+
+def test_weights_get_a_way_back_by_the_command(
+    board: Board, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "boards.key"
+    assert run(["fleet", "key", "new", str(key)]) == 0
+    public = key.with_suffix(".pub")
+    firmware = tmp_path / "firmware"
+    words = ["export", str(board.runs["one"]), "--to", "c99", "--slots", str(public), "--name", "net", "--form", "int8"]
+    assert run([*words, "--out", str(firmware)]) == 0
+    carrier = package(tmp_path / "r1.edge")
+    common = ["--layout", str(firmware / "net_layout.json"), "--key", str(key)]
+    capsys.readouterr()
+    one, two = str(tmp_path / "one.edge"), str(tmp_path / "two.edge")
+    first = ["fleet", "weights", str(board.runs["one"]), *common, "--counter", "1", "--into", str(carrier)]
+    assert run([*first, "--out", one]) == 0
+    assert "no way back" in capsys.readouterr().out
+    second = ["fleet", "weights", str(board.runs["two"]), *common, "--counter", "2"]
+    assert run([*second, "--back-to", one]) == 2
+    assert "--into beside --back-to" in capsys.readouterr().err
+    assert run([*second, "--into", one, "--out", two, "--back-to", one]) == 0
+    assert "as 3; the next ones need 4 or more" in capsys.readouterr().out
+    files = read_package(Path(two)).files
+    assert parse_weights(files["boards/net.back"], "back").counter == 3
+    assert same_content(files["boards/net.back"], read_package(Path(one)).files["boards/net.weights"])
+    # The next release begins without the way back of the one before.
+    assert "boards/net.back" not in parse_package(with_weights(read_package(Path(two)), "net", files[
+        "boards/net.weights"]), "three").files  # fmt: skip
+
+
+def test_boards_of_a_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "device.toml"
+    path.write_text('[[boards]]\nname = "a"\nlink = "serial:/dev/ttyACM0@9600"\n[[boards]]\nname = "b"\n'
+                    'link = "tcp:[::1]:70"\ntrial = 5.0\n')  # fmt: skip
+    found = read_boards(path)
+    assert [checked_link(one.link, "x") for one in found] == [("serial", "/dev/ttyACM0", 9600), ("tcp", "::1", 70)]
+    assert read_boards(None) == ()
+    for text, told in (
+        ('[[boards]]\nname = "a"\nlink = "usb"\n', "serial:PORT"),
+        ('[[boards]]\nname = "a"\nlink = "tcp:h:1"\nspeed = 1\n', "no key 'speed'"),
+        ('[[boards]]\nname = "a"\nlink = "tcp:h:1"\n[[boards]]\nname = "a"\nlink = "tcp:h:2"\n', "'a' twice"),
+        ('[[boards]]\nname = "a"\nlink = "tcp:h:1"\nkey = "xyz"\n', "key"),
+        ("[[boards]\n", "TOML"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=told.replace("[", r"\[")):
+            read_boards(path)
