@@ -127,7 +127,7 @@ def published(read: Reading, root: bytes) -> Published:
 
 
 def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
-    """Takes what is published into a database that knows no signed files yet: a new one; whether it did.
+    """Takes what is published into a database that knows no signed files yet: a new one; whether it was this server.
 
     Raises:
         InputError: a published file is missing or is not the one that was signed.
@@ -136,7 +136,14 @@ def begin(fleet: Fleet, database: Database, committer: Committer, now: float) ->
         if heads.roots(connection):
             return False
     found = published(from_folder(fleet.metadata.parent), first_root(fleet))
-    return take_up(database, committer, found, "control", now, what="begun")
+    try:
+        return take_up(database, committer, found, "control", now, what="begun")
+    except heads.RacedError:
+        # Servers may start at once, and another was faster: what it took in is what is there.
+        with database.reading() as connection:
+            if not heads.roots(connection):
+                raise
+        return False
 
 
 def first_root(fleet: Fleet) -> bytes:

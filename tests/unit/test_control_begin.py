@@ -1,0 +1,57 @@
+"""Two servers that start at once over a database that is new: one of them takes in what is published."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from edgewright.fleet.control import chain, heads
+from edgewright.fleet.control.committing import Committer
+from edgewright.fleet.control.database import Database, open_database
+from edgewright.fleet.control.restore import begin
+from edgewright.fleet.control.tables import audit
+from fleet_folder import fleet
+
+
+@dataclass(frozen=True)
+class Overtaken(Database):
+    """Another server is faster right after this one has read that nothing is there yet."""
+
+    other: Callable[[], None] = lambda: None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        with super().reading() as connection:
+            yield connection
+        self.other()
+
+
+def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path: Path) -> None:
+    now = time.time()
+    made = fleet(tmp_path / "fleet", now)
+    first, second = open_database(made.folder), open_database(made.folder)
+    committers = [Committer(one.writing, thread=False) for one in (first, second)]
+    begun: list[bool] = []
+
+    def other() -> None:
+        if not begun:
+            begun.append(begin(made, second, committers[1], now))
+
+    try:
+        slow = Overtaken(first.writing, first.readers, other)
+        assert begin(made, slow, committers[0], now) is False
+        assert begun == [True]
+        assert begin(made, first, committers[0], now) is False
+        with first.reading() as connection:
+            assert len(heads.roots(connection)) == 1
+            assert chain.verify(connection)[2] == ""
+            assert connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one() == 1
+    finally:
+        for committer, database in zip(committers, (first, second), strict=True):
+            committer.close()
+            database.close()
