@@ -89,9 +89,7 @@ class Boards:
         held = self._state.held
         if (of := (held.counter, held.trial is not None)) != self._of:
             self._begin(of)
-        for seen in self._hand.heard():
-            if seen.release == held.counter and seen.name in self._boards:
-                self._hear(seen)
+        self._listen()
         if self._asked:
             self._over()
         now = self._clock.monotonic()
@@ -138,13 +136,20 @@ class Boards:
             )
         )  # fmt: skip
 
+    def _listen(self) -> None:
+        for seen in self._hand.heard():
+            if seen.release == self._state.held.counter and seen.name in self._boards:
+                self._hear(seen)
+
     def _over(self) -> None:
         """The process has ended: of whom it said nothing is asked again later."""
         why = self._hand.busy()
         if why is None:
             return
-        for name in self._asked:
-            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=why))
+        self._listen()  # it may have said something, and ended, since it was listened to
+        for name in sorted(self._asked):
+            said = why or "the process that asks boards ended without a word of this one"
+            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=said))
         self._asked = set()
 
     def _hear(self, seen: BoardSeen) -> None:

@@ -95,13 +95,12 @@ class ProcessHand:
 
     def stop(self) -> None:
         """As `Hand.stop`."""
-        if self._process is None:
-            return
-        self._process.kill()
-        self._process.wait()
-        if self._thread is not None:
-            self._thread.join()
-        self._process = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            if self._thread is not None:
+                self._thread.join()
+            self._process = None
         self.heard()
 
     def _listen(self, process: subprocess.Popen[bytes], asked: bytes) -> None:
