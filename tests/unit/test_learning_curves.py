@@ -129,6 +129,19 @@ def test_draws_of_a_pool_tell_the_noise_of_fresh_draws() -> None:
     assert np.mean(spreads) == pytest.approx(0.3 / np.sqrt(256) * np.sqrt(0.5), rel=0.3)
 
 
+def test_noise_that_does_not_fall_with_size_is_not_taken_to_fall() -> None:
+    """Few wrong answers: as a share of the error, draws of more data may differ as much as draws of less."""
+    rng = np.random.default_rng(2)
+    spreads = []
+    for _ in range(40):
+        points = [
+            CurvePoint(size=n, errors=tuple(1 + 0.1 * np.sqrt(1 - n / 256) * rng.normal(size=12 if n < 256 else 1)))
+            for n in (16.0, 32.0, 64.0, 128.0, 256.0)
+        ]
+        spreads.append(noise_of(points).next)
+    assert 0.75 < np.mean(spreads) / (0.1 * np.sqrt(0.5)) < 1.1
+
+
 def test_pieces_stay_whole_and_draws_are_equal_and_nested(tmp_path: Path) -> None:
     problem = _people(tmp_path / "many.csv", 12)
     train = np.arange(len(problem.y), dtype=np.int64)
