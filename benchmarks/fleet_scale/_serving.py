@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._speaking import keys
 from benchmarks.table import ONE_THREAD, ROOT, python
 from edgewright.fleet.control import moving
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import devices, reports
+from edgewright.fleet.control.database import Database, open_database
+from edgewright.fleet.control.tables import devices
 from edgewright.fleet.repository.create import Quorum, create_fleet
 from edgewright.schema.fleet_folder import FleetSettings
 
@@ -36,12 +36,17 @@ def fleet_of(folder: Path, count: int, address: str = "") -> Path:
     quorum = {role: Quorum(keys=1, threshold=1) for role in ("root", "targets", "releases")}
     create_fleet(here, FleetSettings(name="benchmark", products=("pump",)), quorum, None, time.time())
     database = open_database(here)
-    with database.writing.begin() as connection:
-        connection.execute(sa.insert(devices), [_device(n, key) for n, key in enumerate(keys(SEED, count))])
+    add_devices(database, count)
     database.close()
     if address:
         moving.move(here, address)
     return here
+
+
+def add_devices(database: Database, count: int) -> None:
+    """Rows of devices whose keys are `_speaking.keys(SEED, count)`; each may report with an empty nonce."""
+    with database.writing.begin() as connection:
+        connection.execute(sa.insert(devices), [_device(n, key) for n, key in enumerate(keys(SEED, count))])
 
 
 def _device(number: int, key: Any) -> dict[str, Any]:  # noqa: ANN401 - Ed25519PrivateKey
@@ -71,8 +76,8 @@ def fresh_database() -> Iterator[str]:
 class Server:
     """`edgewright fleet serve` as a user starts it."""
 
-    def __init__(self, folder: Path) -> None:
-        command = [str(Path(python()).parent / "edgewright"), "fleet", "serve", str(folder), "--port", "0"]
+    def __init__(self, folder: Path, *more: str) -> None:
+        command = [str(Path(python()).parent / "edgewright"), "fleet", "serve", str(folder), "--port", "0", *more]
         self.log = (folder.parent / f"log{secrets.token_hex(3)}").open("w+")
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=self.log, text=True, env={**os.environ, **ONE_THREAD}
@@ -150,17 +155,18 @@ def busy() -> tuple[float, float]:
     return sum(fields) - idle, idle
 
 
-def kept(folder: Path) -> float:
-    """Bytes of the database for each row of the table of reports, its indexes included."""
+def kept(folder: Path, table: sa.Table) -> float:
+    """Bytes of the database for each row of a table, its indexes included."""
     sizes = {
-        "sqlite": "SELECT sum(pgsize) FROM dbstat WHERE name = 'reports' OR name LIKE 'ix_reports%'",
-        "postgresql": "SELECT pg_total_relation_size('reports')",
+        "sqlite": f"SELECT sum(pgsize) FROM dbstat WHERE name IN "  # noqa: S608 - a table of ours
+        f"(SELECT name FROM sqlite_master WHERE tbl_name = '{table.name}')",
+        "postgresql": f"SELECT pg_total_relation_size('{table.name}')",
     }
     database = open_database(folder)
     try:
         with database.reading() as connection:
             size = connection.exec_driver_sql(sizes[connection.dialect.name]).scalar_one()
-            return float(size) / float(connection.execute(sa.select(sa.func.count()).select_from(reports)).scalar_one())
+            return float(size) / float(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
     finally:
         database.close()
 

@@ -55,7 +55,7 @@ class Speaker:
 
     def report(self) -> bytes:
         """The next request, whole."""
-        body = said(self.nonce, self.sequence)
+        body = msgspec.json.encode(report_of(self.nonce, self.sequence))
         digest = f"sha-256=:{base64.b64encode(hashlib.sha256(body).digest()).decode()}:"
         parameters = _PARAMETERS.format(self.name)
         base = f'"@method": POST\n"@path": {_PATH}\n"content-digest": {digest}\n"@signature-params": {parameters}'
@@ -68,13 +68,12 @@ class Speaker:
         return head.encode() + body
 
 
-def said(nonce: str, sequence: int) -> bytes:
-    """The body of a report of a device to which nothing happens."""
-    report = Report(
+def report_of(nonce: str, sequence: int) -> Report:
+    """What a device to which nothing happens reports."""
+    return Report(
         nonce=nonce, sequence=sequence, counter=3, floor=3, phase="idle", plan="pump-3", stage=2, metadata=_METADATA,
         clock=1_800_000_000.25, vitals=_VITALS, why="runs release 3", profile="raspberry-pi-4", version="0.1.0",
     )  # fmt: skip
-    return msgspec.json.encode(report)
 
 
 @dataclass
