@@ -128,7 +128,8 @@ class Full:
 
     def offered(self) -> Sequence[msgspec.Raw]:
         """The next batch."""
-        found, length = [], 0
+        found: list[msgspec.Raw] = []
+        length = 0
         for number in self._waiting[:BATCH_ITEMS] if self.filled else ():
             raw = self._item(number)
             length += len(raw)
