@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import IO
 
 from board_example import PAGE, STRICT, Board
 from edgewright.export._c_host import compiler_command
+from edgewright.export.emulator.boards import COMPILER, EMULATOR
+from edgewright.export.emulator.boards import board as board_of
 
 EXAMPLE = Path(__file__).parent.parent / "docs" / "examples" / "board.c"
 
@@ -104,6 +108,54 @@ class PtyBoard:
         self.cut()
         os.close(self._master)
         os.close(self._slave)
+
+
+class EmulatedBoard:
+    """A Cortex-M4 with generated C, emulated: its UART is a TCP port.
+
+    Args:
+        board: whose code runs there.
+    """
+
+    def __init__(self, board: Board) -> None:
+        folder, target = board.folder, board_of("cortex-m4")
+        memory = resources.files("edgewright.export.emulator") / "memory.ld"
+        sources = [str(path) for path in sorted(folder.glob("net*.c"))]
+        command = [COMPILER, "-mthumb", *target.options, "-O2", "-std=c99", f"-DNET_PAGE={PAGE}u", f"-I{folder}"]
+        command += ["-ffunction-sections", "-fdata-sections", "-fno-tree-loop-distribute-patterns", "-nostartfiles"]
+        command += ["-Wl,--gc-sections", "-specs=nano.specs", "-specs=nosys.specs", "-T", str(memory)]
+        command += [f"-Wl,--defsym=flash_bytes={target.flash}", f"-Wl,--defsym=ram_bytes={target.ram}"]
+        image = folder / "uart.elf"
+        harness = Path(__file__).with_name("board_uart.c")
+        done = subprocess.run(
+            [*command, *sources, str(harness), "-lm", "-o", str(image)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[:3000]
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = int(free.getsockname()[1])
+        self._process = subprocess.Popen(
+            [EMULATOR, "-machine", target.machine, "-display", "none", "-monitor", "stdio", "-kernel", str(image),
+             "-serial", f"tcp:127.0.0.1:{self.port},server=on,wait=off"],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    @property
+    def link(self) -> str:
+        """As in device.toml."""
+        return f"tcp:127.0.0.1:{self.port}"
+
+    def reset(self) -> None:
+        """As its watchdog would."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"system_reset\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """It is ended."""
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdin is not None
+        self._process.stdin.close()
 
 
 def first_line(stream: IO[str]) -> str:

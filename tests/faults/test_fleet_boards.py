@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from board_example import KEY, Board, build, train
 from board_fleet import Gateway, until
-from board_gateway import PtyBoard, TcpBoard, build_example, lines_of
+from board_gateway import EmulatedBoard, PtyBoard, TcpBoard, build_example, lines_of
 from c99_stages import need_compiler
+from edgewright.export.emulator import missing_tools
 from edgewright.runtime.boards.back import renumbered
 from line_cutter import Line
+from support import left_out
 
 pytest.importorskip("serial")
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
@@ -30,13 +32,14 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Board:
 
 
 class Site:
-    """A gateway with a board on a serial line and one behind a line that can be held up."""
+    """A gateway with three boards: on a serial line, behind a line that can be held up, and an emulated Cortex-M4."""
 
     def __init__(self, folder: Path, board: Board) -> None:
         self.serial = PtyBoard(board, folder / "serial.flash")
         self.far = TcpBoard(board.folder / "example", folder / "far.flash")
         self.line = Line(self.far.port)
-        links = {"near": self.serial.link, "far": self.line.link}
+        self.emulated = EmulatedBoard(board)
+        links = {"near": self.serial.link, "far": self.line.link, "m4": self.emulated.link}
         self.gateway = Gateway(folder, lines_of(links, lambda name: SOON))
 
     def close(self) -> None:
@@ -44,10 +47,13 @@ class Site:
         self.line.close()
         self.serial.close()
         self.far.cut()
+        self.emulated.close()
 
 
 @pytest.fixture
 def site(tmp_path: Path, board: Board) -> Iterator[Site]:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
     made = Site(tmp_path, board)
     try:
         yield made
@@ -91,7 +97,7 @@ def test_boards_follow_their_gateway_there_and_back(site: Site, board: Board) ->
 
     # The release is called back, and the boards with it, though they had confirmed.
     gateway.run("fleet", "rollout", "abort", "--fleet", "fleet", plan, "--revert")
-    gateway.wait(near="confirmed 3", far="confirmed 3")
+    gateway.wait(near="confirmed 3", far="confirmed 3", m4="confirmed 3")
     shown = gateway.run("fleet", "devices", "gateway", "--fleet", "fleet")
     assert "near" in shown
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent_example import package
 from board_example import KEY, PUBLIC, Board, build, train
-from board_gateway import PtyBoard
+from board_gateway import EmulatedBoard, PtyBoard
 from c99_stages import need_compiler
 from edgewright.cli.main import run
+from edgewright.export.emulator import missing_tools
 from edgewright.fleet.agent.hand import ProcessHand
 from edgewright.fleet.agent.handing import carry_out
 from edgewright.runtime.boards.back import kept, renumbered, same_content
@@ -28,6 +30,7 @@ from edgewright.runtime.boards.weights import only_for_boards, parse_weights, wi
 from edgewright.runtime.package import Package, parse_package, read_package
 from edgewright.schema.boards import BoardAsk, BoardEntry, BoardRound, BoardSeen
 from edgewright.schema.errors import InputError
+from support import left_out
 
 serial = pytest.importorskip("serial")
 pytestmark = pytest.mark.slow
@@ -193,6 +196,41 @@ def test_a_round_is_carried_out_by_a_process_of_its_own(desk: Desk, tmp_path: Pa
     assert "refused" in found["gone"].why
     assert {one.state for one in asked(package=str(tmp_path / "none.edge")).values()} == {"trouble"}
     hand.stop()
+
+
+def test_an_emulated_board_gets_its_weights_over_its_uart(board: Board, tmp_path: Path) -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    emulated = EmulatedBoard(board)
+    try:
+        entry = BoardEntry(name="m4", link=emulated.link)
+        carrier = read_package(package(tmp_path / "carrier.edge"))
+
+        def round_of(counter: int, run_name: str, **more: bool) -> BoardSeen:
+            path = tmp_path / f"{counter}.edge"
+            path.write_bytes(with_weights(carrier, "net", board.weights(run_name, counter)))
+            seen: list[BoardSeen] = []
+            ask = BoardAsk(entry=entry, **more)
+            ways = str(tmp_path / "ways")
+            carry_out(BoardRound(release=1, package=str(path), ways=ways, boards=(ask,)), seen.append)
+            return seen[-1]
+
+        end = time.monotonic() + 180.0
+        while (first := round_of(1, "one")).state == "unreachable":
+            assert time.monotonic() < end, first
+            time.sleep(0.2)
+        assert (first.state, first.counter) == ("trial", 1)
+        assert round_of(1, "one", confirm=True).state == "confirmed"
+        # A model that makes the board fall over: after so many starts it is back at what it had.
+        assert round_of(2, "two").state == "trial"
+        for left in ("2 starts left", "1 start left", "0 starts left", "it went back"):
+            emulated.reset()
+            while left not in (found := round_of(2, "two")).why:
+                assert time.monotonic() < end, found
+                time.sleep(0.1)
+        assert (found.state, found.counter, found.floor) == ("reverted", 1, 2)
+    finally:
+        emulated.close()
 
 
 def test_the_process_ends_with_its_agent(tmp_path: Path) -> None:
