@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,7 @@ from edgewright.search.architecture.study import FILE, Identity, create, open_st
 from edgewright.search.architecture.taking import point_text
 from edgewright.search.architecture.telling import described, feature_names, features_of_point
 from edgewright.search.architecture.trial import FoldError, Tried
+from edgewright.trace.axes import running_axis
 
 SMALL = """
 name = "small"
@@ -106,8 +108,11 @@ def test_numbers_of_features_are_explained() -> None:
     ]
     found = result("s", OWN, space, trials, trials, {})
     shown = page(found, "classification")
-    assert "Features by number" in shown and "<td>statistics (slope) of acc_x, acc_y, acc_z</td><td>all</td>" in shown
-    assert legend(found)[0] == ["1", names[0], "1"]
+    assert (
+        "Features by number" in shown
+        and "<td>6</td><td>all</td><td class='say'>statistics (slope) of acc_x, acc_y, acc_z</td>" in shown
+    )
+    assert legend(found)[0] == ["1", "1", names[0]]
     text = point_text(space, trials[0], None, None)
     assert "#   6 statistics (slope) of acc_x, acc_y, acc_z\n" in text and names[0] not in text
 
@@ -285,3 +290,12 @@ def _count(out: Path) -> int:
         return 0
     finally:
         connection.close()
+
+
+def test_texts_below_a_chart_do_not_touch() -> None:
+    for low, step in ((38_000, 2_500), (2_000, 900), (160_000, 7_000), (1, 1)):
+        axis = running_axis([low + step * n for n in range(10)], 30, 384, "count")
+        labels = axis.labels()
+        # A figure is some 6 units wide at the size of a chart's text.
+        ends = [(place - 3.1 * len(text), place + 3.1 * len(text)) for place, text in labels]
+        assert all(right < left for (_, right), (left, _) in pairwise(ends)), labels

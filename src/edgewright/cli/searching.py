@@ -155,8 +155,8 @@ def _show(found: Result, task: str, asked: Asked, profile: Profile) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if found.features:
         click.echo("\nfeatures by number:")
-        for number, name, points in legend(found):
-            click.echo(f"  {number}  {name}: {points if points in ('all', 'none') else f'trials {points}'}")
+        for number, _, name in legend(found):
+            click.echo(f"  {number}  {name}")
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     click.echo(f"\n{found.trials} trials on {profile.name}: {counts}; {found.rule}.")
     if asked.engine != "local":

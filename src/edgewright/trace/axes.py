@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from edgewright.trace.words import bytes_text, microseconds_text, number
 
+# Letters of a text that takes a twelfth of an axis.
+SHORT = 4
 WRITERS: dict[str, Callable[[float], str]] = {
     "": lambda value: f"{value:,.4g}" if abs(value) < 1e5 else number(value),
     "share": lambda value: f"{100 * value:.3g} %",
@@ -86,7 +88,9 @@ def running_axis(values: Sequence[float], start: float, end: float, unit: str, *
         return Axis(low, high, start, end, _apart(sorted(set(values)), low, high), unit, True)
     whole = all(value == int(value) for value in values)
     inside = [mark for mark in round_marks(low, high, 6) if low <= mark <= high and (not whole or mark == int(mark))]
-    marks = sorted({low, *inside}) if whole and inside and inside[0] - low > (high - low) / 12 else inside
+    # The first value gets a mark of its own where its text does not touch that of the next one.
+    apart = (high - low) / (12 if len(WRITERS[unit](low)) <= SHORT else 6)
+    marks = sorted({low, *inside}) if whole and inside and inside[0] - low > apart else inside
     return Axis(low, high, start, end, tuple(marks or [low]), unit)
 
 

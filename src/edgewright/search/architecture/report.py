@@ -17,6 +17,10 @@ from edgewright.trace.charts import Chart, Curve, draw
 from edgewright.trace.own_page import sections_page
 
 
+# A column of numbers of trials is no wider.
+MOST_LETTERS = 32
+
+
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """A point of the front, as `--json` prints it; bytes, microseconds, shares, numbers of features from 1."""
 
@@ -94,12 +98,12 @@ def rows(found: Result) -> list[list[str]]:
 def page(found: Result, task: str) -> str:
     """A page of its own: error against flash, RAM and latency, and the table."""
     shown = []
-    for name, key, unit, scale in (
-        ("flash", "flash", "B", 1.0),
-        ("RAM", "ram", "B", 1.0),
-        ("latency", "latency_us", "us", 1.0),
+    for name, key, unit in (
+        ("flash", "flash", "B"),
+        ("RAM", "ram", "B"),
+        ("latency", "latency_us", "us"),
     ):
-        figures = [(getattr(p, key) / scale, p.error) for p in found.front if p.error is not None]
+        figures = [(getattr(p, key), p.error) for p in found.front if p.error is not None]
         points = _lower(sorted((x, y) for x, y in figures))
         if len(points) < 2:
             continue
@@ -108,24 +112,30 @@ def page(found: Result, task: str) -> str:
         shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
     shown.append(("table", "Points of the front", _table(headings(task), rows(found))))
     if found.features:
-        shown.append(("features", "Features by number", _table(["number", "features", "points"], legend(found))))
+        shown.append(("features", "Features by number", _table(["number", "trials", "features"], legend(found))))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
 
 
 def legend(found: Result) -> list[list[str]]:
-    """Number and name of every part of the features, and the points of the front that use it."""
+    """Number of every part of the features, the trials of the front that use it, and what it is."""
     made = []
     for number, name in enumerate(found.features, 1):
         users = [str(point.number) for point in found.front if number in point.features]
         points = "none" if not users else "all" if len(users) == len(found.front) else ", ".join(users)
-        made.append([str(number), name, points])
+        if len(points) > MOST_LETTERS:
+            points = f"{len(users)} of {len(found.front)}"
+        made.append([str(number), points, name])
     return made
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]]) -> Markup:
     cells = "".join(f"<th scope='col'>{html.escape(text)}</th>" for text in head)
-    lines = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in body)
+    lines = ""
+    for *cells_of, last in body:
+        # What a row says in words stands last and is broken into lines, so that it is seen without scrolling.
+        said = f"<td class='say'>{html.escape(last)}</td>"
+        lines += "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells_of) + said + "</tr>"
     table = f"<table><thead><tr>{cells}</tr></thead><tbody>{lines}</tbody></table>"
     return Markup(f"<div class='scroll' tabindex='0'>{table}</div>")  # noqa: S704 - cells are escaped above
 
