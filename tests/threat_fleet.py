@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,13 +145,14 @@ class Unit:
     """One device: the agent with all its real parts but the model's process.
 
     Attributes:
-        dead: it does nothing any more. dies: it dies as soon as it runs this release.
+        dead: it does nothing any more. dies: says of this device whether it dies now, without a word.
     """
 
     def __init__(self, town: Town, name: str, *, stick: Path | None = None) -> None:
         self.town, self.name, self.folder, self.stick = town, name, town.folder / name, stick
-        self.folder.mkdir()
-        self.way, self.clock, self.due, self.dead, self.dies = Way(town), Own(town.clock), 0.0, False, -1
+        self.folder.mkdir(exist_ok=True)
+        self.way, self.clock, self.due, self.dead = Way(town), Own(town.clock), 0.0, False
+        self.dies: Callable[[Unit], bool] = lambda _: False
         self.slots = FolderSlots(self.folder)
         self.start()
 
@@ -183,7 +184,7 @@ class Unit:
             self.process.now = msgspec.structs.replace(now, **counted)
         if self.town.clock.now >= self.due:
             self.due = self.town.clock.now + max(1.0, self.agent.step())
-        self.dead = self.counter == self.dies
+        self.dead = self.dies(self)
 
     @property
     def id(self) -> str:
@@ -309,6 +310,14 @@ class Town:
         self.happened += self.server.tick()
         self.server.rollouts.start(body, "ann")
         return body
+
+    def base(self) -> None:
+        """Everybody has the first release."""
+        everybody = (Stage(name="all", percent=100.0, gated=False),)
+        self.roll_out(self.plan("base", few=0, release=self.old, revert=None, stages=everybody, gates=()))
+        self.run(HOUR)
+        assert self.server is not None and set(self.counters()) == {self.old.counter}
+        self.server.rollouts.finish("base", self.server.row().version, "everybody has it")
 
     def counters(self) -> list[int]:
         return [unit.counter for unit in self.units]

@@ -11,8 +11,9 @@ from edgewright.schema.errors import EdgewrightError
 from fleet_folder import apply
 from threat_fleet import DAY, HOUR, START, town
 
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
-@pytest.mark.slow
+
 @pytest.mark.parametrize("wrong", [-START, -400 * DAY, 400 * DAY], ids=["1970", "behind", "ahead"])
 def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tmp_path: Path, wrong: float) -> None:
     with town(tmp_path, 4) as made:
@@ -44,7 +45,6 @@ def test_a_device_whose_clock_was_wrong_for_hours_gets_there_once_it_is_right(tm
         assert not any(unit.state.held.burned or unit.state.held.quarantined for unit in made.units)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [-START, -400 * DAY, 300 * DAY, 400 * DAY])
 def test_a_server_whose_clock_was_wrong_goes_on_once_it_is_right(tmp_path: Path, wrong: float) -> None:
     with town(tmp_path, 4) as made:

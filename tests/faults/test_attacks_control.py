@@ -26,7 +26,7 @@ from fleet_folder import apply, package
 from postgres_database import fresh_database
 from threat_fleet import HOUR, Server, Town, town
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 ONCE = ["rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
 
 

@@ -20,6 +20,8 @@ from edgewright.schema.fleet_plan import Plan, Standing, Standings
 from fleet_folder import apply
 from threat_fleet import DAY, HOUR, Town, town
 
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+
 FAR = 1 << 30
 
 
@@ -53,7 +55,6 @@ def rotate(made: Town, roles: tuple[str, ...]) -> None:
             apply(made.fleet, asked, made.clock.now)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("served", [True, False])
 @pytest.mark.parametrize("roles", [ONLINE, ONLINE[::-1]])
 def test_stolen_keys_that_ran_versions_and_time_ahead_are_rotated_and_the_rollout_goes_on(

@@ -17,7 +17,7 @@ from edgewright.schema.fleet_plan import Plan, Stage
 from fleet_folder import SMALL, apply, package
 from threat_fleet import DAY, HOUR, Town, Unit, town
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 ALL = (Stage(name="all", percent=100.0, gated=False),)
 
 

@@ -1,0 +1,74 @@
+"""Liars at 5, 20 and 40 % of a fleet of 400, with the real scheduler, gates, signer and database."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from edgewright.fleet.control.tables import devices
+from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.plans.place import place
+from edgewright.fleet.plans.wishes import USUAL_GATES
+from edgewright.schema.fleet_plan import Gate
+from rollout_example import HOUR, STAGES, Example
+
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+GATES = (*USUAL_GATES, Gate(measure="alarms", limit=5.0))
+SEEDS = 4
+
+
+def rolled_out(folder: Path, seed: int, rate: float, *, bad: bool) -> tuple[str, int]:
+    """State and stage in the end."""
+    example = Example(folder)
+    names = example.enrol(400)
+    liars = set(random.Random(seed).sample(names, round(rate * len(names))))  # noqa: S311 - of a test
+    salt = hashlib.sha256(str(seed).encode()).hexdigest()
+    plan = example.started(salt=salt, gates=GATES)
+    spoken: set[str] = set()
+    try:
+        for _ in range(8):
+            with example.database.reading() as connection:
+                row = connection.execute(sa.select(rollouts)).one()
+            if row.state != "running":
+                break
+            inside = [n for n in names if place(salt, plan, n) < STAGES[row.stage].percent and n not in spoken]
+            if inside:
+                spoken |= set(inside)
+                example.allow(inside)
+                failed = [name for name in inside if bad ^ (name in liars)]
+                for ended, what, because in (
+                    (failed, "reverted", "alarms"),
+                    (set(inside) - set(failed), "confirmed", ""),
+                ):
+                    if ended:
+                        example.end(sorted(ended), what, because)
+                        example.report(sorted(ended), 2, alarms=50 * (what == "reverted"))
+            example.now += HOUR
+            with example.database.writing.begin() as connection:
+                connection.execute(sa.update(devices).values(last_report_at=example.now))
+            example.scheduler.tick()
+        return row.state, row.stage
+    finally:
+        example.close()
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
+def test_liars_push_no_bad_release_beyond_its_canary(tmp_path: Path, rate: float) -> None:
+    found = [rolled_out(tmp_path / str(seed), seed, rate, bad=True) for seed in range(SEEDS)]
+    assert set(found) == {("aborted", 0)}
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+def test_a_fifth_of_liars_stops_no_good_release(tmp_path: Path, rate: float) -> None:
+    found = [rolled_out(tmp_path / str(seed), seed, rate, bad=False) for seed in range(SEEDS)]
+    assert [state for state, _ in found].count("aborted") == 0
+    assert [state for state, _ in found].count("finished") >= SEEDS - 1, found
+
+
+def test_two_fifths_of_liars_have_a_good_release_held_or_halted_and_never_confirmed(tmp_path: Path) -> None:
+    found = [rolled_out(tmp_path / str(seed), seed, 0.4, bad=False) for seed in range(SEEDS)]
+    assert not any(state == "finished" or stage == len(STAGES) - 1 for state, stage in found), found

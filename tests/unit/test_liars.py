@@ -1,0 +1,78 @@
+"""Liars at 5, 20 and 40 %: how often a bad release gets on and a good one does not, over many draws of who lies.
+
+What the gates promise: whatever two fifths say, no bad release finishes. Up to a fifth, none leaves a canary of 40, and
+no good one is halted. Above the limit of a share gate, 30 % of the devices unless a plan says otherwise, a good release
+is not confirmed on such words either: it is held for a person, or halted.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from edgewright.fleet.plans.gates import judge
+from edgewright.fleet.plans.votes import Voice
+from edgewright.fleet.plans.wishes import USUAL_GATES
+from edgewright.schema.fleet_plan import Gate
+
+SHARE = USUAL_GATES[0]
+MEDIAN = Gate(measure="alarms", limit=5.0, quorum=5)
+SMALL, USUAL = (10, 100, 1000), (40, 200, 400)
+DRAWS = 100
+
+
+def rolled_out(seed: int, rate: float, gate: Gate, sizes: tuple[int, ...], *, bad: bool) -> tuple[str, int]:
+    """What the gate said last, and in which stage; ('pass', stages) where the release finished."""
+    chance = random.Random(seed)  # noqa: S311 - of a test
+    fine, awful = (0.0, 1.0) if gate is SHARE else (1.0, 50.0)
+    voices = [
+        Voice(device=f"{n:032x}", batch=f"b{n % 50}", value=awful if bad ^ (chance.random() < rate) else fine)
+        for n in range(sizes[-1])
+    ]
+    for stage, size in enumerate(sizes):
+        said = judge(gate, 0.0, voices[:size]).said
+        if said != "pass":
+            return said, stage
+    return "pass", len(sizes)
+
+
+def draws(rate: float, gate: Gate, sizes: tuple[int, ...], *, bad: bool) -> Counter[tuple[str, int]]:
+    """How often what came of it."""
+    return Counter(rolled_out(seed, rate, gate, sizes, bad=bad) for seed in range(DRAWS))
+
+
+@pytest.mark.parametrize("sizes", [SMALL, USUAL])
+@pytest.mark.parametrize("gate", [SHARE, MEDIAN], ids=["failed", "alarms"])
+@pytest.mark.parametrize("rate", [0.05, 0.2, 0.4])
+def test_no_bad_release_finishes_whatever_two_fifths_say(rate: float, gate: Gate, sizes: tuple[int, ...]) -> None:
+    found = draws(rate, gate, sizes, bad=True)
+    assert not found["pass", len(sizes)]
+    beyond = sum(count for (_, stage), count in found.items() if stage) / DRAWS
+    if rate <= 0.2:
+        assert beyond <= (0.0 if sizes is USUAL else 0.1), found
+    halted = sum(count for (said, _), count in found.items() if said == "fail") / DRAWS
+    assert halted >= (0.95 if rate == 0.05 else 0.5 if rate == 0.2 else 0.2), found
+    if sizes is USUAL and rate <= 0.2:
+        assert halted >= 0.95, found
+
+
+@pytest.mark.parametrize(("sizes", "least"), [(SMALL, 0.75), (USUAL, 0.9)])
+@pytest.mark.parametrize("gate", [SHARE, MEDIAN], ids=["failed", "alarms"])
+@pytest.mark.parametrize("rate", [0.05, 0.2])
+def test_a_good_release_gets_on_where_a_fifth_slanders_it(
+    rate: float, gate: Gate, sizes: tuple[int, ...], least: float
+) -> None:
+    found = draws(rate, gate, sizes, bad=False)
+    assert found["pass", len(sizes)] / DRAWS >= (1.0 if rate == 0.05 else least), found
+    assert sum(count for (said, _), count in found.items() if said == "fail") / DRAWS <= 0.02, found
+
+
+@pytest.mark.parametrize("sizes", [SMALL, USUAL])
+def test_a_good_release_that_two_fifths_slander_is_held_or_halted_by_a_share_and_not_by_a_median(
+    sizes: tuple[int, ...],
+) -> None:
+    share, median = (draws(0.4, gate, sizes, bad=False) for gate in (SHARE, MEDIAN))
+    assert not share["pass", len(sizes)], share
+    assert median["pass", len(sizes)] / DRAWS >= 0.7, median
