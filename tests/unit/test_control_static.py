@@ -38,7 +38,7 @@ def ask(folder: Path, path: str, method: str = "GET", **headers: str) -> httpx.R
         ("/metadata/timestamp.json", "public, max-age=5, must-revalidate"),
         ("/metadata/root.json", "public, max-age=60, must-revalidate"),
         (f"/targets/packages/{HASH}.big.edge", "public, max-age=31536000, immutable"),
-        ("/metadata/3.root.json", "public, max-age=60"),
+        ("/metadata/3.root.json", "public, max-age=30"),
         ("/targets/packages/nothing", "public, max-age=5"),
     ],
 )

@@ -22,7 +22,7 @@ CACHE: Mapping[str, str] = {
     "metadata/root.json": "public, max-age=60, must-revalidate",
     "metadata/N.ROLE.json": FOREVER,
     "targets/**/SHA256.NAME": FOREVER,
-    "status 404 below metadata/ (the next root)": "public, max-age=60",
+    "status 404 below metadata/ (the next root)": "public, max-age=30",
     "status 404 below targets/": "public, max-age=5",
 }
 """Cache-Control by kind of file. Only the timestamp ever changes under its name, and root.json, which devices do not
