@@ -29,7 +29,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.cli.fleet._desk import print_json
     from edgewright.fleet.control import chain, restore, standing
     from edgewright.fleet.control.plane import open_plane
-    from edgewright.fleet.control.signing_process import SOCKET, listens
+    from edgewright.fleet.control.signing_process import SOCKET, check_given, listens
     from edgewright.fleet.layout import ONLINE
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
@@ -47,6 +47,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         now = plane.clock.wall()
         read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
         found = restore.published(read, restore.first_root(fleet))
+        check_given(fleet, {role: metadata.version(found.held, role) for role in ONLINE})
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
         def welcome(connection: Connection) -> None:

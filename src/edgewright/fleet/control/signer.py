@@ -120,13 +120,13 @@ class LocalSigner:
         self._root = root
         self._times: list[float] = []
         self._begun = begun
-        _read(record, begun)  # a damaged one is told now
+        read_record(record, begun)  # a damaged one is told now
 
     def sign(self, asked: Asked) -> Given:
         """As `Signing.sign`."""
         if asked.recall:
             with _alone(self._path):
-                known = _read(self._path, self._begun).known
+                known = read_record(self._path, self._begun).known
             return Given(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
         now = self._now()
         self._slow(now)
@@ -134,7 +134,7 @@ class LocalSigner:
             return self._sign(asked, now)
 
     def _sign(self, asked: Asked, now: float) -> Given:
-        before = _read(self._path, self._begun)
+        before = read_record(self._path, self._begun)
         if not before.root:
             before = msgspec.structs.replace(before, root=self._root)
         root, offline = _offline(before.root, asked)
@@ -203,7 +203,12 @@ def _timekeys(root: bytes) -> str:
     return ",".join(sorted(metadata.read(root, ROOT).signed.roles[TIMESTAMP].keyids))
 
 
-def _read(path: Path, begun: Callable[[], Record]) -> Record:
+def read_record(path: Path, begun: Callable[[], Record]) -> Record:
+    """The record of a file; `begun` where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
     try:
         content = path.read_bytes()
     except FileNotFoundError:

@@ -15,13 +15,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from edgewright.fleet.control.restore import first_root, from_folder, published
-from edgewright.fleet.control.signer import A_MINUTE, Asked, Given, LocalSigner, Signing, begun_from
+from edgewright.fleet.control.signer import (
+    A_MINUTE,
+    Asked,
+    Given,
+    LocalSigner,
+    Record,
+    Signing,
+    begun_from,
+    read_record,
+)
 from edgewright.fleet.repository.accepting import online_signers
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
@@ -237,6 +246,28 @@ def folder_signer(fleet: Fleet, now: Callable[[], float], a_minute: int = A_MINU
         fleet.online / RECORD, lambda held: online_signers(fleet, held), now, root, a_minute,
         lambda: begun_from(published(from_folder(fleet.metadata.parent), root)),
     )  # fmt: skip
+
+
+def check_given(fleet: Fleet, versions: Mapping[str, int]) -> None:
+    """Refuses to take up what the signer of this folder never gave away.
+
+    Args:
+        fleet: whose signer.
+        versions: of the online roles, as devices find them.
+
+    Raises:
+        InputError: one is above all that the signer's record names; or the record is damaged.
+    """
+    path = fleet.online / RECORD
+    given = read_record(path, Record).versions
+    for role, version in versions.items():
+        if version > given.get(role, version):
+            do = (
+                "Somebody else signed with the online keys: rotate all three first, edgewright fleet key rotate "
+                f"timestamp. Was it you, on a copy of this folder or without its database: mv {path} {path}.old"
+            )
+            wanted = f"{role} of version {given[role]} or below, which the signer gave away"
+            raise InputError(wanted, f"version {version}", "restore", do)
 
 
 def main(folder: Path, path: Path) -> None:
