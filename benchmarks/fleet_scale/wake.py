@@ -55,9 +55,9 @@ def measure(told: Told) -> None:
         listening = [stack.enter_context(_devices(n, broker[0], server.port)) for n in range(_PROCESSES)]
         command = [str(Path(python()).parent / "edgewright"), "fleet", "rollout", "start", "--fleet", "fleet"]
         stages = ",".join(f"s{n}:{(n + 1) * 20}%" for n in range(_STEPS + 1)) + ",all:100%"
-        subprocess.run(
-            [*command, "--stages", stages, "--dwell", f"{_APART}s"], cwd=folder, check=True, stdout=subprocess.DEVNULL
-        )
+        (folder / "plan.toml").write_text("gates = []\n")  # nobody is there who could fail one
+        more = ["--plan", "plan.toml", "--stages", stages, "--dwell", f"{_APART}s"]
+        subprocess.run([*command, *more], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         time.sleep(_APART / 2)
         _asked(listening)
         for one in waked:
