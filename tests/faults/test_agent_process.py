@@ -89,11 +89,16 @@ def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Pa
     values, at, begin = rows_of(600.0, period=2.0), 0, 0.0
     for _ in range(6):
         process = agent(folder, "csv:rows.csv?begin=start", "--json")
-        until = time.monotonic() + 0.6 + float(rng.random()) * 0.6
-        while time.monotonic() < until:
-            begin = append(folder / "rows.csv", values[at : at + 40], begin)
+        seen = (folder / "printed").read_text().count('"alarm"')
+        until, alarms = time.monotonic() + 60.0, 0
+        # Killed at any moment after it has begun to tell alarms, however long its start takes here.
+        wanted = int(rng.integers(4, 12))
+        while alarms < wanted:
+            assert time.monotonic() < until, (folder / "said").read_text()
+            begin = append(folder / "rows.csv", values.take(range(at, at + 40), axis=0, mode="wrap"), begin)
             at += 40
-            time.sleep(0.01)
+            time.sleep(0.01 + 0.02 * float(rng.random()))
+            alarms = (folder / "printed").read_text().count('"alarm"') - seen
         process.send_signal(signal.SIGKILL)
         process.wait()
     told = [event for event in printed(folder) if event["kind"] == "alarm"]
