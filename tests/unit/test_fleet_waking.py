@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paho.mqtt.client as mqtt
 import pytest
 
 from edgewright.fleet.agent.waking import Waker
@@ -113,6 +114,16 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
         stop()
         herald.close()
         plane.close()
+
+
+def test_devices_that_lost_their_broker_do_not_come_back_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[float, float]] = []
+    monkeypatch.setattr(mqtt.Client, "reconnect_delay_set", lambda self, first, longest: said.append((first, longest)))
+    wakers = [Waker("mqtt://127.0.0.1:1", "pump", lambda: None, f"{number:032x}") for number in range(8)]
+    for waker in wakers:
+        waker.close()
+    assert len(set(said)) == len(wakers)
+    assert all(1.0 <= first <= 5.0 and 60.0 <= longest <= 120.0 for first, longest in said)
 
 
 def test_without_a_broker_nothing_breaks() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,8 @@ from edgewright.schema.errors import InputError
 TOPIC = "edgewright/{product}/news"
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PATIENCE = 2.0
+_FIRST, _LONGEST = (1.0, 5.0), (60.0, 120.0)
+"""Seconds to the next try: the first and the longest are drawn once for each connection, between these; it doubles."""
 
 
 def news_topic(product: str) -> str:
@@ -56,7 +59,8 @@ def connect(
             raise InputError("certificates in PEM", error.strerror or str(error), ca_file) from None
     if parts.username:
         client.username_pw_set(parts.username, parts.password or "")
-    client.reconnect_delay_set(1, 300)
+    # Paho's own pauses have no chance in them: a fleet that lost its broker would come back in a few moments, together.
+    client.reconnect_delay_set(random.uniform(*_FIRST), random.uniform(*_LONGEST))  # type: ignore[arg-type]  # noqa: S311
 
     def on_connect(client: mqtt.Client, userdata: object, flags: object, code: Any, *_: Any) -> None:  # noqa: ANN401
         if not code.is_failure:
