@@ -1,0 +1,136 @@
+"""A search on a real Dask cluster in another folder: its scheduler is killed, and the study goes on here and there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.search.architecture.study import FILE
+
+pytest.importorskip("distributed")
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+
+PIPELINE = """
+name = "small"
+[data]
+kind = "csv"
+path = "rows.csv"
+target = "label"
+group = "who"
+[[stages]]
+kind = "scale"
+[[model.layers]]
+kind = "dense"
+units = 8
+[training]
+epochs = 3
+[device]
+profile = "cortex-m4"
+[search]
+depth = [1, 1]
+widths = [4, 16]
+"""
+CODE = "import sys; from edgewright.cli.main import run; sys.exit(run(sys.argv[1:]))"
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+@contextmanager
+def _cluster(port: int, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A scheduler and a worker that work in another folder; gives the scheduler."""
+    folder.mkdir(exist_ok=True)
+    dask = [sys.executable, "-m", "dask"]
+    roles = (
+        ["scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"],
+        ["worker", f"127.0.0.1:{port}", "--nthreads", "1", "--no-nanny", "--no-dashboard"],
+    )
+    with (folder / "log").open("ab") as log:
+        started = [subprocess.Popen([*dask, *words], cwd=folder, stdout=log, stderr=log) for words in roles]
+        try:
+            yield started[0]
+        finally:
+            for process in started:
+                process.kill()
+                process.wait()
+
+
+def _kept(out: Path) -> int:
+    try:
+        connection = sqlite3.connect(f"file:{out / FILE}?mode=ro", uri=True)
+        try:
+            return int(connection.execute("SELECT count(*) FROM trials").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_a_killed_scheduler_costs_one_batch_and_the_study_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(240, 2))
+    rows = "".join(f"{a:.3f},{b:.3f},p{n % 6},{'up' if a > b else 'down'}\n" for n, (a, b) in enumerate(x))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "rows.csv").write_text("a,b,who,label\n" + rows, encoding="utf-8")
+    (tmp_path / "small.toml").write_text(PIPELINE, encoding="utf-8")
+    out, port = tmp_path / "study", _free_port()
+    # Relative to the folder of who searches; the worker is in another one.
+    words = ["search", "small.toml", "--data", "there/rows.csv", "--judge", "0", "--out", "study"]
+    there = [*words, "--engine", f"dask://127.0.0.1:{port}"]
+    with _cluster(port, tmp_path / "elsewhere") as scheduler:
+        process = _begun([*there, "--trials", "100000"], tmp_path)
+        try:
+            until = time.monotonic() + 300
+            while not _kept(out):
+                assert time.monotonic() < until and process.poll() is None, (tmp_path / "told").read_text()
+                time.sleep(0.1)
+            scheduler.send_signal(signal.SIGKILL)
+            assert process.wait(timeout=300) == 74
+        finally:
+            process.kill()
+            process.wait()
+    told = (tmp_path / "told").read_text(encoding="utf-8")
+    kept = _kept(out)
+    assert kept % 16 == 0 and f"{kept} trials are kept. Go on with: edgewright search small.toml" in told
+    assert "the scheduler is gone" in told and "Traceback" not in told
+    # Gone on with here, then on a cluster again.
+    assert run([*words, "--trials", str(kept + 1), "--resume"]) == 0
+    with _cluster(port, tmp_path / "elsewhere"):
+        until = time.monotonic() + 300
+        while run([*there, "--trials", str(kept + 2), "--resume"]) != 0:  # no worker yet
+            said = capsys.readouterr().err
+            assert time.monotonic() < until and "expected a Dask" in said, said
+    assert _kept(out) == kept + 2
+
+
+def _begun(words: list[str], folder: Path) -> subprocess.Popen[bytes]:
+    """The search in a process of its own; it waits for the worker, which may take a while to come."""
+    until = time.monotonic() + 300
+    while True:
+        with (folder / "told").open("wb") as told:
+            process = subprocess.Popen(
+                [sys.executable, "-c", CODE, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=told,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+        while not _kept(folder / "study") and process.poll() is None:
+            time.sleep(0.1)
+        said = (folder / "told").read_text(encoding="utf-8")
+        if process.poll() is None or "expected a Dask" not in said or time.monotonic() > until:
+            return process
