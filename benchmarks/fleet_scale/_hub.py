@@ -17,6 +17,7 @@ from edgewright.fleet.ports import Answer, Unreachable
 
 _STALL = 15.0
 """Seconds without an answer, as of `fleet.wire.http`."""
+_AT_ONCE = 32
 
 
 class Hub:
@@ -24,10 +25,12 @@ class Hub:
 
     def __init__(self) -> None:
         self._here = getcurrent()
-        self._epoll = select.epoll()
+        self._epoll, self._first = select.epoll(), select.epoll()
         self._waiting: dict[int, tuple[greenlet, int]] = {}
         self._timers: list[tuple[float, int, greenlet, int]] = []
         self._turns: dict[greenlet, int] = {}
+        # What comes first wakes the hub from its wait for the rest.
+        self._epoll.register(self._first.fileno(), select.EPOLLIN)
         self._count = 0
 
     def start(self, function: Callable[[], None]) -> None:
@@ -40,8 +43,11 @@ class Hub:
         self._at(time.monotonic() + seconds, getcurrent())
         self._here.switch()
 
-    def wait(self, plug: socket.socket, what: int, seconds: float) -> None:
+    def wait(self, plug: socket.socket, what: int, seconds: float, *, first: bool = False) -> None:
         """Until a socket can be read or written.
+
+        Args:
+            first: before everything else that goes on here: a moment is noted, and others' work must not delay it.
 
         Raises:
             TimeoutError: it cannot within so many seconds.
@@ -49,13 +55,14 @@ class Hub:
         me, number = getcurrent(), plug.fileno()
         self._at(time.monotonic() + seconds, me)
         self._waiting[number] = (me, self._turns[me])
-        self._epoll.register(number, what | select.EPOLLONESHOT)
+        epoll = self._first if first else self._epoll
+        epoll.register(number, what | select.EPOLLONESHOT)
         try:
             if self._here.switch() is None:
                 raise TimeoutError
         finally:
             self._waiting.pop(number, None)
-            self._epoll.unregister(number)
+            epoll.unregister(number)
 
     def run(self, over: Callable[[], bool], every: float = 0.5) -> None:
         """Until `over` says so."""
@@ -66,15 +73,21 @@ class Hub:
                 if over():
                     return
                 look = now + every
-            while self._timers and self._timers[0][0] <= now:
+            self._ready(self._first.poll(0.0, 4096))
+            for _ in range(_AT_ONCE):
+                if not self._timers or self._timers[0][0] > now:
+                    break
                 _, _, one, turn = heapq.heappop(self._timers)
                 if self._turns.get(one) == turn:
                     self._resume(one, None)
             pause = max(0.0, min(self._timers[0][0] if self._timers else look, look) - time.monotonic())
-            for number, _ in self._epoll.poll(pause, 512):
-                found = self._waiting.get(number)
-                if found is not None and self._turns.get(found[0]) == found[1]:
-                    self._resume(found[0], number)
+            self._ready(self._epoll.poll(pause, _AT_ONCE))
+
+    def _ready(self, events: list[tuple[int, int]]) -> None:
+        for number, _ in events:
+            found = self._waiting.get(number)
+            if found is not None and self._turns.get(found[0]) == found[1]:
+                self._resume(found[0], number)
 
     def _at(self, moment: float, one: greenlet) -> None:
         self._count += 1

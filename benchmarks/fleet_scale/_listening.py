@@ -104,7 +104,7 @@ class Listener:
                 part = plug.recv(4096)
             except BlockingIOError:
                 try:
-                    self._hub.wait(plug, select.EPOLLIN, _PING)
+                    self._hub.wait(plug, select.EPOLLIN, _PING, first=True)
                 except TimeoutError:
                     plug.send(b"\xc0\0")
                 continue

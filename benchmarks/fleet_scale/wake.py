@@ -36,7 +36,7 @@ from edgewright.schema.fleet_plan import Release
 DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_DEVICES", "10000"))
 WITHIN = 5.0
 _PROCESSES, _REAL = 2, 8
-_STEPS, _APART = 3, 30
+_STEPS, _APART = 3, 50
 """Steps of the rollout that are measured, and seconds between them."""
 
 
@@ -73,7 +73,7 @@ def _step(
     """Waits for the scheduler's next step and for what the devices then do."""
     before = [cpu(pid) for pid in pids]
     at = _committed(folder, time.time())
-    time.sleep(max(0.0, at + SPREAD + 8.0 - time.time()))
+    time.sleep(max(0.0, at + SPREAD + 25.0 - time.time()))
     used = [cpu(pid) - was for pid, was in zip(pids, before, strict=True)]
     found = _asked(listening)
     heard = sorted(moment - at for one in found for moment in one["heard"])

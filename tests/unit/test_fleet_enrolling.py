@@ -111,7 +111,7 @@ def test_a_spoiled_key_is_told_and_left(tmp_path: Path, content: bytes) -> None:
     [
         (429, {"retry-after": "17"}, Unreachable, 17.0), (503, {}, Unreachable, None), (500, {}, Unreachable, None),
         (422, {"retry-after": "1"}, Unreachable, 3600.0), (403, {}, InputError, None), (409, {}, InputError, None),
-        (200, {}, Unreachable, 3600.0),
+        (200, {}, Unreachable, 3600.0), (408, {}, Unreachable, None),
     ],
 )  # fmt: skip
 def test_what_the_control_plane_answers_is_waited_for_or_told(

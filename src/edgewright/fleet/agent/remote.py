@@ -17,7 +17,8 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 _LARGEST = 1 << 18
 _LONG = 3600.0
 _REFUSED = frozenset({401, 403, 404, 409, 410})
-_OFTEN = frozenset({429, 503})
+_OFTEN = frozenset({408, 425, 429, 503})
+"""Refused for now, not for what was said: where a server is crowded, a body that came too slowly is nobody's fault."""
 NEW = "new"
 """Name of a key that its request names in the body."""
 A = TypeVar("A")

@@ -33,7 +33,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         keep: seconds for which reports are kept; `keep_items`: items of outboxes.
         wait: seconds after which a device's next report is welcome.
         apart: seconds between two parts of a backlog, while there is room.
-        crowd, crowd_bytes: requests of devices that are answered at once, and their bodies together.
+        crowd, crowd_bytes: requests of devices that are answered at once, and their bodies together. As many as keep
+            the disk busy; with more, each waits so long that bodies come too late and devices ask twice.
     """
 
     requests: float = 2.0
@@ -47,8 +48,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     keep_items: float = 30 * 86_400.0
     wait: float = 60.0
     apart: float = 0.5
-    crowd: int = 2048
-    crowd_bytes: int = 64 << 20
+    crowd: int = 256
+    crowd_bytes: int = 8 << 20
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
