@@ -1,0 +1,217 @@
+"""The commands of docs/operations.md, run as they stand there: a fleet is lost and comes back, nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import psycopg
+import pytest
+
+from edgewright.fleet.control import moving
+from edgewright.fleet.control.desk import local_desk
+from edgewright.fleet.control.plane import open_plane
+from edgewright.schema.fleet_api import DevicePage
+from edgewright.schema.fleet_report import Acknowledged
+from fleet_plane import Client, Device, post
+from postgres_database import fresh_database
+from postgres_database import server as database_server
+from rollout_example import Example
+from support import ROOT, environment
+
+DOCUMENT = ROOT / "docs" / "operations.md"
+_BLOCK = re.compile(r"<!-- run: ([\w-]+) -->\n```sh\n(.*?)```", re.DOTALL)
+COMMAND = [sys.executable, "-c", "from edgewright.cli.main import main; main()", "fleet"]
+
+
+def blocks() -> dict[str, str]:
+    return dict(_BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")))
+
+
+def run(name: str, folder: Path, names: dict[str, str] | None = None) -> str:
+    """One block, by a shell that ends at the first failure; what it says on both outputs.
+
+    Args:
+        name: of the block.
+        folder: where it is run.
+        names: of the document -> of this test.
+    """
+    script = blocks()[name]
+    for said, meant in (names or {}).items():
+        assert said in script
+        script = script.replace(said, meant)
+    parts = urlsplit(database_server())
+    place = {"PGHOST": parts.hostname or "", "PGPORT": str(parts.port or 5432), "PGUSER": parts.username or "postgres"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), **place, "PATH": path},
+        capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, f"{name}: {found.stdout}{found.stderr}"
+    return found.stdout + found.stderr
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """`fleet serve`, killed in the end as a machine that fails kills it."""
+    log = folder.parent / f"{secrets.token_hex(4)}.log"
+    with log.open("w") as errors, subprocess.Popen(
+        [*COMMAND, "serve", str(folder), "--port", "0"], stdout=subprocess.PIPE, stderr=errors, text=True,
+        env=environment(),
+    ) as process:  # fmt: skip
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert " at http" in line, log.read_text()
+            yield line.split(" at ")[1].split()[0]
+        finally:
+            process.send_signal(signal.SIGKILL)
+            process.wait(60)
+
+
+def enrolled(folder: Path) -> Device:
+    async def go() -> Device:
+        plane = open_plane(folder)
+        try:
+            client = Client(plane)
+            device = Device(client)
+            answer = await device.enrol(await client.token(product="main"), product="main")
+            assert answer.status_code == 200, answer.text
+            return device
+        finally:
+            plane.close()
+
+    return asyncio.run(go())
+
+
+def heard(address: str, device: Device) -> None:
+    status, content = post(address, device, device.body())
+    assert status == 200, content
+    device.nonce = msgspec.json.decode(content, type=Acknowledged).nonce
+    device.sequence += 1
+
+
+def status(folder: Path) -> str:
+    found = subprocess.run(
+        [*COMMAND, "rollout", "status", "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    return found.stdout
+
+
+def paused(folder: Path) -> None:
+    """A step after the backup, which devices may have seen; by a command beside the server."""
+    done = subprocess.run(
+        [*COMMAND, "rollout", "pause", "--fleet", str(folder)], capture_output=True, text=True, env=environment(),
+        timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def started(place: Path, address: str = "") -> tuple[Path, Device]:
+    """A fleet `my-fleet` with a rollout that runs, and a device of it."""
+    example = Example(place, now=time.time())
+    example.started(enrolled=example.now, starts=example.now - 1, expires=example.now + 7200)
+    example.close()
+    folder = place / "my-fleet"
+    example.fleet.folder.rename(folder)
+    if address:
+        moving.move(folder, address)
+    return folder, enrolled(folder)
+
+
+def goes_on(folder: Path, device: Device) -> None:
+    """The device's next report is taken, whatever the database has forgotten; it stands alone and is not shut out."""
+    with served(folder) as address:
+        heard(address, device)
+        heard(address, device)
+    with local_desk(folder) as desk:
+        (found,) = desk.ask(DevicePage, "GET", "/v1/fleet/devices").devices
+    assert found.last is not None
+    assert not found.quarantined
+    assert "paused" in status(folder)
+
+
+def test_every_block_has_a_name_that_a_test_runs() -> None:
+    assert set(blocks()) == {"backup", "rehearsal", "restore-sqlite", "restore-postgresql", "restore-machine"}
+    text = Path(__file__).read_text(encoding="utf-8")
+    for name in blocks():
+        assert f'run("{name}"' in text
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_a_lost_sqlite_database_comes_back_from_its_backup(tmp_path: Path) -> None:
+    folder, device = started(tmp_path)
+    with served(folder) as address:
+        heard(address, device)
+        assert "monday.sqlite" in run("backup", tmp_path)
+        assert "1 device" in run("rehearsal", tmp_path)
+        paused(folder)
+        heard(address, device)
+    (folder / "fleet.sqlite").write_bytes(b"what a broken disk leaves")
+    assert "paused" in run("restore-sqlite", tmp_path)
+    goes_on(folder, device)
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_a_lost_postgresql_database_comes_back_from_its_backup(tmp_path: Path) -> None:
+    name = f"edgewright_{secrets.token_hex(6)}"
+    with fresh_database() as address:
+        folder, device = started(tmp_path, address)
+        with served(folder) as here:
+            heard(here, device)
+            run("backup", tmp_path)
+            run("rehearsal", tmp_path)
+            paused(folder)
+            heard(here, device)
+    # The database is dropped by now.
+    restored = f"{database_server().rpartition('/')[0]}/{name}"
+    names = {"postgresql://fleet@10.0.0.5/fleet_restored": restored, "fleet_restored": name}
+    try:
+        assert "paused" in run("restore-postgresql", tmp_path, names)
+        goes_on(folder, device)
+    finally:
+        with psycopg.connect(database_server(), autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.mark.slow
+@pytest.mark.heavy
+def test_a_lost_machine_comes_back_from_its_backup_and_what_devices_read(tmp_path: Path) -> None:
+    folder, device = started(tmp_path)
+    with served(folder) as address:
+        heard(address, device)
+        run("backup", tmp_path)
+        paused(folder)
+        heard(address, device)
+    exported = tmp_path / "www"
+    subprocess.run([*COMMAND, "export", str(folder), str(exported)], check=True, env=environment(), timeout=120)
+    folder.rename(tmp_path / "burnt")
+    cache = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(exported)))
+    thread = threading.Thread(target=cache.serve_forever, daemon=True)
+    thread.start()
+    try:
+        said = run("restore-machine", tmp_path, {"https://fleet.example": f"http://127.0.0.1:{cache.server_port}"})
+    finally:
+        cache.shutdown()
+        cache.server_close()
+        thread.join(30)
+    assert "paused" in said
+    goes_on(folder, device)
