@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -21,18 +23,21 @@ from edgewright.fleet.control import chain
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.control.desk import local_desk
 from edgewright.fleet.control.serve import Listening
-from edgewright.fleet.control.tables import audit, devices, outcomes
+from edgewright.fleet.control.tables import audit, devices, items, outcomes, reports
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.layout import INDEX
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.schema.fleet_api import NewOperator, OperatorMade
+from edgewright.runtime.package import write_package
+from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
-from fleet_folder import Judge, fleet, judge, package, publish
+from fleet_folder import Judge, fleet, judge, publish
 from rollout_example import plan
+from runtime_example import classifier, parts
 
 SERVER = (sys.executable, "-c", "from edgewright.cli.main import main; main()")
 FALLING = (sys.executable, str(Path(__file__).with_name("falling_server.py")))
 PATIENCE = 120.0
+_NOISE = 60_000
 
 
 def until(true: Callable[[], object], told: Callable[[], object] = lambda: "") -> None:
@@ -109,10 +114,10 @@ class Signed:
         now = time.time()
         self.made = fleet(folder / "fleet", now)
         self.folder = self.made.folder
-        publish(self.made, package(folder, "first"), now)
+        publish(self.made, _package(folder, 0), now)
         self.plans: list[Plan] = []
         for number, said in enumerate(plans, 1):
-            release, back = publish(self.made, package(folder, f"{number}"), now)
+            release, back = publish(self.made, _package(folder, number), now)
             made = plan(
                 release=release.release, revert=back.release,
                 **{"id": f"plan-{number}", "starts": now - 1.0, "expires": now + 86_400.0, "enrolled": now, **said},
@@ -124,7 +129,12 @@ class Signed:
     def operator(self) -> httpx.Client:
         """Asks as an administrator; the caller closes it."""
         with local_desk(self.folder) as desk:
-            made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="admin"))
+            made = desk.ask(
+                OperatorMade,
+                "POST",
+                "/v1/fleet/operators",
+                NewOperator(name=f"ada-{secrets.token_hex(4)}", role="admin"),
+            )
         headers = {"authorization": f"Bearer {made.token}"}
         return httpx.Client(headers=headers, timeout=60, trust_env=False)
 
@@ -153,6 +163,23 @@ class Signed:
         """Of all rollouts."""
         with self.database() as found, found.reading() as connection:
             return {row.plan: row.state for row in connection.execute(sa.select(rollouts.c.plan, rollouts.c.state))}
+
+    def token(self) -> str:
+        """For some devices; beside a server or without one."""
+        with local_desk(self.folder) as desk:
+            return desk.ask(TokenMade, "POST", "/v1/fleet/tokens", NewToken(product="main", uses=50)).token
+
+    def told(self) -> tuple[dict[str, list[int]], dict[str, list[int]], list[str]]:
+        """By device: numbers of its items and of its reports as they came; and who is in quarantine."""
+        with self.database() as found, found.reading() as connection:
+            said: list[dict[str, list[int]]] = []
+            for table in (items, reports):
+                numbers: dict[str, list[int]] = {}
+                for device, number in connection.execute(sa.select(table.c.device, table.c.sequence)):
+                    numbers.setdefault(device, []).append(number)
+                said.append({device: sorted(known) for device, known in numbers.items()})
+            shut_out = connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars()
+            return said[0], said[1], list(shut_out)
 
     def devices(self, count: int) -> list[str]:
         """Rows of devices that were enrolled before everything."""
@@ -184,3 +211,12 @@ class Signed:
     def _write(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         with self.database() as found, found.writing.begin() as connection:
             connection.execute(sa.insert(table), rows)
+
+
+def _package(folder: Path, number: int) -> Path:
+    """A real package, larger than any file of metadata."""
+    path = folder / f"activity-{number}.edge"
+    noise = hashlib.shake_256(f"{number}".encode()).hexdigest(_NOISE)
+    manifest, files = parts(classifier((10, 4, 3)), provenance={"seed": f"{number}", "noise": noise})
+    write_package(path, manifest, files)
+    return path

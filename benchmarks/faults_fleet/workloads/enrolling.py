@@ -1,0 +1,172 @@
+"""A device that enrols: a key of its own, the root that it trusts from then on, and the id that it is given."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from benchmarks.faults.fleet_device import HandClock
+from benchmarks.faults.model import lay
+from benchmarks.faults.recorder import Recorder
+from benchmarks.faults.workload import Workload
+from benchmarks.faults_fleet.control import PRODUCT, made
+from edgewright.fleet.agent.enrolling import KEY_FILE, TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.control import enrolments
+from edgewright.fleet.control.tables import metadata, tokens
+from edgewright.fleet.ports import Answer
+from edgewright.fleet.repository.metadata import sha256
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.wire.folder import FolderTransport
+from edgewright.fleet.wire.signing import public_text
+from edgewright.fleet.wire.token import Token
+from edgewright.runtime.store.database import Connect, connect
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.fleet_report import Enrolment
+
+_STORE, _SECRET = "store", "s" * 32
+
+
+class Promise(NamedTuple):
+    """Whether the fleet has heard of the device's key, and whether the device has its id."""
+
+    heard: bool
+    enrolled: bool
+
+
+class Fleet:
+    """The other side: published files, and the real rules of enrolment for one token that holds for one device.
+
+    Args:
+        recorder: told of the key before it is heard; None for nobody.
+        heard: key of a device that used the token up already; empty for none.
+    """
+
+    def __init__(self, recorder: Recorder | None = None, heard: str = "") -> None:
+        self._recorder, self._files = recorder, FolderTransport(_public())
+        self._engine = sa.create_engine("sqlite://")
+        metadata.create_all(self._engine)
+        row = {
+            "hash": enrolments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": 1,
+            "made_at": 0.0, "made_by": "tester", "expires": 1e12,
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            connection.execute(sa.insert(tokens).values(row))
+        if heard:
+            said = {"token": _SECRET, "key": heard, "name": "d", "profile": "pi", "product": PRODUCT}
+            self._enrol(msgspec.convert(said, Enrolment))
+
+    @contextmanager
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
+    ) -> Iterator[Answer]:
+        """As `fleet.ports.Transport`."""
+        if method == "GET":
+            with self._files.exchange(method, path, headers, body, seconds=seconds) as answer:
+                yield answer
+            return
+        asked = msgspec.json.decode(body, type=Enrolment)
+        if self._recorder is not None:
+            self._recorder.promise(Promise(True, False))
+        try:
+            yield Answer(status=200, headers={}, body=iter([self._enrol(asked)]))
+        except EdgewrightError as error:
+            yield Answer(status=403, headers={}, body=iter([str(error).encode()]))
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self._engine.dispose()
+
+    def _enrol(self, asked: Enrolment) -> bytes:
+        with self._engine.begin() as connection:
+            given = enrolments.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
+            return msgspec.json.encode(given)
+
+
+@functools.cache
+def _published() -> tempfile.TemporaryDirectory[str]:
+    found = tempfile.TemporaryDirectory(prefix="edgewright-published-")
+    lay(made(), Path(found.name))
+    return found
+
+
+def _public() -> Path:
+    return Path(_published().name) / "fleet" / "public"
+
+
+def _id(key: str) -> str:
+    """The id that a key gets."""
+    return sha256(key.encode())[:32]
+
+
+def _key(folder: Path) -> str:
+    """The public key that lies there; empty for none."""
+    return public_text(device_key(folder / _STORE)) if (folder / _STORE / KEY_FILE).is_file() else ""
+
+
+def _join(folder: Path, fleet: Fleet, opener: Connect) -> str:
+    """As a device's start does it; the id."""
+    root = (_public() / "metadata" / "1.root.json").read_bytes()
+    token = Token(secret=_SECRET, root=1, sha256=sha256(root), product=PRODUCT)
+    (folder / _STORE).mkdir(exist_ok=True)
+    state = State.open(folder / _STORE, opener)
+    try:
+        if not state.link.device:
+            enrol(folder / _STORE, state, fleet, token, name="d", profile="pi", version="0.1.0")
+        client = Client(folder / _STORE / TRUST_FOLDER, fleet, HandClock(), opener=opener)
+        client.refresh()
+        client.close()
+        return state.link.device
+    finally:
+        state.close()
+
+
+def _prepare(folder: Path) -> None:
+    """The folder of the store, which its installation made."""
+    _public()
+    (folder / _STORE).mkdir()
+    (folder / _STORE / "here").write_bytes(b"")
+
+
+def use(folder: Path, recorder: Recorder) -> None:
+    """Enrols, and starts once more."""
+    for _ in range(2):
+        fleet = Fleet(recorder)
+        _join(folder, fleet, recorder.connect)
+        recorder.promise(Promise(True, True))
+        fleet.close()
+
+
+def recover(folder: Path, recorder: Recorder) -> None:
+    """The next start; the token may have been used up by this device itself."""
+    fleet = Fleet(heard=_key(folder))
+    _join(folder, fleet, recorder.connect)
+    fleet.close()
+
+
+def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
+    """Whether the device is the one that it was, or becomes one with the token that it has."""
+    key = _key(folder)
+    if before is not None and not key:
+        return "no key, and the fleet has heard of one"
+    state = State.open(folder / _STORE)
+    had = state.link.device
+    state.close()
+    if before is not None and before.enrolled and not had:
+        return "no id, and it had one"
+    fleet = Fleet(heard=key)
+    try:
+        found = _join(folder, fleet, connect)
+    finally:
+        fleet.close()
+    return "" if found == _id(_key(folder)) and had in ("", found) else f"device {found!r} after {had!r}"
+
+
+WORKLOAD = Workload("device enrolling", use, recover, check, prepare=_prepare, share=0.2)

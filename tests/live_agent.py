@@ -1,0 +1,166 @@
+"""The agent of a device in a thread, over real HTTP and real files; only the model's process is told what it says."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from benchmarks.faults.fleet_device import Process
+
+from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.agent.following import Clocks, Luck
+from edgewright.fleet.agent.machine import Agent
+from edgewright.fleet.agent.me import Me
+from edgewright.fleet.agent.remote import HttpControl
+from edgewright.fleet.agent.slots import FolderSlots
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.agent.waking import Waker
+from edgewright.fleet.trust.client import Client
+from edgewright.fleet.wire.http import HttpTransport
+from edgewright.fleet.wire.packages import TransportPackages
+from edgewright.fleet.wire.token import read_token
+from edgewright.schema.store import Item
+
+_ROUND, _AT_ONCE = 0.05, 20
+
+
+class Notes:
+    """Items that wait in memory until they are durable on the other side."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[int, int], Item] = {}
+        self._lock, self.count = threading.Lock(), 0
+
+    def add(self) -> None:
+        """One more."""
+        with self._lock:
+            self.count += 1
+            made = Item(device="d", boot=1, sequence=self.count, kind="event", put=1.0, body={"number": self.count})
+            self._waiting[1, self.count] = made
+
+    @property
+    def waiting(self) -> int:
+        """Not acknowledged yet."""
+        return len(self._waiting)
+
+    def urgent(self) -> bool:
+        return False
+
+    def backlog(self) -> bool:
+        return self.waiting > _AT_ONCE
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        with self._lock:
+            some = list(self._waiting.values())[:_AT_ONCE]
+        return [msgspec.Raw(msgspec.json.encode(one)) for one in some]
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        with self._lock:
+            for place in durable:
+                self._waiting.pop(place, None)
+
+
+class LiveAgent:
+    """One device, running until it is closed.
+
+    Args:
+        folder: of its files.
+        address: of the fleet.
+        token: of its enrolment.
+        broker: URL; empty for none.
+        faster: seconds between two looks for news.
+    """
+
+    def __init__(self, folder: Path, address: str, token: str, broker: str = "", faster: float = 0.5) -> None:
+        folder.mkdir()
+        self.folder, self.notes, self.wrong, self.woken = folder, Notes(), list[str](), 0
+        self._news, self._ended = threading.Event(), threading.Event()
+        self.slots, self.state = FolderSlots(folder), State.open(folder)
+        self.process = Process(self.slots)
+        transport = self._transport = HttpTransport(address)
+        enrol(folder, self.state, transport, read_token(token), name=folder.name, version="0.1.0")
+        clock, chance = Clocks(), Luck()
+        self.id = self.state.link.device
+        self._trust = Client(folder / TRUST_FOLDER, transport, clock)
+        control = HttpControl(transport, device_key(folder), self.id)
+        self._teller = ReportTeller(self.state, control, clock, chance, outbox=self.notes)
+        me = Me(product="main", version="0.1.0", poll=faster, slowest=5.0, look=0.2, keep=1.0, slice=5.0)
+        self.agent = Agent(
+            me, state=self.state, slots=self.slots, runner=self.process, trust=self._trust,
+            packages=TransportPackages(transport), control=control, teller=self._teller, clock=clock, chance=chance,
+            ending=self._ended.is_set,
+        )  # fmt: skip
+        self._waker = Waker(broker, "main", self._heard, self.id) if broker else None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def counter(self) -> int:
+        """Of the release that runs."""
+        return self.state.held.counter
+
+    @property
+    def floor(self) -> int:
+        """Of the release that was confirmed."""
+        return self.state.held.floor
+
+    def close(self) -> None:
+        """Ends it."""
+        self._ended.set()
+        self._thread.join(60)
+        if self._waker is not None:
+            self._waker.close()
+        self._transport.close()
+        self._trust.close()
+        self.state.close()
+
+    def _heard(self) -> None:
+        self.woken += 1
+        self._news.set()
+
+    def _run(self) -> None:
+        due = 0.0
+        while not self._ended.wait(_ROUND):
+            try:
+                due = self._step(due)
+            except Exception as error:  # noqa: BLE001 - told by the test, which looks at `wrong`
+                self.wrong.append(f"{type(error).__name__}: {error}")
+                return
+
+    def _step(self, due: float) -> float:
+        if self.process.up:
+            now = self.process.now
+            self.process.now = msgspec.structs.replace(now, seconds=now.seconds + _ROUND, windows=now.windows + 1)
+        if self._news.is_set():
+            self._news.clear()
+            self.agent.wake()
+            due = 0.0
+        if time.monotonic() < due:
+            return due
+        wait = self.agent.step()
+        self._look()
+        # What waits in the notes is as urgent as an alarm: told every few seconds, as the control plane bears it.
+        if self.notes.waiting:
+            self.agent.speak()
+        return time.monotonic() + min(max(wait, 0.0), 0.5)
+
+    def _look(self) -> None:
+        """Nothing is half activated: what is active is whole, and is the release that the state names."""
+        held = self.state.held
+        found = self.slots.holds(held.active) if held.active else None
+        if (found.counter if found else 0) != held.counter:
+            self.wrong.append(f"slot {held.active!r} holds {found}, and {held.counter} is active")
+        if self.process.up and self.process.starts[-1] != held.active:
+            self.wrong.append(f"{self.process.starts[-1]} runs, {held.active} is active")
+
+
+def gathered(agents: Sequence[LiveAgent], true: Callable[[LiveAgent], object]) -> bool:
+    """Whether something is true of all; what one found wrong is told at once."""
+    wrong: list[Any] = [(one.id, one.wrong) for one in agents if one.wrong]
+    assert not wrong, wrong
+    return all(true(one) for one in agents)
