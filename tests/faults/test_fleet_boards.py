@@ -106,8 +106,8 @@ def test_a_release_that_its_boards_refuse_is_halted(site: Site, board: Board) ->
     gateway = site.gateway
     gateway.release(1, board, board.weights("one", 1, key=Ed25519PrivateKey.generate()))
     plan = gateway.roll_out("failed<=10%")
-    found = gateway.wait(near="refused 0", far="refused 0")
+    found = gateway.wait(near="refused 0", far="refused 0", m4="refused 0")
     assert "not signed with the key that the board knows" in found["near"]["why"]
     until(lambda: "aborted" in gateway.run("fleet", "rollout", "status", plan, "--fleet", "fleet"), gateway.said)
     refused = [one for one in gateway.seen()["outcomes"] if one["because"] == "boards"]
-    assert {one["detail"].partition(":")[0] for one in refused} == {"near", "far"}
+    assert {one["detail"].partition(":")[0] for one in refused} == {"near", "far", "m4"}
