@@ -223,7 +223,7 @@ class Town:
         self.folder, self.clock, self.loop = folder, Hand(START), asyncio.new_event_loop()
         self.server: Server | None = None
         self.others: list[Server] = []
-        self._turn = 0
+        self._turn = self._risen = 0
         self.server_clock = Hand(START)
         self.fleet = fleet(folder / "fleet", START)
         self.old = publish(self.fleet, package(folder, "0"), START)[0].release
@@ -237,7 +237,8 @@ class Town:
 
     def rise(self, name: str = "server") -> Server:
         """A control plane begins, and nobody looks after the one before."""
-        self.server = Server(self.fleet, self.server_clock, name)
+        self._risen += 1  # no two of them draw the same nonces
+        self.server = Server(self.fleet, self.server_clock, f"{name} {self._risen}")
         return self.server
 
     def fall(self) -> None:

@@ -1,7 +1,7 @@
 """python-tuf's client over a durable cache: what it would write is held back until the whole word has been believed.
 
 python-tuf writes each file as soon as that file alone is verified, and never flushes. Here its hooks for reading and
-writing files are taken over; they are not public, so `tests/contracts/test_fleet_trust.py` fails when they move.
+writing files are taken over; they are not public, so `tests/unit/test_fleet_trust.py` fails when they move.
 """
 
 from __future__ import annotations
