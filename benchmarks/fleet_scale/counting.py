@@ -1,4 +1,4 @@
-"""What looking at all devices takes: the metrics of a control plane with 100,000 rows of devices, over SQLite."""
+"""What looking at all devices takes, and forgetting old reports: 100,000 rows of devices, 20,000 of reports, SQLite."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import tempfile
 import time
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from benchmarks.fleet_scale._serving import fleet_of
 from benchmarks.table import Told, median
+from edgewright.fleet.control import keeping
 from edgewright.fleet.control.gauged import Gauged
 from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.control.tables import reports
 
 DEVICES = 100_000
+REPORTS = 20_000
 _TIMES = 5
 
 
@@ -25,6 +30,20 @@ def measure(told: Told) -> None:
                 began = time.process_time()
                 Gauged(plane).text()
                 took.append(time.process_time() - began)
+            old = [_report(number) for number in range(REPORTS)]
+            with plane.database.writing.begin() as connection:
+                connection.execute(sa.insert(reports), old)
+            began = time.perf_counter()
+            gone = keeping.forget(plane, time.time())
+            rate = gone / (time.perf_counter() - began)
         finally:
             plane.close()
     told(f"metrics of {DEVICES:,} devices, counted", f"{median(took) * 1e3:.0f} ms of a processor", "-", True)
+    told("reports forgotten, 2,000 a commit", f"{rate:,.0f}/s", "-", True)
+
+
+def _report(number: int) -> dict[str, object]:
+    return {
+        "device": f"{number % 1000:032x}", "at": float(number), "clock": 0.0, "sequence": number, "digest": "a" * 64,
+        "counter": 1, "floor": 0, "phase": "idle", "plan": "p", "stage": 0, "model": True,
+    }  # fmt: skip

@@ -56,6 +56,7 @@ def run(name: str, folder: Path, names: dict[str, str] | None = None) -> str:
         script = script.replace(said, meant)
     parts = urlsplit(database_server())
     place = {"PGHOST": parts.hostname or "", "PGPORT": str(parts.port or 5432), "PGUSER": parts.username or "postgres"}
+    place |= {"PGPASSWORD": parts.password} if parts.password else {}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     found = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script], cwd=folder, env={**environment(), **place, "PATH": path},
