@@ -12,7 +12,8 @@ import sys
 import time
 
 from benchmarks.table import Told
-from edgewright.fleet.simulate.run import Settings, simulate
+from edgewright.fleet.simulate.run import simulate
+from edgewright.fleet.simulate.settings import Settings
 
 RUNS = ((10_000, 7.0, 600.0, 8e9), (100_000, 1.0, 1200.0, 8e9))
 """Devices, days, seconds of one processor, bytes."""

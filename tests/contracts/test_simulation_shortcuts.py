@@ -8,20 +8,28 @@ import pytest
 from edgewright.fleet.control.gating import judge_all
 from edgewright.fleet.control.glancing import Glance
 from edgewright.fleet.plans.gates import together
-from edgewright.fleet.simulate.run import Settings, Simulation, simulate
+from edgewright.fleet.simulate.run import Simulation, simulate
+from edgewright.fleet.simulate.settings import Settings
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "days", "also"),
-    [("none", 0.45, ()), ("bad-model", 0.4, (("lossy", 0.1),)), ("power-cuts", 0.35, ()), ("liars", 0.4, ())],
+    [
+        ("liars", 0.15, (("lossy", 0.1),)),
+        ("clones", 0.15, (("power-cuts", 0.01),)),
+        pytest.param("none", 0.4, (), id="none, over all stages"),
+        pytest.param("bad-model", 0.4, (("lossy", 0.1),), marks=pytest.mark.heavy),
+        pytest.param("power-cuts", 0.4, (), marks=pytest.mark.heavy),
+        pytest.param("grinders", 0.4, (("clock-corrected", 0.4),), marks=pytest.mark.heavy),
+    ],
 )
 def test_shortcuts_change_nothing(fault: str, days: float, also: tuple[tuple[str, float | None], ...]) -> None:
     ends: list[list[object]] = []
 
     def told(shortcuts: bool) -> bytes:
         kept: list[Simulation] = []
-        settings = Settings(devices=16, days=days, fault=fault, also=also, seed=3, shortcuts=shortcuts)
+        settings = Settings(devices=10, days=days, fault=fault, also=also, seed=3, shortcuts=shortcuts)
         result = simulate(settings, kept.append)
         ends.append([(d.held.counter, d.held.floors, d.held.burned, d.held.trial, d.off) for d in kept[0].devices])
         return msgspec.json.encode(result)
@@ -44,6 +52,6 @@ def test_gates_that_fail_are_never_glanced_over(fault: str, monkeypatch: pytest.
         return found
 
     monkeypatch.setattr(Glance, "wanted", both)
-    simulate(Settings(devices=16, days=0.3, fault=fault))
+    simulate(Settings(devices=16, days=0.15, fault=fault))
     assert said[True]
     assert said[False]

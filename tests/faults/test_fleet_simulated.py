@@ -8,8 +8,11 @@ import pytest
 
 from edgewright.fleet.agent.trial import Judged
 from edgewright.fleet.simulate.disk import DiskSlots
+from edgewright.fleet.simulate.faults import offline
+from edgewright.fleet.simulate.plan import HOUR
 from edgewright.fleet.simulate.result import Result
-from edgewright.fleet.simulate.run import Settings, faults, simulate
+from edgewright.fleet.simulate.run import simulate
+from edgewright.fleet.simulate.settings import Settings, faults
 from edgewright.schema.fleet_plan import Release
 
 
@@ -35,15 +38,16 @@ def test_liars_cannot_push_a_bad_release(rate: float) -> None:
 
 @pytest.mark.slow
 def test_a_canary_of_one_per_cent_is_halted_within_two_poll_periods_and_taken_back() -> None:
-    result = simulate(Settings(devices=1000, fault="bad-model", days=0.25))
+    result = simulate(Settings(devices=1000, fault="bad-model", days=0.1))
     assert not violated(result), [one for one in result.held if not one.held]
     assert result.halted is not None
     assert result.exposed <= result.canary < 25
 
 
 @pytest.mark.slow
-def test_those_that_were_away_are_called_back_too() -> None:
-    result = simulate(Settings(devices=120, fault="offline", days=1.25))
+def test_those_that_were_away_are_called_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offline, "DAY", 3 * HOUR)  # a whole day: `test_what_must_hold_under_a_fault_holds`
+    result = simulate(Settings(devices=40, fault="offline", days=0.6))
     assert not violated(result), [one for one in result.held if not one.held]
     assert any(point.away and point.versions.get(2) for point in result.timeline)
     assert result.timeline[-1].versions.get(2, 0) == 0
@@ -53,7 +57,7 @@ def test_those_that_were_away_are_called_back_too() -> None:
 @pytest.mark.slow
 def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
-    result = simulate(Settings(devices=16, fault="bad-model", days=0.4))
+    result = simulate(Settings(devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed"} <= violated(result)
     assert not result.good
 
@@ -63,7 +67,7 @@ def test_without_trials_and_gates_a_bad_release_stays(monkeypatch: pytest.Monkey
     well = Judged(over="confirmed", why="whatever it does")
     monkeypatch.setattr("edgewright.fleet.agent.guard.judge", lambda *args: well)
     monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
-    result = simulate(Settings(devices=16, fault="bad-model", days=0.4))
+    result = simulate(Settings(devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed", "all back"} <= violated(result)
 
 
@@ -77,7 +81,7 @@ def test_without_the_hash_of_a_package_wrong_bytes_are_found(monkeypatch: pytest
         return True
 
     monkeypatch.setattr(DiskSlots, "finish", trusting)
-    result = simulate(Settings(devices=16, fault="none", days=0.25))
+    result = simulate(Settings(devices=16, fault="none", days=0.1))
     assert {"only signed releases", "nobody is bricked"} <= violated(result)
 
 
@@ -86,7 +90,7 @@ def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.control.reports.quarantine", lambda *args: None)
     monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: True)
     monkeypatch.setattr("edgewright.fleet.control.intents.shut_out", RuntimeError)
-    result = simulate(Settings(devices=40, fault="clones", days=0.25))
+    result = simulate(Settings(devices=24, fault="clones", days=0.12))
     assert "clones are shut out" in violated(result)
 
 
@@ -95,14 +99,14 @@ def test_without_forgiveness_for_lost_answers_power_cuts_shut_honest_devices_out
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: False)
-    result = simulate(Settings(devices=60, fault="power-cuts", days=0.5))
+    result = simulate(Settings(devices=60, fault="power-cuts", days=0.3))
     assert violated(result) >= {"nobody honest is shut out"}
 
 
 @pytest.mark.slow
 def test_records_that_were_acknowledged_and_not_written_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edgewright.fleet.control.reports.insert_new", lambda *args: None)
-    result = simulate(Settings(devices=16, fault="crash-loop", days=0.25))
+    result = simulate(Settings(devices=16, fault="crash-loop", days=0.1))
     assert "nothing acknowledged is lost" in violated(result)
 
 

@@ -15,7 +15,8 @@ from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerC
 from edgewright.fleet.simulate.drawing import lines
 from edgewright.fleet.simulate.outbox import EVERY, HOLDS, SimulatedOutbox
 from edgewright.fleet.simulate.result import Result
-from edgewright.fleet.simulate.run import Settings, faults, simulate
+from edgewright.fleet.simulate.run import simulate
+from edgewright.fleet.simulate.settings import Settings, faults
 from edgewright.fleet.simulate.together import Together
 from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -27,7 +28,7 @@ RELEASE = Release(product="pump", counter=4, target="packages/pump-4.edge", sha2
 
 
 def small(fault: str = "bad-model", seed: int = 0) -> Result:
-    return simulate(Settings(devices=16, days=0.25, fault=fault, seed=seed))
+    return simulate(Settings(devices=16, days=0.1, fault=fault, seed=seed))
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +166,7 @@ def test_the_worse_of_two_behaviours_has_what_is_bad_about_both() -> None:
 
 @pytest.mark.slow
 def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
-    asked = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.25", "--out", str(tmp_path)]
+    asked = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.1", "--out", str(tmp_path)]
     done = CliRunner().invoke(command, asked, standalone_mode=False)
     assert done.return_value == 0, done.output
     assert "lossy: requests and answers that were lost so far" in done.output
@@ -208,7 +209,7 @@ def test_the_command_prints_the_faults_and_refuses_a_rate_that_is_none() -> None
 @pytest.mark.slow
 def test_the_command_writes_a_page_that_is_whole(tmp_path: Path) -> None:
     done = CliRunner().invoke(
-        command, ["16", "--break", "bad-model", "--days", "0.25", "--out", str(tmp_path / "o")], standalone_mode=False
+        command, ["16", "--break", "bad-model", "--days", "0.1", "--out", str(tmp_path / "o")], standalone_mode=False
     )
     assert done.return_value == 0, done.output
     page = (tmp_path / "o" / "simulation.html").read_text()

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 @click.option("--days", type=float, metavar="D", help="Days to simulate; as many as the fault needs when left out.")
 @click.option("--break", "broken", multiple=True, default=("none",), show_default="none", metavar="FAULT[=RATE]",
               help="What is broken, and for which share, such as lossy=0.1 or liars=40%; may be said several times; "
-                   "--list names the faults.")  # fmt: skip
+                   "--faults names them.")  # fmt: skip
 @click.option("--report-every", "wait", type=click.FloatRange(10.0, 86_400.0), default=1800.0, show_default=True,
               metavar="S", help="Seconds between two reports of a device to which nothing happens.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed is another story.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="Also write simulation.json and simulation.html with charts there.")  # fmt: skip
-@click.option("--list", "listed", is_flag=True, help="Print what can be broken, and end.")
+@click.option("--faults", "--list", "listed", is_flag=True, help="Print what can be broken, and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(
     number: int, days: float | None, broken: tuple[str, ...], wait: float, seed: int, out: Path | None, listed: bool,
@@ -39,12 +39,16 @@ def command(
 
     with loading():
         from edgewright.fleet.simulate.drawing import lines
-        from edgewright.fleet.simulate.run import Settings, faults, simulate
+        from edgewright.fleet.simulate.run import simulate
+        from edgewright.fleet.simulate.settings import Settings, check, faults
     if listed:
         _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
         return 0
     (name, rate), *also = map(_rated, broken)
     settings = Settings(devices=number, days=days, fault=name, rate=rate, also=tuple(also), seed=seed, wait=wait)
+    check(settings)
+    if out is not None:
+        _folder(out)
     result = simulate(settings)
     if out is not None:
         _write(out, result)
@@ -82,6 +86,25 @@ def _rated(text: str) -> tuple[str, float | None]:
         raise InputError("a share such as 0.2 or 20%", repr(rate), "--break") from None
 
 
+def _folder(out: Path) -> None:
+    """Makes it before anything is simulated: a long run whose result cannot be written is lost.
+
+    Raises:
+        OutputError: it cannot be made or written to.
+    """
+    import os
+
+    from edgewright.schema.errors import OutputError
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(out, os.W_OK | os.X_OK) else "one that cannot"
+    except OSError as error:
+        why = error.strerror or str(error)
+    if why:
+        raise OutputError("a folder that can be written", why, str(out)) from None
+
+
 def _write(out: Path, result: Result) -> None:
     """The result and its page.
 
@@ -95,7 +118,6 @@ def _write(out: Path, result: Result) -> None:
     from edgewright.trace.simulation_view import simulation_page
 
     try:
-        out.mkdir(parents=True, exist_ok=True)
         write_atomic(out / "simulation.json", msgspec.json.format(msgspec.json.encode(result)))
         write_atomic(out / "simulation.html", simulation_page(result).encode())
     except OSError as error:

@@ -5,67 +5,33 @@ from __future__ import annotations
 import base64
 import gc
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
-
 from edgewright.fleet.plans.place import place
 from edgewright.fleet.simulate.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulate.device import POLL, Device
-from edgewright.fleet.simulate.fault import ALWAYS, Fault
+from edgewright.fleet.simulate.fault import ALWAYS
 from edgewright.fleet.simulate.invariants import RULES
 from edgewright.fleet.simulate.plan import HOUR, plan_for
 from edgewright.fleet.simulate.result import Broke, Result
 from edgewright.fleet.simulate.served import PRODUCT, Served
+from edgewright.fleet.simulate.settings import Settings, broken, check
 from edgewright.fleet.simulate.timeline import Timeline
 from edgewright.fleet.simulate.together import Together
 from edgewright.fleet.simulate.verified import Verifier
 from edgewright.fleet.simulate.watching import Watch
 from edgewright.fleet.simulate.world import BEGIN, Drawn, World
-from edgewright.runtime import catalogue
-from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Enrolment
 
-FAULTS = "edgewright.fleet.simulate.faults"
 BATCHES = 20
 _POINTS = 96
 _SALTS = 32
 _GROUP = 512
 _ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no rollout is under way
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is simulated.
-
-    Attributes:
-        devices: how many.
-        days: simulated; None for as many as the fault needs.
-        fault: name of a file in `faults`.
-        rate: share of the devices that it concerns; None for the fault's own.
-        also: more faults at the same time, each with its rate.
-        seed: of everything that is drawn.
-        wait: seconds between two reports of a device to which nothing happens.
-        shortcuts: leave out what has no effect; without, the same comes out, later.
-    """
-
-    devices: int
-    days: float | None = None
-    fault: str = "none"
-    rate: float | None = None
-    also: tuple[tuple[str, float | None], ...] = ()
-    seed: int = 0
-    wait: float = 1800.0
-    shortcuts: bool = True
-
-
-def faults() -> dict[str, Fault]:
-    """All faults by name; a name's dashes are underscores in its file."""
-    known = {name.replace("_", "-"): name for name in catalogue.listing(FAULTS, "FAULT")}
-    return {name: catalogue.find(FAULTS, file, "FAULT", "fault") for name, file in known.items()}
 
 
 class Simulation:
@@ -83,7 +49,7 @@ class Simulation:
 
     def __init__(self, settings: Settings, folder: Path) -> None:
         self.settings = settings
-        self.faults = Together(_broken([(settings.fault, settings.rate), *settings.also]))
+        self.faults = Together(broken([(settings.fault, settings.rate), *settings.also]))
         self.days = self.faults.days if settings.days is None else settings.days
         self.world = World()
         self.chance = Drawn(settings.seed, "fleet")
@@ -228,26 +194,6 @@ class Simulation:
         )  # fmt: skip
 
 
-def _broken(asked: Sequence[tuple[str, float | None]]) -> list[Fault]:
-    """The faults that were named, each once; 'none' beside others is nothing.
-
-    Raises:
-        UnknownNameError: no such fault.
-        InputError: one that is named twice.
-    """
-    found: dict[str, Fault] = {}
-    known = faults()
-    for name, rate in asked:
-        fault = known.get(name)
-        if fault is None:
-            raise UnknownNameError("fault", name, known, "--break")
-        if name in found:
-            raise InputError("each fault once", f"{name} twice", "--break")
-        found[name] = fault.at(name, rate)
-    others = [one for name, one in found.items() if name != "none"]
-    return others or list(found.values())
-
-
 @contextmanager
 def _seldom_collected() -> Iterator[None]:
     """Without Python's own search for cycles among millions of objects that all live to the end: a third of the time.
@@ -271,16 +217,9 @@ def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _:
         ready: called before the first moment.
 
     Raises:
-        UnknownNameError: no such fault.
-        InputError: settings that make no sense.
+        UnknownNameError, InputError: as `settings.check`.
     """
-    if not 4 <= settings.devices <= 1_000_000:
-        raise InputError("4 to 1,000,000 devices", f"{settings.devices:,}", "N")
-    for name, rate in ((settings.fault, settings.rate), *settings.also):
-        if rate is not None and not 0.0 <= rate <= 1.0:
-            raise InputError("a share from 0 to 1", f"{rate:g}", f"--break {name}")
-    if settings.days is not None and not 0.25 <= settings.days <= 60:
-        raise InputError("0.25 to 60 days", f"{settings.days:g}", "--days")
+    check(settings)
     with tempfile.TemporaryDirectory(prefix="edgewright-simulate-") as folder, _seldom_collected():
         simulation = Simulation(settings, Path(folder))
         try:
