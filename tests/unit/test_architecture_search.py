@@ -19,6 +19,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse, read_config
+from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.cache import ArrayCache
@@ -29,7 +30,7 @@ from edgewright.search.architecture.report import legend, page, result
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, create, open_study, read_identity, resume
 from edgewright.search.architecture.taking import point_text
-from edgewright.search.architecture.telling import described, feature_names, features_of_point
+from edgewright.search.architecture.telling import described, enough, feature_names, features_of_point, misses
 from edgewright.search.architecture.trial import FoldError, Tried
 from edgewright.trace.axes import running_axis
 
@@ -117,6 +118,17 @@ def test_numbers_of_features_are_explained() -> None:
     assert "#   6 statistics (slope) of acc_x, acc_y, acc_z\n" in text and names[0] not in text
 
 
+def test_what_misses_a_budget_says_which_one_it_fits() -> None:
+    estimate = Estimate(flash=1607.2, ram=273.0, latency_us=5.73)
+    budget = parse_budget("flash=1kB,latency=1us,ram=9kB")
+    assert misses(estimate, budget) == [
+        "flash 1.61 kB, 607 B (61 %) more than 1.00 kB",
+        "latency 5.73 us, 4.73 us (473 %) more than 1.00 us",
+    ]
+    assert enough(estimate, budget) == "flash=1608B,ram=9000B,latency=6us"
+    assert estimate.violation(parse_budget(enough(estimate, budget))) == 0.0
+
+
 def test_windows_can_take_the_place_of_features() -> None:
     hapt = read_config("hapt")
     table = SearchConfig(inputs=("features", "windows"), widths=(8, 16))
@@ -166,7 +178,7 @@ def test_a_study_of_something_else_is_refused_by_name(tmp_path: Path) -> None:
     other = msgspec.structs.replace(OWN, pipeline="q")
     with pytest.raises(InputError, match="study of the pipeline 'q', got one of 'p'"):
         resume(tmp_path / "s", other)
-    with pytest.raises(InputError, match="study of the data"):
+    with pytest.raises(InputError, match="study of the same data, got another"):
         resume(tmp_path / "s", msgspec.structs.replace(OWN, data="e"))
     with pytest.raises(InputError, match="no study in it"):
         read_identity(tmp_path)
@@ -228,7 +240,7 @@ def test_a_search_repeats_goes_on_and_gives_pipelines_that_run(
     [
         (["--trials", "0"], 2, "at least one trial"),
         (["--device", "nothing"], 2, "no device profile 'nothing'"),
-        (["--budget", "flash=1kB"], 1, "more than allowed"),
+        (["--budget", "flash=1kB,ram=9kB"], 1, "more than 1.00 kB. It fits --budget flash="),
         (["--resume"], 2, "no study in it"),
     ],
 )

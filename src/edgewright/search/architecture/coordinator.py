@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from edgewright.schema.budget import Budget
+from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.estimating import Estimate, Estimator
@@ -17,7 +17,7 @@ from edgewright.search.architecture.front import combined, stopped_by
 from edgewright.search.architecture.proposing import Sampler, propose
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Study
-from edgewright.search.architecture.telling import described, misses
+from edgewright.search.architecture.telling import described, enough, misses
 from edgewright.search.architecture.trial import (
     JUDGE,
     TRY,
@@ -206,9 +206,12 @@ class Search:
             raise InputError("a pipeline that can be built for the device", why, self.space.config.name)
         _, point, estimate = min(found, key=lambda one: one[0])
         beyond = "; ".join(misses(estimate, self.budget))
+        least = enough(estimate, self.budget)
+        # Where the profile knows no power, no budget with a limit of energy can be met.
+        fits = f"It fits --budget {least}; or " if estimate.violation(parse_budget(least)) == 0 else "Allow more, "
         raise CheckFailedError(
             f"nothing in this search is within the budget: the nearest, {described(self.space, point)}, has {beyond}",
-            do="Allow more, choose another --device, or let [search] vary more",
+            do=f"{fits}choose another --device, or let [search] vary more",
         )
 
 

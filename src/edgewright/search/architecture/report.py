@@ -16,7 +16,6 @@ from edgewright.search.architecture.trial import Judged, Tried
 from edgewright.trace.charts import Chart, Curve, draw
 from edgewright.trace.own_page import sections_page
 
-
 # A column of numbers of trials is no wider.
 MOST_LETTERS = 32
 

@@ -138,8 +138,11 @@ def resume(folder: Path, identity: Identity) -> Study:
     for key, word in _WORDS.items():
         theirs, ours = getattr(found, key), getattr(identity, key)
         if theirs != ours:
+            # Hashes tell nobody anything.
+            named = key not in ("data", "config")
             raise InputError(
-                f"a study of the {word} {ours!r}", f"one of {theirs!r}", str(folder / FILE),
+                f"a study of the {word} {ours!r}" if named else f"a study of the same {word}",
+                f"one of {theirs!r}" if named else "another", str(folder / FILE),
                 f"It was made for pipeline {found.pipeline!r}: name another --out, or go on with what it was made for",
             )  # fmt: skip
     return open_study(folder)

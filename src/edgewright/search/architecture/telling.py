@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from edgewright.profiles.footprint import amount
 from edgewright.schema.budget import Budget
 from edgewright.search.architecture.axis import Point
 from edgewright.search.architecture.estimating import Estimate
@@ -12,22 +14,32 @@ from edgewright.search.architecture.space import Space
 
 # So many channels of a stage are named.
 MOST_NAMED = 4
-_UNITS = (("flash", "kB"), ("ram", "kB"), ("latency_us", "ms"), ("energy_uj", "mJ"))
+_UNITS = (("flash", "B"), ("ram", "B"), ("latency_us", "us"), ("energy_uj", "uJ"))
 
 
 def misses(estimate: Estimate, budget: Budget) -> list[str]:
-    """By how much an estimate is beyond each limit: 'flash 40.1 kB, 8.1 kB (25 %) too many'."""
+    """By how much an estimate is beyond each limit: 'flash 40.1 kB, 8.1 kB (25 %) more than 32 kB'."""
     told = []
     for name, unit in _UNITS:
         limit, value = getattr(budget, name), getattr(estimate, name)
         if limit is not None and value is not None and value > limit:
             told.append(
-                f"{name.partition('_')[0]} {value / 1e3:.2f} {unit}, {(value - limit) / 1e3:.2f} {unit} "
-                f"({value / limit - 1:.0%}) more than allowed"
+                f"{name.partition('_')[0]} {amount(value, unit)}, {amount(value - limit, unit)} "
+                f"({100 * (value / limit - 1):.0f} %) more than {amount(limit, unit)}"
             )
         elif limit is not None and value is None:
             told.append(f"no {name.partition('_')[0]} that the profile knows")
     return told
+
+
+def enough(estimate: Estimate, budget: Budget) -> str:
+    """The budget, with what the estimate needs where it is beyond: 'flash=41kB,ram=16kB', as `--budget` takes it."""
+    told = []
+    for name, unit in _UNITS:
+        limit, value = getattr(budget, name), getattr(estimate, name)
+        if limit is not None:
+            told.append(f"{name.partition('_')[0]}={math.ceil(max(limit, value or 0.0))}{unit}")
+    return ",".join(told)
 
 
 def described(space: Space, point: Point) -> str:
