@@ -1,4 +1,4 @@
-"""What looking at all devices takes, and forgetting old reports: 100,000 rows of devices, 20,000 of reports, SQLite."""
+"""What looking at all devices takes, and forgetting old reports: 100,000 rows of devices, 20,000 of reports."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import psycopg
 import sqlalchemy as sa
 
-from benchmarks.fleet_scale._serving import fleet_of
+from benchmarks.fleet_scale._serving import POSTGRES, fleet_of, fresh_database
 from benchmarks.table import Told, median
 from edgewright.fleet.control import keeping
 from edgewright.fleet.control.gauged import Gauged
@@ -21,25 +22,33 @@ _TIMES = 5
 
 
 def measure(told: Told) -> None:
-    """One row; nothing is remembered from one time to the next."""
+    """Rows over SQLite and over PostgreSQL; nothing is remembered from one time to the next."""
+    _one(told, "", "SQLite")
+    try:
+        with fresh_database() as address:
+            _one(told, address, "PostgreSQL")
+    except psycopg.OperationalError as error:
+        told("the same over PostgreSQL", f"left out: nobody at {POSTGRES}: {error}", "-", True)
+
+
+def _one(told: Told, address: str, where: str) -> None:
     with tempfile.TemporaryDirectory() as name:
-        plane = open_plane(fleet_of(Path(name), DEVICES), thread=False)
+        plane = open_plane(fleet_of(Path(name), DEVICES, address), thread=False)
         try:
             took = []
             for _ in range(_TIMES):
-                began = time.process_time()
+                began = time.perf_counter()
                 Gauged(plane).text()
-                took.append(time.process_time() - began)
-            old = [_report(number) for number in range(REPORTS)]
+                took.append(time.perf_counter() - began)
             with plane.database.writing.begin() as connection:
-                connection.execute(sa.insert(reports), old)
+                connection.execute(sa.insert(reports), [_report(number) for number in range(REPORTS)])
             began = time.perf_counter()
             gone = keeping.forget(plane, time.time())
             rate = gone / (time.perf_counter() - began)
         finally:
             plane.close()
-    told(f"metrics of {DEVICES:,} devices, counted", f"{median(took) * 1e3:.0f} ms of a processor", "-", True)
-    told("reports forgotten, 2,000 a commit", f"{rate:,.0f}/s", "-", True)
+    told(f"metrics of {DEVICES:,} devices, counted, {where}", f"{median(took) * 1e3:.0f} ms", "-", True)
+    told(f"reports forgotten, 2,000 a commit, {where}", f"{rate:,.0f}/s", "-", True)
 
 
 def _report(number: int) -> dict[str, object]:
