@@ -1,0 +1,55 @@
+"""The worked example of docs/boards.md does what it says, command by command."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from c99_stages import need_compiler
+
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
+DOCS = Path(__file__).parents[2] / "docs"
+LOOK = "edgewright fleet devices gateway-1 --fleet yard"
+WAIT = f'until {LOOK} | grep -q "^feed-pump .* {{}} .*confirmed"; do sleep 1; done\n'
+ENDS = ("weights 1, confirmed", "then confirmed", "those of 1")
+
+
+def commands() -> str:
+    """The blocks of the last part, each look at the board until it has what the comment says."""
+    text = (DOCS / "boards.md").read_text("utf-8").split("## All of it on one machine")[1]
+    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    made = "set -e\n" + "".join(blocks)
+    for counter, end in enumerate(ENDS, start=1):
+        found = [line for line in made.splitlines(keepends=True) if end in line]
+        assert len(found) == 1, end
+        made = made.replace(found[0], WAIT.format(counter) + found[0])
+    return made.replace("seed=8", "seed=8 --set training.epochs=20")
+
+
+def test_the_worked_example_of_boards_runs(tmp_path: Path) -> None:
+    need_compiler()
+    shutil.copy(DOCS / "examples" / "board.c", tmp_path)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with (tmp_path / "said").open("wb") as said:
+        shell = subprocess.Popen(
+            ["bash", "-c", commands()], cwd=tmp_path, env={**os.environ, "PATH": path}, stdout=said, stderr=said,
+            start_new_session=True,
+        )  # fmt: skip
+        try:
+            end = time.monotonic() + 900.0
+            while shell.poll() is None and time.monotonic() < end:
+                time.sleep(0.5)
+            told = (tmp_path / "said").read_text()
+            assert shell.poll() == 0, told[-4000:]
+        finally:
+            # Everything that the example has left in the background is of this session.
+            os.killpg(shell.pid, 15)
+            shell.wait()
+    assert re.findall(r"^feed-pump +(\d)", told, re.MULTILINE) == ["1", "2", "3"], told
