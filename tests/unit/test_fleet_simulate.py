@@ -19,7 +19,7 @@ from edgewright.fleet.simulate.run import simulate
 from edgewright.fleet.simulate.settings import Settings, faults
 from edgewright.fleet.simulate.together import Together
 from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
-from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Outcome
 from edgewright.schema.store import Item
@@ -179,6 +179,7 @@ def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
     page = (tmp_path / "simulation.html").read_text()
     assert page.count("<svg") == 4
     assert "What each fault did" in page
+    assert ">minutes</text>" in page  # hours would all be the same number
 
 
 def test_an_outbox_keeps_alarms_and_drops_the_oldest_of_the_rest() -> None:
@@ -202,8 +203,38 @@ def test_the_command_prints_the_faults_and_refuses_a_rate_that_is_none() -> None
     listed = CliRunner().invoke(command, ["--list"])
     assert listed.exit_code == 0
     assert "bad-model" in listed.output
+    assert listed.output == CliRunner().invoke(command, ["--faults"]).output
+    assert len(listed.output.splitlines()) == len(faults())
     refused = CliRunner().invoke(command, ["16", "--break", "liars=many"])
     assert isinstance(refused.exception, InputError)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--break", "nonsense"], "no fault 'nonsense'. Known: bad-model, clock,"),
+        (["--break", "bad_model"], "Did you mean 'bad-model'? - at --break"),
+        (["--break", "lossy=2"], "expected a share from 0 to 1, got 2 - at --break lossy"),
+        (["--break", "lossy=nan"], "got nan - at --break lossy"),
+        (["--break", "lossy", "--break", "lossy"], "expected each fault once, got lossy twice"),
+        (["0"], "expected 4 to 1,000,000 devices, got 0"),
+        (["9" * 20], "expected 4 to 1,000,000 devices"),
+        (["--days", "-1"], "expected 0.1 to 60 days, got -1"),
+        (["--days", "nan"], "got nan - at --days"),
+        (["--days", "1e9"], "expected 0.1 to 60 days"),
+    ],
+)
+def test_wrong_input_is_told_in_one_line_and_makes_no_folder(asked: list[str], said: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(command, [*asked, "--out", str(tmp_path / "new")])
+    assert isinstance(done.exception, InputError)
+    assert said in str(done.exception)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_simulated(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here")
+    done = CliRunner().invoke(command, ["1000000", "--days", "60", "--out", str(tmp_path / "file")])
+    assert isinstance(done.exception, OutputError)
 
 
 @pytest.mark.slow

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from markupsafe import Markup
 
 from edgewright.fleet.simulate.drawing import moment
-from edgewright.fleet.simulate.result import Result
-from edgewright.schema.lesson import Facts, Grid
+from edgewright.fleet.simulate.result import Point, Result
+from edgewright.schema.lesson import Facts
 from edgewright.trace.blocks_html import blocks_html
 from edgewright.trace.charts import Chart, Curve, draw, legend
 from edgewright.trace.own_page import sections_page
 
-_HOUR = 3600.0
+_HOUR, _MINUTE = 3600.0, 60.0
+_SHORT = 3.0  # hours, below which hours on an axis would all be the same number
 _NOBODY = Markup("<p>Nobody ever began it.</p>")
 
 
@@ -19,10 +22,7 @@ def simulation_page(result: Result) -> str:
     """One file, self-contained."""
     title = f"{result.devices:,} devices over {result.spell}"
     story = Facts(rows=tuple((moment(line.at), line.text) for line in result.story))
-    held = Grid(
-        headers=("", "rule", "found"),
-        rows=tuple(("holds" if one.held else "violated", one.rule, one.found) for one in result.held),
-    )
+    held = Facts(rows=tuple(("holds" if one.held else "VIOLATED", f"{one.rule}: {one.found}") for one in result.held))
     did = effects_charts(result)
     return sections_page(
         title, f"Broken: {result.broken}. Seed {result.seed}; the same seed gives the same page.",
@@ -37,39 +37,41 @@ def simulation_page(result: Result) -> str:
 
 
 def versions_chart(result: Result) -> Markup:
-    """Devices by release over hours, with its legend; a dashed line where the rollout was halted."""
-    start, end = result.moving
-    shown = [point for point in result.timeline if start <= point.at <= end]
-    curves = [
-        Curve(
-            f"release {counter}, {words}",
-            tuple((point.at / _HOUR, float(point.versions.get(counter, 0))) for point in shown),
-        )
-        for counter, words in result.releases.items()
-    ]
-    away = tuple((point.at / _HOUR, float(point.away)) for point in shown)
-    if any(count for _, count in away):
-        curves.append(Curve("away", away))
-    halted = None if result.halted is None else result.halted / _HOUR
-    label = f"devices by release, hours {start / _HOUR:.1f} to {end / _HOUR:.1f}"
-    label += "" if halted is None else f"; the rollout is halted after {halted:.1f} hours"
-    return _figure(Chart("devices", "hours", tuple(curves), label, mark_x=halted))
+    """Devices by release over time, with its legend; a dashed line where the rollout was halted."""
+    names = {counter: f"release {counter}, {words}" for counter, words in result.releases.items()}
+    shown = _shown(result)
+    curves = [(name, [float(point.versions.get(counter, 0)) for point in shown]) for counter, name in names.items()]
+    if any(point.away for point in shown):
+        curves.append(("away", [float(point.away) for point in shown]))
+    return _moving(result, "devices by release", curves)
 
 
 def ends_chart(result: Result) -> Markup:
-    """Devices by what became of the new release on them, added up over hours."""
-    start, end = result.moving
-    shown = [point for point in result.timeline if start <= point.at <= end]
+    """Devices by what became of the new release on them, added up over time."""
     words = {"activated": "began it", "confirmed": "confirmed it", "reverted": "went back by themselves"}
     words |= {"called back": "were called back"}
-    curves = [
-        Curve(said, tuple((point.at / _HOUR, float(point.ended.get(what, 0))) for point in shown))
-        for what, said in words.items()
-        if any(point.ended.get(what) for point in shown)
-    ]
-    label = f"devices by what became of the new release, hours {start / _HOUR:.1f} to {end / _HOUR:.1f}"
-    halted = None if result.halted is None else result.halted / _HOUR
-    return _figure(Chart("devices", "hours", tuple(curves), label, mark_x=halted)) if curves else _NOBODY
+    shown = _shown(result)
+    curves = [(said, [float(point.ended.get(what, 0)) for point in shown]) for what, said in words.items()]
+    seen = [(said, counts) for said, counts in curves if any(counts)]
+    return _moving(result, "devices by what became of the new release", seen) if seen else _NOBODY
+
+
+def _shown(result: Result) -> list[Point]:
+    """Points of the time in which something changed."""
+    start, end = result.moving
+    return [point for point in result.timeline if start <= point.at <= end]
+
+
+def _moving(result: Result, what: str, counts: Sequence[tuple[str, Sequence[float]]]) -> Markup:
+    """Counts of the points that are shown, over hours, or over minutes where it is a short time."""
+    start, end = result.moving
+    unit, words = (_MINUTE, "minutes") if end - start < _SHORT * _HOUR else (_HOUR, "hours")
+    times = [point.at / unit for point in _shown(result)]
+    curves = tuple(Curve(name, tuple(zip(times, values, strict=True))) for name, values in counts)
+    halted = None if result.halted is None else result.halted / unit
+    label = f"{what}, {words} {start / unit:.1f} to {end / unit:.1f}"
+    label += "" if halted is None else f"; the rollout is halted after {halted:.1f} {words}"
+    return _figure(Chart("devices", words, curves, label, mark_x=halted))
 
 
 def effects_charts(result: Result) -> Markup:
