@@ -110,7 +110,7 @@ def _tell(
     times = sorted(found["latencies"])
     got = f"{good:,} reports, p50 {_at(times, 0.5) * 1e3:.0f} ms, p99 {_at(times, 0.99) * 1e3:.0f} ms; "
     got += f"server {spent:.0f} s of a core and {held / 1e6:.0f} MB at most, devices {found['used']:.0f} s of a core"
-    told(f"{what}: the server", got, "512 MB", held < 512e6)
+    told(f"{what}: the server", got, "1 GB", held < 1e9)
     if woken is None:
         _bound(told, spent, kept)
 

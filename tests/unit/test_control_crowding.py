@@ -57,9 +57,10 @@ def test_the_more_are_sent_away_the_later_they_are_asked_to_come_and_it_passes()
     assert waits == sorted(waits)
     assert waits[0] == 2.0
     assert waits[-1] == 60.0
-    assert crowd.more == 60.0  # who brings a backlog waits for those who have not been heard at all
+    assert crowd.late == crowd.more == 60.0  # who brings a backlog waits for those who have not been heard at all
     clock.up += 120.0
     assert crowd.more == 0.5
+    assert crowd.late < 0.01
 
 
 def test_a_crowd_is_told_when_to_come_and_keeps_no_operator_away(tmp_path: Path) -> None:

@@ -68,8 +68,13 @@ class Crowd:
     @property
     def more(self) -> float:
         """Seconds after which the next part of a backlog is welcome."""
+        return max(self._apart, self.late)
+
+    @property
+    def late(self) -> float:
+        """Seconds by which everybody is asked to come later than usual; 0 where nobody was sent away lately."""
         self._fade()
-        return max(self._apart, self._later())
+        return round(self._later(), 1)
 
     def _later(self) -> float:
         return min(_LATEST, self._sent_away / _BEAR)

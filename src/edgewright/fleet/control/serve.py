@@ -26,6 +26,8 @@ PORT = 8798
 _PATIENCE = 5.0
 _CONNECTIONS = 20_000
 """Devices that keep a connection open while they wait for their next poll."""
+_BUFFER = 16_384
+"""Bytes that a connection may read ahead; it keeps them for as long as it lives, and there are many."""
 _HEADER_MS = 90_000
 """Milliseconds for a request's head to arrive, counted from the answer before: also how long a connection may idle."""
 
@@ -127,7 +129,7 @@ def _server(plane: Plane, where: Listening) -> Server:
     server = Server(
         App(plane), address=where.host, port=where.port, interface=Interfaces.ASGINL, log_enabled=False,
         websockets=False, http=HTTPModes.http1, backlog=4096, backpressure=_CONNECTIONS,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=65_536),
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_BUFFER),
         ssl_cert=where.certificate, ssl_key=where.key,
     )  # fmt: skip
     server.workers_kill_timeout = int(_PATIENCE)

@@ -21,7 +21,7 @@ async def _report(call: Call) -> bytes:
     assert call.device is not None  # noqa: S101 - `who` is 'device'
     one = reports.arrived(
         call.device["id"], call.body, digest(call.content),
-        at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait, more=plane.crowd.more,
+        at=call.now, nonce=plane.random(16).hex(), wait=plane.limits.wait + plane.crowd.late, more=plane.crowd.more,
     )  # fmt: skip
     answer: bytes = await asyncio.wrap_future(plane.committer.submit_to(reports.take, one))
     plane.counted.brought([call.body.clock - item.put for item in one.items])
