@@ -54,6 +54,7 @@ STAGES = (
     Stage(name="all", percent=100.0, dwell=2 * HOUR),
 )
 FAILED = Gate(measure="failed", limit=0.3, quorum=2)
+ME = Me(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0)
 _STEP = 300.0
 
 
@@ -129,7 +130,7 @@ class Way:
     ) -> Iterator[Answer]:
         if self.cut:
             raise Unreachable("the network is cut")
-        if self._town.server is None:
+        if self._town.server is None and not self._town.addresses:
             if method != "GET":
                 raise Unreachable("no control plane")
             with FolderTransport(self.public).exchange(method, path, headers, body, seconds=seconds) as answer:
@@ -168,10 +169,9 @@ class Unit:
         both: Any = WithStick(trust, packages, self.mount) if self.mount else trust
         self.trust = trust
         self.agent = Agent(
-            Me(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0), state=self.state,
-            slots=self.slots, runner=self.process, trust=both, packages=both if self.mount else packages,
-            control=control, teller=ReportTeller(self.state, control, self.clock, chance), clock=self.clock,
-            chance=chance,
+            self.town.me, state=self.state, slots=self.slots, runner=self.process, trust=both,
+            packages=both if self.mount else packages, control=control, clock=self.clock, chance=chance,
+            teller=ReportTeller(self.state, control, self.clock, chance),
         )  # fmt: skip
 
     def step(self, passed: float) -> None:
@@ -216,18 +216,25 @@ class Town:
 
     Args:
         folder: empty; the fleet's folder is `fleet` in it.
-        count: devices, which run release 1 before the test begins.
+        count: devices.
+        start: seconds since 1970 at which it begins.
+        me: what a device is, and its paces.
+
+    Attributes:
+        addresses: of servers that are processes of their own; devices ask each in turn instead of `server`.
     """
 
-    def __init__(self, folder: Path, count: int = 12) -> None:
-        self.folder, self.clock, self.loop = folder, Hand(START), asyncio.new_event_loop()
+    def __init__(self, folder: Path, count: int = 12, start: float = START, me: Me = ME) -> None:
+        self.folder, self.clock, self.loop, self.me = folder, Hand(start), asyncio.new_event_loop(), me
+        self.addresses: list[str] = []
+        self._http = httpx.Client(timeout=10, trust_env=False)
         self.server: Server | None = None
         self.others: list[Server] = []
         self._turn = self._risen = 0
-        self.server_clock = Hand(START)
-        self.fleet = fleet(folder / "fleet", START)
-        self.old = publish(self.fleet, package(folder, "0"), START)[0].release
-        made = publish(self.fleet, package(folder, "1"), START)
+        self.server_clock = Hand(start)
+        self.fleet = fleet(folder / "fleet", start)
+        self.old = publish(self.fleet, package(folder, "0"), start)[0].release
+        made = publish(self.fleet, package(folder, "1"), start)
         self.new, self.back = made[0].release, made[1].release
         self.units: list[Unit] = []
         self.happened: list[Happened] = []
@@ -249,9 +256,19 @@ class Town:
         self.server, self.others = None, []
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
-        """One request to the application of the control plane; of several, each in turn."""
-        assert self.server is not None
+        """One request to the application of the control plane; of several, each in turn.
+
+        Raises:
+            Unreachable: a server that is a process does not answer.
+        """
         self._turn += 1
+        if self.addresses:
+            address = self.addresses[self._turn % len(self.addresses)]
+            try:
+                return self._http.request(method, f"{address}{path}", headers=dict(headers), content=body)
+            except httpx.TransportError as error:
+                raise Unreachable(str(error)) from None
+        assert self.server is not None
         app: Any = [self.server, *self.others][self._turn % (1 + len(self.others))].app
 
         async def go() -> httpx.Response:
@@ -327,13 +344,14 @@ class Town:
         for unit in self.units:
             unit.close()
         self.fall()
+        self._http.close()
         self.loop.close()
 
 
 @contextmanager
-def town(folder: Path, count: int = 12, address: str = "") -> Iterator[Town]:
+def town(folder: Path, count: int = 12, address: str = "", **more: Any) -> Iterator[Town]:  # noqa: ANN401
     """A fleet of devices that have begun; its database is at an address of PostgreSQL, or its SQLite file."""
-    made = Town(folder, count)
+    made = Town(folder, count, **more)
     if address:
         made.fall()
         moving.move(made.fleet.folder, address)
