@@ -178,9 +178,13 @@ class Search:
     def judge(self, trials: Sequence[Tried]) -> dict[int, Judged]:
         """Judges trials by leaving units out, in the form that a run packages; those judged before are kept."""
         known = self.study.judged()
-        for trial in trials:
-            if trial.number not in known:
-                (judged,) = self._asked(JUDGE, [self.space.pipeline(trial.point)], list[Judged | None])
+        waiting = [trial for trial in trials if trial.number not in known]
+        # As many at a time as there are workers: what was judged is kept when the rest is broken off.
+        step = max(1, self.engine.workers)
+        for start in range(0, len(waiting), step):
+            some = waiting[start : start + step]
+            answers = self._asked(JUDGE, [self.space.pipeline(trial.point) for trial in some], list[Judged | None])
+            for trial, judged in zip(some, answers, strict=True):
                 if isinstance(judged, Judged):
                     self.study.add_judged(trial.number, judged)
         return self.study.judged()
