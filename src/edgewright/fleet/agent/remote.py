@@ -55,21 +55,22 @@ class HttpControl:
         headers = {"Content-Type": "application/json", **sign("POST", path, body, self._key, name)}
         with self._transport.exchange("POST", path, headers, body) as answer:
             content = answer.whole(_LARGEST)
-            if answer.status == 200:
-                try:
-                    return msgspec.json.decode(content, type=kind)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
-            problem = _problem(content, answer.status)
-            if answer.status in _REFUSED:
-                raise InputError(problem.expected, problem.got, problem.where or path, problem.do)
-            after = answer.headers.get("retry-after", "")
-            wait = float(after) if after.isdecimal() and len(after) < 8 else None
-            # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
-            told = ", ".join(word for word in (problem.expected, problem.got) if word)
-            raise Unreachable(
-                f"{path}: expected {told}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
-            )
+        # Outside of the exchange: whoever is refused keeps its connection, for the next try.
+        if answer.status == 200:
+            try:
+                return msgspec.json.decode(content, type=kind)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise Unreachable(f"{path}: an answer that is none: {error}", _LONG) from None
+        problem = _problem(content, answer.status)
+        if answer.status in _REFUSED:
+            raise InputError(problem.expected, problem.got, problem.where or path, problem.do)
+        after = answer.headers.get("retry-after", "")
+        wait = float(after) if after.isdecimal() and len(after) < 8 else None
+        # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
+        told = ", ".join(word for word in (problem.expected, problem.got) if word)
+        raise Unreachable(
+            f"{path}: expected {told}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
+        )
 
 
 def _problem(content: bytes, status: int) -> Problem:
