@@ -33,6 +33,7 @@ def test_a_cut_or_a_kill_at_any_step_takes_nothing_that_was_promised() -> None:
         assert min(counts) >= 1
 
 
+@pytest.mark.heavy
 def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     real = recorded_sqlite.Connection.execute
 
@@ -47,6 +48,7 @@ def test_a_control_plane_that_flushes_less_is_seen(monkeypatch: pytest.MonkeyPat
     assert len(found.wrong) > 3
 
 
+@pytest.mark.heavy
 def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     def careless(path: Path, data: bytes) -> None:
         path.write_bytes(data)
