@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -30,6 +31,9 @@ def commands() -> str:
         found = [line for line in made.splitlines(keepends=True) if end in line]
         assert len(found) == 1, end
         made = made.replace(found[0], WAIT.format(counter) + found[0])
+    for port in ("7001", "8791"):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            made = made.replace(port, str(free.getsockname()[1]))
     return made.replace("seed=8", "seed=8 --set training.epochs=20")
 
 
