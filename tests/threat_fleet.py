@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,16 +17,8 @@ from typing import Any
 import httpx
 import msgspec
 import sqlalchemy as sa
-from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.stick import Mount, WithStick
-from edgewright.fleet.agent.telling import ReportTeller
 from edgewright.fleet.control import moving, running
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.conducting import conductor
@@ -36,16 +27,13 @@ from edgewright.fleet.control.scheduler import Happened
 from edgewright.fleet.control.signing_process import folder_signer
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.place import place
-from edgewright.fleet.ports import Answer, Unreachable
+from edgewright.fleet.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.wire.folder import FolderTransport
-from edgewright.fleet.wire.packages import TransportPackages
-from edgewright.fleet.wire.token import read_token
 from edgewright.schema.fleet_plan import Gate, Plan, Stage, TrialLimits
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client as Desk
+from threat_unit import Dice, Hand, Unit
 
 START, HOUR, DAY = 1_800_000_000.0, 3600.0, 86_400.0
 STAGES = (
@@ -56,45 +44,6 @@ STAGES = (
 FAILED = Gate(measure="failed", limit=0.3, quorum=2)
 ME = Me(product="main", profile="pi", version="0.1.0", poll=600.0, look=60.0, keep=600.0)
 _STEP = 300.0
-
-
-class Hand:
-    """A clock that is moved."""
-
-    def __init__(self, now: float) -> None:
-        self.now = now
-
-    def wall(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-class Own:
-    """A device's clock: its wall is wrong by `skew` seconds."""
-
-    def __init__(self, world: Hand) -> None:
-        self._world, self._began, self.skew = world, world.now, 0.0
-
-    def wall(self) -> float:
-        return self._world.now + self.skew
-
-    def monotonic(self) -> float:
-        return 1000.0 + self._world.now - self._began
-
-
-class Dice:
-    """Chance that is the same in every run; bytes of a kind of their own for each owner."""
-
-    def __init__(self, name: str) -> None:
-        self._name, self._count = name, itertools.count()
-
-    def bytes(self, count: int) -> bytes:
-        return hashlib.sha512(f"{self._name} {next(self._count)}".encode()).digest()[:count]
-
-    def share(self) -> float:
-        return int.from_bytes(self.bytes(4), "big") / 2**32
 
 
 class Server:
@@ -116,99 +65,6 @@ class Server:
 
     def close(self) -> None:
         self.plane.close()
-
-
-class Way:
-    """To the fleet: files from `public`, which any web server may serve, all else from whichever server is there."""
-
-    def __init__(self, town: Town) -> None:
-        self._town, self.cut, self.public = town, False, town.fleet.metadata.parent
-
-    @contextmanager
-    def exchange(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
-    ) -> Iterator[Answer]:
-        if self.cut:
-            raise Unreachable("the network is cut")
-        if self._town.server is None and not self._town.addresses:
-            if method != "GET":
-                raise Unreachable("no control plane")
-            with FolderTransport(self.public).exchange(method, path, headers, body, seconds=seconds) as answer:
-                yield answer
-            return
-        found = self._town.ask(method, path, headers, body)
-        if found.status_code >= 500:
-            raise Unreachable(f"status {found.status_code}")
-        yield Answer(status=found.status_code, headers=dict(found.headers), body=iter([found.content]))
-
-
-class Unit:
-    """One device: the agent with all its real parts but the model's process.
-
-    Attributes:
-        dead: it does nothing any more. dies: says of this device whether it dies now, without a word.
-    """
-
-    def __init__(self, town: Town, name: str, *, stick: Path | None = None) -> None:
-        self.town, self.name, self.folder, self.stick = town, name, town.folder / name, stick
-        self.folder.mkdir(exist_ok=True)
-        self.way, self.clock, self.due, self.dead = Way(town), Own(town.clock), 0.0, False
-        self.dies: Callable[[Unit], bool] = lambda _: False
-        self.slots = FolderSlots(self.folder)
-        self.start()
-
-    def start(self) -> None:
-        """As after a start of the machine."""
-        self.process, self.state, chance = Process(self.slots), State.open(self.folder), Dice(self.name)
-        if not self.state.link.device:
-            enrol(self.folder, self.state, self.way, read_token(self.town.token()), name=self.name, version="0.1.0")
-        trust = Client(self.folder / TRUST_FOLDER, self.way, self.clock)
-        control = HttpControl(self.way, device_key(self.folder), self.state.link.device)
-        packages: Any = TransportPackages(self.way)
-        self.mount = Mount(self.stick, self.folder, self.clock) if self.stick else None
-        both: Any = WithStick(trust, packages, self.mount) if self.mount else trust
-        self.trust = trust
-        self.agent = Agent(
-            self.town.me, state=self.state, slots=self.slots, runner=self.process, trust=both,
-            packages=both if self.mount else packages, control=control, clock=self.clock, chance=chance,
-            teller=ReportTeller(self.state, control, self.clock, chance),
-        )  # fmt: skip
-
-    def step(self, passed: float) -> None:
-        """Its turn, after so many seconds."""
-        if self.dead:
-            return
-        if self.process.up:
-            now = self.process.now
-            counted = {"seconds": now.seconds + passed, "windows": now.windows + max(1, int(passed))}
-            self.process.now = msgspec.structs.replace(now, **counted)
-        if self.town.clock.now >= self.due:
-            self.due = self.town.clock.now + max(1.0, self.agent.step())
-        self.dead = self.dies(self)
-
-    @property
-    def id(self) -> str:
-        return self.state.link.device
-
-    @property
-    def counter(self) -> int:
-        """Of the release that runs, which the slot itself must say too."""
-        held = self.state.held
-        found = self.slots.holds(held.active) if held.active else None
-        assert (found.counter if found else 0) == held.counter
-        return held.counter
-
-    def reboot(self) -> None:
-        """Power goes and comes back."""
-        self.close()
-        self.start()
-        self.due = 0.0
-
-    def close(self) -> None:
-        self.trust.close()
-        self.state.close()
-        if self.mount is not None:
-            self.mount.close()
 
 
 class Town:

@@ -12,7 +12,8 @@ import pytest
 from edgewright.fleet.plans.place import place
 from edgewright.schema.fleet_plan import Plan
 from fleet_plane import Device
-from threat_fleet import HOUR, Town, Unit, town
+from threat_fleet import HOUR, Town, town
+from threat_unit import Unit
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 

@@ -15,7 +15,8 @@ from edgewright.fleet.repository.publishing import Wish, prepare_release
 from edgewright.fleet.trust.pinning import pin
 from edgewright.schema.fleet_plan import Plan, Stage
 from fleet_folder import SMALL, apply, package
-from threat_fleet import DAY, HOUR, Town, Unit, town
+from threat_fleet import DAY, HOUR, Town, town
+from threat_unit import Unit
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 ALL = (Stage(name="all", percent=100.0, gated=False),)
