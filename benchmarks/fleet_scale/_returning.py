@@ -37,7 +37,7 @@ ALARM_EVERY = 21
 """Every so manieth item is an alarm."""
 BATCH_ITEMS, BATCH_BYTES = 256, 64 << 10
 """Of a batch of the store's outbox (`runtime.store.outbox.Outbox.take`)."""
-_PATIENCE = 900.0
+_PATIENCE = 600.0
 _POLL = 60.0
 _FACTS = Facts(
     counter=3, floor=3, phase="idle", plan="pump-3", stage=2, metadata={"root": 1, "timestamp": 9, "snapshot": 9},
