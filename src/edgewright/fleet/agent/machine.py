@@ -75,6 +75,16 @@ class Agent:
         return "trial" if self.state.held.trial is not None else self._phase
 
     @property
+    def speaks(self) -> float:
+        """Monotonic seconds at which it next polls or reports."""
+        return min(self._poll.due, self._tell_due)
+
+    @property
+    def still(self) -> float:
+        """Monotonic seconds up to which a trial alone can move it: then it polls, reports or writes its times down."""
+        return min(self.speaks, self._kept + self._me.keep)
+
+    @property
     def settled(self) -> bool:
         """Whether only something that is published can move it: time alone changes nothing that it would do."""
         choice = self._choice

@@ -6,7 +6,6 @@ a device is early in one rollout and late in the next, and a list of ids tells n
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 
 WHOLE = 100.0
@@ -14,7 +13,7 @@ WHOLE = 100.0
 
 def _digest(salt: str, *words: str) -> bytes:
     """HMAC-SHA256 (RFC 2104) of words with a byte between them that none of them has."""
-    return hmac.new(bytes.fromhex(salt), b"\0".join(word.encode() for word in words), hashlib.sha256).digest()
+    return hmac.digest(bytes.fromhex(salt), b"\0".join(word.encode() for word in words), "sha256")
 
 
 def _percent(digest: bytes) -> float:

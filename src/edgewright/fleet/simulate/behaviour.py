@@ -135,6 +135,10 @@ class ScriptedRunner:
         ends = [self._since + at for at in (self._behaviour.crashes, self._behaviour.hangs) if at]
         return min(ends, default=math.inf)
 
+    def well(self) -> bool:
+        """Whether it runs and behaves like a good one for ever."""
+        return self._since is not None and self._behaviour is GOOD
+
     def hung(self) -> bool:
         """Whether the whole device hangs now."""
         return self._since is not None and 0.0 < self._behaviour.hangs <= self._seconds()

@@ -19,14 +19,14 @@ from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, KeptSt
 from edgewright.fleet.simulate.network import Link, LinkedControl, LinkedPackages
 from edgewright.fleet.simulate.served import PRODUCT, Served
 from edgewright.fleet.simulate.verified import RememberedTrust, Verifier
-from edgewright.fleet.simulate.world import Clock, Drawn, World
+from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.fleet_report import Enrolled, Outcome, Report
 
 POLL = 60.0
 """Seconds between two looks for news."""
 SETTLED = 60.0
 """Seconds that the next report of a device must be away for it to have said everything."""
-_REBOOT, _WATCHDOG = 45.0, 7200.0
+_REBOOT, _WATCHDOG, _SURE = 45.0, 7200.0, 1e-3
 ME = Me(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
 )  # fmt: skip
@@ -98,6 +98,7 @@ class Device:
         "_calm",
         "_due",
         "_heard",
+        "_looked",
         "_seen",
         "_served",
         "_teller",
@@ -141,6 +142,7 @@ class Device:
         self.state: State | None = None
         self._wake = self._seen = 0
         self._due = math.inf
+        self._looked: float | None = None
 
     @property
     def name(self) -> str:
@@ -186,11 +188,19 @@ class Device:
 
     def wake(self, within: float = 0.0) -> None:
         """It steps soon, somewhere in so many seconds; sooner where that was due already."""
-        self._at(self._world.now + within * self.chance.share())
+        moment = self._world.now + within * self.chance.share()
+        if self._looked is not None:
+            look = self._looked
+            while look <= self._world.now:
+                look = self._after_look(look)
+            if moment >= look:
+                return  # the look that was left out would have come before it
+        self._at(moment)
 
     def cut_power(self, seconds: float = _REBOOT) -> None:
         """What is not durable is gone; it begins again in so many seconds."""
         self.cuts += 1
+        self._looked = None
         self.agent, self.off = None, True
         self.disk.lose(self.chance.share())
         self.state = _state(self.disk)
@@ -218,7 +228,7 @@ class Device:
     def _step(self, number: int) -> None:
         if number != self._wake:
             return
-        self._due, self.off = math.inf, False
+        self._due, self.off, self._looked = math.inf, False, None
         try:
             if self.agent is None:
                 self.boot()
@@ -230,7 +240,30 @@ class Device:
         except PowerCut:
             self.cut_power()
             return
-        self._at(self._world.now + max(self._next(wait), 0.5))
+        moment = self._world.now + max(self._next(wait), 0.5)
+        if self._calm is not None and self.held.trial is not None and not self.clock.skew and self.runner.well():
+            moment = self._over_looks(moment)
+        self._at(moment)
+
+    def _over_looks(self, moment: float) -> float:
+        """Moment of the next step of a trial that goes well: looks that find nothing are left out.
+
+        Their moments are reckoned as the steps would have, to the last bit, so that what comes after them happens when
+        it would have.
+        """
+        trial, agent, now = self.held.trial, self.agent, self._world.now
+        assert trial is not None and agent is not None  # noqa: S101 - the caller has looked
+        left = trial.limits.seconds - agent.guard.counts().seconds
+        until = min(BEGIN + agent.still, now + left) - _SURE
+        while moment < until:
+            self._looked, moment = now, self._after_look(moment)
+        return moment
+
+    def _after_look(self, moment: float) -> float:
+        """When a trial that goes well is stepped after a look at this moment that found nothing."""
+        assert self.agent is not None  # noqa: S101
+        at = moment - BEGIN
+        return moment + max(min(at + ME.look, self.agent.speaks) - at, 0.5)
 
     def _next(self, wait: float) -> float:
         """Seconds until the next step. An idle device polls on and on and finds nothing: those polls are left out."""
