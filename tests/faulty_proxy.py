@@ -85,9 +85,10 @@ class FaultyProxy:
         """Bytes of the question and of the answer after which a connection is reset; -1: never."""
         if mode == "cut":
             return -1, self.bytes
-        if mode == "lossy" and self._chance.random() < 0.5:
-            after = self._chance.randrange(1, 3000)
-            return (after, -1) if self._chance.random() < 0.5 else (-1, after)
+        if mode == "lossy" and self.passed % 2:
+            if self._chance.random() < 0.5:
+                return self._chance.randrange(1, 1500), -1
+            return -1, self._chance.randrange(500, 20_000)
         return -1, -1
 
     def _serve(self, client: socket.socket, mode: Mode, limits: tuple[int, int]) -> None:
