@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pkgutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -48,8 +49,11 @@ def main(
     some = [(places[fault], program) for fault in _of(faults, chosen) for program in _of(programs, chosen)]
     started = time.perf_counter()
     # Forked while this process has one thread: a case forks too.
-    with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
-        rows = [row for found in pool.imap(partial(_run, kind=kind, share=share), some) for row in found]
+    with tempfile.TemporaryDirectory() as place:
+        tempfile.tempdir = place  # what workers keep there goes with it: they are ended without a word
+        with multiprocessing.get_context("fork").Pool(len(os.sched_getaffinity(0))) as pool:
+            rows = [row for found in pool.imap(partial(_run, kind=kind, share=share), some) for row in found]
+        tempfile.tempdir = None
     wall = time.perf_counter() - started
     print(markdown(["fault", "states", "of them", "wrong", "time"], [_cells(row) for row in rows]))
     wrong = [f"{what}: {problem}" for what, result, _ in rows for problem in result.wrong]

@@ -6,7 +6,6 @@ import functools
 import hashlib
 import shutil
 import tempfile
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,7 +54,6 @@ class Promise(NamedTuple):
 def publications() -> tuple[Publication, ...]:
     """A fleet through two rollouts and new keys for the timestamp and for the root; once in a process."""
     place = Path(tempfile.mkdtemp(prefix="edgewright-published-"))
-    Finalize(None, shutil.rmtree, (place, True), exitpriority=1)
     lay_fleet(place)
     control, found = Control(place), list[Publication]()
 
