@@ -52,6 +52,10 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     path = tmp_path / "board.toml"
     path.write_text(text.replace('"cortex-m4"', '"board"'), encoding="utf-8")
     assert load_profile(str(path)).name == "board"
+    path.write_text("version = 1\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_profile(str(path)).version == 1
+    with pytest.raises(InputError, match=r"got no such file - at absent\.toml"):
+        load_profile("absent.toml")
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,8 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         ),
         ("[clock]", "[clocks]", "clock"),
         ("[clock]", "[clock", "board.toml"),
+        ("description", "version = 2\ncolour = 3\ndescription", "Profile format 2 is newer than this Edgewright reads"),
+        ("description", "version = true\ndescription", "whole number from 1 on, got True"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, old: str, new: str, said: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.schema.profile import Figure, Profile
+from edgewright.schema.profile import PROFILE_VERSION, Figure, Profile
 
 FOLDER = Path(__file__).resolve().parent
 _FROM_NOTHING = ("wait_states", "sleep")
@@ -48,7 +48,8 @@ def read_profile(path: Path) -> Profile:
     file beside this one.
 
     Raises:
-        InputError: naming the file and the key when it cannot be read, a key is missing, unknown or of another type,
+        InputError: naming the file and the key when it cannot be read or is of a newer format, a key is missing,
+            unknown or of another type,
             the name differs from the file's, a figure is in another unit or not above zero, or a profile inherits
             from itself.
         UnknownNameError: for a parent that is not known.
@@ -79,9 +80,12 @@ def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
     try:
         table: dict[str, object] = msgspec.toml.decode(path.read_bytes())
     except OSError as error:
-        raise InputError("a device profile", error.strerror or str(error), where) from error
+        do = "Check the path, or name one of `edgewright profiles`" if isinstance(error, FileNotFoundError) else ""
+        got = "no such file" if do else error.strerror or str(error)
+        raise InputError("a device profile", got, where, do) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a device profile", str(error).replace("`", "'"), where) from error
+    _refuse_newer(table, where)
     parent = table.get("inherits", "")
     if not isinstance(parent, str):
         raise InputError("the name of a profile", repr(parent), f"{where}, key inherits")
@@ -92,6 +96,18 @@ def _completed(path: Path, below: tuple[Path, ...]) -> dict[str, object]:
     if parent not in listing():
         raise UnknownNameError("device profile", parent, listing(), f"{where}, key inherits")
     return _completed(FOLDER / f"{parent}.toml", (*below, path)) | table
+
+
+def _refuse_newer(table: dict[str, object], where: str) -> None:
+    """Says that a file is of a later format, before anything in it is called unknown."""
+    version = table.get("version", PROFILE_VERSION)
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise InputError("a whole number from 1 on", repr(version), f"{where}, key version", "Leave it out, or give 1")
+    if version > PROFILE_VERSION:
+        raise InputError(
+            f"a profile of format {PROFILE_VERSION} or older", str(version), f"{where}, key version",
+            f"Profile format {version} is newer than this Edgewright reads ({PROFILE_VERSION}): upgrade",
+        )  # fmt: skip
 
 
 def figures(profile: Profile) -> dict[str, Figure]:

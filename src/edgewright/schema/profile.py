@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+PROFILE_VERSION = 1
+
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A number of a profile with its unit and the source it was taken from."""
@@ -42,6 +44,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One device.
 
     Attributes:
+        version: of the format; a file of one's own may leave it out. A newer one is refused by name.
         name: as in the file name.
         description: in a sentence.
         flash: bytes for program and model; ram: bytes for data; package: largest package file, bytes.
@@ -63,6 +66,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         price: US dollars a piece.
     """
 
+    version: int = PROFILE_VERSION
     name: str
     description: str
     instruction_set: str
