@@ -13,6 +13,7 @@ from edgewright.search.advise.advising import advise
 from edgewright.search.advise.contract import Asked
 from edgewright.search.advise.kinds import kinds_of
 from edgewright.search.advise.look import look
+from edgewright.search.advise.needs import parse_needs
 from edgewright.search.advise.windows import window_for
 from ladder_problems import silent
 from small_pipeline import write_rows
@@ -70,6 +71,44 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     assert ahead.frame.task == "forecasting"
     assert ahead.commands[0].endswith("--column flow --time time --horizon 12 --out next.forecaster")
     assert any("MASE" in value for _, value in ahead.measured)
+    assert ahead.footprint is not None
+    assert ahead.footprint.ram.value < 2_000
+    assert ahead.met
+    tight = advise(Asked(data=file, task="forecasting", needs=parse_needs("flash=1kB,score=0.9")), silent)
+    assert [said.split()[0] for said in tight.unmet] == ["flash", "score:"]
+
+
+def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    rows = []
+    for n in range(2000):
+        odd = n % 200 in (100, 101, 102)
+        flow = np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1 + 9 * odd
+        rows.append([str(60 * n), f"{rng.normal():.3f}", f"{flow:.3f}", "leak" if odd else "ok"])
+    file = str(write_rows(tmp_path / "pump.csv", rows, header="time,level,flow,state"))
+    ahead = advise(Asked(data=file, task="forecasting", target="flow"), silent)
+    assert (ahead.target, ahead.frame.why[0]) == ("flow", "flow is to be foretold")
+    assert "--column flow" in ahead.commands[0]
+    with pytest.raises(InputError, match=r"no column of numbers 'flaw'\. Known: flow, level"):
+        advise(Asked(data=file, task="forecasting", target="flaw"), silent)
+    watched = advise(Asked(data=file, task="anomaly", target="state"), silent)
+    assert watched.choice_why.split("; ")[-1].startswith("event F1 on labelled rows")
+    assert "--target state" in watched.commands[0]
+    assert watched.footprint is not None
+    assert watched.footprint.notes[0] == "latency and energy are modelled, unverified on silicon"
+    folder = tmp_path / "pumps"
+    folder.mkdir()
+    Path(file).rename(folder / "one.csv")
+    again = advise(Asked(data=str(folder), task="anomaly", target="state"), silent)
+    assert again.places[1].leaves == "every reading of level, flow, as far as the gateway"
+    assert "--time time" in again.commands[0]
+
+
+def test_what_nothing_reads_is_said(tmp_path: Path) -> None:
+    (tmp_path / "grocery").mkdir()
+    (tmp_path / "grocery" / "train.zip").write_bytes(b"PK")
+    with pytest.raises(InputError, match=r"an unpacked copy of the public set grocery, got archives"):
+        advise(Asked(data=str(tmp_path / "grocery")), silent)
 
 
 def test_rows_in_kinds_that_lie_apart_are_clustered(tmp_path: Path) -> None:

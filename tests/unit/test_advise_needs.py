@@ -46,9 +46,9 @@ def test_what_is_no_need(text: str, said: str) -> None:
 def test_figures_that_are_set() -> None:
     found = parse_prices("bandwidth=0.5, cell=1Wh, radio_bit=100nJ/bit, internet=20ms", "ble")
     assert found == pytest.approx({"bandwidth": 0.5, "cell": 3600.0, "radio_bit": 1e-7, "internet": 0.02})
-    for text, said in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"), ("cell=1kg", "a number in J"),
-                       ("cell=0J", "above zero"), ("cell=1,cell=2", "one cell, got two"),
-                       ("radio_most=1", "no figure 'radio_most'")):  # fmt: skip
+    for text, said in (("cell", "figures such as"), ("cel=1", "Did you mean 'cell'"),
+                       ("cell=1kg", "a number above zero in J"), ("cell=0J", "above zero"),
+                       ("cell=1,cell=2", "one cell, got two"), ("radio_most=1", "no figure 'radio_most'")):  # fmt: skip
         with pytest.raises(InputError, match=said):
             parse_prices(text, "ble")
 

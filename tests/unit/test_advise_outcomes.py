@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edgewright.schema.errors import InputError
 from edgewright.search.advise.advising import advise
 from edgewright.search.advise.contract import Asked
 from ladder_problems import silent
@@ -42,3 +43,12 @@ def test_a_phone_is_advised_a_network_of_people_never_seen() -> None:
     assert record.ladder is not None
     assert record.ladder.held == ("26", "27", "28", "29", "30")
     assert record.existing[1].command == f"edgewright run hapt --data {folder}"
+
+
+@pytest.mark.heavy
+def test_a_public_set_as_a_folder_may_have_its_target_named() -> None:
+    folder = str(shared_data("occupancy"))
+    record = advise(Asked(data=folder, target="Occupancy", time="date", curve=False), silent)
+    assert (record.choice, record.target) == ("threshold", "occupancy")
+    with pytest.raises(InputError, match="the target 'occupancy' of occupancy, got 'Light'"):
+        advise(Asked(data=folder, target="Light", curve=False), silent)

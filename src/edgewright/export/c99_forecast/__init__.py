@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.export._c_text import comment, entries, identifier
 from edgewright.export.c99_forecast.source import source
@@ -65,23 +66,13 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
         InputError: for a name that C does not take.
     """
     spec, model = made.spec, made.spec.model
-    parts, levels = model.parts, max(len(spec.levels), 1)
-    tables = {
-        "start": np.asarray(made.state, np.float32),
-        "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
-        "lags": np.asarray([lag for part in parts for lag in part.lags], np.int32),
-        "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
-        "bias": np.asarray([part.bias for part in parts], np.float32),
-        "share": np.asarray([part.share for part in parts], np.float32),
-        "widths": np.asarray(made.widths, np.float32).ravel(),
-    }
-    if not model.reach:
-        del tables["from"]
-    ram = 4 * (max(model.reach, 1) + spec.horizon * (len(parts) + model.difference) + 4)
+    levels = max(len(spec.levels), 1)
+    tables = _tables(made)
+    flash, ram = memory_of(made)
     header = _HEADER % {
         "column": comment(spec.column), "name": comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
-        "ram": ram, "flash": sum(table.nbytes for table in tables.values()), "levels": levels,
+        "ram": ram, "flash": flash, "levels": levels,
         "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
     }  # fmt: skip
@@ -95,3 +86,28 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
     ]
     files = {f"{identifier(name)}_forecast.h": header, f"{name}_forecast.c": source(made, "\n\n".join(blocks))}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
+
+
+def memory_of(made: ForecasterFile) -> tuple[int, int]:
+    """Bytes of its tables and of its static memory, as the header tells them."""
+    model = made.spec.model
+    ram = 4 * (max(model.reach, 1) + made.spec.horizon * (len(model.parts) + model.difference) + 4)
+    return sum(table.nbytes for table in _tables(made).values()), ram
+
+
+def _tables(made: ForecasterFile) -> dict[str, NDArray[np.generic]]:
+    """Constants by name, as they are stored; widths of no interval are left out when they are written."""
+    model = made.spec.model
+    parts = model.parts
+    tables: dict[str, NDArray[np.generic]] = {
+        "start": np.asarray(made.state, np.float32),
+        "weights": np.asarray([w for part in parts for w in part.weights], np.float32),
+        "lags": np.asarray([lag for part in parts for lag in part.lags], np.int32),
+        "from": np.cumsum([0, *(len(part.lags) for part in parts)]).astype(np.int32),
+        "bias": np.asarray([part.bias for part in parts], np.float32),
+        "share": np.asarray([part.share for part in parts], np.float32),
+        "widths": np.asarray(made.widths, np.float32).ravel(),
+    }
+    if not model.reach:
+        del tables["from"]
+    return tables

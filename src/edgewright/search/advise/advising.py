@@ -43,7 +43,8 @@ def advise(asked: Asked, doing: Doing) -> Advice:
     places = placement.places(setting, asked.needs)
     place, why = placement.choose(places)
     said = {text.split()[0] for text in found.unmet}
-    unmet = (*found.unmet, *(miss for miss in place.misses if miss.split("=")[0] not in said))
+    missed = (miss for miss in place.misses if miss.split("=")[0] not in said)
+    unmet = (*found.unmet, *_without_ladder(found, asked.needs, footprint), *missed)
     if unmet:
         near = _simpler(found, setting, asked.needs) if place.misses else ()
         unmet = (*unmet, *near, *_nearest(found, asked, profile))
@@ -76,6 +77,21 @@ def advise(asked: Asked, doing: Doing) -> Advice:
         commands=found.commands,
         notes=(*found.notes, *_notes(found, profile, footprint, radio)),
     )
+
+
+def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
+    """Needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
+    if found.ladder is not None:
+        return ()
+    told = list[str]()
+    limits = {name: limit for name in ("flash", "ram") if (limit := limit_of(needs, name)) is not None}
+    if footprint is not None:
+        told += over_budget(footprint, Budget(**{name: int(limit) for name, limit in limits.items()}))
+    elif limits:
+        told += [f"{name}: what it takes is not known before the model is made" for name in limits]
+    if limit_of(needs, "score") is not None:
+        told.append(f"score: no score of {found.frame.task} is compared with one that was asked for")
+    return tuple(told)
 
 
 def _setting(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from edgewright.data.load import find_kind
 from edgewright.data.public import names, public_set
 from edgewright.pipeline.config import read_config, shipped
 from edgewright.schema.advice import Existing
+from edgewright.schema.errors import UnknownNameError
 
 
 def set_of(place: Path | None) -> str:
@@ -25,6 +27,14 @@ def set_of(place: Path | None) -> str:
         ):
             return name
     return ""
+
+
+def is_read(name: str) -> bool:
+    """Whether there is a source for the public set of this name: some are pictures or documents."""
+    try:
+        return bool(name) and bool(find_kind(name, "[data]"))
+    except UnknownNameError:
+        return False
 
 
 def _same(place: Path, name: str, sha256: str, at_home: bool) -> bool:

@@ -152,7 +152,7 @@ def _value(text: str, unit: str, where: str) -> float:
     scales = _SCALES.get(unit, {unit: 1.0})
     match = _AMOUNT.fullmatch(text)
     if match is None or match[2] not in ("", *scales):
-        raise InputError(f"a number in {' or '.join(scales)}", repr(text), where)
+        raise InputError(f"a number above zero in {' or '.join(scales)}", repr(text), where)
     value = float(match[1]) * (scales[match[2]] if match[2] else 1.0)
     if not 0 < value < math.inf:
         raise InputError("an amount above zero", repr(text), where)

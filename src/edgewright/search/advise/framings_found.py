@@ -5,6 +5,7 @@ from __future__ import annotations
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.search.advise.contract import PACKAGE, Asked, Framing
+from edgewright.search.advise.existing import is_read, set_of
 from edgewright.search.advise.look import Look
 
 
@@ -28,10 +29,20 @@ def framing_of(seen: Look, asked: Asked) -> Framing:
     """
     if asked.task != "auto" and asked.task not in tasks():
         raise UnknownNameError("task", asked.task, ("auto", *tasks()), "--task")
+    known = "" if asked.kind or ".zip" not in seen.endings else set_of(seen.place)
+    if known and not is_read(known):
+        raise InputError(f"an unpacked copy of the public set {known}", "archives (.zip)", asked.data,
+                         "Unpack them, and name the folder with what was in them")  # fmt: skip
     fitting = [framing for framing in framings() if framing.fits(seen, asked)]
     able = [framing for framing in fitting if asked.task == "auto" or asked.task in framing.tasks]
     if not able:
         offered = sorted({task for framing in fitting for task in framing.tasks})
+        if not offered and asked.task == "auto":
+            many = ", ".join(ending or "no ending" for ending, _ in seen.endings.most_common(4))
+            raise InputError(
+                "readings, sentences, documents or pictures", f"files of {many}" if many else "an empty folder",
+                asked.data, "Unpack archives, and name the file or the folder that holds them",
+            )  # fmt: skip
         raise InputError(
             f"data for {asked.task}", f"data for {', '.join(offered) or 'nothing that is known'}", asked.data,
             "Name a target with --target, or leave --task out",

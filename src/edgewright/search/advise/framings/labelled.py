@@ -22,7 +22,7 @@ from edgewright.schema.profile import Profile
 from edgewright.search.advise import reasons
 from edgewright.search.advise.commands import Setup, commands
 from edgewright.search.advise.contract import Asked, Doing, Found, Framing
-from edgewright.search.advise.existing import known_set, pipeline_of, set_of
+from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
 from edgewright.search.advise.look import Look
 from edgewright.search.advise.more_data import curve_of
@@ -47,7 +47,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
     if not seen.place.is_dir():
         return False
     try:
-        return bool(asked.kind or set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
+        return bool(asked.kind) or is_read(set_of(seen.place)) or guess(str(seen.place))["kind"] in _LABELLED_FOLDERS
     except InputError:
         return False
 
@@ -109,6 +109,7 @@ def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
 def _setup(seen: Look, asked: Asked) -> Setup:
     """The problem, its columns and windows as they are judged to be right, and why."""
     known = "" if asked.kind else set_of(seen.place)
+    known = known if is_read(known) else ""
     why: list[str] = []
     left: list[tuple[str, str]] = []
     pipeline = pipeline_of(known) if seen.place is not None and seen.place.is_dir() and not asked.target else ""
@@ -126,6 +127,10 @@ def _setup(seen: Look, asked: Asked) -> Setup:
         named["ignore"] = [*asked.ignore, *(name for name, _ in left)]
         window = _window(seen, asked, named, why)
         problem, config = _problem(asked, named, window, left)
+        has = problem.dataset.target_name
+        if asked.target and has.lower() != asked.target.lower():
+            raise InputError(f"the target {has!r} of {known}", repr(asked.target), "--target",
+                             "Leave --target out, or name a file instead")  # fmt: skip
         where = shlex.quote(asked.data)
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
 
@@ -188,7 +193,9 @@ def _takes_ignore(config: PipelineConfig) -> bool:
 def _named(seen: Look, asked: Asked, known: str) -> dict[str, object]:
     named: dict[str, object] = {key: getattr(asked, key) for key in ("target", "group", "session", "time", "kind")}
     if known:
-        named["kind"] = known
+        # A set with a layout of its own names its columns itself; that the target is its own is seen once it is read.
+        own = find_kind(known, "[data]").config.__struct_fields__
+        named = {key: value for key, value in named.items() if key in own} | {"kind": known}
     return {key: value for key, value in named.items() if value}
 
 

@@ -1,105 +1,67 @@
-"""Readings without a target: what is odd, what comes next, or which kinds there are."""
+"""Readings without a class: what is odd (with labels or without), what comes next, or which kinds there are."""
 
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edgewright.data.load import guess, load_data
 from edgewright.language.forecasting.choose import Asked as Ahead
 from edgewright.language.forecasting.choose import fit_forecaster
-from edgewright.language.forecasting.season import find_seasons
 from edgewright.pipeline.detect_choice import choose
-from edgewright.pipeline.detect_rows import read_watched, with_limit
+from edgewright.pipeline.detect_rows import Watched, read_watched, with_limit
 from edgewright.pipeline.detect_threshold import Asked as Limits
+from edgewright.pipeline.detecting import configured, learn
 from edgewright.schema.advice import Existing, Flip, Frame
-from edgewright.schema.data import DataSet
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
 from edgewright.search.advise.kinds import kinds_of
 from edgewright.search.advise.look import Look
+from edgewright.search.advise.numbers_alone import FEWEST, MOST, Rows, read_rows, season_of
+from edgewright.search.advise.small_code import Price, detector_price, forecaster_price, unknown
 
-_TIMES = ("time", "date", "datetime", "timestamp")
-_FEWEST = 30
-# Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
-_MOST = 6000
 _HORIZON = 12
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """What was read: data set, column of times, names of its columns, columns that were left out."""
-
-    dataset: DataSet
-    time: str
-    left_out: tuple[tuple[str, str], ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns."""
-        return tuple(column.name for column in self.dataset.columns)
-
-    @property
-    def values(self) -> NDArray[np.float32]:
-        """Of all recordings, one after the other."""
-        return np.concatenate([recording.values for recording in self.dataset.recordings])
+ROBUST = "robust"
 
 
 def _fits(seen: Look, asked: Asked) -> bool:
-    return seen.place is not None and not asked.target and asked.task not in ("classification", "regression")
+    if asked.target:  # a column of labels that say what is odd, or the one that is to be foretold
+        return seen.place is not None and asked.task in ("anomaly", "forecasting")
+    return seen.place is not None and asked.task not in ("classification", "regression")
 
 
 def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
     with doing("Reading data", None):
-        rows = _read(seen, asked)
+        rows = read_rows(seen, asked)
     found = len(rows.values)
-    if found < _FEWEST:
-        raise InputError(f"at least {_FEWEST} rows", str(found), asked.data, "Record more")
-    season = _season(rows)
+    if found < FEWEST:
+        raise InputError(f"at least {FEWEST} rows", str(found), asked.data, "Record more")
+    season = season_of(rows)
     with doing("Kinds of rows", None):
         kinds, apart = kinds_of(rows.values, asked.seed)
     task, why = _task(rows, asked, season, kinds, apart)
     how = {"anomaly": _anomaly, "forecasting": _forecasting, "clustering": _clustering}[task]
     could = ", ".join(seen.few_valued())
-    notes = (f"no --target was named; columns of few values that could be one: {could}",) if could else ()
+    notes = (
+        (f"no --target was named; columns of few values that could be one: {could}",)
+        if could and not asked.target
+        else ()
+    )
     return how(rows, asked, why, (season, kinds, apart), doing, notes)
 
 
-def _read(seen: Look, asked: Asked) -> _Rows:
-    time = asked.time or next((name for name in seen.header if name.strip().lower() in _TIMES), "")
-    parts = {time, asked.group, asked.session, *asked.ignore, ""}
-    left = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
-    left += [(name, "it counts rows") for name in seen.counters if name not in parts]
-    named = {"group": asked.group, "session": asked.session, "time": time,
-             "ignore": [*asked.ignore, *(name for name, _ in left)]}  # fmt: skip
-    table = {"kind": asked.kind, "path": asked.data} if asked.kind else guess(asked.data)
-    return _Rows(load_data({**table, **{k: v for k, v in named.items() if v}}, seed=asked.seed), time, tuple(left))
-
-
-def _season(rows: _Rows) -> int:
-    """Rows after which the first column repeats itself; 0 where it does not, or there is no time."""
-    if rows.dataset.rate is None:
-        return 0
-    first = rows.dataset.recordings[0].values[:_MOST, 0].astype(np.float64)
-    known = np.isfinite(first)
-    if known.sum() < _FEWEST:
-        return 0
-    found = find_seasons(np.interp(np.arange(len(first)), np.flatnonzero(known), first[known]))
-    return int(found[0].rows) if found else 0
-
-
-def _task(rows: _Rows, asked: Asked, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
+def _task(rows: Rows, asked: Asked, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
     """The framing, and why."""
     rate = rows.dataset.rate
-    told = ["no target is named: nothing says what is right"]
+    told = [
+        "no target is named: nothing says what is right" if not asked.target else
+        f"{asked.target} says which rows are odd" if asked.task == "anomaly" else f"{asked.target} is to be foretold"
+    ]  # fmt: skip
     if rate is not None:
         told.append(f"rows come in order of time, one every {1 / rate:.4g} s")
-        told.append(f"the column {rows.names[0]} repeats itself every {season} rows" if season else
-                    f"the column {rows.names[0]} shows no season")  # fmt: skip
+        told.append(f"the column {rows.name} repeats itself every {season} rows" if season else
+                    f"the column {rows.name} shows no season")  # fmt: skip
     told.append(
         f"rows fall into {kinds} kinds (silhouette {apart:.2f})" if kinds else
         f"rows fall into no kinds that lie apart (silhouette at best {apart:.2f})"
@@ -112,41 +74,45 @@ def _task(rows: _Rows, asked: Asked, season: int, kinds: int, apart: float) -> t
 
 
 def _anomaly(
-    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
 ) -> Found:
     choice: Choice | None = None
     reason = ""
     ignored = tuple(name for name, _ in rows.left_out)
-    with doing("Detectors on injected anomalies", None):
+    price: Price = unknown
+    with doing("Detectors on labelled rows" if asked.target else "Detectors on injected anomalies", None):
         try:
-            watched = read_watched(asked.data, kind=asked.kind, time=rows.time, ignore=(*asked.ignore, *ignored))
-            choice = choose(with_limit(watched, _MOST), Limits())
+            watched = with_limit(read_watched(asked.data, kind=asked.kind, target=asked.target, time=rows.time,
+                                              ignore=(*asked.ignore, *ignored)), MOST)  # fmt: skip
+            price = _detector(ROBUST, watched)
+            choice = choose(watched, Limits())
+            price = _detector(choice.tried[0].kind, watched)
         except EdgewrightError as error:
             reason = str(error)
     fit = f"edgewright detect fit {_common(rows, asked)} --out normal.detector"
     if choice is None:
-        fit += " --detector robust"  # a comparison needs more rows than there are
+        fit += f" --detector {ROBUST}"  # a comparison needs more rows than there are
     commands = [fit, f"edgewright detect run normal.detector {shlex.quote(asked.data)}",
                 "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
     measured, name, said = _judged(choice, reason)
     season = seen[0]
-    flips = [
+    flips = [] if asked.target else [
         Flip(
             when="with some rows labelled as odd (--target), as few as there are",
             then="detectors are judged by true events, and a threshold is set by their costs: edgewright tune",
         )
-    ]
+    ]  # fmt: skip
     if season:
         commands.append(_forecast(rows, asked, season))
         flips.append(
             Flip(
                 when="if what comes next is what matters (--task forecasting)",
-                then=f"a forecaster is measured instead: {rows.names[0]} repeats every {season} rows",
+                then=f"a forecaster is measured instead: {rows.name} repeats every {season} rows",
             )
         )
     return Found(
         name=rows.dataset.name,
-        target="",
+        target=asked.target,
         frame=Frame(
             task="anomaly", why=why, capabilities=capabilities(), commands=tuple(commands), left_out=rows.left_out
         ),
@@ -158,18 +124,28 @@ def _anomaly(
         measured=measured,
         choice=name,
         choice_why=said,
-        curve_note="not measured: without labels nothing says how good a detector is on true events",
+        price=price,
+        curve_note="not measured for detectors"
+        if asked.target
+        else "not measured: without labels nothing says how good a detector is on true events",
         flips=tuple(flips),
-        costs=(("labels", "none"),),
+        costs=(("labels", f"those in {asked.target}" if asked.target else "none"),),
         commands=tuple(commands),
         notes=notes,
+    )
+
+
+def _detector(name: str, watched: Watched) -> Price:
+    """The footprint of a detector that was fitted on these rows."""
+    return detector_price(
+        name, learn(name, configured(name, {}), watched.stretches), tuple(c.name for c in watched.columns)
     )
 
 
 def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], ...], str, str]:
     """What detectors reached, which is taken, and why."""
     if choice is None:
-        return (("detectors", f"not compared: {reason}"),), "robust", "the simplest detector: median and spread"
+        return (("detectors", f"not compared: {reason}"),), ROBUST, "the simplest detector: median and spread"
     told = tuple(
         (one.kind, f"left out: {one.why}" if one.why else
          f"F1 {one.skill:.2f} ({one.low:.2f} to {one.high:.2f}), {one.bytes:,} bytes")
@@ -178,7 +154,7 @@ def _judged(choice: Choice | None, reason: str) -> tuple[tuple[tuple[str, str], 
     return told, choice.tried[0].kind, f"{choice.reason}; {choice.measure}"
 
 
-def _limits(rows: _Rows) -> tuple[Existing, ...]:
+def _limits(rows: Rows) -> tuple[Existing, ...]:
     """The solution without any learning: a limit a column."""
     low, high = np.nanquantile(rows.values.astype(np.float64), [0.001, 0.999], axis=0)
     some = "; ".join(f"{n} outside {a:.4g} to {b:.4g}" for n, a, b in
@@ -193,26 +169,27 @@ def _limits(rows: _Rows) -> tuple[Existing, ...]:
 
 
 def _forecasting(
-    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
 ) -> Found:
     season = seen[0]
     horizon = season or _HORIZON
-    values = rows.dataset.recordings[0].values[-_MOST:, 0].astype(np.float64)
+    values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
     known = np.isfinite(values)
     values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
     horizon = max(1, min(horizon, len(values) // 6))
     with doing("Forecasters, backtested", None):
-        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=(season,) if season else ())).spec
+        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=(season,) if season else ()))
+    spec = made.spec
     command = _forecast(rows, asked, season)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
                 "edgewright export next.forecaster --to c99 --out firmware")  # fmt: skip
     measured = tuple(
         (one.name, f"left out: {one.why}" if one.why else f"MASE {one.mase:.3f} ({one.low:.3f} to {one.high:.3f})")
-        for one in made.tried
+        for one in spec.tried
     )
     return Found(
         name=rows.dataset.name,
-        target=rows.names[0],
+        target=rows.name,
         frame=Frame(
             task="forecasting", why=why, capabilities=capabilities(), commands=commands, left_out=rows.left_out
         ),
@@ -224,8 +201,9 @@ def _forecasting(
             Existing(name="the value of a season ago", what="nothing is learnt; a MASE of 1 is as good as that"),
         ),
         measured=measured,
-        choice=made.name,
-        choice_why=made.reason,
+        choice=spec.name,
+        choice_why=spec.reason,
+        price=forecaster_price(made),
         curve_note="not measured for forecasters",
         commands=commands,
         notes=notes,
@@ -233,7 +211,7 @@ def _forecasting(
 
 
 def _clustering(
-    rows: _Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
 ) -> Found:
     _, kinds, apart = seen
     fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"
@@ -257,18 +235,19 @@ def _clustering(
     )
 
 
-def _common(rows: _Rows, asked: Asked) -> str:
+def _common(rows: Rows, asked: Asked) -> str:
     """The data and its columns, as `detect fit` takes them."""
     parts = [shlex.quote(asked.data)]
     parts += [f"--time {shlex.quote(rows.time)}"] if rows.time else []
     parts += [f"--kind {asked.kind}"] if asked.kind else []
+    parts += [f"--target {shlex.quote(asked.target)}"] if asked.target else []
     ignored = (*asked.ignore, *(name for name, _ in rows.left_out))
     return " ".join([*parts, *(f"--ignore {shlex.quote(name)}" for name in ignored)])
 
 
-def _forecast(rows: _Rows, asked: Asked, season: int) -> str:
+def _forecast(rows: Rows, asked: Asked, season: int) -> str:
     time = f" --time {shlex.quote(rows.time)}" if rows.time else ""
-    column = shlex.quote(rows.names[0])
+    column = shlex.quote(rows.name)
     return (f"edgewright forecast {shlex.quote(asked.data)} --column {column}{time} --horizon {season or _HORIZON} "
             "--out next.forecaster")  # fmt: skip
 
