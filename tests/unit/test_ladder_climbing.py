@@ -45,6 +45,21 @@ def test_a_weak_rung_hides_no_strong_one_and_patience_ends_it() -> None:
     assert not Climb(judge).step("too large", _answers(base, y), fits=True)[0]
 
 
+def test_while_nothing_was_learned_patience_has_no_end() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 2, 2000)
+    judge = Judge(METRICS["accuracy"], y, np.repeat(np.arange(20), 100), "group", looks=5)
+    none, strong = _answers(np.zeros(2000, bool) == y, y), _answers(rng.random(2000) < 0.9, y)
+    climb = Climb(judge, patience=2)
+    for name in "abcd":
+        climb.step(name, none)
+        assert not climb.tired
+    assert climb.step("network", strong)[1]
+    for name in "fg":
+        climb.step(name, none)
+    assert (climb.chosen, climb.tired) == ("network", True)
+
+
 def test_a_rung_that_the_device_cannot_hold_is_not_climbed() -> None:
     y = np.tile([0, 1], 200)
     judge = Judge(METRICS["accuracy"], y, np.repeat(np.arange(20), 20), "group", looks=2)

@@ -3,7 +3,8 @@
 Every rung above the lowest may be looked at, so each interval is one of 1 - 0.05/looks (Bonferroni): that any rung is
 climbed without a gain has a chance of at most one in twenty. A rung is compared with the one chosen so far, not with
 its neighbour, so that a weak rung hides no strong one above it; after `patience` rungs in a row without a sure gain
-nothing further is tried.
+nothing further is tried. While the majority stands, nothing has been learned that further rungs could fail to add to:
+all of them are tried.
 """
 
 from __future__ import annotations
@@ -102,15 +103,17 @@ class Climb:
 
     Attributes:
         judge: of all rungs.
-        patience: rungs in a row without a gain after which it ends.
+        patience: rungs in a row without a gain after which it ends, once one was climbed.
         chosen: name of the rung that stands; `answers` are its.
-        idle: rungs in a row without a gain.
+        learned: whether it was climbed, so that it is better than the lowest.
+        idle: rungs in a row without a gain since.
     """
 
     judge: Judge
     patience: int = PATIENCE
     chosen: str = ""
     answers: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
+    learned: bool = False
     idle: int = 0
 
     def step(self, name: str, answers: Floats, fits: bool = True) -> tuple[Interval | None, bool]:
@@ -127,9 +130,9 @@ class Climb:
         gain = self.judge.gain(answers, self.answers)
         climbed = fits and gain.low > 0
         if climbed:
-            self.chosen, self.answers, self.idle = name, answers, 0
+            self.chosen, self.answers, self.learned, self.idle = name, answers, True, 0
         else:
-            self.idle += 1
+            self.idle += self.learned
         return gain, climbed
 
     @property

@@ -39,7 +39,7 @@ class Asked:
 
     Attributes:
         metric: name; chosen by the target when empty.
-        patience: rungs without a gain after which nothing is tried; 0 tries all.
+        patience: rungs without a gain over one that was climbed after which nothing is tried; 0 tries all.
         peers: whether boosting is measured for comparison; None does so for rows.
         rungs: only these; all when empty.
     """
