@@ -42,7 +42,7 @@ def test_the_chosen_rung_becomes_a_package(tmp_path: Path, capsys: Capture) -> N
 
 
 def test_wrong_input_is_one_line(tmp_path: Path, capsys: Capture) -> None:
-    rows = [[f"{n}", "7", "x" if n % 2 else "y"] for n in range(60)]
+    rows = [[f"{n % 10}", "7", "x" if n % 10 < 5 else "y"] for n in range(60)]
     few = str(write_rows(tmp_path / "few.csv", rows[:12], header="a,b,y"))
     one = str(write_rows(tmp_path / "one.csv", [[*r[:2], "x"] for r in rows], header="a,b,y"))
     text = str(write_rows(tmp_path / "text.csv", [[r[0], "word", r[2]] for r in rows], header="a,b,y"))
@@ -86,7 +86,7 @@ def test_what_was_measured_stands_when_it_is_interrupted(
 
 
 def test_a_column_that_never_changes_is_left_out(tmp_path: Path, capsys: Capture) -> None:
-    rows = [[f"{n}", "7", "x" if n % 2 else "y"] for n in range(60)]
+    rows = [[f"{n % 10}", "7", "x" if n % 10 < 5 else "y"] for n in range(60)]
     file = str(write_rows(tmp_path / "constant.csv", rows, header="a,b,y"))
     assert run(["ladder", file, "--target", "y", *QUICK]) == 0
     assert "never changes or has no value: b" in capsys.readouterr().out
