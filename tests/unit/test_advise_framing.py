@@ -105,6 +105,9 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
 
 
 def test_what_nothing_reads_is_said(tmp_path: Path) -> None:
+    file = str(write_rows(tmp_path / "plain.csv", [["1", "2"], ["3", "4"]], header="a,b"))
+    with pytest.raises(InputError, match="data for classification, got data for anomaly, clustering, forecasting"):
+        advise(Asked(data=file, task="classification"), silent)
     (tmp_path / "grocery").mkdir()
     (tmp_path / "grocery" / "train.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"an unpacked copy of the public set grocery, got archives"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.search.advise.contract import PACKAGE, Asked, Framing
@@ -36,7 +38,8 @@ def framing_of(seen: Look, asked: Asked) -> Framing:
     fitting = [framing for framing in framings() if framing.fits(seen, asked)]
     able = [framing for framing in fitting if asked.task == "auto" or asked.task in framing.tasks]
     if not able:
-        offered = sorted({task for framing in fitting for task in framing.tasks})
+        free = replace(asked, task="auto")
+        offered = sorted({task for framing in framings() if framing.fits(seen, free) for task in framing.tasks})
         if not offered and asked.task == "auto":
             many = ", ".join(ending or "no ending" for ending, _ in seen.endings.most_common(4))
             raise InputError(
