@@ -64,6 +64,9 @@ class Notes:
             for place in durable:
                 self._waiting.pop(place, None)
 
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        raise AssertionError(f"{place} was refused: {why}")
+
 
 class LiveAgent:
     """One device, running until it is closed.

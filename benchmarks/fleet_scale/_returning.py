@@ -138,6 +138,9 @@ class Full:
             found.append(msgspec.Raw(raw))
         return found
 
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """Never: what it holds is all well formed."""
+
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """They are durable there."""
         gone = {sequence for _, sequence in durable}

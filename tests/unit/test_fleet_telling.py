@@ -69,6 +69,7 @@ class Box:
 
     def __init__(self) -> None:
         self.items: list[dict[str, int]] = []
+        self.aside: list[tuple[tuple[int, int], str]] = []
         self.alarm = self.more = False
 
     def urgent(self) -> bool:
@@ -82,6 +83,10 @@ class Box:
 
     def settle(self, durable: object) -> None:
         self.items, self.alarm = [], False
+
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        self.aside.append((place, why))
+        self.items = [one for one in self.items if (one["boot"], one["sequence"]) != place]
 
 
 class Desk:

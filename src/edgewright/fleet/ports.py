@@ -22,6 +22,10 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, not a mistak
         self.wait = wait
 
 
+class NotTaken(Unreachable):
+    """The other side answered that it does not take what was said, and will not take it however often it is said."""
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Of an exchange over HTTP: status, header names in lower case, and the body as it comes."""
 

@@ -11,6 +11,8 @@ from edgewright.schema.device import PRIORITY, Event
 RAW_PRIORITY = 9
 """Rows leave after everything else."""
 LOWEST_PRIORITY = 15
+ASIDE = 100
+"""Added to the priority of an item that its receiver will never take: it stays in the store and is not sent."""
 # Words and numbers of an event's `detail` that may leave; an item's other keys stay and are counted as withheld.
 DETAIL = (
     "after", "alarms", "amount", "before", "bytes", "channel", "channels", "command", "confidence", "count", "counts",
@@ -145,6 +147,7 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
         disk_bytes: of database, log and what the agent has learnt; `ballast_bytes` and `set_aside_bytes` lie beside
             them.
         waiting: items in the outbox by priority.
+        aside: items that the fleet refused, by priority; they are kept and not sent. `aside_why` of the last.
         written_today: bytes written by this store in the last day that it ran; `written_ever` since it was made.
         refused: packages that the last start of the agent refused, by name, and why; older ones are in their place.
         process_written: bytes that this whole process sent to storage, as the kernel counts; None where it does not.
@@ -168,3 +171,5 @@ class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     process_written: int | None
     damage: tuple[Damage, ...]
     refused: dict[str, str] = {}
+    aside: dict[int, int] = {}
+    aside_why: str = ""

@@ -58,6 +58,9 @@ def _lines(state: StoreState) -> list[str]:
         lines.append(f"  {name:<7} {table.entries:>9,} entries {amount(table.bytes):>9}{span}")
     waiting = ", ".join(f"{count:,} {names.get(p, f'priority {p}')}" for p, count in sorted(state.waiting.items()))
     lines.append(f"waiting to leave: {waiting or 'nothing'}")
+    if state.aside:
+        aside = ", ".join(f"{count:,} {names.get(p, f'priority {p}')}" for p, count in sorted(state.aside.items()))
+        lines.append(f"  refused by the fleet, kept here: {aside}; the last: {state.aside_why or 'not said why'}")
     lines += [
         f"  dropped ({lost.reason}): {lost.items:,} {names.get(lost.priority, f'priority {lost.priority}')}, "
         f"{amount(lost.bytes)}"

@@ -33,6 +33,14 @@ class _Peek(msgspec.Struct, frozen=True):
     body: _Body = _Body()
 
 
+class _Said(msgspec.Struct, frozen=True):
+    """As `runtime.sinks.Acknowledgement`."""
+
+    durable: tuple[tuple[int, int], ...]
+    later: bool
+    refused: tuple[tuple[int, int, str], ...]
+
+
 class Door:
     """As `fleet.agent.telling.Outbox`.
 
@@ -51,6 +59,7 @@ class Door:
         self._batch: list[tuple[tuple[int, int], msgspec.Raw]] = []
         self._alarm = self._backlog = self._behind = False
         self._durable: set[tuple[int, int]] | None = None
+        self._refused: dict[tuple[int, int], str] = {}
         self._closed = self._released = False
         with suppress(FileNotFoundError):
             path.unlink()
@@ -83,6 +92,13 @@ class Door:
                 self._durable = set(durable) & {place for place, _ in self._batch}
                 self._changed.notify_all()
 
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """Its sender is told that the fleet will never take this item; of the others nothing is known to be durable."""
+        with self._changed:
+            if place in (known for known, _ in self._batch):
+                self._durable, self._refused = set(), {place: why}
+                self._changed.notify_all()
+
     def release(self) -> None:
         """Who waits is told that nothing is durable yet: the model's process is about to end."""
         with self._changed:
@@ -111,16 +127,15 @@ class Door:
             with plug, suppress(OSError, ValueError):
                 plug.settimeout(_TALK)
                 if _user(plug) == os.geteuid():
-                    places, later = self._offer(_read(plug))
-                    plug.sendall(msgspec.json.encode({"durable": sorted(places), "later": later}))
+                    plug.sendall(msgspec.json.encode(self._offer(_read(plug))))
 
-    def _offer(self, content: bytes) -> tuple[set[tuple[int, int]], bool]:
-        """Waits until a report carried the batch, or patience ends; what is durable, and whether it was handed back."""
+    def _offer(self, content: bytes) -> _Said:
+        """Waits until a report carried the batch, or patience ends."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
             try:
                 seen = msgspec.json.decode(line, type=_Peek)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 continue
             batch.append(((seen.boot, seen.sequence), msgspec.Raw(line)))
             alarm = alarm or seen.body.kind == "alarm"
@@ -135,10 +150,11 @@ class Door:
             self._changed.wait_for(lambda: self._durable is not None or self._closed, self._patience if batch else 0.0)
             later = self._released or (self._durable is None and self._closed)
             found: set[tuple[int, int]] = self._durable or set()
-            self._durable, self._released = None, False
+            refused = tuple((*place, why) for place, why in self._refused.items())
+            self._durable, self._released, self._refused = None, False, {}
             self._batch, self._alarm, self._backlog = [], False, False
             self._behind = full and bool(found)
-        return found, later
+        return _Said(tuple(sorted(found)), later, refused)
 
 
 def _read(plug: socket.socket) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.layout import API_PATH
-from edgewright.fleet.ports import Transport, Unreachable
+from edgewright.fleet.ports import NotTaken, Transport, Unreachable
 from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_api import Problem
@@ -17,6 +17,8 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 _LARGEST = 1 << 18
 _LONG = 3600.0
 _REFUSED = frozenset({401, 403, 404, 409, 410})
+_NOT_TAKEN = frozenset({400, 413, 422})
+"""It is what was said that is not taken: too large, or not what the description says."""
 _OFTEN = frozenset({408, 425, 429, 503})
 """Refused for now, not for what was said: where a server is crowded, a body that came too slowly is nobody's fault."""
 NEW = "new"
@@ -68,6 +70,8 @@ class HttpControl:
         wait = float(after) if after.isdecimal() and len(after) < 8 else None
         # What it finds wrong with this device's words it will find wrong again: not asked every few seconds.
         told = ", ".join(word for word in (problem.expected, problem.got) if word)
+        if answer.status in _NOT_TAKEN:
+            raise NotTaken(f"{path}: expected {told}"[:300], _LONG)
         raise Unreachable(
             f"{path}: expected {told}"[:300], wait if answer.status in _OFTEN or answer.status >= 500 else _LONG
         )

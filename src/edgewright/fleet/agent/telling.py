@@ -9,9 +9,10 @@ import msgspec
 
 from edgewright.fleet.agent.pace import Pace
 from edgewright.fleet.agent.ports import Control, Facts
+from edgewright.fleet.agent.sifting import Sieve
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.layout import REPORT_EVERY
-from edgewright.fleet.ports import Chance, Clock, Unreachable
+from edgewright.fleet.ports import Chance, Clock, NotTaken, Unreachable
 from edgewright.schema.fleet_report import Report
 
 _SLOWEST = REPORT_EVERY
@@ -39,6 +40,9 @@ class Outbox(Protocol):
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
 
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """The item (boot, sequence) was offered and is never taken, for this reason; whose it is sets it aside."""
+
 
 class NoOutbox:
     """Of a device without a store."""
@@ -58,12 +62,16 @@ class NoOutbox:
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
         """Nothing."""
 
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """Nothing."""
+
 
 class ReportTeller:
     """As `fleet.agent.ports.Teller`.
 
     A report that was not acknowledged is sent again as it was, byte for byte: the other side may have it already, and
-    a report that differs under one number would look like a second device with this one's key.
+    a report that differs under one number would look like a second device with this one's key. One that was refused for
+    what it says was never taken: it is given up, and what it had to say goes under the next number, as `Sieve` says.
 
     Args:
         state: keeps number, nonce and outcomes.
@@ -83,6 +91,7 @@ class ReportTeller:
         self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
         self._pending: Report | None = None
         self._owed = False
+        self._sieve = Sieve()
         self._last, self._more = -_APART, _APART
 
     def tell(self, facts: Facts) -> float:
@@ -99,6 +108,12 @@ class ReportTeller:
         self._pending, self._last = report, now
         try:
             answer = self._control.report(report)
+        except NotTaken as error:
+            self._pending = None
+            self._owed = self._sieve.refused(report.items, str(error))
+            if not self._owed:
+                self._pace.away(now, error.wait)
+            return max(_LEAST, self._due() - now)
         except Unreachable as error:
             self._pace.away(now, error.wait)
             return self._pace.due - now
@@ -109,8 +124,12 @@ class ReportTeller:
             raise
         self._state.acknowledge(answer)
         self._pending = None
-        self._outbox.settle(answer.durable)
-        self._owed = not anew
+        found = self._sieve.taken(report.items)
+        if found is None:
+            self._outbox.settle(answer.durable)
+        else:
+            self._outbox.refuse(*found)
+        self._owed = not anew or self._sieve.active
         self._more = min(max(answer.more, 0.0), _MOST_APART)
         self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
         return max(_LEAST, self._due() - now)
@@ -128,7 +147,7 @@ class ReportTeller:
 
     def _report(self, facts: Facts) -> Report:
         link = self._state.link
-        items: tuple[Any, ...] = tuple(self._outbox.offered())
+        items: tuple[Any, ...] = self._sieve.choose(self._outbox.offered())
         return Report(
             nonce=link.nonce, sequence=self._state.next_sequence(), counter=facts.counter, floor=facts.floor,
             phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, clock=self._clock.wall(),

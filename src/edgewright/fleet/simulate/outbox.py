@@ -77,6 +77,9 @@ class SimulatedOutbox:
             if over and self.drained[place] is None:
                 self.drained[place] = now
 
+    def refuse(self, place: Place, why: str) -> None:
+        """Never: a simulated control plane takes every item."""
+
     def _fill(self) -> None:
         due = int((self._clock.monotonic() - self._since) / EVERY)
         while self._made < due:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -36,6 +36,7 @@ class Sink(Protocol):
         Raises:
             InputError, OutputError, OSError: nothing is known to have arrived.
             NotYetError: nothing arrived, on purpose.
+            NeverError: nothing arrived, and some of it never will.
         """
 
     def close(self) -> None:
@@ -50,16 +51,30 @@ class NotYetError(Exception):
     """A receiver handed a batch back on purpose: it takes it later, and nothing failed."""
 
 
+class NeverError(Exception):
+    """A receiver will never take some items of a batch; the others are taken at once.
+
+    Args:
+        refused: places, and why in the receiver's words.
+    """
+
+    def __init__(self, refused: Mapping[Place, str]) -> None:
+        super().__init__(f"{len(refused)} refused")
+        self.refused = dict(refused)
+
+
 class Acknowledgement(msgspec.Struct, frozen=True):
     """What a receiver says when items are durable there (on its disk, flushed, not in its memory): their places.
 
     Attributes:
         durable: places.
         later: the others were handed back on purpose; only the fleet's agent says it.
+        refused: boot, sequence and why of those that are never taken; only the fleet's agent says it.
     """
 
     durable: tuple[Place, ...]
     later: bool = False
+    refused: tuple[tuple[int, int, str], ...] = ()
 
 
 C = TypeVar("C", bound=SinkConfig)

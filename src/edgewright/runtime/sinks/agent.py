@@ -5,7 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from edgewright.runtime.sinks import Leaving, NotYetError, Place, SinkConfig, SinkKind, acknowledgement, lines
+from edgewright.runtime.sinks import (
+    Leaving,
+    NeverError,
+    NotYetError,
+    Place,
+    SinkConfig,
+    SinkKind,
+    acknowledgement,
+    lines,
+)
 from edgewright.schema.errors import OutputError
 
 _LARGEST_ANSWER = 1 << 20
@@ -31,6 +40,7 @@ class _Agent:
         """One connection a batch.
 
         Raises:
+            NeverError: the fleet refused an item by itself.
             NotYetError: the agent hands it back, since it or this process is about to end.
         """
         parts: list[bytes] = []
@@ -47,6 +57,8 @@ class _Agent:
         except OSError as error:
             raise OutputError("the fleet's agent", error.strerror or str(error), self._config.path) from None
         said = acknowledgement(b"".join(parts), self._config.path)
+        if said.refused:
+            raise NeverError({(boot, sequence): why for boot, sequence, why in said.refused})
         if said.later and not said.durable:
             raise NotYetError
         return said.durable

@@ -148,7 +148,8 @@ class Committer:
                         self.forget(write.arguments)
                         continue
                     self.database.execute(write.sql, write.arguments)
-                    room.added(write.table, write.size)
+                    if write.table:
+                        room.added(write.table, write.size)
                 for priority, (items, size) in self.pending.given_up.items():
                     room.lost(priority, "disk", items, size)
                 if room.over() or now - self._trimmed >= _TRIM_SECONDS:

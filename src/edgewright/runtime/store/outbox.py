@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from edgewright.runtime.store.pending import Write
+from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
-from edgewright.schema.store import LOWEST_PRIORITY, Item
+from edgewright.schema.store import ASIDE, LOWEST_PRIORITY, Item
 
 if TYPE_CHECKING:
     from edgewright.runtime.store.store import Store
@@ -20,6 +23,10 @@ _FIRST_WAIT, _LONGEST_WAIT = 1.0, 120.0
 """Seconds after a failure, doubling, and at most: so soon after an outage every device has begun to send."""
 # Items that were refused while others were taken are remembered, the oldest forgotten first: memory is bounded.
 _REMEMBERED = 2048
+REFUSED_BY_FLEET = "refused by the fleet"
+"""Label of the health event of an item that was set aside."""
+_REASON = 240
+_PUT_ASIDE = "UPDATE OR REPLACE outbox SET priority = ? WHERE priority = ? AND boot = ? AND sequence = ?"
 
 
 class Taken(NamedTuple):
@@ -83,8 +90,8 @@ class Outbox:
             while len(found) < items:
                 rows = store.database.execute(
                     "SELECT priority, boot, sequence, expires, body FROM outbox WHERE (priority, boot, sequence) > "
-                    "(?, ?, ?) ORDER BY priority, boot, sequence LIMIT 64",
-                    after,
+                    "(?, ?, ?) AND priority <= ? ORDER BY priority, boot, sequence LIMIT 64",
+                    (*after, LOWEST_PRIORITY),
                 )
                 for priority, boot, sequence, expires, body in rows:
                     after = (priority, boot, sequence)
@@ -149,6 +156,27 @@ class Outbox:
             else:
                 self.release(left)
             return gone
+
+    def set_aside(self, taken: Iterable[Taken], refused: Mapping[Place, str]) -> None:
+        """Items that the receiver will never take stay in the store and are not sent again; the others are, at once.
+
+        It is durable with the store's next commit; a health event tells it, with the receiver's reason.
+        """
+        with self._store.guard():
+            batch = list(taken)
+            found = [item for item in batch if item.place in refused]
+            self.release([item.place for item in batch if item.place not in refused], failed=False)
+            for item in found:
+                place = (item.priority + ASIDE, item.priority, *item.place)
+                write = Write(0, "", _PUT_ASIDE, place, 0, partial(self.gone, item.place))
+                self._store.committer.pending.add(write, self._store.age())
+            self._store.append_events([
+                Event(kind="health", label=REFUSED_BY_FLEET, detail={
+                    "items": 1, "reason": refused[item.place][:_REASON],
+                    "place": list(item.place), "bytes": len(item.body),
+                })
+                for item in found
+            ])  # fmt: skip
 
     def gone(self, place: Place) -> None:
         """The item has left the table: nothing is remembered of it."""

@@ -11,7 +11,7 @@ from edgewright.runtime.store.ballast import BALLAST_FILE
 from edgewright.runtime.store.database import Database
 from edgewright.runtime.store.store import Store
 from edgewright.schema.errors import UnknownNameError
-from edgewright.schema.store import Limits, StoreConfig
+from edgewright.schema.store import ASIDE, Limits, StoreConfig
 
 TABLES = ("events", "rows", "outbox")
 LEARNT = "learnt"
@@ -116,6 +116,6 @@ def _delete(store: Store, database: Database, name: str, older: float) -> int:
             "SELECT priority, count(*), total(size) FROM outbox WHERE age < ? GROUP BY priority", (older,)
         )
         for priority, items, size in lost:
-            store.room.lost(priority, "purged", items, int(size))
+            store.room.lost(priority % ASIDE, "purged", items, int(size))
     database.execute(f"DELETE FROM {name} WHERE age < ?", (older,))  # noqa: S608 - a name of TABLES
     return int(database.value("SELECT changes()"))

@@ -9,7 +9,7 @@ from typing import Any
 from edgewright.runtime.store.ballast import Ballast
 from edgewright.runtime.store.database import Database
 from edgewright.runtime.store.wear import Wear
-from edgewright.schema.store import RAW_PRIORITY, Limits, StoreConfig
+from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
 
 _DAY = 86400.0
 _BATCH = 64
@@ -137,7 +137,7 @@ class Room:
             self._database.execute(
                 "DELETE FROM outbox WHERE priority = ? AND boot = ? AND sequence = ?", (priority, boot, sequence)
             )
-            self.lost(priority, reason, 1, size)
+            self.lost(priority % ASIDE, reason, 1, size)
             self.removed("outbox", 1, size)
         return sum(size for *_, size in found)
 

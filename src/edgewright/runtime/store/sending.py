@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from edgewright.runtime.sinks import NotYetError, Sink
+from edgewright.runtime.sinks import NeverError, NotYetError, Sink
 from edgewright.runtime.store.store import Store
 from edgewright.schema.errors import EdgewrightError
 
@@ -38,7 +38,7 @@ def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) 
     Raises:
         OutputError: the going of arrived items could not be made durable; they may be sent twice.
     """
-    sent = arrived = 0
+    sent = arrived = 0  # what is set aside is neither
     for _ in range(batches):
         taken = store.outbox.take(limit)
         if not taken:
@@ -49,6 +49,10 @@ def deliver(store: Store, sink: Sink, limit: int = 64 << 10, batches: int = 16) 
             places = list(sink.send(store.device, taken))
         except NotYetError:
             later = True
+        except NeverError as error:
+            store.outbox.set_aside(taken, error.refused)
+            store.commit()
+            continue
         except (EdgewrightError, OSError) as error:
             problem = str(error)
         gone = store.outbox.settle(taken, places)

@@ -8,8 +8,9 @@ from edgewright.runtime.store import damage, disk, memory, reading, tables, wear
 from edgewright.runtime.store.ballast import BALLAST_FILE
 from edgewright.runtime.store.database import Database
 from edgewright.runtime.store.identity import Identity
+from edgewright.runtime.store.outbox import REFUSED_BY_FLEET
 from edgewright.runtime.store.store import Store
-from edgewright.schema.store import Lost, StoreState, TableState
+from edgewright.schema.store import ASIDE, Lost, StoreState, TableState
 
 START, REFUSED = "start", "refused"
 """Labels of health events with which an agent begins."""
@@ -63,7 +64,9 @@ def _state(
         set_aside_bytes=on_disk["aside"],
         running_days=days,
         tables=kept,
-        waiting={priority: count for priority, count, _ in waiting},
+        waiting={priority: count for priority, count, _ in waiting if priority < ASIDE},
+        aside={priority - ASIDE: count for priority, count, _ in waiting if priority >= ASIDE},
+        aside_why=_aside_why(database),
         dropped=tuple(Lost(priority=p, reason=reason, items=n, bytes=size) for p, reason, n, size in lost),
         withheld=withheld,
         written_today=today,
@@ -85,6 +88,12 @@ def _refused(database: Database) -> dict[str, str]:
             break
         found[str(stored.event.detail.get("package"))] = str(stored.event.detail.get("notice"))
     return dict(reversed(found.items()))
+
+
+def _aside_why(database: Database) -> str:
+    """What the fleet said of the last item that it refused."""
+    last = next(reading.events(database, kind="health", label=REFUSED_BY_FLEET, limit=1), None)
+    return "" if last is None else str(last.event.detail.get("reason", ""))
 
 
 def _table(database: Database, name: str) -> TableState:

@@ -1,0 +1,200 @@
+"""An item that the control plane will never take: it is found, set aside and told, and all the others arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import sqlalchemy as sa
+
+from edgewright.cli.device.status import _lines
+from edgewright.fleet.agent.door import Door
+from edgewright.fleet.agent.ports import Facts
+from edgewright.fleet.agent.remote import HttpControl
+from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.control.tables import items
+from edgewright.fleet.ports import Answer
+from edgewright.runtime.sinks.agent import SINK, AgentConfig
+from edgewright.runtime.store import Store, status
+from edgewright.runtime.store.outbox import REFUSED_BY_FLEET
+from edgewright.runtime.store.sending import deliver
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_report import Enrolled
+from fleet_plane import Client, Device, enrolled, plane_of
+from signed_fleet import HandClock
+from store_example import event, opened
+
+
+class Middle:
+    """Chance without chance."""
+
+    def bytes(self, count: int) -> bytes:
+        return bytes(count)
+
+    def share(self) -> float:
+        return 0.5
+
+
+class Way:
+    """The real application, asked without a network in between; `instead` answers in its place."""
+
+    def __init__(self, client: Client) -> None:
+        self.client, self.statuses = client, list[int]()
+        self.instead: Callable[[bytes], int | None] = lambda _: None
+
+    @contextmanager
+    def exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
+    ) -> Iterator[Answer]:
+        if (given := self.instead(body)) is not None:
+            self.statuses.append(given)
+            yield Answer(status=given, headers={}, body=iter([b"{}"]))
+            return
+        said = asyncio.run(self.client.ask(method, path, content=body, headers=dict(headers)))
+        self.statuses.append(said.status_code)
+        yield Answer(status=said.status_code, headers=dict(said.headers), body=iter([said.content]))
+
+
+class World:
+    """A device's store, the door of its agent, its reports, and a control plane."""
+
+    def __init__(self, folder: Path, plane: Any, device: Device, client: Client) -> None:  # noqa: ANN401
+        self.plane, self.clock, self.way = plane, HandClock(), Way(client)
+        (folder / "agent").mkdir()
+        self.state = State.open(folder / "agent")
+        self.state.enrol(Enrolled(device=device.id, tags=(), batch="b", at=1.0, nonce=device.nonce))
+        self.woken = threading.Event()
+        self.door = Door(folder / "s", self.woken.set, patience=120.0)
+        control = HttpControl(self.way, device.key, device.id)
+        self.teller = ReportTeller(self.state, control, self.clock, Middle(), outbox=self.door, every=60.0)
+        self.sink = SINK.open(AgentConfig(path=str(self.door.path), timeout=120.0))
+
+    def tell(self) -> float:
+        said = {
+            "counter": 1, "floor": 0, "phase": "idle", "plan": "", "stage": -1, "metadata": {}, "vitals": None,
+            "why": "", "product": "pump", "profile": "x86", "version": "1", "running": 5.0, "urgent": False,
+        }  # fmt: skip
+        return self.teller.tell(msgspec.convert(said, Facts))
+
+    def deliver(self, store: Store) -> None:
+        """One batch: reports go, each when it is due, until its sender was answered."""
+        sender = threading.Thread(target=deliver, args=(store, self.sink), kwargs={"batches": 1})
+        sender.start()
+        while sender.is_alive():
+            if self.door.offered():
+                self.clock.up += self.tell()
+            sender.join(0.005)
+
+    def arrived(self) -> list[int]:
+        with self.plane.database.reading() as connection:
+            return sorted(connection.execute(sa.select(items.c.sequence)).scalars())
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    async def join(client: Client) -> Device:
+        return await enrolled(client)
+
+    with plane_of(tmp_path / "fleet") as plane:
+        client = Client(plane)
+        made = World(tmp_path, plane, asyncio.run(join(client)), client)
+        yield made
+        made.door.close()
+        made.state.close()
+
+
+def spoilt(store: Store, sequence: int) -> None:
+    """An item on the disk that is none any more: a word of it is another, as an error of a program would leave it."""
+    with store.database.transaction():
+        store.database.execute(
+            "UPDATE outbox SET body = CAST(replace(CAST(body AS TEXT), '\"put\"', '\"pot\"') AS BLOB) "
+            "WHERE sequence = ?", (sequence,),
+        )  # fmt: skip
+
+
+def test_one_item_that_is_refused_is_set_aside_and_all_the_others_arrive(world: World, tmp_path: Path) -> None:
+    with opened(tmp_path / "store") as store:
+        numbers = store.append_events([event(number=n) for n in range(20)])
+        alarm = store.append_events([event("alarm")])[0]
+        store.commit()
+        spoilt(store, numbers[11])
+        large = store.outbox.put("large", {"state": "x"}, 15)
+        store.commit()
+        with store.database.transaction():
+            body = store.database.value("SELECT body FROM outbox WHERE sequence = ?", (large,))
+            grown = bytes(body).replace(b'"x"', b'"' + b"x" * (1 << 20) + b'"')
+            store.database.execute("UPDATE outbox SET body = ? WHERE sequence = ?", (grown, large))
+        first: list[int] = []
+        for _ in range(60):
+            world.deliver(store)
+            first = first or world.arrived()
+            store._clock.forward(200.0)  # type: ignore[attr-defined]
+            state = status.of(store)
+            if not state.waiting:
+                break
+        assert state.waiting == {} and state.aside == {4: 1, 15: 1} and "body of at most" in state.aside_why
+        assert alarm in first
+        told = set(world.arrived())
+        assert told >= {*numbers, alarm} - {numbers[11]} and not told & {numbers[11], large}
+        assert len(world.way.statuses) < 60 and {200, 400, 413} == set(world.way.statuses)
+        line = next(line for line in _lines(state) if "refused by the fleet" in line)
+        assert line.startswith("  refused by the fleet, kept here: 1 decision") and "1 priority 15" in line
+        kept = store.database.execute("SELECT sequence FROM outbox ORDER BY sequence")
+        assert [one for (one,) in kept] == [numbers[11], large]
+        found = store.database.execute("SELECT detail FROM events WHERE label = ?", (REFUSED_BY_FLEET,))
+        assert "items as the store writes them" in json.loads(found[0][0])["reason"]
+    with opened(tmp_path / "store") as again:
+        assert again.outbox.take() == [] and status.of(again).aside == {4: 1, 15: 1}
+
+
+def test_what_is_no_refusal_of_what_was_said_sets_nothing_aside(world: World, tmp_path: Path) -> None:
+    codes = iter([401, 403, 404, 408, 409, 410, 415, 425, 429, 500, 502, 503, 504] * 2)
+    world.way.instead = lambda body: next(codes) if b'"items":[{' in body else None
+    with opened(tmp_path / "store") as store:
+        store.append_events([event()])
+        store.commit()
+        sender = threading.Thread(target=deliver, args=(store, world.sink), kwargs={"batches": 1})
+        sender.start()
+        while not world.door.offered():
+            sender.join(0.005)
+        for _ in range(26):
+            with suppress(InputError):
+                world.tell()
+            world.clock.up += 7200.0
+        assert len(world.way.statuses) == 26 and 200 not in world.way.statuses
+        world.door.release()
+        sender.join(60.0)
+        assert status.of(store).waiting == {4: 1} and status.of(store).aside == {}
+
+
+def test_where_a_report_is_refused_whatever_it_carries_no_item_is_to_blame(world: World, tmp_path: Path) -> None:
+    world.way.instead = lambda _: 400
+    with opened(tmp_path / "store") as store:
+        numbers = store.append_events([event(number=n) for n in range(5)])
+        store.commit()
+        sender = threading.Thread(target=deliver, args=(store, world.sink), kwargs={"batches": 1})
+        sender.start()
+        while not world.door.offered():
+            sender.join(0.005)
+        for _ in range(12):
+            world.clock.up += world.tell()
+        assert sender.is_alive() and len(world.way.statuses) >= 8
+        world.way.instead = lambda _: None
+        for _ in range(4):
+            world.clock.up += 7200.0
+            world.tell()
+        sender.join(60.0)
+        for _ in range(10):
+            store._clock.forward(200.0)  # type: ignore[attr-defined]
+            if not status.of(store).waiting:
+                break
+            world.deliver(store)
+        assert world.arrived() == numbers and status.of(store).aside == {}
