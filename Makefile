@@ -103,9 +103,7 @@ bench-estimate: install
 	$(BIN)/python -m benchmarks.estimate
 
 bench-search: install
-	$(BIN)/python -m benchmarks.search front
-	$(BIN)/python -m benchmarks.search truth
-	$(BIN)/python -m benchmarks.search bookkeeping
+	$(BIN)/python -m benchmarks.search
 
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.

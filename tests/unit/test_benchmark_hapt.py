@@ -63,6 +63,7 @@ def test_people_who_evaluate_take_no_part_in_choosing() -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs_data
+@pytest.mark.heavy
 def test_two_folds_reach_people_never_seen() -> None:
     told: list[str] = []
     made = cross_validate(str(shared_data("har-hapt")), seed=7, only=2, told=told.append)

@@ -86,6 +86,7 @@ def test_c_finds_the_slots_of_python_in_any_text(tmp_path_factory: pytest.TempPa
 
 @pytest.mark.needs_data
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_c_finds_the_slots_of_python_on_real_utterances(tmp_path: Path) -> None:
     texts = [compose(one.text) for path in sorted((shared_data("snips")).glob("train_*_full.json"))
              for one in read(path).utterances]  # fmt: skip

@@ -99,6 +99,7 @@ def test_a_regression_is_a_network_of_integers_too() -> None:
 
 @pytest.mark.slow
 @pytest.mark.needs_data
+@pytest.mark.heavy
 def test_a_fold_of_people_never_seen() -> None:
     """All forms of one fold; nobody who evaluates the shipped pipeline is among them."""
     forms = cross_validate(

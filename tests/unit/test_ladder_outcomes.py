@@ -62,6 +62,7 @@ def test_columns_that_are_written_down_afterwards_are_named() -> None:
     }
 
 
+@pytest.mark.heavy
 def test_a_phone_needs_a_network_on_features() -> None:
     held = ("26", "27", "28", "29", "30")
     problem, config, _ = problem_and_config(

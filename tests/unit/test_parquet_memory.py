@@ -52,6 +52,7 @@ def _write(folder: Path, rows: int) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_memory_grows_by_less_than_an_eighth_of_the_data(tmp_path: Path) -> None:
     tomls = [str(_write(tmp_path, rows)) for rows in (LITTLE, MUCH)]
     done = subprocess.run(

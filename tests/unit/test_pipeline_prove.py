@@ -201,6 +201,7 @@ def test_shipped_pipelines_prove(name: str, tmp_path: Path, capsys: Capture) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_hapt_proves_with_preprocessing_within_tolerance_and_the_network_bit_exact(tmp_path: Path) -> None:
     data = shared_data("har-hapt")
     changes = [f"split.test_groups={['29', '30']}".replace("'", '"'), "training.epochs=2", "training.augment=[]"]

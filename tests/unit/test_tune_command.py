@@ -114,6 +114,7 @@ def test_a_named_point_of_the_printed_curve_goes_into_the_package(model: Path, t
     assert not (tmp_path / "no").exists()
 
 
+@pytest.mark.heavy
 def test_a_package_in_a_run_folder_is_tuned_beside_the_run_from_data_of_another_kind(
     model: Path, tmp_path: Path, capsys: Capture
 ) -> None:
