@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate faults faults-fleet lock
+.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
 
 install: $(STAMP)
 
@@ -47,7 +47,7 @@ unit: install
 slow: install
 	$(BIN)/pytest -rs -m "slow and not heavy" -n 3
 
-bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-language bench-denoise bench-estimate bench-search
+bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search
 
 bench-training: install
 	$(BIN)/python -m benchmarks.training
