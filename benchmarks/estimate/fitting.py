@@ -16,13 +16,14 @@ _RIDGE = 1e-2
 Pair = tuple[Program, Truth]
 
 
-def fit_core(name: str, pairs: Sequence[Pair], made_with: str) -> Core:
+def fit_core(name: str, pairs: Sequence[Pair], made_with: str, *, simple: bool = False) -> Core:
     """The coefficients of a core.
 
     Args:
         name: of the core.
         pairs: programs as they are counted, and what they take.
         made_with: compiler, options and emulator.
+        simple: they are smaller than networks: what the C library holds depends on what they call, as the stack does.
     """
     written = [program.written for program, _ in pairs]
     flash = np.array([truth.flash for _, truth in pairs], float)
@@ -37,8 +38,8 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str) -> Core:
         subjects=len(pairs),
         code=_fit(written, code, flash),
         instructions=_fit([program.run for program, _ in pairs], counted, counted),
-        stack=_fit(written, stack, static),
-        beside=float(np.median(beside)),
+        stack=_fit(written, stack + beside, static + stack) if simple else _fit(written, stack, static),
+        beside=0.0 if simple else float(np.median(beside)),
     )
 
 

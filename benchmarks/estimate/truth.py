@@ -9,18 +9,26 @@ from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, subjects
 from edgewright.export import contract
 from edgewright.pipeline.toolchain import Truth, truth_of
 
 
 class Part(NamedTuple):
-    """A set of subjects: how many are drawn, their seed, and what `subjects` takes beside."""
+    """A set of subjects: how many are drawn, their seed, and what `subjects` takes beside; or simple ones."""
 
     many: int
     seed: int
     trained: bool = True
     rows: bool = False
+    simple: bool = False
+
+    def subjects(self) -> Iterator[Subject]:
+        """Those that are drawn."""
+        if self.simple:
+            return simple_subjects(self.many, self.seed)
+        return subjects(self.many, self.seed, self.trained, self.rows)
 
 
 def truths(core: str, parts: Sequence[Part], kept: Path | None) -> Iterator[tuple[Subject, Truth]]:
@@ -41,7 +49,7 @@ def _truths(core: str, part: Part, kept: Path | None) -> Iterator[tuple[Subject,
     known: dict[str, Truth] = {}
     if path is not None and path.exists():
         known = msgspec.json.decode(path.read_bytes(), type=dict[str, Truth])
-    for subject in subjects(*part):
+    for subject in part.subjects():
         if subject.name not in known:
             graph = subject.small or subject.graph
             network = contract.Subject("model", graph).integers

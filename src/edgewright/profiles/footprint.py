@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgewright.profiles.cores import core, weighed
+from edgewright.profiles.cores import Core, core, simple, weighed
 from edgewright.profiles.misses import ASSUMED, Miss, bar, shipped
 from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint, How, Spread
@@ -32,9 +32,14 @@ SYSTEM_CODE = (4_000_000.0, 200_000.0, 31_000_000.0)
 SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
 # Where a profile does not say how long an instruction takes.
 CYCLES, CYCLES_ERROR = 1.5, 0.5
-# Programs unlike those that coefficients were fitted on (no softmax, or smaller than any of them): rules, trees and
-# networks of one answer had from nothing to twice what was estimated of all that is not exact anyway.
-OTHER, OTHER_ERROR = "other programs", 1.0
+# Networks unlike those that coefficients were fitted on (of one answer, or smaller than any of them) had from nothing
+# to twice what was estimated of all that is not exact anyway. Rules, trees, linear models and neighbours have
+# coefficients and a past of their own.
+OTHER, OTHER_ERROR, SMALLER = "other programs", 1.0, "smaller programs"
+# A rule alone takes some dozens of bytes and instructions, of which no share says much.
+_LEAST = 64.0
+# A softmax over more than that is one over examples, not over classes.
+_MOST_CLASSES = 64
 UNVERIFIED = "latency and energy are modelled, unverified on silicon"
 
 
@@ -66,12 +71,14 @@ class Population:
         kind: of `profiles.misses`.
         assumed: half-width where too few misses are known.
         flash, ram: exact bytes that no miss is relative to.
+        least: half-width in bytes or instructions that no bar is below.
     """
 
     kind: str
     assumed: float = ASSUMED
     flash: int = 0
     ram: int = 0
+    least: float = 0.0
 
 
 def _as_fitted(counts: dict[str, float]) -> dict[str, float]:
@@ -81,15 +88,32 @@ def _as_fitted(counts: dict[str, float]) -> dict[str, float]:
     return {kind.replace("sigmoid", "softmax"): count for kind, count in counts.items()}
 
 
-def population_of(profile: Profile, program: Program) -> Population:
-    """The past that a program belongs to: that of its core, or of programs unlike those that were fitted on."""
-    table = core(_core_of(profile))
-    kind = profile.core or table.name
+def _is_fitted(table: Core, kind: str, program: Program) -> bool:
+    """Whether a network is one of those that a core's coefficients were fitted on: not smaller than any of them."""
     flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
     least = min((m.estimated for m in shipped() if m.kind == kind and m.quantity == "flash"), default=0.0)
-    if "has softmax" in program.written and flash >= least:
-        return Population(kind)
-    return Population(f"{kind} ({OTHER})", OTHER_ERROR, program.constants, program.values)
+    return flash >= least
+
+
+def _weighing(profile: Profile, program: Program) -> tuple[Core, Population]:
+    """The coefficients that weigh a program, and the past that it belongs to."""
+    name = _core_of(profile)
+    table, kind = core(name), profile.core or name
+    fitted = _is_fitted(table, kind, program)
+    ends = {"has softmax", "has sigmoid"} & set(program.written)
+    examples = program.run.get("softmax entry", 0.0) > _MOST_CLASSES
+    layers = program.written.get("call dense", 0.0) > 1 or "i.step" in program.written
+    if not ends or examples or not (fitted or layers):
+        past = Population(f"{kind} ({SMALLER})", OTHER_ERROR, program.constants, program.values, _LEAST)
+        return simple(name), past
+    if fitted and "has softmax" in program.written:
+        return table, Population(kind)
+    return table, Population(f"{kind} ({OTHER})", OTHER_ERROR, program.constants, program.values)
+
+
+def population_of(profile: Profile, program: Program) -> Population:
+    """The past that a program belongs to: that of its core, or of programs unlike those that were fitted on."""
+    return _weighing(profile, program)[1]
 
 
 def program_footprint(
@@ -107,8 +131,7 @@ def program_footprint(
     Raises:
         UnknownNameError: for a core without coefficients.
     """
-    table = core(_core_of(profile))
-    past = population_of(profile, program)
+    table, past = _weighing(profile, program)
     flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
     stack = max(0.0, weighed(table.stack, _as_fitted(program.written)))
     values = program.values + table.beside + stack
@@ -238,9 +261,9 @@ def amount(value: float, unit: str) -> str:
 
 def _spread(value: float, past: Population, quantity: str, unit: str, own: Sequence[Miss], exact: int = 0) -> Spread:
     found = bar(past.kind, quantity, own, past.assumed)
-    around = found.width * (value - exact)
+    around = max(past.least, found.width * (value - exact))
     return Spread(
-        value=value, low=max(exact, value - around), high=value + around, unit=unit, how="estimated",
+        value=value, low=max(exact, value - around, 0.0), high=value + around, unit=unit, how="estimated",
         source=found.source,
     )  # fmt: skip
 

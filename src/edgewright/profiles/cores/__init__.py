@@ -10,6 +10,8 @@ import msgspec
 from edgewright.schema.errors import UnknownNameError
 
 FOLDER = Path(__file__).resolve().parent
+# Coefficients of programs smaller than networks, a file a core as well.
+SIMPLE = FOLDER / "simple"
 VERSION = 1
 
 
@@ -53,6 +55,18 @@ def core(name: str) -> Core:
     if name not in known():
         raise UnknownNameError("core with coefficients", name, known())
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Core)
+
+
+@cache
+def simple(name: str) -> Core:
+    """The coefficients of a core for rules, trees and the like; `stack` is there all that is beside the values.
+
+    Raises:
+        UnknownNameError: as `core`.
+    """
+    if name not in known():
+        raise UnknownNameError("core with coefficients", name, known())
+    return msgspec.json.decode((SIMPLE / f"{name}.json").read_bytes(), type=Core)
 
 
 def weighed(coefficients: dict[str, float], counts: dict[str, float]) -> float:
