@@ -18,7 +18,7 @@ from edgewright.fleet.agent.ports import Facts
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.telling import ReportTeller
 from edgewright.fleet.ports import Chance, Unreachable
-from edgewright.runtime.sinks import NotYetError
+from edgewright.runtime.sinks import NotYetError, Patient
 from edgewright.runtime.sinks.agent import SINK, AgentConfig
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
@@ -303,7 +303,7 @@ def item(number: int, kind: str = "summary") -> Taken:
         "put": 1.0,
         "body": {"kind": kind},
     }
-    return Taken((2, number), json.dumps(said).encode())
+    return Taken((2, number), msgspec.json.encode(said))
 
 
 @pytest.fixture
@@ -386,3 +386,49 @@ def test_without_an_agent_the_sink_says_so(tmp_path: Path) -> None:
     sink = SINK.open(AgentConfig(path=str(tmp_path / "none")))
     with pytest.raises(OutputError, match="the fleet's agent"):
         sink.send("d", [item(1)])
+
+
+def test_an_alarm_does_not_wait_behind_a_batch_without_one(door: tuple[Door, threading.Event]) -> None:
+    made, woken = door
+    sink = SINK.open(AgentConfig(path=str(made.path)))
+    assert isinstance(sink, Patient)
+    got: list[object] = []
+
+    def send() -> None:
+        with pytest.raises(NotYetError):
+            sink.send("d", [item(1), item(2)])
+        got.extend(sink.send("d", [item(3, "alarm"), item(1), item(2)]))
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    while not made.offered():
+        sender.join(0.01)
+    assert not made.urgent() and not woken.is_set()
+    sink.hurry()
+    assert woken.wait(60.0) and made.urgent()
+    made.settle([(2, 1), (2, 2)])  # of the report that the first batch was in
+    assert made.urgent() and sender.is_alive()
+    assert [json.loads(bytes(raw))["sequence"] for raw in made.offered()] == [3, 1, 2]
+    sink.hurry()  # another alarm: this batch goes at once anyhow
+    made.settle([(2, 1), (2, 2), (2, 3)])
+    sender.join(60.0)
+    assert got == [(2, 1), (2, 2), (2, 3)]
+
+
+def test_an_alarm_that_comes_before_its_batch_is_waited_for_takes_it_back_once(
+    door: tuple[Door, threading.Event],
+) -> None:
+    made, _ = door
+    sink = SINK.open(AgentConfig(path=str(made.path)))
+    assert isinstance(sink, Patient)
+    sink.hurry()
+    with pytest.raises(NotYetError):
+        sink.send("d", [item(1)])
+    sender = threading.Thread(target=sink.send, args=("d", [item(1)]))
+    sender.start()
+    while not made.offered():
+        sender.join(0.01)
+    while sender.is_alive():
+        made.offered()
+        made.settle([(2, 1)])
+        sender.join(0.05)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,8 @@ _FULL_BYTES, _FULL_ITEMS = 32 << 10, 128
 """Half of what the outbox puts into one batch: so much says that more waits behind it."""
 _PATIENCE = 1000.0
 _TALK = 10.0
+_LOOK = 1.0
+"""Seconds between two looks whether the sender of a batch still waits: it hangs up where it has an alarm to bring."""
 
 
 class _Body(msgspec.Struct, frozen=True):
@@ -57,6 +61,7 @@ class Door:
         self.path, self._wake, self._patience = path, wake, patience
         self._changed = threading.Condition()
         self._batch: list[tuple[tuple[int, int], msgspec.Raw]] = []
+        self._given: object = None
         self._alarm = self._backlog = self._behind = False
         self._durable: set[tuple[int, int]] | None = None
         self._refused: dict[tuple[int, int], str] = {}
@@ -83,12 +88,13 @@ class Door:
     def offered(self) -> Sequence[msgspec.Raw]:
         """The batch that waits now."""
         with self._changed:
+            self._given = self._batch
             return [raw for _, raw in self._batch]
 
     def settle(self, durable: Sequence[tuple[int, int]]) -> None:
-        """Its sender is told what is durable."""
+        """Its sender is told what is durable; one that came since then waits on."""
         with self._changed:
-            if self._batch:
+            if self._batch and self._batch is self._given:
                 self._durable = set(durable) & {place for place, _ in self._batch}
                 self._changed.notify_all()
 
@@ -127,10 +133,10 @@ class Door:
             with plug, suppress(OSError, ValueError):
                 plug.settimeout(_TALK)
                 if _user(plug) == os.geteuid():
-                    plug.sendall(msgspec.json.encode(self._offer(_read(plug))))
+                    plug.sendall(msgspec.json.encode(self._offer(_read(plug), plug)))
 
-    def _offer(self, content: bytes) -> _Said:
-        """Waits until a report carried the batch, or patience ends."""
+    def _offer(self, content: bytes, plug: socket.socket) -> _Said:
+        """Waits until a report carried the batch, its sender hangs up, or patience ends."""
         batch, alarm = [], False
         for line in content.splitlines()[:_ITEMS]:
             try:
@@ -146,8 +152,10 @@ class Door:
             wake = alarm or self._backlog
         if wake:
             self._wake()
+        end = time.monotonic() + (self._patience if batch else 0.0)
         with self._changed:
-            self._changed.wait_for(lambda: self._durable is not None or self._closed, self._patience if batch else 0.0)
+            while not self._done() and (left := end - time.monotonic()) > 0.0 and not _gone(plug):
+                self._changed.wait_for(self._done, min(left, _LOOK))
             later = self._released or (self._durable is None and self._closed)
             found: set[tuple[int, int]] = self._durable or set()
             refused = tuple((*place, why) for place, why in self._refused.items())
@@ -155,6 +163,16 @@ class Door:
             self._batch, self._alarm, self._backlog = [], False, False
             self._behind = full and bool(found)
         return _Said(tuple(sorted(found)), later, refused)
+
+    def _done(self) -> bool:
+        return self._durable is not None or self._closed
+
+
+def _gone(plug: socket.socket) -> bool:
+    """Whether the other side has hung up, not only said all that it had to say."""
+    look = select.poll()
+    look.register(plug, 0)  # that it hung up is told unasked
+    return bool(look.poll(0))
 
 
 def _read(plug: socket.socket) -> bytes:

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from edgewright.runtime.agent.settings import Way
-from edgewright.runtime.sinks import Sink
+from edgewright.runtime.sinks import Patient, Sink
 from edgewright.runtime.store import Store
 from edgewright.runtime.store.sending import deliver
+from edgewright.schema.device import Event
 from edgewright.schema.errors import EdgewrightError
 
 _LOOK = 1.0  # seconds between two looks at an outbox that was empty
@@ -41,6 +42,18 @@ class Delivery:
         """Begins to send; nothing happens where there is no sink."""
         if self._sinks:
             self._thread.start()
+
+    def before(self, tell: Callable[[Sequence[Event]], None]) -> Callable[[Sequence[Event]], None]:
+        """As `tell`, which is called when events are durable; an alarm is not held up by what is on its way."""
+
+        def told(events: Sequence[Event]) -> None:
+            if any(event.kind == "alarm" for event in events):
+                for _, sink in self._sinks:
+                    if isinstance(sink, Patient):
+                        sink.hurry()
+            tell(events)
+
+        return told
 
     def close(self, drain: float) -> None:
         """Ends; what waits is sent for at most so many seconds, the rest stays in the outbox."""

@@ -88,8 +88,8 @@ def run_agent(
         try:
             settle_rates(plan, opened, configured.timeline.tolerance)
             recorded = not getattr(opened, "live", True)
-            keeper = Keeper(store, say, tell, apart=not recorded)
             delivery = Delivery(store, configured.ways, say)
+            keeper = Keeper(store, say, delivery.before(tell), apart=not recorded)
             agent = Agent(plan, configured, opened, keeper, recorded=recorded)
             begin(
                 Started(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -41,6 +41,14 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Lets go of what it holds."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A sink whose `send` may wait long, and can be told not to."""
+
+    def hurry(self) -> None:
+        """From another thread: something more urgent came than what is on its way."""
 
 
 class SinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 
 from edgewright.runtime.sinks import (
     Leaving,
@@ -18,6 +20,7 @@ from edgewright.runtime.sinks import (
 from edgewright.schema.errors import OutputError
 
 _LARGEST_ANSWER = 1 << 20
+_ALARM = b'"kind":"alarm"'
 
 
 class AgentConfig(SinkConfig, frozen=True, kw_only=True):
@@ -35,33 +38,64 @@ class AgentConfig(SinkConfig, frozen=True, kw_only=True):
 class _Agent:
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
+        self._lock = threading.Lock()
+        self._waiting: socket.socket | None = None
+        self._hurried = False
 
     def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
         """One connection a batch.
 
         Raises:
             NeverError: the fleet refused an item by itself.
-            NotYetError: the agent hands it back, since it or this process is about to end.
+            NotYetError: the agent hands it back, since it or this process is about to end, or `hurry` was called.
         """
         parts: list[bytes] = []
         length = 0
+        alarm = any(_ALARM in item.body for item in batch)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as plug:
                 plug.settimeout(self._config.timeout)
                 plug.connect(self._config.path)
                 plug.sendall(lines(batch))
                 plug.shutdown(socket.SHUT_WR)
+                self._wait(plug, alarm)
                 while (part := plug.recv(65536)) and length <= _LARGEST_ANSWER:
                     parts.append(part)
                     length += len(part)
         except OSError as error:
             raise OutputError("the fleet's agent", error.strerror or str(error), self._config.path) from None
+        finally:
+            hurried = self._wait(None, alarm)
+        if hurried and not parts:
+            raise NotYetError
         said = acknowledgement(b"".join(parts), self._config.path)
         if said.refused:
             raise NeverError({(boot, sequence): why for boot, sequence, why in said.refused})
         if said.later and not said.durable:
             raise NotYetError
         return said.durable
+
+    def hurry(self) -> None:
+        """From another thread: a batch without an alarm that waits for the next report is taken back."""
+        with self._lock:
+            self._hurried = True
+            self._hang_up()
+
+    def _wait(self, plug: socket.socket | None, alarm: bool) -> bool:
+        """From now this one is waited for, None for nobody; whether `hurry` was called for a batch without an alarm."""
+        with self._lock:
+            self._waiting = None if alarm else plug
+            hurried = self._hurried and not alarm
+            if plug is not None and hurried:
+                self._hang_up()  # it was called while this batch was on its way to the agent
+            elif plug is None:
+                self._hurried = False
+            return hurried
+
+    def _hang_up(self) -> None:
+        if self._waiting is not None:
+            with suppress(OSError):
+                self._waiting.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Nothing is held."""
