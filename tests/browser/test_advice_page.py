@@ -21,7 +21,7 @@ _HOSTILE = "<script>alert(1)</script> & \"'"
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> Advice:
     made = advice_example.small(
-        tmp_path_factory.mktemp("advice"), curve=False, needs=parse_needs("offline,latency=1us,privacy")
+        tmp_path_factory.mktemp("advice"), curve=False, needs=parse_needs("offline,latency=0.1us,privacy")
     )
     return msgspec.structs.replace(made, name=_HOSTILE, notes=(_HOSTILE, *made.notes))
 
