@@ -35,6 +35,7 @@ def command(
     that must hold did not.
     """
     from edgewright.cli.device._store import print_json
+    from edgewright.cli.fleet._progress import Progress
     from edgewright.cli.interrupt import loading
 
     with loading():
@@ -49,7 +50,8 @@ def command(
     check(settings)
     if out is not None:
         _folder(out)
-    result = simulate(settings)
+    with Progress(settings.devices) as progress:
+        result = simulate(settings, lambda simulation: progress.begin(simulation.days), progress.passed)
     if out is not None:
         _write(out, result)
     if as_json:

@@ -73,8 +73,8 @@ class Simulation:
         """Seconds since 1970 at which it is over."""
         return BEGIN + self.days * 24 * HOUR
 
-    def run(self) -> Result:
-        """Lets the time go by."""
+    def run(self, passed: Callable[[float], None] = lambda _: None) -> Result:
+        """Lets the time go by; `passed` is called now and then with the share of it that is over, 0 to 1."""
         for device in self.devices:
             device.boot()
         self.faults.prepare(self)
@@ -86,6 +86,7 @@ class Simulation:
             self.world.run(BEGIN + (self.end - BEGIN) * number / _POINTS)
             self.timeline.look()
             gc.collect(1)
+            passed(number / _POINTS)
         self.watch.close()
         return self._result()
 
@@ -209,12 +210,17 @@ def _seldom_collected() -> Iterator[None]:
             gc.enable()
 
 
-def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _: None) -> Result:
+def simulate(
+    settings: Settings,
+    ready: Callable[[Simulation], None] = lambda _: None,
+    passed: Callable[[float], None] = lambda _: None,
+) -> Result:
     """Runs one.
 
     Args:
         settings: what is simulated.
         ready: called before the first moment.
+        passed: as of `Simulation.run`.
 
     Raises:
         UnknownNameError, InputError: as `settings.check`.
@@ -224,6 +230,6 @@ def simulate(settings: Settings, ready: Callable[[Simulation], None] = lambda _:
         simulation = Simulation(settings, Path(folder))
         try:
             ready(simulation)
-            return simulation.run()
+            return simulation.run(passed)
         finally:
             simulation.close()
