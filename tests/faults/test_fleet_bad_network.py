@@ -39,9 +39,15 @@ class Place:
 
     def roll_out(self, number: int) -> int:
         """Starts a plan, on the server's own side of the network; the release's number."""
-        with self.made.operator() as operator:
-            said = operator.post(f"{self.server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"})
-        assert said.status_code == 200, said.text
+        said = []
+
+        def taken() -> bool:
+            """The rollout before ends a moment after its last device."""
+            with self.made.operator() as operator:
+                said.append(operator.post(f"{self.server.address}/v1/fleet/rollouts", json={"plan": f"plan-{number}"}))
+            return said[-1].status_code == 200
+
+        until(taken, lambda: said[-1].text)
         return self.made.plans[number - 1].release.counter
 
     def confirmed(self, counter: int) -> None:

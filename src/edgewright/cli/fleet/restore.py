@@ -29,7 +29,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.cli.fleet._desk import print_json
     from edgewright.fleet.control import chain, restore, standing
     from edgewright.fleet.control.plane import open_plane
-    from edgewright.fleet.control.signing_process import SOCKET, check_given, listens
+    from edgewright.fleet.control.signing_process import SOCKET, check_given
     from edgewright.fleet.layout import ONLINE
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
@@ -37,7 +37,7 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
-    if listens(fleet.online / SOCKET):
+    if not _silent(fleet.online / SOCKET):
         raise InputError("a fleet that nobody serves", "a signer that listens", str(folder), "End fleet serve first")
     if backup is not None:
         _lay(backup, folder)
@@ -68,6 +68,20 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     for one in found.standings:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
     click.echo(f"go on with: edgewright fleet serve {folder}")
+
+
+def _silent(socket: Path, patience: float = 10.0) -> bool:
+    """Whether no signer answers there; one whose server was killed gets so many seconds to notice it."""
+    import time
+
+    from edgewright.fleet.control.signing_process import listens
+
+    until = time.monotonic() + patience
+    while listens(socket):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _lay(backup: Path, folder: Path) -> None:
