@@ -52,19 +52,18 @@ def main(rest: list[str]) -> int:
         done = subprocess.run(command, check=True, capture_output=True, text=True, env=settings, cwd=ROOT)
         rates = {"edgewright": 60 * len(ARCHITECTURES) / float(done.stdout)}
         for peer, (short, _) in PEERS.items():
-            seconds = 0.0
-            for widths in OF_PEERS:
-                case = json.dumps({"sizes": [10, *widths, 3], "rows": 8000, "warm": 1, "again": False})
-                told = [interpreter(peer), script(short), case]
-                ended = subprocess.run(told, check=True, capture_output=True, text=True, env=settings, cwd=ROOT)
-                seconds += json.loads(ended.stdout.splitlines()[-1])["warm"][0]
-            rates[short] = 60 * len(OF_PEERS) / seconds
+            # The first loads what all need and is not counted, as imports of ours are not.
+            sizes = [[10, *widths, 3] for widths in (ARCHITECTURES[0], *OF_PEERS)]
+            case = json.dumps({"sizes": sizes[0], "rows": 8000, "sweep": sizes})
+            told = [interpreter(peer), script(short), case]
+            ended = subprocess.run(told, check=True, capture_output=True, text=True, env=settings, cwd=ROOT)
+            rates[short] = 60 * len(OF_PEERS) / sum(json.loads(ended.stdout.splitlines()[-1])["sweep"][1:])
     own = rates["edgewright"]
     kept = [own >= TARGET, own >= OF_SKLEARN * rates["sklearn"], own >= OF_KERAS * rates["keras"]]
     rows = [
         ["Edgewright, compilation included", f"{own:.0f}", f"{TARGET:.0f}", verdict(kept[0])],
-        ["scikit-learn, warm", f"{rates['sklearn']:.0f}", f"ours {OF_SKLEARN:.0f}x", verdict(kept[1])],
-        ["Keras on JAX, warm", f"{rates['keras']:.0f}", f"ours {OF_KERAS:.0f}x", verdict(kept[2])],
+        ["scikit-learn", f"{rates['sklearn']:.0f}", f"ours {OF_SKLEARN:.0f}x", verdict(kept[1])],
+        ["Keras on JAX, compilation included", f"{rates['keras']:.0f}", f"ours {OF_KERAS:.0f}x", verdict(kept[2])],
     ]
     print(markdown(["64 architectures", "models per processor minute", "target", ""], rows))
     print(f"peers from {len(OF_PEERS)} of the 64; load of the machine {os.getloadavg()[0]:.1f}")

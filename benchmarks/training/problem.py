@@ -22,8 +22,17 @@ def data(sizes: list[int], rows: int) -> tuple[Any, Any]:
     return x, np.argmax(score, axis=1)
 
 
+def _once(make: Callable[[list[int], Any, Any, bool], Callable[[], float]], sizes: list[int], x: Any, y: Any) -> float:  # noqa: ANN401
+    """Processor seconds of one fit of an architecture, with all that it takes to build and compile it."""
+    began = time.process_time()
+    make(sizes, x, y, False)()
+    return time.process_time() - began
+
+
 def measure(make: Callable[[list[int], Any, Any, bool], Callable[[], float]]) -> None:
     """Runs the case of the command line and prints processor seconds of the first and of later fits as JSON.
+
+    With `sweep`, a list of layer sizes, each is fitted once, one after another, in this process.
 
     Args:
         make: (layer sizes, x, y, whether later fits may use what the first one built) -> a function that does one
@@ -31,6 +40,9 @@ def measure(make: Callable[[list[int], Any, Any, bool], Callable[[], float]]) ->
     """
     case = json.loads(sys.argv[1])
     x, y = data(case["sizes"], case["rows"])
+    if "sweep" in case:
+        print(json.dumps({"sweep": [_once(make, sizes, x, y) for sizes in case["sweep"]]}))
+        return
     spent, losses = [], []
     fit = None
     for _ in range(1 + case["warm"]):
