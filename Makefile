@@ -43,9 +43,12 @@ docs: install
 unit: install
 	$(BIN)/pytest -rs -m "not slow" -n 2
 
-# Many of these wait for a browser, a server or an emulator: three at once keep two cores busy.
+# Many of these wait for a browser, a server or an emulator: three at once keep two cores busy. They share the machine with
+# each other and with whatever else runs: one that fails is run once more, alone, and has failed when it fails again.
+REMEMBER := -o addopts="-q --strict-markers --strict-config" -o cache_dir=$(VENV)/.pytest_cache
+ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none
 slow: install
-	$(BIN)/pytest -rs -m "slow and not heavy" -n 3
+	$(BIN)/pytest $(REMEMBER) --cache-clear -rs -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
 
 bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search
 
@@ -108,7 +111,7 @@ bench-search: install
 # Faults at full length: simulated fleets, agents that are killed again and again; then power cuts and kills: every state
 # that they may leave of a device's store, opened again.
 faults: install
-	$(BIN)/pytest -rs -m heavy -n 2
+	$(BIN)/pytest $(REMEMBER) --cache-clear -rs -m heavy -n 2 || { $(ALONE) -m heavy; }
 	$(BIN)/python -m benchmarks.faults
 
 # The same of a fleet: its agent, what a device knows of signed metadata, and the control plane with all that it publishes.
