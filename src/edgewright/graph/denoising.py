@@ -12,7 +12,7 @@ import numpy as np
 from edgewright.graph.extract import integer_network
 from edgewright.graph.integer import to_integers, to_reals
 from edgewright.graph.streaming import NetworkStream
-from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.runtime.onnx_reader import read_onnx
@@ -174,15 +174,7 @@ def read_denoiser(path: Path) -> DenoiserFile:
     Raises:
         InputError: missing, damaged, altered, of a newer format, or it does not answer as it did where it was made.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("a denoiser's file", "no such file", str(path), _DAMAGED) from None
-    except OSError as error:
-        raise InputError("a denoiser's file", error.strerror or str(error), str(path)) from None
-    return parse_denoiser(data, str(path))
+    return parse_denoiser(read_file(path, "a denoiser's file", absent=_DAMAGED), str(path))
 
 
 def parse_denoiser(data: bytes, where: str) -> DenoiserFile:

@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
+from pathlib import Path
 
 from edgewright.schema.errors import InputError
 
@@ -56,6 +57,29 @@ def pack(files: Mapping[str, bytes]) -> bytes:
         archive.comment = _SEAL + b"0" * 64
     body = out.getvalue()[:-_SEAL_LENGTH]
     return body + _seal(body)
+
+
+def read_file(path: Path, what: str, *, absent: str, unread: str = "") -> bytes:
+    """The bytes of a packed file; one that is too large is not read.
+
+    Args:
+        path: of the file.
+        what: it should be, in messages.
+        absent: what to do where there is no such file.
+        unread: what to do where it cannot be read.
+
+    Raises:
+        InputError: missing, too large, or it cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+        if size > LARGEST:
+            raise InputError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(what, "no such file", str(path), absent) from None
+    except OSError as error:
+        raise InputError(what, error.strerror or str(error), str(path), unread) from None
 
 
 def unpack(data: bytes, where: str) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.runtime.versioned import decode_versioned
@@ -66,17 +66,9 @@ def read_detector(path: Path) -> DetectorFile:
     Raises:
         InputError: missing, damaged, altered, too large, or of a newer format.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(
-            "a detector's file", "no such file", str(path), "Make one with: edgewright detect fit"
-        ) from None
-    except OSError as error:
-        raise InputError("a detector's file", error.strerror or str(error), str(path)) from None
-    return parse_detector(data, str(path))
+    return parse_detector(
+        read_file(path, "a detector's file", absent="Make one with: edgewright detect fit"), str(path)
+    )
 
 
 def parse_detector(data: bytes, where: str) -> DetectorFile:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from numpy.typing import NDArray
 
-from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.decide import check_decision
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
@@ -122,16 +122,7 @@ def read_package(path: Path) -> Package:
     Raises:
         InputError: when it is missing, damaged, altered, too large, or of a newer format.
     """
-    try:
-        size = path.stat().st_size
-        if size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("a package file", "no such file", str(path), "Check the path") from None
-    except OSError as error:
-        raise InputError("a package file", error.strerror or str(error), str(path)) from None
-    return parse_package(data, str(path))
+    return parse_package(read_file(path, "a package file", absent="Check the path"), str(path))
 
 
 def parse_package(data: bytes, where: str) -> Package:

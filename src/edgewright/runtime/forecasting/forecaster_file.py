@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.forecasting.forecaster import Floats, Forecaster, Singles
 from edgewright.runtime.npy import from_npy, to_npy
@@ -82,15 +82,7 @@ def read_forecaster(path: Path) -> ForecasterFile:
     Raises:
         InputError: missing, damaged, altered, of a newer format, or it does not answer as it did where it was made.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("a forecaster's file", "no such file", str(path), _DAMAGED) from None
-    except OSError as error:
-        raise InputError("a forecaster's file", error.strerror or str(error), str(path)) from None
-    return parse_forecaster(data, str(path))
+    return parse_forecaster(read_file(path, "a forecaster's file", absent=_DAMAGED), str(path))
 
 
 def is_forecaster(data: bytes) -> bool:

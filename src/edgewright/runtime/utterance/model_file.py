@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.archive import LARGEST, pack, unpack
+from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.runtime.utterance.head import STEP, TOLERANCE, Encodes, Head
@@ -55,15 +55,7 @@ def read_language(path: Path) -> tuple[LanguageSpec, Arrays]:
     Raises:
         InputError: missing, damaged, altered, too large, or of a newer format.
     """
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"at most {LARGEST >> 20} MB", f"{path.stat().st_size >> 20} MB", str(path))
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("the file of a language model", "no such file", str(path), _MAKE) from None
-    except OSError as error:
-        raise InputError("the file of a language model", error.strerror or str(error), str(path), _MAKE) from None
-    return parse_language(data, str(path))
+    return parse_language(read_file(path, "the file of a language model", absent=_MAKE, unread=_MAKE), str(path))
 
 
 def parse_language(data: bytes, where: str) -> tuple[LanguageSpec, Arrays]:
