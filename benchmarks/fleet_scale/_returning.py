@@ -73,16 +73,14 @@ class World:
     """One clock of all devices: by hand while they are cut off, the machine's own afterwards."""
 
     def __init__(self) -> None:
-        self.now, self._from = 0.0, -1.0
+        self.now, self._from = 0.0, 0.0
+        self.back = False
+        """Whether the server can be reached."""
 
     def begin(self) -> None:
         """From here on it goes by itself."""
-        self._from = time.monotonic() - self.now
-
-    @property
-    def back(self) -> bool:
-        """Whether the server can be reached."""
-        return self._from >= 0.0
+        self._from = time.monotonic() - self.now  # below zero on a machine that has just begun
+        self.back = True
 
     def monotonic(self) -> float:
         """Seconds."""

@@ -1,4 +1,6 @@
-"""10,000 devices return after an outage, each with as much as a report carries; and once all within ten seconds."""
+"""10,000 devices return after an outage, each with as much as a report carries; once all within ten seconds, and once to
+a server over PostgreSQL.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from benchmarks.fleet_scale._returning import BATCH_ITEMS
-from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of
+from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of, fresh_database
 from benchmarks.table import ROOT, Told, python
 from edgewright.fleet.agent.pace import BACK
 from edgewright.fleet.control.database import open_database
@@ -25,14 +27,16 @@ _WOKEN = 10.0
 
 
 def measure(told: Told) -> None:
-    """Two returns over a server of their own each."""
+    """Three returns to a server of their own each."""
     _returned(told, None)
     _returned(told, _WOKEN)
+    with fresh_database() as address:
+        _returned(told, None, address)
 
 
-def _returned(told: Told, woken: float | None) -> None:
+def _returned(told: Told, woken: float | None, address: str = "") -> None:
     with tempfile.TemporaryDirectory() as name:
-        folder = fleet_of(Path(name), DEVICES)
+        folder = fleet_of(Path(name), DEVICES, address)
         server = Server(folder)
         try:
             before = cpu(server.process.pid)
@@ -43,7 +47,7 @@ def _returned(told: Told, woken: float | None) -> None:
         finally:
             server.close()
         kept, late, shut_out = _looked(folder)
-    _tell(told, found, spent, held, kept, late, shut_out, alive, woken)
+    _tell(told, found, spent, held, kept, late, shut_out, alive, woken, address)
 
 
 def _devices(port: int, woken: float | None) -> dict[str, Any]:
@@ -89,9 +93,10 @@ def _looked(folder: Path) -> tuple[int, int, int]:
 
 def _tell(
     told: Told, found: dict[str, Any], spent: float, held: int, kept: int, late: int, shut_out: int, alive: bool,
-    woken: float | None,
+    woken: float | None, address: str,
 ) -> None:  # fmt: skip
     what = f"{DEVICES:,} devices return, {BATCH_ITEMS} items each"
+    what += ", over PostgreSQL" if address else ""
     what += f", all woken within {woken:g} s" if woken is not None else ""
     statuses = dict(found["statuses"])
     away, good = statuses.pop("POST 503", 0), statuses.pop("POST 200", 0)
@@ -111,7 +116,7 @@ def _tell(
     got = f"{good:,} reports, p50 {_at(times, 0.5) * 1e3:.0f} ms, p99 {_at(times, 0.99) * 1e3:.0f} ms; "
     got += f"server {spent:.0f} s of a core and {held / 1e6:.0f} MB at most, devices {found['used']:.0f} s of a core"
     told(f"{what}: the server", got, "1 GB", held < 1e9)
-    if woken is None:
+    if woken is None and not address:
         _bound(told, spent, kept)
 
 
