@@ -1,5 +1,6 @@
-"""10,000 devices return after an outage, each with as much as a report carries; once all within ten seconds, and once to
-a server over PostgreSQL.
+"""10,000 devices return after an outage, each with as much as a report carries.
+
+Once spread as their pauses are, once all within ten seconds, once to a server over PostgreSQL.
 """
 
 from __future__ import annotations
