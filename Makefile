@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
+# Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
 
