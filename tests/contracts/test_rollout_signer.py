@@ -18,7 +18,9 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.signer import Asked, LocalSigner
-from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, SignerProcess, listen, listens, serve
+from edgewright.fleet.control.signer_kept import SignerProcess
+from edgewright.fleet.control.signer_socket import SOCKET, RemoteSigner, heard, listen
+from edgewright.fleet.control.signing_process import serve
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.contract import Moment, Traits
 from edgewright.fleet.plans.decide import decide
@@ -180,7 +182,7 @@ def test_a_socket_that_only_its_owner_reaches_gives_what_the_signer_gives(
         listening.close()
         thread.join(5.0)
     assert path.exists()
-    assert not listens(path)  # what a killed signer leaves behind
+    assert heard(path).how == "gone"  # what a killed signer leaves behind
     with pytest.raises(OutputError, match="signer"):
         RemoteSigner(path).sign(asked(example, body))
 
@@ -190,7 +192,6 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
     example = Example(tmp_path, time.time() - 60.0)
     process = SignerProcess(example.fleet.folder)
     try:
-        process.watch()
         process.wait()
         first = process.pid
         assert first is not None

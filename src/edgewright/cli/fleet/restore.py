@@ -29,7 +29,8 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.cli.fleet._desk import print_json
     from edgewright.fleet.control import chain, restore, standing
     from edgewright.fleet.control.plane import open_plane
-    from edgewright.fleet.control.signing_process import SOCKET, check_given
+    from edgewright.fleet.control.signer_socket import SOCKET
+    from edgewright.fleet.control.signing_process import check_given
     from edgewright.fleet.layout import ONLINE
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
@@ -37,8 +38,9 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
-    if not _silent(fleet.online / SOCKET):
-        raise InputError("a fleet that nobody serves", "a signer that listens", str(folder), "End fleet serve first")
+    there = _signer(fleet.online / SOCKET)
+    if there:
+        raise InputError("a fleet that nobody serves", f"a signer: {there}", str(folder), "End fleet serve first")
     if backup is not None:
         _lay(backup, folder)
     transport = HttpTransport(address, str(ca_file or "")) if address else None
@@ -70,18 +72,18 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     click.echo(f"go on with: edgewright fleet serve {folder}")
 
 
-def _silent(socket: Path, patience: float = 10.0) -> bool:
-    """Whether no signer answers there; one whose server was killed gets so many seconds to notice it."""
+def _signer(socket: Path, patience: float = 10.0) -> str:
+    """What signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
     import time
 
-    from edgewright.fleet.control.signing_process import listens
+    from edgewright.fleet.control.signer_socket import heard
 
     until = time.monotonic() + patience
-    while listens(socket):
+    while (found := heard(socket)).how != "gone":
         if time.monotonic() > until:
-            return False
+            return f"process {found.pid}" + (", which hangs: kill -9 ends it" if found.how == "silent" else "")
         time.sleep(0.1)
-    return True
+    return ""
 
 
 def _lay(backup: Path, folder: Path) -> None:

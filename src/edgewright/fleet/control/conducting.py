@@ -11,7 +11,8 @@ from edgewright.fleet.control.restore import begin
 from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.scheduler import Scheduler
 from edgewright.fleet.control.signer import Asked, Given, Signing
-from edgewright.fleet.control.signing_process import SOCKET, RemoteSigner, folder_signer, listens
+from edgewright.fleet.control.signer_socket import SOCKET, RemoteSigner, heard
+from edgewright.fleet.control.signing_process import folder_signer
 from edgewright.fleet.layout import REPORT_EVERY, plan_target
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.published import read_target
@@ -44,7 +45,7 @@ class FolderSigner:
     def sign(self, asked: Asked) -> Given:
         """As `signer.Signing.sign`."""
         socket = self._fleet.online / SOCKET
-        if listens(socket):
+        if heard(socket).how != "gone":
             return RemoteSigner(socket).sign(asked)
         return folder_signer(self._fleet, self._plane.clock.wall).sign(asked)
 

@@ -144,7 +144,7 @@ def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
 
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
     """What a server says of itself, as `/readyz` does."""
-    why = {**plane.ready, "signer": signer_away(plane.folder)}
+    why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
     parts = {"writer": plane.committer.alive, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
     return [
         _family("ready", "Whether a part does its work; as in /readyz", ("part",),

@@ -6,24 +6,22 @@ its own that is durable before a signature is given away: for one version of a r
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import msgspec
 from securesystemslib.signer import Signer
 
-from edgewright.fleet.control.restore import Published
-from edgewright.fleet.control.signer_rules import Known, allowed
-from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, TIMESTAMP, plan_target
+from edgewright.fleet.control.signer_record import Record, alone, read_record, timekeys
+from edgewright.fleet.control.signer_rules import allowed
+from edgewright.fleet.layout import INDEX, ONLINE, RELEASES, ROOT, TARGETS, plan_target
 from edgewright.fleet.plans.spoken import lasting
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.online import check_role_file, sign_online
 from edgewright.runtime.files import write_atomic
-from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
 
 A_MINUTE = 60
@@ -79,26 +77,6 @@ class Signing(Protocol):
         """
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """What the signer remembers.
-
-    Attributes:
-        root: newest that it trusts; empty before the first.
-        versions: highest given away, by role; offline roles as well.
-        digests: SHA-256 of the content of that version.
-        issued: latest signed time; `timekeys` that signed it.
-        known: by plan.
-    """
-
-    format: int = 1
-    root: bytes = b""
-    versions: dict[str, int] = {}
-    digests: dict[str, str] = {}
-    issued: float = 0.0
-    timekeys: str = ""
-    known: dict[str, Known] = {}
-
-
 class LocalSigner:
     """The signer in this process: `signing_process` puts it into one of its own.
 
@@ -125,12 +103,12 @@ class LocalSigner:
     def sign(self, asked: Asked) -> Given:
         """As `Signing.sign`."""
         if asked.recall:
-            with _alone(self._path):
+            with alone(self._path):
                 known = read_record(self._path, self._begun).known
             return Given(roles={}, index=b"", known=tuple(one.standing for one in known.values()))
         now = self._now()
         self._slow(now)
-        with _alone(self._path):
+        with alone(self._path):
             return self._sign(asked, now)
 
     def _sign(self, asked: Asked, now: float) -> Given:
@@ -138,9 +116,9 @@ class LocalSigner:
         if not before.root:
             before = msgspec.structs.replace(before, root=self._root)
         root, offline = _offline(before.root, asked)
-        timekeys = _timekeys(root)
+        signing = timekeys(root)
         # As devices do it: a time that was signed with keys that no longer count is forgotten.
-        if timekeys == before.timekeys and now < before.issued:
+        if signing == before.timekeys and now < before.issued:
             behind = lasting(before.issued - now)
             do = "Set the clock; where the last signature was ahead: edgewright fleet key rotate timestamp"
             raise InputError("a clock that does not go back", f"one {behind} behind the last signature", "signer", do)
@@ -155,7 +133,7 @@ class LocalSigner:
         versions = {role: metadata.version(roles, role) for role in roles}
         digests = {role: metadata.sha256(data) for role, data in roles.items()}
         after = Record(
-            root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, timekeys=timekeys, known=known,
+            root=root, versions={**before.versions, **fresh[0], **versions}, issued=now, timekeys=signing, known=known,
             digests={**before.digests, **fresh[1], **digests},
         )  # fmt: skip
         write_atomic(self._path, msgspec.json.encode(after))  # durable before anybody can have the signature
@@ -167,58 +145,6 @@ class LocalSigner:
         if len(self._times) >= self._a_minute:
             raise InputError(f"at most {self._a_minute} signatures a minute", "one more", "signer", "Ask again later")
         self._times.append(now)
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """One signer at a time: two with one record would give a version away twice.
-
-    Raises:
-        OutputError: the folder cannot be written.
-    """
-    try:
-        handle = path.with_suffix(".lock").open("a")
-    except OSError as error:
-        raise OutputError("to open the signer's record", error.strerror or str(error), str(path)) from None
-    with handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def begun_from(found: Published) -> Record:
-    """What a signer remembers that signed what is published, and nothing else."""
-    plans = {name: msgspec.json.decode(body, type=Plan) for name, body in found.plans.items()}
-    return Record(
-        root=found.roots[-1],
-        versions={role: metadata.version(found.held, role) for role in found.held},
-        digests={role: metadata.sha256(data) for role, data in found.held.items()},
-        issued=msgspec.json.decode(found.index, type=Standings).issued if found.index else 0.0,
-        timekeys=_timekeys(found.roots[-1]),
-        known={one.plan: Known(standing=one, plan=plans[one.plan]) for one in found.standings},
-    )
-
-
-def _timekeys(root: bytes) -> str:
-    """Ids of the keys that sign the timestamp."""
-    return ",".join(sorted(metadata.read(root, ROOT).signed.roles[TIMESTAMP].keyids))
-
-
-def read_record(path: Path, begun: Callable[[], Record]) -> Record:
-    """The record of a file; `begun` where there is none.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return begun()
-    try:
-        return msgspec.json.decode(content, type=Record)
-    except msgspec.DecodeError as error:
-        # Without its memory it could sign a second content for a version: better it signs nothing.
-        do = "Restore it, or remove it and rotate the online keys: edgewright fleet key rotate"
-        raise InputError("the signer's record", str(error), str(path), do) from None
 
 
 def _offline(root: bytes, asked: Asked) -> tuple[bytes, dict[str, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-from edgewright.fleet.control.signing_process import SOCKET, listens
+from edgewright.fleet.control.signer_socket import SOCKET, Heard, heard
 
 SERVING = ".serving"
 """Held with a lock by the process that serves a folder, or shared by all that do."""
@@ -17,9 +17,18 @@ def signer_away(folder: Path) -> str:
     Args:
         folder: of the fleet. Where no server runs, commands sign by themselves and no signer is missed.
     """
-    if not _served(folder) or listens(folder / "keys" / "online" / SOCKET):
+    return why(heard(folder / "keys" / "online" / SOCKET)) if _served(folder) else ""
+
+
+def why(found: Heard) -> str:
+    """How a signer is, in words; empty where it answers."""
+    if found.how == "answers":
         return ""
-    return "it does not listen: rollouts stand still, and what is published expires; the log says why it ended"
+    still = "rollouts stand still, and what is published expires"
+    if found.how == "gone":
+        return f"it does not listen: {still}; the log says why it ended"
+    named = f" (process {found.pid})" if found.pid else ""
+    return f"it listens and does not answer{named}: {still}; within a minute a server ends it for another"
 
 
 def _served(folder: Path) -> bool:

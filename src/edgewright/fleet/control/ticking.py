@@ -10,8 +10,8 @@ from edgewright.fleet.control.allowing import decide_intent
 from edgewright.fleet.control.conducting import Conductor, conductor
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.publisher import take_in
-from edgewright.fleet.control.signer_away import signer_away
-from edgewright.fleet.control.signing_process import SignerProcess
+from edgewright.fleet.control.signer_away import why
+from edgewright.fleet.control.signer_kept import SignerProcess
 from edgewright.fleet.layout import ROOT
 from edgewright.fleet.repository.accepting import waiting
 from edgewright.fleet.repository.folder import open_fleet
@@ -36,19 +36,23 @@ def start(plane: Plane) -> Callable[[], None]:
     process = SignerProcess(open_fleet(plane.folder).folder)
     ended = threading.Event()
     try:
-        process.watch()
         process.wait()
         made = conductor(plane, process.signer)
         _not_behind(plane, made)
     except BaseException:
         process.close()
         raise
-    thread = threading.Thread(target=_run, args=(plane, process, made, ended), name="fleet-scheduler", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=_run, args=(plane, made, ended), name="fleet-scheduler", daemon=True),
+        threading.Thread(target=_keep, args=(plane, process, ended), name="fleet-signer", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
 
     def stop() -> None:
         ended.set()
-        thread.join(10.0)
+        for thread in threads:
+            thread.join(10.0)
         process.close()
 
     return stop
@@ -73,13 +77,21 @@ def _agree(plane: Plane, made: Conductor) -> None:
     restore.check(plane.database, restore.published(read, root))
 
 
-def _run(plane: Plane, process: SignerProcess, made: Conductor, ended: threading.Event) -> None:
+def _keep(plane: Plane, process: SignerProcess, ended: threading.Event) -> None:
+    """Looks after the signer, beside the rounds: one of them may wait for it."""
+    while True:
+        try:
+            plane.ready["signer"] = why(process.watch())
+        except Exception as error:  # noqa: BLE001 - no process can be started, such as: told, and tried again
+            told.broken(error, "signer")
+        if ended.wait(EVERY):
+            return
+
+
+def _run(plane: Plane, made: Conductor, ended: threading.Event) -> None:
     failed: set[str] = set()
     known = made.publisher.written
     while True:
-        away = signer_away(plane.folder)
-        plane.ready["signer"] = away
-        process.watch()
         try:
             happened = made.scheduler.tick()
         except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
