@@ -93,6 +93,8 @@ class Server:
         """Ends it as Ctrl-C does."""
         self.process.terminate()
         self.process.wait(30)
+        assert self.process.stdout is not None  # noqa: S101
+        self.process.stdout.close()
         self.log.close()
 
 
