@@ -28,7 +28,7 @@ def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
     layer, config, shape, parameters = made(kind, settings)
     parameters = {k: a + np.float32(0.1) * (a == 0) for k, a in parameters.items()}
     x = np.random.default_rng(2).standard_normal((9, *shape)).astype(np.float32)
-    expected = np.asarray(layer.apply(config, parameters, x))
+    expected = np.asarray(jax.jit(lambda p, values: layer.apply(config, p, values))(parameters, x))
     out = layer.out_shape(config, shape)
     assert expected.shape == (9, *out)
     builder = Builder("layer", shape)
@@ -49,7 +49,7 @@ def test_gradients_reach_input_and_parameters(kind: str, settings: dict[str, Any
     def total(p: Tree, values: Tree) -> Tree:
         return (layer.apply(config, p, values) ** 2).sum()
 
-    to_parameters, to_input = jax.grad(total, argnums=(0, 1))(parameters, x)
+    to_parameters, to_input = jax.jit(jax.grad(total, argnums=(0, 1)))(parameters, x)
     assert np.isfinite(to_input).all() and np.abs(to_input).max() > 0
     for name, gradient in to_parameters.items():
         assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name

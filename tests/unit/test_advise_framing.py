@@ -81,7 +81,7 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
 def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = []
-    for n in range(2000):
+    for n in range(1000):
         odd = n % 200 in (100, 101, 102)
         flow = np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1 + 9 * odd
         rows.append([str(60 * n), f"{rng.normal():.3f}", f"{flow:.3f}", "leak" if odd else "ok"])

@@ -53,8 +53,8 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
         from edgewright.cli.working import Working
         from edgewright.schema.curve import encode_curves
         from edgewright.schema.errors import CHECK_SAID_NO, DONE
-        from edgewright.search.curves.later import came_true, read_curves
-        from edgewright.search.curves.measure import Asked, measure
+        from edgewright.search.curves.later import came_true, comparable, read_curves
+        from edgewright.search.curves.measure import Asked, measure, shares_of
 
     before = read_curves(against) if against is not None else None
     listener = Quiet() if as_json else Working(Terminal(stderr=True))
@@ -65,6 +65,8 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
         times=options["times"], pool=1 / max(2.0, options["times"]) if check else 1.0, check=check,
         parameters=options["parameters"] and not check,
     )  # fmt: skip
+    if before is not None:
+        comparable(before, learner.fingerprint, shares_of(learner, asked.pool)[-1][0] * learner.samples)
     record = measure(learner, asked, listener.doing)
     later = came_true(before, record) if before is not None else None
     place = stored(out, record, later) if out is not None else None

@@ -32,23 +32,37 @@ def read_curves(path: Path) -> Curves:
     )  # fmt: skip
 
 
-def came_true(before: Curves, now: Curves) -> Curves:
-    """The earlier record with its prediction of the size that is measured now.
+def comparable(before: Curves, fingerprint: str, size: float) -> None:
+    """Whether an earlier record may be held against what is measured now; can be asked before anything is trained.
+
+    Args:
+        before: the earlier record.
+        fingerprint: of data, model and metric now.
+        size: samples of the whole now.
 
     Raises:
-        InputError: they are not of the same thing, or the later has not more data.
+        InputError: they are not of the same thing, or there is not more data now.
     """
-    if before.fingerprint != now.fingerprint:
+    if before.fingerprint != fingerprint:
         raise InputError(
             "a record of the same data, model and metric", f"one of {before.model} on {before.name}", "--against"
         )
-    size, error = now.data.points[-1].size, now.data.points[-1].mean
     if size <= before.data.points[-1].size * 1.05:
         raise InputError(
             f"more than the {before.data.points[-1].size:,.0f} samples of the earlier record",
             f"{size:,.0f}",
             "--against",
         )
+
+
+def came_true(before: Curves, now: Curves) -> Curves:
+    """The earlier record with its prediction of the size that is measured now.
+
+    Raises:
+        InputError: they are not of the same thing, or the later has not more data.
+    """
+    size, error = now.data.points[-1].size, now.data.points[-1].mean
+    comparable(before, now.fingerprint, size)
     told = law_of(before.data.points).at(size, LEVEL)
     here = float(np.mean(before.data.points[-1].errors))
     name = before.data.predicted.method
