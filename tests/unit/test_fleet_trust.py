@@ -92,6 +92,8 @@ def test_it_is_no_longer_fresh_when_a_role_that_it_rests_on_expires(bench: Bench
     with pytest.raises(Refused) as refused:
         bench.client.refresh()
     assert refused.value.what == "expired"
+    for words in ("expired by this device's clock", "the last that was taken. Is the clock right?"):
+        assert words in str(refused.value)
     assert bench.client.held().standings == held.standings
 
 

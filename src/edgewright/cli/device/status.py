@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from edgewright.cli.device._clock import clock_lines
 from edgewright.cli.device._fleet import fleet_lines, followed
 from edgewright.cli.device._store import amount, print_json, store_option, when
 
@@ -38,7 +40,7 @@ def command(store: Path, check: bool, as_json: bool) -> None:
 
         print_json({**msgspec.to_builtins(state), "fleet": fleet} if fleet else state)
         return
-    for line in [*_lines(state), *fleet_lines(fleet)]:
+    for line in [*_lines(state), *fleet_lines(fleet), *(clock_lines(store, time.time()) if fleet else [])]:
         click.echo(line)
     if check:
         click.echo("every page was read: sound")

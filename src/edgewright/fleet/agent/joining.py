@@ -8,6 +8,7 @@ import msgspec
 
 from edgewright.fleet.agent.pace import Pace
 from edgewright.fleet.agent.ports import Control, Facts, Teller
+from edgewright.fleet.agent.stepped import Stepped
 from edgewright.fleet.ports import Chance, Clock, Unreachable
 from edgewright.fleet.trust.contract import Seen, Trust
 from edgewright.schema.fleet_plan import Plan, Release
@@ -36,7 +37,7 @@ class Joining:
 
     def __init__(self, join: Callable[[], Joined], clock: Clock, chance: Chance) -> None:
         self._join, self._clock = join, clock
-        self._pace = Pace(chance, _FIRST, _SLOWEST)
+        self._pace, self._stepped = Pace(chance, _FIRST, _SLOWEST), Stepped(clock)
         self._joined: Joined | None = None
         self._why = "not enrolled yet"
 
@@ -48,6 +49,8 @@ class Joining:
             OutputError: the storage failed.
         """
         now = self._clock.monotonic()
+        if self._stepped():
+            self._pace.heard(now)
         if self._joined is None and now >= self._pace.due:
             try:
                 self._joined = self._join()

@@ -20,12 +20,16 @@ from edgewright.fleet.agent.pace import Pace
 from edgewright.fleet.agent.ports import Control, Facts, Packages, Runner, Slots, Teller
 from edgewright.fleet.agent.recovering import recover
 from edgewright.fleet.agent.state import State
+from edgewright.fleet.agent.stepped import Stepped
 from edgewright.fleet.ports import Chance, Clock, Unreachable
 from edgewright.fleet.trust.contract import Refused, Seen, Trust
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Phase
 
 _DISK = 30.0  # seconds after which a disk that failed is tried again
+# Seconds at most that count between two writings for a trial that waits for rows: longer than that the machine slept,
+# and a release is not to blame that a device on a battery slept for a month.
+_AWAKE = 300.0
 
 
 class Agent:
@@ -52,6 +56,7 @@ class Agent:
         self._fetcher = Fetcher(state, slots, runner, trust, packages, clock, chance, me, ending)
         self._activator = Activator(state, slots, control, clock, chance, self.guard, me)
         self._poll = Pace(chance, me.poll, me.slowest)
+        self._stepped = Stepped(clock)
         self._seen: Seen | None = None
         self._choice: Choice | None = None
         self._news = self._told = ""
@@ -166,12 +171,15 @@ class Agent:
         fields: dict[str, Any] = {"running": self.running}
         trial = self.guard.keep()
         if trial is not None:
-            fields["trial"] = msgspec.structs.replace(trial, waited=trial.waited + now - self._kept)
+            waited = min(now - self._kept, max(2.0 * self._me.keep, _AWAKE))
+            fields["trial"] = msgspec.structs.replace(trial, waited=trial.waited + waited)
         self.state.change(**fields)
         self._kept, self._unwritten = now, 0.0
 
     def _look_for_news(self) -> None:
         now = self._clock.monotonic()
+        if self._stepped():
+            self._set_right(now)
         if self._seen is None:
             self._seen = self._trust.held()
             if self._seen.standings is not None and self.state.held.active:
@@ -193,6 +201,12 @@ class Agent:
             self._poll.bad(self._clock.monotonic())
             self._offline(str(error))
         self._again = now
+
+    def _set_right(self, now: float) -> None:
+        """The clock was set: what failed, perhaps because of it, is tried now and not after its pause."""
+        for pace in (self._poll, self._fetcher.pace, self._activator.pace):
+            pace.heard(now)
+        self._again, self._heard = now, True
 
     def _offline(self, why: str) -> None:
         """What is held stays; whether it is still fresh is asked again."""

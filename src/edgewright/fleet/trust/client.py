@@ -22,6 +22,7 @@ from edgewright.fleet.layout import (
     TIMESTAMP,
     plan_target,
 )
+from edgewright.fleet.plans.spoken import day
 from edgewright.fleet.ports import Clock, Transport, Unreachable
 from edgewright.fleet.trust.checking import Checker, guarded
 from edgewright.fleet.trust.contract import Refused, Seen
@@ -145,10 +146,13 @@ class Client:
         """
         ready = {_TIMESTAMP_PATH: timestamp}
         try:
-            checker: Checker = guarded(
-                lambda: Checker(self._folder, self._transport, self._pinned, self._moment, ready)
-            )
-            guarded(checker.refresh)
+            try:
+                checker: Checker = guarded(
+                    lambda: Checker(self._folder, self._transport, self._pinned, self._moment, ready)
+                )
+                guarded(checker.refresh)
+            except Refused as error:
+                raise self._by_clock(error) from None
             index = self._index(checker)
             standings = _decode(index, Standings, INDEX) if index else None
             word = self._word(checker, standings, index, etag)
@@ -166,6 +170,16 @@ class Client:
         except OSError as error:
             raise OutputError("to keep signed metadata", error.strerror or str(error), str(self._folder)) from None
         return checker
+
+    def _by_clock(self, error: Refused) -> Refused:
+        """What has expired has so by a clock, which may be wrong: it is named beside what the fleet said last."""
+        if error.what != "expired":
+            return error
+        signed = self._memory.word.signed
+        last = f"its word of {day(signed)} was the last that was taken" if signed else "no word of it was ever taken"
+        return Refused(
+            f"{error} by this device's clock, {day(self._clock.wall())}; {last}. Is the clock right?", "expired"
+        )
 
     def _index(self, checker: Checker) -> bytes:
         """Bytes of the standings; those held already are not fetched again."""
@@ -192,7 +206,8 @@ class Client:
         resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
         if signed > resting:
             # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
-            raise Refused("rollouts signed after metadata that they rest on has expired", "lifetime")
+            told = f"rollouts signed on {day(signed)}, when metadata that they rest on has expired ({day(resting)})"
+            raise Refused(f"{told}: is the fleet's clock right?", "lifetime")
         now = max(self._clock.wall(), signed)
         for role, expires in expiries.items():
             if expires > now + self._longest[role] + _SLACK:

@@ -9,12 +9,14 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from edgewright.fleet.plans.spoken import day
 from edgewright.fleet.ports import Answer, Unreachable
 from edgewright.runtime.sinks import require_loopback_or_tls
 from edgewright.schema.errors import InputError
 
 _PIECE = 1 << 16
 _STALL = 15.0  # seconds without a byte
+_OF_TIME = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL's x509_vfy.h
 _DRAIN = 1 << 16  # bytes of a body nobody read that are read so that the connection can be kept
 
 
@@ -152,5 +154,6 @@ def _words(error: Exception) -> str:
     if isinstance(error, http.client.IncompleteRead):
         return f"broken off after {len(error.partial)} bytes"
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"certificate refused: {error.verify_message}"
+        by = f" by this device's clock, {day(time.time())}: is it right?" if error.verify_code in _OF_TIME else ""
+        return f"certificate refused: {error.verify_message}{by}"
     return str(getattr(error, "strerror", None) or error) or type(error).__name__
