@@ -47,7 +47,7 @@ unit: install
 
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy. They share the machine with
 # each other and with whatever else runs: one that fails is run once more, alone, and has failed when it fails again.
-REMEMBER := -o addopts="-q --strict-markers --strict-config" -o cache_dir=$(VENV)/.pytest_cache
+REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" -o cache_dir=$(VENV)/.pytest_cache
 ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none
 slow: install
 	$(BIN)/pytest $(REMEMBER) --cache-clear -rs -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }

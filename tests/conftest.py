@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,17 @@ CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "train
 WIDTH = 100
 # Tests neither wait for a compiler nor answer with what they find in somebody's cache; those of it ask for it.
 os.environ.setdefault("EDGEWRIGHT_COMPILE", "no")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported now stays to the end: nobody looks for garbage in it, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
