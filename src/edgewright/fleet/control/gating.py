@@ -20,6 +20,7 @@ from edgewright.schema.fleet_plan import Plan
 from edgewright.schema.fleet_report import Vitals
 
 _SOME = 5
+_AHEAD = 60.0
 LOOK = DAY
 """Seconds of reports that a gate looks back at most."""
 _BATCH = (devices.c.id, devices.c.batch, devices.c.enrolled_at)
@@ -148,6 +149,8 @@ class _Heard:
         return self._ends
 
     def _silent(self, heard: float) -> bool:
+        # What came while the server's clock was ahead would be the newest word of a device for as long as it was ahead.
+        heard = heard if heard <= self._now + _AHEAD + 1.2 * self._every else 0.0
         return self._now - max(heard, self._listening) > self._plan.silence
 
     def _gone(self, heard: float) -> bool:

@@ -25,7 +25,7 @@ from edgewright.fleet.control.rollouts import Rollouts
 from edgewright.fleet.control.tables_rollouts import rollouts as table
 from edgewright.fleet.layout import ONLINE, REPORT_EVERY
 from edgewright.fleet.plans.gates import Judged, together
-from edgewright.fleet.plans.spoken import day
+from edgewright.fleet.plans.spoken import day, lasting
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.schema.errors import EdgewrightError
@@ -34,6 +34,8 @@ from edgewright.schema.fleet_plan import Plan
 RENEW = 0.5
 """Share of a role's lifetime after which it is signed again."""
 AWAY = 600.0
+SLACK = 60.0
+"""Seconds by which a clock may fall back while it is trimmed, or lie behind another server's, and nobody minds."""
 
 
 class Happened(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,8 +87,10 @@ class Scheduler:
             sqlalchemy.exc.OperationalError: the database is away.
         """
         now = self._now()
-        if now - self._last > self._away:
-            self._listening = now  # it was away, and so were all reports
+        if not -SLACK <= now - self._last <= self._away:
+            # It was away, and so were all reports; or its clock was set, and what it knows of times says nothing.
+            self._listening = now
+            self.glance = Glance(LOOK)
         self._last = now
         with self._database.looking() as mine:
             return self._round(now) if mine else []
@@ -163,7 +167,12 @@ class Scheduler:
     def _renew(self, now: float) -> Happened | None:
         """Signs again what would expire, well before it does."""
         with self._database.reading() as connection:
-            held = heads.held(connection)
+            held = {role: data for role, data in heads.held(connection).items() if role in ONLINE}
+        ahead = max((_signed(role, data) - now for role, data in held.items()), default=0.0)
+        if ahead > SLACK:
+            why = f"by the server's clock the last signature is made {lasting(ahead)} from now: nothing can be signed"
+            do = "set the clock; where it is right: edgewright fleet key rotate timestamp"
+            return Happened(what="stale", why=f"{why}; {do}")
         due = [role for role in ONLINE if role in held and _left(role, held[role], now) < RENEW]
         if not due:
             return None
@@ -173,8 +182,12 @@ class Scheduler:
 
 def _left(role: str, data: bytes, now: float) -> float:
     """Share of a role's lifetime that is left."""
-    expires = metadata.read(data, role).signed.expires.timestamp()
-    return float((expires - now) / metadata.lifetime(role))
+    return 1.0 - (now - _signed(role, data)) / metadata.lifetime(role)
+
+
+def _signed(role: str, data: bytes) -> float:
+    """When it was signed."""
+    return float(metadata.read(data, role).signed.expires.timestamp() - metadata.lifetime(role))
 
 
 def _holds(plan: Plan, row: Mapping[str, Any], judged: tuple[Judged, ...], now: float) -> str:
