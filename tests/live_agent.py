@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
+from edgewright.fleet.agent.bulk import Bulk
 from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.agent.following import Clocks, Luck
 from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
 from edgewright.fleet.agent.remote import HttpControl
@@ -20,6 +20,7 @@ from edgewright.fleet.agent.slots import FolderSlots
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.telling import ReportTeller
 from edgewright.fleet.agent.waking import Waker
+from edgewright.fleet.agent.world import Clocks, Luck
 from edgewright.fleet.trust.client import Client
 from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.packages import TransportPackages
@@ -90,7 +91,17 @@ class LiveAgent:
         clock, chance = Clocks(), Luck()
         self.id = self.state.link.device
         self._trust = Client(folder / TRUST_FOLDER, transport, clock)
-        control = HttpControl(transport, device_key(folder), self.id)
+        key = device_key(folder)
+        self._waker = Waker(broker, "main", self._heard, self.id) if broker else None
+        self.bulk = (
+            Bulk(
+                transport, self._waker, key, self.id, clock, chance, bulky=self.notes.backlog,
+                note=self.state.note_broker,
+            )
+            if self._waker
+            else None
+        )  # fmt: skip
+        control = HttpControl(self.bulk or transport, key, self.id)
         self._teller = ReportTeller(self.state, control, clock, chance, outbox=self.notes)
         me = Me(product="main", version="0.1.0", poll=faster, slowest=5.0, look=0.2, keep=1.0, slice=5.0)
         self.agent = Agent(
@@ -98,7 +109,6 @@ class LiveAgent:
             packages=TransportPackages(transport), control=control, teller=self._teller, clock=clock, chance=chance,
             ending=self._ended.is_set,
         )  # fmt: skip
-        self._waker = Waker(broker, "main", self._heard, self.id) if broker else None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 

@@ -21,7 +21,7 @@ _OPTIONS = (
     click.option("--name", default="", metavar="NAME", help="With --fleet: of the device, for people."),
     click.option("--profile", default="", metavar="NAME", help="With --fleet: hardware profile."),
     click.option("--ca", default="", metavar="FILE", help="With --fleet: certificates to trust, in PEM."),
-    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker that tells of news."),
+    click.option("--broker", default="", metavar="URL", help="With --fleet: MQTT broker for news and backlogs."),
     click.option("--stick", default="", metavar="DIR", help="With --fleet: where USB sticks are mounted."),
     click.option("--poll", type=click.FloatRange(1.0, 86_400.0), default=60.0, show_default=True, metavar="SECONDS",
                  help="With --fleet: between two looks for news."),
@@ -108,7 +108,13 @@ def followed(store: Path) -> dict[str, Any]:
     try:
         held, link = state.held, state.link
         told: dict[str, Any] = msgspec.to_builtins(held)
-        told |= {"device": link.device, "tags": link.tags, "floor": held.floor, "phase": phase_of(held)}
+        told |= {
+            "device": link.device,
+            "tags": link.tags,
+            "broker": link.broker,
+            "floor": held.floor,
+            "phase": phase_of(held),
+        }
         return {**told, "outcomes": msgspec.to_builtins(state.outcomes)}
     finally:
         state.close()
@@ -149,6 +155,8 @@ def fleet_lines(fleet: dict[str, Any]) -> list[str]:
     ]
     if fleet["quarantined"]:
         lines.append(f"  quarantined: {fleet['quarantined']}")
+    if fleet["broker"]:
+        lines.append(f"  reports go over HTTPS and not over the broker: {fleet['broker']}")
     for one in fleet["outcomes"][-5:]:
         because = f" ({one['because']}: {one['detail']})" if one["because"] else ""
         lines.append(f"  not reported yet: release {one['counter']} {one['what']}{because}")

@@ -40,7 +40,7 @@ _FILE = click.Path(path_type=Path)
     metavar="DAYS",
     help="How long reports and the items that came with them are kept.",
 )
-@click.option("--broker", default="", metavar="URL", help="MQTT broker at which devices are told of news.")
+@click.option("--broker", default="", metavar="URL", help="MQTT broker: tells devices of news, brings reports.")
 @click.option("--broker-ca", type=_FILE, help="Certificates to trust at the broker, in PEM.")
 def command(
     folder: Path, host: str, port: int, tls_cert: Path | None, tls_key: Path | None, behind_proxy: bool,
@@ -72,14 +72,17 @@ def command(
 
     with ExitStack() as stack:
         days = keep * 86_400.0
+        taker = None
         more: dict[str, Any] = {"limits": Limits(wait=report_every, keep=days, keep_items=days)}
         if broker:
             from edgewright.fleet.control.herald import Herald
+            from edgewright.fleet.control.taking import Taker
 
             herald = Herald(broker, fleet.settings.products, str(broker_ca or ""))
             stack.callback(herald.close)
             more["published"] = herald.tell
-        ended = serve(open_plane(folder, **more), where, ready)
+            taker = Taker(broker, fleet.settings.products, str(broker_ca or ""))
+        ended = serve(open_plane(folder, **more), where, ready, taker)
     return INTERRUPTED if ended == signal.SIGINT else 0
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import random
 import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edgewright.fleet.agent.boards import Boards
 from edgewright.fleet.agent.child import Child
@@ -23,6 +23,7 @@ from edgewright.fleet.agent.door import Door
 from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
 from edgewright.fleet.agent.hand import ProcessHand
 from edgewright.fleet.agent.joining import Joined, Joining
+from edgewright.fleet.agent.listening import checked, listening
 from edgewright.fleet.agent.locking import locked
 from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
@@ -32,6 +33,8 @@ from edgewright.fleet.agent.slots import NAMES, FolderSlots
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.stick import Mount, WithStick
 from edgewright.fleet.agent.telling import ReportTeller
+from edgewright.fleet.agent.world import Clocks, Luck
+from edgewright.fleet.ports import Transport
 from edgewright.fleet.trust.client import Client
 from edgewright.fleet.trust.contract import Trust
 from edgewright.fleet.wire.http import HttpTransport
@@ -76,30 +79,6 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     boards: tuple[BoardEntry, ...] = ()
 
 
-class Clocks:
-    """The clocks of this machine."""
-
-    def wall(self) -> float:
-        """Seconds since 1970."""
-        return time.time()
-
-    def monotonic(self) -> float:
-        """Seconds since some moment; time in which the machine slept counts."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-
-
-class Luck:
-    """Chance of this machine."""
-
-    def bytes(self, count: int) -> bytes:
-        """So many random bytes."""
-        return os.urandom(count)
-
-    def share(self) -> float:
-        """A number from 0 up to 1."""
-        return random.SystemRandom().random()
-
-
 def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], hear: Callable[[bytes], None]) -> None:
     """Follows a fleet until `ending` says so.
 
@@ -133,7 +112,9 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
         calls.wake = child.wake
         clock, chance = Clocks(), Luck()
         transport = HttpTransport(told.url, told.ca_file)
-        joining = Joining(lambda: _join(told, state, transport, token, door, stack), clock, chance)
+        checked(told.broker)
+        wired = partial(listening, told.broker, told.ca_file, product, state, calls.news, door.backlog, say)
+        joining = Joining(lambda: _join(told, state, transport, token, door, wired, stack), clock, chance)
         trust: Trust = joining
         packages: Packages = TransportPackages(transport)
         if told.stick is not None:
@@ -149,7 +130,6 @@ def follow(told: Told, ending: Callable[[], bool], say: Callable[[str], None], h
             state=state, slots=slots, runner=child, trust=trust, packages=packages,
             control=joining, teller=joining, clock=clock, chance=chance, ending=ending, boards=boards,
         )  # fmt: skip
-        _listen(told, product, state, calls, stack)
         _loop(agent, joining, child, calls, ending, say)
 
 
@@ -216,16 +196,18 @@ def _plain(line: str) -> str:
 
 
 def _join(
-    told: Told, state: State, transport: HttpTransport, token: Token | None, door: Door, stack: ExitStack
-) -> Joined:
+    told: Told, state: State, transport: HttpTransport, token: Token | None, door: Door,
+    wired: Callable[[Transport, Ed25519PrivateKey, ExitStack], Transport], stack: ExitStack,
+) -> Joined:  # fmt: skip
     """Enrols the device where that was not done, and gives what an enrolled one has."""
     if not state.link.device:
         if token is None:
             raise InputError("an enrolment token", "none", "--token", "Make one: edgewright fleet token new")
         enrol(told.store, state, transport, token, name=told.name, profile=told.profile, version=_VERSION)
-    control = HttpControl(transport, device_key(told.store), state.link.device)
+    key = device_key(told.store)
     trust = Client(told.store / TRUST_FOLDER, transport, Clocks())
     stack.callback(trust.close)
+    control = HttpControl(wired(transport, key, stack), key, state.link.device)
     return Joined(trust, control, ReportTeller(state, control, Clocks(), Luck(), outbox=door))
 
 
@@ -255,22 +237,6 @@ def _factory(package: Path | None, product: str, state: State, slots: FolderSlot
     )  # fmt: skip
     if not slots.put("a", data, release, 0):
         raise OutputError("to put the package into its slot", "other bytes than were written", str(slots.path("a")))
-
-
-def _listen(told: Told, product: str, state: State, calls: Calls, stack: ExitStack) -> None:
-    """Hears of news over MQTT where a broker is named."""
-    if not told.broker:
-        return
-    from edgewright.fleet.agent.waking import SPREAD, Waker  # noqa: PLC0415 - few devices need it
-
-    def heard() -> None:
-        # Many hear it at once: each asks a little later, somewhere.
-        later = threading.Timer(SPREAD * Luck().share(), calls.news)
-        later.daemon = True
-        later.start()
-
-    waker = Waker(told.broker, product, heard, state.link.device or "new", told.ca_file)
-    stack.callback(waker.close)
 
 
 def _woken_by_signals(handle: int) -> int | None:

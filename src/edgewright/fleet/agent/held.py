@@ -93,6 +93,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
         at: seconds since 1970, when.
         nonce: of the last durable acknowledgement.
         sequence: of the last report; raised durably before a report is sent.
+        broker: why reports do not go over the broker, as far as it was tried; empty where they do.
     """
 
     device: str = ""
@@ -101,6 +102,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     at: float = 0.0
     nonce: str = ""
     sequence: int = 0
+    broker: str = ""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):

@@ -133,6 +133,13 @@ class State:
         if nonce != self._link.nonce:
             self._relink(msgspec.structs.replace(self._link, nonce=nonce))
 
+    def note_broker(self, why: str) -> bool:
+        """Why reports do not go over the broker, for `device status`; whether that is new."""
+        if why == self._link.broker:
+            return False
+        self._relink(msgspec.structs.replace(self._link, broker=why))
+        return True
+
     def acknowledge(self, answer: Acknowledged) -> None:
         """A report was durable on the other side: its nonce is kept, its outcomes go, a quarantine is over; at once."""
         link = msgspec.structs.replace(self._link, nonce=answer.nonce)

@@ -41,6 +41,10 @@ class Counted:
             "edgewright_fleet_outbox_age_seconds", "How long the oldest item of a report had waited on its device",
             registry=self.registry, buckets=_AGES,
         )  # fmt: skip
+        self.carried = Counter(
+            "edgewright_fleet_carried", "Messages of devices that a broker brought, by what became of them", ["what"],
+            registry=self.registry,
+        )  # fmt: skip
         ProcessCollector(registry=self.registry)
         self.static = Counter("edgewright_fleet_static", "Static answers by status", ["status"], registry=self.registry)
         Gauge("edgewright_fleet_queue", "Operations that wait to be written", registry=self.registry).set_function(

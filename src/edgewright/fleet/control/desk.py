@@ -9,11 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
-from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from edgewright.fleet.control import running
+from edgewright.fleet.control import inside, running
 from edgewright.fleet.control.answering import LOCAL
 from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import open_plane
@@ -91,35 +90,10 @@ class _Inside:
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
-        parts = urlsplit(path)
-        headers = [(b"host", b"fleet"), (b"content-length", str(len(body)).encode())]
-        scope: dict[str, Any] = {
-            "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
-            "path": unquote(parts.path), "raw_path": parts.path.encode(), "query_string": parts.query.encode(),
-            "root_path": "", "headers": [*headers, (b"content-type", _JSON.encode())] if body else headers,
-            "server": ("fleet", 80), "client": None, LOCAL: (self._who, "admin"),
-        }  # fmt: skip
-        return _whole(self._exchange(scope, body))
-
-    async def _exchange(self, scope: dict[str, Any], body: bytes) -> tuple[int, bytes]:
-        status, parts, asked = 500, [], False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal asked
-            if asked:
-                return {"type": "http.disconnect"}
-            asked = True
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: Any) -> None:  # noqa: ANN401 - of ASGI
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            else:
-                parts.append(message.get("body", b""))
-
-        await self._app(scope, receive, send)
-        return status, b"".join(parts)
+        headers = {"content-type": _JSON} if body else {}
+        local = {LOCAL: (self._who, "admin")}
+        status, _, content = _whole(inside.ask(self._app, method, path, headers, body, **local))
+        return status, content
 
 
 class _Outside:

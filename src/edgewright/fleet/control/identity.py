@@ -27,6 +27,12 @@ def _refused(why: str) -> RefusedError:
     return RefusedError(401, "a request signed by an enrolled device's key (RFC 9421)", why)
 
 
+def signed_by(headers: Mapping[str, str]) -> str:
+    """The device that a request says it is signed by; empty where it says none."""
+    found = _KEYID.search(headers.get("signature-input", ""))
+    return found.group(1) if found else ""
+
+
 class Identities:
     """Finds devices and checks that they are those who ask, then that they do not ask too much.
 
@@ -46,10 +52,9 @@ class Identities:
         Raises:
             RefusedError: 401 for a wrong signature, 429 for too many requests.
         """
-        found = _KEYID.search(call.headers.get("signature-input", ""))
-        if found is None:
+        name = signed_by(call.headers)
+        if not name:
             raise _refused("none")
-        name = found.group(1)
         key = self._keys.get(name)
         if key is None:
             text = await call.read(

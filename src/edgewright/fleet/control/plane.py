@@ -94,6 +94,7 @@ class Plane:
         verify: checks the signature of a device's request.
         crowd: devices that are being heard.
         ready: reasons why it is not, by part; empty where it is.
+        answers: public key of answers over a broker, in base64; empty where none are given.
         published: called, from the rounds' thread, after files were published; waits for nobody.
         extra: what parts with files of their own keep here, by their name.
     """
@@ -110,6 +111,7 @@ class Plane:
     ready: dict[str, str] = field(default_factory=dict)
     published: Callable[[], None] = lambda: None
     extra: dict[str, Any] = field(default_factory=dict)
+    answers: str = ""
     stopping: bool = False
     crowd: Crowd = field(init=False)
 

@@ -38,6 +38,7 @@ class Arrived:
         nonce: random; the next report has to return it.
         items, raw: of the outbox, read and as they came.
         wait, more: seconds after which the next is welcome, and one with more of a backlog.
+        held_back: a broker may have kept it for a while.
     """
 
     device: str
@@ -49,11 +50,13 @@ class Arrived:
     items: tuple[Item, ...] = ()
     raw: tuple[bytes, ...] = ()
     more: float = 5.0
+    held_back: bool = False
 
 
 def arrived(
-    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0
-) -> Arrived:
+    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0,
+    held_back: bool = False,
+) -> Arrived:  # fmt: skip
     """A report with its items read.
 
     Raises:
@@ -81,7 +84,7 @@ def arrived(
         raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
     if any(abs(count) > _MOST for count in _counts(report.vitals)):
         raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
-    return Arrived(device, report, digest, at, nonce, wait, taken, raw, more)
+    return Arrived(device, report, digest, at, nonce, wait, taken, raw, more, held_back)
 
 
 def _counts(said: Vitals | None) -> tuple[int, ...]:
@@ -145,6 +148,9 @@ def _standing(
         return RefusedError(409, f"a sequence above {row['sequence']}", str(one.report.sequence), "sequence")
     if _seen_before(connection, one, accepted):
         return RefusedError(409, "a new report", "one that others followed already", "sequence")
+    if one.held_back:
+        # A device may have given it up long ago. Two with one key are found over HTTPS, where both go on from here.
+        return RefusedError(409, "a report that follows the last one", "one of before", "nonce")
     quarantine(connection, one.device, FORKED, one.at)
     row.update(quarantined=True, quarantine_reason=FORKED)
     return shut_out(FORKED)

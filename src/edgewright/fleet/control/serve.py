@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -21,6 +22,9 @@ from edgewright.fleet.control.app import App
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.serving import serving
 from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.fleet.control.taking import Taker
 
 PORT = 8798
 _PATIENCE = 5.0
@@ -95,13 +99,14 @@ def _free(host: str, port: int) -> int:
         return int(tried.getsockname()[1])
 
 
-def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
+def serve(plane: Plane, where: Listening, ready: Callable[[str], None], taker: Taker | None = None) -> int:
     """Serves until Ctrl-C or a termination signal, then answers what it has begun and writes what waits.
 
     Args:
         plane: opened; it is closed at the end.
         where: checked.
         ready: called with the address once it answers.
+        taker: of reports that devices hand to a broker; None for none.
 
     Returns:
         The signal that ended it.
@@ -112,7 +117,7 @@ def serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
     _many_files()
     try:
         with serving(plane.folder):
-            return asyncio.run(_serve(plane, where, ready))
+            return asyncio.run(_serve(plane, where, ready, taker))
     finally:
         plane.close()
 
@@ -125,9 +130,9 @@ def _many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def _server(plane: Plane, where: Listening) -> Server:
+def _server(app: App, where: Listening) -> Server:
     server = Server(
-        App(plane), address=where.host, port=where.port, interface=Interfaces.ASGINL, log_enabled=False,
+        app, address=where.host, port=where.port, interface=Interfaces.ASGINL, log_enabled=False,
         websockets=False, http=HTTPModes.http1, backlog=4096, backpressure=_CONNECTIONS,
         http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_BUFFER),
         ssl_cert=where.certificate, ssl_key=where.key,
@@ -136,7 +141,7 @@ def _server(plane: Plane, where: Listening) -> Server:
     return server
 
 
-async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -> int:
+async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None], taker: Taker | None) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -149,15 +154,20 @@ async def _serve(plane: Plane, where: Listening, ready: Callable[[str], None]) -
         loop.add_signal_handler(number, end, number)
     running.attach(plane)
     stop = await asyncio.to_thread(running.start, plane)
-    server = _server(plane, where)
+    app = App(plane)
+    server = _server(app, where)
     serving = asyncio.create_task(server.serve())
     try:
         await _answers(where, serving)
+        if taker is not None:
+            await taker.start(plane, app)
         told.line("info", "serving", address=where.address)
         ready(where.address)
         await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
     finally:
         plane.stopping = True
+        if taker is not None:
+            await taker.stop()
         server.stop()  # type: ignore[no-untyped-call]
         await asyncio.wait({serving}, timeout=_PATIENCE)
         await asyncio.to_thread(stop)

@@ -181,6 +181,13 @@ items = sa.Table(  # of the devices' outboxes
     sa.Index(None, "kind", "at"),
 )
 
+secrets = sa.Table(  # that all servers of a fleet share
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+
 operators = sa.Table(
     "operators",
     metadata,
