@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -212,3 +214,21 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Pa
         open_address(address + "x")
     with pytest.raises(InputError, match="postgresql://"):
         placed.checked("mysql://x", "--database")
+
+
+def test_a_cluster_that_was_made_without_a_locale_is_taken_like_any_other() -> None:
+    """Its databases are SQL_ASCII, of which the driver makes bytes where nobody says what they are."""
+    with fresh_database() as near:
+        name = f"edgewright_{secrets.token_hex(6)}"
+        with psycopg.connect(near, autocommit=True) as connection:
+            plain = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+            connection.execute(f"CREATE DATABASE {name} {plain}")
+            try:
+                made = open_address(f"{near.rpartition('/')[0]}/{name}")
+                with made.writing.begin() as writing:
+                    writing.execute(sa.insert(devices), [_device("schöne Pumpe")])
+                with made.reading() as reading:
+                    assert reading.execute(sa.select(devices.c.name)).scalar_one() == "schöne Pumpe"
+                made.close()
+            finally:
+                connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -56,7 +56,8 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
         made = sa.create_engine(
             url, pool_pre_ping=True, pool_size=8 if reading else 2, max_overflow=8,
             isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
-            connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet"},
+            # Said, or the driver gives bytes for text where a cluster was made without a locale (SQL_ASCII).
+            connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet", "client_encoding": "utf8"},
         )  # fmt: skip
     except ArgumentError:
         raise InputError("postgresql://USER@HOST:PORT/NAME", shown(address), "--database") from None
