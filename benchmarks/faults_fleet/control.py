@@ -22,6 +22,7 @@ from edgewright.fleet.control import enrolments, reports, restore
 from edgewright.fleet.control.allowing import decide_intent
 from edgewright.fleet.control.conducting import conductor
 from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.control.pruning import prune
 from edgewright.fleet.control.signing_process import folder_signer
 from edgewright.fleet.control.tables import tokens
 from edgewright.fleet.layout import INDEX, RELEASES, ROOT, TARGETS, TIMESTAMP, package_target
@@ -153,6 +154,10 @@ class Control:
         digest = hashlib.sha256(msgspec.json.encode(said)).hexdigest()
         one = reports.arrived(device, said, digest, at=now, nonce=self._random(16).hex(), wait=60.0)
         return msgspec.json.decode(self.plane.committer.submit_to(reports.take, one).result(), type=Acknowledged)
+
+    def prune(self) -> int:
+        """Removes what was followed long ago; how many rows and files."""
+        return prune(self.fleet, self.database, self.plane.committer, self.clock.day)
 
     def close(self) -> None:
         """Lets go of the database."""

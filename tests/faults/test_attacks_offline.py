@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.fleet.agent.stick import FOLDER
+from edgewright.fleet.control.pruning import prune
 from edgewright.fleet.layout import ONLINE
 from edgewright.fleet.repository import offline, rotating, stick
 from edgewright.fleet.repository.folder import Fleet
@@ -34,12 +35,19 @@ def month(made: Town, repository: Fleet) -> None:
 
 def thirteen_months(made: Town, *repositories: Fleet) -> None:
     """Twelve times 33 days."""
+    removed = 0
     for _ in range(12):
         made.clock.now += 33 * DAY
         made.server_clock.now += 33 * DAY
         for repository in repositories:
             month(made, repository)
         made.run(HOUR, step=1800.0)
+        assert made.server is not None
+        plane = made.server.plane
+        removed += prune(made.fleet, plane.database, plane.committer, made.clock.now)
+    assert removed > 100
+    for role in ONLINE[:2]:  # all that a device does not need is gone before it comes back
+        assert len(list(made.fleet.metadata.glob(f"*.{role}.json"))) < 25
 
 
 def last(made: Town) -> Plan:

@@ -45,7 +45,7 @@ class Promise(NamedTuple):
 
 
 def use(folder: Path, recorder: Recorder) -> None:
-    """From a folder without a database to the end of two rollouts; the server is started anew in between."""
+    """From a folder without a database to the end of two rollouts, whose old files go; started anew in between."""
     enrolled: set[str] = set()
     heard: set[tuple[str, int]] = set()
     plans: set[str] = set()
@@ -91,6 +91,9 @@ def use(folder: Path, recorder: Recorder) -> None:
         said(lambda: control.rollouts.start(body, "ada"))
         said(lambda: control.rollouts.abort("plan-3", "ada", revert=True, why="it is worse"))
         report(2)
+        control.clock.forward(9 * 24 * HOUR)  # what was followed more than a week ago goes, from rows and folder
+        said(control.scheduler.tick)
+        said(control.prune)
         control.close()
 
 

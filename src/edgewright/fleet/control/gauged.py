@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from edgewright.fleet.control import looking
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.rollout_rows import NOT_OVER
 from edgewright.fleet.control.signer_away import signer_away
@@ -60,7 +61,9 @@ class Gauged:
     def text(self) -> bytes:
         """All of them, in Prometheus' form; takes as long as counting devices does."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Given([*self._counted(), *_parts(self._plane), *_expiries(self._plane.folder)]))
+        registry.register(
+            _Given([*self._counted(), *_parts(self._plane), *_files(self._plane), *_expiries(self._plane.folder)])
+        )
         return generate_latest(registry)
 
     def _counted(self) -> list[GaugeMetricFamily]:
@@ -150,6 +153,12 @@ def _parts(plane: Plane) -> list[GaugeMetricFamily]:
         _family("ready", "Whether a part does its work; as in /readyz", ("part",),
                 [((part,), float(good)) for part, good in sorted(parts.items())]),
     ]  # fmt: skip
+
+
+def _files(plane: Plane) -> list[GaugeMetricFamily]:
+    found = [one.kind for one in plane.extra.get(looking.NAME, ())]
+    about = "Published files that are missing, altered or foreign, by the last look"
+    return [_family("files_wrong", about, ("kind",), [((kind,), float(found.count(kind))) for kind in looking.KINDS])]
 
 
 def _expiries(folder: Path) -> list[GaugeMetricFamily]:

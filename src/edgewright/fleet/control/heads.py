@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from edgewright.fleet.control.tables_rollouts import heads, signed, signed_files
-from edgewright.fleet.layout import INDEX, ROOT
+from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import EdgewrightError
 
@@ -69,6 +69,12 @@ def keep(connection: sa.Connection, roles: Mapping[str, bytes], at: float) -> No
             connection.execute(sa.insert(signed).values(role=role, version=version, body=body, at=at))
         elif there != body:
             raise RacedError(f"version {version} of {role}, which is there with other bytes")
+
+
+def index_path(held: Mapping[str, bytes]) -> str:
+    """Path of the standings that the newest metadata names, below the folder of targets; empty for none."""
+    named = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX) if ROLLOUTS in held else None
+    return metadata.prefixed(INDEX, named.hashes["sha256"]) if named is not None else ""
 
 
 def keep_index(connection: sa.Connection, index: bytes, at: float) -> str:

@@ -1,4 +1,4 @@
-"""How long things are kept: old reports and items go, a few at a time, so that no commit is held up."""
+"""How long things are kept: old reports and items go, a few at a time, and signed files that nobody needs any more."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control import told
 from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.control.pruning import prune
 from edgewright.fleet.control.tables import items, reports, tokens
+from edgewright.fleet.repository.folder import open_fleet
 from edgewright.schema.errors import EdgewrightError
 
 EVERY = 600.0
@@ -57,9 +59,13 @@ def start(plane: Plane) -> Callable[[], None]:
     def run() -> None:
         while not ended.wait(EVERY):
             try:
-                gone = forget(plane, plane.clock.wall())
+                now = plane.clock.wall()
+                gone = forget(plane, now) + prune(open_fleet(plane.folder), plane.database, plane.committer, now)
             except EdgewrightError as error:
                 told.line("warning", "forgetting", why=str(error))
+                continue
+            except Exception as error:  # noqa: BLE001 - the database, the disk: told, and tried again
+                told.broken(error, "forgetting")
                 continue
             if gone:
                 told.line("info", "forgotten", rows=gone)

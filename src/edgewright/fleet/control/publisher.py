@@ -12,9 +12,11 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control import heads
 from edgewright.fleet.control.database import Database
+from edgewright.fleet.control.rollout_rows import in_index
 from edgewright.fleet.control.rollouts import Rollouts
+from edgewright.fleet.control.tables_rollouts import rollouts as table
 from edgewright.fleet.control.tables_rollouts import signed_files
-from edgewright.fleet.layout import INDEX, ROLLOUTS, ROOT, TIMESTAMP
+from edgewright.fleet.layout import INDEX, ROOT, TIMESTAMP, plan_target
 from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.accepting import Waiting, taken, waiting
 from edgewright.fleet.repository.folder import Fleet, locked
@@ -58,15 +60,27 @@ class Publisher:
         with locked(self._fleet):  # two processes must not write by turns, or the older timestamp could come last
             return self._publish()
 
+    def again(self) -> bool:
+        """As `publish`, whatever was written before: somebody may have changed or removed it.
+
+        Raises:
+            InputError: what is published is newer than the database, or differs from it.
+            OutputError: a file cannot be written.
+        """
+        with locked(self._fleet):
+            return self._publish()
+
     def _publish(self) -> bool:
         with self._database.reading() as connection:
             serial = heads.serial(connection)
             held, roots = heads.held(connection), heads.roots(connection)
             index = _index(connection, held)
+            rows = [dict(row._mapping) for row in connection.execute(sa.select(table))] if index is not None else []
         if TIMESTAMP not in held:
             return False
         if index is not None:
-            write_targets(self._fleet, {INDEX: index})
+            plans = {plan_target(row["plan"]): row["body"] for row in in_index(rows)}
+            write_targets(self._fleet, {**plans, INDEX: index})
         make_folder(self._fleet.metadata)
         files = [(ROOT, root) for root in roots] + [(role, held[role]) for role in metadata.in_order(held)]
         news = [self._write(role, data, held) for role, data in files]
@@ -138,6 +152,10 @@ def _take(rollouts: Rollouts, found: Sequence[Waiting]) -> None:
 def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
     """Whether bytes are signed by the keys that count now."""
     try:
+        metadata.read(data, role)
+    except InputError:
+        return False  # no metadata at all
+    try:
         metadata.verify(held, role, data)
     except InputError:
         return role == ROOT  # an older root is signed by older keys
@@ -146,11 +164,8 @@ def _counts(held: dict[str, bytes], role: str, data: bytes) -> bool:
 
 def _index(connection: sa.Connection, held: dict[str, bytes]) -> bytes | None:
     """Bytes of the standings that the newest metadata names; None where they came from elsewhere."""
-    if ROLLOUTS not in held:
+    path = heads.index_path(held)
+    if not path:
         return None
-    named = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX)
-    if named is None:
-        return None
-    path = metadata.prefixed(INDEX, named.hashes["sha256"])
     found = connection.execute(sa.select(signed_files.c.body).where(signed_files.c.path == path)).scalar_one_or_none()
     return bytes(found) if found is not None else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from edgewright.fleet.layout import LONGEST, ROOT
 from edgewright.fleet.plans.dwell import earliest
 from edgewright.fleet.plans.spoken import lasting
 from edgewright.schema.errors import InputError
@@ -18,6 +19,8 @@ OVER: Mapping[str, tuple[str, ...]] = {
     "aborted": ("aborted",),
 }
 """From which state of a rollout which may follow."""
+REMEMBERED = LONGEST[ROOT]
+"""Seconds after its plan's end for which a finished rollout, which another followed, may still be aborted."""
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +54,12 @@ def allowed(
         last = before.get(standing.plan)
         if last is None or last.standing != standing:
             _may(standing, plans[standing.plan], last.standing if last else None, now)
-    return {**before, **told}
+    return {name: known for name, known in {**before, **told}.items() if name in told or not _forgotten(known, now)}
+
+
+def _forgotten(known: Known, now: float) -> bool:
+    """Whether nothing can come of a rollout: it is over, another followed, and its plan begins nowhere any more."""
+    return known.standing.state == "finished" and now > known.plan.expires + REMEMBERED
 
 
 def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from edgewright.fleet.control import heads, restore, told
 from edgewright.fleet.control.allowing import decide_intent
 from edgewright.fleet.control.conducting import Conductor, conductor
+from edgewright.fleet.control.looking import Watch
 from edgewright.fleet.control.plane import Plane
 from edgewright.fleet.control.publisher import take_in
 from edgewright.fleet.control.signer_away import why
@@ -90,10 +91,12 @@ def _keep(plane: Plane, process: SignerProcess, ended: threading.Event) -> None:
 
 def _run(plane: Plane, made: Conductor, ended: threading.Event) -> None:
     failed: set[str] = set()
+    watch = Watch(plane, made)
     known = made.publisher.written
     while True:
         try:
             happened = made.scheduler.tick()
+            watch.now_and_then()
         except Exception as error:  # noqa: BLE001 - the disk, the database: told, and tried again
             told.broken(error, "rollouts")
             happened = []

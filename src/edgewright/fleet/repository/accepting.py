@@ -8,7 +8,7 @@ the folder sign at once. A change that was cut off by a power loss is taken in b
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ from edgewright.fleet.repository import changes, metadata, offline
 from edgewright.fleet.repository.folder import Fleet, locked
 from edgewright.fleet.repository.online import check_role_file, sign_online
 from edgewright.fleet.repository.published import make_folder, read_index, read_published, write_roles, write_targets
+from edgewright.fleet.repository.superseded import remove_superseded
 from edgewright.runtime.files import sync_folder
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Change, Settled
@@ -194,6 +195,9 @@ def publish(
     signed = sign_online(held, {INDEX: standings}, signers, now, new, lifetime=lifetime)
     write_targets(fleet, {INDEX: standings})
     write_roles(fleet, {**new, **signed})
+    with suppress(OSError):  # what is published is published; the next time removes what stayed
+        targets = {name for one in waiting(fleet) for name in one.change.targets}
+        remove_superseded(fleet, {**held, **new, **signed}, targets, now)
 
 
 def _signed_time(held: dict[str, bytes], new: dict[str, bytes], before: bytes | None, now: float) -> float:
