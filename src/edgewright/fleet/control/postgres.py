@@ -49,14 +49,15 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
         reading: for connections that only read.
 
     Raises:
-        InputError: no such address, or the driver is not installed.
+        InputError: no such address, or the driver is not installed; from the first connection, a database that is not
+            of UTF8.
     """
     try:
         url = sa.make_url(address).set(drivername="postgresql+psycopg")
         made = sa.create_engine(
             url, pool_pre_ping=True, pool_size=8 if reading else 2, max_overflow=8,
             isolation_level="REPEATABLE READ" if reading else "READ COMMITTED",
-            # Said, or the driver gives bytes for text where a cluster was made without a locale (SQL_ASCII).
+            # The encoding is said, or the driver gives bytes for text before anybody can say that they are not taken.
             connect_args={"connect_timeout": 10, "application_name": "edgewright-fleet", "client_encoding": "utf8"},
         )  # fmt: skip
     except ArgumentError:
@@ -66,6 +67,11 @@ def engine(address: str, *, reading: bool) -> sa.Engine:
 
     @sa.event.listens_for(made, "connect")
     def connected(connection: object, record: object) -> None:
+        held = connection.info.parameter_status("server_encoding")  # type: ignore[attr-defined]
+        if held != "UTF8":  # it counts bytes where columns count characters, or has no room for some of them
+            raise InputError(
+                "a database of UTF8", str(held), shown(address), "Make it: createdb -E UTF8 -T template0 NAME"
+            )
         settings = {"lock_timeout": _PATIENCE, "idle_in_transaction_session_timeout": "60s", "timezone": "UTC"}
         settings |= {"default_transaction_read_only": "on"} if reading else {}
         with connection.cursor() as cursor:  # type: ignore[attr-defined]  # of psycopg
