@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from prometheus_client.parser import text_string_to_metric_families
 
+from deploy_files import DEPLOY, compose, panels, queries, rules
 from edgewright.cli.fleet.serve import COMMAND
 from edgewright.fleet.control.desk import local_desk
 from edgewright.fleet.repository.exporting import CACHE
@@ -25,9 +24,8 @@ from edgewright.fleet.wire.signing import public_text, sign
 from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_report import Acknowledged, Enrolled
 from rollout_example import Example
-from support import ROOT, environment
+from support import environment
 
-DEPLOY = ROOT / "deploy"
 # Words of PromQL that are no names of metrics: operators, aggregations, functions and their modifiers.
 WORDS = {
     "absent", "and", "by", "delta", "histogram_quantile", "group_left", "max", "min", "offset", "on", "or",
@@ -76,29 +74,6 @@ def used(query: str) -> tuple[set[str], set[str]]:
         last = text
     assert not open_ones, query
     return metrics, labels
-
-
-def rules() -> Iterator[tuple[str, dict[str, Any]]]:
-    for group in yaml.safe_load((DEPLOY / "rules.yml").read_text())["groups"]:
-        for rule in group["rules"]:
-            yield rule.get("alert") or rule["record"], rule
-
-
-def panels() -> list[dict[str, Any]]:
-    return list(json.loads((DEPLOY / "grafana" / "fleet.json").read_text())["panels"])
-
-
-def queries() -> dict[str, str]:
-    found = {name: rule["expr"] for name, rule in rules()}
-    for panel in panels():
-        for target in panel.get("targets", ()):
-            found[f"{panel['title']} {target['refId']}"] = target["expr"]
-    return found
-
-
-def compose() -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    return found
 
 
 def test_what_is_no_promql_is_found() -> None:

@@ -1,0 +1,124 @@
+"""Devices of a composition: one that joins and is updated, and some that report without end."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from agent_example import RATE, package
+from composed_fleet import NAME, Composed
+from fleet_servers import until
+
+COMMAND = str(Path(sys.executable).with_name("edgewright"))
+
+
+def update(fleet: Composed) -> None:
+    """A device joins and takes a release, by the commands of the document."""
+    place = fleet.place / "device"
+    place.mkdir()
+    package(fleet.deploy / "pump.edge", provenance={"seed": "1"})
+    (fleet.media / "plan.toml").write_text("[trial]\nseconds = 4.0\n")
+    ticket = token(fleet)
+    ended = threading.Event()
+    rows = threading.Thread(target=_rows, args=(place / "rows.csv", ended), daemon=True)
+    (place / "rows.csv").write_text("time,level,heat\n")
+    rows.start()
+    # It asks by itself once an hour: what comes sooner came because the broker said so.
+    line = [
+        COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.deploy / "secrets/ca.pem"),
+        "--broker", f"mqtts://{NAME}", "--token", ticket, "--store", str(place / "store"), "--poll", "3600",
+        "--source", f"csv:{place / 'rows.csv'}",
+    ]  # fmt: skip
+    said = place / "said"
+    with said.open("w") as out:
+        device = fleet.outside(*line, stdout=out, stderr=out)
+    try:
+        until(lambda: "no rollout" in said.read_text() or device.poll() is not None, said.read_text)
+        fleet.type("use", {
+            "/media/usb": str(fleet.media),
+            "--stages canary:1%,100% --dwell 1h": "--plan /keys/plan.toml --stages all:100% --open all --dwell 0s",
+        })  # fmt: skip
+        until(lambda: "release 1, idle: confirmed" in said.read_text(), said.read_text)
+    finally:
+        ended.set()
+        rows.join()
+        device.terminate()
+        device.wait(60)
+
+
+def token(fleet: Composed) -> str:
+    """For some devices."""
+    found = re.search(
+        r"ew1\.\S+", fleet.ask("edgewright", "fleet", "token", "new", "--fleet", "/fleet", "--uses", "50")
+    )
+    assert found
+    return found.group()
+
+
+def _rows(path: Path, ended: threading.Event) -> None:
+    """Adds rows to a file all the time."""
+    row = 0
+    with path.open("a") as file:
+        while not ended.wait(0.1):
+            for row in range(row, row + int(RATE / 10)):  # noqa: B020 - goes on where it was
+                file.write(f"{row / RATE:.3f},{math.sin(row / 40):.5f},{math.cos(row / 9):.5f}\n")
+            row += 1
+            file.flush()
+
+
+class Reporting:
+    """Devices that report without end: their names, and afterwards what each was acknowledged and what it noticed."""
+
+    def __init__(self, fleet: Composed, names: list[str]) -> None:
+        self.fleet, self.names, self.told = fleet, names, dict[str, tuple[int, list[str]]]()
+
+    def go_on(self, times: int = 3) -> None:
+        """Until each of them was heard some more times."""
+        before = counted(self.fleet)
+        until(lambda: all(counted(self.fleet)[name] >= before[name] + times for name in self.names))
+
+
+@contextmanager
+def reporting(fleet: Composed, count: int = 6) -> Iterator[Reporting]:
+    """Some of them, at work until the end."""
+    tokens = fleet.place / f"token-{time.monotonic_ns()}"
+    tokens.write_text(token(fleet))
+    program, ca = Path(__file__).parent / "reporting_devices.py", fleet.deploy / "secrets" / "ca.pem"
+    line = [sys.executable, str(program), f"https://{NAME}", str(ca), str(tokens), str(count)]
+    process = fleet.outside(*line, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        try:
+            made = Reporting(fleet, json.loads(process.stdout.readline()))
+            yield made
+            process.stdin.close()
+            made.told = json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def counted(fleet: Composed) -> dict[str, int]:
+    """Reports that are kept, by device."""
+    query = "SELECT device || ' ' || count(*) FROM reports GROUP BY device"
+    found = fleet.ask("psql", "-U", "fleet", "-d", "fleet", "-tAc", query, service="postgres")
+    return {line.split()[0]: int(line.split()[1]) for line in found.splitlines()}
+
+
+def refused_as_usual(fleet: Composed) -> bool:
+    """Whether servers answer through nginx: they refuse what nobody signed."""
+    try:
+        with fleet.web() as web:
+            return {web.post("/v1/report", content=b"{}").status_code for _ in range(4)} == {401}
+    except httpx.TransportError:
+        return False
