@@ -26,6 +26,8 @@ from edgewright.schema.fleet_api import Problem
 LOCAL = "edgewright.local"
 """Key of the ASGI scope under which a command on the fleet's own folder says who asks; no request can set it."""
 JSON = "application/json"
+_PASSED_OVER = 8 << 20
+"""Bytes of a refused body that are read and forgotten; the agent hands over 4 MiB of items at most."""
 _SAFE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 
 
@@ -46,12 +48,14 @@ class Answering:
                 response = self._response(endpoint, await endpoint.handle(call))
         except CrowdedError as error:
             crowded = True
-            await self._pass_over(request)
+            await self._pass_over(request, self.plane.limits.report)
             response = refusal(error)
         except ClientDisconnect:
             response = Response(status_code=400)
         except EdgewrightError as error:
             response = refusal(error)
+            if response.status_code != 408:  # that one had its time
+                await self._pass_over(request, _PASSED_OVER)
         except Exception as error:  # noqa: BLE001 - a mistake of ours: told in the log, never to the other side
             told.broken(error, endpoint.path)
             response = problem(Problem(status=500, expected="an answer", got="a mistake of the server"))
@@ -98,14 +102,15 @@ class Answering:
         most = endpoint.largest or self.plane.limits.report
         return self.plane.crowd.one(min(int(length), most) if length.isdecimal() and len(length) < 10 else most)
 
-    async def _pass_over(self, request: Request) -> None:
-        """Lets a small body come and forgets it: a connection that is closed before loses the answer on its way."""
+    async def _pass_over(self, request: Request, most: int) -> None:
+        """Lets a body come and forgets it: a connection that is closed before loses the answer on its way."""
         received = 0
-        with suppress(TimeoutError, ClientDisconnect):
+        # Starlette says RuntimeError of a body that was read to its end.
+        with suppress(TimeoutError, ClientDisconnect, RuntimeError):
             async with asyncio.timeout(self.plane.limits.seconds):
                 async for part in request.stream():
                     received += len(part)
-                    if received > self.plane.limits.report:
+                    if received > most:
                         return
 
     async def _content(self, endpoint: Endpoint, request: Request) -> bytes:
