@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -123,12 +124,16 @@ def lock(connection: sa.Connection, *, shared: bool) -> None:
 
 def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Inserts rows, or where their primary key is there already replaces the other columns that they name."""
-    if not rows:
-        return
-    statement = _INSERTS[connection.dialect.name](table)
+    if rows:
+        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
+
+
+@functools.cache  # building one takes longer than running it
+def _upserting(dialect: str, table: sa.Table, names: tuple[str, ...]) -> Any:  # noqa: ANN401 - of either dialect
+    statement = _INSERTS[dialect](table)
     keys = [column.name for column in table.primary_key]
-    others = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=others), list(rows))
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
 
 
 def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -148,12 +153,45 @@ def insert_new_plain(
     Args:
         names: of the columns, in the order of each row's values.
     """
-    if not rows:
-        return
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     keys = ", ".join(column.name for column in table.primary_key)
-    statement = (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join([mark] * len(names))}) "  # noqa: S608
-        f"ON CONFLICT ({keys}) DO NOTHING"
-    )
-    connection.exec_driver_sql(statement, list(rows))
+    _many(connection, f"{_inserting(connection, table, names)} ON CONFLICT ({keys}) DO NOTHING", rows)
+
+
+def upsert_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """As `upsert`; rows as of `insert_new_plain`."""
+    keys = [column.name for column in table.primary_key]
+    others = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    inserting = _inserting(connection, table, names)
+    _many(connection, f"{inserting} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {others}", rows)
+
+
+def insert_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Inserts rows as of `insert_new_plain`; none of them may be there."""
+    _many(connection, _inserting(connection, table, names), rows)
+
+
+def update_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Writes columns of rows that are there; each row's values as of `insert_new_plain`, and its primary key last."""
+    mark, (key,) = _mark(connection), table.primary_key
+    values = ", ".join(f"{name} = {mark}" for name in names)
+    _many(connection, f"UPDATE {table.name} SET {values} WHERE {key.name} = {mark}", rows)  # noqa: S608
+
+
+def _inserting(connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> str:
+    marks = ", ".join([_mark(connection)] * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+
+
+def _mark(connection: sa.Connection) -> str:
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+
+def _many(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, list(rows))

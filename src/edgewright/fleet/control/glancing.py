@@ -58,11 +58,18 @@ class Glance:
     Args:
         window: seconds of reports that a gate looks back at.
         few: devices with leave up to which gates are asked in every round.
+
+    Attributes:
+        least: seconds after which gates are asked all the same.
     """
 
     def __init__(self, window: float, few: int = FEW) -> None:
-        self._window, self.few = window, few
+        self._window, self.few, self.least = window, few, LEAST
         self._last: dict[str, _Last] = {}
+
+    def forget(self) -> None:
+        """The next look reads everything."""
+        self._last = {}
 
     def wanted(
         self, connection: sa.Connection, plan: Plan, row: Mapping[str, Any], now: float, listening: float, every: float
@@ -79,7 +86,7 @@ class Glance:
         asked = (
             last is None
             or last.version != row["version"]
-            or now >= min(last.asked + LEAST, next_due(plan, standing_of(row)))
+            or now >= min(last.asked + self.least, next_due(plan, standing_of(row)))
             or self._small(connection, plan)
             or self._odd(connection, plan, last, now, listening, every)
         )

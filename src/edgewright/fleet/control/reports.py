@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
 from edgewright.fleet.control.behind import written
-from edgewright.fleet.control.database import insert_new, insert_new_plain, upsert
+from edgewright.fleet.control.database import insert_new, insert_new_plain, insert_plain, update_plain, upsert_plain
 from edgewright.fleet.control.endpoint import RefusedError
 from edgewright.fleet.control.standing import FORKED, quarantine, shut_out
-from edgewright.fleet.control.tables import devices, items, outcomes, reports, vitals
+from edgewright.fleet.control.tables import Words, devices, items, outcomes, reports, vitals
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 from edgewright.schema.store import Item
@@ -205,50 +206,56 @@ _CHANGED = (
     "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "boards", "held", "skew",
     "last_report_at", "sequence", "outcome", "nonce", "nonce_before", "digest", "acknowledged",
 )  # fmt: skip
-_UPDATE = (
-    sa.update(devices)
-    .where(devices.c.id == sa.bindparam("of"))
-    .values({name: sa.bindparam(f"new_{name}") for name in _CHANGED})
-)
+_VALUES = itemgetter(*_CHANGED[1:])
+_WORDS = Words()
+_COUNTED = (
+    "seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "latency_p50", "latency_p99", "memory",
+    "drifting", "channels", "detail",
+)  # fmt: skip
+_VITALS = ("device", "at", "counter", *_COUNTED)
+_HISTORY = (
+    "device", "at", "clock", "sequence", "digest", "counter", "floor", "phase", "plan", "stage", "model", *_COUNTED,
+)  # fmt: skip
 
 
 def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mapping[str, Mapping[str, Any]]) -> None:
     if not accepted:
         return
+    dialect = connection.dialect
     changed = {one.device: known[one.device] for one in accepted}
-    connection.execute(
-        _UPDATE, [{"of": name, **{f"new_{k}": row[k] for k in _CHANGED}} for name, row in changed.items()]
-    )
-    connection.execute(sa.insert(reports), [_history(one) for one in accepted])
+    values = [(_WORDS.process_bind_param(r["tags"], dialect), *_VALUES(r), name) for name, r in changed.items()]
+    update_plain(connection, devices, _CHANGED, values)
+    said = [(one, _counted(one.report.vitals)) for one in accepted]
+    insert_plain(connection, reports, _HISTORY, [_history(one, counted) for one, counted in said])
     latest = {
-        one.device: {"device": one.device, "at": one.at, "counter": one.report.counter, **_counted(one.report.vitals)}
-        for one in accepted
+        one.device: (one.device, one.at, one.report.counter, *counted)
+        for one, counted in said
         if one.report.vitals is not None
     }
-    upsert(connection, vitals, list(latest.values()))
+    upsert_plain(connection, vitals, _VITALS, list(latest.values()))
     insert_new(connection, outcomes, [_outcome(one, told) for one in accepted for told in one.report.outcomes])
     rows = [_item(one, *item) for one in accepted for item in zip(one.items, one.raw, strict=True)]
     insert_new_plain(connection, items, _ITEM_COLUMNS, rows)
 
 
-def _history(one: Arrived) -> dict[str, Any]:
+def _history(one: Arrived, counted: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row in the order of `_HISTORY`."""
     report = one.report
-    return {
-        "device": one.device, "at": one.at, "clock": report.clock, "sequence": report.sequence, "digest": one.digest,
-        "counter": report.counter, "floor": report.floor, "phase": report.phase, "plan": _plain(report.plan)[:63],
-        "stage": report.stage, "model": report.vitals is not None, **_counted(report.vitals or Vitals()),
-    }  # fmt: skip
+    return (
+        one.device, one.at, report.clock, report.sequence, one.digest, report.counter, report.floor, report.phase,
+        _plain(report.plan)[:63], report.stage, report.vitals is not None, *counted,
+    )  # fmt: skip
 
 
-def _counted(said: Vitals | None) -> dict[str, Any]:
+def _counted(said: Vitals | None) -> tuple[Any, ...]:
+    """Values in the order of `_COUNTED`."""
     said = said or Vitals()
     detail = msgspec.json.encode({"drifting": said.drifting, "classes": said.classes})
-    return {
-        "seconds": said.seconds, "windows": said.windows, "unsure": said.unsure, "alarms": said.alarms,
-        "anomalies": said.anomalies, "crashes": said.crashes, "latency_p50": said.latency[0],
-        "latency_p99": said.latency[1], "memory": said.memory, "drifting": len(said.drifting),
-        "channels": said.channels, "detail": detail.decode() if len(detail) <= _DETAIL else "{}",
-    }  # fmt: skip
+    return (
+        said.seconds, said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.latency[0],
+        said.latency[1], said.memory, len(said.drifting), said.channels,
+        detail.decode() if len(detail) <= _DETAIL else "{}",
+    )  # fmt: skip
 
 
 def _outcome(one: Arrived, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome

@@ -90,7 +90,7 @@ class Scheduler:
         if not -SLACK <= now - self._last <= self._away:
             # It was away, and so were all reports; or its clock was set, and what it knows of times says nothing.
             self._listening = now
-            self.glance = Glance(LOOK)
+            self.glance.forget()
         self._last = now
         with self._database.looking() as mine:
             return self._round(now) if mine else []

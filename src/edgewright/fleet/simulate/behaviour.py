@@ -84,6 +84,7 @@ class ScriptedRunner:
         self._since: float | None = None
         self._ended: str | None = None
         self._sha256 = ""
+        self._said: tuple[float, Vitals] | None = None
 
     def test(self, slot: str, limits: TrialLimits) -> Tested:
         """Test vectors say what the model computes, not whether it suits the world: they pass."""
@@ -95,13 +96,13 @@ class ScriptedRunner:
         release = self._slots.holds(slot)
         assert release is not None  # noqa: S101 - the agent starts only what it has verified
         self._behaviour, self._sha256 = self._behaving(release), release.sha256
-        self._since, self._ended = self._clock.monotonic(), None
+        self._since, self._ended, self._said = self._clock.monotonic(), None, None
 
     def stop(self) -> None:
         """It runs no more."""
         if self._since is not None:
             self._ran[self._sha256] = self._ran.get(self._sha256, 0.0) + self._seconds()
-        self._since = None
+        self._since = self._said = None
 
     def running(self) -> bool:
         """Whether it lives."""
@@ -115,12 +116,18 @@ class ScriptedRunner:
 
     def vitals(self) -> Vitals:
         """Counted since `start`."""
-        seconds, now = self._seconds(), self._behaviour
+        seconds = self._seconds()
+        if self._said is None or self._said[0] != seconds:  # one step asks several times
+            self._said = seconds, self._counted(seconds)
+        return self._said[1]
+
+    def _counted(self, seconds: float) -> Vitals:
+        now = self._behaviour
         before = self._ran.get(self._sha256, 0.0)
         well = min(seconds, max(0.0, now.well - before))
         bad, windows = seconds - well, int(seconds * WINDOWS)
         unsure = int(WINDOWS * (well * GOOD.unsure + bad * now.unsure))
-        alarms = _counted((well * GOOD.alarms + bad * now.alarms) / 86_400.0)
+        alarms = _whole((well * GOOD.alarms + bad * now.alarms) / 86_400.0)
         return Vitals(
             seconds=seconds, windows=windows, unsure=min(unsure, windows), alarms=alarms,
             latency=(now.latency / 2.0, now.latency) if bad else (GOOD.latency / 2.0, GOOD.latency),
@@ -152,6 +159,6 @@ class ScriptedRunner:
             self._ended = "out of memory: ended by the system" if self._behaviour.kills else "ended with signal 11"
 
 
-def _counted(number: float) -> int:
+def _whole(number: float) -> int:
     """Whole events of a rate: the first comes in the middle of its time."""
     return int(number + 0.5)

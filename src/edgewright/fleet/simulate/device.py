@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
-
-import msgspec
+from collections.abc import Callable
 
 from edgewright.fleet.agent.held import Held
 from edgewright.fleet.agent.machine import Agent
 from edgewright.fleet.agent.me import Me
-from edgewright.fleet.agent.ports import Facts, Teller
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.telling import Outbox, ReportTeller
 from edgewright.fleet.simulate.behaviour import Behaving, Behaviour, ScriptedRunner
-from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, KeptState, PowerCut
+from edgewright.fleet.simulate.disk import Disk, DiskSlots, PowerCut
 from edgewright.fleet.simulate.network import Link, LinkedControl, LinkedPackages
 from edgewright.fleet.simulate.served import PRODUCT, Served
 from edgewright.fleet.simulate.verified import RememberedTrust, Verifier
+from edgewright.fleet.simulate.watched import RememberedTeller, plain_state, watched_state
 from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.fleet_report import Enrolled, Outcome, Report
 
@@ -31,47 +28,6 @@ ME = Me(
     product=PRODUCT, profile="gateway", version="0.1.0", poll=POLL, slowest=3600.0, look=20.0, keep=600.0,
 )  # fmt: skip
 Told = Callable[["Device", Outcome], None]
-
-
-class _Watching:
-    """Of the agent's state: who watches hears of every outcome once it is durable."""
-
-    watch: Callable[[Outcome], None] = staticmethod(lambda _: None)
-    held: Held
-
-    def change(self, told: Sequence[Outcome] = (), **fields: Any) -> Held:  # noqa: ANN401 - fields of `Held`
-        """As `State.change`."""
-        before = self.held.outcome
-        held: Held = super().change(told, **fields)  # type: ignore[misc]
-        for place, one in enumerate(told, start=1):
-            self.watch(msgspec.structs.replace(one, number=before + place))
-        return held
-
-
-class _Watched(_Watching, State):
-    """Over the text of the device's database."""
-
-
-class _WatchedKept(_Watching, KeptState):
-    """Over what it means."""
-
-
-def _state(disk: Disk) -> State:
-    return State(DiskDatabase(disk)) if disk.written else KeptState(disk)
-
-
-class _Heard:
-    """A teller that remembers when it wants to be asked again."""
-
-    def __init__(self, teller: Teller, clock: Clock) -> None:
-        self._teller, self._clock, self.due = teller, clock, 0.0
-
-    def tell(self, facts: Facts) -> float:
-        """As `Teller.tell`."""
-        self.due = self._clock.monotonic() + ME.slowest  # so long the agent waits where it is refused
-        wait = self._teller.tell(facts)
-        self.due = self._clock.monotonic() + wait
-        return wait
 
 
 class Device:
@@ -165,21 +121,20 @@ class Device:
         """It comes with the first release, and is taken in."""
         DiskSlots(self.disk).put("a", self._served.old, self._served.old.counter)
         self.disk.floors["b"] = self._served.old.counter
-        self.state = _state(self.disk)
+        self.state = plain_state(self.disk)
         self.state.enrol(answer)
 
     def boot(self) -> None:
         """The agent begins, from what is on the disk."""
         disk, clock, chance, link = self.disk, self.clock, self.chance, self.link
-        state = _Watched(DiskDatabase(disk)) if disk.written else _WatchedKept(disk)
-        slots = DiskSlots(disk)
-        state.watch = self._watched
+        slots, state = DiskSlots(disk), watched_state(disk, self._watched)
         self.state = state
         control = LinkedControl(self._served, link, self._say, lambda report: self._heard(self, report))
         control.device = state.link.device
         self.runner = ScriptedRunner(clock, slots, self.behaving, disk.ran)
         self.trust = RememberedTrust(self._verifier, link, clock, disk)
-        self._teller = _Heard(ReportTeller(state, control, clock, chance, outbox=self.outbox), clock)
+        teller = ReportTeller(state, control, clock, chance, outbox=self.outbox)
+        self._teller = RememberedTeller(teller, clock, ME.slowest)
         self.agent = Agent(
             ME, state=state, slots=slots, runner=self.runner, trust=self.trust,
             packages=LinkedPackages(self._served, link), control=control, teller=self._teller, clock=clock,
@@ -203,7 +158,7 @@ class Device:
         self._looked = None
         self.agent, self.off = None, True
         self.disk.lose(self.chance.share())
-        self.state = _state(self.disk)
+        self.state = plain_state(self.disk)
         for outcome in self.state.outcomes:  # what was durable when the power went, and was not heard of
             if outcome.number > self._seen:
                 self._watched(outcome)
@@ -299,4 +254,4 @@ def copy_of(device: Device, twin: Device) -> None:
     twin.disk.slots, twin.disk.floors = dict(device.disk.slots), dict(device.disk.floors)
     twin.disk.digests = dict(device.disk.digests)
     twin.disk.verified = device.disk.verified
-    twin.state = _state(twin.disk)
+    twin.state = plain_state(twin.disk)

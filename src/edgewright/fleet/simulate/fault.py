@@ -18,6 +18,8 @@ TAKEN_BACK = ("halted", "in time", "exposed", "nobody begins after the halt", "a
 """Rules of a bad release."""
 GETS_THERE = ("a good release goes on", "everybody gets there", "the plan's pace")
 """Rules of a good one."""
+SHORTEST = 0.1
+"""Days of any simulation at least: a canary has begun, and what is bad about its release is found."""
 
 
 class Fault:
@@ -27,7 +29,8 @@ class Fault:
         broken: what is broken, in words; `{rate}` in it is the share of the devices.
         holds: names of rules in `invariants`, besides `ALWAYS`.
         spoils: names of rules that another fault promises and that do not hold together with this one.
-        days: that a simulation of it lasts at least to show it.
+        days: that a simulation of it lasts where nobody says otherwise.
+        least: days below which it cannot be over, so that its rules could not hold.
         rate: share of the devices that it concerns, where nobody says otherwise.
         bad: it is the new release itself that is bad.
         calm: reports that say nothing new may be left out once no rollout is under way: nothing rests on them.
@@ -39,6 +42,7 @@ class Fault:
     holds: tuple[str, ...] = ()
     spoils: tuple[str, ...] = ()
     days = 1.0
+    least = SHORTEST
     rate = 0.0
     bad = False
     calm = True
@@ -55,6 +59,11 @@ class Fault:
     def words(self, rate: float) -> str:
         """What is broken, with the share of the devices."""
         return self.broken.format(rate=f"{100.0 * rate:.3g} %")
+
+    @property
+    def shared(self) -> bool:
+        """Whether it concerns a share of something, so that it has a rate."""
+        return "{rate}" in self.broken
 
     def behaviour(self, device: Device) -> Behaviour:
         """How the new release behaves on a device."""

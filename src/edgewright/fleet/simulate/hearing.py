@@ -27,7 +27,7 @@ class _Known(msgspec.Struct):
     nonce: str
     outcome: int = 0
     digest: bytes = b""
-    answer: bytes = b""
+    said: Acknowledged | None = None
 
 
 class Hearing:
@@ -47,7 +47,7 @@ class Hearing:
         """A device was taken in."""
         self._known[answer.device] = _Known(answer.nonce)
 
-    def report(self, device: str, report: Report) -> bytes:
+    def report(self, device: str, report: Report) -> Acknowledged:
         """The acknowledgement.
 
         Raises:
@@ -55,8 +55,8 @@ class Hearing:
         """
         plane, known = self._plane, self._known.get(device, _Known(""))
         found = hashlib.sha256(msgspec.json.encode(report))
-        if found.digest() == known.digest:
-            return known.answer
+        if known.said is not None and found.digest() == known.digest:
+            return known.said
         one = reports.arrived(
             device, report, found.hexdigest(), at=plane.clock.wall(), nonce=plane.random(16).hex(),
             wait=plane.limits.wait,
@@ -67,24 +67,17 @@ class Hearing:
             self._known.pop(device, None)
             answer = bytes(plane.committer.submit_to(reports.take, one).result())
             self._known[device] = known
+            said = msgspec.json.decode(answer, type=Acknowledged)
         else:
             highest = max([known.outcome, *(told.number for told in report.outcomes)])
-            answer = msgspec.json.encode(
-                Acknowledged(
-                    nonce=one.nonce,
-                    outcomes=highest,
-                    wait=one.wait,
-                    durable=tuple((i.boot, i.sequence) for i in one.items),
-                )
-            )
-            self._waiting.append((one, answer))
+            durable = tuple((i.boot, i.sequence) for i in one.items)
+            said = Acknowledged(nonce=one.nonce, outcomes=highest, wait=one.wait, durable=durable)
+            self._waiting.append((one, msgspec.json.encode(said)))
             self._speaking.add(device)
-        said = msgspec.json.decode(answer, type=Acknowledged)
-        known.nonce, known.outcome = said.nonce, said.outcomes
-        known.digest, known.answer = found.digest(), answer
+        known.nonce, known.outcome, known.digest, known.said = said.nonce, said.outcomes, found.digest(), said
         if len(self._waiting) >= GROUP:
             self.write()
-        return answer
+        return said
 
     def write_of(self, device: str) -> None:
         """Writes what waits where that device's own is among it: for who reads rows of that device alone."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from edgewright.fleet.layout import DAY
@@ -10,6 +12,8 @@ from edgewright.fleet.simulate.world import World
 from edgewright.schema.fleet_plan import Gate, Measure, Plan, Release, Stage, TrialLimits
 
 HOUR = 3600.0
+BEGINS = HOUR
+"""Seconds after the beginning at which the rollout begins."""
 CANARIES = 10
 """Devices that a canary should have; a fleet of 1,000 has them in 1 %."""
 QUORUM = 3
@@ -26,6 +30,15 @@ STAGES = (
     Stage(name="canary", percent=1.0, dwell=3 * HOUR), Stage(name="quarter", percent=25.0, dwell=2 * HOUR),
     Stage(name="all", percent=100.0, dwell=2 * HOUR),
 )  # fmt: skip
+
+LAST = HOUR / 3
+"""Seconds beyond the last stage's dwell after which everybody has ended the trial and said so."""
+
+
+def least_days() -> float:
+    """Days, in hundredths, in which the plan can come to its end."""
+    seconds = BEGINS + sum(stage.dwell for stage in STAGES) + LAST
+    return math.ceil(100.0 * seconds / DAY) / 100.0
 
 
 def plan_for(release: Release, back: Release | None, devices: int, world: World, salt: bytes) -> Plan:

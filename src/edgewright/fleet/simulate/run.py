@@ -15,7 +15,7 @@ from edgewright.fleet.simulate.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulate.device import POLL, Device
 from edgewright.fleet.simulate.fault import ALWAYS
 from edgewright.fleet.simulate.invariants import RULES
-from edgewright.fleet.simulate.plan import HOUR, plan_for
+from edgewright.fleet.simulate.plan import BEGINS, HOUR, plan_for
 from edgewright.fleet.simulate.result import Broke, Result
 from edgewright.fleet.simulate.served import PRODUCT, Served
 from edgewright.fleet.simulate.settings import Settings, broken, check
@@ -28,7 +28,7 @@ from edgewright.schema.fleet_plan import Plan, Release
 from edgewright.schema.fleet_report import Enrolment
 
 BATCHES = 20
-_POINTS = 96
+_POINTS, _SEARCHED = 96, 8
 _SALTS = 32
 _GROUP = 512
 _ROUND, _RESTS = 60.0, 30  # seconds; rounds, of which one is enough where no rollout is under way
@@ -81,11 +81,12 @@ class Simulation:
         for device in self.devices:
             device.wake(POLL)
         self.world.after(_ROUND, self._round)
-        self.world.after(HOUR, self._begin)
+        self.world.after(BEGINS, self._begin)
         for number in range(_POINTS + 1):
             self.world.run(BEGIN + (self.end - BEGIN) * number / _POINTS)
             self.timeline.look()
-            gc.collect(1)
+            if number % _SEARCHED == 0:
+                gc.collect(1)
             passed(number / _POINTS)
         self.watch.close()
         return self._result()
@@ -199,7 +200,7 @@ class Simulation:
 def _seldom_collected() -> Iterator[None]:
     """Without Python's own search for cycles among millions of objects that all live to the end: a third of the time.
 
-    What is young is searched at every even time of the timeline.
+    What is young is searched at every few even times of the timeline.
     """
     on = gc.isenabled()
     gc.disable()

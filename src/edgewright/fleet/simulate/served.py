@@ -16,9 +16,12 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control import enrolments, intents
 from edgewright.fleet.control.allowing import decide_intent
+from edgewright.fleet.control.committing import Committer
 from edgewright.fleet.control.conducting import conductor
+from edgewright.fleet.control.database import open_database
 from edgewright.fleet.control.endpoint import RefusedError
-from edgewright.fleet.control.plane import Limits, open_plane
+from edgewright.fleet.control.glancing import LEAST
+from edgewright.fleet.control.plane import Limits, Plane
 from edgewright.fleet.control.scheduler import Happened
 from edgewright.fleet.control.signer import LocalSigner
 from edgewright.fleet.control.tables import devices, items, outcomes, tokens
@@ -31,6 +34,7 @@ from edgewright.fleet.repository.plans import publish_plan
 from edgewright.fleet.repository.published import read_published, write_targets
 from edgewright.fleet.simulate.hearing import Hearing
 from edgewright.fleet.simulate.world import Clock, Drawn, World
+from edgewright.fleet.simulate.writing import gathered, unflushed
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Plan, Release
@@ -39,7 +43,6 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 PRODUCT = "pump"
 _ONE = Quorum(keys=1, threshold=1)
 _ALL = 1 << 30
-_CACHE = 128 << 10  # kB of the database that are kept in memory
 _SIGNATURES = 100_000  # a minute; simulated minutes are short
 
 
@@ -70,20 +73,21 @@ class Served:
         self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, world.now)
         self.old, _ = self.release(1, None)
         clock = Clock(world)
-        self.plane = open_plane(
-            self.fleet.folder, thread=False, clock=clock, random=chance.bytes, limits=Limits(wait=wait),
+        database = open_database(self.fleet.folder)
+        unflushed(database)
+        database, committer = (database, Committer(database.writing, thread=False)) if exact else gathered(database)
+        self.plane = Plane(
+            self.fleet.folder, database, committer, clock=clock, random=chance.bytes, limits=Limits(wait=wait),
             decide=decide_intent,
         )  # fmt: skip
-        for engine in (self.plane.database.writing, self.plane.database.readers):
-            sa.event.listen(engine, "connect", _not_flushed)
-            engine.dispose()
         root = read_published(self.fleet)[ROOT]
         self.root = (root, hashlib.sha256(root).hexdigest())
         record = self.fleet.online / "signed.json"
         signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
         self._made = conductor(self.plane, signer)
         self.rollouts = self._made.rollouts
-        self._made.scheduler.glance.few = _ALL if exact else 0
+        glance = self._made.scheduler.glance
+        glance.few, glance.least = (_ALL, LEAST) if exact else (0, math.inf)  # nobody looks at what they say
         self.hearing = Hearing(self.plane)
         self._timestamp = b""
         self._contents: dict[str, bytes] = {}
@@ -205,7 +209,7 @@ class Served:
         """
         self._there()
         try:
-            return msgspec.json.decode(self.hearing.report(device, report), type=Acknowledged)
+            return self.hearing.report(device, report)
         except RefusedError as error:
             raise _refused(error) from None
         except InputError as error:  # numbers that no report may have: status 400, and the device tries again
@@ -244,8 +248,3 @@ def _refused(error: RefusedError) -> InputError | Unreachable:
     if error.status in (401, 403, 404, 409, 410):
         return InputError("to be known to the control plane", str(error))
     return Unreachable(str(error), error.wait or None)
-
-
-def _not_flushed(connection: object, record: object) -> None:
-    for pragma in ("synchronous=OFF", f"cache_size=-{_CACHE}"):
-        connection.execute(f"PRAGMA {pragma}").close()  # type: ignore[attr-defined]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from edgewright.fleet.simulate.fault import Fault
+from edgewright.fleet.simulate.fault import SHORTEST, Fault
+from edgewright.fleet.simulate.together import Together
 from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError, UnknownNameError
 
@@ -76,6 +77,25 @@ def check(settings: Settings) -> None:
     for name, rate in asked:
         if rate is not None and not 0.0 <= rate <= 1.0:
             raise InputError("a share from 0 to 1", f"{rate:g}", f"--break {name}")
-    if settings.days is not None and not 0.1 <= settings.days <= 60:
-        raise InputError("0.1 to 60 days", f"{settings.days:g}", "--days")
+    if settings.days is not None and not SHORTEST <= settings.days <= 60:
+        raise InputError(f"{SHORTEST:g} to 60 days", f"{settings.days:g}", "--days")
+    known = faults()
     broken(asked)
+    for name, rate in asked:
+        if rate is not None and not known[name].shared:
+            raise InputError("no share: it is about all devices", f"{rate:g}", f"--break {name}", "Leave it out")
+
+
+def long_enough(settings: Settings) -> None:
+    """Whether what must hold in the end can hold after so few days; for people, who would take it for a failure.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if settings.days is None:
+        return
+    together = Together(broken([(settings.fault, settings.rate), *settings.also]))
+    if settings.days < together.least:
+        why = f"at least {together.least:g} days, as the plan and what is broken ({together.name}) take so long"
+        do = f"Say --days {together.least:g}, or leave it out for {together.days:g}"
+        raise InputError(why, f"{settings.days:g}", "--days", do)

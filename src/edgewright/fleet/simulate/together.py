@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edgewright.fleet.simulate.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulate.fault import GETS_THERE, TAKEN_BACK, Fault
+from edgewright.fleet.simulate.plan import least_days
 
 if TYPE_CHECKING:
     from edgewright.fleet.simulate.device import Device
@@ -37,6 +38,12 @@ class Together:
     def days(self) -> float:
         """As long as the longest."""
         return max(one.days for one in self.each)
+
+    @property
+    def least(self) -> float:
+        """As the longest; and where everybody is to get there, as long as the plan."""
+        whole = [least_days()] if "everybody gets there" in self.holds else []
+        return max(*(one.least for one in self.each), *whole, 0.0)
 
     @property
     def calm(self) -> bool:

@@ -57,7 +57,7 @@ class Clock:
 
     def monotonic(self) -> float:
         """Seconds since the simulation began."""
-        return self._world.elapsed
+        return self._world.now - BEGIN
 
 
 class Drawn:
@@ -82,7 +82,9 @@ class Drawn:
 
     def share(self) -> float:
         """A number from 0 up to 1."""
-        return (int.from_bytes(self.bytes(8), "big") >> 11) / 2**53
+        self._count += 1  # as 8 of `bytes`
+        drawn = hashlib.blake2b(self._count.to_bytes(8, "big"), key=self._key, digest_size=32).digest()
+        return (int.from_bytes(drawn[:8], "big") >> 11) / 2**53
 
     def between(self, low: float, high: float) -> float:
         """A number between two."""
