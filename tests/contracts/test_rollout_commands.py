@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from edgewright.cli.main import cli
+from edgewright.cli.main import cli, run
+from edgewright.fleet.control.desk import local_desk
 from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.fleet_api import NewOperator, OperatorMade
 from fleet_folder import package
+from fleet_servers import Server
 
 
 def ask(*words: str) -> Result:
@@ -127,3 +130,44 @@ def test_restore_takes_up_the_abort_that_the_backup_does_not_know(folder: Path, 
     assert "spring: aborted" in ask("restore", *here, "--backup", str(copy)).output
     assert "nothing new" in ask("restore", *here).output
     assert "aborted" in ask("rollout", "status", *here).output
+
+
+@pytest.mark.slow
+def test_a_plan_that_was_signed_here_is_begun_from_elsewhere_without_folder_or_keys(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ask("rollout", "start", "--sign-only", "--id", "spring", "--fleet", str(folder)).output
+    assert "--signed spring" in said
+    with local_desk(folder) as desk:
+        made = desk.ask(OperatorMade, "POST", "/v1/fleet/operators", NewOperator(name="ada", role="operator"))
+    token = tmp_path / "ada.token"
+    token.write_text(made.token)
+    server = Server(folder).wait()
+    afar = ("--url", server.address, "--token-file", str(token))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    try:
+        with pytest.raises(EdgewrightError, match=r"offline keys, got --url .* alone - at .*--sign-only"):
+            ask("rollout", "start", *afar)
+        with pytest.raises(EdgewrightError, match="a plan that was signed offline and published, got 'autumn'"):
+            ask("rollout", "start", *afar, "--signed", "autumn")
+        seen = json.loads(ask("rollout", "start", *afar, "--signed", "spring", "--json").output)
+        assert (seen["plan"], seen["state"], seen["started_by"]) == ("spring", "running", "ada")
+        assert "spring: main 2" in ask("rollout", "start", *afar, "--signed", "spring").output  # the same again
+        for words in (
+            ("rollout", "status"), ("rollout", "pause"), ("rollout", "resume"), ("rollout", "abort"), ("devices",),
+            ("audit", "show"), ("audit", "verify"), ("token", "list"), ("watch", "--once"),
+        ):  # fmt: skip
+            assert ask(*words, *afar).output, words
+    finally:
+        assert server.end() == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("publish", "x.edge"), ("releases",), ("key", "rotate", "root"), ("stick", "write", "x")]
+)
+def test_a_command_that_needs_the_folder_says_so(words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fleet", *words, "--url", "https://fleet.example"]) == 2
+    said = capsys.readouterr().err
+    assert "expected the fleet's own folder, got --url - at fleet " in said
+    assert "run it where the folder lies" in said

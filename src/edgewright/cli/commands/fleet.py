@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from edgewright.cli.folder import FolderOfCommands
+import click
 
-COMMAND = FolderOfCommands(
+from edgewright.cli.folder import FolderOfCommands
+from edgewright.schema.errors import InputError
+
+_FROM_AFAR = ("--url", "--token-file", "--ca-file")
+
+
+class Fleet(FolderOfCommands):
+    """Says of a command that works on the folder alone why it cannot be asked of a server."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Runs the command.
+
+        Raises:
+            InputError: it was given the address of a server, and needs the folder.
+        """
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if error.option_name not in _FROM_AFAR or error.ctx is None:
+                raise
+            do = (
+                "It signs with keys or copies files, which no server gives away: run it where the folder lies. Over "
+                "--url work audit, devices, lift, operator, rollout, token and watch"
+            )
+            named = error.ctx.command_path.removeprefix("edgewright ")
+            raise InputError("the fleet's own folder", error.option_name, named, do) from None
+
+
+COMMAND = Fleet(
     "fleet",
     package="edgewright.cli.fleet",
     help="Sign packages, roll them out in stages to many devices, watch them and take them back.",

@@ -11,8 +11,8 @@ from edgewright.cli.fleet._desk import desk, part, print_json
 from edgewright.cli.fleet._folder import keys_options
 
 if TYPE_CHECKING:
-    from edgewright.fleet.plans.wishes import Wishes
-    from edgewright.schema.fleet_plan import Plan, Release
+    from edgewright.fleet.control.desk import Desk
+    from edgewright.schema.fleet_plan import Plan
 
 _FILE = click.Path(path_type=Path)
 
@@ -38,43 +38,86 @@ _FILE = click.Path(path_type=Path)
 @click.option("--pace", metavar="N/h", help="Devices an hour that may begin.")
 @click.option("--holdout", metavar="PERCENT", help="Devices that keep the old release until the last stage.")
 @click.option("--expires", metavar="DAYS", type=click.FloatRange(0.01, 90.0), help="Days for which the plan holds.")
+@click.option("--sign-only", is_flag=True,
+              help="Sign and publish the plan, and begin it later with --signed.")  # fmt: skip
+@click.option("--signed", metavar="ID",
+              help="Begin this plan, which is signed already: needs no keys and, with --url, no folder.")  # fmt: skip
 @click.option("--fleet", "folder", type=_FILE, default=Path(), metavar="DIR",
-              help="Folder of the fleet; the current one when left out.")  # fmt: skip
+              help="Folder of the fleet, in which the plan is signed; the current one when left out.")  # fmt: skip
 @click.option("--url", default="", help="Address of a control plane that serves this folder elsewhere.")
 @click.option("--token-file", type=_FILE, help="File with an operator's token, for --url.")
 @click.option("--ca-file", type=_FILE, help="Certificates to trust, for --url.")
 @keys_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
-    which: str, file: Path | None, name: str | None, folder: Path, url: str, token_file: Path | None,
-    ca_file: Path | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...], as_json: bool, **options: Any,  # noqa: ANN401 - what `_options` reads
+    which: str, file: Path | None, name: str | None, sign_only: bool, signed: str | None, folder: Path, url: str,
+    token_file: Path | None, ca_file: Path | None, keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
+    as_json: bool, **options: Any,  # noqa: ANN401 - what `planned` reads
 ) -> None:  # fmt: skip
     """Sign a plan for a release with the offline keys, and begin its first stage.
 
     The plan is the most that the rollout may ever do: the control plane picks a stage of it, pauses and aborts. Stages
     go on by themselves when their time is over and every gate passes; a gate that surely fails halts the rollout and
     calls devices back. A plan never changes: to change one, abort it and start another.
+
+    Signing needs the fleet's folder and its offline keys. Whoever has neither begins, with --url and --signed, a plan
+    that was signed where they are.
+    """
+    if signed is not None:
+        if sign_only or file is not None or name is not None or which != "latest":
+            raise click.UsageError("--signed begins a plan as it was signed: leave out what makes another one")
+        with desk(folder, url, token_file, ca_file) as asked:
+            _begin(asked, signed, None, as_json)
+        return
+    plan = _sign(folder, url, which, name, file, options, keys, passphrase_files)
+    if sign_only:
+        click.echo(f"signed {plan.id}; begin it: edgewright fleet rollout start --signed {plan.id} --fleet {folder}")
+        return
+    with desk(folder, url, token_file, ca_file) as asked:
+        _begin(asked, plan.id, plan, as_json)
+    if not as_json:
+        click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
+
+
+def _sign(
+    folder: Path, url: str, which: str, name: str | None, file: Path | None, options: dict[str, Any],
+    keys: tuple[Path, ...], passphrase_files: tuple[Path, ...],
+) -> Plan:  # fmt: skip
+    """The plan, signed and handed over.
+
+    Raises:
+        InputError: no folder, too few keys, or a wrong wish.
     """
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.cli.rollouts._saying import PATH, say
-    from edgewright.fleet.plans.validate import check
+    from edgewright.cli.rollouts._plans import planned
+    from edgewright.fleet.repository.folder import SETTINGS
     from edgewright.fleet.repository.plans import publish_plan
+    from edgewright.schema.errors import InputError
+
+    if url and not (folder / SETTINGS).is_file():
+        raise InputError(
+            "the folder of the fleet, since a plan is signed with its offline keys", f"--url {url} alone", str(folder),
+            "Name it with --fleet; or let the plan be signed where it lies (--sign-only), and begin it: --signed ID",
+        )  # fmt: skip
+    plan = planned(folder, which, name, file, options)
+    publish_plan(folder, plan, keys=keys, passphrases=passphrases(passphrase_files))
+    return plan
+
+
+def _begin(asked: Desk, name: str, plan: Plan | None, as_json: bool) -> None:
+    """Asks for the first stage, and tells where the rollout stands."""
+    from edgewright.cli.rollouts._saying import PATH, say
     from edgewright.schema.fleet_api import Overview
     from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
 
-    release, back = _release(folder, which)
-    plan = _plan(release, back, name, file, options)
-    check(plan)
-    with desk(folder, url, token_file, ca_file) as asked:
-        publish_plan(folder, plan, keys=keys, passphrases=passphrases(passphrase_files))
-        seen = asked.ask(RolloutSeen, "POST", PATH, StartRollout(plan=plan.id))
-        devices = sum(asked.ask(Overview, "GET", "/v1/fleet/overview").counters.get(release.product, {}).values())
-    _warn(plan, devices)
+    seen = asked.ask(RolloutSeen, "POST", PATH, StartRollout(plan=name))
+    if plan is not None:
+        counters = asked.ask(Overview, "GET", "/v1/fleet/overview").counters.get(seen.product, {})
+        _warn(plan, sum(counters.values()))
     if as_json:
         print_json(seen)
-        return
-    say(seen)
-    click.echo(f"watch it: edgewright fleet rollout status {part(plan.id)} --fleet {folder}")
+    else:
+        say(seen)
 
 
 def _warn(plan: Plan, devices: int) -> None:
@@ -87,110 +130,6 @@ def _warn(plan: Plan, devices: int) -> None:
             "holds until there are more; for a small fleet begin with a larger share, or give --quorum",
             err=True,
         )
-
-
-def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
-    """The release that is meant, and its way back.
-
-    Raises:
-        InputError: no such product or release.
-    """
-    from edgewright.fleet.repository import releases
-    from edgewright.fleet.repository.accepting import read_held
-    from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.schema.errors import InputError
-
-    fleet = open_fleet(folder)
-    product, colon, counter = which.rpartition(":")
-    if counter != "latest" and not counter.isdigit():
-        raise InputError("a release such as pump:7, pump:latest or latest", repr(which), "--release")
-    held = read_held(fleet)
-    number = None if counter == "latest" else int(counter)
-    release = releases.find(held, fleet.product(product if colon else None), number).release
-    return release, releases.revert_of(held, release)
-
-
-def _plan(release: Release, back: Release | None, name: str | None, file: Path | None, options: dict[str, Any]) -> Plan:
-    """The plan that the file and the options say.
-
-    Raises:
-        InputError: one of them is wrong.
-    """
-    import secrets
-    import time
-
-    import msgspec
-
-    from edgewright.fleet.layout import DAY
-    from edgewright.fleet.plans import wishes
-    from edgewright.schema.errors import InputError
-    from edgewright.schema.fleet_plan import Plan
-
-    salt, now = secrets.token_hex(32), time.time()
-    said = _options(_file(file), options, salt)
-    stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", wishes.seconds(options["dwell"], "--dwell"))
-    fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
-    made = Plan(
-        id=name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release, revert=back,
-        salt=salt, stages=stages, starts=now, expires=now + said.days * DAY, enrolled=now, **fields,
-    )  # fmt: skip
-    try:
-        return msgspec.json.decode(msgspec.json.encode(made), type=Plan)  # names and numbers are checked once more
-    except msgspec.ValidationError as error:
-        raise InputError("a plan", str(error), "the options") from None
-
-
-def _file(path: Path | None) -> Wishes:
-    """The plan file.
-
-    Raises:
-        InputError: it cannot be read, or says what a plan cannot.
-    """
-    import msgspec
-
-    from edgewright.fleet.plans.wishes import Wishes
-    from edgewright.schema.errors import InputError
-
-    if path is None:
-        return Wishes()
-    try:
-        return msgspec.toml.decode(path.read_bytes(), type=Wishes)
-    except OSError as error:
-        raise InputError("a plan file", error.strerror or str(error), str(path)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError("a plan as TOML", str(error), str(path)) from None
-
-
-def _options(said: Wishes, options: dict[str, Any], salt: str) -> Wishes:
-    """The file with the options on top."""
-    import msgspec
-
-    from edgewright.fleet.plans import wishes
-
-    changed: dict[str, Any] = {}
-    cohort = wishes.cohort(options["cohorts"], salt)
-    dwell = wishes.seconds(options["dwell"], "--dwell")
-    if options["stages"]:
-        named = (wishes.CHOSEN,) if cohort else ()
-        changed["stages"] = wishes.stages(options["stages"], dwell, named, options["open_ones"])
-    elif cohort:
-        stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", dwell)
-        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(wishes.CHOSEN,)) for stage in stages)
-    if cohort:
-        changed["cohorts"] = {**said.cohorts, wishes.CHOSEN: cohort}
-    if options["gates"]:
-        changed["gates"] = tuple(wishes.gate(text, options["quorum"]) for text in options["gates"])
-    elif said.gates is wishes.USUAL_GATES:
-        changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options["quorum"]) for gate in said.gates)
-    if options["windows"]:
-        changed["windows"] = wishes.windows(options["windows"])
-    if options["pace"]:
-        changed["pace"] = wishes.pace(options["pace"])
-    if options["holdout"]:
-        changed["holdout"] = wishes.share(options["holdout"], "--holdout")
-    if options["expires"]:
-        changed["days"] = options["expires"]
-    return msgspec.structs.replace(said, **changed)
 
 
 COMMAND = command
