@@ -139,14 +139,21 @@ class Carrying:
     """A device with an outbox, that reports through a broker where it may."""
 
     def __init__(
-        self, folder: Path, https: Transport, token: str, broker: str, items: Waiting, patience: float = PATIENCE
+        self,
+        folder: Path,
+        https: Transport,
+        token: str,
+        broker: str,
+        items: Waiting,
+        patience: float = PATIENCE,
+        product: str = PRODUCT,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.key, self.state, self.outbox = Ed25519PrivateKey.generate(), State.open(folder), items
-        asked = Enrolment(token=token, key=public_text(self.key), name=folder.name, profile="pi", product=PRODUCT)
+        asked = Enrolment(token=token, key=public_text(self.key), name=folder.name, profile="pi", product=product)
         self.state.enrol(HttpControl(https, self.key).enrol(asked))
         self.id, clock, chance = self.state.link.device, Clocks(), Luck()
-        self.waker = Waker(broker, PRODUCT, lambda: None, self.id)
+        self.waker = Waker(broker, product, lambda: None, self.id)
         self.bulk = Bulk(
             https, self.waker, self.key, self.id, clock, chance, bulky=items.backlog, note=self.state.note_broker,
             patience=patience,
