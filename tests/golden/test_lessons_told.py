@@ -63,24 +63,28 @@ def test_every_mode_is_told_of_a_real_run(name: str, lesson: Ask) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LESSONS)
-def test_the_code_of_every_stage_runs_as_it_stands(name: str, lesson: Ask, tmp_path: Path) -> None:
-    trace = lesson(name).trace
-    listings = [block.text for block in mode("code").tell(trace) if isinstance(block, Code)]
-    assert len(listings) == len(trace.stages)
-    for number, text in enumerate(listings):
-        (tmp_path / f"{number}.py").write_text(text, encoding="utf-8")
+def test_the_code_of_every_stage_runs_as_it_stands(lesson: Ask, tmp_path: Path) -> None:
+    traces = {name: lesson(name).trace for name in LESSONS}
+    files = []
+    for name, trace in traces.items():
+        listings = [block.text for block in mode("code").tell(trace) if isinstance(block, Code)]
+        assert len(listings) == len(trace.stages)
+        for number, text in enumerate(listings):
+            files.append(tmp_path / f"{name}_{number}.py")
+            files[-1].write_text(text, encoding="utf-8")
     # One process for all saves the start of the libraries; each listing has a namespace of its own.
-    runner = "import runpy, sys\nfor path in sys.argv[1:]:\n    runpy.run_path(path)"
-    files = [str(tmp_path / f"{number}.py") for number in range(len(listings))]
-    done = subprocess.run(
-        [sys.executable, "-c", runner, *files], capture_output=True, text=True, cwd=tmp_path, timeout=240, check=False
-    )
+    runner = "import runpy, sys\nfor path in sys.argv[1:]:\n    print('ran', path)\n    runpy.run_path(path)"
+    command = [sys.executable, "-c", runner, *map(str, files)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=480, check=False)
     assert done.returncode == 0, done.stderr
-    shapes = ["({}, {})".format(*stage.shape_out) for stage in trace.stages if stage.kind not in ("model", "package")]
-    assert shapes[0] in done.stdout
-    assert trace.evaluation is not None
-    assert trace.evaluation.accuracy is not None
-    found = re.search(r"accuracy ([\d.]+)", done.stdout)
-    assert found is not None
-    assert float(found[1]) == pytest.approx(trace.evaluation.accuracy.value, abs=0.02)
+    for name, trace in traces.items():
+        told = "".join(part for part in done.stdout.split("ran ") if part.startswith(f"{tmp_path / name}_"))
+        shapes = [
+            "({}, {})".format(*stage.shape_out) for stage in trace.stages if stage.kind not in ("model", "package")
+        ]
+        assert shapes[0] in told
+        assert trace.evaluation is not None
+        assert trace.evaluation.accuracy is not None
+        found = re.search(r"accuracy ([\d.]+)", told)
+        assert found is not None
+        assert float(found[1]) == pytest.approx(trace.evaluation.accuracy.value, abs=0.02)

@@ -13,12 +13,14 @@ from edgewright.runtime.detector_file import write_detector
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.store import Store
 from edgewright.runtime.store.learnt import LARGEST, STATE_FILE
-from edgewright.schema.data import Column
+from edgewright.schema.data import Column, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event
 
+Found = tuple[float, str, float | None, object]
 
-def found(events: list[Event], *kinds: str) -> list[tuple[float, str, float | None, object]]:
+
+def found(events: list[Event], *kinds: str) -> list[Found]:
     return [(e.time, e.label, e.score, {**e.detail}) for e in events if e.kind in kinds]
 
 
@@ -67,20 +69,31 @@ def test_drift_goes_on_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     assert parts == whole
 
 
+def unsure(folder: Path) -> Floats:
+    """A package in a new folder, and rows whose level is in the end so near zero that the answers are unsure."""
+    folder.mkdir()
+    package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
+    values = signal(700.0)
+    # The mean is what it was.
+    values[18000:, 0] *= 0.1
+    return values
+
+
+@pytest.fixture(scope="module")
+def unsure_at_once(tmp_path_factory: pytest.TempPathFactory) -> list[Found]:
+    """What an agent that is never stopped finds in them."""
+    folder = tmp_path_factory.mktemp("unsure") / "whole"
+    values = unsure(folder)
+    return found(given(folder, packets(values, 100), settings={"drift": {"rhythm": 32.0}}, live=True)[0], "drift")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 7, 250])
 def test_the_confidence_drifts_at_the_same_block_however_rows_came_and_the_agent_stopped(
-    tmp_path: Path, rows: int
+    tmp_path: Path, unsure_at_once: list[Found], rows: int
 ) -> None:
-    values = signal(700.0)
-    # From here on the level is so near zero that the answers are unsure, and the mean is what it was.
-    values[18000:, 0] *= 0.1
-    settings = {"drift": {"rhythm": 32.0}}
-    for folder in (tmp_path / "whole", tmp_path / "parts"):
-        folder.mkdir()
-        package(folder / "switch.edge", reference=reference_of(signal(600.0, seed=9)))
-    whole = found(given(tmp_path / "whole", packets(values, 100), settings=settings, live=True)[0], "drift")
-    parts = []
+    settings, whole, parts = {"drift": {"rhythm": 32.0}}, unsure_at_once, []
+    values = unsure(tmp_path / "parts")
     # The stops lie within blocks of 200 rows, and within the 64 rows that drift is fed with together.
     for begin, end in ((0, 17001), (17001, 18333), (18333, 19007), (19007, 35000)):
         some = stretch(values, begin, end, rows)

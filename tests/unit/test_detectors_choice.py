@@ -203,7 +203,7 @@ def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> 
 
 @pytest.mark.slow
 def test_with_labels_the_choice_rests_on_them() -> None:
-    labelled = inject(_stretch(3600), seed=1)
+    labelled = inject(_stretch(2000), seed=1)
     choice = choose(_watched(labelled), Asked())
     assert choice.measure.startswith("event F1 on labelled rows, 3 blocks in time")
     assert choice.tried[0].skill > 0.2
@@ -220,7 +220,7 @@ def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], 
         return detect_choice._Tried(name, tuple(counts[name]), size[name])
 
     monkeypatch.setattr(detect_choice, "_try", tried)
-    return choose(_watched(inject(_stretch(3600), seed=1)), Asked())
+    return choose(_watched(inject(_stretch(2000), seed=1)), Asked())
 
 
 def test_a_detector_without_skill_is_not_chosen_over_one_that_has_some(monkeypatch: pytest.MonkeyPatch) -> None:

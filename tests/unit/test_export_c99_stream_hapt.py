@@ -99,11 +99,27 @@ def apart(found: list[Told], wanted: list[Told]) -> Floats:
     return np.asarray(np.abs(a.view(np.float32) - b.view(np.float32))[a != b], np.float32)
 
 
+@pytest.fixture(scope="module")
+def decided(made: tuple[Graph, Floats], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Told]]:
+    """What is told with each engine of Python, which knows nothing of the compiler that it is held against."""
+    graph, rows = made
+    model = to_onnx(graph)
+    found = {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for name in ("numpy", *(("extension",) if can_build() else ())):
+            if name == "extension":
+                build_model(model)
+            run = engines.choose(name).load(model)
+            found[name], _ = python(graph, rows, lambda x, run=run: run(x)["probabilities"])
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.needs_data
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 def test_the_same_events_at_the_same_rows(
-    compiler: str, made: tuple[Graph, Floats], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compiler: str, made: tuple[Graph, Floats], decided: dict[str, list[Told]], tmp_path: Path
 ) -> None:
     need(compiler)
     graph, rows = made
@@ -117,13 +133,7 @@ def test_the_same_events_at_the_same_rows(
     wanted, _ = python(graph, rows, lambda x: alone.predict(x).outputs["probabilities"])
     assert not len(apart(found, wanted))
     # Engines of Python work out the features and the last softmax in another order: the last digits are counted.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    model = to_onnx(graph)
-    for name in ("numpy", *(("extension",) if can_build() else ())):
-        if name == "extension":
-            build_model(model)
-        run = engines.choose(name).load(model)
-        wanted, _ = python(graph, rows, lambda x, run=run: run(x)["probabilities"])
+    for name, wanted in decided.items():
         others = apart(found, wanted)
         told = f"{len(others)} of other bits, by {others.max(initial=0):.1e} at most"
         print(f"{compiler}, {name}: {len(rows)} rows, {len(found)} decisions, {told}")
