@@ -120,6 +120,48 @@ def spoilt(store: Store, sequence: int) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("was", "is_now", "why"),
+    [
+        (b'"kind":"event"', b'"kind":["event"]', "items"),  # as a later version might write it: the fleet refuses it
+        (
+            b'"kind":"decision"',
+            b'"kind":7',
+            "",
+        ),  # whose own kind is no word: that is for the fleet to say, and it takes it
+        (b'"kind":"event"', b'"kind":"ev', "expected an item as JSON"),
+        (b'"sequence":', b'"number":', "expected an item as JSON"),
+        (b'"boot":', b'"boot":7', "names its own place"),
+    ],
+)
+def test_a_line_that_this_version_cannot_read_does_not_stay_for_ever(
+    world: World, tmp_path: Path, was: bytes, is_now: bytes, why: str
+) -> None:
+    with opened(tmp_path / "store") as store:
+        numbers = store.append_events([event(number=n) for n in range(6)])
+        alarm = store.append_events([event("alarm")])[0]
+        store.commit()
+        with store.database.transaction():
+            body = bytes(store.database.value("SELECT body FROM outbox WHERE sequence = ?", (numbers[2],)))
+            assert was in body
+            changed = (body.replace(was, is_now, 1), numbers[2])
+            store.database.execute("UPDATE outbox SET body = ? WHERE sequence = ?", changed)
+        for _ in range(20):
+            world.deliver(store)
+            store._clock.forward(200.0)  # type: ignore[attr-defined]
+            state = status.of(store)
+            if not state.waiting:
+                break
+        assert state.waiting == {}
+        arrived = set(world.arrived())
+        assert arrived >= {*numbers, alarm} - {numbers[2]}
+        assert state.aside == ({4: 1} if why else {})
+        assert why in state.aside_why
+        assert (numbers[2] in arrived) != bool(why)
+        said = "\n".join(_lines(state))
+        assert ("refused by the fleet, kept here: 1 decision" in said) == bool(why)
+
+
 def test_one_item_that_is_refused_is_set_aside_and_all_the_others_arrive(world: World, tmp_path: Path) -> None:
     with opened(tmp_path / "store") as store:
         numbers = store.append_events([event(number=n) for n in range(20)])

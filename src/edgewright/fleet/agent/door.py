@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,17 +25,17 @@ _LOOK = 1.0
 """Seconds between two looks whether the sender of a batch still waits: it hangs up where it has an alarm to bring."""
 
 
-class _Body(msgspec.Struct, frozen=True):
-    kind: str = ""
-
-
 class _Peek(msgspec.Struct, frozen=True):
-    """What is asked of an item before it is passed on as it is."""
+    """What is asked of an item before it is passed on as it is: whether it is one, the fleet says."""
 
     boot: int
     sequence: int
-    kind: str = ""
-    body: _Body = _Body()
+    body: Any = None
+
+    @property
+    def alarm(self) -> bool:
+        """Whether it must not wait."""
+        return isinstance(self.body, dict) and self.body.get("kind") == "alarm"
 
 
 class _Said(msgspec.Struct, frozen=True):
@@ -144,7 +145,7 @@ class Door:
             except (msgspec.DecodeError, RecursionError):
                 continue
             batch.append(((seen.boot, seen.sequence), msgspec.Raw(line)))
-            alarm = alarm or seen.body.kind == "alarm"
+            alarm = alarm or seen.alarm
         full = len(content) >= _FULL_BYTES or len(batch) >= _FULL_ITEMS
         with self._changed:
             self._batch, self._alarm, self._durable = batch, alarm, None

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Sequence
 from contextlib import suppress
 
+import msgspec
+
 from edgewright.runtime.sinks import (
     Leaving,
     NeverError,
@@ -35,6 +37,11 @@ class AgentConfig(SinkConfig, frozen=True, kw_only=True):
     timeout: float = 1100.0
 
 
+class _Placed(msgspec.Struct, frozen=True):
+    boot: int
+    sequence: int
+
+
 class _Agent:
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
@@ -46,9 +53,11 @@ class _Agent:
         """One connection a batch.
 
         Raises:
-            NeverError: the fleet refused an item by itself.
+            NeverError: the fleet refused an item by itself, or one is no item that could be sent at all.
             NotYetError: the agent hands it back, since it or this process is about to end, or `hurry` was called.
         """
+        if wrong := {item.place: why for item in batch if (why := _wrong(item))}:
+            raise NeverError(wrong)
         parts: list[bytes] = []
         length = 0
         alarm = any(_ALARM in item.body for item in batch)
@@ -99,6 +108,17 @@ class _Agent:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+def _wrong(item: Leaving) -> str:
+    """Why the agent could not say which item this is; empty where it can. One such line would spoil a whole report."""
+    try:
+        found = msgspec.json.decode(item.body, type=_Placed)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return f"expected an item as JSON, got {error}"[:200]
+    if (found.boot, found.sequence) != tuple(item.place) or b"\n" in item.body:
+        return "expected an item of one line that names its own place, got another"
+    return ""
 
 
 SINK = SinkKind(AgentConfig, _Agent, AgentConfig(path="/run/edgewright/agent.socket"))
