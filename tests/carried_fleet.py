@@ -161,11 +161,12 @@ class Carrying:
         self.control = HttpControl(self.bulk, self.key, self.id)
         self.teller = ReportTeller(self.state, self.control, clock, chance, outbox=items)
 
-    def tell(self) -> None:
-        """One report, now; whatever is due later counts as due."""
+    def tell(self) -> int:
+        """One report, now; whatever is due later counts as due. How many the broker has carried so far."""
         pace = self.teller._pace
         self.teller._last, pace.failures, pace.due = -1e9, 0, 0.0
         self.teller.tell(facts())
+        return self.bulk.carried
 
     def learns(self) -> None:
         """A report over HTTPS, with the key of answers in its answer; then it is at the broker."""

@@ -72,11 +72,11 @@ class World:
         self.served = Served(folder / "fleet", self.url, window)
         stack.callback(self.served.close)
 
-    def device(self, count: int = 0, size: int = 0, **more: float) -> Carrying:
+    def device(self, count: int = 0, size: int = 0, patience: float = 60.0) -> Carrying:
         """Enrolled, knows the key of answers, and is at the broker."""
         token = self.served.run(Client(self.served.plane).token())
         name = f"d{len(list(self._folder.iterdir()))}"
-        made = Carrying(self._folder / name, self.served, token, self.url, Waiting(count, size), **more)
+        made = Carrying(self._folder / name, self.served, token, self.url, Waiting(count, size), patience)
         self._stack.callback(made.close)
         made.learns()
         return made
