@@ -10,13 +10,16 @@ from click.testing import CliRunner
 
 from edgewright.cli.fleet.simulate import command
 from edgewright.fleet.agent.state import State
+from edgewright.fleet.layout import DAY
 from edgewright.fleet.simulate.behaviour import GOOD, Behaviour, worse
 from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerCut
 from edgewright.fleet.simulate.drawing import lines
+from edgewright.fleet.simulate.fault import SHORTEST
 from edgewright.fleet.simulate.outbox import EVERY, HOLDS, SimulatedOutbox
+from edgewright.fleet.simulate.plan import BEGINS, STAGES, least_days
 from edgewright.fleet.simulate.result import Result
 from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings, faults
+from edgewright.fleet.simulate.settings import Settings, faults, long_enough
 from edgewright.fleet.simulate.together import Together
 from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
@@ -57,7 +60,9 @@ def test_what_is_printed_says_what_happened_and_draws_it(bad: Result) -> None:
     assert "release 2 |" in text
     assert "VIOLATED" not in text
     widths = {len(line.split("|")[1]) for line in text.splitlines() if line.count("|") == 2}
-    assert widths == {64}
+    assert widths == {56}
+    assert max(map(len, text.splitlines())) <= 80
+    assert "release 2: the new one" in text
 
 
 def test_things_happen_in_order_of_time_and_then_of_asking() -> None:
@@ -164,6 +169,30 @@ def test_the_worse_of_two_behaviours_has_what_is_bad_about_both() -> None:
     assert worse(both, Behaviour(crashes=3.0)).crashes == 3.0
 
 
+def test_days_are_enough_for_what_each_fault_must_show() -> None:
+    for name, fault in faults().items():
+        long_enough(Settings(devices=16, fault=name))  # as many as it takes
+        long_enough(Settings(devices=16, fault=name, days=fault.days))
+        assert SHORTEST <= Together([fault.at(name, None)]).least <= fault.days, name
+    assert least_days() * DAY > BEGINS + sum(stage.dwell for stage in STAGES)
+
+
+@pytest.mark.slow
+def test_the_least_days_are_enough() -> None:
+    for name in ("none", "clock-corrected"):
+        days = Together([faults()[name].at(name, None)]).least
+        found = simulate(Settings(devices=12, fault=name, days=days))
+        assert found.good, [one for one in found.held if not one.held]
+
+
+@pytest.mark.slow
+def test_a_clock_that_is_wrong_makes_nobody_a_clone_and_a_lie_sent_again_is_the_same() -> None:
+    for fault, also in (("clones", ("clock", 0.4)), ("false-figures", ("lossy", 0.3))):
+        found = simulate(Settings(devices=16, days=0.2, fault=fault, rate=0.3, also=(also,), seed=1))
+        late = {one.name for one in found.held if not one.held}
+        assert late <= {"everybody gets there"}, found.held  # the days are few
+
+
 @pytest.mark.slow
 def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
     asked = ["16", "--break", "bad-model", "--break", "lossy=20%", "--days", "0.1", "--out", str(tmp_path)]
@@ -179,7 +208,7 @@ def test_several_faults_at_once_are_told_one_by_one(tmp_path: Path) -> None:
     page = (tmp_path / "simulation.html").read_text()
     assert page.count("<svg") == 4
     assert "What each fault did" in page
-    assert ">minutes</text>" in page  # hours would all be the same number
+    assert ">minutes since the beginning</text>" in page  # hours would all be the same number
 
 
 def test_an_outbox_keeps_alarms_and_drops_the_oldest_of_the_rest() -> None:
@@ -221,6 +250,9 @@ def test_the_command_prints_the_faults_and_refuses_a_rate_that_is_none() -> None
         (["9" * 20], "expected 4 to 1,000,000 devices"),
         (["--days", "-1"], "expected 0.1 to 60 days, got -1"),
         (["--days", "nan"], "got nan - at --days"),
+        (["--days", "0.1"], "expected at least 0.35 days, as the plan and what is broken (none) take so long, got 0.1"),
+        (["--break", "offline", "--break", "lossy", "--days", "1"], "Say --days 2, or leave it out for 2"),
+        (["--break", "bad-model=0.5"], "expected no share: it is about all devices, got 0.5 - at --break bad-model"),
         (["--days", "1e9"], "expected 0.1 to 60 days"),
     ],
 )

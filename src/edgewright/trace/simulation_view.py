@@ -15,6 +15,7 @@ from edgewright.trace.own_page import sections_page
 
 _HOUR, _MINUTE = 3600.0, 60.0
 _SHORT = 3.0  # hours, below which hours on an axis would all be the same number
+_HALTED = "dotted line down the chart: the rollout is halted"
 _NOBODY = Markup("<p>Nobody ever began it.</p>")
 
 
@@ -38,8 +39,9 @@ def simulation_page(result: Result) -> str:
 
 def versions_chart(result: Result) -> Markup:
     """Devices by release over time, with its legend; a dashed line where the rollout was halted."""
-    names = {counter: f"release {counter}, {words}" for counter, words in result.releases.items()}
     shown = _shown(result)
+    ran = {counter for point in shown for counter, count in point.versions.items() if count}
+    names = {counter: f"release {counter}, {words}" for counter, words in result.releases.items() if counter in ran}
     curves = [(name, [float(point.versions.get(counter, 0)) for point in shown]) for counter, name in names.items()]
     if any(point.away for point in shown):
         curves.append(("away", [float(point.away) for point in shown]))
@@ -71,7 +73,7 @@ def _moving(result: Result, what: str, counts: Sequence[tuple[str, Sequence[floa
     halted = None if result.halted is None else result.halted / unit
     label = f"{what}, {words} {start / unit:.1f} to {end / unit:.1f}"
     label += "" if halted is None else f"; the rollout is halted after {halted:.1f} {words}"
-    return _figure(Chart("devices", words, curves, label, mark_x=halted))
+    return _figure(Chart("devices", f"{words} since the beginning", curves, label, mark_x=halted), "devices")
 
 
 def effects_charts(result: Result) -> Markup:
@@ -83,16 +85,19 @@ def effects_charts(result: Result) -> Markup:
             continue
         points = tuple((point.at / _HOUR, float(point.did.get(one.name, 0))) for point in result.timeline)
         label = f"{one.did} over {result.spell}; in the end {points[-1][1]:,.0f}"
-        chart = Chart(one.did, "hours", (Curve(one.did, points),), label, mark_x=halted)
-        found += Markup("<h3>{}</h3><p>{}</p>").format(one.name, one.words) + _figure(chart)
+        chart = Chart(one.did, "hours since the beginning", (Curve(one.did, points),), label, mark_x=halted)
+        found += Markup("<h3>{}</h3><p>{}</p>").format(one.name, one.words) + _figure(chart, "number")
     return found
 
 
-def _figure(chart: Chart) -> Markup:
-    """A chart with its legend."""
+def _figure(chart: Chart, unit: str) -> Markup:
+    """A chart with what its heights are, and its legend."""
     drawn = draw(chart)
     keys = Markup("").join(
         Markup('<span class="key k{}">{}</span>').format(number, name)
         for number, name in legend(curve.name for curve in chart.curves)
     )
-    return Markup('<figure>{}<p class="legend" aria-hidden="true">{}</p></figure>').format(drawn, keys)
+    keys += Markup("") if chart.mark_x is None else Markup("<span>{}</span>").format(_HALTED)
+    return Markup(
+        '<figure><p class="legend" aria-hidden="true">{}</p>{}<p class="legend" aria-hidden="true">{}</p></figure>'
+    ).format(unit, drawn, keys)

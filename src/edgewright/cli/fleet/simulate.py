@@ -34,6 +34,8 @@ def command(
     and the models' behaviour are simulated. The same seed gives the same story, byte for byte. Exit code 1: something
     that must hold did not.
     """
+    import shutil
+
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._progress import Progress
     from edgewright.cli.interrupt import loading
@@ -41,13 +43,14 @@ def command(
     with loading():
         from edgewright.fleet.simulate.drawing import lines
         from edgewright.fleet.simulate.run import simulate
-        from edgewright.fleet.simulate.settings import Settings, check, faults
+        from edgewright.fleet.simulate.settings import Settings, check, faults, long_enough
     if listed:
         _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
         return 0
     (name, rate), *also = map(_rated, broken)
     settings = Settings(devices=number, days=days, fault=name, rate=rate, also=tuple(also), seed=seed, wait=wait)
     check(settings)
+    long_enough(settings)
     if out is not None:
         _folder(out)
     with Progress(settings.devices) as progress:
@@ -57,7 +60,7 @@ def command(
     if as_json:
         print_json(result)
     else:
-        for line in lines(result):
+        for line in lines(result, min(max(shutil.get_terminal_size().columns, 80), 120)):
             click.echo(line)
         if out is not None:
             click.echo(f"\nwritten to {click.format_filename(out / 'simulation.html')}")

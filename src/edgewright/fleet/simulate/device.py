@@ -55,6 +55,7 @@ class Device:
         "_due",
         "_heard",
         "_looked",
+        "_said",
         "_seen",
         "_served",
         "_teller",
@@ -96,6 +97,7 @@ class Device:
         self.agent: Agent | None = None
         self.new: Behaviour | None = None
         self.state: State | None = None
+        self._said: tuple[Report, Report] | None = None
         self._wake = self._seen = 0
         self._due = math.inf
         self._looked: float | None = None
@@ -170,7 +172,11 @@ class Device:
         self._told(self, outcome)
 
     def _say(self, report: Report) -> Report:
-        return self.tell(report) if self.tell else report
+        if self.tell is None:
+            return report
+        if self._said is None or self._said[0] != report:
+            self._said = report, self.tell(report)  # sent again, it says the same
+        return self._said[1]
 
     def _at(self, moment: float) -> None:
         if moment >= self._due:

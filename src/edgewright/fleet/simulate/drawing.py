@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from edgewright.fleet.simulate.result import Point, Result
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
-_WIDTH = 64
+_WIDTH = 56
 _NAME = 9
 
 
-def lines(result: Result) -> Iterator[str]:
-    """Everything that is printed of a result."""
-    yield f"{result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
+def lines(result: Result, width: int = 80) -> Iterator[str]:
+    """Everything that is printed of a result, in lines of so many letters at most."""
+    what = f"{result.devices:,} devices, {result.spell}, seed {result.seed}. Broken: {result.broken}"
+    yield from _wrapped("", what, width)
     yield ""
     for line in result.story:
-        yield f"  {moment(line.at)}  {line.text}"
+        yield from _wrapped(f"  {moment(line.at)}  ", line.text, width)
     yield ""
     yield from versions(result)
+    yield from _wrapped("  ", _known(result), width)
     yield from effects(result)
     yield ""
     for one in result.held:
-        yield f"  {'holds' if one.held else 'VIOLATED'}  {one.name}: {one.rule} ({one.found})"
+        yield from _wrapped(
+            f"  {'holds' if one.held else 'VIOLATED'}  ", f"{one.name}: {one.rule} ({one.found})", width
+        )
+
+
+def _wrapped(head: str, text: str, width: int) -> Iterator[str]:
+    rest = " " * len(head)
+    yield from textwrap.wrap(text, width, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _known(result: Result) -> str:
+    """What the releases are that somebody ran."""
+    ran = {counter for point in result.timeline for counter, count in point.versions.items() if count}
+    return "; ".join(f"release {counter}: {words}" for counter, words in result.releases.items() if counter in ran)
 
 
 def versions(result: Result) -> Iterator[str]:
@@ -49,14 +65,16 @@ def versions(result: Result) -> Iterator[str]:
 def effects(result: Result) -> Iterator[str]:
     """A row for each fault: what it did, each against its own most."""
     columns = _columns(result)
+    last = result.timeline[-1].did
     rows = [
-        (f"{one.name}: {one.did}", [max(point.did.get(one.name, 0) for point in points) for points in columns])
+        (one, [max(point.did.get(one.name, 0) for point in points) for points in columns])
         for one in result.faults
         if one.did
     ]
-    for name, counts in rows:
+    for one, counts in rows:
         drawn = "".join(_block(count / max(*counts, 1)) for count in counts)
-        yield f"  {name}"
+        end = last.get(one.name, 0)
+        yield f"  {one.name}: {one.did}" + (f"; {end:,} in the end" if end != counts[-1] else "")
         yield f"  {'':<{_NAME}} |{drawn}| {counts[-1]:,}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -165,8 +166,7 @@ def _beyond(simulation: Simulation) -> tuple[bool, str]:
 @_rule("clones are shut out", "every device whose key another one uses is in quarantine, and so is the other one")
 def _clones(simulation: Simulation) -> tuple[bool, str]:
     shut_out = simulation.served.quarantined()
-    free = [device for device in simulation.devices if device.number in simulation.excluded
-            and device.id not in shut_out]  # fmt: skip
+    free = [device for device in simulation.devices if device.twins and device.id not in shut_out]
     count = len({device.id for device in simulation.devices if device.id in shut_out})
     return _some(free, f"{count:,} keys shut out")
 
@@ -174,8 +174,7 @@ def _clones(simulation: Simulation) -> tuple[bool, str]:
 @_rule("nobody honest is shut out", "no device whose key is its own alone is taken for a clone")
 def _honest(simulation: Simulation) -> tuple[bool, str]:
     shut_out = simulation.served.quarantined()
-    taken = [device for device in simulation.devices
-             if device.id in shut_out and device.number not in simulation.excluded]  # fmt: skip
+    taken = [device for device in simulation.devices if device.id in shut_out and not device.twins]
     return _some(taken, "nobody is")
 
 
@@ -199,7 +198,8 @@ def _kept(simulation: Simulation) -> tuple[bool, str]:
 @_rule("drained after an outage", "5 minutes after an outage everything that waited is durable in the control plane")
 def _drained(simulation: Simulation) -> tuple[bool, str]:
     limit = 300.0  # while nobody answers a device tries again every two minutes at most
-    boxes = [(device, device.outbox) for device in simulation.devices if isinstance(device.outbox, SimulatedOutbox)]
+    boxes = [(device, box) for device in simulation.devices
+             if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)]  # fmt: skip
     took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
     late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]
     dropped = sum(box.dropped for _, box in boxes)

@@ -22,6 +22,7 @@ class ClockCorrected(Fault):
         "8 hours later"
     )
     holds = GETS_THERE
+    least = 0.5
     rate = 0.3
     did = "devices whose clock is wrong now"
 

@@ -15,6 +15,7 @@ class ControlPlaneDown(Fault):
     holds = ("a good release goes on", "everybody gets there", "the plan's pace", "nobody begins without leave")
     spoils = ("in time",)
     days = 3.0
+    least = 2.0
     calm = False
     did = "reports and intents that found nobody so far"
 

@@ -12,6 +12,7 @@ class DeadSilent(Fault):
 
     broken = "devices hang 5 to 60 seconds after the new release starts, until a watchdog pulls the plug 2 hours later"
     holds = ("halted", "exposed", "nobody begins after the halt", "all back")
+    least = 0.5
     bad = True
 
     def behaviour(self, device: Device) -> Behaviour:

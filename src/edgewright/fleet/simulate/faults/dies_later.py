@@ -12,6 +12,7 @@ class DiesLater(Fault):
 
     broken = "devices hang 40 to 60 minutes after the new release starts, until a watchdog pulls the plug 2 hours later"
     holds = ("halted", "exposed", "nobody begins after the halt", "all back")
+    least = 0.2
     bad = True
 
     def behaviour(self, device: Device) -> Behaviour:

@@ -19,6 +19,7 @@ class Offline(Fault):
     bad = True
     rate = 1 / 3
     days = 2.0
+    least = 2.0
     did = "devices that are away"
 
     def behaviour(self, device: Device) -> Behaviour:

@@ -22,6 +22,7 @@ class Outage(Fault):
     )  # fmt: skip
     spoils = ("in time",)
     rate = 1.0
+    least = 0.6
     calm = False
     did = "items that wait in outboxes"
 
@@ -31,9 +32,9 @@ class Outage(Fault):
         end = begin + _AWAY
         for device in simulation.devices:
             device.outbox = outbox = SimulatedOutbox(device.name, device.clock)
-            outbox.until = end - BEGIN
             device.boot()
             if device.number < self.rate * len(simulation.devices):
+                outbox.until = end - BEGIN
                 device.link.away.append((begin, end))
         if self.rate >= 1.0:
             simulation.world.at(begin, lambda: _set(simulation, down=True))
