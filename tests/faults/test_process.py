@@ -164,8 +164,12 @@ def loads_libraries(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wait", [0.0, 0.3])
-def test_ctrl_c_while_training_leaves_nothing(small: Path, tmp_path: Path, wait: float) -> None:
+@pytest.mark.parametrize(
+    ("wait", "number", "code"), [(0.0, signal.SIGINT, 130), (0.3, signal.SIGINT, 130), (0.3, signal.SIGTERM, 143)]
+)
+def test_ctrl_c_or_a_termination_signal_while_training_leaves_nothing(
+    small: Path, tmp_path: Path, wait: float, number: int, code: int
+) -> None:
     out = tmp_path / "runs"
     process = subprocess.Popen(
         prepared(CTRL_C, "run", str(small), "--out", str(out), "--set", "training.epochs=100000"),
@@ -174,9 +178,9 @@ def test_ctrl_c_while_training_leaves_nothing(small: Path, tmp_path: Path, wait:
     in_training(process)
     assert len(names(out)) == 1
     time.sleep(wait)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert err == b"edgewright: interrupted; nothing half-written was left\n"
     assert names(out) == []
 

@@ -1,5 +1,7 @@
 """Ctrl-C that cannot get lost: it raises as usual, and is remembered until somebody has answered it.
 
+A termination signal (`kill`, a scheduler, a machine that shuts down) is heard as Ctrl-C is, and leaves as little.
+
 An exception raised by a signal may be swallowed: Python prints and drops what is raised in the garbage collector, where
 JAX has a callback, and in the start of a C++ library it ends the process without any cleaning up. What the garbage
 collector drops is raised once more behind it, without a traceback.
@@ -15,39 +17,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from edgewright.schema.errors import INTERRUPTED
+from edgewright.schema.errors import INTERRUPTED, TERMINATED
 
 AGAIN_SECONDS = 0.02
 MESSAGE = "interrupted; nothing half-written was left"
 
 
 class _Interrupts:
-    """Whether Ctrl-C was pressed, and whether libraries are being loaded."""
+    """Which signal asked for the end first, 0 for none, and whether libraries are being loaded."""
 
     def __init__(self) -> None:
-        self.pressed, self.loading = False, False
+        self.number, self.loading = 0, False
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Remembers it and raises; while libraries load it ends the process, which has written nothing yet."""
-        self.pressed = True
+        self.number = self.number or number
         if self.loading:
             os.write(2, f"edgewright: {MESSAGE}\n".encode())
-            os._exit(INTERRUPTED)
+            os._exit(ended_by(INTERRUPTED))
         raise KeyboardInterrupt
 
 
 _INTERRUPTS = _Interrupts()
 
 
+def ended_by(code: int) -> int:
+    """An exit code; in place of that of Ctrl-C the one of a termination signal, where that was what came."""
+    return TERMINATED if code == INTERRUPTED and _INTERRUPTS.number == signal.SIGTERM else code
+
+
 @contextmanager
 def heard() -> Iterator[None]:
-    """Hears Ctrl-C until the block ends; where it is ignored (`nohup`, a job in the background) it stays ignored."""
-    main_thread = threading.current_thread() is threading.main_thread()
-    if not main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    """Hears both until the block ends; where one is ignored (`nohup`, a job in the background) it stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _INTERRUPTS.pressed = _INTERRUPTS.loading = False
-    signal.signal(signal.SIGINT, _INTERRUPTS.on_signal)
+    _INTERRUPTS.number, _INTERRUPTS.loading = 0, False
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    mine = {number: handler for number, handler in usual.items() if signal.getsignal(number) is handler}
+    for number in mine:
+        signal.signal(number, _INTERRUPTS.on_signal)
     before = sys.unraisablehook
 
     def dropped(what: sys.UnraisableHookArgs) -> None:
@@ -61,7 +70,8 @@ def heard() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in mine.items():
+            signal.signal(number, handler)
 
 
 def _raise_again() -> None:
@@ -72,8 +82,9 @@ def _raise_again() -> None:
 
 
 def _press_again() -> None:
-    if signal.getsignal(signal.SIGINT) == _INTERRUPTS.on_signal:
-        os.kill(os.getpid(), signal.SIGINT)
+    number = _INTERRUPTS.number or signal.SIGINT
+    if signal.getsignal(number) == _INTERRUPTS.on_signal:
+        os.kill(os.getpid(), number)
 
 
 @contextmanager
@@ -92,5 +103,5 @@ def answer() -> None:
     Raises:
         KeyboardInterrupt: it was pressed.
     """
-    if _INTERRUPTS.pressed:
+    if _INTERRUPTS.number:
         raise KeyboardInterrupt

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import click
 
-from edgewright.cli.interrupt import MESSAGE, heard
+from edgewright.cli.interrupt import MESSAGE, ended_by, heard
 from edgewright.schema.errors import (
     BAD_INPUT,
     INTERRUPTED,
@@ -123,7 +123,14 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs a command and gives its exit code: 0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C."""
+    """Runs a command and gives its exit code.
+
+    0 done, 1 a check said no, 2 bad input, 74 output failed, 130 Ctrl-C, 143 a termination signal.
+    """
+    return ended_by(_run(arguments))
+
+
+def _run(arguments: list[str]) -> int:
     try:
         with heard():
             result = cli.main(args=arguments, prog_name="edgewright", standalone_mode=False)

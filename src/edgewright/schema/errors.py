@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED = 0, 1, 2, 74, 130
+DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 74, 130, 143
 
 
 class EdgewrightError(Exception):
