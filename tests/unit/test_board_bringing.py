@@ -292,3 +292,23 @@ def test_boards_of_a_configuration(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(InputError, match=told.replace("[", r"\[")):
             read_boards(path)
+
+
+def test_a_line_over_which_rows_come_is_no_line_of_a_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    port, alias = tmp_path / "ttyACM0", tmp_path / "by-id"
+    port.touch()
+    alias.symlink_to(port)
+    path = tmp_path / "device.toml"
+    boards = f'[[boards]]\nname = "pump"\nlink = "serial:{alias}@115200"\n'
+    path.write_text(boards)
+    for source in ("", f"serial:{port}2@115200", "csv:rows.csv", "mqtt:h:1883/x"):
+        assert [one.name for one in read_boards(path, source)] == ["pump"]
+    for source in (f"serial:{port}", f"serial:{port}@115200?form=framed", f"serial:{alias}@9600"):
+        with pytest.raises(InputError, match="the board 'pump' over which no rows come") as told:
+            read_boards(path, source)
+        assert "device board update" in told.value.do
+    path.write_text(f'{boards}[source]\nkind = "serial"\nport = "{port}"\n')
+    with pytest.raises(InputError, match="the port of the source"):
+        read_boards(path)
+    assert read_boards(path, "csv:rows.csv")  # the command line comes first
+    assert run(["device", "check", str(path)]) == 2 and "over which no rows come" in capsys.readouterr().err

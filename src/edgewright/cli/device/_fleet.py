@@ -59,7 +59,7 @@ def follow_fleet(
         url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
         ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
-        stick=Path(str(fleet["stick"])) if fleet["stick"] else None, boards=read_boards(config),
+        stick=Path(str(fleet["stick"])) if fleet["stick"] else None, boards=read_boards(config, source),
     )  # fmt: skip
     with Ending() as ending:
         follow(told, ending.asked, (lambda line: None) if quiet else _say, forward)

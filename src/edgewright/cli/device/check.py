@@ -18,6 +18,7 @@ def command(config: Path) -> None:
 
     from edgewright.runtime.agent.plan import make_plan
     from edgewright.runtime.agent.settings import read_settings
+    from edgewright.runtime.boards.configured import read_boards
 
     configured = read_settings(config)
     settings = configured.settings
@@ -36,6 +37,7 @@ def command(config: Path) -> None:
     for way in configured.ways:
         way.open().close()  # waits for nothing and refuses what will never work, such as another machine without TLS
     click.echo(f"sinks: {', '.join(way.kind for way in configured.ways) or 'none, everything stays here'}")
+    read_boards(config)  # that no rows come over the line of a board
     for board in settings.boards:
         click.echo(f"board {board.name}: {board.link}, {board.trial:g} s of trial; asked where the device has a fleet")
     named = settings.packages or settings.detectors or settings.rules
