@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from edgewright.cli.main import run
 from studio_server import PATIENCE, started
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a studio for those tests that leave it as it is."""
+    with started(tmp_path_factory.mktemp("studio") / "runs") as (address, process):
+        yield int(address.rpartition(":")[2])
+        assert process.poll() is None
 
 
 def test_ctrl_c_ends_it_quietly(tmp_path: Path) -> None:
@@ -40,33 +49,26 @@ def test_it_ends_though_a_page_listens(tmp_path: Path, small: Path) -> None:
             assert time.monotonic() - begun < 6
 
 
-def test_only_loopback_listens(tmp_path: Path) -> None:
-    with started(tmp_path / "runs") as (address, process):
-        port = int(address.rpartition(":")[2])
-        listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line]
-        mine = [place for place in listening if place.endswith(f":{port:04X}")]
-        assert mine == [f"0100007F:{port:04X}"]
-        assert process.poll() is None
+def test_only_loopback_listens(studio: int) -> None:
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line]
+    mine = [place for place in listening if place.endswith(f":{studio:04X}")]
+    assert mine == [f"0100007F:{studio:04X}"]
 
 
 @pytest.mark.parametrize(
     "path", ["/page/..%2f..%2fetc", "/page/%2e%2e/%2e%2e/etc/passwd", "/../../../etc/passwd", "//etc/passwd"]
 )
-def test_raw_paths_lead_nowhere(tmp_path: Path, path: str) -> None:
-    with started(tmp_path / "runs") as (address, _):
-        port = int(address.rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as raw:
-            raw.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-            status = raw.recv(200).split(b"\r\n")[0]
+def test_raw_paths_lead_nowhere(studio: int, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", studio)) as raw:
+        raw.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{studio}\r\nConnection: close\r\n\r\n".encode())
+        status = raw.recv(200).split(b"\r\n")[0]
     assert status.split()[1] in (b"404", b"400")
 
 
-def test_a_port_in_use_is_said(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with started(tmp_path / "runs") as (address, _):
-        port = address.rpartition(":")[2]
-        assert run(["studio", str(tmp_path / "other"), "--port", port, "--no-open"]) == 2
+def test_a_port_in_use_is_said(studio: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(["studio", str(tmp_path / "other"), "--port", str(studio), "--no-open"]) == 2
     err = capfd.readouterr().err
-    assert f"expected a free port, got {port}, which another program uses" in err
+    assert f"expected a free port, got {studio}, which another program uses" in err
     assert "--port 0" in err
     assert not (tmp_path / "other").exists()
 
