@@ -21,14 +21,18 @@ from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion
 
 from carried_fleet import Carrying, Served, Waiting, until
+from edgewright.cli.device._fleet import fleet_lines, followed
 from edgewright.fleet.agent.bulk import Bulk
+from edgewright.fleet.agent.listening import checked, listening
 from edgewright.fleet.agent.world import Clocks, Luck
 from edgewright.fleet.control.tables import devices, items, reports
+from edgewright.fleet.control.taking import Taker
 from edgewright.fleet.ports import Answer, Unreachable
 from edgewright.fleet.wire.broker import answer_topic, hang_up, report_topic
 from edgewright.fleet.wire.brokered import LARGEST, PATH, ROOM, read_answer, read_report, write_answer, write_report
 from edgewright.fleet.wire.signing import sign
-from edgewright.schema.fleet_report import Report
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_report import Acknowledged, Report
 from fleet_plane import PRODUCT, Client
 from mqtt_broker import Broker
 from support import left_out
@@ -460,3 +464,51 @@ def test_without_a_broker_a_report_is_as_it_always_was(world: World) -> None:
     world.served.away = True
     with pytest.raises(Unreachable), bulk.exchange("GET", "/metadata/timestamp.json", {}):
         pass
+
+
+# What its owner is told.
+
+
+def test_why_reports_do_not_go_over_the_broker_is_said_once_and_stands_in_the_status(
+    world: World, tmp_path: Path, stack: ExitStack
+) -> None:
+    world.served.take()
+    device, said = world.device(), list[str]()
+    device.waker.close()
+    arguments = (world.url, "", PRODUCT, device.state, lambda: None, lambda: True, said.append)
+    assert listening("", *arguments[1:], world.served, device.key, stack) is world.served
+    bulk = listening(*arguments, world.served, device.key, stack)
+    assert isinstance(bulk, Bulk)
+    bulk._patience = 0.2
+    until(lambda: bulk._broker.connected)
+    folder = next(one for one in tmp_path.iterdir() if (one / "update.sqlite").exists())
+
+    def report() -> int:
+        body = next_report(device)
+        bulk._pace.due = 0.0
+        with bulk.exchange("POST", "/v1/report", sign("POST", "/v1/report", body, device.key, device.id), body) as got:
+            said_back = msgspec.json.decode(got.whole(1 << 16), type=Acknowledged)
+        device.state.set_nonce(said_back.nonce)
+        return len(said)
+
+    report()
+    assert not said  # the first goes over HTTPS, and hears the key of answers
+    world.served.ends()
+    for _ in range(3):
+        report()
+    assert said == ["the broker: no answer over the broker; reports go over HTTPS"]
+    line = "  reports go over HTTPS and not over the broker: no answer over the broker"
+    assert line in fleet_lines(followed(folder))
+    world.served.taker = Taker(world.url, (PRODUCT,))
+    world.served.take()
+    bulk._patience = 60.0
+    until(lambda: report() == 2)
+    assert said[1] == "reports of a backlog go over the broker"
+    assert line not in fleet_lines(followed(folder))
+
+
+@pytest.mark.parametrize("url", ["http://x", "mqtt://far.example", "mqtts://host:0"])
+def test_what_is_no_broker_is_told_before_the_device_has_enrolled(url: str) -> None:
+    checked("")
+    with pytest.raises(InputError):
+        checked(url)
