@@ -43,7 +43,7 @@ def _one(told: Told, address: str, where: str) -> None:
             with plane.database.writing.begin() as connection:
                 connection.execute(sa.insert(reports), [_report(number) for number in range(REPORTS)])
             began = time.perf_counter()
-            gone = keeping.forget(plane, time.time())
+            gone = keeping.forget(plane, time.time(), stride=float(REPORTS))
             rate = gone / (time.perf_counter() - began)
         finally:
             plane.close()

@@ -342,6 +342,32 @@ def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
         assert len(rows(plane, devices)) == 1
 
 
+def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not_all(tmp_path: Path) -> None:
+    clock = Hand()
+
+    async def go(plane: Plane) -> None:
+        client = Client(plane)
+        await client.token(seconds=60.0)
+        await client.token(seconds=30 * 86_400.0)
+        one = await enrolled(client)
+        for number in range(20):
+            await one.report(items=[item(number)])
+            clock.now += 3600.0
+
+    limits = Limits(keep=50.0, keep_items=50.0)
+    with plane_of(tmp_path, clock=clock, limits=limits) as plane:
+        asyncio.run(go(plane))
+        count = len(rows(plane, tokens))
+        wrong = clock.now + 400 * 86_400.0
+        assert keeping.forget(plane, wrong) == 2 * 4 + 1
+        assert [row.sequence for row in rows(plane, items)] == list(range(4, 20))
+        assert len(rows(plane, tokens)) == count - 1
+        for _ in range(4):  # as slowly, also where it is right
+            keeping.forget(plane, wrong)
+        assert rows(plane, items) == [] and rows(plane, history) == []
+        assert keeping.forget(plane, wrong) >= 0
+
+
 @pytest.mark.parametrize("order", ["name", "-name", "last", "-last", "enrolled", "-counter"])
 def test_pages_by_cursor_are_those_by_offset_and_whole(tmp_path: Path, order: str) -> None:
     async def go(plane: Plane) -> None:

@@ -15,11 +15,18 @@ from edgewright.fleet.repository.folder import open_fleet
 from edgewright.schema.errors import EdgewrightError
 
 EVERY = 600.0
+STRIDE = 24 * EVERY
+"""Seconds of history that go at once: a server whose clock is a year ahead for an hour loses a day of it, not all."""
 _AT_ONCE = 2000
 
 
-def forget(plane: Plane, now: float) -> int:
-    """Deletes what is older than the limits of a plane say; how many rows.
+def forget(plane: Plane, now: float, stride: float = STRIDE) -> int:
+    """Deletes what is older than the limits of a plane say, the oldest first; how many rows.
+
+    Args:
+        plane: whose limits and database.
+        now: seconds since 1970.
+        stride: seconds of history that go at most.
 
     Raises:
         BusyError: too much waits to be written; the rest goes next time.
@@ -27,13 +34,19 @@ def forget(plane: Plane, now: float) -> int:
     """
     limits, gone = plane.limits, 0
     for table, before in ((reports, now - limits.keep), (items, now - limits.keep_items)):
+        with plane.database.reading() as connection:
+            oldest = connection.execute(sa.select(sa.func.min(table.c.at))).scalar_one()
+        if oldest is None:
+            continue
+        before = min(before, oldest + stride)
         while True:
             count = plane.committer.submit(_of(table, before)).result()
             gone += count
             if count < _AT_ONCE:
                 break
     # A token that is used or over stays for as long as reports do: the same device may ask again what it was told.
-    over = sa.delete(tokens).where(tokens.c.expires < now - limits.keep)
+    first = sa.select(sa.func.min(tokens.c.expires)).scalar_subquery()
+    over = sa.delete(tokens).where(tokens.c.expires < now - limits.keep, tokens.c.expires < first + stride)
     return gone + int(plane.committer.submit(lambda c: c.execute(over).rowcount).result())
 
 
