@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import msgspec
+import pytest
+from tools.make_docs import main
 
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.config import PipelineConfig
@@ -60,8 +60,5 @@ def test_stages_of_the_example_are_stages() -> None:
         assert isinstance(msgspec.convert(table, config), config)
 
 
-def test_document_is_up_to_date() -> None:
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "make_docs.py"), "--check"], capture_output=True, text=True, check=False
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+def test_document_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (main(["--check"]), capsys.readouterr().err) == (0, "")
