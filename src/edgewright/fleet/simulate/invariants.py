@@ -197,9 +197,10 @@ def _kept(simulation: Simulation) -> tuple[bool, str]:
 
 @_rule("drained after an outage", "5 minutes after an outage everything that waited is durable in the control plane")
 def _drained(simulation: Simulation) -> tuple[bool, str]:
-    limit = 300.0  # while nobody answers a device tries again every two minutes at most
+    limit = 300.0  # while nobody answers a device tries again every two minutes at most; who is shut out stays so
     boxes = [(device, box) for device in simulation.devices
-             if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)]  # fmt: skip
+             if isinstance(box := device.outbox, SimulatedOutbox) and math.isfinite(box.until)
+             and not device.twins]  # fmt: skip
     took = sorted(box.drained[1] - box.until for _, box in boxes if box.drained[1] is not None)
     late = [device for device, box in boxes if box.drained[1] is None or box.drained[1] - box.until > limit]
     dropped = sum(box.dropped for _, box in boxes)
