@@ -24,7 +24,7 @@ def _fall(moment: str) -> None:
 
 
 _asked, _commit, _publish = rollouts._asked, rollouts._commit, publisher.Publisher.publish
-_write = vars(publisher)["write_atomic"]
+_write = vars(publisher)["write_again"]
 
 
 def asked(connection: Any, step: Any) -> Any:  # noqa: ANN401 - as the real one
@@ -53,7 +53,7 @@ def write(path: Path, data: bytes) -> None:
 
 rollouts._asked, rollouts._commit = asked, commit
 publisher.Publisher.publish = publish  # type: ignore[method-assign]
-vars(publisher)["write_atomic"] = write
+vars(publisher)["write_again"] = write
 
 if __name__ == "__main__":
     main()

@@ -23,8 +23,7 @@ from edgewright.fleet.repository.accepting import publish as publish_standings
 from edgewright.fleet.repository.exporting import export
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import read_published
-from edgewright.runtime.files import write_atomic
+from edgewright.fleet.repository.published import read_published, write_again
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from fleet_folder import SMALL, Judge, apply, fleet, package, publish
@@ -108,7 +107,7 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
     export(made, out, NOW)
     publish(made, package(tmp_path, "3"), NOW)
     device = Judge(out, (made.metadata / "1.root.json").read_bytes())
-    real = write_atomic
+    real = write_again
     for allowed in range(20):
         left = [allowed]
 
@@ -119,7 +118,7 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
             real(path, data)
 
         with monkeypatch.context() as patched:
-            patched.setattr(exporting, "write_atomic", full)
+            patched.setattr(exporting, "write_again", full)
             try:
                 export(made, out, NOW)
                 break

@@ -20,8 +20,7 @@ from edgewright.fleet.layout import INDEX, ROOT, TIMESTAMP, plan_target
 from edgewright.fleet.repository import changes, metadata
 from edgewright.fleet.repository.accepting import Waiting, taken, waiting
 from edgewright.fleet.repository.folder import Fleet, locked
-from edgewright.fleet.repository.published import make_folder, write_targets
-from edgewright.runtime.files import write_atomic
+from edgewright.fleet.repository.published import make_folder, write_again, write_targets
 from edgewright.schema.errors import InputError
 
 DO = (
@@ -105,7 +104,7 @@ class Publisher:
                     continue
                 if known >= number:
                     raise InputError(f"{role} of version {number} as in the database", f"version {known}", name, DO)
-            write_atomic(path, data)
+            write_again(path, data)
             news = True
         return news
 

@@ -11,8 +11,7 @@ import msgspec
 from edgewright.fleet.layout import ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import make_folder, read_published, read_target, root_versions
-from edgewright.runtime.files import write_atomic
+from edgewright.fleet.repository.published import make_folder, read_published, read_target, root_versions, write_again
 from edgewright.schema.errors import CheckFailedError, InputError
 
 NOTE = "CACHING.md"
@@ -75,7 +74,7 @@ def export(fleet: Fleet, out: Path, now: float) -> Exported:
             kept += 1
             continue
         make_folder(place.parent)
-        write_atomic(place, data)
+        write_again(place, data)
         written, count = written + 1, count + len(data)
     return Exported(
         folder=str(out), written=written, kept=kept, bytes=count, expires=expires.isoformat(), cache=dict(CACHE)

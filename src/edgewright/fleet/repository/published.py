@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -97,7 +98,23 @@ def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
     for role in metadata.in_order(roles):
         data = roles[role]
         for name in metadata.file_names(role, int(metadata.read(data, role).signed.version)):
-            write_atomic(fleet.metadata / name, data)
+            write_again(fleet.metadata / name, data)
+
+
+def write_again(path: Path, data: bytes) -> None:
+    """Writes a file, another one of whose name may have been served before.
+
+    Web servers make a file's ETag from its size and its time in whole seconds. Timestamps have the same size, and
+    whoever has the first of two from one second would hear that nothing changed until a third comes. So the time of
+    each is a second later than that of the one before it at least.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    before = int(path.stat().st_mtime) if path.is_file() else 0
+    write_atomic(path, data)
+    if int(path.stat().st_mtime) <= before:
+        os.utime(path, (before + 1, before + 1))
 
 
 def make_folder(folder: Path, mode: int = 0o777) -> None:
