@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from edgewright.cli.fleet._database import of_database
 from edgewright.cli.folder import FolderOfCommands
 from edgewright.schema.errors import InputError
 
@@ -11,13 +12,13 @@ _FROM_AFAR = ("--url", "--token-file", "--ca-file")
 
 
 class Fleet(FolderOfCommands):
-    """Says of a command that works on the folder alone why it cannot be asked of a server."""
+    """Says why a command that works on the folder alone cannot be asked of a server, and what a database lacks."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Runs the command.
 
         Raises:
-            InputError: it was given the address of a server, and needs the folder.
+            InputError: it was given the address of a server, and needs the folder; or the database does not answer.
         """
         try:
             return super().invoke(ctx)
@@ -30,6 +31,11 @@ class Fleet(FolderOfCommands):
             )
             named = error.ctx.command_path.removeprefix("edgewright ")
             raise InputError("the fleet's own folder", error.option_name, named, do) from None
+        except Exception as error:
+            told = of_database(error)
+            if told is None:
+                raise
+            raise told from None
 
 
 COMMAND = Fleet(

@@ -1,0 +1,37 @@
+"""A fleet's database that is damaged or kept by another program: told in a line, never a traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.fleet.control import sqlite
+from fleet_folder import fleet
+from rollout_example import NOW
+
+
+@pytest.mark.parametrize(
+    "words", [("devices",), ("rollout", "status"), ("token", "new"), ("audit", "verify"), ("restore",)]
+)
+def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    made = fleet(tmp_path / "fleet", NOW)
+    (made.folder / sqlite.NAME).write_bytes(b"no database at all" * 100)
+    assert run(["fleet", *words, "--fleet", str(made.folder)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("edgewright: expected the fleet's database, got file is not a database")
+    assert "fleet restore --backup" in said
+
+
+def test_a_locked_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = fleet(tmp_path / "fleet", NOW)
+    assert run(["fleet", "devices", "--fleet", str(made.folder)]) == 0
+    other = sqlite3.connect(made.folder / sqlite.NAME, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        assert run(["fleet", "token", "new", "--fleet", str(made.folder)]) == 74
+        assert "database is locked" in capsys.readouterr().err
+    finally:
+        other.close()
