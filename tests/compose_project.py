@@ -87,6 +87,7 @@ class Project:
         self.runs = 0
         self.relays: list[subprocess.Popen[str]] = []
         names = [name for name in self.said["services"] if name not in LEFT_OUT]
+        self.served = [name for name in names if not self.said["services"][name].get("profiles")]
         given = {name: self._fixed(name) for name in names}
         free = (f"172.30.87.{number}" for number in range(100, 200))
         self.address = {name: given[name] or next(free) for name in names}
@@ -96,7 +97,7 @@ class Project:
 
     def up(self, *names: str) -> None:
         """Starts services, those that they depend on first, and waits where the file says that it waits."""
-        for name in names or tuple(self.address):
+        for name in names or tuple(self.served):
             if name in LEFT_OUT or (name in self.running and self.running[name].alive()):
                 continue
             needed = self.said["services"][name].get("depends_on", {})
@@ -120,6 +121,7 @@ class Project:
         for one in needed:
             if isinstance(needed, dict) and needed[one].get("condition") == "service_healthy":
                 self._until_healthy(one)
+        assert not (self._fixed(name) and name in self.running), f"the address of {name} is in use"
         self.runs += 1
         place = f"{name}-run-{self.runs}"
         mounts = [Mount(Path(source), target, read_only=True) for source, target in more]
