@@ -19,6 +19,7 @@ from edgewright.fleet.control.database import Database
 from edgewright.fleet.control.heads import RacedError
 from edgewright.fleet.control.rollout_rows import NOT_OVER, alone, in_index, need, plan_of, row_of, standing_of
 from edgewright.fleet.control.signer import Asked, Given, Signing
+from edgewright.fleet.control.step import Step
 from edgewright.fleet.control.tables_rollouts import rollouts
 from edgewright.fleet.plans.validate import check
 from edgewright.fleet.repository import metadata
@@ -27,27 +28,6 @@ from edgewright.schema.fleet_plan import Standing, State
 
 ATTEMPTS = 5
 _SIGNER = "signer"
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One transition, worked out but not done.
-
-    Attributes:
-        what: for the audit log, such as 'rollout.paused'.
-        plan: its rollout; empty where only metadata changes.
-        seen: the rollout's version that this follows; 0 for a new one.
-        values: columns that change.
-        why: for people.
-        roles: metadata of offline roles that comes in; `roots` of several versions in order.
-    """
-
-    what: str
-    plan: str = ""
-    seen: int = 0
-    values: dict[str, Any] = {}
-    why: str = ""
-    roles: dict[str, bytes] = {}
-    roots: tuple[bytes, ...] = ()
 
 
 class Rollouts:
