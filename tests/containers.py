@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -170,7 +171,13 @@ class Container:
         return self.process.wait()
 
     def kill(self) -> None:
-        """Everything in it is gone at once."""
+        """Everything in it is gone at once: the kernel ends all of a namespace with its first process.
+
+        That one is named, since what `--kill-child` asked of the kernel is forgotten when it becomes another user.
+        """
+        with suppress(OSError):
+            if first := self.first:
+                os.kill(first, signal.SIGKILL)
         self.process.kill()
         self.process.wait()
 
