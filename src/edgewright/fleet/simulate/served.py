@@ -26,7 +26,7 @@ from edgewright.fleet.control.scheduler import Happened
 from edgewright.fleet.control.signer import LocalSigner
 from edgewright.fleet.control.tables import devices, items, outcomes, tokens
 from edgewright.fleet.layout import RELEASES, ROOT, TARGETS, package_target
-from edgewright.fleet.ports import Unreachable
+from edgewright.fleet.ports import NotTaken, Unreachable
 from edgewright.fleet.repository import changes, releases
 from edgewright.fleet.repository.accepting import online_signers, read_held, settle
 from edgewright.fleet.repository.create import Quorum, create_fleet
@@ -43,6 +43,7 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 PRODUCT = "pump"
 _ONE = Quorum(keys=1, threshold=1)
 _ALL = 1 << 30
+_LONG = 3600.0  # seconds after which a device speaks again whose report was not taken, as `agent.remote` has it
 _SIGNATURES = 100_000  # a minute; simulated minutes are short
 
 
@@ -212,8 +213,8 @@ class Served:
             return self.hearing.report(device, report)
         except RefusedError as error:
             raise _refused(error) from None
-        except InputError as error:  # numbers that no report may have: status 400, and the device tries again
-            raise Unreachable(str(error)) from None
+        except InputError as error:  # numbers that no report may have: status 400, and the device gives the report up
+            raise NotTaken(str(error), _LONG) from None
 
     def quarantined(self) -> set[str]:
         """Devices that are shut out."""

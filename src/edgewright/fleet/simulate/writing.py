@@ -25,7 +25,7 @@ _CACHE = 128 << 10
 """kB of the database that are kept in memory."""
 _CHECKPOINT = 16 << 10
 """Pages of the log after which they are put in their places: pages that change all the time are written once."""
-_LISTED = {
+_LISTED: dict[sa.Table, set[tuple[str, ...]]] = {
     devices: {
         ("product", "counter"), ("name", "id"), ("counter", "id"), ("enrolled_at", "id"), ("plan",), ("quarantined",),
     },
