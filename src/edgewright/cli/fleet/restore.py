@@ -22,12 +22,13 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
 
     A backup is older than what devices have seen: versions would come twice, and an abort would be forgotten. So the
     server refuses to start on it until this has run. Rollouts then stand where devices know them to be, and the next
-    report of each device is taken whatever its nonce. No server may run meanwhile.
+    report of each device is taken whatever its nonce. With --from, packages that the folder lacks are fetched, too. No
+    server may run meanwhile.
     """
     from sqlalchemy import Connection
 
     from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.control import chain, restore, standing
+    from edgewright.fleet.control import bringing, chain, restore, standing
     from edgewright.fleet.control.plane import open_plane
     from edgewright.fleet.control.signer_socket import SOCKET
     from edgewright.fleet.control.signing_process import check_given
@@ -50,6 +51,8 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
         found = restore.published(read, restore.first_root(fleet))
         check_given(fleet, {role: metadata.version(found.held, role) for role in ONLINE})
+        without = bringing.keyless(fleet, found.held)
+        files = bringing.bring(fleet, read, found.held)
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
         def welcome(connection: Connection) -> None:
@@ -63,12 +66,21 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
             transport.close()
     versions = {role: metadata.version(found.held, role) for role in ONLINE}
     if as_json:
-        print_json({"news": news, "versions": versions, "rollouts": found.standings})
+        print_json({
+            "news": news, "versions": versions, "rollouts": found.standings, "brought": files.brought,
+            "missing": files.missing, "keyless": without,
+        })  # fmt: skip
         return
     said = ", ".join(f"{role} {version}" for role, version in versions.items())
     click.echo(f"{'taken up' if news else 'nothing new'}: {said}; {len(found.standings)} rollouts")
     for one in found.standings:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
+    if files.brought:
+        click.echo(f"files that the folder did not have, from {address}: {len(files.brought)}")
+    for name in files.missing:
+        click.echo(f"warning: targets/{name} is missing or altered: put it back from another backup or export")
+    for role in without:
+        click.echo(f"warning: no key of {role} is here: edgewright fleet key rotate {role} --fleet {folder}")
     click.echo(f"go on with: edgewright fleet serve {folder}")
 
 

@@ -1,0 +1,96 @@
+"""`fleet restore --from`: packages that were published after the backup come back, and keys that did not are named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from edgewright.cli.main import cli
+from fleet_folder import package
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Says nothing."""
+
+
+def ask(*words: str) -> str:
+    """What a command that succeeds prints."""
+    found = CliRunner().invoke(cli, ["fleet", *words])
+    if found.exception is not None:
+        raise found.exception
+    return found.output
+
+
+@contextmanager
+def cached(folder: Path) -> Iterator[str]:
+    """A web server over a folder, as a cache before the fleet would be."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(30)
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Path:
+    """A folder as its backup has it, from before the second release, its way back and a new key of `snapshot`."""
+    here, made = str(tmp_path / "fleet"), tmp_path / "fleet"
+    ask("init", here)
+    ask("publish", str(package(tmp_path, "0")), "--fleet", here)
+    ask("rollout", "start", "--id", "winter", "--fleet", here)  # takes in what was signed
+    shutil.copytree(made, tmp_path / "backup")
+    ask("publish", str(package(tmp_path, "1")), "--fleet", here)
+    ask("key", "rotate", "snapshot", "--fleet", here)
+    ask("rollout", "abort", "--fleet", here)
+    ask("rollout", "start", "--id", "spring", "--fleet", here)
+    ask("export", here, str(tmp_path / "www"))
+    made.rename(tmp_path / "burnt")
+    (tmp_path / "backup").rename(made)
+    (made / "keys" / "online" / "signed.json").unlink(missing_ok=True)
+    return made
+
+
+def packages(public: Path) -> dict[str, bytes]:
+    """The packages below a folder that is served."""
+    return {path.name: path.read_bytes() for path in (public / "targets" / "packages").iterdir()}
+
+
+def test_what_was_published_after_the_backup_is_fetched_and_a_lost_key_is_named(lost: Path, tmp_path: Path) -> None:
+    before = packages(lost / "public")
+    with cached(tmp_path / "www") as address:
+        said = ask("restore", "--fleet", str(lost), "--from", address)
+    brought = packages(lost / "public")
+    assert len(brought) > len(before)
+    assert brought == packages(tmp_path / "burnt" / "public")
+    assert f"files that the folder did not have, from {address}" in said
+    assert f"warning: no key of snapshot is here: edgewright fleet key rotate snapshot --fleet {lost}" in said
+    assert "no key of timestamp" not in said
+    assert "missing" not in said
+
+
+def test_what_is_damaged_there_is_not_taken_and_told(lost: Path, tmp_path: Path) -> None:
+    before = packages(lost / "public")
+    for path in (tmp_path / "www" / "targets" / "packages").iterdir():
+        if path.name not in before:
+            path.write_bytes(b"other bytes")
+    with cached(tmp_path / "www") as address:
+        told = json.loads(ask("restore", "--fleet", str(lost), "--from", address, "--json"))
+    new = packages(tmp_path / "burnt" / "public").keys() - before.keys()
+    assert {name.removeprefix("packages/") for name in told["missing"]} == new
+    assert new
+    assert not packages(lost / "public").keys() & new
+    assert told["keyless"] == ["snapshot"]
