@@ -92,6 +92,19 @@ def test_a_plan_file_says_all_that_options_do(folder: Path, tmp_path: Path) -> N
     assert plan["expires"] - plan["starts"] == 7 * 86_400
 
 
+def test_who_waits_for_a_plan_hears_that_it_was_aborted_before_the_first_look(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = ("--fleet", str(folder))
+    ask("rollout", "start", *here, "--id", "spring")
+    ask("rollout", "abort", *here)
+    assert run(["fleet", "watch", *here, "--plan", "spring"]) == 1
+    assert "aborted: spring" in capsys.readouterr().err
+    assert run(["fleet", "watch", *here, "--until-over"]) == 0
+    assert run(["fleet", "watch", *here, "--plan", "summer"]) == 2
+    assert "expected a rollout, got 'summer' - at --plan" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [

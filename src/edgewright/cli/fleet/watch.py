@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--silence", default="1d", show_default=True, metavar="TIME", help="Silent is who said nothing so long.")
 @click.option("--once", is_flag=True, help="Look once and end.")
 @click.option("--until-over", is_flag=True, help="End when no rollout is under way; exit code 1 if one was aborted.")
+@click.option("--plan", default="", metavar="ID", help="End when this rollout is over, or was; exit code 1 if aborted.")
 @click.option("--json", "as_json", is_flag=True, help="Print each look as a line of JSON.")
 @desk_options
 def command(
@@ -27,13 +28,15 @@ def command(
     silence: str,
     once: bool,
     until_over: bool,
+    plan: str,
     as_json: bool,
     asked: Callable[[], Any],
 ) -> None:
     """Watch rollouts, gates and versions until Ctrl-C.
 
     On a terminal the picture is drawn in place; into a file or a pipe goes one line for each change. A control plane
-    that does not answer is asked again.
+    that does not answer is asked again. --until-over knows only of what was under way at its first look: a script that
+    starts a rollout names it with --plan, since it may be halted before anybody looks.
     """
     from edgewright.cli.fleet._changes import Changes
     from edgewright.cli.fleet._screen import Screen
@@ -49,16 +52,17 @@ def command(
                 seen = look.next()
                 if seen is not None:
                     _tell(seen, screen, changes, as_json, once)
-                if once or (until_over and seen is not None and changes.over(seen)):
+                if once or (seen is not None and _over(seen, changes, until_over, plan)):
                     break
                 # A look at a very large fleet takes its time; a watcher takes at most a fifth of it.
                 time.sleep(max(pace, 4.0 * (time.monotonic() - began)))
         finally:
             screen.leave()
-    if until_over and changes.aborted:
+    aborted = changes.aborted & {plan} if plan else changes.aborted
+    if (until_over or plan) and aborted:
         from edgewright.schema.errors import CheckFailedError
 
-        raise CheckFailedError(f"aborted: {', '.join(sorted(changes.aborted))}")
+        raise CheckFailedError(f"aborted: {', '.join(sorted(aborted))}")
 
 
 class Looks:
@@ -94,6 +98,24 @@ class Looks:
             return None
         self._answered, self._told = True, False
         return seen
+
+
+def _over(seen: Snapshot, changes: Any, until_over: bool, plan: str) -> bool:  # noqa: ANN401 - loaded late
+    """Whether what is waited for is over.
+
+    Raises:
+        InputError: there is no rollout of that plan.
+    """
+    if not plan:
+        return bool(until_over and changes.over(seen))
+    found = next((one for one in seen.rollouts if one.plan == plan), None)
+    if found is None:
+        from edgewright.schema.errors import InputError
+
+        raise InputError("a rollout", f"{plan!r}", "--plan", "edgewright fleet rollout status --all lists them")
+    if found.state == "aborted":
+        changes.aborted.add(plan)
+    return found.state not in ("running", "paused")
 
 
 def _tell(seen: Snapshot, screen: Any, changes: Any, as_json: bool, once: bool) -> None:  # noqa: ANN401
