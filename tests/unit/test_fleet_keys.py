@@ -73,7 +73,9 @@ def test_a_passphrase_protects_and_a_wrong_one_opens_nothing(tmp_path: Path) -> 
     assert read_key(path, (b"wrong",)) is None
     found = read_key(path, (b"wrong", b"correct horse"))
     assert found is not None and found.public_key == signer.public_key
-    with pytest.raises(InputError, match="at least 8 bytes"):
+    with pytest.raises(
+        InputError, match=r"at least 8 bytes, got one of 5 - at the key root-2\.key\. .*--passphrase-file"
+    ):
         make_key(tmp_path / "root-2.key", b"short")
 
 

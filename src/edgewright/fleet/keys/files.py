@@ -35,7 +35,9 @@ def make_key(path: Path, passphrase: bytes | None = None) -> CryptoSigner:
         OutputError: they cannot be written.
     """
     if passphrase is not None and len(passphrase) < 8:
-        raise InputError("a passphrase of at least 8 bytes", f"{len(passphrase)}", str(path))
+        # Not the whole path: a fleet is made in a folder of another name, which is gone when this is read.
+        do = "Write a longer one into the file that --passphrase-file names"
+        raise InputError("a passphrase of at least 8 bytes", f"one of {len(passphrase)}", f"the key {path.name}", do)
     private = Ed25519PrivateKey.generate()
     signer = CryptoSigner(private, SSlibKey.from_crypto(private.public_key()))
     if passphrase is None:
