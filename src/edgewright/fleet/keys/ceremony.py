@@ -50,8 +50,8 @@ def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> t
     online = (
         f"{folder}/keys/online goes with a releases key to whoever writes sticks: all of them sign every stick."
         if stick
-        else f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Keep no backup of"
-        " it: a lost online key is replaced with `edgewright fleet key rotate`."
+        else f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Encrypt"
+        " every backup that holds it; a lost online key is replaced with `edgewright fleet key rotate`."
     )
     believed = (
         f"A device takes {folder}/public/metadata/1.root.json with `edgewright device trust-root --stick`, and"
