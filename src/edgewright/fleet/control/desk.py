@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -82,11 +83,19 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
     return InputError(said.expected, said.got, place, said.do)
 
 
+def _account() -> str:
+    """Whose process this is; its number where the machine has no name for it, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
+
+
 class _Inside:
     """The application in this process; whoever may write the folder is its administrator."""
 
     def __init__(self, app: App) -> None:
-        self._app, self._who = app, f"local:{getpass.getuser()}"[:64]
+        self._app, self._who = app, f"local:{_account()}"[:64]
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""

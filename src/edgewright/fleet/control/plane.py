@@ -27,7 +27,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         requests, burst: a device's requests a second in the long run, and at once.
         bytes_a_day: of a device's bodies.
-        refusals: refused enrolments and wrong operator tokens a second, of all together.
         report: largest body of a report; `asked`: of everything else. Bytes.
         seconds: for a body to arrive.
         keep: seconds for which reports are kept; `keep_items`: items of outboxes.
@@ -40,7 +39,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     requests: float = 2.0
     burst: float = 60.0
     bytes_a_day: int = 256 << 20
-    refusals: float = 5.0
     report: int = 1 << 20
     asked: int = 64 << 10
     seconds: float = 10.0
