@@ -141,7 +141,7 @@ class Container:
 
     def ask(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Another command within, as whoever runs there; refused until the container has its file system."""
-        if not self.first or Path(f"/proc/{self.first}/root").readlink() == Path("/"):
+        if not self.first or Path("/proc", str(self.first), "root").readlink() == Path("/"):
             return subprocess.CompletedProcess(command, 125, "", "it has not begun")
         line = ["nsenter", "--target", str(self.first), *_APART, "--root"]
         line += ["env", "--chdir=/", "-i", *(f"{name}={value}" for name, value in _settings(self.what).items())]
