@@ -57,8 +57,7 @@ def estimate_place(
     subject = read_subject(place, form=form, shape=shape)
     known, told = own()
     notes = [told] if told else []
-    before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
-    found = before
+    found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
     fresh: list[Miss] = []
     if _may_compile(profile, before, compiled, notes):
         try:
@@ -73,8 +72,8 @@ def estimate_place(
     for quantity, value in (measured or {}).items():
         fresh.append(_measured_miss(profile, subject, found, quantity, value))
         found = _replaced(found, quantity, value)
-    if fresh:
-        notes += [said for said in [remember(fresh)] if said and said not in notes]
+    said = remember(fresh) if fresh else ""
+    notes += [said] if said and said not in notes else []
     limits = _limits(profile, budget)
     over = over_budget(found, limits)
     parts = _parts(subject)

@@ -95,16 +95,19 @@ def command(
     made = chosen.files(subject) if slots is None else _slotted(subject, slots)
     fit = None if profile is None else _estimate(profile, subject)
     written = write_files(out, made, force=force)
-    told = {**_told(subject, target, written, fit), "note": chosen.told(subject)}
-    if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
-    else:
-        _print(told, subject, fit)
+    _say({**_told(subject, target, written, fit), "note": chosen.told(subject)}, subject, fit, as_json)
     over = [] if fit is None else [row.name for row in fit.rows if 0 < row.available < row.low]
     if over:
         raise CheckFailedError(f"{subject.name} is beyond the {' and '.join(over)} of {device}")
+
+
+def _say(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None, as_json: bool) -> None:
+    if not as_json:
+        _print(told, subject, fit)
+        return
+    import msgspec
+
+    click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
 
 
 def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:

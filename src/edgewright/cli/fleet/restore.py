@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -64,22 +65,26 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         plane.close()
         if transport:
             transport.close()
-    versions = {role: metadata.version(found.held, role) for role in ONLINE}
+    told = {
+        "news": news, "versions": {role: metadata.version(found.held, role) for role in ONLINE},
+        "rollouts": found.standings, "brought": files.brought, "missing": files.missing, "keyless": without,
+    }  # fmt: skip
     if as_json:
-        print_json({
-            "news": news, "versions": versions, "rollouts": found.standings, "brought": files.brought,
-            "missing": files.missing, "keyless": without,
-        })  # fmt: skip
-        return
-    said = ", ".join(f"{role} {version}" for role, version in versions.items())
-    click.echo(f"{'taken up' if news else 'nothing new'}: {said}; {len(found.standings)} rollouts")
-    for one in found.standings:
+        print_json(told)
+    else:
+        _say(told, folder, address)
+
+
+def _say(told: dict[str, Any], folder: Path, address: str) -> None:
+    said = ", ".join(f"{role} {version}" for role, version in told["versions"].items())
+    click.echo(f"{'taken up' if told['news'] else 'nothing new'}: {said}; {len(told['rollouts'])} rollouts")
+    for one in told["rollouts"]:
         click.echo(f"  {one.plan}: {one.state}, stage {one.stage + 1}")
-    if files.brought:
-        click.echo(f"files that the folder did not have, from {address}: {len(files.brought)}")
-    for name in files.missing:
+    if told["brought"]:
+        click.echo(f"files that the folder did not have, from {address}: {len(told['brought'])}")
+    for name in told["missing"]:
         click.echo(f"warning: targets/{name} is missing or altered: put it back from another backup or export")
-    for role in without:
+    for role in told["keyless"]:
         click.echo(f"warning: no key of {role} is here: edgewright fleet key rotate {role} --fleet {folder}")
     click.echo(f"go on with: edgewright fleet serve {folder}")
 

@@ -92,8 +92,7 @@ def command(
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
         return
-    for line in (*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"])):
-        click.echo(line)
+    click.echo("\n".join((*lines(made.spec.trained), *(f"note: {one}" for one in told["findings"]))))
     click.echo(f"wrote {click.format_filename(str(out))}, {length:,} bytes; its arrays take {made.made.bytes:,}")
 
 
