@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain
+from edgewright.fleet.control import chain, committing
 from edgewright.fleet.control.committing import BusyError, Committer
 from edgewright.fleet.control.database import Database, open_database
 from edgewright.fleet.control.tables import audit
@@ -130,4 +130,42 @@ def test_without_a_thread_the_caller_commits(database: Database) -> None:
     assert committer.submit_to(add_all, "there").result(0) == "there"
     assert isinstance(committer.submit(lambda c: add(c, "bad")).exception(0), InputError)
     assert written(database) == ["here", "there"]
+    committer.close()
+
+
+def test_a_full_disk_is_told_until_something_is_written_again(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committer = Committer(database.writing)
+
+    def room(connection: sa.Connection, pages: int) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    long = "x" * 150
+    assert committer.submit(partial(add, what=long)).result(10)
+    assert committer.trouble == ""
+    committer.submit(partial(room, pages=1)).result(10)  # no more than there are
+    failed = None
+    for _ in range(1000):
+        failed = committer.submit(partial(add, what=long)).exception(10)
+        if failed is not None:
+            break
+    assert isinstance(failed, OutputError)
+    assert "full" in committer.trouble
+    assert isinstance(committer.submit(partial(add, what=long)).exception(10), OutputError)
+    committer.submit(partial(room, pages=1_000_000)).result(10)
+    assert committer.submit(partial(add, what="bad")).exception(10)  # refused, and no matter of the disk
+    assert committer.trouble == ""
+    committer.close()
+    said = [line for line in capsys.readouterr().err.splitlines() if '"commit.' in line]
+    assert ["commit.failed" in line for line in said] == [True, False]
+    assert "full" in said[0]
+
+
+def test_a_write_that_failed_long_ago_is_not_told_any_more(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    committer = Committer(database.writing, thread=False)
+    committer.submit(lambda connection: connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)"))
+    assert "nowhere" in committer.trouble
+    monkeypatch.setattr(committing, "TROUBLE", 0.0)
+    assert committer.trouble == ""
     committer.close()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import argon2
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -160,6 +161,20 @@ def test_devices_are_filtered_put_in_order_and_paged(tmp_path: Path) -> None:
 
     with plane_of(tmp_path) as plane:
         asyncio.run(go(plane))
+
+
+def test_a_server_that_cannot_write_is_not_ready_and_says_why(tmp_path: Path) -> None:
+    async def go(plane: Plane) -> tuple[httpx.Response, str]:
+        client = Client(plane)
+        assert (await client.ask("GET", "/readyz")).status_code == 200
+        broken = plane.committer.submit(lambda connection: connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)"))
+        assert broken.exception(10)
+        return await client.ask("GET", "/readyz"), (await client.ask("GET", "/metrics", local=True)).text
+
+    with plane_of(tmp_path) as plane:
+        ready, metrics = asyncio.run(go(plane))
+    assert (ready.status_code, "writer: " in ready.json()["why"], "nowhere" in ready.json()["why"]) == (503, True, True)
+    assert 'edgewright_fleet_ready{part="writer"} 0.0' in metrics
 
 
 def test_metrics_count_requests_commits_and_devices(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from edgewright.fleet.control.database import lock
 from edgewright.fleet.control.postgres import may_try_again
+from edgewright.fleet.control.told import line
 from edgewright.schema.errors import EdgewrightError, OutputError
 
 T = TypeVar("T")
@@ -26,6 +27,8 @@ that of another server, and so locks the rows that it is about."""
 WAITING, GROUP = 4096, 1024
 _ATTEMPTS = 4
 """Of a transaction that failed only because of another at the same time."""
+TROUBLE = 30.0
+"""Seconds for which a write that failed is told; not for ever, since nobody may ask for another one meanwhile."""
 
 
 class BusyError(EdgewrightError):
@@ -74,6 +77,7 @@ class Committer:
         self._queue: queue.Queue[_Asked | None] = queue.Queue(waiting)
         self._lock = threading.Lock()
         self._closed = False
+        self._failed: tuple[str, float] = ("", 0.0)  # why the last write failed, and when on the monotonic clock
         self._thread: threading.Thread | None = None
         if thread:
             self._thread = threading.Thread(target=self._run, name="fleet-writer", daemon=True)
@@ -88,6 +92,12 @@ class Committer:
     def alive(self) -> bool:
         """Whether it takes operations."""
         return not self._closed and (self._thread is None or self._thread.is_alive())
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing could be written lately (a full disk, say); empty where something was since, or nobody tried."""
+        why, at = self._failed
+        return why if why and time.monotonic() - at < TROUBLE else ""
 
     def submit(self, work: Work[T]) -> Future[T]:
         """Queues one operation.
@@ -155,9 +165,13 @@ class Committer:
         try:
             answers = self._transaction(group)
         except Exception as error:  # noqa: BLE001 - the disk, the database: told to all who wait, the thread goes on
+            failure = _failed(error)
+            self._note(failure.got)
             for asked in group:
-                asked.answer.set_exception(_failed(error))
+                asked.answer.set_exception(failure)
             return
+        failures = [result.got for _, result in answers if isinstance(result, _WriteError)]
+        self._note(failures[0] if failures else "")
         for future, result in answers:
             if isinstance(result, BaseException):
                 future.set_exception(result)
@@ -165,6 +179,12 @@ class Committer:
                 future.set_result(result)
         if self.told is not None:
             self.told(len(group), time.perf_counter() - began)
+
+    def _note(self, why: str) -> None:
+        """Keeps why a write failed, and tells it in a server's log: when it begins, and when it is over."""
+        before, self._failed = self.trouble, (why, time.monotonic())
+        if self._thread is not None and bool(before) != bool(why):
+            line("error" if why else "info", "commit.failed" if why else "commit.well", why=why)
 
     def _transaction(self, group: list[_Asked]) -> list[tuple[Future[Any], Any]]:
         """Runs operations and commits; from the beginning where another server's transaction was in the way."""
@@ -225,5 +245,15 @@ def _alone(connection: sa.Connection, work: Work[Any]) -> Any:  # noqa: ANN401 -
         return error
 
 
-def _failed(error: Exception) -> OutputError:
-    return OutputError("to write to the fleet's database", str(error).splitlines()[0], do="Ask again later")
+class _WriteError(OutputError):
+    """The database or its disk took nothing."""
+
+
+def _failed(error: Exception) -> _WriteError:
+    # A full disk makes SQLite end the whole transaction, and then the savepoint cannot be undone: the first says why.
+    first: BaseException = error
+    earlier = error.__context__
+    while earlier is not None:
+        first = earlier if isinstance(earlier, sa.exc.DBAPIError) else first
+        earlier = earlier.__context__
+    return _WriteError("to write to the fleet's database", str(first).splitlines()[0], do="Ask again later")

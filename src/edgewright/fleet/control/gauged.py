@@ -148,7 +148,8 @@ def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
 def _parts(plane: Plane) -> list[GaugeMetricFamily]:
     """What a server says of itself, as `/readyz` does."""
     why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
-    parts = {"writer": plane.committer.alive, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
+    writes = plane.committer.alive and not plane.committer.trouble
+    parts = {"writer": writes, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
     return [
         _family("ready", "Whether a part does its work; as in /readyz", ("part",),
                 [((part,), float(good)) for part, good in sorted(parts.items())]),

@@ -36,7 +36,8 @@ def _why_not(call: Call) -> str:
         return "the server ends"
     if not plane.committer.alive:
         return "nothing is written any more"
-    return "; ".join(f"{part}: {why}" for part, why in sorted(plane.ready.items()) if why)
+    parts = {"writer": plane.committer.trouble, **plane.ready}
+    return "; ".join(f"{part}: {why}" for part, why in sorted(parts.items()) if why)
 
 
 async def _metrics(call: Call) -> Raw:
