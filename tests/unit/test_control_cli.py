@@ -117,8 +117,12 @@ def test_a_quarantine_is_lifted_with_a_reason_that_the_log_keeps(
     with plane_of(Path(fleet)) as plane:
         device = asyncio.run(forked(plane))
         with plane.database.writing.begin() as connection:
-            connection.execute(sa.update(devices).values(quarantined=True, quarantine_reason="two with one key"))
-    assert "is lifted" in said(capsys, "fleet", "lift", device, "--reason", "the copy was erased", "--fleet", fleet)
+            shut = {"quarantined": True, "quarantine_reason": "two with one key", "name": "pump-7"}
+            connection.execute(sa.update(devices).values(**shut))
+    near = said(capsys, "fleet", "lift", "pump-", "--reason", "x", "--fleet", fleet, code=2)
+    assert "id or whole name" in near
+    assert "pump-7" in near
+    assert "is lifted" in said(capsys, "fleet", "lift", "pump-7", "--reason", "the copy was erased", "--fleet", fleet)
     again = said(capsys, "fleet", "lift", device, "--reason", "again", "--fleet", fleet, code=1)
     assert "a device in quarantine" in again
     assert "an enrolled device" in said(capsys, "fleet", "lift", "0" * 32, "--reason", "x", "--fleet", fleet, code=2)

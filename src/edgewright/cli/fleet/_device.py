@@ -37,13 +37,22 @@ def told(desk: Any, name: str) -> Told:  # noqa: ANN401 - control.desk.Desk
     Raises:
         InputError: no such device, or several.
     """
-    found = name if re.fullmatch(r"[0-9a-f]{32}", name) else _named(desk, name)
+    found = identified(desk, name)
     path = f"/v1/fleet/devices/{found}"
     return Told(
         history=desk.ask(DeviceHistory, "GET", f"{path}?limit={_MOST}"),
         whereabouts=desk.ask(Whereabouts, "GET", f"{path}/whereabouts"),
         events=desk.ask(Events, "GET", f"/v1/fleet/events?device={found}&limit={_MOST}").events,
     )
+
+
+def identified(desk: Any, name: str) -> str:  # noqa: ANN401 - control.desk.Desk
+    """The id of a device that a person names by its id or its whole name.
+
+    Raises:
+        InputError: no such device, or several.
+    """
+    return name if re.fullmatch(r"[0-9a-f]{32}", name) else _named(desk, name)
 
 
 def _named(desk: Any, name: str) -> str:  # noqa: ANN401 - control.desk.Desk

@@ -14,14 +14,16 @@ from edgewright.cli.fleet._desk import desk_options, part
 @click.option("--reason", required=True, help="Why, for the audit log.")
 @desk_options
 def command(device: str, reason: str, asked: Any) -> None:  # noqa: ANN401
-    """End the quarantine of DEVICE, named by its id, once only one machine has its key.
+    """End the quarantine of DEVICE, named by its id or its whole name, once only one machine has its key.
 
     Two machines that report with one key are both shut out. Erase the copy first; the next fork shuts both out again.
     """
+    from edgewright.cli.fleet._device import identified
     from edgewright.schema.fleet_api import Done
 
     with asked() as desk:
-        desk.ask(Done, "POST", f"/v1/fleet/devices/{part(device)}/lift", {"reason": reason})
+        found = identified(desk, device)
+        desk.ask(Done, "POST", f"/v1/fleet/devices/{part(found)}/lift", {"reason": reason})
     click.echo(f"the quarantine of {device} is lifted; it is heard at its next report")
 
 
