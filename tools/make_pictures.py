@@ -31,7 +31,7 @@ from edgewright.trace.terminal import TerminalTrace
 IMAGES = Path(__file__).resolve().parent.parent / "docs" / "images"
 WIDTH = 100
 PAGE: ViewportSize = {"width": 1040, "height": 860}
-FLEET: ViewportSize = {"width": 1040, "height": 640}
+FLEET: ViewportSize = {"width": 1040, "height": 690}
 # Rich's own frame, but with a font that is there: a picture must not ask another host for one.
 FRAME = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
