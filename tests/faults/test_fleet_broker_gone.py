@@ -42,4 +42,5 @@ def test_with_the_broker_gone_polling_alone_brings_a_rollout(tmp_path: Path) -> 
             )
             until(lambda: made.states() == {"plan-1": "finished"}, made.states)
         assert [one.woken for one in agents] == [0, 0]
+        assert sum("broker.away" in line for line in server.log) == 1  # said once, not at each try
         assert server.end() == 0  # in order, though it still waits for the broker

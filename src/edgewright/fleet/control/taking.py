@@ -53,6 +53,7 @@ class Taker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._ear: mqtt.Client | None = None
         self._voice: mqtt.Client | None = None
+        self._there: bool | None = None
 
     async def start(self, plane: Plane, app: ASGIApp) -> None:
         """Begins; a broker that is away is waited for by nobody.
@@ -79,7 +80,7 @@ class Taker:
         self._voice.on_publish = lambda client, userdata, mid, *_: self._soon(self._sent, mid)
         self._ear = connect(
             self._url, f"{name}-in", self._ca_file, self._connected, self._heard, lost=lambda: self._soon(self._lost),
-            window=self._window, largest=LARGEST + ROOM,
+            failed=lambda: self._soon(self._stands, False), window=self._window, largest=LARGEST + ROOM,
         )  # fmt: skip
         plane.answers = public_text(self._key)
 
@@ -104,6 +105,7 @@ class Taker:
             return
 
     def _connected(self, client: mqtt.Client) -> None:
+        self._soon(self._stands, True)
         client.subscribe([(topic, 1) for topic in self._topics])
 
     def _heard(self, message: mqtt.MQTTMessage) -> None:
@@ -180,5 +182,12 @@ class Taker:
 
     def _lost(self) -> None:
         """What came over the connection that ended is acknowledged to nobody."""
+        self._stands(False)
         self._times += 1
         self._unacknowledged.clear()
+
+    def _stands(self, there: bool) -> None:
+        """Says in the log when a broker goes and when it is back, not at each try."""
+        if there is not self._there and not self._closing:
+            self._there = there
+            told.line("info" if there else "warning", "broker.reached" if there else "broker.away")

@@ -46,6 +46,7 @@ def answer_topic(product: str, device: str) -> str:
 def connect(
     url: str, name: str, ca_file: str, connected: Callable[[mqtt.Client], None],
     heard: Callable[[mqtt.MQTTMessage], None] | None = None, *, lost: Callable[[], None] | None = None,
+    failed: Callable[[], None] | None = None,
     window: int = 0, largest: int = 0,
 ) -> mqtt.Client:  # fmt: skip
     """A connection that comes about by itself, now or later.
@@ -57,6 +58,7 @@ def connect(
         connected: called, from another thread, each time that there is a connection.
         heard: called, from another thread, at each message.
         lost: called, from another thread, each time that a connection has ended.
+        failed: called, from another thread, each time that there is nobody at the address.
         window: messages of QoS 1 that the broker may send before the first of them is acknowledged, which is done by
             hand (MQTT 5); 0 for a connection that acknowledges by itself, in the words that every broker knows.
         largest: bytes of a packet, with a window.
@@ -90,6 +92,8 @@ def connect(
         client.on_message = lambda client, userdata, message: heard(message)
     if lost is not None:
         client.on_disconnect = lambda *_: lost()
+    if failed is not None:
+        client.on_connect_fail = lambda *_: failed()
     port = parts.port or _PORTS[parts.scheme]
     with suppress(OSError):
         if window:

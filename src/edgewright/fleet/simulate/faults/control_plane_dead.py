@@ -14,7 +14,7 @@ class ControlPlaneDead(Fault):
 
     broken = "the control plane dies for good when {rate} of the devices have begun"
     holds = ("the plan's pace", "nobody begins without leave", "who began ends the trial")
-    spoils = (*TAKEN_BACK, *GETS_THERE[:2])
+    spoils = (*TAKEN_BACK, *GETS_THERE[:2], "clones are shut out")
     rate = 0.1
     calm = False
     did = "reports and intents that found nobody so far"
