@@ -159,6 +159,7 @@ def test_rules_of_several_faults_are_those_that_hold_under_all_of_them() -> None
     assert "a good release goes on" not in of("lossy", "power-cuts") >= {"everybody gets there"}
     assert of("bad-model", "stolen-online-key") == {"nothing beyond the stage"}
     assert "clones are shut out" in of("clones", "crash-loop")
+    assert "clones are shut out" not in of("clones", "control-plane-dead")  # nobody is there to do it
 
 
 def test_the_worse_of_two_behaviours_has_what_is_bad_about_both() -> None:
