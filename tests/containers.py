@@ -207,10 +207,14 @@ def _begin(what: Started, place: Path) -> str:
         f"mount -t tmpfs -o mode=1777 tmp {root}/tmp", f"mount -t tmpfs -o mode=755 run {root}/run",  # noqa: S108
     ]  # fmt: skip
     # The programs of the project lie anywhere: everybody in the container may come to them, and nobody may change them.
+    there: list[Path] = []
     for needed in dict.fromkeys((ROOT, Path(sys.prefix), Path(sys.base_prefix))):
+        if any(needed.is_relative_to(one) for one in there):
+            continue
         quoted = shlex.quote(str(needed))
         if needed.stat().st_dev != Path("/").stat().st_dev or needed.is_relative_to("/tmp"):  # noqa: S108
             lines += [f"mkdir -p {root}{quoted}", f"mount --rbind -o ro {quoted} {root}{quoted}"]
+            there.append(needed)
         lines += [f"chmod a+x {root}{shlex.quote(str(one))}" for one in needed.parents if str(one) not in ("/", "/tmp")]  # noqa: S108
     for mount in (*what.mounts, Mount(what.hosts, "/etc/hosts", read_only=True)):
         source, target = shlex.quote(str(mount.source)), f"{root}{mount.target}"
