@@ -14,7 +14,7 @@ from edgewright.fleet.simulate.run import simulate
 from edgewright.fleet.simulate.settings import Settings
 from edgewright.schema.fleet_plan import Plan
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 SEEDS = range(3)
 CANARY = 0.18  # days: the canary and the beginning of the stage after it

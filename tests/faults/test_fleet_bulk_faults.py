@@ -27,7 +27,7 @@ from mqtt_broker import Broker
 from postgres_database import fresh_database
 from support import left_out
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 FALLING = (sys.executable, str(Path(__file__).parents[1] / "falling_bulk.py"))
 COUNT = 5 * AT_ONCE
 

@@ -24,7 +24,7 @@ from fleet_folder import Judge, fleet, package
 
 NOW = time.time()
 KILLED, WHOLE = 9, 0
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 
 def release(made: Fleet, path: Path) -> None:

@@ -18,7 +18,7 @@ from live_agent import LiveAgent, gathered
 from mqtt_broker import Broker
 from postgres_cluster import own_cluster
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 COUNT = 3
 # The first stage lasts until all have told that they confirmed it: what happens to the servers is in its middle.
@@ -62,7 +62,6 @@ def status(server: Server, path: str) -> int:
         return 0
 
 
-@pytest.mark.heavy
 def test_postgresql_crashes_in_the_middle_of_a_rollout_and_two_servers_go_on(tmp_path: Path) -> None:
     with own_cluster() as cluster, ExitStack() as stack:
         made = Signed(tmp_path, _plan())

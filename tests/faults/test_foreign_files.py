@@ -97,6 +97,7 @@ def test_what_the_database_has_is_written_again_and_a_conflict_is_not_written_ov
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_server_notices_while_it_runs(tmp_path: Path) -> None:
     signed = Signed(tmp_path, {})
     server = Server(signed.folder, command=(sys.executable, "-c", SOONER)).wait()

@@ -31,7 +31,7 @@ from fleet_plane import Client, Device, post
 from postgres_database import fresh_database
 from rollout_example import Example
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 SERVER = [sys.executable, "-c", "from edgewright.cli.main import main; main()"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("distributed")
-pytestmark = [pytest.mark.slow]
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 from dask import config  # noqa: E402
 from distributed import LocalCluster  # noqa: E402

@@ -30,6 +30,7 @@ def until(true: Callable[[], object]) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.heavy
 def test_a_signer_that_is_away_is_told_until_another_is_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

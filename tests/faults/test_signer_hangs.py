@@ -18,7 +18,7 @@ from edgewright.schema.fleet_plan import Stage
 from fleet_servers import Server, Signed, until
 from postgres_database import fresh_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 
 # The same server, but it waits for less long: half a minute in which nothing happens shows no more than this.
 SOONER = """
