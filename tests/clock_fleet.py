@@ -5,7 +5,6 @@ The monotonic clock, by which processes wait, stays the machine's own, as where 
 
 from __future__ import annotations
 
-import math
 import mmap
 import os
 import re
@@ -14,7 +13,6 @@ import sqlite3
 import struct
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,10 +20,11 @@ from typing import Any
 
 import httpx
 
-from agent_example import RATE, package
+from agent_example import package
 from edgewright.fleet.agent.state import FILE, State
 from edgewright.runtime.store.tables import STORE_FILE
 from edgewright.schema.device import DecisionSpec
+from growing_rows import Rows
 from support import left_out
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
@@ -169,7 +168,7 @@ class ClockFleet:
         for number in range(4):
             decision = DecisionSpec(alarms=("on",), refractory=2.0)
             package(folder / f"r{number}.edge", provenance={"seed": f"{number}"}, decision=decision)
-        self.rows = _Rows(folder / "rows.csv")
+        self.rows = Rows(folder / "rows.csv")
         self.serve()
 
     def serve(self) -> None:
@@ -247,30 +246,6 @@ class ClockFleet:
             unit.end()
         self.end()
         self.rows.close()
-
-
-class _Rows:
-    """A file to which rows are added all the time, for all devices."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._end = path, threading.Event()
-        path.write_text("time,level,heat\n")
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
-        self._thread.start()
-
-    def _go_on(self) -> None:
-        row = 0
-        while not self._end.wait(0.2):
-            lines = []
-            for _ in range(int(RATE / 5)):
-                lines.append(f"{row / RATE:.3f},{math.sin(row / 40):.5f},{math.cos(row / 9):.5f}\n")
-                row += 1
-            with self._path.open("a") as file:
-                file.write("".join(lines))
-
-    def close(self) -> None:
-        self._end.set()
-        self._thread.join()
 
 
 def until(true: Callable[[], object], told: Callable[[], str] = lambda: "", patience: float = PATIENCE) -> None:

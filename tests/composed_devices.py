@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +13,10 @@ from pathlib import Path
 
 import httpx
 
-from agent_example import RATE, package
+from agent_example import package
 from composed_fleet import NAME, Composed
 from fleet_servers import until
+from growing_rows import Rows
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 
@@ -29,10 +28,7 @@ def update(fleet: Composed) -> None:
     package(fleet.deploy / "pump.edge", provenance={"seed": "1"})
     (fleet.media / "plan.toml").write_text("[trial]\nseconds = 4.0\n")
     ticket = token(fleet)
-    ended = threading.Event()
-    rows = threading.Thread(target=_rows, args=(place / "rows.csv", ended), daemon=True)
-    (place / "rows.csv").write_text("time,level,heat\n")
-    rows.start()
+    rows = Rows(place / "rows.csv")
     # It asks by itself once an hour: what comes sooner came because the broker said so.
     line = [
         COMMAND, "device", "run", "--fleet", f"https://{NAME}", "--ca", str(fleet.deploy / "secrets/ca.pem"),
@@ -50,8 +46,7 @@ def update(fleet: Composed) -> None:
         })  # fmt: skip
         until(lambda: "release 1, idle: confirmed" in said.read_text(), said.read_text)
     finally:
-        ended.set()
-        rows.join()
+        rows.close()
         device.terminate()
         device.wait(60)
 
@@ -63,17 +58,6 @@ def token(fleet: Composed) -> str:
     )
     assert found
     return found.group()
-
-
-def _rows(path: Path, ended: threading.Event) -> None:
-    """Adds rows to a file all the time."""
-    row = 0
-    with path.open("a") as file:
-        while not ended.wait(0.1):
-            for row in range(row, row + int(RATE / 10)):  # noqa: B020 - goes on where it was
-                file.write(f"{row / RATE:.3f},{math.sin(row / 40):.5f},{math.cos(row / 9):.5f}\n")
-            row += 1
-            file.flush()
 
 
 class Reporting:

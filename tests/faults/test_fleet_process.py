@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from agent_example import RATE, package
+from agent_example import package
 from edgewright.fleet.agent.child import Child
 from edgewright.fleet.agent.slots import FolderSlots
 from edgewright.fleet.agent.state import State
 from edgewright.fleet.agent.testing import run_vectors
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import Vitals
+from growing_rows import Rows
 
 pytestmark = pytest.mark.slow
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
@@ -45,30 +44,6 @@ def run(folder: Path, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-class Rows:
-    """A file to which rows are added all the time."""
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._end = path, threading.Event()
-        path.write_text("time,level,heat\n")
-        self._thread = threading.Thread(target=self._go_on, daemon=True)
-        self._thread.start()
-
-    def _go_on(self) -> None:
-        row = 0
-        while not self._end.wait(0.1):
-            lines = []
-            for row in range(row, row + int(RATE / 10)):  # noqa: B020 - goes on where it was
-                lines.append(f"{row / RATE:.3f},{math.sin(row / 40):.5f},{math.cos(row / 9):.5f}\n")
-            row += 1
-            with self._path.open("a") as file:
-                file.write("".join(lines))
-
-    def close(self) -> None:
-        self._end.set()
-        self._thread.join()
 
 
 class Fleet:

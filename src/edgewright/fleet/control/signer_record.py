@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import msgspec
 from edgewright.fleet.control.restore import Published
 from edgewright.fleet.control.signer_rules import Known
 from edgewright.fleet.layout import ROOT, TIMESTAMP
+from edgewright.fleet.locked import lock_within
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standings
@@ -52,17 +51,10 @@ def alone(path: Path) -> Iterator[None]:
         handle = path.with_suffix(".lock").open("a")
     except OSError as error:
         raise OutputError("to open the signer's record", error.strerror or str(error), str(path)) from None
-    until = time.monotonic() + _OTHERS
     with handle:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    got, do = "one that another signer keeps", "End that process: it hangs"
-                    raise OutputError("the signer's record for itself", got, str(path), do) from None
-                time.sleep(0.01)
+        if not lock_within(handle, _OTHERS):
+            got, do = "one that another signer keeps", "End that process: it hangs"
+            raise OutputError("the signer's record for itself", got, str(path), do)
         yield
 
 

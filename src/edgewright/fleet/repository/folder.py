@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ import msgspec
 
 from edgewright.fleet.keys.ring import Ring
 from edgewright.fleet.layout import OFFLINE
+from edgewright.fleet.locked import lock_within
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
@@ -21,7 +20,7 @@ from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
 SETTINGS = "fleet.toml"
 DATABASE, ADDRESS = "fleet.sqlite", "database.url"
 """The control plane's database, or a file with the address of another."""
-_WAIT, _STEP = 30.0, 0.05
+_WAIT = 30.0
 
 
 @dataclass(frozen=True)
@@ -151,14 +150,6 @@ def locked(fleet: Fleet) -> Iterator[None]:
         do = "Make it writable for you"
         raise OutputError("a folder that can be written", error.strerror or str(error), str(fleet.folder), do) from None
     with handle:
-        until = time.monotonic() + _WAIT
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    where = str(fleet.folder)
-                    raise InputError("a fleet that nobody writes", "one that another process writes", where) from None
-                time.sleep(_STEP)
+        if not lock_within(handle, _WAIT):
+            raise InputError("a fleet that nobody writes", "one that another process writes", str(fleet.folder))
         yield
