@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import sys
 import threading
@@ -23,9 +22,8 @@ from edgewright.fleet.wire.brokered import PATH
 from edgewright.fleet.wire.http import HttpTransport
 from edgewright.fleet.wire.token import read_token
 from fleet_servers import SERVER, Server, Signed, until
-from mqtt_broker import Broker
+from mqtt_broker import broker_until
 from postgres_database import fresh_database
-from support import left_out
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 FALLING = (sys.executable, str(Path(__file__).parents[1] / "falling_bulk.py"))
@@ -36,11 +34,8 @@ class World:
     """A fleet, a broker, servers and devices, ended in the opposite order."""
 
     def __init__(self, folder: Path, stack: ExitStack, database: str = "") -> None:
-        if not shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or not shutil.which("mosquitto_pub"):
-            left_out("mosquitto and mosquitto_pub are not installed")
         self._folder, self._stack = folder, stack
-        self.broker = Broker(folder)
-        stack.callback(self.broker.stop)
+        self.broker = broker_until(folder, stack)
         self.url = f"mqtt://127.0.0.1:{self.broker.port}"
         self.made = Signed(folder)
         if database:

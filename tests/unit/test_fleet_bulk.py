@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import random
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -34,8 +33,7 @@ from edgewright.fleet.wire.signing import sign
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_report import Acknowledged, Report
 from fleet_plane import PRODUCT, Client
-from mqtt_broker import Broker
-from support import left_out
+from mqtt_broker import broker_until
 
 DEVICE = "ab" * 16
 
@@ -67,11 +65,8 @@ class World:
     """A broker, a control plane, and devices that a test adds."""
 
     def __init__(self, folder: Path, stack: ExitStack, window: int = 64) -> None:
-        if not shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or not shutil.which("mosquitto_pub"):
-            left_out("mosquitto and mosquitto_pub are not installed")
         self._folder, self._stack = folder, stack
-        self.broker = Broker(folder)
-        stack.callback(self.broker.stop)
+        self.broker = broker_until(folder, stack)
         self.url = f"mqtt://127.0.0.1:{self.broker.port}"
         self.served = Served(folder / "fleet", self.url, window)
         stack.callback(self.served.close)

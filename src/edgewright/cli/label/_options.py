@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from edgewright.runtime.account import account
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
@@ -28,10 +29,7 @@ def reviewer(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "reviewer"
+    return account("reviewer")
 
 
 def encoder_of(project: Project, directory: Path | None) -> Encodes | None:

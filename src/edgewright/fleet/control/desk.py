@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from edgewright.fleet.control.plane import open_plane
 from edgewright.fleet.ports import Transport, Unreachable
 from edgewright.fleet.repository.folder import open_fleet
 from edgewright.fleet.wire.http import HttpTransport
+from edgewright.runtime.account import account
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_api import Problem
 
@@ -83,19 +83,11 @@ def _refused(status: int, content: bytes, where: str) -> InputError | CheckFaile
     return InputError(said.expected, said.got, place, said.do)
 
 
-def _account() -> str:
-    """Whose process this is; its number where the machine has no name for it, as in a container."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return str(os.getuid())
-
-
 class _Inside:
     """The application in this process; whoever may write the folder is its administrator."""
 
     def __init__(self, app: App) -> None:
-        self._app, self._who = app, f"local:{_account()}"[:64]
+        self._app, self._who = app, f"local:{account(str(os.getuid()))}"[:64]
 
     def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
         """Status and body of the answer."""
