@@ -16,7 +16,7 @@ from edgewright.export._c_host import STRICT
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import with_rounding
+from edgewright.runtime.integer.network import with_rounding
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 from integer_layers import LAYERS as KINDS

@@ -7,10 +7,10 @@ import pytest
 
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer, to_integers, to_reals
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime import catalogue, engines
 from edgewright.runtime.engines import Engine
+from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from integer_networks import ROWS, small

@@ -13,9 +13,9 @@ from edgewright.compression.weights import to_integers
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer
 from edgewright.models.network import NetworkRegressor
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer
 from edgewright.schema.graph import Graph
 from support import shared_data
 

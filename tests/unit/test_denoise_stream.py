@@ -16,12 +16,12 @@ from edgewright.export.c99_denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.denoising import DenoiserFile, denoiser_bytes, parse_denoiser
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer
 from edgewright.graph.streaming import NetworkStream, steps_of
 from edgewright.models.denoiser import DenoiserConfig, Denoising, delayed, framed, graph_of
 from edgewright.pipeline.denoise_score import float_form
 from edgewright.runtime.archive import pack, unpack
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError

@@ -17,10 +17,10 @@ from edgewright import Pipeline
 from edgewright.export._c_host import STRICT, CModel, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer, to_integers, to_reals
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.graph import Graph, StageMark, Value
 

@@ -15,11 +15,11 @@ from edgewright.export.contract import Subject
 from edgewright.export.extension import TARGET, build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime import engines
 from edgewright.runtime.engines.extension import answer_of, describe
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.load import load as runtime_load
 from edgewright.runtime.native import cache_folder, find_module, load_module
 from edgewright.runtime.package import write_package

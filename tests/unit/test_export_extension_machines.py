@@ -12,8 +12,8 @@ import pytest
 from edgewright.compression.int8 import quantise
 from edgewright.export._extension.model import MAIN, compose
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer
 from edgewright.schema.graph import Graph
 from integer_networks import samples_of, small, trained
 from runtime_example import classifier, numbers

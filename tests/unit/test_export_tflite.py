@@ -12,9 +12,9 @@ import pytest
 from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.graph.integer import run_integer, to_integers, to_reals
 from edgewright.runtime import catalogue
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
 from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite
@@ -116,7 +116,7 @@ def test_every_kernel_has_a_writer() -> None:
     need_litert()
     from edgewright.export.tflite_operators import writes
 
-    assert set(writes.known) == set(catalogue.names("edgewright.graph.kernels"))
+    assert set(writes.known) == set(catalogue.names("edgewright.runtime.kernels"))
 
 
 def test_what_a_file_cannot_hold_is_refused() -> None:

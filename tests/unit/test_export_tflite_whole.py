@@ -18,13 +18,13 @@ from edgewright.export.subject import read_subject
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.graph.integer import run_values, to_integers
-from edgewright.graph.rounding import marked
 from edgewright.graph.stage import emit
 from edgewright.pipeline.prove_stages import boundary_value
 from edgewright.runtime import engines
 from edgewright.runtime.catalogue import find, listing
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_values, to_integers
+from edgewright.runtime.integer.rounding import marked
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph

@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.graph.integer import run_integer, with_rounding
-from edgewright.graph.kernels import kernel
 from edgewright.runtime import catalogue
+from edgewright.runtime.integer.network import run_integer, with_rounding
+from edgewright.runtime.kernels import kernel
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue
@@ -111,6 +111,6 @@ def test_grids_an_operator_cannot_have_are_refused() -> None:
 
 def test_every_kernel_is_tried_here_and_an_unknown_one_is_named() -> None:
     tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "concat"}
-    assert set(catalogue.names("edgewright.graph.kernels")) == tried
+    assert set(catalogue.names("edgewright.runtime.kernels")) == tried
     with pytest.raises(UnknownNameError, match=r"no integer operator 'convv'.*Did you mean 'conv'"):
         kernel("convv")

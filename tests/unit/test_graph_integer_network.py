@@ -8,8 +8,8 @@ import pytest
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.graph.integer import run_integer, run_values, to_integers, to_reals, with_rounding
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer, run_values, to_integers, to_reals, with_rounding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Node
 from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite

@@ -15,10 +15,10 @@ from edgewright.cli.main import run
 from edgewright.export.c99_language.features import write_features_c99
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import run_integer
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.intents.graph import float_graph, int8_graph
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.utterance.features import UNIT, ZERO, features
 from edgewright.runtime.utterance.model_file import Arrays, write_language
 from edgewright.runtime.utterance.normalise import LONGEST, normalised

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.graph.rounding import marked
 from edgewright.pipeline.forms import Subject, forms_of, tflm
 from edgewright.pipeline.prove_subject import subject_of
 from edgewright.proof.form import BYTES, Form
+from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.integer import Rounding
 from edgewright.schema.proof import ProofRecord
 from integer_layers import need_litert, need_tflm

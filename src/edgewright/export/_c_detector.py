@@ -11,7 +11,7 @@ from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_text import TYPES, entries, identifier, number
 from edgewright.export.c99_detectors import Learnt, writer
 from edgewright.export.contract import Subject
-from edgewright.graph.rounding import rounding_of
+from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.watching import FEATURES
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec

@@ -9,7 +9,7 @@ from edgewright.export._extension.build import can_build
 from edgewright.export.answering import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.rounding import marked, rounding_of
+from edgewright.runtime.integer.rounding import marked, rounding_of
 from edgewright.runtime.native import MODULE
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph

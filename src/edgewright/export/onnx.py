@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.rounding import marked
+from edgewright.runtime.integer.rounding import marked
 
 
 def _files(subject: Subject) -> dict[str, bytes]:

@@ -8,8 +8,8 @@ from edgewright.export.contract import Stream, Subject
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.graph.rounding import rounding_of
 from edgewright.runtime.detector_file import detectors_in
+from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.load import package_path
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import read_package

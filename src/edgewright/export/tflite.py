@@ -8,7 +8,7 @@ from edgewright.export.contract import Subject, Target
 from edgewright.export.tflite_operators import tensor_shape
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.graph.rounding import marked
+from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 
 from edgewright.graph.extract import integer_network
-from edgewright.graph.integer import to_integers, to_reals
 from edgewright.graph.streaming import NetworkStream
 from edgewright.runtime.archive import pack, read_file, unpack
 from edgewright.runtime.files import write_atomic
+from edgewright.runtime.integer.network import to_integers, to_reals
 from edgewright.runtime.npy import from_npy, to_npy
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.versioned import decode_versioned

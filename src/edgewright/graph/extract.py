@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from edgewright.graph._integer_reader import Integers
-from edgewright.graph._network_reader import FLAT, WEIGHTED, Reader, obstacle
-from edgewright.graph.integer import with_rounding
-from edgewright.graph.kernels import Weights
+from edgewright.runtime.integer.qdq import Integers, integer_network
+from edgewright.runtime.integer.reader import FLAT, WEIGHTED, Reader, obstacle
+from edgewright.runtime.kernels import Weights
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
-from edgewright.schema.integer import IntegerNetwork, Rounding
+from edgewright.schema.integer import IntegerNetwork
 
 __all__ = ["WEIGHTED", "float_network", "integer_network", "refuse_scattered", "value_names"]
-
-
-def integer_network(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwork:
-    """The integer part of a quantised graph.
-
-    Args:
-        graph: QDQ form, as `compression.int8.quantise` gives it.
-        rounding: 'litert' or 'tflm'.
-
-    Raises:
-        InputError: when nothing after the boundary is quantised, or an operator has no integer form.
-    """
-    return with_rounding(Integers(graph).read(), rounding)
 
 
 def float_network(graph: Graph) -> IntegerNetwork:

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile, parse_tflite
 from edgewright.graph.from_tflite_operators import READERS
-from edgewright.graph.integer import with_rounding
+from edgewright.runtime.integer.network import with_rounding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding

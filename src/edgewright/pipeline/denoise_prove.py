@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.denoising import DenoiserFile
-from edgewright.graph.integer import to_integers, to_reals
 from edgewright.graph.streaming import NetworkStream
 from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.forms.integers import shapes_of
@@ -24,6 +23,7 @@ from edgewright.pipeline.prove_stages import graph_layout, in_a_row, tail
 from edgewright.pipeline.prove_subject import subject_of
 from edgewright.pipeline.proving import prove_subject
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
+from edgewright.runtime.integer.network import to_integers, to_reals
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Node, Value

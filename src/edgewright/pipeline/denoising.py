@@ -14,7 +14,6 @@ from edgewright.compression.ranges import grid, watch
 from edgewright.compression.section import network_section
 from edgewright.graph.denoising import DenoiserFile, with_test
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.rounding import marked
 from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, RoundedDenoising, delayed, framed, graph_of
 from edgewright.pipeline.denoise_data import (
     Clean,
@@ -25,6 +24,7 @@ from edgewright.pipeline.denoise_data import (
     sides_of,
     windows,
 )
+from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec, LearntFrom, NoiseRange
 from edgewright.schema.errors import InputError

@@ -10,9 +10,9 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.rounding import rounding_of
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.pipeline import Pipeline
+from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.load import package_path
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import Package, read_package

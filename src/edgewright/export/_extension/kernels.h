@@ -197,7 +197,7 @@ INLINED void dense_sums(const uint8_t *restrict x, const int8_t *restrict w, con
 #endif
 }
 
-/* Sums to bytes + 128, rounded once: x * multiplier / 2^shift, halves away from zero (graph/requantise.py, `once`). */
+/* Sums to bytes + 128, rounded once: x * multiplier / 2^shift, halves away from zero (requantise.py, `once`). */
 INLINED void round_once_long(const int32_t *restrict total, const int64_t *restrict multiplier,
                              const int64_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low,
                              int high) {
@@ -209,7 +209,7 @@ INLINED void round_once_long(const int32_t *restrict total, const int64_t *restr
     }
 }
 
-/* Rounded at the product and again at the shift (graph/requantise.py, `twice`). */
+/* Rounded at the product and again at the shift (requantise.py, `twice`). */
 INLINED void round_twice_long(const int32_t *restrict total, const int64_t *restrict multiplier,
                               const int64_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low,
                               int high) {

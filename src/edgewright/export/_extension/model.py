@@ -13,8 +13,8 @@ from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.graph.rounding import rounding_of
 from edgewright.runtime.engines.extension import Description
+from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerValue

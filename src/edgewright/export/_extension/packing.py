@@ -72,7 +72,7 @@ def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32]
     """What a sum starts from where inputs are bytes + 128, and where they are signed.
 
     sum (x - zero) w = sum (x + 128) w - (128 + zero) sum w. All of it wraps at 32 bits as the sums of the hardware do;
-    the result is right because the whole sum fits (graph/kernels, `sums`).
+    the result is right because the whole sum fits (runtime/kernels, `sums`).
     """
     total = weights.astype(np.int64).sum(axis=1)
     made = bias.astype(np.int64) - zero * total

@@ -11,7 +11,6 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.graph.integer import to_reals
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.prove_stages import (
     ends,
@@ -26,6 +25,7 @@ from edgewright.pipeline.prove_stages import (
     tail,
 )
 from edgewright.proof.form import BYTES, OUTPUT, Samples, Stages
+from edgewright.runtime.integer.network import to_reals
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork

@@ -11,11 +11,11 @@ from types import ModuleType
 
 import numpy as np
 
-from edgewright.graph.integer import to_integers
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import ends, float_part, preprocessing, renamed
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.runtime.engines.extension import answer_of
+from edgewright.runtime.integer.network import to_integers
 from edgewright.runtime.native import load_module
 from edgewright.runtime.ranges import flagged, read_ranges
 from edgewright.schema.errors import CheckFailedError

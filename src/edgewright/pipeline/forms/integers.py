@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.integer import run_values, to_integers, to_reals
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import (
     boundary_value,
@@ -22,6 +21,7 @@ from edgewright.pipeline.prove_stages import (
 )
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import run_values, to_integers, to_reals
 from edgewright.runtime.ranges import flagged
 from edgewright.schema.integer import IntegerNetwork
 

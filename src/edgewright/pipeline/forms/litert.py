@@ -11,7 +11,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.integer import to_integers
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms._tflite import (
     Network,
@@ -25,6 +24,7 @@ from edgewright.pipeline.forms._tflite import (
 from edgewright.pipeline.prove_stages import ends, layers
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.runtime.engines.litert import open_model
+from edgewright.runtime.integer.network import to_integers
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 

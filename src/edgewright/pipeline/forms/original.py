@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.graph.integer import to_integers, to_reals
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms.litert import run_file
 from edgewright.pipeline.prove_stages import ends, tail
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.runtime.engines import get
+from edgewright.runtime.integer.network import to_integers, to_reals
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.from_tflite_file import parse_tflite
-from edgewright.graph.integer import to_integers
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms._tflite import (
     Network,
@@ -24,6 +23,7 @@ from edgewright.pipeline.forms._tflite import (
 )
 from edgewright.pipeline.forms.litert import network_file
 from edgewright.proof.form import Form, Samples, Stages
+from edgewright.runtime.integer.network import to_integers
 from edgewright.schema.errors import InputError
 
 _LIBRARY, _RUNTIME = "tflite_micro", "tflite_micro.python.tflite_micro.runtime"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from edgewright.graph.kernels import Site, clamped, extended, finished, same_grid
-from edgewright.graph.requantise import quantise_multiplier, twice
+from edgewright.runtime.integer.requantise import quantise_multiplier, twice
+from edgewright.runtime.kernels import Site, clamped, extended, finished, same_grid
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 

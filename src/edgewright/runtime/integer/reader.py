@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.kernels import Site, Weights, kernel, kinds
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.kernels import Site, Weights, kernel, kinds
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -40,6 +40,11 @@ class Reader:
         self.orders: dict[int, NDArray[np.int64] | None] = {}
 
     def finish(self) -> IntegerNetwork:
+        """The network of what was read, without multipliers.
+
+        Raises:
+            InputError: when there is none, or it ends in features in another order than the graph's.
+        """
         if not self.operators:
             raise InputError(
                 "a graph with a network after its boundary", obstacle(self.graph), f"graph {self.graph.name}"
@@ -57,6 +62,7 @@ class Reader:
         )
 
     def add_value(self, shape: Sequence[int], grid: tuple[float, int]) -> int:
+        """Appends a value of a shape on a grid (scale, zero point); gives its number."""
         self.values.append(IntegerValue(shape=tuple(shape), scale=grid[0], zero=grid[1]))
         return len(self.values) - 1
 
@@ -68,6 +74,7 @@ class Reader:
         grid: tuple[float, int],
         activation: str = "",
     ) -> int:
+        """Appends an operator that reads `inputs`; gives the number of its output."""
         number = self.add_value(shape, grid)
         changes: dict[str, Any] = {"inputs": inputs, "output": number}
         if activation:
@@ -141,6 +148,11 @@ class Reader:
         return ("relu" if after[0].op == "Relu" else "relu6"), after[0].outputs[0]
 
     def check_clip(self, node: Node) -> None:
+        """Refuses a Clip that is no ReLU6.
+
+        Raises:
+            InputError: with its limits.
+        """
         limits = tuple(float(self.constants[name]) for name in node.inputs[1:] if name in self.constants)
         if limits != (0.0, 6.0):
             raise InputError("Clip from 0 to 6", f"limits {limits}", where(node))

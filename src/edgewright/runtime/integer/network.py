@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.kernels import kernel, prepare
-from edgewright.graph.requantise import half_away
+from edgewright.runtime.integer.requantise import half_away
+from edgewright.runtime.kernels import kernel, prepare
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerValue, Rounding

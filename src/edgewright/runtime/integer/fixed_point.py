@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.requantise import INT32_MAX, divide_by_power, high_product
+from edgewright.runtime.integer.requantise import INT32_MAX, divide_by_power, high_product
 
 Integers = NDArray[np.int64]
 ONE = INT32_MAX

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.kernels import finished
-from edgewright.graph.kernels._windows import windows
-from edgewright.graph.kernels.conv import with_multipliers
-from edgewright.graph.requantise import twice
+from edgewright.runtime.integer.requantise import twice
+from edgewright.runtime.kernels import finished
+from edgewright.runtime.kernels._windows import windows
+from edgewright.runtime.kernels.conv import with_multipliers
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 

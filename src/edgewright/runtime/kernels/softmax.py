@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.fixed_point import exp_of_negative, one_over_one_plus
-from edgewright.graph.kernels import Site, extended
-from edgewright.graph.requantise import INT32_MAX, divide_by_power, high_product, quantise_multiplier
+from edgewright.runtime.integer.fixed_point import exp_of_negative, one_over_one_plus
+from edgewright.runtime.integer.requantise import INT32_MAX, divide_by_power, high_product, quantise_multiplier
+from edgewright.runtime.kernels import Site, extended
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

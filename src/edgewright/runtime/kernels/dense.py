@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.kernels import Site, clamped, extended, finished, sums
-from edgewright.graph.requantise import exact_once, once, quantise_multiplier, twice
+from edgewright.runtime.integer.requantise import exact_once, once, quantise_multiplier, twice
+from edgewright.runtime.kernels import Site, clamped, extended, finished, sums
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

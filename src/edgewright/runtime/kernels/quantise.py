@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.kernels import extended, finished
-from edgewright.graph.requantise import quantise_multiplier, twice
+from edgewright.runtime.integer.requantise import quantise_multiplier, twice
+from edgewright.runtime.kernels import extended, finished
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.kernels import Site, clamped, same_grid
-from edgewright.graph.kernels._windows import placement, windows
+from edgewright.runtime.kernels import Site, clamped, same_grid
+from edgewright.runtime.kernels._windows import placement, windows
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.requantise import half_away
 from edgewright.runtime import catalogue
+from edgewright.runtime.integer.requantise import half_away
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

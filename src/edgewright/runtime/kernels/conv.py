@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.kernels import Site, clamped, extended, finished, sums
-from edgewright.graph.kernels._windows import placement, windows
-from edgewright.graph.requantise import quantise_multiplier, twice
+from edgewright.runtime.integer.requantise import quantise_multiplier, twice
+from edgewright.runtime.kernels import Site, clamped, extended, finished, sums
+from edgewright.runtime.kernels._windows import placement, windows
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.graph.fixed_point import logistic
-from edgewright.graph.kernels import Site, extended
-from edgewright.graph.requantise import divide_by_power, half_away, twice
+from edgewright.runtime.integer.fixed_point import logistic
+from edgewright.runtime.integer.requantise import divide_by_power, half_away, twice
+from edgewright.runtime.kernels import Site, extended
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding

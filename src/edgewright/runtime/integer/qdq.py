@@ -6,14 +6,28 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.graph._network_reader import FLAT, WEIGHTED, Reader
-from edgewright.graph.kernels import Weights
+from edgewright.runtime.integer.network import with_rounding
+from edgewright.runtime.integer.reader import FLAT, WEIGHTED, Reader
+from edgewright.runtime.kernels import Weights
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, Rounding
 
 _POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool")
+
+
+def integer_network(graph: Graph, rounding: Rounding = "litert") -> IntegerNetwork:
+    """The integer part of a quantised graph.
+
+    Args:
+        graph: QDQ form, as `compression.int8.quantise` gives it.
+        rounding: 'litert' or 'tflm'.
+
+    Raises:
+        InputError: when nothing after the boundary is quantised, or an operator has no integer form.
+    """
+    return with_rounding(Integers(graph).read(), rounding)
 
 
 class Integers(Reader):
@@ -24,6 +38,11 @@ class Integers(Reader):
         self.reals: set[str] = set()
 
     def read(self) -> IntegerNetwork:
+        """The network from the first rounding at the boundary on, without multipliers.
+
+        Raises:
+            InputError: naming the node that has no integer form.
+        """
         reached: set[str] = set()
         for node in self.graph.nodes:
             first = node.inputs[0] if node.inputs else ""
@@ -42,6 +61,7 @@ class Integers(Reader):
         return self.finish()
 
     def operator(self, node: Node) -> None:
+        """Appends what a node behind known bytes does, up to the rounding of its result."""
         first = node.inputs[0]
         source = self.values[self.known[first]]
         if node.op in FLAT:
@@ -81,12 +101,22 @@ class Integers(Reader):
         self.known[node.outputs[0]] = number
 
     def grid(self, node: Node) -> tuple[float, int]:
+        """Scale and zero point of a QuantizeLinear or DequantizeLinear of activations.
+
+        Raises:
+            InputError: for several scales, or bytes that are not int8.
+        """
         scale, zero = self.constants[node.inputs[1]], self.constants.get((*node.inputs, "", "")[2])
         if scale.size != 1 or (zero is not None and zero.dtype != np.int8) or not float(scale.ravel()[0]) > 0:
             raise InputError("one scale and an int8 zero point for activations", f"{scale.size} scales", where(node))
         return float(np.float32(scale.ravel()[0])), 0 if zero is None else int(zero.ravel()[0])
 
     def weights(self, node: Node) -> Weights:
+        """Weights and bias of a layer as they stand in the graph.
+
+        Raises:
+            InputError: for scales along another axis than the outputs', or a bias on another scale.
+        """
         array, scale = self.dequantised(node, node.inputs[1], np.int8)
         axis = int(str(self.producers[node.inputs[1]].attributes.get("axis", 1))) % array.ndim
         outputs = 1 if node.op == "Gemm" and not node.attributes.get("transB", 0) else 0
@@ -101,6 +131,11 @@ class Integers(Reader):
         return Weights(array, scale, bias)
 
     def dequantised(self, node: Node, name: str, dtype: Any) -> tuple[Array, Array]:  # noqa: ANN401 - a NumPy type
+        """A constant behind a DequantizeLinear: its integers and their scales.
+
+        Raises:
+            InputError: for another type, or a zero point other than 0.
+        """
         made = self.producers.get(name)
         if made is None or made.op != "DequantizeLinear" or made.inputs[0] not in self.constants:
             raise InputError("weights and bias as constants with a scale", repr(name), where(node))
