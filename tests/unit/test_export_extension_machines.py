@@ -14,6 +14,7 @@ from edgewright.export._extension.model import MAIN, compose
 from edgewright.graph.extract import integer_network
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer
+from edgewright.runtime.processor import cpu_features
 from edgewright.schema.graph import Graph
 from integer_networks import samples_of, small, trained
 from runtime_example import classifier, numbers
@@ -62,7 +63,7 @@ def program(graph: Graph, machine: str, main: str, folder: Path) -> list[str]:
 
 
 def supports(machine: str) -> None:
-    if machine == "x86-64 with AVX2" and "avx2" not in Path("/proc/cpuinfo").read_text():
+    if machine == "x86-64 with AVX2" and "avx2" not in cpu_features():
         left_out("a processor with AVX2")
 
 

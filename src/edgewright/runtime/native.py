@@ -7,28 +7,16 @@ import importlib.machinery
 import importlib.util
 import platform
 import sys
-from functools import cache
 from pathlib import Path
 from types import ModuleType
 
 from edgewright.runtime import caches
+from edgewright.runtime.processor import cpu_features
 from edgewright.schema.errors import InputError
 
 MODULE = "edgewright_model"
 
 
-@cache
-def cpu_features() -> frozenset[str]:
-    """What the processor has, as Linux names it; empty elsewhere."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8", errors="replace").splitlines()
-    except OSError:
-        return frozenset()
-    found = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
-    return frozenset(found.partition(":")[2].split())
-
-
-@cache
 def machine_tag() -> str:
     """Python's binary interface and the processor: a module serves only where both are the same."""
     features = hashlib.sha256(" ".join(sorted(cpu_features())).encode()).hexdigest()[:8]

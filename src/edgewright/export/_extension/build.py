@@ -12,12 +12,31 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edgewright.runtime.files import write_atomic
-from edgewright.runtime.native import cpu_features
+from edgewright.runtime.processor import cpu_features, is_host
 from edgewright.schema.errors import CheckFailedError
 
 # -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.
 _FLAGS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math")
 _SAID = 300
+# For a processor that is not the compiler's own: an emulated one, or one that a test names.
+_OPTIONS = {
+    "pni": "-msse3",
+    "ssse3": "-mssse3",
+    "sse4_1": "-msse4.1",
+    "sse4_2": "-msse4.2",
+    "popcnt": "-mpopcnt",
+    "avx": "-mavx",
+    "avx2": "-mavx2",
+    "fma": "-mfma",
+    "f16c": "-mf16c",
+    "bmi1": "-mbmi",
+    "bmi2": "-mbmi2",
+    "avx512f": "-mavx512f",
+    "avx512bw": "-mavx512bw",
+    "avx512dq": "-mavx512dq",
+    "avx512vl": "-mavx512vl",
+    "avx512_vnni": "-mavx512vnni",
+}
 
 
 def compiler() -> tuple[str, ...]:
@@ -41,8 +60,11 @@ def can_build() -> bool:
 
 def flags() -> tuple[str, ...]:
     """Options of the compiler: everything this processor has, for a cache that no other processor reads."""
-    wide = ("-mprefer-vector-width=512",) if "avx512f" in cpu_features() else ()
-    return (*_FLAGS, "-march=native", *wide)
+    features = cpu_features()
+    wide = ("-mprefer-vector-width=512",) if "avx512f" in features else ()
+    native = not features or is_host()
+    mine = ("-march=native",) if native else (option for name, option in _OPTIONS.items() if name in features)
+    return (*_FLAGS, *mine, *wide)
 
 
 def compile_module(files: Mapping[str, bytes], main: str, target: Path, seconds: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.engines import Answer, Engine
-from edgewright.runtime.native import cpu_features
+from edgewright.runtime.processor import cpu_features
 from edgewright.schema.errors import InputError
 
 _LIBRARY = "onnxruntime"
