@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.graph.formula import Value, join, mean, reshape, sqrt, take, total
+from edgewright.graph.formula import Value, join, level, reshape, sqrt, take, total
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, positions, require
 from edgewright.schema.errors import InputError
@@ -45,11 +45,10 @@ class Posture(SampleTransformer):
     def formula(self, x: Value) -> Value:
         """Means, means over the length of their vector, and that length."""
         vector = take(x, np.asarray(self.of, np.int64), 1)
-        first = mean(vector, 2, keep=True)
-        # The mean of what the first mean left over: the length hardly changes, and float32 must show by how much.
-        level = reshape(first + mean(vector - first, 2, keep=True), (0, len(self.of)))
-        length = sqrt(total(level * level, 1, keep=True) + _GUARD)
-        return join([level, level / length, length], 1)
+        # The length hardly changes, and float32 must show by how much.
+        means = reshape(level(vector, 2), (0, len(self.of)))
+        length = sqrt(total(means * means, 1, keep=True) + _GUARD)
+        return join([means, means / length, length], 1)
 
     def _names(self, names: tuple[str, ...]) -> list[str]:
         used = [names[place] for place in self.of]

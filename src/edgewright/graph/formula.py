@@ -187,6 +187,15 @@ def smallest(x: Value, axis: int, *, keep: bool = False) -> Value:
     return _reduce("ReduceMin", x, axis, keep) if isinstance(x, Term) else x.min(axis=axis, keepdims=keep)
 
 
+def level(x: Value, axis: int) -> Value:
+    """Mean over an axis, which is kept, right to the last digit where the values lie close together on a large level.
+
+    The mean of what the first mean leaves over is added to it: float32 loses digits of a long sum.
+    """
+    once = mean(x, axis, keep=True)
+    return once + mean(x - once, axis, keep=True)
+
+
 def centre(x: Value, axis: int) -> Value:
     """A value minus its mean over an axis.
 

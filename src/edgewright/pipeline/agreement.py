@@ -11,20 +11,13 @@ from numpy.typing import NDArray
 from edgewright.compression.compact import prune
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import Form, asked
+from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, moved_readings
 from edgewright.runtime.engines import choose
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Value
 
-# A feature may differ by this share of itself plus this share of its spread over the samples: float32 rounds, and
-# what is left of a difference of large numbers can only be judged against how much the feature varies.
-RELATIVE = SPREAD = 1e-5
-# Readings may differ by this many of their last digits.
-LAST_DIGITS = 2.0
-# Probabilities carry the rounding of every layer before them.
-PROBABILITY = 1e-4
-# Last digits that readings are moved by to see what one does: a single one may vanish in a sum.
-_STEP = np.float32(4)
 _PIECE = 4096
+_VALUES = "values"
 
 
 @dataclass(frozen=True)
@@ -63,12 +56,17 @@ def agreement(form: Form, X: Floats, features: Floats, answers: Floats) -> Agree
         answers: what the Python model answers, shape (n, k).
     """
     share = feature_shares(form.graph, X, features)
-    difference = np.abs(asked(form.model)(X) - answers).max(axis=1)
+    ask = asked(form.model)
+    given = ask(X)
+    moved = [{_VALUES: ask(samples)} for samples in moved_readings(X)]
     scale = 1.0 if form.graph.labels else float(np.ptp(answers)) or 1.0
+    # Features that differ by what the last digits of the readings change lead to answers that do.
+    allowed = PROBABILITY * scale + last_digits({_VALUES: given}, moved)[_VALUES]
+    difference = np.abs(given - answers)
     return Agreement(
         samples=len(X),
         same_features=int((share <= 1.0).sum()),
-        same_answers=int((difference <= PROBABILITY * scale).sum()),
+        same_answers=int((difference <= allowed).all(axis=1).sum()),
         feature_share=float(share.max(initial=0.0)),
         answer_difference=float(difference.max(initial=0.0)),
         engine=choose(None).name,
@@ -87,16 +85,13 @@ def feature_shares(graph: Graph, X: Floats, features: Floats) -> NDArray[np.floa
     shares = []
     for start in range(0, len(X), _PIECE):
         piece = slice(start, start + _PIECE)
-        asked_of = np.ascontiguousarray(X[piece], np.float32)
-        given = ask(asked_of)[graph.boundary].reshape(len(asked_of), -1)
-        # A mean of readings near 230 cannot be told apart from one whose readings differ in their last digit: what
-        # that digit changes is no disagreement, even where the feature varies by little.
-        moved = (asked_of + _STEP * np.spacing(asked_of)).astype(np.float32)
-        beside = ask(moved)[graph.boundary].reshape(given.shape)
-        digit = LAST_DIGITS / _STEP * np.abs(beside.astype(np.float64) - given)
+        samples = np.ascontiguousarray(X[piece], np.float32)
+        given, *moved = (
+            {_VALUES: ask(each)[graph.boundary].reshape(len(each), -1)} for each in (samples, *moved_readings(samples))
+        )
         expected = wanted[piece].astype(np.float64)
-        allowed = RELATIVE * np.abs(expected) + spread + digit
-        difference = np.abs(given - expected)
+        allowed = RELATIVE * np.abs(expected) + spread + last_digits(given, moved)[_VALUES]
+        difference = np.abs(given[_VALUES] - expected)
         # A constant feature has no spread and may be zero: then only equality will do.
         share = np.divide(difference, allowed, out=np.where(difference > 0, np.inf, 0.0), where=allowed > 0)
         shares.append(share.max(axis=1))

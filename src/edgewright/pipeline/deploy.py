@@ -37,15 +37,18 @@ class Deployed:
 def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: Path) -> Deployed:
     """Writes the models and the package into a run folder.
 
-    A package is refused, and not left behind, when int8 loses more than `compression.max_drop` or when the low end of
-    an estimate already exceeds the device's budget.
+    A package is refused, and not left behind, when the exported model does not give the Python pipeline's answers,
+    when int8 loses more than `compression.max_drop`, or when the low end of an estimate already exceeds the device's
+    budget.
     """
     config = job.config
     path = folder / f"{config.name}.edge"
     with job.listener.doing("Compressing and packaging"):
         packed = measured(lambda: _pack(job, material, judged, graph, folder))
     forms, compression, digest = packed.value
-    refused = "" if digest else f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
+    refused = compression.disagreement
+    if not refused and not digest:
+        refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
     compression = with_estimates(config, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(config, material, forms[-1], path, deployed)
@@ -72,12 +75,14 @@ def _pack(
     compression = compare(config, forms, material)
     X = material.samples.X[material.compared]
     same = agreement(forms[0], X, judged.features, judged.answers)
-    if not same.whole:
-        job.warnings.append(same.sentence)
-    compression = msgspec.structs.replace(compression, notes=(same.sentence, *compression.notes))
+    compression = msgspec.structs.replace(
+        compression,
+        notes=(same.sentence, *compression.notes),
+        disagreement="" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}",
+    )
     for form in forms:
         (folder / model_file(form.name)).write_bytes(form.model)
-    if not compression.within:
+    if compression.disagreement or not compression.within:
         return forms, compression, ""
     window = None
     if config.window is not None:

@@ -25,7 +25,7 @@ LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
 _FEW = 16
 PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 last digits of the readings"
 NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's size or the value's spread"
-CHANCE = "rounding of every layer before: 1e-4"
+CHANCE = "rounding of every layer before: 1e-4, and 2 last digits of the readings"
 EXACT = "one definition of rounding: bit-exact"
 ONE_STEP = "its own rounding: one step where it got the same bytes"
 ELSEWHERE = "told, not judged: this form is judged beside the reference"
@@ -83,15 +83,14 @@ def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[
     expected = np.abs(values.astype(np.float64))
     spread = yard.spread.get(stage, np.zeros(1))
     if stage == PROBABILITIES:
-        return np.full(values.shape, PROBABILITY), CHANCE
-    if stage == PREDICTION:
-        return RELATIVE * expected + PROBABILITY * (_range(values) or 1.0), CHANCE + " of their range"
-    if stage in yard.before:
-        share, words = SPREAD, PREPROCESSING
+        made, words = np.full(values.shape, PROBABILITY), CHANCE
+    elif stage == PREDICTION:
+        made, words = RELATIVE * expected + PROBABILITY * (_range(values) or 1.0), CHANCE + " of their range"
+    elif stage in yard.before:
+        made, words = RELATIVE * expected + SPREAD * spread, PREPROCESSING
     else:
-        share, words = NETWORK_SPREAD, NETWORK
-        spread = np.maximum(spread, _size(expected))
-    made = RELATIVE * expected + share * spread
+        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(spread, _size(expected))
+        words = NETWORK
     digits = yard.digits.get(stage)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
         made = made + digits[: len(values)]

@@ -145,7 +145,10 @@ class RobustnessRecord(Part, frozen=True, kw_only=True):
 
 
 class CompressionRecord(Part, frozen=True, kw_only=True):
-    """The variants side by side, and whether the drop stays within the limit; `device` is the profile estimated for."""
+    """The variants side by side, and whether the drop stays within the limit; `device` is the profile estimated for.
+
+    `disagreement` says where the exported float model differs from the Python pipeline; empty where it does not.
+    """
 
     variants: tuple[VariantRecord, ...]
     max_drop: float
@@ -154,6 +157,7 @@ class CompressionRecord(Part, frozen=True, kw_only=True):
     robustness: tuple[RobustnessRecord, ...] = ()
     notes: tuple[str, ...] = ()
     device: str = ""
+    disagreement: str = ""
 
 
 class BudgetRow(Part, frozen=True, kw_only=True):

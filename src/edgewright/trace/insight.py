@@ -267,6 +267,8 @@ def _problems(
             )
     elif evaluation is not None and evaluation.regression.get("r2", 1.0) <= 0:
         problems.append("the answers are no better than always giving the mean")
+    if compression is not None and compression.disagreement:
+        problems.append(compression.disagreement)
     if compression is not None and not compression.within:
         lost = points(compression.drop)
         problems.append(f"int8 loses {lost} of accuracy, the limit is {points(compression.max_drop)}")
