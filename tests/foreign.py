@@ -10,6 +10,21 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from c99_stages import need_compiler
+from edgewright.pipeline.proving import prove_place
+from integer_layers import need_litert, need_tflm
+
+# Beginnings of the names of every form that a float model has.
+FORMS = (
+    "the .onnx file itself in ONNX Runtime",
+    "float ONNX in NumPy",
+    "float ONNX in ONNX Runtime",
+    "float whole .tflite in LiteRT reference",
+    "float whole .tflite in LiteRT XNNPACK",
+    "float .tflite in TFLM",
+    "float C99 by",
+    "float extension",
+)
 MODELS = Path(__file__).resolve().parent / "fixtures" / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.onnx"))
 node = helper.make_node
@@ -20,6 +35,27 @@ def answers(model: bytes, x: NDArray[Any]) -> list[Any]:
     session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
     made: list[Any] = session.run(None, {session.get_inputs()[0].name: x})
     return made
+
+
+def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
+    """Proves a model in every form; gives those it has not, and why.
+
+    Args:
+        data: of an .onnx file.
+        folder: where it is written.
+        rows: drawn samples.
+    """
+    need_compiler()
+    need_litert()
+    need_tflm()
+    place = folder / "model.onnx"
+    place.write_bytes(data)
+    record = prove_place(str(place), rows=rows)
+    assert record.passed, (record.broken, record.breaks)
+    names = [form.name for form in record.forms]
+    lacking = [form for form in FORMS if not any(name.startswith(form) for name in names)]
+    told = {absent.name: absent.reason for absent in record.absent}
+    return {form: next((told[name] for name in told if form.startswith(name)), "") for form in lacking}
 
 
 def model(

@@ -183,9 +183,25 @@ def depthwise(rng: np.random.Generator) -> IntegerNetwork:
     return _network([source, _answer(rng, source, arrays, fan, (rows, columns, filters))], [operator])
 
 
+def _odd_padding(
+    rng: np.random.Generator, kind: str, numbers: dict[str, tuple[int, ...]], lengths: tuple[int, int]
+) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Padding of a pool that is neither SAME nor VALID, less than the kernel, of a mean at most half of it."""
+    half = kind == "average_pool"
+    before = [int(rng.integers(0, (k - 1) // 2 + 1 if half else k)) for k in numbers["kernel"]]
+    after = [int(rng.integers(0, k // 2 + 1 if half else k)) for k in numbers["kernel"]]
+    rows, columns = (
+        (n + a + b - k) // s + 1
+        for n, a, b, k, s in zip(lengths, before, after, numbers["kernel"], numbers["strides"], strict=True)
+    )
+    return (*before, *after), (rows, columns)
+
+
 def _pool(kind: str) -> Make:
     def make(rng: np.random.Generator) -> IntegerNetwork:
         numbers, (height, width, rows, columns) = _place(rng, odd=False)
+        if rng.random() < 0.5:
+            numbers["pads"], (rows, columns) = _odd_padding(rng, kind, numbers, (height, width))
         channels = int(rng.integers(1, 6))
         source = _value(rng, (height, width, channels))
         target = IntegerValue(shape=(rows, columns, channels), scale=source.scale, zero=source.zero)

@@ -118,6 +118,15 @@ CASES: dict[str, tuple[Inputs, dict[str, Any]]] = {
     "MatMul of computed": (lambda b: (one(b, *X), b.op("Exp", one(b, 3, 5, 2))), {}),
     "Gemm": (lambda b: (one(b, 20), given(b, 20, 7), given(b, 7)), {}),
     "Gemm turned": (lambda b: (one(b, 20), given(b, 7, 20), given(b, 1, 7)), {"transB": 1, "alpha": 0.5, "beta": 2.0}),
+    "Conv": (
+        lambda b: (one(b, *X), given(b, 4, 3, 3, 2), given(b, 4)),
+        {"pads": (1, 0, 1, 1), "strides": (2, 1), "dilations": (1, 2)},
+    ),
+    "Conv of one axis": (lambda b: (one(b, 4, 11), given(b, 8, 1, 3)), {"group": 4, "pads": (2, 0)}),
+    "MaxPool": (x, {"kernel_shape": (3, 2), "strides": (2, 2), "pads": (0, 1, 2, 0)}),
+    "MaxPool of one axis": (lambda b: (one(b, 4, 11),), {"kernel_shape": (3,), "strides": (2,), "pads": (1, 1)}),
+    "AveragePool": (x, {"kernel_shape": (3, 3), "strides": (2, 2), "pads": (1, 1, 1, 0)}),
+    "AveragePool of one axis": (lambda b: (one(b, 4, 11),), {"kernel_shape": (5,), "strides": (3,), "pads": (2, 1)}),
     "GlobalAveragePool": (x, {}),
     "GlobalMaxPool": (lambda b: (one(b, 4, 11),), {}),
 }
@@ -159,6 +168,9 @@ def test_every_operator_has_a_case_and_a_numpy_form() -> None:
         ("Pad", lambda b: (one(b, *X), b.integers(0, 0, 0, 2, 0, 0, 0, 2)), {"mode": "edge"}, "constant or reflect"),
         ("GatherElements", lambda b: (one(b, *X), whole(b, 3, 4, 5)), {"axis": 3}, "one row of values"),
         ("ReduceProd", lambda b: (one(b, *X), b.integers(1, 2)), {}, "the product of at most 16 values"),
+        ("MaxPool", x, {"kernel_shape": (2, 2), "dilations": (2, 1)}, "a max pool without dilations"),
+        ("AveragePool", x, {"kernel_shape": (2, 2), "pads": (1, 0, 0, 0)}, "a mean by at most half its kernel"),
+        ("Conv", lambda b: (one(b, *X), b.op("Exp", one(b, 3, 1, 1))), {"kernel_shape": (1, 1)}, "constant weights"),
         ("Gemm", lambda b: (one(b, 20), b.op("Reshape", one(b, 40), b.integers(20, 2))), {}, "constant weights"),
     ],
 )

@@ -127,8 +127,8 @@ def test_what_a_file_cannot_hold_is_refused() -> None:
         return msgspec.structs.replace(pools, operators=tuple(operators))
 
     numbers = next(o.numbers for o in pools.operators if o.kind == "max_pool")
-    with pytest.raises(InputError, match="a pool padded as SAME or not at all"):
-        to_tflite(changed("max_pool", numbers={**numbers, "pads": (0, 5, 0, 0)}))
+    with pytest.raises(InputError, match="a max pool without dilations, got dilations"):
+        to_tflite(changed("max_pool", numbers={**numbers, "dilations": (1, 2)}))
     with pytest.raises(UnknownNameError, match=r"no operator for \.tflite 'swish'"):
         to_tflite(changed("logistic", kind="swish"))
     with pytest.raises(InputError, match="an integer network"):

@@ -42,7 +42,7 @@ class TfliteBuilder:
         """Adds a value that an operator or the caller fills; gives its number."""
         return self._add(shape, dtype, 0, name, _grid(scale, zero))
 
-    def constant(self, array: Array, scale: Array | None = None, axis: int = 0) -> int:
+    def constant(self, array: Array, scale: Array | None = None, axis: int = 0, zero: int = 0) -> int:
         """Adds a constant, with a scale for each entry along `axis` or one for all; gives its number."""
         content = np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
         if scale is None:
@@ -50,7 +50,7 @@ class TfliteBuilder:
             if key not in self._constants:
                 self._constants[key] = self._add(array.shape, array.dtype.name, self._buffer(content), "", None)
             return self._constants[key]
-        grid = _grid(scale, 0)
+        grid = _grid(scale, zero)
         grid.quantizedDimension = axis if np.size(scale) > 1 else 0
         return self._add(array.shape, array.dtype.name, self._buffer(content), "", grid)
 

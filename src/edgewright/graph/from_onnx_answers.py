@@ -14,7 +14,7 @@ from edgewright.schema.graph import Array, Graph, Node, Value
 WEIGHTED = ("Gemm", "Conv")
 # Operators that a network may have between its boundary and its last weights.
 _NETWORK = frozenset({"Gemm", "Conv", "Relu", "Clip", "Add", "Sigmoid", "MaxPool", "AveragePool", "GlobalAveragePool",
-                      "GlobalMaxPool", "Reshape", "Flatten", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip
+                      "GlobalMaxPool", "Pad", "Reshape", "Flatten", "QuantizeLinear", "DequantizeLinear"})  # fmt: skip
 _TOLERANCE = 1e-3
 
 

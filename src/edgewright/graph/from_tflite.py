@@ -66,6 +66,8 @@ class Walk:
         self.file, self.name = file, name
         self.values: list[IntegerValue] = []
         self.operators: list[IntegerOperator] = []
+        # Tensor with the lowest number around it -> value inside, and pads (top, left, bottom, right): for a max pool.
+        self.lowest: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._numbers: dict[int, int] = {}
 
     def read(self) -> IntegerNetwork:
@@ -135,6 +137,8 @@ class Walk:
         """
         if tensor not in self._numbers:
             told = "nothing" if tensor < 0 else repr(self.file.tensors[tensor].name)
+            if tensor in self.lowest:
+                raise InputError("a max pool after padding with the lowest number", told, f"model {self.name}")
             raise InputError("an input that an earlier operator computes", told, f"model {self.name}")
         return self._numbers[tensor]
 
@@ -197,6 +201,21 @@ class Walk:
         number = self._new(shape, tensor)
         self.operators.append(IntegerOperator(kind=kind, inputs=inputs, output=number, **settings))
         self._numbers[tensor] = number if final in (None, shape) else self.reshaped(number, final or shape)
+
+    def replace(self, operator: Operator, changed: IntegerOperator, shape: tuple[int, ...]) -> None:
+        """Takes an operator into the one before it, which gives its output instead.
+
+        Raises:
+            InputError: when the file says another shape.
+        """
+        tensor = operator.outputs[0]
+        if self.declared(tensor) != shape:
+            told = f"{self.declared(tensor)} of {self.file.tensors[tensor].name!r}"
+            raise InputError(f"the shape {shape}", told, f"model {self.name}, {operator.name}")
+        self.operators[-1] = changed
+        self.values[changed.output] = _grid(self.file.tensors[tensor], shape, self.name)
+        self._numbers = {key: number for key, number in self._numbers.items() if number != changed.output}
+        self._numbers[tensor] = changed.output
 
     def weights(self, operator: Operator, rank: int, axis: int) -> dict[str, Array]:
         """Weights, bias and scales of an operator; `axis` is that of the output channels.

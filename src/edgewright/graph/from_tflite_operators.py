@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from edgewright.graph.from_tflite_file import Operator
+from edgewright.runtime.operators._windows import same_padding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
@@ -18,6 +20,7 @@ Reads = Callable[["Walk", Operator], None]
 READERS: dict[str, Reads] = {}
 _ACTIVATIONS = {0: "", 1: "relu", 3: "relu6"}
 _SAME = 0
+_LOWEST = float(np.finfo(np.float32).min)
 Numbers = dict[str, tuple[int, ...]]
 
 
@@ -49,8 +52,8 @@ def _placed(operator: Operator, shape: tuple[int, ...], kernel: tuple[int, int],
     (sh, sw), dilations, pads = steps[:2], steps[2:], (0, 0, 0, 0)
     extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     if operator.option(0, "i8") == _SAME:
-        total = [max((-(-n // s) - 1) * s + e - n, 0) for n, s, e in zip(shape[:2], (sh, sw), extent, strict=True)]
-        pads = (total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2)
+        (top, bottom), (left, right) = map(same_padding, shape[:2], kernel, (sh, sw), dilations)
+        pads = (top, left, bottom, right)
     if any(n + pads[i] + pads[i + 2] < e for i, (n, e) in enumerate(zip(shape[:2], extent, strict=True))):
         raise InputError("a kernel within its input", f"{kernel} on {shape[:2]}", operator.name)
     return {"kernel": kernel, "strides": (sh, sw), "dilations": (dilations[0], dilations[1]), "pads": pads}
@@ -113,14 +116,46 @@ def depthwise(walk: Walk, operator: Operator) -> None:
 
 @reads("AVERAGE_POOL_2D", "MAX_POOL_2D")
 def pool(walk: Walk, operator: Operator) -> None:
-    """Padding does not count."""
-    source = walk.value(operator.inputs[0])
+    """Padding does not count; of a max pool it may also be a PADV2 with the lowest number."""
+    largest, tensor = operator.name == "MAX_POOL_2D", operator.inputs[0]
+    source, more = walk.lowest[tensor] if largest and tensor in walk.lowest else (walk.value(tensor), (0, 0, 0, 0))
     shape = walk.shape(source)
+    wide = (*(n + a + b for n, a, b in zip(shape, more[:2], more[2:], strict=False)), *shape[2:])
     kernel = (operator.option(4), operator.option(3))
-    numbers = _placed(operator, shape, kernel, (operator.option(2), operator.option(1), 1, 1))
-    kind = "average_pool" if operator.name == "AVERAGE_POOL_2D" else "max_pool"
+    numbers = _placed(operator, wide, kernel, (operator.option(2), operator.option(1), 1, 1))
+    numbers["pads"] = tuple(a + b for a, b in zip(numbers["pads"], more, strict=True))
     activation, out = _activation(operator, 5), (*_positions(shape, numbers), shape[2])
+    kind = "max_pool" if largest else "average_pool"
     walk.add(operator, kind, (source,), out, activation=activation, numbers=numbers)
+
+
+@reads("STRIDED_SLICE")
+def places(walk: Walk, operator: Operator) -> None:
+    """Every so many places of a mean that was taken at all of them: its strides, and less padding.
+
+    Raises:
+        InputError: for any other slice.
+    """
+    source = walk.value(operator.inputs[0])
+    before = walk.operators[-1] if walk.operators else None
+    begin, end, steps = (_integers(walk, operator, place) for place in (1, 2, 3))
+    masks = [operator.option(field) for field in range(5)]
+    pooled = before is not None and before.output == source and before.kind == "average_pool"
+    if before is None or not pooled or any(masks) or {len(begin), len(end), len(steps)} != {4}:
+        raise InputError("STRIDED_SLICE of the places of an AVERAGE_POOL_2D", "another one", operator.name)
+    shape, inner = walk.shape(source), walk.shape(before.inputs[0])
+    whole = (begin[0], begin[3], end[0], end[3], steps[0], steps[3]) == (0, 0, 1, shape[2], 1, 1)
+    good = all(0 <= b < e <= n and s > 0 for b, e, s, n in zip(begin[1:3], end[1:3], steps[1:3], shape, strict=False))
+    if not whole or not good or before.numbers["strides"] != (1, 1):
+        raise InputError("a slice of height and width", f"{begin} to {end} by {steps}", operator.name)
+    out = tuple(-(-(e - b) // s) for b, e, s in zip(begin[1:3], end[1:3], steps[1:3], strict=True))
+    pads = before.numbers["pads"]
+    first = [pads[i] - begin[i + 1] for i in range(2)]
+    last = [(out[i] - 1) * steps[i + 1] + before.numbers["kernel"][i] - inner[i] - first[i] for i in range(2)]
+    numbers = {**before.numbers, "strides": steps[1:3], "pads": (*first, *(max(0, n) for n in last))}
+    if min(first) < 0 or _positions(inner, numbers) != out:
+        raise InputError("a slice that begins within the padding", f"{begin} to {end}", operator.name)
+    walk.replace(operator, msgspec.structs.replace(before, numbers=numbers), (*out, shape[2]))
 
 
 @reads("ADD")
@@ -170,15 +205,25 @@ def transpose(walk: Walk, operator: Operator) -> None:
     walk.add(operator, "transpose", (source,), tuple(shape[a] for a in inner), numbers={"order": inner})
 
 
-@reads("PAD")
+@reads("PAD", "PADV2")
 def pad(walk: Walk, operator: Operator) -> None:
-    """The real number 0 around height and width."""
+    """The real number 0 around height and width; the lowest number for a max pool alone."""
     source, widths = walk.value(operator.inputs[0]), _integers(walk, operator, 1)
     shape = walk.shape(source)
     if len(shape) != 3 or len(widths) != 8 or any(widths[:2]) or any(widths[6:]) or not 0 <= min(widths) <= 1 << 16:
         raise InputError("padding of height and width", str(widths), operator.name)
     top, bottom, left, right = widths[2:6]
     out = (shape[0] + top + bottom, shape[1] + left + right, shape[2])
+    fill = walk.file.tensors[operator.inputs[2]].array if len(operator.inputs) > 2 else None
+    zero = walk.values[source].zero
+    if operator.name == "PADV2" and (fill is None or fill.size != 1):
+        raise InputError("a constant number to pad with", "a computed one", operator.name)
+    if fill is not None and fill.item() != zero:
+        lowest = -128 if walk.values[source].scale else _LOWEST
+        if fill.item() > lowest or walk.declared(operator.outputs[0]) != out:
+            raise InputError("padding with 0, or with the lowest number before a max pool", f"{fill.item():g}", "PADV2")
+        walk.lowest[operator.outputs[0]] = source, (top, left, bottom, right)
+        return
     walk.add(operator, "pad", (source,), out, numbers={"pads": (top, left, bottom, right)})
 
 

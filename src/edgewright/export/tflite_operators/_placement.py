@@ -6,7 +6,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from edgewright.export.tflite_operators import Place
-from edgewright.schema.errors import InputError
+from edgewright.runtime.operators._windows import same_padding
 
 _ACTIVATIONS = {
     "": schema.ActivationFunctionType.NONE,
@@ -25,13 +25,8 @@ def padding(place: Place) -> int | None:
     numbers = place.operator.numbers
     if not any(numbers["pads"]):
         return int(schema.Padding.VALID)
-    wanted: list[tuple[int, int]] = []
-    dilations = numbers.get("dilations", (1, 1))
-    for axis in range(2):
-        length, stride = place.sources[0].shape[axis], numbers["strides"][axis]
-        extent = (numbers["kernel"][axis] - 1) * dilations[axis] + 1
-        missing = max((-(-length // stride) - 1) * stride + extent - length, 0)
-        wanted.append((missing // 2, missing - missing // 2))
+    steps = (numbers["kernel"], numbers["strides"], numbers.get("dilations", (1, 1)))
+    wanted = [same_padding(*of_axis) for of_axis in zip(place.sources[0].shape, *steps, strict=False)]
     same = (wanted[0][0], wanted[1][0], wanted[0][1], wanted[1][1])
     return int(schema.Padding.SAME) if same == numbers["pads"] else None
 
@@ -41,24 +36,21 @@ def padded_input(place: Place) -> tuple[int, int]:
     stated = padding(place)
     if stated is not None:
         return place.inputs[0], stated
-    top, left, bottom, right = place.operator.numbers["pads"]
-    height, width, channels = place.sources[0].shape
-    around = place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
-    source = place.sources[0]
-    shape = (1, height + top + bottom, width + left + right, channels)
-    grid = (source.scale, source.zero) if place.integer else (None, 0)
-    made = place.builder.tensor(shape, "int8" if place.integer else "float32", *grid)
+    around, made = padded_tensor(place)
     place.builder.operator("PAD", place.version(1, 2), (place.inputs[0], around), (made,), schema.PadOptionsT())
     return made, int(schema.Padding.VALID)
 
 
-def pool_padding(place: Place) -> int:
-    """The padding of a pool.
+def padded_tensor(place: Place) -> tuple[int, int]:
+    """Numbers of the widths around the input, and of a new tensor for the input with its padding."""
+    top, left, bottom, right = place.operator.numbers["pads"]
+    height, width, channels = place.sources[0].shape
+    around = place.builder.constant(np.asarray([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32))
+    return around, between(place, (height + top + bottom, width + left + right, channels))
 
-    Raises:
-        InputError: for a padding that is neither VALID nor SAME: zeros before a pool would count.
-    """
-    stated = padding(place)
-    if stated is None:
-        raise InputError("a pool padded as SAME or not at all", f"pads {place.operator.numbers['pads']}", ".tflite")
-    return stated
+
+def between(place: Place, shape: tuple[int, ...]) -> int:
+    """A new tensor on the grid of the input."""
+    source = place.sources[0]
+    grid = (source.scale, source.zero) if place.integer else (None, 0)
+    return place.builder.tensor((1, *shape), "int8" if place.integer else "float32", *grid)

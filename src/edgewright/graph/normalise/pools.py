@@ -1,4 +1,8 @@
-"""Means and maxima over all positions become global pools, which have an integer form; padding becomes explicit."""
+"""Pools in the one form that every target has: padding as numbers, no `ceil_mode`, and a mean that leaves padding out.
+
+Means and maxima over all positions become global pools, which have an integer form. Where padding counts, it becomes a
+Pad with zeros before the pool. A window that `ceil_mode` lets reach beyond the padding is padding that never counts.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import numpy as np
 
 from edgewright.graph.normalise._draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
+from edgewright.runtime.operators._windows import geometry, same_padding
+from edgewright.schema.graph import Node
 
 ORDER = 53
 _GLOBAL = {"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}
@@ -13,7 +19,7 @@ _PLACED = frozenset({"Conv", "MaxPool", "AveragePool"})
 
 
 def run(draft: Draft) -> None:
-    """Rewrites reductions over every axis after the channels, `auto_pad`, and a Pad with zeros before a Conv."""
+    """Rewrites reductions over every axis after the channels, padding of pools, and a Pad with zeros before a Conv."""
     values = everything(draft)[0]
     made: list[DraftNode] = []
     for node in draft.nodes:
@@ -21,6 +27,8 @@ def run(draft: Draft) -> None:
             _explicit(node, values)
             if node.kind == "Conv":
                 _padded(draft, node)
+            else:
+                made += _pool(draft, node, values[node.inputs[0]].shape[2:])
         made += _pooled(draft, node, values) if node.kind in _GLOBAL else [node]
     draft.nodes = made
 
@@ -50,12 +58,32 @@ def _explicit(node: DraftNode, values: Values) -> None:
     rank = len(shape)
     strides = node.attributes.get("strides") or (1,) * rank
     dilations = node.attributes.get("dilations") or (1,) * rank
-    total = [
-        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        for n, k, s, d in zip(shape, kernel, strides, dilations, strict=True)
-    ]
-    less, more = tuple(t // 2 for t in total), tuple(t - t // 2 for t in total)
+    less, more = zip(*map(same_padding, shape, kernel, strides, dilations), strict=True)
     node.attributes["pads"] = (*more, *less) if mode == "SAME_LOWER" else (*less, *more)
+
+
+def _pool(draft: Draft, node: DraftNode, shape: tuple[int, ...]) -> list[DraftNode]:
+    """Takes `ceil_mode` and `count_include_pad` from a pool; gives the Pad that stands before it where padding counts.
+
+    Args:
+        draft: of the node.
+        node: MaxPool or AveragePool.
+        shape: of the pooled axes.
+    """
+    kernel = tuple(node.attributes["kernel_shape"])
+    plain = Node(op=node.op, inputs=(), outputs=tuple(node.outputs), attributes=dict(node.attributes))
+    beyond = geometry(plain, kernel).overhang(shape)
+    node.attributes.pop("ceil_mode", None)
+    rank = len(kernel)
+    pads = tuple(node.attributes.get("pads") or (0,) * (2 * rank))
+    made: list[DraftNode] = []
+    if node.attributes.pop("count_include_pad", 0) and any(pads):
+        padded = draft.fresh("padded")
+        widths = draft.integers((0, 0, *pads[:rank], 0, 0, *pads[rank:]))
+        made.append(DraftNode("Pad", [node.inputs[0], widths, draft.floats(0.0)], [padded]))
+        node.inputs[0], pads = padded, (0,) * (2 * rank)
+    node.attributes["pads"] = (*pads[:rank], *(a + b for a, b in zip(pads[rank:], beyond, strict=True)))
+    return made
 
 
 def _padded(draft: Draft, node: DraftNode) -> None:

@@ -75,6 +75,10 @@ class Integers(Reader):
             return
         activation, value = self.fused(node)
         rounded = [reader for reader in self.readers.get(value, []) if reader.op == "QuantizeLinear"]
+        if not rounded and node.op == "Pad":
+            # Zeros are on every grid: what is padded keeps the one it has.
+            self.known[value] = self.compute(node, None, (source.scale, source.zero), "")
+            self.reals.add(value)
         if not rounded:
             return
         if node.op in _POOLS and self.grid(rounded[0]) != (source.scale, source.zero):

@@ -114,7 +114,9 @@ class Reader:
         """Appends the operator of a node; gives the number of its output."""
         if node.op not in kinds():
             raise InputError(f"operators with an integer form ({', '.join(sorted(kinds()))})", node.op, where(node))
-        missing = [name for name in node.inputs if name not in self.known]
+        # Widths of padding are settings, as the limits of Clip are.
+        settled = node.inputs[1:] if node.op == "Pad" else ()
+        missing = [name for name in node.inputs if name not in self.known and name not in settled]
         sources = tuple(self.known[name] for name in node.inputs if name in self.known)
         if node.op == "Clip":
             self.check_clip(node)
@@ -130,6 +132,7 @@ class Reader:
             graph_out=self.shapes[node.outputs[0]],
             weights=weights,
             order=order,
+            constants={i: self.constants[name] for i, name in enumerate(node.inputs) if name in self.constants},
         )
         operator, shape = kernel(kinds()[node.op]).read(site)
         number = self.append(operator, sources, shape, grid, activation)

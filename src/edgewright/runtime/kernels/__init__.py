@@ -8,8 +8,8 @@ A module offers `ONNX`, the operators it comes from; `read`, which turns a node 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -55,6 +55,7 @@ class Site:
         graph_out: of the output in the graph.
         weights: of operators that have them.
         order: for a flattened input, the place in the graph's order of each of its features; None when equal.
+        constants: inputs that are constants, by their number.
     """
 
     node: Node
@@ -63,6 +64,7 @@ class Site:
     graph_out: tuple[int, ...]
     weights: Weights | None = None
     order: NDArray[np.int64] | None = None
+    constants: Mapping[int, Array] = field(default_factory=dict)
 
 
 def kernel(kind: str) -> Any:  # noqa: ANN401 - a module

@@ -32,8 +32,7 @@ class Geometry:
             return list(self.pads)
         around = []
         for length, kernel, stride, dilation in zip(shape, self.kernel, self.strides, self.dilations, strict=True):
-            total = max(0, (-(-length // stride) - 1) * stride + (kernel - 1) * dilation + 1 - length)
-            less, more = total // 2, total - total // 2
+            less, more = same_padding(length, kernel, stride, dilation)
             around.append((less, more) if self.upper else (more, less))
         return around
 
@@ -62,6 +61,12 @@ class Geometry:
         positions = tuple(slice(None, None, s) for s in self.strides)
         inside = tuple(slice(None, None, d) for d in self.dilations)
         return np.asarray(view[(slice(None), slice(None), *positions, *inside)])
+
+
+def same_padding(length: int, kernel: int, stride: int = 1, dilation: int = 1) -> tuple[int, int]:
+    """Values before and after an axis for SAME_UPPER of ONNX and SAME of .tflite: an output for each `stride`."""
+    total = max(0, (-(-length // stride) - 1) * stride + (kernel - 1) * dilation + 1 - length)
+    return total // 2, total - total // 2
 
 
 def geometry(node: Node, kernel: Lengths) -> Geometry:
