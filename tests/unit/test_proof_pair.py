@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
-from edgewright.proof.prove import odd_one, prove
+from edgewright.proof.prove import Proven, odd_one, prove
 from edgewright.proof.tolerance import allowed, last_digits, moved_readings, spreads
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers, PairRecord
@@ -216,3 +218,67 @@ def test_a_layer_that_is_mostly_off_is_measured_by_the_size_of_its_neighbours() 
         spread=yard.spread, digits={}, names={}, origins=(), labels=(), before=frozenset({"layer 1 dense"})
     )
     assert allowed("layer 1 dense", values, before)[0][7, 1] < 1e-6
+
+
+def _layered(layers: Stages) -> Stages:
+    stages = base()
+    inside = {name: stages.pop(name) for name in ("layer 1 dense", OUTPUT, PROBABILITIES, LABEL)}
+    return {**stages, **layers, **{name: inside[name] for name in (OUTPUT, PROBABILITIES, LABEL)}}
+
+
+def _proved(*forms: tuple[str, Stages, bool]) -> Proven:
+    yard = Yardstick(
+        spread={}, digits={}, names={}, origins=tuple(f"row {i}" for i in range(N)), labels=("p", "q", "r")
+    )
+
+    def run(stages: Stages) -> Callable[[Samples, Samples], Stages]:
+        return lambda x, y: {stage: values.copy() for stage, values in stages.items()}
+
+    return prove([Form(name, "int8", run(stages), ours=ours) for name, stages, ours in forms], SCALE, SCALE, yard)
+
+
+def _two_layers() -> Stages:
+    return _layered({"layer 1 conv": INSIDE.copy(), "layer 2 dense": INSIDE[:, ::-1].copy()})
+
+
+def test_a_step_in_a_layer_that_a_form_of_ours_hides_is_no_fault_of_what_follows() -> None:
+    reference = _two_layers()
+    # An engine that rounds a value of the first layer otherwise, from which the second goes further apart.
+    own = changed(reference, **{"layer 1 conv": ((5, 1), 1), "layer 2 dense": ((5, 0), 7)})
+    few = {stage: values for stage, values in reference.items() if stage != "layer 1 conv"}
+    made = _proved(("reference", reference, True), ("own", own, False), ("few", few, True))
+    assert made.passed
+    assert [form.hidden for form in made.forms] == [(), (), ("layer 1 conv",)] and made.uncompared == ()
+    pair = next(pair for pair in made.pairs if (pair.first, pair.second) == ("own", "few"))
+    assert {s.stage: s.samples for s in pair.stages}["layer 2 dense"] == N - 1
+    # A fault of the form that hides its layer is found where it shows again, beside all others.
+    wrong = changed(few, **{"layer 2 dense": ((7, 2), 2)})
+    record = _proved(("reference", reference, True), ("own", own, False), ("few", wrong, True))
+    assert not record.passed and odd_one(record.pairs) == "few"
+
+
+def test_engines_that_hide_layers_from_each_other_are_judged_by_their_ends() -> None:
+    reference = _two_layers()
+    few = {stage: values for stage, values in reference.items() if stage != "layer 1 conv"}
+    far = changed(reference, **{"layer 1 conv": ((5, 1), 1), "layer 2 dense": ((5, 0), 7)})
+    assert pair(far, few, ours=False).verdict == "within tolerance"
+    other = changed(far, **{PROBABILITIES: ((5, 0), 0.2)})
+    assert pair(other, few, ours=False).verdict == "broken"
+
+
+def test_what_no_pair_could_judge_is_listed_with_its_reason() -> None:
+    reference = _two_layers()
+    few = {stage: values for stage, values in reference.items() if stage != "layer 2 dense"}
+    made = _proved(("reference", reference, True), ("few", few, True))
+    (left,) = made.uncompared
+    assert made.passed
+    assert (left.form, left.stage, left.reason) == ("reference", "layer 2 dense", "no other form shows it")
+    # A step in the first layer of every sample, and from there anything.
+    away = {s: np.asarray(v - 1, v.dtype) if v.dtype == np.int8 and s != BYTES else v for s, v in reference.items()}
+    away |= {PROBABILITIES: reference[PROBABILITIES][::-1], LABEL: reference[LABEL][::-1]}
+    made = _proved(("reference", reference, True), ("own", away, False))
+    later = ["layer 2 dense", OUTPUT, PROBABILITIES, LABEL]
+    assert made.passed and [one.stage for one in made.uncompared if one.form == "own"] == later
+    assert {one.reason for one in made.uncompared} == {"every sample parts from every other form before it"}
+    alone = _proved(("reference", reference, True))
+    assert not alone.passed and len(alone.uncompared) == len(reference)

@@ -92,6 +92,7 @@ def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
         odd=odd_one(proven.pairs),
+        uncompared=proven.uncompared,
         notes=(*chosen.notes, *notes),
         seconds=time.perf_counter() - started,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -31,23 +30,30 @@ _SHOWN = 3
 _SAME = {RANGE: "the same declared ranges", CLASSES: "the same names in the same order"}
 
 
-def compare(forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick) -> PairRecord:
+def compare(
+    forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick, reference: Stages | None = None
+) -> PairRecord:
     """Judges a pair.
 
     Args:
         forms: of the pair.
         values: what each gave for the same samples.
         yard: what tolerances are measured by.
+        reference: layers of the integer network that every int8 form of ours must equal, for those that hide some.
     """
-    return _Pair(forms, values, yard).record()
+    return _Pair(forms, values, yard, reference or {}).record()
 
 
 class _Pair:
     """Walks the stages. A sample is judged until it parts: what follows from a difference is no difference more."""
 
-    def __init__(self, forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick) -> None:
+    def __init__(
+        self, forms: tuple[Form, Form], values: tuple[Stages, Stages], yard: Yardstick, reference: Stages
+    ) -> None:
         count = min(len(next(iter(stages.values()))) for stages in values)
-        self.a, self.b = ({stage: v[:count] for stage, v in stages.items()} for stages in values)
+        self.a, self.b, self.reference = (
+            {stage: v[:count] for stage, v in stages.items()} for stages in (*values, reference)
+        )
         self.forms, self.yard = forms, yard
         self.mixed = forms[0].numbers != forms[1].numbers
         self.ours = forms[0].ours and forms[1].ours
@@ -61,15 +67,19 @@ class _Pair:
         self.differs: Difference | None = None
         self.breaks: Difference | None = None
         self.inside_off, self.integers = 0, False
+        # A layer before this stage is hidden, and nothing says what it held.
+        self.blind = False
 
     def record(self) -> PairRecord:
         shared = [stage for stage in self.a if stage in self.b]
         if self.mixed:
             shared = [stage for stage in shared if stage in (RANGE, CLASSES) or stage in self.yard.before]
-        self.ends_only = self._ends_only(shared)
         # Nothing says which samples moved across a step where one form does not show its bytes.
         self.unseen = not self.mixed and self.forms[0].numbers == "int8" and BYTES not in shared
-        for stage in shared:
+        for stage in self._order():
+            if stage not in shared:
+                self._hidden(stage)
+                continue
             pair = aligned(self.a[stage], self.b[stage])
             if pair is None:
                 self._another_shape(stage)
@@ -106,10 +116,27 @@ class _Pair:
             return "nothing shared"
         return "bit-exact" if self.differs is None else "within tolerance"
 
-    def _ends_only(self, shared: Sequence[str]) -> bool:
-        """Whether only the end of a network of several layers can be compared."""
-        inside = {s for values in (self.a, self.b) for s, v in values.items() if v.dtype == np.int8} - {BYTES}
-        return len(inside) > 1 and not inside.intersection(shared).difference({OUTPUT})
+    def _order(self) -> list[str]:
+        """Stages of either, in the order of what shows most of them."""
+        known = sorted((self.a, self.b, self.reference), key=len, reverse=True)
+        order = dict.fromkeys(stage for stages in known for stage in stages)
+        return [stage for stage in order if stage in self.a or stage in self.b]
+
+    def _hidden(self, stage: str) -> None:
+        """Follows a layer of integers that one form does not show: what came before it no longer says who is alike.
+
+        A form of ours has the layers of the reference, to which it is held bit by bit. Of another nothing is known, and
+        the pair is judged by its ends alone.
+        """
+        shown, hides = (self.a, self.forms[1]) if stage in self.a else (self.b, self.forms[0])
+        if self.mixed or self.ours or shown[stage].dtype != np.int8 or stage in (BYTES, OUTPUT):
+            return
+        known = self.reference.get(stage)
+        pair = None if known is None or not hides.ours else aligned(shown[stage], known)
+        if pair is None:
+            self.blind = True
+        elif not same_bits(*pair):
+            self.same &= ~np.any((pair[0] != pair[1]).reshape(len(self.same), -1), axis=1)
 
     def _hidden_are_ours(self) -> bool:
         """Whether every form of the pair that hides its layers is one that must equal the reference."""
@@ -136,13 +163,8 @@ class _Pair:
                 # What such an engine shows inside is a copy of the model with more outputs. Where it joins operators in
                 # another way than in what is shipped, the same bytes seen inside need not lead to the same end.
                 limit, words = tolerance.wide(stage, a, self.yard)
-            if self.ends_only and not self.ours:
-                far, wider = tolerance.wide(stage, a, self.yard)
-                limit = np.where(self.same.reshape(-1, *(1,) * (a.ndim - 1)), limit, far)
-                judged, words = self.alive, wider
-                if self._hidden_are_ours():
-                    # A form of ours is held to the reference, bit by bit; here its layers only cannot be seen.
-                    judged, words = self.alive & self.same, tolerance.ELSEWHERE
+            if self.blind:
+                judged = self.alive
         self.exact[:] = ~(difference.reshape(len(a), -1) > 0).any(axis=1)
         self._keep(judge(stage, "float", difference, limit, judged, words), a, b)
 
@@ -158,7 +180,7 @@ class _Pair:
             # Reals that were not quite equal may round to either side of the same step.
             limit[~self.exact] = 1.0
             words += "; one step where the reals before it are not bit-exact"
-        elif stage == OUTPUT and self.ends_only and not self.ours:
+        elif self.blind:
             limit[:] = np.inf
             words = "seen through the probabilities"
         found = judge(stage, "int8", difference, limit, self.alive & self.same, words)

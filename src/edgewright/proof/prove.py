@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.proof.form import CLASSES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError
-from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord
+from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
 
 # Pairs that are compared at a time.
 _THREADS = 4
+# What a form says beside its stages.
+_FACTS = (RANGE, CLASSES)
 
 
 @dataclass(frozen=True)
 class Proven:
-    """What came of it: the forms that ran, those that could not, and every pair."""
+    """What came of it: forms that ran and those that could not, every pair, and stages that no pair could judge."""
 
     forms: tuple[FormRecord, ...]
     absent: tuple[AbsentForm, ...]
     pairs: tuple[PairRecord, ...]
+    uncompared: tuple[UncomparedStage, ...]
 
     @property
     def passed(self) -> bool:
-        """Whether no tolerance is broken."""
-        return all(pair.verdict != "broken" for pair in self.pairs)
+        """Whether anything was compared, and no tolerance is broken."""
+        return any(pair.stages for pair in self.pairs) and all(pair.verdict != "broken" for pair in self.pairs)
 
 
 def odd_one(pairs: Sequence[PairRecord]) -> str:
@@ -79,10 +84,57 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
         made.append((form, stages))
         records.append(_record(form, stages, seconds))
     wished = [(p, q) for p, q in combinations(made, 2) if wanted(p[0], q[0])]
+    reference = _reference(made)
     # NumPy works on large arrays without holding the interpreter.
     with ThreadPoolExecutor(max_workers=min(_THREADS, os.cpu_count() or 1)) as pool:
-        pairs = tuple(pool.map(lambda pair: compare((pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), yard), wished))
-    return Proven(tuple(records), tuple(absent), pairs)
+        pairs = tuple(
+            pool.map(lambda pair: compare((pair[0][0], pair[1][0]), (pair[0][1], pair[1][1]), yard, reference), wished)
+        )
+    return Proven(_with_hidden(records), tuple(absent), pairs, tuple(_uncompared(records, pairs)))
+
+
+def _reference(made: Sequence[tuple[Form, Stages]]) -> Stages:
+    """Of the int8 forms that must be bit-exact to each other, the first of those that show most layers."""
+    layers = [
+        {stage: values for stage, values in stages.items() if values.dtype == np.int8}
+        for form, stages in made
+        if form.numbers == "int8" and form.ours
+    ]
+    return max(layers, key=len, default={})
+
+
+def _order(records: Sequence[FormRecord], numbers: str) -> list[str]:
+    """Stages of the forms of one kind of numbers, in the order of those that show most."""
+    shown = sorted((form.stages for form in records if form.numbers == numbers), key=len, reverse=True)
+    return list(dict.fromkeys(stage for stages in shown for stage in stages if stage not in _FACTS))
+
+
+def _with_hidden(records: Sequence[FormRecord]) -> tuple[FormRecord, ...]:
+    """The records with what others of their kind show and they do not, from where each begins."""
+    made = []
+    for form in records:
+        order = _order(records, form.numbers)
+        first = min((order.index(stage) for stage in form.stages if stage in order), default=len(order))
+        start = first if form.begins == "the boundary" else 0
+        made.append(
+            msgspec.structs.replace(form, hidden=tuple(stage for stage in order[start:] if stage not in form.stages))
+        )
+    return tuple(made)
+
+
+def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> Iterator[UncomparedStage]:
+    """Stages of a form that no pair judged on any sample, and why."""
+    judged: dict[str, set[str]] = {}
+    for pair in pairs:
+        for name in (pair.first, pair.second):
+            judged.setdefault(name, set()).update(stage.stage for stage in pair.stages if stage.samples)
+    shown = Counter((form.numbers, stage) for form in records for stage in form.stages)
+    for form in records:
+        for stage in form.stages:
+            if stage not in judged.get(form.name, ()):
+                alone = shown[form.numbers, stage] == 1
+                reason = "no other form shows it" if alone else "every sample parts from every other form before it"
+                yield UncomparedStage(form=form.name, stage=stage, reason=reason)
 
 
 def called(own: Sequence[str], labels: Sequence[str], count: int) -> NDArray[np.int64]:

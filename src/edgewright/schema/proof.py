@@ -25,6 +25,7 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
         seconds: it took for them.
         out_of_range: samples it flagged as outside the declared input ranges; None where it does not say.
         note: what a reader should know of it.
+        hidden: stages that other forms of its numbers show and it does not: they are judged by what follows them.
     """
 
     name: str
@@ -36,12 +37,21 @@ class FormRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     out_of_range: int | None = None
     note: str = ""
+    hidden: tuple[str, ...] = ()
 
 
 class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
     """A form that cannot exist here, and why."""
 
     name: str
+    reason: str
+
+
+class UncomparedStage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of a form that no pair judged on any sample, and why."""
+
+    form: str
+    stage: str
     reason: str
 
 
@@ -140,11 +150,12 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         forms, absent, pairs: what ran, what could not, and every pair.
         out_of_range: samples outside the declared input ranges, and by column.
         ranges: columns with a declared range.
-        passed: no tolerance is broken.
+        passed: something was compared, and no tolerance is broken.
         breaks: the earliest stage at which any pair breaks a tolerance, with the sample and the values; None when
             none does.
         broken: the two forms of that pair.
         odd: the form that stands alone in the pairs that break a tolerance; empty where none does.
+        uncompared: stages that a form shows and no pair judged.
         notes: further sentences.
         seconds: of the whole proof.
     """
@@ -166,5 +177,6 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     breaks: Difference | None = None
     broken: tuple[str, ...] = ()
     odd: str = ""
+    uncompared: tuple[UncomparedStage, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0

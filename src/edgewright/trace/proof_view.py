@@ -43,6 +43,7 @@ def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
         if form.note and form.begins == "raw rows":
             few = f"{form.samples:,} samples; " if form.samples < record.samples else ""
             yield note(f"{place}: {few}{form.note}")
+    yield from _hidden(record)
     yield from _absent(record)
     for numbers in ("float", "int8"):
         names = [form.name for form in record.forms if form.numbers == numbers]
@@ -60,6 +61,17 @@ def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     yield from _ranges(record, page)
     yield page.heading("Verdict")
     yield from _verdict(record, page)
+
+
+def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
+    """What forms do not show, those that hide the same together."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for place, form in enumerate(record.forms, 1):
+        if form.hidden:
+            groups.setdefault(form.hidden, []).append(place)
+    for stages, places in groups.items():
+        few = ", ".join(stages[:_TOLD]) + (f" and {len(stages) - _TOLD} more" if len(stages) > _TOLD else "")
+        yield note(f"not shown by {', '.join(map(str, places))}: {few}; judged by the stages after them")
 
 
 def _absent(record: ProofRecord) -> Iterator[RenderableType]:
@@ -143,17 +155,32 @@ def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     broken = [pair for pair in record.pairs if pair.breaks is not None]
     count = len(record.pairs)
+    if not broken and not record.passed:
+        yield Text.assemble(("NOT PROVEN", BAD), f"  nothing to compare: {plural(len(record.forms), 'form')} ran")
+        return
     if not broken:
         exact = sum(pair.exact_from_boundary is True for pair in record.pairs)
         own = sum(pair.exact_from_boundary is False for pair in record.pairs)
         said = f"; {exact} int8 pairs bit-exact from the boundary on" if exact else ""
         said += f", {own} apart by an engine's own rounding" if own else ""
-        yield Text.assemble(("PROVEN", GOOD), f"  no tolerance is broken in {plural(count, 'pair')}{said}")
+        yield Text.assemble(
+            ("PROVEN", GOOD), _uncompared(record), f"no tolerance is broken in {plural(count, 'pair')}{said}"
+        )
         return
     yield Text.assemble(("NOT PROVEN", BAD), f"  {len(broken)} of {plural(count, 'pair')} break a tolerance")
     if record.odd:
         yield Text.assemble("the form that stands alone: ", (record.odd, BAD))
     yield from _first_difference(record, broken, page)
+
+
+def _uncompared(record: ProofRecord) -> str:
+    """What the verdict leaves out, to stand behind its word."""
+    left = record.uncompared
+    if not left:
+        return "  "
+    some = "; ".join(f"{one.stage} of {one.form} ({one.reason})" for one in left[:_TOLD])
+    more = f"; and {len(left) - _TOLD} more" if len(left) > _TOLD else ""
+    return f", {plural(len(left), 'stage')} not compared: {some}{more}; "
 
 
 def _first_difference(record: ProofRecord, broken: Sequence[PairRecord], page: Page) -> Iterator[RenderableType]:

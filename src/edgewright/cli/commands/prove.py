@@ -39,6 +39,8 @@ def command(place: str, data: str | None, rows: int, device: str, as_json: bool)
         print_proof(record, Terminal())
     if record.breaks is not None:
         raise CheckFailedError(f"the forms of {record.name} part at stage {told(record.breaks, record.broken)}")
+    if not record.passed:
+        raise CheckFailedError(f"nothing to compare {record.name} with: only {len(record.forms)} of its forms ran here")
 
 
 COMMAND = command
