@@ -93,3 +93,27 @@ def test_a_missing_value_of_a_frame_is_a_missing_value(small: Path, tmp_path: Pa
         np.testing.assert_allclose(pipeline.predict_proba(frame), wanted, rtol=1e-6)
         answers = edgewright.load(tmp_path / "runs" / "small", form="float").predict(frame)
         np.testing.assert_allclose(answers.probabilities, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_columns_of_a_frame_are_taken_by_name(small: Path, tmp_path: Path, table: Table, loaded: bool) -> None:
+    X, y = table
+    frame = pd.DataFrame(X, columns=["a", "b"])
+    if loaded:
+        pipeline = Pipeline.load(run_small(small, tmp_path / "runs").folder)
+    else:
+        pipeline = Pipeline.from_toml(small, changes=("training.epochs=3",)).fit(frame, y)
+    assert list(pipeline.feature_names_in_) == ["a", "b"]
+    X = X * np.float32([1.0, 3.0])
+    expected = pipeline.predict_proba(X)
+    turned = pd.DataFrame({"b": X[:, 1], "more": 0.0, "a": X[:, 0]})
+    np.testing.assert_array_equal(pipeline.predict_proba(turned), expected)
+    np.testing.assert_array_equal(pipeline.predict_proba(pl.from_pandas(turned)), expected)
+    with pytest.raises(InputError, match="Add a"):
+        pipeline.predict(turned[["b", "more"]])
+
+
+def test_a_pipeline_fitted_on_arrays_has_no_names(small: Path, table: Table) -> None:
+    X, y = table
+    pipeline = Pipeline.from_toml(small, changes=("training.epochs=1",)).fit(pd.DataFrame(X, columns=["a", "b"]), y)
+    assert not hasattr(pipeline.fit(X, y), "feature_names_in_")

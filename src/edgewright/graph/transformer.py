@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value
+from edgewright.graph.frames import column_names, select_fitted_columns
 from edgewright.graph.stage import Context
 from edgewright.schema.errors import InputError
 
@@ -30,6 +31,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows.
         missing: whether missing values (NaN) may arrive.
         shape_: shape of one sample, as fitted.
+        feature_names_in_: names of the columns it was fitted on, where it was fitted on a frame.
     """
 
     kind: ClassVar[str] = ""
@@ -37,6 +39,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     missing: ClassVar[bool] = False
 
     shape_: list[int]
+    feature_names_in_: NDArray[np.object_]
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ANN401 - arrays and frames
         """Learns from training samples.
@@ -44,15 +47,19 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         Raises:
             InputError: for a shape, a missing or an infinite value this stage cannot take.
         """
+        names = column_names(X)
         samples = self._receive(X)
         if not len(samples):
             raise InputError("at least one sample", "none", self._where())
         self.shape_ = [int(size) for size in samples.shape[1:]]
+        vars(self).pop("feature_names_in_", None)
+        if names is not None:
+            self.feature_names_in_ = names
         self._learn(samples, y)
         return self
 
     def transform(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
-        """Computes in float64, a few samples at a time, and gives float32.
+        """Computes in float64, a few samples at a time, and gives float32. Columns of a frame are taken by name.
 
         Raises:
             InputError: when the samples do not have the shape of those fitted.
@@ -113,7 +120,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     def _arrived(self, X: Any) -> Floats:  # noqa: ANN401 - arrays and frames
         """Samples for `transform`, of the shape that was fitted."""
         check_is_fitted(self, "shape_")
-        samples = self._receive(X)
+        samples = self._receive(select_fitted_columns(self, X))
         if list(samples.shape[1:]) != [int(size) for size in self.shape_]:
             raise InputError(f"samples of shape {_text(self.shape_)}", _text(samples.shape[1:]), self._where())
         return samples

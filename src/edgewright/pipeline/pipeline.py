@@ -40,7 +40,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
     """Stages in order, the model last; every scikit-learn tool takes it.
 
     X is (n, columns) for rows or (n, channels, samples) for windows, float32, NaN where a value is missing; a Polars
-    or pandas frame is accepted for rows.
+    or pandas frame is accepted for rows, and its columns are taken by name.
     """
 
     config: PipelineConfig | None = None
@@ -104,6 +104,8 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         made = cls(steps)
         made.config, made.columns = index.config, index.columns
         made.shapes = (*(tuple(stage.context.shape) for stage in index.stages), tuple(steps[-1][1].shape_))
+        if len(made.shapes[0]) == 1:
+            steps[0][1].feature_names_in_ = np.asarray([column.name for column in index.columns], dtype=object)
         return made
 
     def run(self, *, out: str | Path = "runs", force: bool = False, listener: Listener | None = None) -> RunResult:

@@ -56,13 +56,13 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     """The rows of something with named columns, shape (rows, columns); None for anything else."""
     names = [column.name for column in manifest.columns]
     if isinstance(X, Rows):
-        _present(X.names, names)
+        require_columns(X.names, names)
         return X.values[:, [X.names.index(name) for name in names]]
     if isinstance(X, Mapping):
-        _present(X, names)
+        require_columns(X, names)
         columns = [np.atleast_1d(_float32(X[name], f"column {name}")) for name in names]
     elif isinstance(X, Frame):
-        _present(list(X.columns), names)
+        require_columns(list(X.columns), names)
         columns = [_float32(X[name].to_numpy(), f"column {name}") for name in names]
     else:
         return None
@@ -71,7 +71,12 @@ def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
     return np.stack(columns, 1)
 
 
-def _present(there: Any, names: list[str]) -> None:  # noqa: ANN401
+def require_columns(there: Any, names: list[str]) -> None:  # noqa: ANN401 - a collection of names
+    """Refuses columns of which some are not there.
+
+    Raises:
+        InputError: naming them.
+    """
     missing = [name for name in names if name not in there]
     if missing:
         have = ", ".join(map(str, there)) or "none"
