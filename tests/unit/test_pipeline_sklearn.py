@@ -104,7 +104,7 @@ def test_columns_of_a_frame_are_taken_by_name(small: Path, tmp_path: Path, table
     else:
         pipeline = Pipeline.from_toml(small, changes=("training.epochs=3",)).fit(frame, y)
     assert list(pipeline.feature_names_in_) == ["a", "b"]
-    X = X * np.float32([1.0, 3.0])
+    X = X * np.array([1.0, 3.0], np.float32)
     expected = pipeline.predict_proba(X)
     turned = pd.DataFrame({"b": X[:, 1], "more": 0.0, "a": X[:, 0]})
     np.testing.assert_array_equal(pipeline.predict_proba(turned), expected)

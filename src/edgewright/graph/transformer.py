@@ -52,9 +52,10 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
         if not len(samples):
             raise InputError("at least one sample", "none", self._where())
         self.shape_ = [int(size) for size in samples.shape[1:]]
-        vars(self).pop("feature_names_in_", None)
         if names is not None:
             self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
         self._learn(samples, y)
         return self
 
