@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
+from edgewright.graph.builder import Builder
+from edgewright.models.architecture import Architecture
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 
@@ -61,7 +65,7 @@ def network_section(graph: Graph) -> Section:
         if graph.nodes[place].op not in KNOWN:
             raise InputError(
                 f"operators with an integer form ({', '.join(sorted(KNOWN))})",
-                graph.nodes[place].op,
+                f"the operator {graph.nodes[place].op}",
                 f"graph {graph.name}",
             )
     return Section(
@@ -71,6 +75,36 @@ def network_section(graph: Graph) -> Section:
         start=graph.boundary,
         end=last.outputs[0],
     )
+
+
+def missing_integer_form(graph: Graph) -> str:
+    """Why a graph has no int8 form; empty where it has one."""
+    try:
+        network_section(graph)
+    except InputError as error:
+        return error.got
+    return ""
+
+
+def refuse_float_layers(network: Architecture) -> None:
+    """Refuses a network with a layer that has no integer form, before anybody trains it.
+
+    Raises:
+        InputError: naming the first such layer and its operator.
+    """
+    parameters = network.initialise(np.random.default_rng(0))
+    parts = zip(network.names, network.layers, network.configs, network.shapes, parameters, strict=False)
+    for name, layer, config, shape, own in parts:
+        builder = Builder(name, shape)
+        layer.to_graph(config, own, builder, builder.input, shape)
+        foreign = [op for op in builder.operators() if op not in KNOWN]
+        if foreign:
+            raise InputError(
+                f"layers whose operators have an integer form ({', '.join(sorted(KNOWN))})",
+                f"the operator {foreign[0]}",
+                f"model.layers, {name}",
+                "Leave the layer out, or make a float package: --set compression.int8=false",
+            )
 
 
 def _without_network(graph: Graph) -> str:

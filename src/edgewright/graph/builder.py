@@ -56,6 +56,10 @@ class Builder:
         self._nodes.append(Node(op=op, inputs=inputs, outputs=(output,), attributes=attributes))
         return output
 
+    def operators(self) -> tuple[str, ...]:
+        """Operators of the nodes so far, in order."""
+        return tuple(node.op for node in self._nodes)
+
     def stage(self, name: str, value: str) -> None:
         """Marks `value` as the output of the stage `name`."""
         self._stages.append(StageMark(stage=name, value=value))

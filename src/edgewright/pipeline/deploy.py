@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.compression.section import missing_integer_form
 from edgewright.data.audited import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
@@ -75,9 +76,10 @@ def _pack(
     compression = compare(config, forms, material)
     X = material.samples.X[material.compared]
     same = agreement(forms[0], X, judged.features, judged.answers)
+    missing = missing_integer_form(graph) if config.compression.int8 else ""
     compression = msgspec.structs.replace(
         compression,
-        notes=(same.sentence, *compression.notes),
+        notes=(same.sentence, *((f"no int8 form: {missing}",) if missing else ()), *compression.notes),
         disagreement="" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}",
     )
     for form in forms:

@@ -9,10 +9,13 @@ from typing import Any
 
 import msgspec
 
+from edgewright.compression.section import refuse_float_layers
+from edgewright.models.architecture import architecture
+from edgewright.models.base import Network
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
 from edgewright.pipeline.deploy import Deployed, deploy
-from edgewright.pipeline.fitting import fit_stages
+from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.inflation import inflation
 from edgewright.pipeline.job import Job
@@ -22,7 +25,7 @@ from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.names import check_names
 from edgewright.pipeline.notebook import run_html
-from edgewright.pipeline.parts import parts
+from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.scaling import scale
 from edgewright.pipeline.store import save_fitted
@@ -97,6 +100,7 @@ def run_pipeline(
             flow = fit_stages(
                 material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
             )
+        _refuse_float_layers(job.config, material.task, flow)
         scaling = _grow(job, data)
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)
@@ -185,6 +189,17 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     if not job.config.split.allow_leakage:
         raise CheckFailedError(told, do="Split by group, or set split.allow_leakage = true to go on all the same")
     job.warnings.append(told)
+
+
+def _refuse_float_layers(config: PipelineConfig, task: str, flow: Flow) -> None:
+    """Refuses layers that cannot become int8 where int8 is asked for, before the first epoch.
+
+    Raises:
+        InputError: naming the layer.
+    """
+    model = build_model(config, task)
+    if config.compression.int8 and isinstance(model, Network):
+        refuse_float_layers(architecture(model.layers, flow.context.shape, 2))
 
 
 def _grow(job: Job, data: str | None) -> ScalingRecord | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.compression.reference_model import reference_sizes
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
+from edgewright.compression.section import missing_integer_form
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.disturb import disturbances
@@ -38,9 +39,9 @@ class Form:
 
 
 def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list[Form]:
-    """The float form and, where it is wanted, the int8 form, calibrated on training samples."""
+    """The float form and, where it is wanted and can be, the int8 form, calibrated on training samples."""
     forms = [Form("float", graph, to_onnx(graph))]
-    if config.compression.int8:
+    if config.compression.int8 and not missing_integer_form(graph):
         train = material.sides.train
         if len(train) > _CALIBRATION:
             train = np.sort(np.random.default_rng(config.seed).choice(train, _CALIBRATION, replace=False))

@@ -104,7 +104,7 @@ class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=
     """The int8 form.
 
     Attributes:
-        int8: make it.
+        int8: make it; models without weights (trees, rules) stay float.
         method: how ranges of activations are found on training samples: 'minmax' or 'percentile'.
         percentile: share of values inside the range for 'percentile', in per cent.
         per_channel: 'auto' uses a scale a channel only where that lowers the error by enough to pay for its bytes.

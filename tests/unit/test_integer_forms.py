@@ -1,0 +1,120 @@
+"""What has no integer form is refused before it is trained, or becomes a float package."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edgewright.models import nn
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.run import run_pipeline
+from edgewright.runtime import catalogue
+from edgewright.runtime.package import read_package
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import EpochRecord
+from small_pipeline import names, run_small, write_rows
+
+SOFT_CLIP = '''
+"""x / (1 + |x|), a layer from somebody else."""
+import jax.numpy as jnp
+from edgewright.graph.layer import Layer, LayerConfig
+
+
+class SoftClipConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """No settings."""
+
+
+def to_graph(config, parameters, builder, value, shape):
+    size = builder.op("Add", builder.op("Abs", value), builder.number(1.0))
+    return builder.op("Div", value, size)
+
+
+LAYER = Layer(
+    config=SoftClipConfig,
+    out_shape=lambda config, shape: shape,
+    initialise=lambda config, shape, rng: {},
+    apply=lambda config, parameters, x: x / (1.0 + jnp.abs(x)),
+    macs=lambda config, shape: 0,
+    to_graph=to_graph,
+    formula=lambda config: "x / (1 + |x|)",
+    activation=lambda config: "linear",
+)
+'''
+TOML = """\
+name = "small"
+[data]
+kind = "csv"
+path = "{path}"
+target = "label"
+[[stages]]
+kind = "impute"
+{model}
+[training]
+epochs = 2
+"""
+NETWORK = """
+[[model.layers]]
+kind = "dense"
+units = 4
+[[model.layers]]
+kind = "soft_clip"
+"""
+
+
+class Epochs(Listener):
+    """Counts the epochs."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def soft_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A layer without an integer form, found beside those that come along."""
+    folder = tmp_path / "layers"
+    folder.mkdir()
+    (folder / "soft_clip.py").write_text(SOFT_CLIP)
+    monkeypatch.setattr(nn, "__path__", [*nn.__path__, str(folder)])
+    catalogue.names.cache_clear()
+    catalogue.listing.cache_clear()
+    yield
+    catalogue.names.cache_clear()
+    catalogue.listing.cache_clear()
+
+
+def pipeline(folder: Path, model: str) -> Path:
+    path = folder / "small.toml"
+    path.write_text(TOML.format(path=write_rows(folder / "rows.csv"), model=model))
+    return path
+
+
+@pytest.mark.usefixtures("soft_clip")
+def test_a_layer_without_an_integer_form_is_refused_before_the_first_epoch(tmp_path: Path) -> None:
+    config, heard = read_config(str(pipeline(tmp_path, NETWORK))), Epochs()
+    with pytest.raises(InputError, match="soft_clip") as refusal:
+        run_pipeline(config, out=tmp_path / "runs", listener=heard)
+    assert "compression.int8=false" in str(refusal.value)
+    assert heard.count == 0
+    assert names(tmp_path / "runs") == []
+
+
+@pytest.mark.usefixtures("soft_clip")
+def test_it_becomes_a_float_package_where_that_is_asked_for(tmp_path: Path) -> None:
+    result = run_small(pipeline(tmp_path, NETWORK), tmp_path / "runs", "compression.int8=false")
+    assert result.package is not None
+    assert read_package(result.package).manifest.default == "float"
+
+
+@pytest.mark.parametrize("kind", ["tree", "forest", "rules", "majority"])
+def test_models_without_weights_become_float_packages(tmp_path: Path, kind: str) -> None:
+    result = run_small(pipeline(tmp_path, f'[model]\nkind = "{kind}"'), tmp_path / "runs")
+    assert result.package is not None
+    assert read_package(result.package).manifest.default == "float"
+    assert result.trace.compression is not None
+    assert any(note.startswith("no int8 form") for note in result.trace.compression.notes)
