@@ -36,6 +36,7 @@ _OPTIONS = {
     "avx512dq": "-mavx512dq",
     "avx512vl": "-mavx512vl",
     "avx512_vnni": "-mavx512vnni",
+    "avx_vnni": "-mavxvnni",
 }
 
 

@@ -6,10 +6,9 @@
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#if defined(__AVX2__) || defined(__AVX512F__)
+#if defined(__SSSE3__)
 #include <immintrin.h>
-#endif
-#if defined(__ARM_FEATURE_DOTPROD)
+#elif defined(__ARM_NEON)
 #include <arm_neon.h>
 #endif
 
@@ -94,197 +93,405 @@ INLINED void dense_floats(const float *restrict x, const float *restrict w, cons
     }
 }
 
-/* Sums of products of bytes without a sign (value + 128) and signed weights, for `groups` groups of 16 outputs.
- * Weights: [inputs / 4][groups][16 outputs][4 inputs]. `total` starts as the bias with what 128 and the zero point add.
+/* Bytes between operators are kept as value + OFFSET: where an instruction multiplies bytes without a sign by signed
+ * ones and adds four products to a sum of 32 bits (VNNI), 128; elsewhere they keep their sign.
  */
-INLINED void dense_sums(const uint8_t *restrict x, const int8_t *restrict w, const int32_t *restrict b,
-                        int32_t *restrict total, int quads, int groups, int ways) {
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+#define OFFSET 128
+typedef uint8_t byte;
+#else
+#define OFFSET 0
+typedef int8_t byte;
+#endif
+
+/* Vectors of `WIDE` sums. `dot` adds to each sum the products of four bytes with four weights, exactly: pairs of
+ * products would saturate at 16 bits if one factor kept 8 bits without a sign, so it takes |x| and moves the sign of x to
+ * the weight. 128 * 127 twice fits; weights are at least -127 (packing.py).
+ */
 #if defined(__AVX512VNNI__)
-    __m512i sum[16];
-    for (int i = 0; i < groups; ++i) {
-        sum[i] = _mm512_loadu_si512(b + i * GROUP);
-    }
-    for (int i = groups; i < ways * groups; ++i) {
-        sum[i] = _mm512_setzero_si512();
+#define WIDE 16
+typedef __m512i sum_lanes;
+typedef __m512i byte_factor;
+INLINED sum_lanes load_sums(const void *p) { return _mm512_loadu_si512(p); }
+INLINED void store_sums(void *p, sum_lanes x) { _mm512_storeu_si512(p, x); }
+INLINED sum_lanes plus(sum_lanes a, sum_lanes b) { return _mm512_add_epi32(a, b); }
+INLINED byte_factor four_bytes(int32_t x) { return _mm512_set1_epi32(x); }
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) { return _mm512_dpbusd_epi32(sum, x, w); }
+#elif defined(__AVX2__)
+#define WIDE 8
+typedef __m256i sum_lanes;
+INLINED sum_lanes load_sums(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINED void store_sums(void *p, sum_lanes x) { _mm256_storeu_si256((__m256i *)p, x); }
+INLINED sum_lanes plus(sum_lanes a, sum_lanes b) { return _mm256_add_epi32(a, b); }
+#if defined(__AVXVNNI__)
+typedef __m256i byte_factor;
+INLINED byte_factor four_bytes(int32_t x) { return _mm256_set1_epi32(x); }
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) { return _mm256_dpbusd_avx_epi32(sum, x, w); }
+#else
+typedef struct {
+    __m256i x, size;
+} byte_factor;
+INLINED byte_factor four_bytes(int32_t x) {
+    const __m256i all = _mm256_set1_epi32(x);
+    return (byte_factor){all, _mm256_abs_epi8(all)};
+}
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
+    const __m256i pairs = _mm256_maddubs_epi16(x.size, _mm256_sign_epi8(w, x.x));
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
+#endif
+#elif defined(__SSSE3__)
+#define WIDE 4
+typedef __m128i sum_lanes;
+typedef struct {
+    __m128i x, size;
+} byte_factor;
+INLINED sum_lanes load_sums(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+INLINED void store_sums(void *p, sum_lanes x) { _mm_storeu_si128((__m128i *)p, x); }
+INLINED sum_lanes plus(sum_lanes a, sum_lanes b) { return _mm_add_epi32(a, b); }
+INLINED byte_factor four_bytes(int32_t x) {
+    const __m128i all = _mm_set1_epi32(x);
+    return (byte_factor){all, _mm_abs_epi8(all)};
+}
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
+    const __m128i pairs = _mm_maddubs_epi16(x.size, _mm_sign_epi8(w, x.x));
+    return _mm_add_epi32(sum, _mm_madd_epi16(pairs, _mm_set1_epi16(1)));
+}
+#elif defined(__ARM_NEON)
+#define WIDE 4
+typedef int32x4_t sum_lanes;
+typedef int8x16_t byte_factor;
+INLINED sum_lanes load_sums(const void *p) { return vld1q_s32((const int32_t *)p); }
+INLINED void store_sums(void *p, sum_lanes x) { vst1q_s32((int32_t *)p, x); }
+INLINED sum_lanes plus(sum_lanes a, sum_lanes b) { return vaddq_s32(a, b); }
+INLINED byte_factor four_bytes(int32_t x) { return vreinterpretq_s8_s32(vdupq_n_s32(x)); }
+#if defined(__ARM_FEATURE_DOTPROD)
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) { return vdotq_s32(sum, vreinterpretq_s8_s32(w), x); }
+#else
+INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
+    const int8x16_t weights = vreinterpretq_s8_s32(w);
+    const int32x4_t first = vpaddlq_s16(vmull_s8(vget_low_s8(weights), vget_low_s8(x)));
+    const int32x4_t second = vpaddlq_s16(vmull_s8(vget_high_s8(weights), vget_high_s8(x)));
+    const int32x2_t low = vpadd_s32(vget_low_s32(first), vget_high_s32(first));
+    return vaddq_s32(sum, vcombine_s32(low, vpadd_s32(vget_low_s32(second), vget_high_s32(second))));
+}
+#endif
+#endif
+
+#if defined(WIDE)
+#define PIECES (GROUP / WIDE)
+/* Rows of inputs at once, of `count`: a weight is fetched once for all of them, and no sum waits for the one before. */
+#define MOST_ROWS(groups) (8 / (groups) / PIECES > 1 ? 8 / (groups) / PIECES : 1)
+#else
+#define MOST_ROWS(groups) 1
+#endif
+#define ROWS(groups, count) (MOST_ROWS(groups) < (count) ? MOST_ROWS(groups) : (count))
+
+/* Sums of products of bytes and weights for `groups` groups of 16 outputs and `rows` rows of inputs `step` bytes apart.
+ * Weights: [inputs / 4][groups][16 outputs][4 inputs]. Biases stand twice, for bytes + 128 and for signed ones; both
+ * hold what the zero point adds. `total`: [rows][groups][16].
+ */
+INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t *restrict w, const int32_t *restrict b,
+                        int32_t *restrict total, int quads, int groups) {
+    b += OFFSET ? 0 : groups * GROUP;
+#if defined(WIDE)
+    /* An instruction that multiplies and adds answers after four or five cycles: single sums are split. */
+    const int each = groups * PIECES, ways = OFFSET && rows * each < 8 ? 8 / (rows * each) : 1;
+    sum_lanes sum[64];
+#pragma GCC unroll 32
+    for (int i = 0; i < ways * rows * each; ++i) {
+        sum[i] = i < rows * each ? load_sums(b + i % each * WIDE) : (sum_lanes){0};
     }
     int k = 0;
     for (; k + ways <= quads; k += ways) {
+#pragma GCC unroll 8
         for (int way = 0; way < ways; ++way) {
-            int32_t four;
-            memcpy(&four, x + 4 * (k + way), 4);
-            const __m512i value = _mm512_set1_epi32(four);
-            for (int i = 0; i < groups; ++i) {
-                const int8_t *at = w + ((k + way) * groups + i) * 64;
-                /* Weights beyond the second cache arrive too late otherwise: the hardware stops at every page. */
-                if (FAR_WEIGHTS) {
-                    __builtin_prefetch(at + 512);
+#pragma GCC unroll 8
+            for (int row = 0; row < rows; ++row) {
+                int32_t four;
+                memcpy(&four, x + row * step + 4 * (k + way), 4);
+                const byte_factor value = four_bytes(four);
+#pragma GCC unroll 32
+                for (int i = 0; i < each; ++i) {
+                    const int8_t *at = w + ((k + way) * each + i) * 4 * WIDE;
+                    /* Weights beyond the second cache arrive too late otherwise: the hardware stops at every page. */
+                    if (FAR_WEIGHTS && row == 0 && i * 4 * WIDE % 64 == 0) {
+                        __builtin_prefetch(at + 512);
+                    }
+                    const int place = (way * rows + row) * each + i;
+                    sum[place] = dot(sum[place], value, load_sums(at));
                 }
-                sum[way * groups + i] = _mm512_dpbusd_epi32(sum[way * groups + i], value, _mm512_loadu_si512(at));
             }
         }
     }
     for (; k < quads; ++k) {
-        int32_t four;
-        memcpy(&four, x + 4 * k, 4);
-        const __m512i value = _mm512_set1_epi32(four);
-        for (int i = 0; i < groups; ++i) {
-            sum[i] = _mm512_dpbusd_epi32(sum[i], value, _mm512_loadu_si512(w + (k * groups + i) * 64));
-        }
-    }
-    for (int i = 0; i < groups; ++i) {
-        for (int way = 1; way < ways; ++way) {
-            sum[i] = _mm512_add_epi32(sum[i], sum[way * groups + i]);
-        }
-        _mm512_storeu_si512(total + i * GROUP, sum[i]);
-    }
-#elif defined(__AVX2__)
-    (void)ways;
-    for (int i = 0; i < groups; ++i) {
-        /* Sixteen-bit products in pairs: exact, where multiplying bytes directly would saturate. */
-        __m256i sum[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
-                          _mm256_setzero_si256()};
-        for (int k = 0; k < quads; ++k) {
+#pragma GCC unroll 8
+        for (int row = 0; row < rows; ++row) {
             int32_t four;
-            memcpy(&four, x + 4 * k, 4);
-            const __m256i value = _mm256_cvtepu8_epi16(_mm_set1_epi32(four));
-            const int8_t *at = w + (k * groups + i) * 64;
-            for (int part = 0; part < 4; ++part) {
-                const __m256i wide = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(at + 16 * part)));
-                sum[part] = _mm256_add_epi32(sum[part], _mm256_madd_epi16(value, wide));
-            }
-        }
-        for (int part = 0; part < 4; ++part) {
-            int32_t pairs[8];
-            _mm256_storeu_si256((__m256i *)pairs, sum[part]);
-            for (int lane = 0; lane < 4; ++lane) {
-                const int at = i * GROUP + 4 * part + lane;
-                total[at] = b[at] + pairs[2 * lane] + pairs[2 * lane + 1];
+            memcpy(&four, x + row * step + 4 * k, 4);
+            const byte_factor value = four_bytes(four);
+#pragma GCC unroll 32
+            for (int i = 0; i < each; ++i) {
+                sum[row * each + i] = dot(sum[row * each + i], value, load_sums(w + (k * each + i) * 4 * WIDE));
             }
         }
     }
-#elif defined(__ARM_FEATURE_DOTPROD)
-    /* The instruction takes both signed: 128 less in every input, which the bias of `groups` further groups allows. */
-    (void)ways;
-    const int32_t *const signed_b = b + groups * GROUP;
-    for (int i = 0; i < groups; ++i) {
-        int32x4_t sum[4];
-        for (int part = 0; part < 4; ++part) {
-            sum[part] = vld1q_s32(signed_b + i * GROUP + 4 * part);
+#pragma GCC unroll 32
+    for (int i = 0; i < rows * each; ++i) {
+#pragma GCC unroll 8
+        for (int way = 1; way < ways; ++way) {
+            sum[i] = plus(sum[i], sum[way * rows * each + i]);
         }
-        for (int k = 0; k < quads; ++k) {
-            uint32_t four;
-            memcpy(&four, x + 4 * k, 4);
-            const int8x16_t value = vreinterpretq_s8_u32(vdupq_n_u32(four ^ 0x80808080u));
-            for (int part = 0; part < 4; ++part) {
-                sum[part] = vdotq_s32(sum[part], vld1q_s8(w + (k * groups + i) * 64 + 16 * part), value);
-            }
-        }
-        for (int part = 0; part < 4; ++part) {
-            vst1q_s32(total + i * GROUP + 4 * part, sum[part]);
-        }
+        store_sums(total + i * WIDE, sum[i]);
     }
 #else
-    (void)ways;
-    memcpy(total, b, sizeof(int32_t) * (size_t)(groups * GROUP));
-    for (int k = 0; k < quads; ++k) {
-        for (int i = 0; i < groups * GROUP; ++i) {
-            const int8_t *at = w + (k * groups * GROUP + i) * 4;
-            for (int lane = 0; lane < 4; ++lane) {
-                total[i] += (int32_t)x[4 * k + lane] * at[lane];
+    for (int row = 0; row < rows; ++row, total += groups * GROUP, x += step) {
+        memcpy(total, b, sizeof(int32_t) * (size_t)(groups * GROUP));
+        for (int k = 0; k < quads; ++k) {
+            for (int i = 0; i < groups * GROUP; ++i) {
+                const int8_t *at = w + (k * groups * GROUP + i) * 4;
+                for (int lane = 0; lane < 4; ++lane) {
+                    total[i] += (int32_t)x[4 * k + lane] * at[lane];
+                }
             }
         }
     }
 #endif
 }
 
-/* Sums to bytes + 128, rounded once: x * multiplier / 2^shift, halves away from zero (requantise.py, `once`). */
-INLINED void round_once_long(const int32_t *restrict total, const int64_t *restrict multiplier,
-                             const int64_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low,
-                             int high) {
-    for (int i = 0; i < outputs; ++i) {
-        const int64_t product = (int64_t)total[i] * multiplier[i];
-        const int64_t half = (int64_t)1 << (shift[i] - 1);
-        const int64_t done = ((product + half - (product < 0)) >> shift[i]) + zero;
-        y[i] = (uint8_t)((done < low ? low : (done > high ? high : done)) + 128);
+/* Adds the sums of further weights to `total`. */
+INLINED void more_sums(const byte *restrict x, int step, int rows, const int8_t *restrict w, const int32_t *restrict b,
+                       int32_t *restrict total, int quads, int groups) {
+    int32_t more[rows * groups * GROUP];
+    dense_sums(x, step, rows, w, b, more, quads, groups);
+    for (int i = 0; i < rows * groups * GROUP; ++i) {
+        total[i] += more[i];
     }
 }
 
-/* Rounded at the product and again at the shift (requantise.py, `twice`). */
+/* One filter a channel. Weights: [(taps + 1) / 2][channels in groups of 16][2 taps]; taps lie `down` and `across` bytes
+ * apart. Biases as above, a row of whole groups each.
+ */
+INLINED void depthwise_sums(const byte *restrict x, const int16_t *restrict w, const int32_t *restrict b,
+                            int32_t *restrict total, int channels, int height, int width, int down, int across) {
+    const int whole = (channels + GROUP - 1) / GROUP * GROUP, taps = height * width;
+    b += OFFSET ? 0 : whole;
+    for (int ch = 0; ch < whole; ch += GROUP) {
+#if defined(__AVX2__)
+        __m256i low = _mm256_loadu_si256((const __m256i *)(b + ch));
+        __m256i high = _mm256_loadu_si256((const __m256i *)(b + ch + 8));
+#pragma GCC unroll 16
+        for (int tap = 0; tap < taps; tap += 2) {
+            const int next = tap + 1 < taps ? tap + 1 : tap;
+            const byte *const at = x + ch, *const factors = (const byte *)(w + (tap * whole + ch * 2));
+            const __m128i one = _mm_loadu_si128((const __m128i *)(at + tap / width * down + tap % width * across));
+            const __m128i two = _mm_loadu_si128((const __m128i *)(at + next / width * down + next % width * across));
+            const __m128i first = _mm_unpacklo_epi8(one, two), second = _mm_unpackhi_epi8(one, two);
+#if OFFSET
+            const __m256i a = _mm256_cvtepu8_epi16(first), c = _mm256_cvtepu8_epi16(second);
+#else
+            const __m256i a = _mm256_cvtepi8_epi16(first), c = _mm256_cvtepi8_epi16(second);
+#endif
+            const __m256i *const both = (const __m256i *)factors;
+            low = _mm256_add_epi32(low, _mm256_madd_epi16(a, _mm256_loadu_si256(both)));
+            high = _mm256_add_epi32(high, _mm256_madd_epi16(c, _mm256_loadu_si256(both + 1)));
+        }
+        _mm256_storeu_si256((__m256i *)(total + ch), low);
+        _mm256_storeu_si256((__m256i *)(total + ch + 8), high);
+#elif defined(__SSE4_1__)
+        __m128i sum[4];
+        for (int i = 0; i < 4; ++i) {
+            sum[i] = _mm_loadu_si128((const __m128i *)(b + ch + 4 * i));
+        }
+#pragma GCC unroll 16
+        for (int tap = 0; tap < taps; tap += 2) {
+            const int next = tap + 1 < taps ? tap + 1 : tap;
+            const byte *const at = x + ch;
+            const __m128i one = _mm_loadu_si128((const __m128i *)(at + tap / width * down + tap % width * across));
+            const __m128i two = _mm_loadu_si128((const __m128i *)(at + next / width * down + next % width * across));
+            const __m128i first = _mm_unpacklo_epi8(one, two), second = _mm_unpackhi_epi8(one, two);
+            const __m128i *const both = (const __m128i *)(w + (tap * whole + ch * 2));
+            const __m128i wide[4] = {_mm_cvtepi8_epi16(first), _mm_cvtepi8_epi16(_mm_srli_si128(first, 8)),
+                                     _mm_cvtepi8_epi16(second), _mm_cvtepi8_epi16(_mm_srli_si128(second, 8))};
+            for (int i = 0; i < 4; ++i) {
+                sum[i] = _mm_add_epi32(sum[i], _mm_madd_epi16(wide[i], _mm_loadu_si128(both + i)));
+            }
+        }
+        for (int i = 0; i < 4; ++i) {
+            _mm_storeu_si128((__m128i *)(total + ch + 4 * i), sum[i]);
+        }
+#else
+        /* A loop that compilers turn into vectors. */
+        int32_t sum[GROUP];
+        memcpy(sum, b + ch, sizeof sum);
+        for (int tap = 0; tap < taps; ++tap) {
+            const byte *const at = x + ch + tap / width * down + tap % width * across;
+            const int16_t *const factors = w + (tap / 2 * 2 * whole + ch * 2 + tap % 2);
+            for (int i = 0; i < GROUP; ++i) {
+                sum[i] += (int32_t)at[i] * factors[2 * i];
+            }
+        }
+        memcpy(total + ch, sum, sizeof sum);
+#endif
+    }
+}
+
+/* What a rounded value becomes: moved by the zero point, clamped, stored as a byte. */
+INLINED byte stored(int64_t value, int zero, int low, int high) {
+    value = value < low - zero ? low - zero : (value > high - zero ? high - zero : value);
+    return (byte)(value + zero + OFFSET);
+}
+
+/* Sums to bytes, rounded once: x * multiplier / 2^shift, halves away from zero (runtime/integer, `once`). */
+INLINED void round_once_long(const int32_t *restrict total, const int64_t *restrict multiplier,
+                             const int64_t *restrict shift, byte *restrict y, int outputs, int zero, int low,
+                             int high) {
+    for (int i = 0; i < outputs; ++i) {
+        const int64_t product = (int64_t)total[i] * multiplier[i];
+        const int64_t half = ((int64_t)1 << shift[i]) >> 1;
+        y[i] = stored((product + half - (product < 0 && shift[i] > 0)) >> shift[i], zero, low, high);
+    }
+}
+
+/* Rounded at the product and again at the shift (runtime/integer, `twice`). */
 INLINED void round_twice_long(const int32_t *restrict total, const int64_t *restrict multiplier,
-                              const int64_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low,
+                              const int64_t *restrict shift, byte *restrict y, int outputs, int zero, int low,
                               int high) {
     for (int i = 0; i < outputs; ++i) {
         const int64_t left = shift[i] > 0 ? shift[i] : 0, right = shift[i] < 0 ? -shift[i] : 0;
         const int64_t product = (total[i] * ((int64_t)1 << left)) * multiplier[i];
         const int64_t first = (product + ((int64_t)1 << 30)) >> 31;
         const int64_t half = ((int64_t)1 << right) >> 1;
-        const int64_t done = ((first + half - (first < 0 && right > 0)) >> right) + zero;
-        y[i] = (uint8_t)((done < low ? low : (done > high ? high : done)) + 128);
+        y[i] = stored((first + half - (first < 0 && right > 0)) >> right, zero, low, high);
     }
 }
 
-#if defined(__AVX512F__)
-/* Even and odd lanes of 64 bits back to 16 lanes of 32, moved, clamped and stored as bytes + 128. */
-INLINED void store_bytes(__m512i even, __m512i odd, uint8_t *y, int zero, int low, int high) {
-    __m512i all = _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
-    all = _mm512_add_epi32(all, _mm512_set1_epi32(zero));
-    all = _mm512_max_epi32(_mm512_min_epi32(all, _mm512_set1_epi32(high)), _mm512_set1_epi32(low));
-    _mm_storeu_si128((__m128i *)y, _mm512_cvtepi32_epi8(_mm512_add_epi32(all, _mm512_set1_epi32(128))));
+/* The same on vectors of `SPAN` values: `once_vector` and `twice_vector`; `put` stores 16 of them, of a group that is not
+ * full as many as it has. Products of 32 bits by 31 are made of even and odd lanes; halves go away from zero because
+ * sizes are rounded and get their sign back.
+ */
+#if defined(__AVX2__)
+INLINED void put_words(__m256i words, byte *y, int count, int zero, int low, int high) {
+    words = _mm256_adds_epi16(words, _mm256_set1_epi16((short)zero));
+    __m128i made = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    made = _mm_min_epi8(_mm_max_epi8(made, _mm_set1_epi8((char)low)), _mm_set1_epi8((char)high));
+    made = _mm_add_epi8(made, _mm_set1_epi8((char)OFFSET));
+    if (count >= GROUP) {
+        _mm_storeu_si128((__m128i *)y, made);
+    } else {
+        memcpy(y, &made, (size_t)count);
+    }
 }
-
-INLINED __m512i over_power(__m512i x, __m512i shift) {
-    const __m512i one = _mm512_set1_epi64(1), half = _mm512_srli_epi64(_mm512_sllv_epi64(one, shift), 1);
-    const __mmask8 rounds = _mm512_test_epi64_mask(shift, shift);
-    const __m512i below = _mm512_maskz_srai_epi64(rounds, x, 63);
-    return _mm512_srav_epi64(_mm512_add_epi64(_mm512_add_epi64(x, half), below), shift);
+#endif
+#if defined(__AVX512F__)
+#define SPAN 16
+#define VECTOR(name) _mm512_##name
+typedef __m512i lanes;
+INLINED lanes at_values(const int32_t *p) { return _mm512_loadu_si512(p); }
+INLINED lanes both_lanes(lanes even, lanes odd) { return _mm512_mask_blend_epi32(0xAAAA, even, odd); }
+INLINED lanes with_sign(lanes x, lanes sign) {
+    const __m512i none = _mm512_setzero_si512();
+    return _mm512_mask_sub_epi32(x, _mm512_cmplt_epi32_mask(sign, none), none, x);
+}
+INLINED void put(const lanes *x, byte *y, int count, int zero, int low, int high) {
+    put_words(_mm512_cvtsepi32_epi16(x[0]), y, count, zero, low, high);
+}
+#elif defined(__AVX2__)
+#define SPAN 8
+#define VECTOR(name) _mm256_##name
+typedef __m256i lanes;
+INLINED lanes at_values(const int32_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINED lanes both_lanes(lanes even, lanes odd) { return _mm256_blend_epi32(even, odd, 0xAA); }
+INLINED lanes with_sign(lanes x, lanes sign) { return _mm256_sign_epi32(x, sign); }
+INLINED void put(const lanes *x, byte *y, int count, int zero, int low, int high) {
+    put_words(_mm256_permute4x64_epi64(_mm256_packs_epi32(x[0], x[1]), 0xD8), y, count, zero, low, high);
+}
+#endif
+#if defined(VECTOR)
+INLINED lanes once_vector(lanes x, lanes m, lanes s) {
+    const lanes one = VECTOR(set1_epi32)(1), size = VECTOR(abs_epi32)(x), down = VECTOR(sub_epi32)(s, one);
+    const lanes down_even = VECTOR(srli_epi64)(VECTOR(slli_epi64)(down, 32), 32);
+    const lanes size_odd = VECTOR(srli_epi64)(size, 32), m_odd = VECTOR(srli_epi64)(m, 32);
+    const lanes even = VECTOR(srlv_epi64)(VECTOR(mul_epu32)(size, m), down_even);
+    const lanes odd = VECTOR(srlv_epi64)(VECTOR(mul_epu32)(size_odd, m_odd), VECTOR(srli_epi64)(down, 32));
+    const lanes twofold = both_lanes(even, VECTOR(slli_epi64)(odd, 32));
+    return with_sign(VECTOR(srli_epi32)(VECTOR(add_epi32)(twofold, one), 1), x);
+}
+INLINED lanes twice_vector(lanes x, lanes m, lanes s) {
+    const lanes nudge = VECTOR(srli_epi64)(VECTOR(set1_epi32)(1 << 30), 32), one = VECTOR(set1_epi32)(1);
+    const lanes even = VECTOR(add_epi64)(VECTOR(mul_epi32)(x, m), nudge);
+    const lanes odd =
+        VECTOR(add_epi64)(VECTOR(mul_epi32)(VECTOR(srli_epi64)(x, 32), VECTOR(srli_epi64)(m, 32)), nudge);
+    const lanes first = both_lanes(VECTOR(srli_epi64)(even, 31), VECTOR(slli_epi64)(odd, 1));
+    const lanes half = VECTOR(srli_epi32)(VECTOR(sllv_epi32)(one, s), 1);
+    return with_sign(VECTOR(srlv_epi32)(VECTOR(add_epi32)(VECTOR(abs_epi32)(first), half), s), first);
+}
+#elif defined(__ARM_NEON)
+#define SPAN 4
+typedef int32x4_t lanes;
+INLINED lanes at_values(const int32_t *p) { return vld1q_s32(p); }
+INLINED lanes with_sign(uint32x4_t size, lanes sign) {
+    const lanes x = vreinterpretq_s32_u32(size);
+    return vbslq_s32(vcltq_s32(sign, vdupq_n_s32(0)), vnegq_s32(x), x);
+}
+INLINED lanes once_vector(lanes x, lanes m, lanes s) {
+    const uint32x4_t size = vreinterpretq_u32_s32(vabsq_s32(x)), factor = vreinterpretq_u32_s32(m);
+    const int64x2_t down = vnegq_s64(vmovl_s32(vget_low_s32(s))), down2 = vnegq_s64(vmovl_s32(vget_high_s32(s)));
+    const uint64x2_t low = vrshlq_u64(vmull_u32(vget_low_u32(size), vget_low_u32(factor)), down);
+    const uint64x2_t high = vrshlq_u64(vmull_u32(vget_high_u32(size), vget_high_u32(factor)), down2);
+    return with_sign(vcombine_u32(vmovn_u64(low), vmovn_u64(high)), x);
+}
+INLINED lanes twice_vector(lanes x, lanes m, lanes s) {
+    const lanes first = vqrdmulhq_s32(x, m);
+    return with_sign(vrshlq_u32(vreinterpretq_u32_s32(vabsq_s32(first)), vnegq_s32(s)), first);
+}
+INLINED void put(const lanes *x, byte *y, int count, int zero, int low, int high) {
+    const int16x8_t move = vdupq_n_s16((int16_t)zero);
+    const int16x8_t first = vqaddq_s16(vcombine_s16(vqmovn_s32(x[0]), vqmovn_s32(x[1])), move);
+    const int16x8_t second = vqaddq_s16(vcombine_s16(vqmovn_s32(x[2]), vqmovn_s32(x[3])), move);
+    int8x16_t made = vcombine_s8(vqmovn_s16(first), vqmovn_s16(second));
+    made = vminq_s8(vmaxq_s8(made, vdupq_n_s8((int8_t)low)), vdupq_n_s8((int8_t)high));
+    memcpy(y, &made, (size_t)(count < GROUP ? count : GROUP));
 }
 #endif
 
-/* Both, where multipliers have 31 bits and the factor is below 1, so that results fit 32 bits; shifts to the right.
- * Writes whole groups: what lies behind is written later, or is room.
- */
+/* Both, where multipliers have 31 bits and the factor is below 1, so that results fit 32 bits; shifts to the right. */
 INLINED void round_once(const int32_t *restrict total, const int32_t *restrict multiplier,
-                        const int32_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low, int high) {
-#if defined(__AVX512F__)
-    const __m512i lower = _mm512_set1_epi64(0xFFFFFFFF);
+                        const int32_t *restrict shift, byte *restrict y, int outputs, int zero, int low, int high) {
+#if defined(SPAN)
     for (int i = 0; i < outputs; i += GROUP) {
-        const __m512i x = _mm512_loadu_si512(total + i), m = _mm512_loadu_si512(multiplier + i);
-        const __m512i s = _mm512_loadu_si512(shift + i);
-        const __m512i even = _mm512_mul_epi32(x, m);
-        const __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(m, 32));
-        store_bytes(over_power(even, _mm512_and_si512(s, lower)), over_power(odd, _mm512_srli_epi64(s, 32)), y + i,
-                    zero, low, high);
+        lanes made[GROUP / SPAN];
+        for (int part = 0; part < GROUP / SPAN; ++part) {
+            const int at = i + part * SPAN;
+            made[part] = once_vector(at_values(total + at), at_values(multiplier + at), at_values(shift + at));
+        }
+        put(made, y + i, outputs - i, zero, low, high);
     }
 #else
     for (int i = 0; i < outputs; ++i) {
         const int64_t product = (int64_t)total[i] * (int64_t)multiplier[i];
         const int64_t half = (int64_t)1 << (shift[i] - 1);
-        const int32_t done = (int32_t)((product + half - (product < 0)) >> shift[i]) + zero;
-        y[i] = (uint8_t)((done < low ? low : (done > high ? high : done)) + 128);
+        y[i] = stored((product + half - (product < 0)) >> shift[i], zero, low, high);
     }
 #endif
 }
 
 INLINED void round_twice(const int32_t *restrict total, const int32_t *restrict multiplier,
-                         const int32_t *restrict shift, uint8_t *restrict y, int outputs, int zero, int low, int high) {
-#if defined(__AVX512F__)
-    const __m512i lower = _mm512_set1_epi64(0xFFFFFFFF), nudge = _mm512_set1_epi64(1 << 30);
+                         const int32_t *restrict shift, byte *restrict y, int outputs, int zero, int low, int high) {
+#if defined(SPAN)
     for (int i = 0; i < outputs; i += GROUP) {
-        const __m512i x = _mm512_loadu_si512(total + i), m = _mm512_loadu_si512(multiplier + i);
-        const __m512i s = _mm512_loadu_si512(shift + i);
-        __m512i even = _mm512_mul_epi32(x, m);
-        __m512i odd = _mm512_mul_epi32(_mm512_srli_epi64(x, 32), _mm512_srli_epi64(m, 32));
-        even = _mm512_srai_epi64(_mm512_add_epi64(even, nudge), 31);
-        odd = _mm512_srai_epi64(_mm512_add_epi64(odd, nudge), 31);
-        store_bytes(over_power(even, _mm512_and_si512(s, lower)), over_power(odd, _mm512_srli_epi64(s, 32)), y + i,
-                    zero, low, high);
+        lanes made[GROUP / SPAN];
+        for (int part = 0; part < GROUP / SPAN; ++part) {
+            const int at = i + part * SPAN;
+            made[part] = twice_vector(at_values(total + at), at_values(multiplier + at), at_values(shift + at));
+        }
+        put(made, y + i, outputs - i, zero, low, high);
     }
 #else
     for (int i = 0; i < outputs; ++i) {
         const int64_t first = ((int64_t)total[i] * (int64_t)multiplier[i] + ((int64_t)1 << 30)) >> 31;
         const int64_t half = ((int64_t)1 << shift[i]) >> 1;
-        const int32_t done = (int32_t)((first + half - (first < 0 && shift[i] > 0)) >> shift[i]) + zero;
-        y[i] = (uint8_t)((done < low ? low : (done > high ? high : done)) + 128);
+        y[i] = stored((first + half - (first < 0 && shift[i] > 0)) >> shift[i], zero, low, high);
     }
 #endif
 }

@@ -22,7 +22,7 @@ from edgewright.schema.integer import IntegerNetwork, IntegerValue
 MAIN = "model.c"
 # Bytes of weights that a second cache surely holds.
 _NEAR = 1 << 19
-_CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
+CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
         "edgewright_constants:\\n.incbin \\"constants.bin\\"\\n.previous\\n");
 extern const unsigned char constants[] __asm__("edgewright_constants") __attribute__((visibility("hidden")));
 """
@@ -66,7 +66,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         f"#define NETWORK_OUTPUTS {math.prod(ends[1].shape) if ends else 0}",
         f"#define DESCRIPTION {_quoted(msgspec.json.encode(said).decode())}",
     ]
-    head = ["#define PY_SSIZE_T_CLEAN", "#include <Python.h>", *definitions, '#include "kernels.h"', _CONSTANTS]
+    head = ["#define PY_SSIZE_T_CLEAN", "#include <Python.h>", *definitions, '#include "kernels.h"', CONSTANTS]
     answer = "struct answer { int64_t label; float confidence; float values[VALUES]; };"
     text = "\n".join([*head, answer, body, '#include "module.c"', ""])
     own = resources.files(__package__)

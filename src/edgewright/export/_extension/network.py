@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from edgewright.export._extension import windows
-from edgewright.export._extension.packing import Blob, blocks, byte_bias, byte_block, float_block, padded
+from edgewright.export._extension.packing import (
+    Blob,
+    blocks,
+    byte_bias,
+    byte_block,
+    float_block,
+    most_groups,
+    padded,
+    within_bytes,
+)
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 
-# Sums that are kept at once: more groups leave no registers, fewer wait for each other.
-_MOST_GROUPS = {"float": 4, "int8": 16}
 # Kernels read whole vectors: room behind every buffer.
 _ROOM = 64
 KINDS = ("dense", "conv", "depthwise", "max_pool", "mean", "reshape", "transpose")
@@ -31,19 +39,29 @@ def _has_code(network: IntegerNetwork, operator: IntegerOperator) -> bool:
     return operator.kind in KINDS and operator.numbers.get("groups", (1,)) == (1,)
 
 
+@dataclass(frozen=True)
+class Site:
+    """Where a dense layer reads and writes, as C: `rows` rows, their inputs `step` and their outputs `stride` apart."""
+
+    source: str
+    target: str
+    rows: str = "1"
+    step: int = 0
+    stride: int = 0
+
+
 class NetworkWriter:
     """Writes `static void network(const T *in, T *out)`; T is float, or int8_t for a network of integers.
 
     Attributes:
         blob: the constants.
-        integer: whether values between operators are bytes; they are kept as value + 128, which the kernels multiply.
+        integer: whether values between operators are bytes; they are kept as value + OFFSET (kernels.h).
     """
 
     def __init__(self, network: IntegerNetwork, blob: Blob) -> None:
         self.network, self.blob = network, blob
         self.integer = network.rounding != "none"
-        self.kind = "int8" if self.integer else "float"
-        self.type = "uint8_t" if self.integer else "float"
+        self.type = "byte" if self.integer else "float"
         self.lines: list[str] = []
 
     def text(self) -> str:
@@ -74,7 +92,7 @@ class NetworkWriter:
     def _copy(self, target: str, source: str, count: int) -> None:
         value = f"{source}[i]"
         if self.integer:
-            value = f"(uint8_t)({value} + 128)" if source == "in" else f"(int8_t)({value} - 128)"
+            value = f"(byte)({value} + OFFSET)" if source == "in" else f"(int8_t)({value} - OFFSET)"
         self.lines.append(f"for (int i = 0; i < {count}; ++i) {target}[i] = {value};")
 
     def _reshape(self, operator: IntegerOperator) -> None:
@@ -95,28 +113,38 @@ class NetworkWriter:
 
     def _dense(self, operator: IntegerOperator) -> None:
         weights = operator.arrays["weights"]
-        self._layer(operator, weights, f"v{operator.inputs[0]}", f"v{operator.output}")
+        self._layer(operator, weights, Site(f"v{operator.inputs[0]}", f"v{operator.output}"))
 
     def _conv(self, operator: IntegerOperator) -> None:
         """Every place of the kernel is a dense layer on what lies under it, gathered in one row."""
-        source = self.network.values[operator.inputs[0]]
+        source, target = self.network.values[operator.inputs[0]], self.network.values[operator.output]
         (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
         channels, element = source.shape[2], 1 if self.integer else 4
-        name, wide = self.padded(operator, str(source.zero + 128) if self.integer else "0.0f")
+        name, wide = self.padded(operator, f"{source.zero} + OFFSET" if self.integer else "0.0f")
         weights = operator.arrays["weights"].reshape(len(operator.arrays["weights"]), -1)
-        self.lines.append(self.places(operator))
+        rows, columns, filters = target.shape
+        groups = max(groups for _, groups in blocks(filters, most_groups(self.integer)))
+        # Places side by side are computed at once; the last ones of a row may be computed twice.
+        count = f"ROWS({groups}, {columns})" if self.integer else "1"
+        self.lines += [
+            f"for (int r = 0; r < {rows}; ++r) for (int next = 0; next < {columns}; next += {count}) {{",
+            f"    const int c = next < {columns} - {count} ? next : {columns} - {count};",
+        ]
         at = f"{name} + ((r * {sh}) * {wide} + c * {sw}) * {channels}"
+        step = sw * channels
         if (kh == 1 or (kw == wide and dh == 1)) and dw == 1:
             self.lines.append(f"    const {self.type} *const under = {at};")
         else:
-            self.lines.append(f"    {self.type} under[{weights.shape[1] + _ROOM}];")
+            step = weights.shape[1]
+            self.lines.append(f"    {self.type} under[{count} * {step} + {_ROOM}];")
             run = channels if dw > 1 else kw * channels
             inner = f"for (int b = 0; b < {kw if dw > 1 else 1}; ++b)"
-            self.lines.append(
-                f"    for (int a = 0; a < {kh}; ++a) {inner} memcpy(under + a * {kw * channels} + b * {channels}, "
-                f"{at} + (a * {dh * wide} + b * {dw}) * {channels}, {run * element});"
-            )
-        self._layer(operator, weights, "under", self.place(operator))
+            self.lines += [
+                f"    for (int i = 0; i < {count}; ++i) for (int a = 0; a < {kh}; ++a) {inner}",
+                f"        memcpy(under + i * {step} + a * {kw * channels} + b * {channels}, "
+                f"{at} + (i * {sw} + a * {dh * wide} + b * {dw}) * {channels}, {run * element});",
+            ]
+        self._layer(operator, weights, Site("under", self.place(operator), count, step, filters))
         self.lines.append("}")
 
     def padded(self, operator: IntegerOperator, fill: str) -> tuple[str, int]:
@@ -160,42 +188,40 @@ class NetworkWriter:
         zero = self.network.values[operator.output].zero
         return f"{rule}(total, {arrays}, {target}, {count}, {zero}, {operator.low}, {operator.high});"
 
-    def _layer(self, operator: IntegerOperator, weights: Array, source: str, target: str) -> None:
+    def _layer(self, operator: IntegerOperator, weights: Array, site: Site) -> None:
         bias = operator.arrays.get("bias", np.zeros(len(weights), np.int32 if self.integer else np.float32))
-        for start, groups in blocks(len(weights), _MOST_GROUPS[self.kind]):
+        for start, groups in blocks(len(weights), most_groups(self.integer)):
             count = min(len(weights) - start, groups * 16)
             if self.integer:
-                self._bytes(operator, weights, bias, (start, groups, count), source, target)
+                self._bytes(operator, weights, bias, (start, groups, count), site)
             else:
                 low, high = self.limits(operator)
                 w = self.constant("float", float_block(weights, start, groups))
                 b = self.constant("float", padded(bias.astype(np.float32), start, groups))
                 self.lines.append(
-                    f"dense_floats({source}, {w}, {b}, {target} + {start}, {weights.shape[1]}, {groups}, "
+                    f"dense_floats({site.source}, {w}, {b}, {site.target} + {start}, {weights.shape[1]}, {groups}, "
                     f"WAYS({groups}), {count}, {low}, {high});"
                 )
 
     def _bytes(
-        self,
-        operator: IntegerOperator,
-        weights: Array,
-        bias: Array,
-        block: tuple[int, int, int],
-        source: str,
-        target: str,
+        self, operator: IntegerOperator, weights: Array, bias: Array, block: tuple[int, int, int], site: Site
     ) -> None:
         start, groups, count = block
         values = self.network.values
-        plain, signed = byte_bias(weights, bias, values[operator.inputs[0]].zero)
-        both = np.concatenate([padded(plain, start, groups), padded(signed, start, groups)])
-        w = self.constant("int8_t", byte_block(weights, start, groups))
-        b = self.constant("int32_t", both)
-        quads, ways = -(-weights.shape[1] // 4), max(1, 8 // groups)
-        self.lines.append(f"{{ int32_t total[{groups * 16}] __attribute__((aligned(64)));")
-        self.lines.append(f"dense_sums({source}, {w}, {b}, total, {quads}, {groups}, {ways});")
+        quads, size = -(-weights.shape[1] // 4), groups * 16
+        self.lines.append(f"{{ int32_t total[{site.rows} * {size}] __attribute__((aligned(64)));")
+        for call, part in zip(("dense_sums", "more_sums"), within_bytes(weights), strict=False):
+            both = [padded(array, start, groups) for array in byte_bias(part, bias, values[operator.inputs[0]].zero)]
+            w = self.constant("int8_t", byte_block(part, start, groups))
+            b = self.constant("int32_t", np.concatenate(both))
+            self.lines.append(f"{call}({site.source}, {site.step}, {site.rows}, {w}, {b}, total, {quads}, {groups});")
+            bias = np.zeros_like(bias)
         rule, arrays = self._rounding(operator, len(weights), start, count)
         zero, low, high = values[operator.output].zero, operator.low, operator.high
-        self.lines.append(f"{rule}(total, {arrays}, {target} + {start}, {count}, {zero}, {low}, {high}); }}")
+        self.lines.append(
+            f"for (int i = 0; i < {site.rows}; ++i) {rule}(total + i * {size}, {arrays}, {site.target} + "
+            f"i * {site.stride} + {start}, {count}, {zero}, {low}, {high}); }}"
+        )
 
     def _rounding(self, operator: IntegerOperator, outputs: int, start: int, count: int) -> tuple[str, str]:
         own = slice(start, start + count)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.runtime.processor import cpu_features
 from edgewright.schema.graph import Array
 
 GROUP = 16
 _ALIGNMENT = 64
+# Of integer sums, by the best feature of a processor: 32 registers of 16 sums, 16 of 8, 16 of 4, 32 of 4 (arm64).
+_MOST_GROUPS = {"avx512_vnni": 16, "avx2": 6, "ssse3": 3, "": 6}
 
 
 @dataclass
@@ -32,6 +35,14 @@ class Blob:
     def bytes(self) -> bytes:
         """All parts; never empty, and with room behind, because kernels read whole vectors."""
         return b"".join(self.parts) + bytes(_ALIGNMENT)
+
+
+def most_groups(integer: bool) -> int:
+    """Groups whose sums this processor's registers hold at once: more would spill, fewer would wait for each other."""
+    if not integer:
+        return 4
+    features = cpu_features()
+    return next(count for needed, count in _MOST_GROUPS.items() if needed in features or not needed)
 
 
 def blocks(outputs: int, most: int) -> list[tuple[int, int]]:
@@ -60,6 +71,23 @@ def byte_block(weights: Array, start: int, groups: int) -> NDArray[np.int8]:
     return np.ascontiguousarray(made.reshape(groups * GROUP, quads, 4).transpose(1, 0, 2))
 
 
+def within_bytes(weights: Array) -> tuple[Array, ...]:
+    """Weights as addends of at least -127, which the kernels can negate: itself, nearly always."""
+    if weights.min(initial=0) > -128:
+        return (weights,)
+    most = np.maximum(weights, -127)
+    return most, weights - most
+
+
+def tap_pairs(weights: Array) -> NDArray[np.int16]:
+    """Depthwise weights (height, width, filters) as [(taps + 1) / 2][filters in whole groups][2]."""
+    filters = weights.shape[-1]
+    taps = weights.reshape(-1, filters)
+    made = np.zeros((-(-len(taps) // 2) * 2, -(-filters // GROUP) * GROUP), np.int16)
+    made[: len(taps), :filters] = taps
+    return np.ascontiguousarray(made.reshape(-1, 2, made.shape[1]).transpose(0, 2, 1))
+
+
 def padded(array: Array, start: int, groups: int) -> Array:
     """A row of numbers by output, cut to a block and filled with zeros."""
     made = np.zeros(groups * GROUP, array.dtype)
@@ -69,7 +97,7 @@ def padded(array: Array, start: int, groups: int) -> Array:
 
 
 def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """What a sum starts from where inputs are bytes + 128, and where they are signed.
+    """What a sum starts from where inputs are bytes + 128, and where they are signed; weights are (outputs, inputs).
 
     sum (x - zero) w = sum (x + 128) w - (128 + zero) sum w. All of it wraps at 32 bits as the sums of the hardware do;
     the result is right because the whole sum fits (runtime/kernels, `sums`).

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgewright.export._extension.packing import byte_bias, padded, tap_pairs
 from edgewright.schema.integer import IntegerOperator
 
 if TYPE_CHECKING:
@@ -17,32 +18,38 @@ def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:
     weights = operator.arrays["weights"]
     filters = weights.shape[2]
     source = writer.network.values[operator.inputs[0]]
-    kind, other = ("int32_t", np.int32) if writer.integer else ("float", np.float32)
-    bias = operator.arrays.get("bias", np.zeros(filters, other))
-    name, wide = writer.padded(operator, str(source.zero + 128) if writer.integer else "0.0f")
-    w = writer.constant("int8_t" if writer.integer else "float", weights)
-    b = writer.constant(kind, np.pad(bias.astype(other), (0, -filters % 16)))
+    bias = operator.arrays.get("bias", np.zeros(filters, np.int32 if writer.integer else np.float32))
+    name, wide = writer.padded(operator, f"{source.zero} + OFFSET" if writer.integer else "0.0f")
     room = -(-filters // 16) * 16
-    given = f"((int32_t)under[ch] - {source.zero + 128})" if writer.integer else "under[ch]"
-    writer.lines += [
-        writer.places(operator),
-        f"    {kind} total[{room}]; memcpy(total, {b}, sizeof total);",
-        *_under(operator, name, wide, source.shape[2]),
-        f"        const {'int8_t' if writer.integer else 'float'} *const factors = {w} + (a * "
-        f"{operator.numbers['kernel'][1]} + e) * {filters};",
-        f"        for (int ch = 0; ch < {filters}; ++ch) total[ch] += {given} * factors[ch];",
-        "    }",
-        f"    {writer.finished(operator, filters, writer.place(operator))}",
-        "}",
-    ]
+    writer.lines.append(writer.places(operator))
+    if writer.integer:
+        w = writer.constant("int16_t", tap_pairs(weights))
+        both = byte_bias(weights.reshape(-1, filters).T, bias, source.zero)
+        b = writer.constant("int32_t", np.concatenate([padded(array, 0, room // 16) for array in both]))
+        (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
+        writer.lines += [
+            f"    int32_t total[{room}] __attribute__((aligned(64)));",
+            f"    depthwise_sums({name} + (r * {sh * wide} + c * {sw}) * {filters}, {w}, {b}, total, {filters}, "
+            f"{kh}, {kw}, {dh * wide * filters}, {dw * filters});",
+        ]
+    else:
+        w, b = writer.constant("float", weights), writer.constant("float", padded(bias, 0, room // 16))
+        writer.lines += [
+            f"    float total[{room}]; memcpy(total, {b}, sizeof total);",
+            *_under(operator, name, wide, source.shape[2]),
+            f"        const float *const factors = {w} + (a * {operator.numbers['kernel'][1]} + e) * {filters};",
+            f"        for (int ch = 0; ch < {filters}; ++ch) total[ch] += under[ch] * factors[ch];",
+            "    }",
+        ]
+    writer.lines += [f"    {writer.finished(operator, filters, writer.place(operator))}", "}"]
 
 
 def max_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
     """Largest value under the kernel; what pads never wins."""
     source = writer.network.values[operator.inputs[0]]
     channels = source.shape[2]
-    name, wide = writer.padded(operator, "0" if writer.integer else "-INFINITY")
-    low, high = (operator.low + 128, operator.high + 128) if writer.integer else writer.limits(operator)
+    name, wide = writer.padded(operator, "OFFSET - 128" if writer.integer else "-INFINITY")
+    low, high = (f"{n} + OFFSET" for n in (operator.low, operator.high)) if writer.integer else writer.limits(operator)
     writer.lines += [
         writer.places(operator),
         f"    {writer.type} *const best = {writer.place(operator)};",
@@ -59,7 +66,7 @@ def mean(writer: NetworkWriter, operator: IntegerOperator) -> None:
     """Mean over height and width."""
     source = writer.network.values[operator.inputs[0]]
     height, width, channels = source.shape
-    kind, given = ("int32_t", f"(int32_t)x[ch] - {source.zero + 128}") if writer.integer else ("float", "x[ch]")
+    kind, given = ("int32_t", f"x[ch] - ({source.zero} + OFFSET)") if writer.integer else ("float", "x[ch]")
     room = -(-channels // 16) * 16
     ending = [f"    for (int ch = 0; ch < {channels}; ++ch) v{operator.output}[ch] = total[ch] / {height * width}.0f;"]
     if writer.integer:
