@@ -109,7 +109,8 @@ def _event(at: Layout) -> list[str]:
     kind = "@_alarm(label - 1) ? @@_ALARM : @@_DECISION" if at.alarms else "@@_DECISION"
     return [
         "static int @_decide(const @_answer *answer, uint32_t row, @_event *event) {",
-        "    if (!@_average(answer)) {",
+        "    /* A window with a value that its sensor cannot give decides nothing, and nothing is averaged over it. */",
+        "    if ((answer->flags & @@_OUT_OF_RANGE) != 0u || !@_average(answer)) {",
         "        @_forget();",
         "        return 0;",
         "    }",

@@ -44,6 +44,9 @@ float @_detect_score(const float row[@@_DETECT_CHANNELS]) {
 int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {
     return @_judge(@_detect_score(row), anomaly);
 }"""
+# Every score, for comparisons.
+_TAP = ("#ifdef @@_DETECT_TAPS", "float @_detect_judged;", "uint32_t @_detect_judgements;", "#endif", "")
+_TAPPED = ("#ifdef @@_DETECT_TAPS", "    @_detect_judged = score;", "    ++@_detect_judgements;", "#endif")
 _TIME = """\
 void @_detect_time(int64_t microseconds) {
     const int64_t season = INT64_C(%d);
@@ -181,8 +184,10 @@ def _judge(form: Form) -> str:
             "        }",
         ]
     lines = [
+        *_TAP,
         "static int @_judge(float score, @_anomaly *anomaly) {",
         f"    const int odd = score >= {number(form.threshold)};",
+        *_TAPPED,
         *wait,
         "    float most = 0.0f;",
         "    anomaly->channel = -1;",

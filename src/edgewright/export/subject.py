@@ -12,7 +12,7 @@ from edgewright.runtime.detector_file import detectors_in
 from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.load import package_path
 from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import read_package
+from edgewright.runtime.package import Package, read_package
 from edgewright.runtime.ranges import read_ranges
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -54,7 +54,20 @@ def read_subject(
             "a run folder, a package (.edge), or a model (.onnx or .tflite)", "a file of another kind", str(place),
             "Export a model of another kind to ONNX first",
         )  # fmt: skip
-    package = read_package(package_path(place))
+    return package_subject(read_package(package_path(place)), form=form, rounding=rounding)
+
+
+def package_subject(package: Package, *, form: str = "", rounding: Rounding | None = None) -> Subject:
+    """What is exported of a package.
+
+    Args:
+        package: as read.
+        form: 'float' or 'int8'; its default when empty.
+        rounding: of int8 networks; what the model says when None.
+
+    Raises:
+        InputError: asked for a form that it does not have.
+    """
     manifest = package.manifest
     model = package.model(form or manifest.default)
     graph = read_onnx(model)

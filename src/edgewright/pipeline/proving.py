@@ -6,12 +6,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
 from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
+from edgewright.pipeline.prove_stream import stream_proof
 from edgewright.pipeline.prove_subject import read_subject
 from edgewright.proof.form import (
     BYTES,
@@ -51,7 +53,20 @@ def prove_place(
         InputError: for what cannot be read, or rows that do not fit.
     """
     subject = read_subject(Path(place), device)
-    return prove_subject(subject, place, choose_rows(subject, Path(place), data, rows, seed))
+    chosen = choose_rows(subject, Path(place), data, rows, seed)
+    record = prove_subject(subject, place, chosen)
+    stream = stream_proof(subject, place, chosen)
+    return record if stream is None else joined(record, (stream,))
+
+
+def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:
+    """A proof with those of its parts: it holds where all of them do, and breaks where the first of them does."""
+    broken = next((part for part in (record, *parts) if part.breaks is not None), record)
+    return msgspec.structs.replace(
+        record, passed=record.passed and all(part.passed for part in parts), breaks=broken.breaks,
+        broken=broken.broken, odd=broken.odd, parts=(*record.parts, *parts),
+        seconds=record.seconds + sum(part.seconds for part in parts),
+    )  # fmt: skip
 
 
 def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[Form] | None = None) -> ProofRecord:

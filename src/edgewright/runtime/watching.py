@@ -116,8 +116,12 @@ class Watch:
             return None
         return window_features(np.stack(self._held, 1)[None])
 
+    def _score(self, seen: Floats, time: float) -> float:
+        """The score of a row, or of a window's features."""
+        return float(self._running.update(seen, np.array([time]))[0])
+
     def _judge(self, seen: Floats, time: float) -> Judged:
-        score = float(self._running.update(seen, np.array([time]))[0])
+        score = self._score(seen, time)
         odd = score >= self.spec.threshold.value
         quiet = 0 <= self._since < self.spec.refractory
         alarm = odd and not quiet and (self.spec.refractory > 0 or not self._was_odd)

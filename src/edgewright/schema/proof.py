@@ -158,6 +158,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         uncompared: stages that a form shows and no pair judged.
         notes: further sentences.
         seconds: of the whole proof.
+        parts: proofs of what belongs to it and remembers what came before, such as the stream of a package.
     """
 
     version: int = PROOF_VERSION
@@ -180,3 +181,4 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     uncompared: tuple[UncomparedStage, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    parts: tuple[ProofRecord, ...] = ()

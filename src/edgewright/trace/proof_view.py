@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import msgspec
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
@@ -31,7 +33,23 @@ def print_proof(record: ProofRecord, console: Console) -> None:
 
 
 def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
-    """All parts in order, the verdict last."""
+    """All parts in order, the verdict of each last."""
+    yield from _whole(msgspec.structs.replace(record, **_own(record)), page)
+    for part in record.parts:
+        yield Text("")
+        yield from proof_parts(part, page)
+
+
+def _own(record: ProofRecord) -> dict[str, Any]:
+    """What a proof says without its parts: where one of these breaks, it tells itself."""
+    broken = [pair for pair in record.pairs if pair.breaks is not None]
+    if record.parts and not broken:
+        return {"parts": (), "breaks": None, "broken": (), "odd": ""}
+    return {"parts": ()}
+
+
+def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    """A proof without its parts."""
     facts = page.facts(record.source, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
     yield Text.assemble(("prove ", "bold"), (record.name, ACCENT))
     yield note(facts)
@@ -52,7 +70,8 @@ def proof_parts(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
             continue
         yield page.heading(_TITLES[numbers])
         yield matrix(record, names, pairs)
-        yield note(_LEGEND[numbers])
+        bytes_shown = any(pair.exact_from_boundary is not None for pair in pairs)
+        yield note(_LEGEND[numbers if bytes_shown else "float"])
         yield Text("")
         yield stages_table(record, names, pairs)
         yield from _steps(pairs)

@@ -95,6 +95,11 @@ class Judge:
         self._count(answered, well, start, len(times))
         return seen, health, summaries
 
+    @property
+    def means(self) -> Floats:
+        """The averaged probabilities after the last answer; empty for a model that gives a number."""
+        return np.zeros(0, np.float32) if self._decider is None else self._decider.means
+
     def gap(self) -> None:
         """Rows are missing: nothing is averaged over a hole."""
         if self._decider is not None:

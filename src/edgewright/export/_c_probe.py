@@ -1,0 +1,238 @@
+"""Generated C that remembers, driven over many rows at once: small drivers that are compiled with it."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_host import FLAGS, CModel, compile_c99
+from edgewright.schema.errors import InputError
+
+Files = Mapping[str, str]
+Array = NDArray[Any]
+_FIELD = re.compile(r"^\s*[\w ]+?(\w+)(?:\[\w+\])?;", re.MULTILINE)
+_STREAM = """\
+#include "$_stream.h"
+#include <stddef.h>
+#include <string.h>
+$DECLARED
+int probe_stream(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told, int most,
+                 float *means, double *scores) {
+    int count = 0;
+    $_event event;
+    $_reset();
+    for (int i = 0; i < n; ++i) {
+        int more;
+        if (lost[i] > 0) {
+            $_gap((uint32_t)lost[i]);
+        }
+        $TIME
+        for (more = $_push(rows + (size_t)i * $$_CHANNELS, &event); more; more = $NEXT) {
+            if (count < most) {
+                double *const out = told + (size_t)count * $FIELDS;
+                int k = 0;
+                out[k++] = (double)i;
+                $COPY
+            }
+            ++count;
+        }
+        $MEANS
+        $SCORES
+    }
+    return count;
+}
+"""
+_DETECT = """\
+#include "$_detect.h"
+#include <math.h>
+#include <stddef.h>
+extern float $_detect_judged;
+extern uint32_t $_detect_judgements;
+int probe_detect(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told) {
+    $_anomaly anomaly;
+    $_detect_reset();
+    for (int i = 0; i < n; ++i) {
+        const uint32_t before = $_detect_judgements;
+        double *const out = told + 4 * (size_t)i;
+        $TIME
+        $GAP
+        out[1] = (double)$_detect(rows + (size_t)i * $$_DETECT_CHANNELS, &anomaly);
+        out[0] = $_detect_judgements != before ? (double)$_detect_judged : (double)NAN;
+        out[2] = out[1] != 0.0 ? (double)anomaly.channel : 0.0;
+        out[3] = out[1] != 0.0 ? (double)anomaly.score : 0.0;
+    }
+    return n;
+}
+"""
+
+
+@dataclass(frozen=True)
+class StreamTold:
+    """What a stream in C gave for n rows.
+
+    Attributes:
+        events: one entry an event: its row among those that were pushed, and its fields by name.
+        means: averaged probabilities after each row, (n, classes); (n, 0) for a model that gives a number.
+        scores: of each detector at each row, (n, detectors), NaN where it judged nothing.
+    """
+
+    events: list[tuple[int, dict[str, float]]]
+    means: NDArray[np.float32]
+    scores: NDArray[np.float64]
+
+
+class CStream:
+    """A compiled package: its model alone, and the stream around it.
+
+    Args:
+        files: as `--to c99` writes them.
+        name: prefix of their names.
+        detectors: prefixes of the detectors', in their order.
+        classes: probabilities of an answer; 0 for a number.
+        compiler: its command.
+
+    Raises:
+        InputError: the compiler refuses the code.
+    """
+
+    def __init__(self, files: Files, name: str, detectors: Sequence[str], classes: int, compiler: str) -> None:
+        header = files[f"{name}_stream.h"]
+        self.fields = struct_fields(header, f"{name}_event")
+        self._classes, self._detectors = classes, len(detectors)
+        text = _stream_driver(header, name, detectors, classes, self.fields)
+        defines = [f"-D{prefix.upper()}_DETECT_TAPS" for prefix in detectors]
+        with _compiled({**files, "probe.c": text}, compiler, defines) as path:
+            self.model = CModel(path, files[f"{name}.h"], name)
+            self._run = ctypes.CDLL(str(path)).probe_stream
+
+    def run(self, rows: Array, lost: Array, times: Array) -> StreamTold:
+        """Pushes rows from the beginning.
+
+        Args:
+            rows: shape (n, channels), float32.
+            lost: rows that are missing before each, shape (n,); 0 for none.
+            times: of each row in seconds since 1970, shape (n,).
+        """
+        n, width = len(rows), len(self.fields) + 1
+        most = n * (1 + self._detectors)
+        told, means = np.zeros((most, width)), np.zeros((n, self._classes), np.float32)
+        scores = np.full((n, max(1, self._detectors)), np.nan)
+        count = self._run(
+            *_given(rows, lost, times), _pointer(told), ctypes.c_int(most), _pointer(means), _pointer(scores)
+        )
+        if count > most:
+            raise InputError(f"at most {most} events of {n} rows", f"{count}", "the stream in C")
+        events = [(int(one[0]), dict(zip(self.fields, one[1:].tolist(), strict=True))) for one in told[:count]]
+        return StreamTold(events, means, scores[:, : self._detectors])
+
+
+class CDetector:
+    """A compiled detector of rows, or of the windows that it cuts of them.
+
+    Args:
+        files: as `write_detector_c99` gives them.
+        name: prefix of their names.
+        compiler: its command.
+
+    Raises:
+        InputError: the compiler refuses the code.
+    """
+
+    def __init__(self, files: Files, name: str, compiler: str) -> None:
+        header = files[f"{name}_detect.h"]
+        fill = {
+            "$TIME": f"{name}_detect_time(times[i]);" if f"{name}_detect_time(" in header else "(void)times;",
+            "$GAP": f"if (lost[i] > 0) {{ {name}_detect_gap(); }}"
+            if f"{name}_detect_gap(" in header
+            else "(void)lost;",
+            "$$": name.upper(),
+            "$": name,
+        }
+        define = f"-D{name.upper()}_DETECT_TAPS"
+        with _compiled({**files, "probe.c": _filled(_DETECT, fill)}, compiler, [define]) as path:
+            self._run = ctypes.CDLL(str(path)).probe_detect
+
+    def run(self, rows: Array, lost: Array, times: Array) -> NDArray[np.float64]:
+        """Scores and anomalies of rows from the beginning, as `CStream.run` takes them.
+
+        Returns:
+            Shape (n, 4): score, NaN where nothing was judged; whether an anomaly begins; its channel; its score.
+        """
+        told = np.zeros((len(rows), 4))
+        self._run(*_given(rows, lost, times), _pointer(told))
+        return told
+
+
+def struct_fields(header: str, name: str) -> tuple[str, ...]:
+    """Names of the members of a structure, in order.
+
+    Raises:
+        InputError: the header has none of this name.
+    """
+    end = header.find(f"}} {name};")
+    begin = header.rfind("typedef struct {", 0, max(end, 0))
+    if begin < 0:
+        raise InputError(f"a structure {name}", "none", "the header in C")
+    body = re.sub(r"/\*.*?\*/", "", header[begin + len("typedef struct {") : end], flags=re.DOTALL)
+    return tuple(found[1] for found in _FIELD.finditer(body))
+
+
+def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: int, fields: Sequence[str]) -> str:
+    declared = [f"extern float {p}_detect_judged;\nextern uint32_t {p}_detect_judgements;" for p in detectors]
+    before = [f"static uint32_t seen{place};" for place in range(len(detectors))]
+    scores = [
+        f"scores[(size_t)i * {len(detectors)} + {place}] = {p}_detect_judgements != seen{place} "
+        f"? (double){p}_detect_judged : scores[(size_t)i * {len(detectors)} + {place}]; "
+        f"seen{place} = {p}_detect_judgements;"
+        for place, p in enumerate(detectors)
+    ]
+    means = f"memcpy(means + (size_t)i * {classes}, {name}_means(), {classes}u * sizeof(float));"
+    fill = {
+        "$DECLARED": "\n".join([*declared, *before]),
+        "$TIME": f"{name}_time(times[i]);" if f"{name}_time(" in header else "(void)times;",
+        "$NEXT": f"{name}_next(&event)" if f"{name}_next(" in header else "0",
+        "$FIELDS": str(len(fields) + 1),
+        "$COPY": " ".join(f"out[k++] = (double)event.{field};" for field in fields),
+        "$MEANS": means if classes else "(void)means;",
+        "$SCORES": " ".join(scores) or "(void)scores;",
+        "$$": name.upper(),
+        "$": name,
+    }
+    return _filled(_STREAM, fill)
+
+
+def _filled(text: str, fill: Mapping[str, str]) -> str:
+    for key, value in fill.items():
+        text = text.replace(key, value)
+    return text
+
+
+@contextmanager
+def _compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Path]:
+    """The shared object, as long as it takes to open it."""
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+        yield compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
+
+
+def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:
+    kept = (
+        np.ascontiguousarray(rows, np.float32),
+        np.ascontiguousarray(lost, np.int64),
+        np.ascontiguousarray(np.round(np.asarray(times, np.float64) * 1e6), np.int64),
+    )
+    return (*(_pointer(array) for array in kept), ctypes.c_int(len(rows)))
+
+
+def _pointer(array: Array) -> ctypes.c_void_p:
+    made = ctypes.c_void_p(array.ctypes.data)
+    made.array = array  # type: ignore[attr-defined] # the memory lives as long as the pointer
+    return made

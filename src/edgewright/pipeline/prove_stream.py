@@ -1,0 +1,380 @@
+"""The stream of a package: the same raw rows through the agent of Python and through compiled `NAME_push`.
+
+What is decided is decided over the C's own answers and scores, so windows, means, events and anomalies are compared bit
+by bit; the answers and scores themselves are compared with Python's own by tolerance.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.pipeline.forms import Subject
+from edgewright.pipeline.prove_detector import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.pipeline.prove_rows import Chosen
+from edgewright.pipeline.stream_rows import StreamRows, behind, joined, natural_rows, stretches
+from edgewright.proof import tolerance
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.runtime.agent.answering import Answered, Answerer
+from edgewright.runtime.agent.feed import Cut, Cutter
+from edgewright.runtime.agent.judging import Judge, Seen
+from edgewright.runtime.agent.slots import Proven
+from edgewright.runtime.detector_file import parse_detector
+from edgewright.runtime.predictor import Answers, Predictor
+from edgewright.runtime.ready import Ready
+from edgewright.schema.data import Floats
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.package import Manifest
+from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
+
+Files = Mapping[str, str]
+Change = Callable[[Files], Files]
+PYTHON = "Python agent"
+ANSWERS, MEANS, EVENTS = "answers", "averaged probabilities", "events"
+# Rows that go through the stream at most: of windows, of single rows, and where detectors look on.
+_WINDOWED, _SINGLE, _WATCHED = 20_000, 3_000, 4_000
+# What an event says of an anomaly; the other fields say what the model decided.
+_OF_ANOMALIES = ("score", "threshold", "channel", "detector")
+_ALARMS = 3
+# Samples by which the range of predictions is measured.
+_RANGED = 256
+_SAME = "the same events at the same rows, decided over the same answers"
+
+
+def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
+    """Proves the stream of a package; None where there is none: no package, or one of whole recordings.
+
+    Args:
+        subject: of the proof, with its package.
+        place: where it was read from.
+        chosen: samples, of which the stream is made.
+        change: of the files before they are compiled, to plant a fault.
+
+    Raises:
+        InputError: a package whose stream C cannot hold.
+    """
+    package = subject.package
+    if package is None:
+        return None
+    exported = importlib.import_module("edgewright.export.subject").package_subject(package)
+    if exported.stream is None or not len(chosen.samples):
+        return None
+    return _Proof(subject, exported, chosen, change).record(place)
+
+
+class _Proof:
+    """One package with its rows."""
+
+    def __init__(self, subject: Subject, exported: Any, chosen: Chosen, change: Change | None) -> None:  # noqa: ANN401
+        assert subject.package is not None  # noqa: S101 - asked before
+        self.package, self.manifest, self.chosen = subject.package, subject.package.manifest, chosen
+        c99 = importlib.import_module("edgewright.export.c99").TARGET
+        files = {name: data.decode() for name, data in c99.files(exported).items()}
+        self.files, self.word = change(files) if change else files, exported.word
+        writer = importlib.import_module("edgewright.export._c_stream_detectors")
+        columns = [column.name for column in self.manifest.columns]
+        written = writer.watchers_of(exported.detectors, self.manifest.window, name=self.word, columns=columns)
+        self.watchers = written.all
+        self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
+        self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
+        self.own = Predictor(self.package)
+        window = self.manifest.window
+        rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
+        self.rate = next((float(rate) for rate in rates if rate and math.isfinite(rate)), 1.0)
+        most = _WATCHED if self.detectors else _WINDOWED if self.manifest.window else _SINGLE
+        self.rows = natural_rows(chosen, self.rate, most)
+        self.notes: tuple[str, ...] = ()
+        self._streams: dict[str, Any] = {}
+
+    def record(self, place: str) -> ProofRecord | None:
+        host = importlib.import_module("edgewright.export._c_host")
+        forms = []
+        for compiler in host.compilers():
+            if not compiler.command:
+                self.absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} not installed"))
+                continue
+            forms.append(self._form(compiler, " ".join([f"{compiler.name} {compiler.version}", *host.FLAGS])))
+        rules, names = self._rules()
+        numbers: Numbers = "int8" if self.own.form == "int8" else "float"
+        if forms:
+            self._add_made(shlex.join(next(c.command for c in host.compilers() if c.command)))
+        about = StreamSubject(
+            name=f"{self.manifest.name}, its stream",
+            place=place,
+            source=f"rows of a stream made of {self.chosen.source}",
+            origins=self.rows.origins,
+            reference=PYTHON,
+            numbers=numbers,
+            rules=rules,
+            names=names,
+            shape=(len(self.manifest.columns),),
+            notes=self.notes,
+            absent=tuple(self.absent),
+        )
+        return prove_stream(about, forms)
+
+    def _form(self, compiler: Any, note: str) -> StreamForm:  # noqa: ANN401 - `_c_host.Compiler`
+        def run() -> tuple[Stages, Stages]:
+            return self._both(self._stream(shlex.join(compiler.command)))
+
+        return StreamForm(f"C99 stream by {compiler.name}", run, note)
+
+    def _stream(self, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
+        if command not in self._streams:
+            probe = importlib.import_module("edgewright.export._c_probe")
+            prefixes = [watcher.prefix for watcher in self.watchers]
+            made = probe.CStream(self.files, self.word, prefixes, len(self.manifest.labels), command)
+            self._streams[command] = made
+        return self._streams[command]
+
+    def _both(self, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
+        rows, told = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
+        cuts = cut_rows(rows, self.manifest)
+        places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
+        samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
+        theirs = _Compiled(self.own, stream.model)
+        numbers = [predictor.predict(samples) for predictor in (self.own, theirs)] if cuts else []
+        expected: Stages = {}
+        found: Stages = {}
+        for stages, answers in zip((expected, found), numbers, strict=False):
+            stages[ANSWERS] = _spread(len(rows.values), places, _numbers(answers))
+        for number, watcher in enumerate(self.watchers):
+            scores = told.scores[:, number]
+            judged = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
+            told_odd = {row: event for row, event in told.events if event.get("detector", -1.0) == number}
+            own = {place: channel for channel, place in enumerate(watcher.places)}
+            channels = {row: own.get(int(event["channel"]), -1) for row, event in told_odd.items()}
+            limits = {row: event["threshold"] for row, event in told_odd.items()}
+            limit = self.detectors[number].spec.threshold.value
+            both = anomalies(watcher.name, judged, scores, channels, limits, limit)
+            for stages, made in zip((expected, found), both, strict=True):
+                stages.update(made)
+        fields = tuple(field for field in stream.fields if field not in _OF_ANOMALIES)
+        bits = _flag_bits(self.files[f"{self.word}.h"], self.word)
+        means, events = self._decided(cuts, places, numbers[1] if numbers else None, fields, bits)
+        theirs_told = [(row, event) for row, event in told.events if event.get("detector", -1.0) < 0]
+        if self.manifest.labels:
+            expected[MEANS], found[MEANS] = means, told.means
+        expected[EVENTS] = events
+        found[EVENTS] = _listed(len(rows.values), fields, theirs_told)
+        return expected, found
+
+    def _decided(
+        self, cuts: Sequence[Cut], places: NDArray[np.int64], answers: Answers | None, fields: tuple[str, ...],
+        bits: Mapping[str, int],
+    ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+        """Means after each row, and the events, as the agent has them over these answers."""
+        n = len(self.rows.values)
+        means, told = np.zeros((n, len(self.manifest.labels)), np.float32), []
+        judge = _judge(self.own, self.rate, self.manifest.decision)
+        last = 0
+        for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
+            assert answers is not None  # noqa: S101 - one for each cut
+            one = _answered(cut, answers, place)
+            seen = judge.take(one)[0]
+            means[last:at] = means[last - 1] if last else 0.0
+            if self.manifest.labels:
+                means[at] = judge.means
+            last = at + 1
+            row = float(self.rows.numbers[at])
+            flags = float(_flags(one, bits))
+            if not self.manifest.labels and one.predictions is not None:
+                told.append((at, {"kind": 1.0, "value": float(one.predictions[0]), "row": row, "flags": flags}))
+            told += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
+        means[last:] = means[last - 1] if last else 0.0
+        return means, _listed(n, fields, told)
+
+    def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
+        labels = self.manifest.labels
+        allowed = tolerance.PROBABILITY if self.own.form == "float" else max(0.08, self.manifest.tolerance["int8"])
+        words = tolerance.CHANCE if self.own.form == "float" else tolerance.ENDS.format(allowed)
+        unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
+        rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=allowed * unit)}
+        names = {ANSWERS: labels, MEANS: labels}
+        for watcher, file in zip(self.watchers, self.detectors, strict=True):
+            rules |= detector_rules(watcher.name, file.spec.threshold.value)
+            names |= detector_names(watcher.name)
+        if labels:
+            rules[MEANS] = Rule("bit-exact over the same answers")
+        rules[EVENTS] = Rule(_SAME, numbers="label", kinds=True)
+        fields = importlib.import_module("edgewright.export._c_probe").struct_fields
+        header = fields(self.files[f"{self.word}_stream.h"], f"{self.word}_event")
+        names[EVENTS] = tuple(field for field in header if field not in _OF_ANOMALIES)
+        return rules, names
+
+    def _add_made(self, command: str) -> None:
+        """Adds scores that just reach a threshold, and alarms around the end of a refractory time."""
+        notes = []
+        for watcher, file in zip(self.watchers, self.detectors, strict=True):
+            if watcher.given:
+                continue
+            files = {name: text for name, text in self.files.items() if name.startswith(f"{watcher.prefix}_")}
+            detector = importlib.import_module("edgewright.export._c_probe").CDetector(files, watcher.prefix, command)
+            tied = with_tie(self.rows, watcher.places, detector, file)
+            if tied is None:
+                notes.append(f"no row was found at which detector {watcher.name} just reaches its threshold")
+            else:
+                self.rows = tied
+        if self.manifest.labels and self.manifest.decision.alarms:
+            theirs = _Compiled(self.own, self._stream(command).model)
+            found = alarm_rows(self.chosen, self.manifest, self.rate, theirs)
+            if found is None:
+                notes.append("no two alarms of a label could be made of these samples")
+            else:
+                self.rows = self.rows.followed_by(found)
+        self.notes = tuple(notes)
+
+
+class _Compiled(Predictor):
+    """A predictor whose answers the compiled model gives."""
+
+    def __init__(self, own: Predictor, model: Any) -> None:  # noqa: ANN401 - `_c_host.CModel`
+        super().__init__(own.package, form=own.form, engine=own.engine.name, self_test=False)
+        self._run = lambda samples: _outputs(model.predict(samples))
+
+
+def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `_c_host.CAnswer`
+    """Outputs as an engine names them."""
+    found: dict[str, NDArray[Any]] = dict(answer.outputs)
+    if "probabilities" in found:
+        shown = found["probabilities"] = found["probabilities"].reshape(len(answer.flags), -1)
+        chance = shown if shown.shape[1] > 1 else np.concatenate([1 - shown, shown], axis=1)
+        found.setdefault("label", chance.argmax(axis=1))
+        found.setdefault("confidence", chance.max(axis=1))
+    return found
+
+
+def cut_rows(rows: StreamRows, manifest: Manifest) -> list[Cut]:
+    """Samples of the rows, one a cut, as the agent cuts them where rows come as the firmware has them."""
+    window, made = manifest.window, []
+    cutter = Cutter(window, rows.values.shape[1])
+    times, well = rows.times, np.ones(1, np.bool_)
+    for begin, end in stretches(rows):
+        each = window.step if window is not None else 1
+        for at in range(begin, end, each):
+            part = slice(at, min(at + each, end))
+            values, healthy = rows.values[part], np.repeat(well, part.stop - part.start)
+            cut = cutter.push(Ready(values=values, time=times[part], gap_before=at == begin, healthy=healthy))
+            if cut is not None:
+                made.append(cut)
+    return made
+
+
+def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predictor) -> StreamRows | None:
+    """Alarms of one label just before its refractory time is over, just when it is, and just after.
+
+    Args:
+        chosen: samples.
+        manifest: whose decision is tried.
+        rate: rows a second.
+        predictor: by whose answers it decides.
+
+    Returns:
+        Rows, or None where no label raises two alarms.
+    """
+    spec = manifest.decision
+    samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
+    length, step = samples.shape[2], manifest.window.step if manifest.window else 1
+    times = math.ceil((spec.smoothing + spec.debounce + 1) * step / length) + 1
+    answers = predictor.predict(chosen.samples)
+    quiet = math.ceil(max(0.0, spec.refractory) * rate)
+    made: StreamRows | None = None
+    for label in [label for label in spec.alarms if label in answers.labels][:_ALARMS]:
+        others = np.flatnonzero(answers.labels != label)
+        if not len(others):
+            continue
+        mine = np.flatnonzero(answers.labels == label)
+        sure, other = (int(part[np.argmax(answers.confidence[part])]) for part in (mine, others))
+        first = joined(samples, [other] * times + [sure] * times, chosen.origins, rate)
+        far = int(quiet + 10 * length)
+        twice = behind(first, far).followed_by(behind(first, 1))
+        found = [row for row, name, _ in decided(twice, manifest, predictor) if name == label]
+        if len(found) != 2:
+            continue
+        apart = found[1] - found[0]
+        for target in (quiet - 1, quiet, quiet + 1) if quiet > apart + 1 else (apart,):
+            part = behind(first, far).followed_by(behind(first, 1 + target - apart))
+            made = part if made is None else made.followed_by(part)
+    return made
+
+
+def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[tuple[int, str, bool]]:
+    """Number of the row, label, and whether it is an alarm, of each decision."""
+    cuts = cut_rows(rows, manifest)
+    judge = _judge(predictor, rows.rate, manifest.decision)
+    if not cuts:
+        return []
+    answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
+    for place, cut in enumerate(cuts):
+        row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
+        made += [(row, one.decided, one.alarm) for one in judge.take(_answered(cut, answers, place))[0] if one.decided]
+    return made
+
+
+def _judge(predictor: Predictor, rate: float, spec: DecisionSpec) -> Judge:
+    proven = Proven(name=predictor.manifest.name, predictor=predictor)
+    return Judge(Answerer(proven, ("*",), rate, spec), math.inf, ruled=False)
+
+
+def _answered(cut: Cut, answers: Answers, place: int) -> Answered:
+    part = slice(place, place + 1)
+    return Answered(
+        cut=cut,
+        labels=answers.labels[part],
+        confidence=answers.confidence[part],
+        probabilities=answers.probabilities[part],
+        predictions=None if answers.predictions is None else answers.predictions[part],
+        unsure=answers.unsure[part],
+        outside=answers.out_of_range[part],
+    )
+
+
+def _decision(seen: Seen, manifest: Manifest) -> dict[str, float]:
+    """What an event in C says of a decision."""
+    label = float(manifest.labels.index(seen.decided))
+    return {"kind": 2.0 if seen.alarm else 1.0, "label": label, "confidence": seen.score}
+
+
+def _flag_bits(header: str, word: str) -> dict[str, int]:
+    """Flags of an answer by name, as the header numbers them."""
+    found = re.findall(rf"#define {word.upper()}_(OUT_OF_RANGE|MISSING|UNSURE) (\d+)u", header)
+    return {name: int(bit) for name, bit in found}
+
+
+def _flags(answered: Answered, bits: Mapping[str, int]) -> int:
+    says = {"OUT_OF_RANGE": bool(answered.outside[0]), "UNSURE": bool(answered.unsure[0])}
+    return sum(bit for name, bit in bits.items() if says.get(name, False))
+
+
+def _range(answers: Answers) -> float:
+    """Between the smallest and the largest prediction; 1 where they are all alike."""
+    values = np.asarray(answers.predictions, np.float64)
+    known = values[np.isfinite(values)]
+    return float(np.ptp(known)) or 1.0 if len(known) else 1.0
+
+
+def _numbers(answers: Answers) -> Floats:
+    return answers.probabilities if answers.predictions is None else answers.predictions[:, None]
+
+
+def _spread(n: int, places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
+    """Values at their rows, 0 at all others."""
+    made = np.zeros((n, *values.shape[1:]), values.dtype)
+    made[places] = values
+    return made
+
+
+def _listed(n: int, fields: Sequence[str], events: Sequence[tuple[int, Mapping[str, float]]]) -> NDArray[np.float64]:
+    """Fields of the event at each row, 0 where there is none; what is not told is no number."""
+    made = np.zeros((n, len(fields)))
+    for row, event in events:
+        made[row] = [event.get(field, math.nan) for field in fields]
+    return made

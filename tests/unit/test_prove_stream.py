@@ -1,0 +1,183 @@
+"""The stream of a package in Python's agent and in compiled C: proven alike, planted faults named at their stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import msgspec
+import numpy as np
+import pytest
+
+from c99_stages import need_compiler
+from edgewright.export._c_probe import struct_fields
+from edgewright.export.c99 import TARGET
+from edgewright.export.subject import package_subject
+from edgewright.graph.builder import Builder
+from edgewright.pipeline.detect_rows import Stretch
+from edgewright.pipeline.detecting import learn
+from edgewright.pipeline.prove_rows import Chosen
+from edgewright.pipeline.prove_stream import EVENTS, MEANS, stream_proof
+from edgewright.pipeline.prove_subject import subject_of
+from edgewright.runtime.detector_file import IN_PACKAGE, detector_bytes
+from edgewright.runtime.detectors import kind
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.package import Package, parse_package, write_package
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.graph import Graph
+from edgewright.schema.package import WindowSpec
+from edgewright.schema.proof import Difference, ProofRecord
+from runtime_example import parts
+
+Files = Mapping[str, str]
+Proof = Callable[..., ProofRecord]
+LABELS = ("rest", "walk", "fall")
+WINDOW = WindowSpec(samples=8, step=3, rate=50.0)
+SPEC = DecisionSpec(smoothing=4, debounce=2, alarms=("walk", "fall"), refractory=2.0, thresholds={"fall": 0.3})
+SCORE, ODD = "detector odd score", "detector odd anomalies"
+
+
+@cache
+def samples() -> Chosen:
+    """Windows of probabilities that dwell on a label; what goes in comes out, averaged over the window."""
+    rng = np.random.default_rng(1)
+    kinds = np.repeat(rng.integers(0, 3, 40), 5)
+    made = rng.dirichlet((1.0, 1.0, 1.0), (len(kinds), 8)).transpose(0, 2, 1) * 0.5 + 0.5 * np.eye(3)[kinds][..., None]
+    return Chosen(made.astype(np.float32), tuple(f"window {i}" for i in range(len(kinds))), "windows of the example")
+
+
+def model() -> Graph:
+    """The mean of each channel over a window."""
+    builder = Builder("through", (3, WINDOW.samples), labels=LABELS)
+    value = builder.op("Flatten", builder.op("GlobalAveragePool", builder.op("Mul", builder.input, builder.number(1))))
+    label = builder.op("ArgMax", value, axis=1, keepdims=0)
+    confidence = builder.op("ReduceMax", value, builder.integers(1), keepdims=0)
+    return builder.finish(
+        {
+            "label": (label, "int64", ()),
+            "probabilities": (value, "float32", (3,)),
+            "confidence": (confidence, "float32", ()),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    """Decisions, alarms, a declared range, and a detector of single rows."""
+    need_compiler()
+    columns = tuple(Column(name=name, minimum=-1.0, maximum=2.0) for name in "abc")
+    manifest, files = parts(model(), columns=columns, shape=(3, 8), window=WINDOW, labels=LABELS, decision=SPEC)
+    rows = samples().samples.transpose(0, 2, 1).reshape(-1, 3)
+    config = msgspec.convert({}, kind("robust").config)
+    learnt = learn("robust", config, (Stretch("", rows, np.arange(float(len(rows)))),))
+    spec = DetectorSpec(
+        kind="robust", config={}, columns=columns[::-1], window=None, rate=50.0,
+        threshold=Threshold(value=1.7, by="given"), refractory=5,
+    )  # fmt: skip
+    files[IN_PACKAGE.format(name="odd")] = detector_bytes(spec, learnt)
+    place = tmp_path_factory.mktemp("stream") / "a.edge"
+    write_package(place, manifest, files)
+    return parse_package(place.read_bytes(), "a.edge")
+
+
+@pytest.fixture(scope="module")
+def prove(package: Package) -> Proof:
+    """Gives the proof, with changed C where a change is given."""
+    graph = read_onnx(package.model("float"))
+
+    def proof(change: Callable[[Files], Files] | None = None, chosen: Chosen | None = None) -> ProofRecord:
+        record = stream_proof(subject_of("a", {"float": graph}, package=package), "a.edge", chosen or samples(), change)
+        assert record is not None
+        return record
+
+    return proof
+
+
+def named(record: ProofRecord, stage: str) -> Difference:
+    """The first difference, which must stand at this stage."""
+    assert not record.passed and record.breaks is not None
+    assert record.breaks.stage == stage, record.breaks
+    return record.breaks
+
+
+def edited(old: str, new: str, file: str = "activity_stream.c") -> Callable[[Files], Files]:
+    """A change of the C."""
+
+    def change(files: Files) -> Files:
+        assert old in files[file], files[file]
+        return {**files, file: files[file].replace(old, new)}
+
+    return change
+
+
+def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
+    record = prove()
+    assert record.passed and not record.absent and not record.notes
+    assert record.forms[0].name == "Python agent" and len(record.forms) > 1
+    assert record.forms[1].stages[-2:] == (MEANS, EVENTS) and SCORE in record.forms[1].stages
+    assert record.samples > samples().samples[:, 0].size
+
+
+def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
+    found = named(prove(edited("% 4", "% 3")), MEANS)
+    assert found.place in LABELS
+
+
+def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
+    named(prove(edited("_now.filled = 5;", "_now.filled = 6;")), MEANS)
+
+
+def test_another_debounce_is_named_at_the_events(prove: Proof) -> None:
+    assert named(prove(edited("_now.row < 2 ||", "_now.row < 1 ||")), EVENTS).place == "kind"
+
+
+@pytest.mark.parametrize("quiet", [99, 101])
+def test_a_refractory_time_that_is_a_row_off_is_named_at_the_events(prove: Proof, quiet: int) -> None:
+    found = named(prove(edited("= 100u;", f"= {quiet}u;")), EVENTS)
+    assert found.place == "kind" and {found.first, found.second} == {1.0, 2.0}
+
+
+def test_a_threshold_that_is_a_last_digit_higher_is_named_at_the_anomalies(prove: Proof) -> None:
+    def change(files: Files) -> Files:
+        name = next(name for name in files if name.endswith("odd_detect.c"))
+        assert "score >= 1.7" in files[name]
+        return {**files, name: files[name].replace("score >= 1.7", "score > 1.7")}
+
+    found = named(prove(change), ODD)
+    assert found.place == "anomaly" and (found.first, found.second) == (1.0, 0.0)
+    assert "the threshold" in found.origin
+
+
+def test_another_scale_of_a_detector_is_named_at_its_score(prove: Proof) -> None:
+    def change(files: Files) -> Files:
+        name = next(name for name in files if name.endswith("odd_detect.c"))
+        text = files[name]
+        begin = text.index("{", text.index("static const float"))
+        first = text[begin + 1 : text.index(",", begin)].strip()
+        return {**files, name: text.replace(first, f"({first} * 1.01f)", 1)}
+
+    named(prove(change), SCORE)
+
+
+def test_a_window_out_of_range_decides_nothing_in_either_form(prove: Proof) -> None:
+    wide = samples().samples.copy()
+    wide[10::7, 1, 3] = 2.5
+    chosen = Chosen(wide, samples().origins, samples().source)
+    assert prove(None, chosen).passed
+    fault = edited("(answer->flags & ACTIVITY_OUT_OF_RANGE) != 0u || ", "")
+    named(prove(fault, chosen), MEANS)
+
+
+def test_every_field_of_an_event_is_compared(package: Package, prove: Proof) -> None:
+    header = TARGET.files(package_subject(package))["activity_stream.h"].decode()
+    fields = set(struct_fields(header, "activity_event"))
+    assert fields >= {"kind", "label", "confidence", "row", "flags", "score", "channel"}
+
+    def another(files: Files) -> Files:
+        name = "activity_stream.h"
+        return {**files, name: files[name].replace("    uint32_t row;", "    int news;\n    uint32_t row;")}
+
+    # What C tells and Python does not is a difference until it is told by both.
+    assert named(prove(another), EVENTS).place == "news"
