@@ -128,6 +128,14 @@ def test_nothing_scrolls_sideways_on_a_small_screen(name: str, lesson: Ask, open
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", LESSONS)
+def test_no_table_of_the_evaluation_is_cut_on_a_desktop(name: str, lesson: Ask, opener: Opener) -> None:
+    page = opener(lesson(name).folder / "trace.html", viewport={"width": 1280, "height": 900})
+    for table in page.locator("#evaluation .scroll").all():
+        assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 1, table.get_attribute("aria-label")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [True, False])
 def test_closed_parts_are_printed(script: bool, lesson: Ask, opener: Opener) -> None:
     page = opener(lesson("activity").folder / "trace.html", java_script_enabled=script)

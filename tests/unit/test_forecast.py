@@ -44,7 +44,9 @@ def test_seasons_of_a_day_and_a_week_are_found_and_none_in_noise() -> None:
     assert find_seasons(np.full(500, 3.0)) == []
     walk = np.cumsum(np.random.default_rng(2).normal(size=800))
     steps = np.tile([3.0, 0, 0, -3.0, 0, 0, 0, 0, 0, 0, 0, 0], 67)[:800]
-    assert [season.rows for season in find_seasons(walk + np.cumsum(steps))][:1] == [12]
+    found = find_seasons(walk + np.cumsum(steps))[0]
+    assert (found.rows, found.of_changes) == (12, True)
+    assert not find_seasons(daily(1000))[0].of_changes
 
 
 def test_lags_are_thirteen_at_most_and_within_reach() -> None:

@@ -8,6 +8,7 @@ from edgewright.data.checks_columns import place
 from edgewright.data.clock import rate_of
 from edgewright.data.findings import Finding, percent
 from edgewright.data.samples import GAP
+from edgewright.runtime.durations import duration_text
 from edgewright.schema.data import DataSet, Recording
 
 # A rate that is off by more changes what a filter or spectrum means.
@@ -80,7 +81,8 @@ def _gaps(dataset: DataSet, timed: list[Recording]) -> list[Finding]:
             where = place(dataset, recording, int(jumps[steps[jumps].argmax()]))
     if not count:
         return []
-    sentence = f"{count} gaps in time, {lost:.4g} s in all; the longest is {longest:.4g} s after {where}"
+    sentence = f"{count} gap{'s' if count > 1 else ''} in time"
+    sentence += f", {duration_text(lost)} in all; the longest is {duration_text(longest)} after {where}"
     numbers = {"gaps": float(count), "longest_seconds": longest, "lost_seconds": lost}
     return [Finding(kind="gap", severity="warning", sentence=sentence, numbers=numbers)]
 

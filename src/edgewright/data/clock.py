@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -17,6 +17,8 @@ TimeUnit = Literal["auto", "s", "ms", "us", "ns"]
 _SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 # An epoch of today is 1.7e9 s, 1.7e12 ms, 1.7e15 us or 1.7e18 ns: the magnitude tells the unit.
 _MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
+# Names of a column that holds the times of rows, without a unit at the end.
+_COLUMNS = frozenset({"time", "date", "datetime", "timestamp"})
 _NAMED = re.compile(r"(?:_|\[|\(|\s)(s|ms|us|µs|ns)[\])]?$", re.IGNORECASE)
 
 
@@ -32,6 +34,11 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     seconds: NDArray[np.float64]
     origin: float
     unit: float
+
+
+def find_time_column(columns: Iterable[str]) -> str:
+    """The first column that is called as times usually are ('timestamp', 'time_ms'); empty where none is."""
+    return next((name for name in columns if _NAMED.sub("", name.strip()).lower() in _COLUMNS), "")
 
 
 def read_clock(

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.data.audited import LIMIT_KEY, marked
+from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source
+from edgewright.data.headers import read_columns
 from edgewright.data.public import folder_of
 from edgewright.graph.tables import convert_table
 from edgewright.runtime.catalogue import find, listing
@@ -106,6 +108,32 @@ def guess(path: str) -> dict[str, object]:
             "a folder whose files say what they are", "texts", path, "Name one of the files, or the kind of the folder"
         )
     raise InputError("a folder with files that a source reads", "none", path, f"Known endings: {_endings()}")
+
+
+def find_time(table: dict[str, object]) -> str:
+    """The column that holds the times of a CSV file, or of the first one in a folder, by its usual names.
+
+    Args:
+        table: of the data, as `load_data` takes it, without its `time`.
+
+    Returns:
+        The column's name; empty where no column is called so, or the data name their times themselves.
+    """
+    if table["kind"] not in ("csv", "folder"):
+        return ""
+    ignored = table.get("ignore")
+    taken = {table.get(key) for key in ("target", "group", "session")}
+    taken |= set(ignored) if isinstance(ignored, list | tuple) else set()
+    place = Path(str(table["path"]))
+    files = [place] if place.is_file() else sorted(p for p in place.rglob("*") if not p.name.startswith("."))
+    first = next((file for file in files if file.is_file() and _by_suffix(file.name) == "csv"), None)
+    if first is None:
+        return ""
+    try:
+        columns = read_columns(first, first.name)
+    except InputError:
+        return ""
+    return find_time_column(name for name in columns if name not in taken)
 
 
 def _by_suffix(name: str) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgewright.data.findings import Finding, Quality
 from edgewright.data.leakage import overlap, shared
-from edgewright.data.load import guess, load_data
+from edgewright.data.load import find_time, guess, load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target, task_of
@@ -64,7 +64,7 @@ def check_data(
     Args:
         path: file or folder.
         kind: source or public set; judged by the path when empty.
-        target, group, session, time: columns.
+        target, group, session, time: columns; without `time`, one that is called as times usually are.
         ignore: columns that are no measurement.
         pattern: what the parts of a file's name mean, for a folder of recordings.
         split_column: column that says which rows train and which test.
@@ -78,7 +78,8 @@ def check_data(
         raise InputError("either --session or --split", "both", "edgewright check")
     # The split's column is read as if it were the session, so that every row keeps its side.
     named = {"target": target, "group": group, "session": session or split_column, "time": time}
-    dataset = load_data(_table(path, kind, {**named, "ignore": list(ignore), "pattern": pattern}), seed=seed)
+    table = _table(path, kind, {**named, "ignore": list(ignore), "pattern": pattern})
+    dataset = load_data(table, seed=seed)
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
         return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
@@ -111,6 +112,8 @@ def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:
     table.update({key: value for key, value in named.items() if value})
     if named["pattern"] and not kind and table["kind"] != "wav":
         table["kind"] = "folder"
+    if not named["time"] and (found := find_time(table)):
+        table["time"] = found
     return table
 
 

@@ -27,7 +27,7 @@ from edgewright.schema.labelling import LabelRecord
 from edgewright.schema.trace import StageRecord
 from edgewright.training.augment import augmented
 
-_CLASSES_SHOWN = 6
+_CLASSES_SHOWN = 20
 # Of rows that are read in parts so many are drawn for figures, and to compare the forms of a model.
 _DRAWN, _DRAWN_BYTES, _FEWEST = 20_000, 8 * 2**20, 2000
 # More whole numbers than this are taken for an amount without a word.

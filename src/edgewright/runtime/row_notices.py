@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from edgewright.runtime.durations import duration_text
 from edgewright.runtime.health import Health
 
 
@@ -59,11 +60,10 @@ class RowNotices:
         times, amount = self._left.pop(what)
         self._told[what] = due
         if what == "gap":
-            text = f"gap of {amount:.3g} s" if times == 1 else f"{times} gaps, {amount:.3g} s in all"
+            text = f"gap of {duration_text(amount)}" if times == 1 else f"{times} gaps, {duration_text(amount)} in all"
         elif what == "clock":
-            text = f"clock jumped by {amount:+.3g} s"
-            if times > 1:
-                text = f"clock jumped {times} times, by {amount:+.3g} s in all"
+            by = f"{'+' if amount > 0 else ''}{duration_text(amount)}"
+            text = f"clock jumped by {by}" if times == 1 else f"clock jumped {times} times, by {by} in all"
         else:
             text, amount = f"{what}: {times} row{'s' if times > 1 else ''}", float(times)
         self.tell(time, what, text, amount)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from edgewright.runtime.durations import duration_text
+
 # From here on a reading is written with an exponent: below, ten characters hold it, sign and commas included.
 _EXPONENT = 9_999_999.5
 _COUNT_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -71,9 +73,9 @@ def bytes_text(count: float) -> str:
 
 
 def seconds_text(seconds: float) -> str:
-    """A duration, '0.12 s', '4.2 ms', '2 min 3 s'."""
+    """A duration, '0.12 s', '4.2 ms', '2 min 3 s', '7 d 1 h'."""
     if seconds >= 60:
-        return f"{int(seconds // 60)} min {int(seconds % 60)} s"
+        return duration_text(seconds)
     if seconds >= 0.1:
         return f"{seconds:.2f} s"
     if seconds >= 0.0001:

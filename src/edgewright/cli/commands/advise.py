@@ -117,6 +117,7 @@ def _asked(options: dict[str, Any]) -> Asked:
 def _questions(options: dict[str, Any]) -> None:
     """Asks what was not given, and puts the answers among the options."""
     from edgewright.cli.advising import ask
+    from edgewright.data.clock import find_time_column
     from edgewright.profiles.catalogue import load_profile
     from edgewright.schema.errors import UnknownNameError
     from edgewright.search.advise.figures import load_radio
@@ -146,11 +147,10 @@ def _questions(options: dict[str, Any]) -> None:
         return "" if text == "usual" else text
 
     if seen.header:
-        times = [name for name in seen.header if name.strip().lower() in ("time", "date", "datetime", "timestamp")]
         for name, question, default in (
             ("target", "which column is to be predicted", ""),
             ("group", "which column names the person or machine", ""),
-            ("time", "which column holds the time", times[0] if times else ""),
+            ("time", "which column holds the time", find_time_column(seen.header)),
         ):
             if not options[name]:
                 options[name] = ask(question, default, column)

@@ -60,6 +60,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     window = None
     if options["window"]:
         window = (options["window"], options["step"] or max(1, options["window"] // 2))
+    options["time"] = options["time"] or _usual_time(data, options)
     watched = read_watched(
         data,
         window=window,
@@ -80,6 +81,16 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         click.echo(msgspec.json.format(msgspec.json.encode(told), indent=1).decode())
         return
     _print(told, made)
+
+
+def _usual_time(data: str, options: dict[str, Any]) -> str:
+    """The column of times of a file of rows, where it is called as such columns usually are."""
+    from edgewright.data.load import find_time, guess
+
+    if not Path(data).is_file() or data.endswith(".edge"):
+        return ""
+    table = {"kind": options["kind"], "path": data} if options["kind"] else guess(data)
+    return find_time({**table, "target": options["target"], "ignore": options["ignore"]})
 
 
 def _into(package: str, path: Path, detector: Path) -> None:

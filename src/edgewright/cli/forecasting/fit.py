@@ -118,7 +118,7 @@ def asked_seasons(text: str) -> tuple[int, ...]:
 
 def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
     """The seasons and a sentence that says where they are from."""
-    from edgewright.language.forecasting.season import find_seasons
+    from edgewright.language.forecasting.season import LEAST, LEAST_OF_CHANGES, find_seasons
     from edgewright.language.forecasting.series import filled
 
     if text:
@@ -128,8 +128,10 @@ def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
         return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
     found = find_seasons(filled(series, 1)[0].values)
     if not found:
-        return (), "no season found: no autocorrelation of at least .3 after a valley (name one with --season)"
-    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f})" for one in found)
+        limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
+        return (), f"no season found: no peak of the autocorrelation of at least {limits} (name one with --season)"
+    where = " of the changes from row to row" if found[0].of_changes else ""
+    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
     return tuple(one.rows for one in found), f"season found: {told}"
 
 

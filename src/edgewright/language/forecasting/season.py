@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-_LEAST = 0.3
+LEAST = 0.3
 # Of differences, which are noisier; and never less than chance gives: 3 deviations of white noise.
-_LEAST_OF_STEPS = 0.15
+LEAST_OF_CHANGES = 0.15
 _MOST = 1024
 _ABOVE = 0.05
 
 
 @dataclass(frozen=True)
 class Season:
-    """Rows after which a series repeats, and how much: the autocorrelation of its detrended values there."""
+    """A period of a series.
+
+    Attributes:
+        rows: after which it repeats.
+        correlation: autocorrelation there, of the detrended values or of their changes.
+        of_changes: whether it was found in the changes from row to row.
+    """
 
     rows: int
     correlation: float
+    of_changes: bool = False
 
 
 def autocorrelation(values: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
@@ -38,15 +45,20 @@ def autocorrelation(values: NDArray[np.float64], lags: int) -> NDArray[np.float6
 def find_seasons(values: NDArray[np.float64]) -> list[Season]:
     """At most two seasons, ascending; the longer is a multiple of the shorter that repeats better than other multiples.
 
-    A season is a peak of the autocorrelation of at least .3 that stands above its surroundings, and the series must be
-    three of them long.
+    A season is a peak of the autocorrelation of at least `LEAST` that stands above its surroundings, and the series
+    must be three of them long.
 
-    A series that wanders has no season in its values: then its differences are looked at.
+    A series that wanders has no season in its values: then its changes from row to row are looked at, in which a peak
+    of `LEAST_OF_CHANGES` counts.
 
     Args:
         values: shape (rows,), finite.
     """
-    return _seasons(values, _LEAST) or _seasons(np.diff(values), max(_LEAST_OF_STEPS, 3 / len(values) ** 0.5))
+    found = _seasons(values, LEAST)
+    if found:
+        return found
+    changes = _seasons(np.diff(values), max(LEAST_OF_CHANGES, 3 / len(values) ** 0.5))
+    return [replace(season, of_changes=True) for season in changes]
 
 
 def _seasons(values: NDArray[np.float64], least: float) -> list[Season]:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from edgewright.data.clock import read_clock
+from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.headers import read_columns
 from edgewright.data.load import guess
 from edgewright.runtime.rows import read_csv
@@ -17,7 +17,6 @@ from edgewright.schema.errors import InputError, UnknownNameError
 
 Floats = NDArray[np.float64]
 # Names that mean the time of a row where no --time is given.
-_TIMES = ("time", "date", "datetime", "timestamp", "ds", "zeit", "datum")
 # Share of a step by which a row may lie beside its place, and share of rows that may lie further away.
 _JITTER, _ODD = 0.2, 0.01
 _SHORT, _MOST_ROWS, _LARGEST = 3, 1 << 22, 1e100
@@ -61,7 +60,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
         raise InputError("a CSV or Parquet file", f"{kind} data", path)
     name = Path(path).name
     columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
-    time = time or next((c for c in columns if c.strip().lower() in _TIMES), "")
+    time = time or find_time_column(columns)
     column = column or _only([c for c in columns if c != time], name)
     for wanted in (column, time):
         if wanted and wanted not in columns:

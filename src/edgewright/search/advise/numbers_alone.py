@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.data.clock import find_time_column
 from edgewright.data.load import guess, load_data
 from edgewright.language.forecasting.season import find_seasons
 from edgewright.schema.data import DataSet
@@ -14,7 +15,6 @@ from edgewright.schema.errors import UnknownNameError
 from edgewright.search.advise.contract import Asked
 from edgewright.search.advise.look import Look, look
 
-_TIMES = ("time", "date", "datetime", "timestamp")
 FEWEST = 30
 # Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
 MOST = 6000
@@ -52,7 +52,7 @@ def read_rows(seen: Look, asked: Asked) -> Rows:
         InputError: rows that cannot be read.
         UnknownNameError: no column of numbers has the target's name.
     """
-    time = asked.time or next((name for name in _header(seen) if name.strip().lower() in _TIMES), "")
+    time = asked.time or find_time_column(_header(seen))
     labels = asked.target if asked.task == "anomaly" else ""
     parts = {time, labels, asked.group, asked.session, *asked.ignore, ""}
     left = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]

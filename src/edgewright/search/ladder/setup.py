@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.data.load import find_kind, guess
+from edgewright.data.load import find_kind, find_time, guess
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.errors import InputError
@@ -86,6 +86,8 @@ def _config(
     asked = {key: value for key, value in table.items() if value}
     named = {**({"path": data} if "kind" in asked else guess(data)), **asked}
     _refuse_columns(named)
+    if "time" not in named and (time := find_time(named)):
+        named["time"] = time
     name = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(data).stem).strip("-.")[:40] or "ladder"
     return PipelineConfig(
         name=name if name[0].isalnum() else f"data{name}"[:40],
