@@ -104,3 +104,25 @@ def test_wrong_names_are_one_line(tmp_path: Path, arguments: list[str], told: st
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1)
     assert told in err
+
+
+@pytest.mark.parametrize("name", ["timestamp", "Time", "date", "time_s"])
+def test_a_column_of_times_is_known_by_its_name(tmp_path: Path, capsys: Capture, name: str) -> None:
+    hours = np.cumsum(np.where(np.arange(200) % 50 == 49, 4 * 3600, 60))
+    start = np.datetime64("2024-05-01T00:00:00")
+    cells = [str(h) if name.endswith("_s") else str(start + np.timedelta64(int(h), "s")) for h in hours]
+    table = [[cell, f"{i % 7}", f"{i % 11}", "ab"[i % 2]] for i, cell in enumerate(cells)]
+    file = write_rows(tmp_path / "rows.csv", table, header=f"{name},a,b,label")
+    run(["check", str(file), "--target", "label"])
+    out = capsys.readouterr().out
+    assert "200 rows, 2 columns" in out
+    assert "4 gaps in time, 15 h 56 min in all; the longest is 4 h" in out
+
+
+def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, capsys: Capture) -> None:
+    table = [[f"day {i}", f"{i % 7}", "ab"[i % 2]] for i in range(40)]
+    file = write_rows(tmp_path / "rows.csv", table, header="date,a,label")
+    assert run(["check", str(file), "--target", "label"]) == 2
+    assert "column date" in capsys.readouterr().err
+    run(["check", str(file), "--target", "label", "--ignore", "date"])
+    assert "rows carry no time" in capsys.readouterr().out

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgewright.runtime.durations import duration_text
 from edgewright.trace import words
 
 
@@ -38,6 +39,12 @@ from edgewright.trace import words
         (words.bytes_text(5_452), "5.45 kB"),
         (words.bytes_text(999), "999 B"),
         (words.seconds_text(123), "2 min 3 s"),
+        (words.seconds_text(59.9996), "60.00 s"),
+        (words.seconds_text(3_600), "1 h"),
+        (words.seconds_text(605_253), "7 d"),
+        (words.seconds_text(609_000), "7 d 1 h"),
+        (duration_text(-90), "-1 min 30 s"),
+        (duration_text(0.42), "0.42 s"),
         (words.seconds_text(0.0042), "4.2 ms"),
         (words.microseconds_text(1_310), "1.31 ms"),
         (words.amount(78.0, "us"), "78 µs"),
