@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from edgewright.runtime import catalogue
-from edgewright.runtime.integer.network import run_integer, with_rounding
-from edgewright.runtime.kernels import kernel
+from edgewright.runtime.integer.network import NetworkFunction, run_integer, run_values, with_rounding
+from edgewright.runtime.integer.requantise import quantise_multiplier, twice
+from edgewright.runtime.kernels import finished, kernel
+from edgewright.runtime.kernels._rounding import rounded_twice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerOperator, IntegerValue
+from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm, to_tflite
+from integer_reference import reference_values
 
 COUNT = 25
 
@@ -40,6 +43,75 @@ def test_equal_to_tflm(kind: str) -> None:
         network = with_rounding(LAYERS[kind](rng), "tflm")
         x = some(network, rng)
         np.testing.assert_array_equal(run_integer(network, x), tflm(to_tflite(network), x))
+
+
+@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+@pytest.mark.parametrize("kind", sorted(LAYERS))
+def test_every_byte_is_that_of_the_definition(kind: str, rounding: Rounding) -> None:
+    """The kernels compute in float32 and float64 where that is exact; the definition computes in int64."""
+    rng = np.random.default_rng(7)
+    for _ in range(3 * COUNT):
+        network = with_rounding(LAYERS[kind](rng), rounding)
+        x = some(network, rng)
+        x[0], x[1], x[2] = -128, 127, rng.choice([-128, 127], x[2].shape)
+        wanted = reference_values(network, x)
+        for number, made in run_values(network, x).items():
+            assert made.dtype == np.int8
+            np.testing.assert_array_equal(made, wanted[number])
+
+
+@pytest.mark.parametrize("power", range(-26, 7))
+def test_sums_at_every_half_are_rounded_twice_as_integers_are(power: int) -> None:
+    rng = np.random.default_rng(power + 100)
+    for reach in (10, 18, 24, 31):
+        real = np.array([2.0**power, 2.0**power * 0.75, 2.0**power * rng.uniform(0.5, 1.0), 0.0])
+        multiplier, shift = quantise_multiplier(real)
+        zero, most = int(rng.integers(-128, 128)), int(min(2**reach, 2 ** (31 - max(power + 1, 0)))) - 1
+        operator = IntegerOperator(
+            kind="conv", inputs=(), output=-1, low=int(rng.choice([-128, zero])),
+            arrays={"multiplier": multiplier, "shift": shift},
+        )  # fmt: skip
+        value = IntegerValue(shape=(4,), scale=1.0, zero=zero)
+        halves = np.rint((np.arange(-300, 300)[:, None] + 0.5) / np.where(real > 0, real, 1.0))
+        near = np.clip(np.concatenate([halves + k for k in (-1, 0, 1)]), -most, most).astype(np.int64)
+        sums = np.concatenate([near, np.tile([[most], [-most], [0], [1], [-1]], 4)])
+        offset = rng.integers(-most // 2, most // 2 + 1, 4)
+        made = rounded_twice(operator, value, offset, np.full(4, most))((sums - offset).astype(np.float64))
+        np.testing.assert_array_equal(made, finished(twice(sums, multiplier, shift), operator, value))
+
+
+def test_sums_beyond_float32_are_exact() -> None:
+    """8,192 products of the largest bytes leave the 24 bits that float32 counts in."""
+    weights = np.full((2, 8192), 127, np.int8)
+    weights[1] = np.tile([127, -127], 4096)
+    arrays: dict[str, Array] = {"weights": weights, "weight_scale": np.array([0.01], np.float32)}
+    values = (IntegerValue(shape=(8192,), scale=0.01), IntegerValue(shape=(2,), scale=100.0, zero=3))
+    operator = IntegerOperator(kind="dense", inputs=(0,), output=1, arrays=arrays)
+    layer = msgspec.structs.replace(LAYERS["dense"](np.random.default_rng(8)), values=values, operators=(operator,))
+    for rule in ("litert", "tflm"):
+        network = with_rounding(layer, rule)
+        x = some(network, np.random.default_rng(9))
+        x[0], x[1] = 127, -128
+        np.testing.assert_array_equal(run_integer(network, x), reference_values(network, x)[1])
+
+
+def test_a_batch_of_several_parts_is_answered_as_its_rows_are() -> None:
+    rng = np.random.default_rng(10)
+    source, output = IntegerValue(shape=(32, 32, 8), scale=0.02), IntegerValue(shape=(32, 32, 8), scale=0.1, zero=5)
+    arrays: dict[str, Array] = {
+        "weights": rng.integers(-127, 128, (8, 3, 3, 8)).astype(np.int8),
+        "weight_scale": np.array([0.003], np.float32),
+    }
+    numbers = {"kernel": (3, 3), "strides": (1, 1), "dilations": (1, 1), "pads": (1, 1, 1, 1), "groups": (1,)}
+    operator = IntegerOperator(kind="conv", inputs=(0,), output=1, numbers=numbers, arrays=arrays)
+    layer = msgspec.structs.replace(LAYERS["conv"](rng), values=(source, output), operators=(operator,))
+    ask = NetworkFunction(with_rounding(layer, "litert"))
+    x = some(layer, rng, 3 * ask.samples_at_once + 1)
+    made = ask(x)
+    assert made.shape == (len(x), 32, 32, 8)
+    for row in (0, ask.samples_at_once, len(x) - 1):
+        np.testing.assert_array_equal(made[row], ask(x[row : row + 1])[0])
+    assert ask(x[:0]).shape == (0, 32, 32, 8)
 
 
 def test_the_two_roundings_differ_in_fully_connected_only_sometimes() -> None:

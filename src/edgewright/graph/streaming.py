@@ -132,6 +132,9 @@ class NetworkStream:
 
     def __init__(self, network: IntegerNetwork) -> None:
         self.steps = steps_of(network)
+        self._functions = [
+            kernel(m.operator.kind).build(m.operator, m.values[:-1], m.values[-1]) for m in self.steps.moments
+        ]
         self._memory: list[Int8] = []
         self.reset()
 
@@ -167,6 +170,5 @@ class NetworkStream:
                 seen = np.concatenate([self._memory[place], arrays[0]], axis=2)
                 self._memory[place] = seen[:, :, seen.shape[2] - moment.kept :].copy()
                 arrays = [seen]
-            run = kernel(moment.operator.kind).run
-            values[moment.operator.output] = run(moment.operator, moment.values[:-1], moment.values[-1], arrays)
+            values[moment.operator.output] = self._functions[place](*arrays)
         return np.asarray(values[steps.target].reshape(count, steps.outputs), np.int8)

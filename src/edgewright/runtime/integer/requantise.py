@@ -13,6 +13,10 @@ Integers = NDArray[np.int64]
 INT32_MAX = 2**31 - 1
 # Product of a sum and a multiplier must stay below this: one bit for the sign, one for the rounding constant.
 _PRODUCT_BITS = 62
+# Channels whose steps are looked at together: some 8,000 sums, which stay in the cache.
+_CHANNELS = 8
+# More than a product of float64 is off by, where it is at most 2**9.
+_ROUNDED = 2.0**-40
 
 
 def quantise_multiplier(real: Any) -> tuple[Integers, Integers]:  # noqa: ANN401 - a number or an array of numbers
@@ -85,34 +89,78 @@ def exact_once(real: Any, least: Any, most: Any, low: int, high: int) -> tuple[I
         InputError: when no multiplier passes whose product with the sums stays within 62 bits.
     """
     factors = np.atleast_1d(np.asarray(real, np.float64))
-    ends = np.broadcast_to(least, factors.shape), np.broadcast_to(most, factors.shape)
-    found = [_exact(float(r), int(a), int(b), low, high) for r, a, b in zip(factors, *ends, strict=True)]
-    return np.array([m for m, _ in found], np.int64), np.array([s for _, s in found], np.int64)
+    ends = [np.broadcast_to(np.asarray(end, np.int64), factors.shape) for end in (least, most)]
+    furthest = np.maximum(np.maximum(np.abs(ends[0]), np.abs(ends[1])), 1)
+    shift = 31 - np.frexp(factors)[1].astype(np.int64)
+    multiplier = np.floor(np.ldexp(factors, shift) + 0.5).astype(np.int64)
+    near = np.flatnonzero(~_far_from_steps(factors, multiplier, shift, furthest, low, high))
+    for start in range(0, len(near), _CHANNELS):
+        few = near[start : start + _CHANNELS]
+        multiplier[few], shift[few] = _exact(factors[few], ends[0][few], ends[1][few], low, high)
+    return multiplier, shift
 
 
-def _exact(real: float, least: int, most: int, low: int, high: int) -> tuple[int, int]:
-    steps = np.arange(low + 1, high + 1, dtype=np.float64)
-    with np.errstate(over="ignore", divide="ignore"):
-        near = (steps - 0.5) / real if real > 0 else np.full_like(steps, np.inf)
-    # Where a step lies beyond the sums that occur, both ends stand for it.
-    near = np.clip(near, least, most)
-    around = np.floor(near)[:, None].astype(np.int64) + np.arange(-2, 4)
-    sums = np.unique(np.concatenate([np.clip(around, least, most).ravel(), [least, most]]))
-    wanted = np.clip(half_away(sums.astype(np.float64) * real), low, high).astype(np.int64)
-    longest = _PRODUCT_BITS - max(abs(least), abs(most), 1).bit_length()
-    exponent = int(np.frexp(real)[1])
-    for bits in range(31, max(longest, 31) + 1):
-        shift = min(bits - exponent, _PRODUCT_BITS)
-        if shift < 1:
-            break
-        multiplier = int(np.floor(np.ldexp(real, shift) + 0.5))
-        if multiplier < 1 << longest and np.array_equal(np.clip(once(sums, multiplier, shift), low, high), wanted):
+def _far_from_steps(
+    real: NDArray[np.float64], multiplier: Integers, shift: Integers, furthest: Integers, low: int, high: int
+) -> NDArray[np.bool_]:
+    """Whether no sum of a channel comes as near to a step as the multiplier is off: then the steps need no look.
+
+    A sum x could only be told apart where x * real and x * multiplier / 2**shift, which differ by |x| * off, lie on
+    both sides of a step k - 1/2. While |x| * off stays below half of `real`, x is the whole number next to
+    (k - 1/2) / real.
+    """
+    usual = (real > 2.0**-31) & (real < 2.0**30)
+    scale = np.where(usual, real, 1.0)
+    off = np.abs(np.ldexp(multiplier.astype(np.float64), -shift) - scale)
+    usual &= (furthest * off < 0.5 * scale) & (furthest * multiplier.astype(np.float64) < 2.0**_PRODUCT_BITS)
+    near = (np.arange(low + 1, high + 1) - 0.5) / scale[:, None]
+    whole = np.rint(near)
+    distance = np.abs(near - whole) * scale[:, None]
+    return np.asarray(usual & (distance > np.abs(whole) * off[:, None] + _ROUNDED).all(axis=1))
+
+
+def _exact(
+    real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int
+) -> tuple[Integers, Integers]:
+    """The same for a few channels at once."""
+    sums = _around_steps(real, least, most, low, high)
+    wanted = np.clip(half_away(sums * real[:, None]), low, high)
+    furthest = np.maximum(np.maximum(np.abs(least), np.abs(most)), 1)
+    longest = _PRODUCT_BITS - np.frexp(furthest.astype(np.float64))[1]
+    exponent = np.frexp(real)[1].astype(np.int64)
+    multiplier, shift = np.zeros(len(real), np.int64), np.zeros(len(real), np.int64)
+    missing = np.ones(len(real), np.bool_)
+    # A factor of 2**31 and more leaves no bit to round.
+    shifted = exponent < 31
+    for bits in range(31, max(int(longest.max()), 31) + 1):
+        tried = np.minimum(bits - exponent, _PRODUCT_BITS)
+        raised = np.floor(np.ldexp(real, tried) + 0.5)
+        few = np.flatnonzero(missing & shifted & (raised < 2.0**longest))
+        whole = raised[few].astype(np.int64)
+        given = np.clip(once(sums[few], whole[:, None], tried[few][:, None]), low, high)
+        passed = (given == wanted[few]).all(axis=1)
+        few, whole = few[passed], whole[passed]
+        multiplier[few], shift[few], missing[few] = whole, tried[few], False
+        if not missing.any():
             return multiplier, shift
+    first = int(np.argmax(missing))
     raise InputError(
         "a factor between input and output that integers can hold",
-        f"{real!r} for sums from {least} to {most}",
+        f"{float(real[first])!r} for sums from {least[first]} to {most[first]}",
         "requantisation",
     )
+
+
+def _around_steps(real: NDArray[np.float64], least: Integers, most: Integers, low: int, high: int) -> Integers:
+    """Sums on both sides of every step from one result to the next, and the ends; shape (channels, sums)."""
+    steps = np.arange(low + 1, high + 1, dtype=np.float64) - 0.5
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        near = np.where(real[:, None] > 0, steps / real[:, None], np.inf)
+    ends = least[:, None], most[:, None]
+    # Where a step lies beyond the sums that occur, both ends stand for it. A quotient is off by far less than one sum.
+    whole = np.floor(np.clip(near, *ends)).astype(np.int64)
+    around = (np.clip(whole + offset, *ends) for offset in (-1, 0, 1, 2))
+    return np.concatenate([*around, *ends], axis=1)
 
 
 def half_away(x: Any) -> NDArray[Any]:  # noqa: ANN401 - an array of floats of any precision

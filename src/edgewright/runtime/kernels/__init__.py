@@ -1,8 +1,9 @@
 """Integer kernels in NumPy: every module of this folder is an operator, found by its file name.
 
 A module offers `ONNX`, the operators it comes from; `read`, which turns a node into an operator without multipliers;
-`prepare`, which works multipliers, tables and clamps out of the scales; and `run`. Operators that move bytes have no
-`prepare`.
+`prepare`, which works multipliers, tables and clamps out of the scales; and `build`, which gives the function of its
+input arrays, shape (n, *shape), with everything worked out once that does not change between calls. Operators that
+move bytes have no `prepare`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,8 @@ from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 Int8 = NDArray[np.int8]
-# (operator, values of its inputs, value of its output, arrays of shape (n, *shape)) -> (n, *shape).
-Run = Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue, Sequence[Array]], Array]
-Prepare = Callable[[IntegerOperator, Sequence[IntegerValue], IntegerValue, Rounding], IntegerOperator]
+# int8 arrays of shape (n, *shape) -> one of them. It keeps nothing between calls, so threads may share it.
+Function = Callable[..., Array]
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def kernel(kind: str) -> Any:  # noqa: ANN401 - a module
     Raises:
         UnknownNameError: listing the known kinds.
     """
-    catalogue.find(__name__, kind, "run", "integer operator")
+    catalogue.find(__name__, kind, "build", "integer operator")
     return importlib.import_module(f"{__name__}.{kind}")
 
 
@@ -130,8 +130,29 @@ def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -
             )
 
 
-def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Smallest and largest sum of products, bias included, that each output channel can reach.
+@dataclass(frozen=True)
+class Sums:
+    """What the sums of products of each output channel can be.
+
+    Attributes:
+        least, most: smallest and largest, bias included.
+        offset: bias less the weights times the zero point of the input: what is added to the sums of the bytes.
+        dtype: the float type in which sums of bytes times weights are exact in any order; BLAS has both.
+    """
+
+    least: NDArray[np.int64]
+    most: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    dtype: type[np.float32] | type[np.float64]
+
+    @property
+    def furthest(self) -> NDArray[np.int64]:
+        """How far from 0 they can be."""
+        return np.maximum(np.abs(self.least), np.abs(self.most))
+
+
+def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
+    """Sums of products of an operator with weights.
 
     Args:
         operator: with weights.
@@ -141,11 +162,12 @@ def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> tuple[ND
     Raises:
         InputError: naming the first channel where a partial sum could leave 32 bits.
     """
-    rows = np.moveaxis(operator.arrays["weights"], axis, 0).astype(np.int64)
+    rows = np.moveaxis(operator.arrays["weights"], axis, 0)
     rows = rows.reshape(len(rows), -1)
-    bias = operator.arrays.get("bias", np.zeros(len(rows), np.int32)).astype(np.int64)
-    at_low, at_high = rows * (-128 - source.zero), rows * (127 - source.zero)
-    furthest = np.maximum(np.abs(at_low), np.abs(at_high)).sum(axis=1) + np.abs(bias)
+    total, size = rows.sum(axis=1, dtype=np.int64), np.abs(rows.astype(np.int16)).sum(axis=1, dtype=np.int64)
+    bias = operator.arrays.get("bias", np.zeros(len(total), np.int32)).astype(np.int64)
+    low, high = -128 - source.zero, 127 - source.zero
+    furthest = size * max(-low, high) + np.abs(bias)
     beyond = np.flatnonzero(furthest >= 2**31)
     if len(beyond):
         raise InputError(
@@ -154,4 +176,10 @@ def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> tuple[ND
             f"integer operator {operator.kind}",
             "A channel whose weights are nearly zero has a large bias: raise its scale",
         )
-    return np.minimum(at_low, at_high).sum(axis=1) + bias, np.maximum(at_low, at_high).sum(axis=1) + bias
+    above, below = (size + total) // 2, (size - total) // 2
+    return Sums(
+        least=above * low - below * high + bias,
+        most=above * high - below * low + bias,
+        offset=bias - source.zero * total,
+        dtype=np.float32 if 128 * size.max(initial=0) < 2**24 else np.float64,
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 
 from edgewright.runtime.operators._windows import geometry
 from edgewright.schema.errors import InputError
@@ -46,11 +47,44 @@ def placement(node: Node, kernel: tuple[int, ...], spatial: tuple[int, ...]) -> 
     return numbers, (rows, columns)
 
 
-def windows(operator: IntegerOperator, x: Array, fill: Any) -> Array:  # noqa: ANN401 - a number of the array's type
-    """(n, h, w, c) -> view (n, rows, columns, kernel h, kernel w, c), `fill` in the padding."""
+def padded(operator: IntegerOperator, x: Array, fill: int, dtype: Any = np.int8) -> Array:  # noqa: ANN401 - a NumPy type
+    """(n, h, w, c) -> contiguous array of another type with `fill` around height and width."""
+    top, left, bottom, right = operator.numbers["pads"]
+    n, height, width, channels = x.shape
+    if not top + left + bottom + right:
+        return np.ascontiguousarray(x, dtype)
+    out = np.empty((n, top + height + bottom, left + width + right, channels), dtype)
+    # The frame alone: most of the array is written once.
+    out[:, :top], out[:, top + height :], out[:, :, :left], out[:, :, left + width :] = fill, fill, fill, fill
+    out[:, top : top + height, left : left + width] = x
+    return out
+
+
+def spans(operator: IntegerOperator, x: Array) -> tuple[int, int]:
+    """How often a kernel stands along height and width of a padded array."""
+    (kh, kw), (sh, sw), (dh, dw) = _placed(operator)
+    return (x.shape[1] - (kh - 1) * dh - 1) // sh + 1, (x.shape[2] - (kw - 1) * dw - 1) // sw + 1
+
+
+def windows(operator: IntegerOperator, x: Array) -> Array:
+    """Padded and contiguous (n, h, w, c) -> view (n, rows, columns, kernel h, kernel w, c)."""
+    (kh, kw), (sh, sw), (dh, dw) = _placed(operator)
+    rows, columns = spans(operator, x)
+    n, down, right, one = x.strides
+    shape = (len(x), rows, columns, kh, kw, x.shape[3])
+    # `sliding_window_view` takes longer than a small convolution.
+    return np.ndarray(shape, x.dtype, x, 0, (n, down * sh, right * sw, down * dh, right * dw, one))
+
+
+def taps(operator: IntegerOperator, x: Array) -> Iterator[tuple[tuple[int, int], Array]]:
+    """Places of the kernel, and what stands under each in every window of a padded array: (n, rows, columns, c)."""
+    (kh, kw), (sh, sw), (dh, dw) = _placed(operator)
+    rows, columns = spans(operator, x)
+    for i, j in itertools.product(range(kh), range(kw)):
+        down, right = i * dh, j * dw
+        yield (i, j), x[:, down : down + (rows - 1) * sh + 1 : sh, right : right + (columns - 1) * sw + 1 : sw]
+
+
+def _placed(operator: IntegerOperator) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     numbers = operator.numbers
-    (kh, kw), (sh, sw), (dh, dw) = numbers["kernel"], numbers["strides"], numbers.get("dilations", (1, 1))
-    top, left, bottom, right = numbers["pads"]
-    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
-    view = sliding_window_view(x, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
-    return np.asarray(np.moveaxis(view[:, ::sh, ::sw, :, ::dh, ::dw], 3, -1))
+    return numbers["kernel"], numbers["strides"], numbers.get("dilations", (1, 1))

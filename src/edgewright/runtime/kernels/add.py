@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.runtime.integer.requantise import quantise_multiplier, twice
-from edgewright.runtime.kernels import Site, clamped, extended, finished
+from edgewright.runtime.kernels import Function, Site, clamped, extended, finished
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
@@ -33,12 +33,21 @@ def prepare(
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
-    """Two of (n, *shape) -> (n, *shape)."""
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """Two of (n, *shape) -> (n, *shape), from a table of every pair of bytes."""
     multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
-    total = np.zeros((), np.int64)
-    for i, (value, x) in enumerate(zip(inputs, arrays, strict=True)):
-        total = total + twice((x.astype(np.int64) - value.zero) << EXTRA_BITS, multiplier[i], shift[i])
-    return finished(twice(total, multiplier[2], shift[2]), operator, output)
+    parts = [
+        twice((np.arange(-128, 128) - value.zero) << EXTRA_BITS, multiplier[i], shift[i])
+        for i, value in enumerate(inputs)
+    ]
+    total = parts[0][:, None] + parts[1]
+    table = finished(twice(total, multiplier[2], shift[2]), operator, output)
+    table = np.roll(table, (-128, -128), axis=(0, 1)).ravel()
+
+    def run(a: Array, b: Array) -> Array:
+        pair = np.ascontiguousarray(a).view(np.uint8).astype(np.intp)
+        pair <<= 8
+        pair |= np.ascontiguousarray(b).view(np.uint8)
+        return np.take(table, pair)
+
+    return run

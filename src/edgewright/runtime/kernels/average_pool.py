@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Site, clamped, same_grid
-from edgewright.runtime.kernels._windows import placement, windows
+from edgewright.runtime.kernels import Function, Site, clamped, same_grid
+from edgewright.runtime.kernels._windows import padded, placement, taps
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -37,13 +38,21 @@ def prepare(
     return clamped(operator, output)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, c). The zero point is within the integers and is not taken off."""
-    del inputs, output
-    x = arrays[0].astype(np.int64)
-    total = windows(operator, x, 0).sum(axis=(3, 4))
-    count = windows(operator, np.ones_like(x[:1]), 0).sum(axis=(3, 4))
-    mean = np.where(total > 0, (total + count // 2) // count, -((-total + count // 2) // count))
-    return np.asarray(np.clip(mean, operator.low, operator.high), np.int8)
+    del output
+    low, high = operator.low, operator.high
+
+    def under(x: Array) -> Array:
+        parts = [tap for _, tap in taps(operator, padded(operator, x, 0, np.int32))]
+        return functools.reduce(np.add, parts)
+
+    count = under(np.ones((1, *inputs[0].shape), np.int32))
+
+    def run(x: Array) -> Array:
+        total = under(x)
+        # A quotient of such small integers never rounds up to the next whole number.
+        mean = (total + np.copysign(count // 2, total)) / count
+        return np.asarray(np.trunc(mean).clip(low, high), np.int8)
+
+    return run

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import same_grid
-from edgewright.schema.graph import Array
+from edgewright.runtime.kernels import Function, same_grid
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 
@@ -20,9 +19,8 @@ def prepare(
     return operator
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """Several of (n, *shape) -> (n, *shape)."""
     del inputs, output
-    return np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1)
+    axis = operator.numbers["axis"][0] + 1
+    return lambda *arrays: np.concatenate(arrays, axis=axis)

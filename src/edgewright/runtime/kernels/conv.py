@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.integer.requantise import quantise_multiplier, twice
-from edgewright.runtime.kernels import Site, clamped, extended, finished, sums
-from edgewright.runtime.kernels._windows import placement, windows
+from edgewright.runtime.integer.requantise import quantise_multiplier
+from edgewright.runtime.kernels import Function, Site, clamped, extended, sums
+from edgewright.runtime.kernels._rounding import rounded_twice
+from edgewright.runtime.kernels._windows import padded, placement, windows
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -53,11 +54,11 @@ def with_multipliers(
     Raises:
         InputError: for sums that leave 32 bits.
     """
-    least, most = sums(operator, source, axis)
-    scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), least.shape)
+    found = sums(operator, source, axis)
+    scale = np.broadcast_to(operator.arrays["weight_scale"].astype(np.float32).astype(np.float64), found.least.shape)
     factors = np.float64(np.float32(source.scale)) * scale / np.float64(np.float32(output.scale))
     multiplier, shift = quantise_multiplier(factors)
-    if (np.maximum(np.abs(least), np.abs(most)) << np.maximum(shift, 0)).max() >= 2**31:
+    if (found.furthest << np.maximum(shift, 0)).max() >= 2**31:
         raise InputError("sums within 32 bits after the shift to the left", f"shift {shift.max()}", operator.kind)
     return extended(clamped(operator, output), multiplier=multiplier, shift=shift)
 
@@ -70,20 +71,24 @@ def prepare(
     return with_multipliers(operator, inputs[0], output, 0)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, filters); padding stands for the real number 0."""
-    own, groups = operator.arrays, operator.numbers["groups"][0]
-    x = arrays[0].astype(np.float64) - inputs[0].zero
-    weights = own["weights"].astype(np.float64)
+    weights, groups, zero = operator.arrays["weights"], operator.numbers["groups"][0], inputs[0].zero
     size, width = len(weights) // groups, weights.shape[3]
-    parts = []
-    for group in range(groups):
-        seen = windows(operator, x[..., group * width : (group + 1) * width], 0)
-        columns = seen.reshape(*seen.shape[:3], -1)
-        parts.append(columns @ weights[group * size : (group + 1) * size].reshape(size, -1).T)
-    summed = np.concatenate(parts, axis=-1).astype(np.int64)
-    if "bias" in own:
-        summed = summed + own["bias"]
-    return finished(twice(summed, own["multiplier"], own["shift"]), operator, output)
+    found = sums(operator, inputs[0], 0)
+    filters = np.ascontiguousarray(weights.reshape(len(weights), -1).T, found.dtype)
+    finish = rounded_twice(operator, output, found.offset, found.furthest)
+
+    def run(x: Array) -> Array:
+        seen = windows(operator, padded(operator, x, zero, found.dtype))
+        shape = seen.shape[:3]
+        if groups == 1:
+            return finish(seen.reshape(-1, len(filters)) @ filters).reshape(*shape, len(weights))
+        summed = np.empty((int(np.prod(shape)), len(weights)), found.dtype)
+        for first in range(groups):
+            columns = seen[..., first * width : (first + 1) * width].reshape(-1, len(filters))
+            own = slice(first * size, (first + 1) * size)
+            summed[:, own] = columns @ filters[:, own]
+        return finish(summed).reshape(*shape, len(weights))
+
+    return run

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.integer.requantise import exact_once, once, quantise_multiplier, twice
-from edgewright.runtime.kernels import Site, clamped, extended, finished, sums
+from edgewright.runtime.integer.requantise import exact_once, quantise_multiplier
+from edgewright.runtime.kernels import Function, Site, clamped, extended, sums
+from edgewright.runtime.kernels._rounding import rounded_once, rounded_twice
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 ONNX = ("Gemm",)
@@ -41,11 +41,13 @@ def prepare(
 ) -> IntegerOperator:
     """Multipliers: exact for LiteRT's float64 factor; for TFLM from float64, of a float32 product when one scale."""
     made, scale = clamped(operator, output), operator.arrays["weight_scale"].astype(np.float32)
-    least, most = sums(operator, inputs[0], 0)
+    found = sums(operator, inputs[0], 0)
     source, target = np.float64(np.float32(inputs[0].scale)), np.float64(np.float32(output.scale))
     if rounding == "litert":
-        factors = np.broadcast_to(source * scale.astype(np.float64) / target, least.shape)
-        multiplier, shift = exact_once(factors, least, most, made.low - output.zero, made.high - output.zero)
+        factors = np.broadcast_to(source * scale.astype(np.float64) / target, found.least.shape)
+        multiplier, shift = exact_once(
+            factors, found.least, found.most, made.low - output.zero, made.high - output.zero
+        )
     elif scale.size > 1:
         multiplier, shift = quantise_multiplier(source * scale.astype(np.float64) / target)
     else:
@@ -54,12 +56,13 @@ def prepare(
     return extended(made, single=rounding == "litert", multiplier=multiplier, shift=shift)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
-    """(n, inputs) -> (n, outputs). float64 products of bytes are exact far beyond 32 bits, and BLAS has them."""
-    own = operator.arrays
-    total = (arrays[0].astype(np.float64) - inputs[0].zero) @ own["weights"].T.astype(np.float64)
-    summed = total.astype(np.int64) + own["bias"] if "bias" in own else total.astype(np.int64)
-    rule = once if operator.numbers["single"][0] else twice
-    return finished(rule(summed, own["multiplier"], own["shift"]), operator, output)
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
+    """(n, inputs) -> (n, outputs)."""
+    weights = operator.arrays["weights"]
+    found = sums(operator, inputs[0], 0)
+    columns = np.ascontiguousarray(weights.T, found.dtype)
+    if operator.numbers["single"][0]:
+        finish = rounded_once(operator, output, found.offset)
+    else:
+        finish = rounded_twice(operator, output, found.offset, found.furthest)
+    return lambda x: finish(x.astype(found.dtype) @ columns)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.integer.requantise import twice
-from edgewright.runtime.kernels import finished
-from edgewright.runtime.kernels._windows import windows
+from edgewright.runtime.kernels import Function, sums
+from edgewright.runtime.kernels._rounding import rounded_twice
+from edgewright.runtime.kernels._windows import padded, spans, taps
 from edgewright.runtime.kernels.conv import with_multipliers
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -22,15 +22,26 @@ def prepare(
     return with_multipliers(operator, inputs[0], output, 2)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, filters); padding stands for the real number 0."""
-    own = operator.arrays
-    filters = own["weights"].shape[2]
-    seen = windows(operator, arrays[0].astype(np.int64) - inputs[0].zero, 0)
-    seen = np.repeat(seen, filters // seen.shape[-1], axis=-1)
-    sums = np.einsum("nijhwc,hwc->nijc", seen, own["weights"].astype(np.int64))
-    if "bias" in own:
-        sums = sums + own["bias"]
-    return finished(twice(sums, own["multiplier"], own["shift"]), operator, output)
+    zero, channels, filters = inputs[0].zero, inputs[0].shape[2], operator.arrays["weights"].shape[2]
+    found = sums(operator, inputs[0], 2)
+    weights = operator.arrays["weights"].astype(found.dtype)
+    finish = rounded_twice(operator, output, found.offset, found.furthest)
+
+    # A row of the image beside a row of weights: NumPy's inner loop is then longer than the channels.
+    usual = np.tile(weights, output.shape[1])
+
+    def run(x: Array) -> Array:
+        x = padded(operator, x if filters == channels else np.repeat(x, filters // channels, axis=3), zero, found.dtype)
+        rows, columns = spans(operator, x)
+        wide = usual if columns == output.shape[1] else np.tile(weights, columns)
+        wide = wide.reshape(*weights.shape[:2], columns, filters)
+        summed = np.zeros((len(x), rows, columns, filters), found.dtype)
+        product = np.empty_like(summed)
+        for place, tap in taps(operator, x):
+            np.multiply(tap, wide[place], out=product)
+            summed += product
+        return finish(summed)
+
+    return run

@@ -8,7 +8,8 @@ import numpy as np
 
 from edgewright.runtime.integer.fixed_point import logistic
 from edgewright.runtime.integer.requantise import divide_by_power, half_away, twice
-from edgewright.runtime.kernels import Site, extended
+from edgewright.runtime.kernels import Function, Site, extended
+from edgewright.runtime.kernels._rounding import byte_table
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -57,9 +58,7 @@ def _fixed(x: Array, scale: np.float32) -> Array:
     return np.where(inner, value, np.where(x > 0, 255, 0))
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape)."""
     del inputs, output
-    return np.asarray(operator.arrays["table"][arrays[0].astype(np.int64) + 128])
+    return byte_table(operator.arrays["table"])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Site, clamped, same_grid
-from edgewright.runtime.kernels._windows import placement, windows
+from edgewright.runtime.kernels import Function, Site, clamped, same_grid
+from edgewright.runtime.kernels._windows import padded, placement, taps
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
@@ -31,10 +31,16 @@ def prepare(
     return clamped(operator, output)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, rows, columns, c)."""
     del inputs, output
-    largest = windows(operator, arrays[0], -128).max(axis=(3, 4))
-    return np.asarray(np.clip(largest, operator.low, operator.high), np.int8)
+    low, high = operator.low, operator.high
+
+    def run(x: Array) -> Array:
+        under = taps(operator, padded(operator, x, -128))
+        largest = next(under)[1].copy()
+        for _, tap in under:
+            np.maximum(largest, tap, out=largest)
+        return largest if (low, high) == (-128, 127) else largest.clip(low, high)
+
+    return run

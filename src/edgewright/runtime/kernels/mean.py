@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.integer.requantise import quantise_multiplier, twice
-from edgewright.runtime.kernels import Site, extended, finished
-from edgewright.schema.graph import Array
+from edgewright.runtime.integer.requantise import quantise_multiplier
+from edgewright.runtime.kernels import Function, Site, extended
+from edgewright.runtime.kernels._rounding import rounded_twice
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 ONNX = ("GlobalAveragePool",)
@@ -32,9 +32,8 @@ def prepare(
     return extended(operator, multiplier=(multiplier << power) // count, shift=shift - power)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, 1, 1, c)."""
-    total = (arrays[0].astype(np.int64) - inputs[0].zero).sum(axis=(1, 2), keepdims=True)
-    return finished(twice(total, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output)
+    count = inputs[0].shape[0] * inputs[0].shape[1]
+    finish = rounded_twice(operator, output, -inputs[0].zero * count, 255 * count)
+    return lambda x: finish(x.sum(axis=(1, 2), dtype=np.int32, keepdims=True))

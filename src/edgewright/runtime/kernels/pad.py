@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Site, same_grid
+from edgewright.runtime.kernels import Function, Site, same_grid
+from edgewright.runtime.kernels._windows import padded
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
-from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 ONNX = ("Pad",)
@@ -44,11 +44,7 @@ def prepare(
     return operator
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, h, w, c) -> (n, top + h + bottom, left + w + right, c)."""
     del inputs
-    top, left, bottom, right = operator.numbers["pads"]
-    around = ((0, 0), (top, bottom), (left, right), (0, 0))
-    return np.pad(arrays[0], around, constant_values=output.zero)
+    return lambda x: padded(operator, x, output.zero)

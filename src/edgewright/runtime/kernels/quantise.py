@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgewright.runtime.integer.requantise import quantise_multiplier, twice
-from edgewright.runtime.kernels import extended, finished
-from edgewright.schema.graph import Array
+from edgewright.runtime.kernels import Function, extended, finished
+from edgewright.runtime.kernels._rounding import byte_table
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 
 
@@ -22,9 +22,7 @@ def prepare(
     return extended(operator, multiplier=multiplier, shift=shift)
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, *shape) -> (n, *shape)."""
-    x = arrays[0].astype(np.int64) - inputs[0].zero
-    return finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output)
+    x = np.arange(-128, 128) - inputs[0].zero
+    return byte_table(finished(twice(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output))

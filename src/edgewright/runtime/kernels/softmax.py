@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewright.runtime.integer.fixed_point import exp_of_negative, one_over_one_plus
 from edgewright.runtime.integer.requantise import INT32_MAX, divide_by_power, high_product, quantise_multiplier
-from edgewright.runtime.kernels import Site, extended
+from edgewright.runtime.kernels import Function, Site, extended
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -44,18 +44,21 @@ def prepare(
     return extended(operator, table=table.astype(np.int64))
 
 
-def run(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, arrays: Sequence[Array]
-) -> Array:
+def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
     """(n, ..., classes) -> (n, ..., classes)."""
     del inputs, output
-    x = arrays[0].astype(np.int64)
-    powers = operator.arrays["table"][x.max(axis=-1, keepdims=True) - x]
-    counted = powers >= 0
-    total = np.where(counted, divide_by_power(powers, SUM_BITS), 0).sum(axis=-1, keepdims=True)
-    # frexp gives the number of bits of a whole number.
-    headroom = 32 - np.frexp(total)[1].astype(np.int64)
-    reciprocal = one_over_one_plus((total << headroom) - (1 << 31))
-    exponent = SUM_BITS - headroom + 31 - 8
-    value = divide_by_power(high_product(reciprocal, np.minimum(powers, INT32_MAX)), exponent)
-    return np.where(counted, np.clip(value - 128, -128, 127), -128).astype(np.int8)
+    table = operator.arrays["table"]
+
+    def run(x: Array) -> Array:
+        x = x.astype(np.int64)
+        powers = table[x.max(axis=-1, keepdims=True) - x]
+        counted = powers >= 0
+        total = np.where(counted, divide_by_power(powers, SUM_BITS), 0).sum(axis=-1, keepdims=True)
+        # frexp gives the number of bits of a whole number.
+        headroom = 32 - np.frexp(total)[1].astype(np.int64)
+        reciprocal = one_over_one_plus((total << headroom) - (1 << 31))
+        exponent = SUM_BITS - headroom + 31 - 8
+        value = divide_by_power(high_product(reciprocal, np.minimum(powers, INT32_MAX)), exponent)
+        return np.where(counted, np.clip(value - 128, -128, 127), -128).astype(np.int8)
+
+    return run

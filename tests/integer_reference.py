@@ -1,0 +1,137 @@
+"""The integer kernels word by word as docs/adr/0010-requantisation.md defines them: slow, and in int64."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from edgewright.runtime.integer.fixed_point import one_over_one_plus
+from edgewright.runtime.integer.requantise import INT32_MAX, divide_by_power, high_product, once, twice
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+
+Ints = NDArray[np.int64]
+Values = Sequence[IntegerValue]
+Run = Callable[[IntegerOperator, Values, IntegerValue, Sequence[Ints]], Any]
+
+
+def reference_values(network: IntegerNetwork, x: NDArray[np.int8]) -> dict[int, NDArray[np.int8]]:
+    """All values of a network with a rounding, by number."""
+    made: dict[int, NDArray[np.int8]] = {network.input: x}
+    for operator in network.operators:
+        values = [network.values[i] for i in operator.inputs]
+        arrays = [made[i].astype(np.int64) for i in operator.inputs]
+        found = _RUNS[operator.kind](operator, values, network.values[operator.output], arrays)
+        made[operator.output] = np.asarray(found, np.int8)
+    return made
+
+
+def _windows(operator: IntegerOperator, x: Ints, fill: int) -> Ints:
+    numbers = operator.numbers
+    (kh, kw), (sh, sw), (dh, dw) = numbers["kernel"], numbers["strides"], numbers.get("dilations", (1, 1))
+    top, left, bottom, right = numbers["pads"]
+    x = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
+    view = sliding_window_view(x, ((kh - 1) * dh + 1, (kw - 1) * dw + 1), axis=(1, 2))
+    return np.asarray(np.moveaxis(view[:, ::sh, ::sw, :, ::dh, ::dw], 3, -1))
+
+
+def _clamped(x: Ints, operator: IntegerOperator, output: IntegerValue) -> Ints:
+    return np.asarray(np.clip(x + output.zero, operator.low, operator.high), np.int64)
+
+
+def _scaled(x: Ints, operator: IntegerOperator, output: IntegerValue) -> Ints:
+    rule = once if operator.numbers["single"][0] else twice
+    return _clamped(rule(x, operator.arrays["multiplier"], operator.arrays["shift"]), operator, output)
+
+
+def _dense(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    total = (arrays[0] - inputs[0].zero) @ operator.arrays["weights"].T.astype(np.int64)
+    return _scaled(total + operator.arrays.get("bias", np.int64(0)), operator, output)
+
+
+def _conv(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    weights, groups = operator.arrays["weights"].astype(np.int64), operator.numbers["groups"][0]
+    seen = _windows(operator, arrays[0] - inputs[0].zero, 0)
+    parts = [
+        np.einsum("nijhwc,fhwc->nijf", own, filters)
+        for own, filters in zip(np.split(seen, groups, axis=-1), np.split(weights, groups), strict=True)
+    ]
+    return _scaled(np.concatenate(parts, axis=-1) + operator.arrays.get("bias", np.int64(0)), operator, output)
+
+
+def _depthwise(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    weights = operator.arrays["weights"].astype(np.int64)
+    seen = _windows(operator, arrays[0] - inputs[0].zero, 0)
+    total = np.einsum("nijhwc,hwc->nijc", np.repeat(seen, weights.shape[2] // seen.shape[-1], axis=-1), weights)
+    return _scaled(total + operator.arrays.get("bias", np.int64(0)), operator, output)
+
+
+def _average_pool(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    total = _windows(operator, arrays[0], 0).sum(axis=(3, 4))
+    count = _windows(operator, np.ones_like(arrays[0]), 0).sum(axis=(3, 4))
+    mean = np.where(total > 0, (total + count // 2) // count, -((-total + count // 2) // count))
+    return np.asarray(np.clip(mean, operator.low, operator.high), np.int64)
+
+
+def _max_pool(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    largest = _windows(operator, arrays[0], -128).max(axis=(3, 4))
+    return np.asarray(np.clip(largest, operator.low, operator.high), np.int64)
+
+
+def _mean(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return _scaled((arrays[0] - inputs[0].zero).sum(axis=(1, 2), keepdims=True), operator, output)
+
+
+def _add(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    multiplier, shift = operator.arrays["multiplier"], operator.arrays["shift"]
+    parts = [
+        twice((x - value.zero) << 20, multiplier[i], shift[i])
+        for i, (value, x) in enumerate(zip(inputs, arrays, strict=True))
+    ]
+    return _clamped(twice(parts[0] + parts[1], multiplier[2], shift[2]), operator, output)
+
+
+def _again(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return _scaled(arrays[0] - inputs[0].zero, operator, output)
+
+
+def _logistic(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return np.asarray(operator.arrays["table"][arrays[0] + 128], np.int64)
+
+
+def _softmax(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    x = arrays[0]
+    powers = operator.arrays["table"][x.max(axis=-1, keepdims=True) - x]
+    counted = powers >= 0
+    total = np.where(counted, divide_by_power(powers, 12), 0).sum(axis=-1, keepdims=True)
+    headroom = 32 - np.frexp(total)[1].astype(np.int64)
+    reciprocal = one_over_one_plus((total << headroom) - (1 << 31))
+    value = divide_by_power(high_product(reciprocal, np.minimum(powers, INT32_MAX)), 12 - headroom + 31 - 8)
+    return np.where(counted, np.clip(value - 128, -128, 127), -128)
+
+
+def _pad(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    top, left, bottom, right = operator.numbers["pads"]
+    return np.pad(arrays[0], ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=output.zero)
+
+
+def _concat(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return np.concatenate(arrays, axis=operator.numbers["axis"][0] + 1)
+
+
+def _reshape(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return arrays[0].reshape(len(arrays[0]), *output.shape)
+
+
+def _transpose(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    return arrays[0].transpose(0, *(axis + 1 for axis in operator.numbers["order"]))
+
+
+_RUNS: dict[str, Run] = {
+    "dense": _dense, "conv": _conv, "depthwise": _depthwise, "average_pool": _average_pool, "max_pool": _max_pool,
+    "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "softmax": _softmax,
+    "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose,
+}  # fmt: skip
