@@ -1,6 +1,6 @@
 """Makes the small foreign models of `tests/fixtures/models`: needs what they come from, in an environment of its own.
 
-    python -m venv fixtures && fixtures/bin/pip install torch onnxscript keras lightgbm onnxmltools skl2onnx
+    python -m venv fixtures && fixtures/bin/pip install torch onnxscript keras lightgbm xgboost onnxmltools skl2onnx
     fixtures/bin/python tools/make_fixtures.py tests/fixtures/models
 
 The files are committed, so tests need none of these. Beside each model lie rows and the answers ONNX Runtime gave.
@@ -40,6 +40,7 @@ def from_sklearn(folder: Path) -> None:
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler, Normalizer, PolynomialFeatures, StandardScaler
+    from sklearn.svm import SVC, SVR
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
     x, y = table(3)
@@ -60,6 +61,14 @@ def from_sklearn(folder: Path) -> None:
         "sklearn-extra-trees": ExtraTreesRegressor(6, max_depth=6, random_state=0).fit(x, target),
         "sklearn-bayes": GaussianNB().fit(x, y),
         "sklearn-mlp": make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=300, random_state=0)).fit(x, y),
+        "sklearn-svm": make_pipeline(StandardScaler(), SVC()).fit(x, y),
+        "sklearn-svm-two": make_pipeline(StandardScaler(), SVC(kernel="poly", coef0=0.5)).fit(x, two),
+        "sklearn-svm-probability": make_pipeline(StandardScaler(), SVC(probability=True, random_state=0)).fit(x, y),
+        "sklearn-svm-probability-two": make_pipeline(
+            StandardScaler(), SVC(kernel="sigmoid", gamma=0.05, coef0=0.1, probability=True, random_state=0)
+        ).fit(x, two),
+        "sklearn-svm-linear": make_pipeline(StandardScaler(), SVC(kernel="linear")).fit(x, y),
+        "sklearn-svm-regressor": make_pipeline(StandardScaler(), SVR(C=20.0)).fit(x, target),
     }
     for name, model in models.items():
         save(folder, name, to_onnx(model, x[:1]).SerializeToString(), holes if name == "sklearn-logistic" else x)
@@ -82,6 +91,27 @@ def from_lightgbm(folder: Path) -> None:
         "lightgbm-regressor": LGBMRegressor(**settings).fit(holes, np.nan_to_num(holes[:, 0]) + x[:, 1]),
     }.items():
         made = convert_lightgbm(model, initial_types=[("input", FloatTensorType([None, 6]))], target_opset=15)
+        save(folder, name, made.SerializeToString(), holes)
+
+
+def from_xgboost(folder: Path) -> None:
+    """Boosted trees by onnxmltools as it comes: only ai.onnx.ml is imported."""
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+    from xgboost import XGBClassifier, XGBRegressor
+
+    x, y = table(3, integers=True)
+    _, two = table(2, integers=True)
+    holes = x.copy()
+    holes[::5, 0] = np.nan
+    settings = {"n_estimators": 6, "max_depth": 4, "random_state": 0, "n_jobs": 1}
+    for name, model in {
+        "xgboost": XGBClassifier(**settings).fit(holes, y),
+        "xgboost-two": XGBClassifier(base_score=0.3, **settings).fit(holes, two),
+        "xgboost-regressor": XGBRegressor(**settings).fit(holes, np.nan_to_num(holes[:, 0]) + x[:, 1]),
+        "xgboost-counts": XGBRegressor(objective="count:poisson", **settings).fit(holes, np.round(np.abs(x[:, 2]))),
+    }.items():
+        made = convert_xgboost(model, initial_types=[("input", FloatTensorType([None, 6]))])
         save(folder, name, made.SerializeToString(), holes)
 
 
@@ -231,6 +261,7 @@ def main() -> None:
     channels_last(folder)
     from_sklearn(folder)
     from_lightgbm(folder)
+    from_xgboost(folder)
     from_torch(folder)
     from_keras(folder)
 

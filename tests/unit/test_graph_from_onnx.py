@@ -20,14 +20,14 @@ from foreign import MODELS, NAMES, answers, node
 from runtime_example import classifier
 
 
-def close(got: Any, expected: NDArray[Any]) -> None:  # noqa: ANN401 - an array
+def close(got: Any, expected: NDArray[Any], atol: float = 1e-6) -> None:  # noqa: ANN401 - an array
     spread = max(1.0, float(np.abs(expected).max()))
-    np.testing.assert_allclose(np.reshape(got, expected.shape) / spread, expected / spread, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(np.reshape(got, expected.shape) / spread, expected / spread, rtol=0, atol=atol)
 
 
 def test_there_are_models_of_every_kind() -> None:
     kinds = {name.split("-")[0] for name in NAMES}
-    assert kinds == {"channels", "keras", "lightgbm", "sklearn", "torch"}
+    assert kinds == {"channels", "keras", "lightgbm", "sklearn", "torch", "xgboost"}
     assert sum(path.stat().st_size for path in MODELS.iterdir()) < 2_000_000
     assert all(path.stat().st_size < 200_000 for path in MODELS.iterdir())
 
@@ -37,12 +37,18 @@ def test_a_model_answers_what_it_answered(name: str) -> None:
     graph = read_model(MODELS / f"{name}.onnx")
     kept = np.load(MODELS / f"{name}.npz")
     x, y, labels = kept["x"], kept["y"], kept["labels"]
+    if name == "sklearn-svm-two":
+        # Of two classes ONNX Runtime's SVMClassifier gives each the score of the other.
+        assert (np.asarray(graph.labels)[y.argmax(axis=1)] != labels).all()
+        y = y[:, ::-1]
     ours = compile_graph(graph)(x)
     written = to_onnx(graph)
     theirs = dict(zip([v.name for v in graph.outputs], answers(written, x), strict=True))
     key = "probabilities" if graph.labels else "prediction"
-    close(ours[key], y)
-    close(theirs[key], y)
+    # The hundreds of terms of a support vector machine cancel, and its probabilities multiply what is left.
+    atol = 1e-5 if "svm" in name else 1e-6
+    close(ours[key], y, atol)
+    close(theirs[key], y, atol)
     if labels.size:
         assert [graph.labels[i] for i in ours["label"]] == labels.tolist()
         assert [graph.labels[i] for i in theirs["label"]] == labels.tolist()

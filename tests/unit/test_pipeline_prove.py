@@ -170,7 +170,9 @@ def test_an_unknown_device_is_refused(folder: Path, capsys: Capture) -> None:
     assert "cortex-m4" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["torch-conv1d-fixed", "lightgbm-two", "sklearn-logistic"])
+@pytest.mark.parametrize(
+    "name", ["torch-conv1d-fixed", "lightgbm-two", "sklearn-logistic", "xgboost", "xgboost-regressor"]
+)
 def test_a_model_from_elsewhere_is_compared_with_itself_as_it_came(name: str) -> None:
     record = prove_place(str(MODELS / f"{name}.onnx"), rows=20)
     assert record.passed

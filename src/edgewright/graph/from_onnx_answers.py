@@ -27,7 +27,7 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
     outputs = _outputs(draft, labels)
     shapes = everything(draft)[0]
     public = {value: name for name, value in outputs.items()}
-    draft.outputs = list(outputs.values())
+    draft.outputs, draft.votes = list(outputs.values()), ""
     draft.prune()
     graph = draft.graph()
     if "input" in outputs:
@@ -81,6 +81,10 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
         return {"prediction": value}
     width = made.shape[1]
     fitting = [names for names in draft.names if len(names) == width]
+    if draft.votes and values[draft.votes].shape[1:] != (width,):
+        told = f"{width} scores of {values[draft.votes].shape[-1]} classes"
+        do = "Export with decision_function_shape='ovr'"
+        raise InputError("a score for each class", told, f"model {draft.name}, output {value!r}", do)
     names = labels or (fitting[0] if fitting else tuple(str(n) for n in range(width)))
     if len(names) != width:
         raise InputError(f"{width} names of classes", str(len(names)), f"model {draft.name}")
@@ -90,7 +94,7 @@ def _outputs(draft: Draft, labels: tuple[str, ...]) -> dict[str, str]:
         value = chain.op("Softmax", value, axis=-1)
     if value == draft.source.name:
         value = chain.op("Identity", value)
-    label = chain.op("ArgMax", value, axis=1, keepdims=0)
+    label = chain.op("ArgMax", draft.votes or value, axis=1, keepdims=0)
     confidence = chain.op("ReduceMax", value, draft.integers([1]), keepdims=0)
     draft.nodes += chain.nodes
     return {"label": label, "probabilities": value, "confidence": confidence}

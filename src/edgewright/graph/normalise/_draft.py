@@ -54,6 +54,7 @@ class Draft:
         labels: names of the classes, once they are known.
         names: names that may be those of the classes, the likeliest first.
         probabilities: value with a probability for each class, once it is known.
+        votes: value whose largest entry is the label, where that is not the likeliest class.
         fixed_batch: the length of the batch axis where the model has it fixed, else 0.
     """
 
@@ -66,6 +67,7 @@ class Draft:
     labels: tuple[str, ...] = ()
     names: list[tuple[str, ...]] = field(default_factory=list)
     probabilities: str = ""
+    votes: str = ""
     fixed_batch: int = 0
     _numbers: Any = field(default_factory=itertools.count)
 
@@ -108,12 +110,12 @@ class Draft:
         for node in self.nodes:
             node.inputs = [new if name == old else name for name in node.inputs]
         self.outputs = [new if name == old else name for name in self.outputs]
-        if self.probabilities == old:
-            self.probabilities = new
+        self.probabilities = new if self.probabilities == old else self.probabilities
+        self.votes = new if self.votes == old else self.votes
 
     def prune(self) -> None:
         """Drops nodes and constants that no output depends on."""
-        needed, kept = set(self.outputs), []
+        needed, kept = {*self.outputs, *([self.votes] if self.votes else ())}, []
         for node in reversed(self.nodes):
             if needed.intersection(node.outputs):
                 needed.update(node.inputs)

@@ -23,19 +23,34 @@ def run(draft: Draft) -> None:
             names = node.attributes.get("values_strings") or node.attributes.get("values_int64s") or ()
             draft.names.append(tuple(str(name) for name in names))
     producers = draft.producers()
-    rest = [name for name in draft.outputs if not _is_label(name, producers)]
-    if rest and len(rest) < len(draft.outputs):
-        draft.outputs = rest
+    chosen = {name: _places_of(name, producers) for name in draft.outputs}
+    rest = [name for name, node in chosen.items() if node is None]
     if len(rest) == 1 and draft.names:
         draft.probabilities = rest[0]
+        labels = [node.inputs[0] for node in chosen.values() if node is not None]
+        if labels and labels[0] != _source_of(rest[0], producers):
+            draft.votes = labels[0]
+    if rest and len(rest) < len(draft.outputs):
+        draft.outputs = rest
 
 
-def _is_label(name: str, producers: dict[str, DraftNode]) -> bool:
+def _source_of(name: str, producers: dict[str, DraftNode]) -> str:
+    """The value that another one is under a further name."""
+    for _ in range(len(producers)):
+        node = producers.get(name)
+        if node is None or node.kind not in ("Identity", "Cast"):
+            break
+        name = node.inputs[0]
+    return name
+
+
+def _places_of(name: str, producers: dict[str, DraftNode]) -> DraftNode | None:
+    """The ArgMax that a label comes from; None for a value that is no label."""
     node, passed = producers.get(name), set[str]()
     while node is not None and node.kind in _TO_LABEL and node.inputs:
         # Nodes of a damaged file may stand in a ring.
         if node.outputs[0] in passed:
-            return False
+            return None
         passed.add(node.outputs[0])
         node = producers.get(node.inputs[0])
-    return node is not None and node.kind == "ArgMax"
+    return node if node is not None and node.kind == "ArgMax" else None

@@ -188,8 +188,13 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
 
 
 def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
-    chain = Chain(draft)
-    value = _scores(chain, node, _forest(node), "target", int(node.attributes.get("n_targets", 1)))
+    chain, width = Chain(draft), int(node.attributes.get("n_targets", 1))
+    silent = sorted(set(range(min(width, _LARGEST))).difference(map(int, node.attributes.get("target_ids", ()))))
+    if silent and len(silent) < width:
+        # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
+        told = f"none for target {silent[0]} of {width}"
+        raise InputError("leaves for each target", told, node.where, "Convert a model for each target")
+    value = _scores(chain, node, _forest(node), "target", width)
     return chain.end(post_transform(chain, value, node), node.outputs[0])
 
 

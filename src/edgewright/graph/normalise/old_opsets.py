@@ -25,6 +25,9 @@ def run(draft: Draft) -> None:
     Raises:
         InputError: for an opset before 7, whose broadcasting was another, or after 24.
     """
+    if not draft.opset and all(node.domain for node in draft.nodes):
+        # Converters of trees import ai.onnx.ml alone: there is no operator whose version the number would tell.
+        draft.opset = 18
     if not OLDEST <= draft.opset <= NEWEST:
         raise InputError(
             f"opset {OLDEST} to {NEWEST}", str(draft.opset), f"model {draft.name}", "Export the model with opset 18"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,9 +66,25 @@ def _onnx(subject: Subject) -> Callable[[Samples, Samples], Stages]:
             raise InputError("an output that holds the same numbers", ", ".join(given), subject.name)
         if PROBABILITIES in made:
             made[LABEL] = np.argmax(made[PROBABILITIES], axis=1).astype(np.int64)
+            own = _labels(given.values(), subject.reference.labels)
+            if own is not None and len(subject.reference.labels) == 2 and np.all(own != made[LABEL]):
+                # Of two classes ONNX Runtime's SVMClassifier gives each the score of the other.
+                made[PROBABILITIES] = made[PROBABILITIES][:, ::-1]
+            made[LABEL] = made[LABEL] if own is None else own
         return made
 
     return run
+
+
+def _labels(given: Iterable[Any], names: Sequence[str]) -> NDArray[np.int64] | None:
+    """Places of the labels that a model says itself; None where it says none by these names."""
+    for value in given:
+        array = np.asarray(value)
+        if array.ndim == 1 and array.dtype.kind in "iuUSO" and not isinstance(value, list):
+            texts = [str(label) for label in array.tolist()]
+            if set(texts) <= set(names):
+                return np.asarray([names.index(text) for text in texts], np.int64)
+    return None
 
 
 def _floats(value: Any) -> NDArray[Any]:  # noqa: ANN401 - an array, or a list with a dictionary a row
