@@ -256,11 +256,13 @@ def _structure(fields: list[_Field]) -> type[ctypes.Structure]:
     return type("Answer", (ctypes.Structure,), {"_fields_": made})
 
 
-def load_c99(files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "") -> CModel:
-    """Compiles generated files with taps and opens the result.
+def load_c99(
+    files: Mapping[str, str], folder: Path, *, flags: Sequence[str] = FLAGS, compiler: str = "", taps: bool = True
+) -> CModel:
+    """Compiles generated files, with taps unless they are not asked for, and opens the result.
 
     Raises:
         InputError: as `compile_c99`.
     """
     name = next(Path(file).stem for file in files if file.endswith(".h"))
-    return CModel(compile_c99(files, folder, flags=flags, compiler=compiler), files[f"{name}.h"], name)
+    return CModel(compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps), files[f"{name}.h"], name)

@@ -6,7 +6,8 @@ Field numbers are those of LiteRT's schema (schema.fbs, version 3).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -189,12 +190,13 @@ class Operator:
 
 @dataclass(frozen=True)
 class TfliteFile:
-    """The first subgraph of a file; more than one is refused."""
+    """The first subgraph of a file; more than one is refused. Metadata by name."""
 
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    metadata: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def parse_tflite(data: bytes) -> TfliteFile:
@@ -219,7 +221,17 @@ def parse_tflite(data: bytes) -> TfliteFile:
     inputs, outputs = (_places(graphs[0], field, len(tensors)) for field in (1, 2))
     if min((*inputs, *outputs), default=-1) < 0:
         raise damaged("an input or output is left out")
-    return TfliteFile(tensors, operators, inputs, outputs)
+    return TfliteFile(tensors, operators, inputs, outputs, _metadata(model, buffers))
+
+
+def _metadata(model: Table, buffers: list[Table]) -> dict[str, bytes]:
+    made = {}
+    for entry in model.tables(6, 1_000):
+        place = entry.integer(1, "u32")
+        if place >= len(buffers):
+            raise damaged("metadata lie in no buffer")
+        made[entry.text(0)] = buffers[place].numbers(0, "u1").tobytes()
+    return made
 
 
 def _code(table: Table) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,9 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.artefacts import read_artefacts
 from edgewright.pipeline.forms import Subject
+from edgewright.pipeline.forms._onnx import numbers_of
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.load import package_path
@@ -44,13 +48,33 @@ def read_subject(place: Path, device: str = "") -> Subject:
             return _packed(beside, None, device)
         graph = read_model(place)
         foreign = model if _SOURCE in graph.metadata else b""
-        models = None if foreign else {_numbers(graph): model}
-        return subject_of(place.stem, {_numbers(graph): graph}, models, device=device, original=foreign)
+        models: dict[str, bytes] | None = None if foreign else {numbers_of(graph): model}
+        return subject_of(place.stem, {numbers_of(graph): graph}, models, device=device, original=foreign)
     if place.suffix == ".tflite":
         graph = network_graph(read_tflite(place))
-        return subject_of(place.stem, {_numbers(graph): graph}, device=device, original=place.read_bytes())
+        return subject_of(place.stem, {numbers_of(graph): graph}, device=device, original=place.read_bytes())
     package = read_package(package_path(place))
     return _packed(package, None, device)
+
+
+def with_artefacts(subject: Subject, place: Path, given: Sequence[str] = ()) -> Subject:
+    """The subject with every model that lies beside it or is given, to be proven as it lies on the disk.
+
+    Raises:
+        InputError: for a file that is not there or damaged.
+    """
+    models: dict[str, bytes] = {}
+    if subject.package is None and place.is_dir():
+        models = {_FILES[form]: model for form, model in subject.models.items()}
+    elif subject.package is None:
+        models = {place.name: subject.original or next(iter(subject.models.values()))}
+    found = read_artefacts(place, subject.package, models, given)
+    if subject.package is not None:
+        head = found.files[0].name.partition(": ")[0]
+        sources = {form: f"{head}: {subject.package.manifest.forms[form]}" for form in subject.graphs}
+    else:
+        sources = {form: _FILES[form] if place.is_dir() else place.name for form in subject.graphs}
+    return replace(subject, sources=sources, artefacts=tuple(found.artefacts), files=tuple(found.files))
 
 
 def subject_of(
@@ -141,8 +165,3 @@ def _packed(package: Package, pipeline: Pipeline | None, device: str) -> Subject
                 f"{package.manifest.name}.edge, manifest", "What answers gives the names of the manifest",
             )  # fmt: skip
     return subject_of(package.manifest.name, graphs, models, pipeline=pipeline, package=package, device=device)
-
-
-def _numbers(graph: Graph) -> str:
-    quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
-    return "int8" if quantised else "float"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,7 +14,7 @@ from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
 from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
 from edgewright.pipeline.prove_stream import stream_proof
-from edgewright.pipeline.prove_subject import read_subject
+from edgewright.pipeline.prove_subject import read_subject, with_artefacts
 from edgewright.proof.form import (
     BYTES,
     CLASSES,
@@ -30,7 +30,7 @@ from edgewright.proof.tolerance import last_digits, moved_readings, spreads
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.ranges import outside
 from edgewright.schema.errors import InputError
-from edgewright.schema.proof import ProofRecord
+from edgewright.schema.proof import AbsentForm, FileRecord, ProofRecord
 
 ROWS = 1000
 # All stages of all forms are held at once: more values than this a form, and fewer rows are taken.
@@ -38,9 +38,15 @@ _VALUES = 30_000_000
 
 
 def prove_place(
-    place: str, *, data: str | None = None, rows: int = ROWS, device: str = "", seed: int = 0
+    place: str,
+    *,
+    data: str | None = None,
+    rows: int = ROWS,
+    device: str = "",
+    seed: int = 0,
+    given: Sequence[str] = (),
 ) -> ProofRecord:
-    """Proves a run, a package or a model.
+    """Proves a run, a package or a model, with every model that lies beside it.
 
     Args:
         place: run folder, `.edge`, `.onnx` or `.tflite` file.
@@ -48,11 +54,12 @@ def prove_place(
         rows: most rows or windows.
         device: profile whose processor is emulated as one more form; empty for none.
         seed: of the choice of rows.
+        given: further files and folders whose models are proven as they lie there.
 
     Raises:
         InputError: for what cannot be read, or rows that do not fit.
     """
-    subject = read_subject(Path(place), device)
+    subject = with_artefacts(read_subject(Path(place), device), Path(place), given)
     chosen = choose_rows(subject, Path(place), data, rows, seed)
     record = prove_subject(subject, place, chosen)
     stream = stream_proof(subject, place, chosen)
@@ -87,6 +94,9 @@ def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[
     forms = forms_of(subject) if forms is None else forms
     boundary = boundary_value(reference, samples)
     proven = prove(forms, samples, boundary, yardstick(subject, chosen))
+    absent = (*subject.absent, *proven.absent)
+    files = _files(subject, forms, {form.name for form in proven.forms}, absent)
+    failed = tuple(f.name for f in files if f.not_proven and f.name in {a.name for a in subject.artefacts})
     first = earliest(proven.forms, proven.pairs)
     flags: NDArray[np.bool_] = outside(samples, subject.ranges)
     counts = zip(subject.ranges, flags.sum(axis=0).tolist(), strict=True)
@@ -98,19 +108,34 @@ def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[
         shape=tuple(int(n) for n in samples.shape[1:]),
         labels=reference.labels,
         forms=proven.forms,
-        absent=(*subject.absent, *proven.absent),
+        absent=absent,
         pairs=proven.pairs,
         out_of_range=int(flags.any(axis=1).sum()),
         out_of_range_by_column=tuple((name, count) for (name, _, _), count in counts if count),
         ranges=sum(low is not None or high is not None for _, low, high in subject.ranges),
-        passed=proven.passed,
+        passed=proven.passed and not failed,
         breaks=None if first is None else first.breaks,
         broken=() if first is None else (first.first, first.second),
         odd=odd_one(proven.pairs),
         uncompared=proven.uncompared,
+        files=files,
+        failed=failed,
         notes=(*chosen.notes, *notes),
         seconds=time.perf_counter() - started,
     )
+
+
+def _files(
+    subject: Subject, forms: Sequence[Form], ran: Collection[str], absent: Sequence[AbsentForm]
+) -> tuple[FileRecord, ...]:
+    """Every file that was read, with the forms that ran with its bytes, or why none did."""
+    made = []
+    for file in subject.files:
+        names = tuple(form.name for form in forms if (file.same or file.name) in form.files and form.name in ran)
+        reasons = (form.reason for form in absent if form.name.startswith(f"{file.name} "))
+        why = file.not_proven or ("" if names else next(reasons, "no form here runs it"))
+        made.append(msgspec.structs.replace(file, forms=names, not_proven=why))
+    return tuple(made)
 
 
 def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:

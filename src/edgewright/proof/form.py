@@ -36,6 +36,7 @@ class Form:
         most: samples it takes at most, the first ones; 0 for all.
         said: what it has to say after it ran, filled in by `run`.
         labels: what it calls its classes, in order; empty where it gives numbers alone.
+        files: that it runs as they lie on the disk, by the names of the record; empty for one that is made anew.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Form:
     most: int = 0
     said: list[str] = field(default_factory=list)
     labels: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,25 @@ class AbsentForm(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that was read from disk.
+
+    Attributes:
+        name: as it was found or given; 'NAME.edge: model.onnx' inside a package.
+        size_bytes, sha256: of what was read.
+        forms: that ran with its bytes.
+        same: the file with the same bytes that these forms ran with; empty where they ran with this one's.
+        not_proven: why no form reads it; empty for a file that is proven.
+    """
+
+    name: str
+    size_bytes: int
+    sha256: str
+    forms: tuple[str, ...] = ()
+    same: str = ""
+    not_proven: str = ""
+
+
 class UncomparedStage(msgspec.Struct, frozen=True, kw_only=True):
     """A stage of a form that no pair judged on any sample, and why."""
 
@@ -147,10 +166,12 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         samples: rows or windows that went through every form.
         shape: of one of them.
         labels: of the classes; empty for amounts.
+        files: that were read from disk, proven or not.
+        failed: files that hold a model and of which no form could run: nothing is proven of them, and so of the whole.
         forms, absent, pairs: what ran, what could not, and every pair.
         out_of_range: samples outside the declared input ranges, and by column.
         ranges: columns with a declared range.
-        passed: something was compared, and no tolerance is broken.
+        passed: something was compared, every model that was read ran, and no tolerance is broken.
         breaks: the earliest stage at which any pair breaks a tolerance, with the sample and the values; None when
             none does.
         broken: the two forms of that pair.
@@ -179,6 +200,8 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     broken: tuple[str, ...] = ()
     odd: str = ""
     uncompared: tuple[UncomparedStage, ...] = ()
+    files: tuple[FileRecord, ...] = ()
+    failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     parts: tuple[ProofRecord, ...] = ()

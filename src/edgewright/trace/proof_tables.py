@@ -32,6 +32,18 @@ def forms_table(record: ProofRecord) -> RenderableType:
     return made
 
 
+def files_table(record: ProofRecord) -> RenderableType:
+    """The files that forms ran with, and the forms by number."""
+    made = table(["file", "SHA-256", "bytes", "proven as"], (2,))
+    places = {form.name: place for place, form in enumerate(record.forms, 1)}
+    for file in record.files:
+        if file.forms:
+            same = f", the bytes of {file.same}" if file.same else ""
+            numbers = ", ".join(str(places[name]) for name in file.forms if name in places)
+            add(made, Text(file.name, style="bold"), file.sha256[:12], f"{file.size_bytes:,}", f"{numbers}{same}")
+    return made
+
+
 def matrix(record: ProofRecord, names: Sequence[str], pairs: Sequence[PairRecord]) -> RenderableType:
     """A row and a column a form; each pair once. More columns than a terminal holds stand below each other."""
     places = {form.name: place for place, form in enumerate(record.forms, 1)}

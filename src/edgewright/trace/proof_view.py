@@ -11,7 +11,7 @@ from rich.text import Text
 
 from edgewright.schema.proof import Difference, PairRecord, ProofRecord
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, Page, add, note, page_of, print_parts, table
-from edgewright.trace.proof_tables import forms_table, inside, matrix, stages_table
+from edgewright.trace.proof_tables import files_table, forms_table, inside, matrix, stages_table
 from edgewright.trace.words import percent, plural, seconds_text, shape_text
 
 _LEGEND = {
@@ -55,6 +55,7 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     yield note(facts)
     for sentence in record.notes:
         yield Text(sentence, style=WARN)
+    yield from _files(record, page)
     yield page.heading("Forms")
     yield forms_table(record)
     for place, form in enumerate(record.forms, 1):
@@ -80,6 +81,21 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     yield from _ranges(record, page)
     yield page.heading("Verdict")
     yield from _verdict(record, page)
+
+
+def _files(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
+    """What was read from disk, and what of it no form runs."""
+    if not record.files:
+        return
+    yield page.heading("Read from disk")
+    yield files_table(record)
+    left: dict[str, list[str]] = {}
+    for file in record.files:
+        if file.not_proven:
+            left.setdefault(file.not_proven, []).append(file.name)
+    for why, names in left.items():
+        bad = any(name in record.failed for name in names)
+        yield Text(f"not proven: {', '.join(names)} - {why}", style=BAD if bad else QUIET)
 
 
 def _hidden(record: ProofRecord) -> Iterator[RenderableType]:
@@ -174,6 +190,9 @@ def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
 def _verdict(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     broken = [pair for pair in record.pairs if pair.breaks is not None]
     count = len(record.pairs)
+    if not broken and record.failed:
+        yield Text.assemble(("NOT PROVEN", BAD), f"  no form ran {', '.join(record.failed)}; no tolerance is broken")
+        return
     if not broken and not record.passed:
         yield Text.assemble(("NOT PROVEN", BAD), f"  nothing to compare: {plural(len(record.forms), 'form')} ran")
         return

@@ -12,15 +12,19 @@ from edgewright.schema.errors import CheckFailedError
 @click.command("prove", epilog="Example: edgewright prove runs/activity --json")
 @click.argument("place", metavar="RUN|PACKAGE|MODEL")
 @click.option("--data", metavar="FILE", help="Rows to prove with; a run's own test samples when left out.")
+@click.option("--with", "given", multiple=True, metavar="PATH",
+              help="Also prove this file or folder as it lies there: generated C, .tflite, .onnx, .edge, a compiled "
+              "extension. Repeatable.")  # fmt: skip
 @click.option("--rows", type=click.IntRange(min=1), default=1000, show_default=True, help="Most rows or windows.")
 @click.option("--device", default="", metavar="PROFILE", help="Also run the C code on this emulated processor.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON.")
-def command(place: str, data: str | None, rows: int, device: str, as_json: bool) -> None:
+def command(place: str, data: str | None, given: tuple[str, ...], rows: int, device: str, as_json: bool) -> None:
     """Show that every form of a pipeline answers alike.
 
     The same raw rows go through Python, float and int8 ONNX, .tflite, compiled C and the extension, as far as they
-    exist here. Every pair gets a verdict; the first stage that differs is named with the row and the values. Exit
-    code 1 where a tolerance is broken.
+    exist here, and through every model that lies in the run folder, with the bytes it has there. Every pair gets a
+    verdict; the first stage that differs is named with the row and the values. Exit code 1 where a tolerance is
+    broken, or a model that was read could not be run.
     """
     import msgspec
 
@@ -31,7 +35,7 @@ def command(place: str, data: str | None, rows: int, device: str, as_json: bool)
         from edgewright.pipeline.proving import prove_place
         from edgewright.trace.proof_view import print_proof, told
 
-    record = prove_place(place, data=data, rows=rows, device=device)
+    record = prove_place(place, data=data, rows=rows, device=device, given=given)
     if as_json:
         sys.stdout.buffer.write(msgspec.json.format(msgspec.json.encode(record), indent=1) + b"\n")
         sys.stdout.buffer.flush()
@@ -39,6 +43,9 @@ def command(place: str, data: str | None, rows: int, device: str, as_json: bool)
         print_proof(record, Terminal())
     if record.breaks is not None:
         raise CheckFailedError(f"the forms of {record.name} part at stage {told(record.breaks, record.broken)}")
+    if record.failed:
+        why = next(file.not_proven for file in record.files if file.name == record.failed[0])
+        raise CheckFailedError(f"{record.failed[0]} was not proven: {why}")
     if not record.passed:
         raise CheckFailedError(f"nothing to compare {record.name} with: only {len(record.forms)} of its forms ran here")
 

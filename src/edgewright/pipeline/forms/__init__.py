@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from edgewright.pipeline.artefacts import Artefact, Kind
 from edgewright.proof.form import Form
 from edgewright.runtime import catalogue
 from edgewright.runtime.package import Package
@@ -14,7 +15,7 @@ from edgewright.runtime.ranges import Ranges
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.package import Manifest
-from edgewright.schema.proof import AbsentForm
+from edgewright.schema.proof import AbsentForm, FileRecord, Numbers
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,9 @@ class Subject:
         device: profile for which code is run under emulation; empty for none.
         original: bytes of a model from elsewhere, as it came; empty for our own.
         absent: forms that cannot be, and why, found so far.
+        sources: 'float' and 'int8' -> name of the file the graph was read from.
+        artefacts: further models as they lie on the disk.
+        files: all that was read.
     """
 
     name: str
@@ -44,10 +48,21 @@ class Subject:
     device: str = ""
     original: bytes = b""
     absent: list[AbsentForm] = field(default_factory=list)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    artefacts: tuple[Artefact, ...] = ()
+    files: tuple[FileRecord, ...] = ()
 
     def missing(self, name: str, reason: str) -> None:
         """Notes a form that cannot exist here."""
         self.absent.append(AbsentForm(name=name, reason=reason))
+
+    def source(self, numbers: Numbers) -> tuple[str, ...]:
+        """The file its graph of such numbers was read from; none for a graph that was made."""
+        return tuple(name for of, name in self.sources.items() if of == numbers)
+
+    def of_kind(self, kind: Kind) -> list[Artefact]:
+        """Artefacts that are run alike."""
+        return [artefact for artefact in self.artefacts if artefact.kind == kind]
 
     @property
     def manifest(self) -> Manifest | None:

@@ -124,7 +124,7 @@ def network_stages(one: Network, values: Mapping[int, NDArray[Any]], boundary: S
 
     Args:
         one: the network, which is not None.
-        values: by number.
+        values: by number, those that are seen; the output is among them.
         boundary: real numbers there.
         source: what the file was given.
 
@@ -137,7 +137,8 @@ def network_stages(one: Network, values: Mapping[int, NDArray[Any]], boundary: S
     made: Stages = {s: boundary for s, value in preprocessing(one.graph).items() if value == one.graph.boundary}
     made |= {BYTES: source} if one.integers else {}
     for stage, number in layers(one.network).items():
-        made[stage] = graph_layout(values[number], whole.get(stage, values[number].shape[1:]))
+        if number in values:
+            made[stage] = graph_layout(values[number], whole.get(stage, values[number].shape[1:]))
     raw = in_a_row(values[one.network.output])
     if not one.integers:
         made[OUTPUT] = raw

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shlex
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.pipeline.artefacts import Artefact
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import (
+    MODEL,
     all_values,
     float_part,
     graph_layout,
@@ -67,6 +70,12 @@ class _Builds:
 
 
 def _make(subject: Subject) -> Iterator[Form]:
+    yield from _written_forms(subject)
+    for artefact in subject.of_kind("c99"):
+        yield from _lying(subject, artefact)
+
+
+def _written_forms(subject: Subject) -> Iterator[Form]:
     host, builds = _host(), _Builds(subject)
     for compiler in host.compilers():
         if not compiler.command:
@@ -88,6 +97,42 @@ def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # no
     return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note)
 
 
+def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
+    """Sources as they lie on the disk, by the first compiler there is."""
+    name = f"{artefact.name} in C99"
+    compiler = next((compiler for compiler in _host().compilers() if compiler.command), None)
+    word = Path(artefact.name).stem
+    files = {file: content.decode("utf-8", "replace") for file, content in artefact.files.items()}
+    numbers: Numbers = "int8" if f"#define {word.upper()}_NETWORK_INPUTS " in files[f"{word}.h"] else "float"
+    if compiler is None:
+        subject.missing(name, "no C compiler: apt-get install gcc")
+    elif numbers not in subject.graphs or (numbers == "int8" and subject.network is None):
+        subject.missing(name, f"it is {numbers}, which {subject.name} has no network of")
+    else:
+        note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
+        labels = _labels(files[f"{word}.h"], subject.graphs[numbers].labels)
+        run = _lying_run(subject, numbers, files, shlex.join(compiler.command))
+        yield Form(name, numbers, run, note=note, labels=labels, files=artefact.shown)
+
+
+def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        # What a device runs answers; a second compilation shows the stages inside.
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            plain, opened = pool.map(lambda taps: _loaded(files, command, taps=taps), (False, True))
+        answer = plain.predict(samples)
+        return _stages(subject, numbers, replace(answer, stages=opened.predict(samples).stages))
+
+    return run
+
+
+def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Class names that a header says in its comments, which cannot hold every letter."""
+    plain = {importlib.import_module("edgewright.export._c_text").comment(label): label for label in labels}
+    found = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
+    return tuple(plain.get(text, text) for text in found)
+
+
 def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[Files], Files]) -> Form:
     """A form of generated C that is changed before it is compiled.
 
@@ -104,11 +149,11 @@ def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[File
     return Form(name=name, numbers=numbers, run=run)
 
 
-def _loaded(files: Files, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: ANN401 - `_c_host.CModel`
     """Compiled and opened; the files may go once they are."""
     folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
     try:
-        return _host().load_c99(files, folder, compiler=command)
+        return _host().load_c99(files, folder, compiler=command, taps=taps)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -151,6 +196,9 @@ def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa:
     graph = subject.graphs[numbers]
     whole = shapes(graph, all_values(graph, network or float_part(graph)))
     for stage, values in answer.stages.items():
+        if stage == MODEL:
+            # A mark of the graph, and no stage of a proof.
+            continue
         if network is None or stage not in (BYTES, *layers(network)):
             # Raw outputs lie in a row in every form.
             shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])

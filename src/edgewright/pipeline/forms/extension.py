@@ -11,34 +11,65 @@ from types import ModuleType
 
 import numpy as np
 
+from edgewright.pipeline.artefacts import Artefact
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import ends, float_part, preprocessing, renamed
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
-from edgewright.runtime.engines.extension import answer_of
+from edgewright.runtime.engines.extension import answer_of, describe
 from edgewright.runtime.integer.network import to_integers
 from edgewright.runtime.native import load_module
 from edgewright.runtime.ranges import flagged, read_ranges
-from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import Numbers
 
 _NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 
 
 def _make(subject: Subject) -> Iterator[Form]:
+    yield from _built(subject)
+    for artefact in subject.of_kind("extension"):
+        yield from _lying(subject, artefact)
+
+
+def _built(subject: Subject) -> Iterator[Form]:
     if not importlib.import_module("edgewright.export._extension.build").can_build():
         subject.missing("extension", "no C compiler or no Python headers: apt-get install gcc python3-dev")
         return
     build = importlib.import_module("edgewright.export.extension").build_extension
     for numbers in _NUMBERS:
         if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
-            yield Form(name=f"{numbers} extension", numbers=numbers, run=_run(subject, numbers, build))
+            yield Form(f"{numbers} extension", numbers, _run(subject, numbers, _compiled(subject, numbers, build)))
 
 
-def _run(subject: Subject, numbers: Numbers, build: Callable[..., Path]) -> Callable[[Samples, Samples], Stages]:
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        graph, model = subject.graphs[numbers], subject.models[numbers]
+def _compiled(subject: Subject, numbers: Numbers, build: Callable[..., Path]) -> Callable[[], ModuleType]:
+    def compiled() -> ModuleType:
         with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-            module = load_module(build(model, cache=Path(folder)))
+            return load_module(build(subject.models[numbers], cache=Path(folder)))
+
+    return compiled
+
+
+def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
+    """A module that was compiled before, as it lies on the disk."""
+    name = f"{artefact.name} in Python"
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+            copy = Path(folder) / Path(artefact.name).name
+            copy.write_bytes(artefact.content)
+            module = load_module(copy)
+        shape = describe(module).input
+        numbers: Numbers = "int8" if hasattr(module, "network") else "float"
+        if numbers not in subject.graphs or shape != subject.reference.inputs[0].shape:
+            raise InputError(f"a module of {subject.name}", f"one of {numbers} for samples of shape {shape}")
+    except InputError as error:
+        subject.missing(name, str(error))
+        return
+    yield Form(name, numbers, _run(subject, numbers, lambda: module), files=artefact.shown)
+
+
+def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        graph, module = subject.graphs[numbers], load()
         answer = answer_of(module)(samples)
         made: Stages = {RANGE: flagged(samples, read_ranges(graph.metadata))}
         made |= _inside(subject, numbers, module, samples)

@@ -9,7 +9,8 @@ import numpy as np
 
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import all_values, ends, float_part, renamed
+from edgewright.pipeline.forms._onnx import OnnxModel, onnx_models
+from edgewright.pipeline.prove_stages import all_values, ends, renamed
 from edgewright.proof.form import RANGE, Form, Samples, Stages
 from edgewright.runtime.engines import Engine, get
 from edgewright.runtime.executor import compile_graph
@@ -22,30 +23,29 @@ _NUMBERS: tuple[Numbers, ...] = ("float", "int8")
 
 
 def _make(subject: Subject) -> Iterator[Form]:
+    models = onnx_models(subject)
     for numbers in _NUMBERS:
         if numbers not in subject.graphs:
             subject.missing(f"{numbers} ONNX", f"{subject.name} has no {numbers} form")
-            continue
+    for one in models:
         for engine in map(get, _NAMES):
-            name = f"{numbers} ONNX in {_NAMES[engine.name]}"
+            name = f"{one.name} in {_NAMES[engine.name]}"
             if not engine.available():
                 subject.missing(name, f"{engine.name} is not installed: pip install 'edgewright[{engine.extra}]'")
                 continue
-            labels = subject.graphs[numbers].labels
-            run = _run(subject, numbers, engine)
-            yield Form(name=name, numbers=numbers, run=run, ours=numbers == "float", labels=labels)
+            run, ours = _run(one, engine), one.numbers == "float"
+            yield Form(name=name, numbers=one.numbers, run=run, ours=ours, labels=one.labels, files=one.files)
 
 
-def _run(subject: Subject, numbers: Numbers, engine: Engine) -> Callable[[Samples, Samples], Stages]:
-    graph, model = subject.graphs[numbers], subject.models[numbers]
+def _run(one: OnnxModel, engine: Engine) -> Callable[[Samples, Samples], Stages]:
+    graph = one.graph
 
     def run(samples: Samples, boundary: Samples) -> Stages:
-        network = subject.network if numbers == "int8" else float_part(graph)
-        stages = all_values(graph, network)
+        stages = all_values(graph, one.network)
         interior = tuple(dict.fromkeys(v for s, v in stages.items() if s not in ends(graph)))
         made = {} if not interior else _opened(graph, interior, engine)(samples)
         # What is shipped answers itself: to look into it could change how an engine joins its operators.
-        answer = engine.load(model)(samples)
+        answer = engine.load(one.model)(samples)
         return {RANGE: flagged(samples, read_ranges(graph.metadata)), **renamed({**made, **answer}, stages)}
 
     return run

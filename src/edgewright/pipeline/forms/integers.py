@@ -32,7 +32,8 @@ def _make(subject: Subject) -> Iterator[Form]:
             subject.missing("integer reference", "the int8 form has no network of integers after its boundary")
         return
     labels = subject.graphs["int8"].labels
-    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network), labels=labels)
+    files = subject.source("int8")
+    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network), labels=labels, files=files)
 
 
 def _run(subject: Subject, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:

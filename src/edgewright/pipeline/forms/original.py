@@ -26,6 +26,7 @@ def _make(subject: Subject) -> Iterator[Form]:
         return
     tflite = subject.original[4:8] == b"TFL3"
     numbers: Numbers = "int8" if subject.network is not None else "float"
+    files = subject.source(numbers)
     engine = get("litert" if tflite else "onnxruntime")
     if not engine.available():
         subject.missing(_TFLITE if tflite else _ONNX, f"pip install 'edgewright[{engine.extra}]'")
@@ -34,9 +35,9 @@ def _make(subject: Subject) -> Iterator[Form]:
             _TFLITE, "its weights are int8 and its activations float: LiteRT rounds them anew for every row"
         )
     elif tflite:
-        yield Form(name=f"{_TFLITE} reference", numbers=numbers, run=_tflite(subject))
+        yield Form(name=f"{_TFLITE} reference", numbers=numbers, run=_tflite(subject), files=files)
     else:
-        yield Form(name=_ONNX, numbers=numbers, run=_onnx(subject), ours=numbers == "float")
+        yield Form(name=_ONNX, numbers=numbers, run=_onnx(subject), ours=numbers == "float", files=files)
 
 
 def _hybrid(model: bytes) -> bool:

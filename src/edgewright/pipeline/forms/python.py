@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.pipeline.artefacts import PIPELINE
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import float_part, layers
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
@@ -21,7 +22,7 @@ def _make(subject: Subject) -> Iterator[Form]:
     else:
         classes = getattr(subject.pipeline.steps[-1][1], "classes_", ())
         labels = tuple(str(label) for label in classes)
-        yield Form(name="Python pipeline", numbers="float", run=_run(subject), labels=labels)
+        yield Form(name="Python pipeline", numbers="float", run=_run(subject), labels=labels, files=(f"{PIPELINE}/",))
 
 
 def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
