@@ -17,6 +17,7 @@ import pytest
 
 from edgewright.graph.builder import Builder
 from edgewright.runtime import engines
+from edgewright.runtime.engines import Engine
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.package import Package, package_bytes, parse_package, vector_files, write_package
 from edgewright.runtime.predictor import Predictor
@@ -185,8 +186,17 @@ def test_names_that_are_not_known() -> None:
         Predictor(package(), form="int8")
 
 
-def test_the_engine_is_chosen_by_rank() -> None:
-    assert Predictor(package()).engine.name == "onnxruntime"
+def test_the_engine_is_chosen_for_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def choose(preferred: str | None, model: bytes, rows: float) -> Engine:
+        asked.append((preferred, model, rows))
+        return engines.get("numpy")
+
+    monkeypatch.setattr(engines, "choose", choose)
+    made = package()
+    assert Predictor(made, rows=3).engine.name == "numpy"
+    assert asked == [(None, made.model("float"), 3)]
     assert [engine.name for engine in engines.known()] == ["extension", "litert", "onnxruntime", "numpy"]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgewright.export._extension.build import can_build, compile_module, compiler, flags
 from edgewright.export._extension.model import compose
+from edgewright.runtime.engines import MANY_ROWS
 from edgewright.runtime.files import write_atomic
 from edgewright.runtime.load import package_path
 from edgewright.runtime.native import cache_folder, find_module, model_key
@@ -59,7 +60,9 @@ def ensure_extension(model: bytes, *, seconds: float = _PATIENCE) -> bool:
     return find_module(model) is not None
 
 
-def load(place: str | Path, *, form: str | None = None, engine: str | None = None) -> Predictor:
+def load(
+    place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
+) -> Predictor:
     """Opens a package, runs its test vectors through the engine, and gives what answers.
 
     Where a C compiler is, the model is compiled for this machine the first time; without one, or where an engine is
@@ -68,7 +71,8 @@ def load(place: str | Path, *, form: str | None = None, engine: str | None = Non
     Args:
         place: a run folder or a `.edge` file.
         form: 'float' or 'int8'; the package's default when None.
-        engine: a file of `runtime/engines`; the fastest when None.
+        engine: a file of `runtime/engines`; the fastest for this model on this machine when None.
+        rows: how many rows it is going to answer.
 
     Raises:
         InputError: damaged, altered, or of a newer format.
@@ -77,7 +81,7 @@ def load(place: str | Path, *, form: str | None = None, engine: str | None = Non
     package = read_package(package_path(place))
     if engine is None:
         ensure_extension(package.model(form or package.manifest.default))
-    return Predictor(package, form=form, engine=engine)
+    return Predictor(package, form=form, engine=engine, rows=rows)
 
 
 def _note(path: Path, text: str) -> None:

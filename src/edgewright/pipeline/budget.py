@@ -15,6 +15,7 @@ from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
+from edgewright.runtime.engines import choose
 from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
@@ -118,7 +119,8 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
             shape_out=(1, 1),
             why="No package, no prediction: see the verdict.",
         )
-    predictor = Predictor(package)
+    # The same in each run, whatever this machine measures.
+    predictor = Predictor(package, engine=choose().name)
     sample = material.samples.X[traced.row : traced.row + 1]
     done = measured(lambda: predictor.predict(sample))
     return StageRecord(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.runtime.engines import MANY_ROWS
 from edgewright.runtime.package import read_package
 from edgewright.runtime.predictor import Predictor
 from edgewright.schema.errors import InputError
@@ -34,16 +35,19 @@ def package_path(place: str | Path) -> Path:
     raise InputError("a run folder with a package", "a folder without one", str(path))
 
 
-def load(place: str | Path, *, form: str | None = None, engine: str | None = None) -> Predictor:
+def load(
+    place: str | Path, *, form: str | None = None, engine: str | None = None, rows: float = MANY_ROWS
+) -> Predictor:
     """Opens a package, runs its test vectors through the engine, and gives what answers.
 
     Args:
         place: a run folder or a `.edge` file.
         form: 'float' or 'int8'; the package's default when None.
-        engine: a file of `runtime/engines`; the fastest present when None.
+        engine: a file of `runtime/engines`; the fastest for this model on this machine when None.
+        rows: how many rows it is going to answer.
 
     Raises:
         InputError: damaged, altered, or of a newer format.
         CheckFailedError: the test vectors give other answers here.
     """
-    return Predictor(read_package(package_path(place)), form=form, engine=engine)
+    return Predictor(read_package(package_path(place)), form=form, engine=engine, rows=rows)

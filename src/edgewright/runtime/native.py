@@ -39,11 +39,16 @@ def model_key(model: bytes) -> str:
 
 def find_module(model: bytes, cache_home: Path | None = None) -> Path | None:
     """The newest module that was compiled for a model, or None; one that others could have written is left alone."""
+    return module_of(model_key(model), cache_home)
+
+
+def module_of(key: str, cache_home: Path | None = None) -> Path | None:
+    """As `find_module`, by the key of the model."""
     folder = cache_folder(cache_home)
     try:
         if not caches.is_own(folder):
             return None
-        found = [(path.stat().st_mtime_ns, path) for path in folder.glob(f"{model_key(model)}-*.so")]
+        found = [(path.stat().st_mtime_ns, path) for path in folder.glob(f"{key}-*.so")]
     except OSError:
         return None
     return max(found)[1] if found else None

@@ -49,7 +49,8 @@ class Predictor:
     Args:
         package: a package, or the path of one.
         form: 'float', 'int8', ...; the package's default when None.
-        engine: the fastest that is installed when None.
+        engine: the fastest for this model on this machine when None (`engine_times`).
+        rows: how many rows it is going to answer; for a few, an engine that takes long to import does not pay.
         self_test: run the package's test vectors first.
 
     Raises:
@@ -63,13 +64,14 @@ class Predictor:
         *,
         form: str | None = None,
         engine: str | None = None,
+        rows: float = engines.MANY_ROWS,
         self_test: bool = True,
     ) -> None:
         self.package = package if isinstance(package, Package) else read_package(Path(package))
         self.manifest = self.package.manifest
         self.form = form or self.manifest.default
         model = self.package.model(self.form)
-        self.engine = engines.choose(engine, model)
+        self.engine = engines.choose(engine, model, rows)
         self.regression = self.manifest.task == "regression"
         self._run = self.engine.load(model)
         self._labels = np.array(self.manifest.labels, dtype=np.str_)

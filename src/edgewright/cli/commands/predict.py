@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("standard_input", metavar="[-]", required=False, type=click.Choice(["-"]))
 @click.option("--csv", "csv_path", metavar="FILE", help="CSV file with the package's columns ('-' for standard input).")
 @click.option("--values", metavar="1,2,...", help="One sample, values separated by commas; empty where missing.")
-@click.option("--engine", metavar="NAME", help="Engine to answer with; the fastest present when left out.")
+@click.option("--engine", metavar="NAME", help="Engine to answer with; the fastest here for this model when left out.")
 @click.option("--form", metavar="NAME", help="Form of the model: float or int8; the package's default when left out.")
 @click.option("--json", "as_json", is_flag=True, help="JSON lines, one an answer.")
 def command(
@@ -40,13 +40,14 @@ def command(
     With '-' rows of CSV come from standard input and JSON lines go out as they are answered.
     """
     from edgewright.export.answering import load
+    from edgewright.runtime.engines import MANY_ROWS
 
     given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
     if len(given) != 1:
         raise InputError(
             "one of --csv FILE, --values 1,2,... or -", " and ".join(given) or "none", "edgewright predict"
         )
-    predictor = load(model, engine=engine, form=form)
+    predictor = load(model, engine=engine, form=form, rows=MANY_ROWS if values is None else 1)
     if values is not None:
         _print(_answer_values(predictor, values), as_json)
         return

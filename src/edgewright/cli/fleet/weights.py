@@ -72,7 +72,7 @@ def command(
         raise InputError("a name that is free", "a file", str(path), "Use --force to replace it")
     package = read_package(package_path(place))
     # A package that does not prove itself here is nothing to send to a board.
-    Predictor(package, form=layout.form)
+    Predictor(package, form=layout.form, rows=1)
     subject = replace(
         read_subject(package_path(place), form=layout.form, rounding=layout.rounding), name=layout.name
     )  # fmt: skip

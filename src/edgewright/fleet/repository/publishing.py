@@ -52,7 +52,7 @@ def check_package(path: Path) -> tuple[Package, bytes]:
     if metadata.sha256(data) != package.sha256:
         raise InputError("a file that nobody writes", "one that changed while it was read", str(path))
     for form in package.manifest.forms:
-        Predictor(package, form=form)
+        Predictor(package, form=form, rows=1)
     return package, data
 
 

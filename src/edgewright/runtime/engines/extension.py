@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.runtime.engines import Answer, Engine
-from edgewright.runtime.native import find_module, load_module
+from edgewright.runtime.native import find_module, load_module, module_of
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Value
@@ -39,6 +39,11 @@ def _available() -> bool:
 
 def _suits(model: bytes) -> bool:
     return find_module(model) is not None
+
+
+def _version(key: str) -> str:
+    path = module_of(key)
+    return path.name if path else ""
 
 
 def _load(model: bytes) -> Answer:
@@ -95,4 +100,6 @@ def answer_of(module: ModuleType) -> Answer:
     return answer
 
 
-ENGINE = Engine(name="extension", available=_available, load=_load, rank=1, suits=_suits)
+ENGINE = Engine(
+    name="extension", available=_available, load=_load, start=5e-4, call=1e-6, suits=_suits, version=_version
+)

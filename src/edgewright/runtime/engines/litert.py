@@ -102,4 +102,4 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-ENGINE = Engine(name="litert", available=_available, load=_load, rank=5, extra="engines", suits=_suits)
+ENGINE = Engine(name="litert", available=_available, load=_load, start=0.05, call=2e-6, extra="engines", suits=_suits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import platform
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ _VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 
 def _available() -> bool:
     return importlib.util.find_spec(_LIBRARY) is not None
+
+
+def _version(key: str) -> str:
+    """When it was installed: importing it to ask its version would take longer than answering."""
+    found = importlib.util.find_spec(_LIBRARY)
+    return str(Path(found.origin).stat().st_mtime_ns) if found and found.origin else ""
 
 
 def _load(model: bytes) -> Answer:
@@ -95,4 +102,6 @@ def _short(error: Exception) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-ENGINE = Engine(name="onnxruntime", available=_available, load=_load, rank=10, extra="engines")
+ENGINE = Engine(
+    name="onnxruntime", available=_available, load=_load, start=0.1, call=4e-6, extra="engines", version=_version
+)
