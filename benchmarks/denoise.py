@@ -103,8 +103,8 @@ def _device(made: DenoiserFile) -> None:
     spec, code = made.spec, write_denoiser_c99(made, name="denoiser")
     width = spec.hop * len(spec.columns)
     x = np.random.default_rng(0).standard_normal((1, _STEPS * width)).astype(np.float32)
-    call = (f"denoiser_reset(); for (int i = 0; i < {_STEPS}; ++i) "
-            f"denoiser_step((const float *)in + {width} * i, (float *)out + {width} * i);")  # fmt: skip
+    call = (f"static denoiser_context context; denoiser_init(&context); for (int i = 0; i < {_STEPS}; ++i) "
+            f"denoiser_step(&context, (const float *)in + {width} * i, (float *)out + {width} * i);")  # fmt: skip
     run = run_on_device(code.files, Entry("denoiser.h", call, 4 * x.size, 4 * x.size), "cortex-m4", x)
     each = run.instructions / _STEPS / spec.hop
     print(f"\nCortex-M4: {each:,.0f} instructions a sample ({spec.macs:,.0f} multiply-accumulates), "

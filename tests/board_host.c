@@ -15,6 +15,7 @@
 
 enum { CUT = 77 };
 
+static net_context context;
 static uint8_t *flash;
 static long operations, cut_at = -1;
 static int torn;
@@ -112,7 +113,7 @@ static int install(const uint8_t *bytes, uint32_t length) {
     uint8_t name[16];
     name_of(bytes, length, name);
     int code = receive(bytes, length, name);
-    code = code == NET_OK ? net_self_test() : code;
+    code = code == NET_OK ? net_self_test(&context) : code;
     return code == NET_OK ? net_activate() : code;
 }
 
@@ -141,7 +142,7 @@ static void story(const uint8_t *bytes, uint32_t length) {
 static void after(const uint8_t *bytes, uint32_t length) {
     static net_answer answer;
     static float input[NET_INPUTS];
-    if (net_power_on(flash) != NET_OK || (net_predict(input, &answer) & (int)NET_NO_WEIGHTS) != 0) {
+    if (net_power_on(flash) != NET_OK || (net_predict(&context, input, &answer) & (int)NET_NO_WEIGHTS) != 0) {
         _exit(2);
     }
     if (counter() == 1 && (trial() != 0 || install(bytes, length) != NET_OK)) {
@@ -256,7 +257,7 @@ static int serve(const char *line) {
         if (read(file, &byte, 1) != 1) {
             return 0;
         }
-        const uint32_t count = net_link_take(byte, answer);
+        const uint32_t count = net_link_take(&context, byte, answer);
         if (count > 0 && write(file, answer, count) != (ssize_t)count) {
             return 1;
         }
@@ -307,7 +308,7 @@ int main(int count, char **words) {
     }
     static net_answer answer;
     static float input[NET_INPUTS];
-    (void)net_predict(input, &answer);
+    (void)net_predict(&context, input, &answer);
     printf(" | %u %d %d\n", counter(), trial(), answer.label);
     return 0;
 }

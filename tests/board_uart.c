@@ -35,6 +35,7 @@ int net_flash_read(uint32_t address, uint8_t *bytes, uint32_t count) {
 }
 
 int main(void) {
+    static net_context context;
     static uint8_t answer[NET_LINK_ANSWER];
     if (kept.mark != 0x4b455054u) {
         memset(flash, 0xff, NET_REGION);
@@ -47,7 +48,7 @@ int main(void) {
         if ((STATE & RECEIVED) == 0u) {
             continue;
         }
-        const uint32_t count = net_link_take((uint8_t)DATA, answer);
+        const uint32_t count = net_link_take(&context, (uint8_t)DATA, answer);
         for (uint32_t i = 0; i < count; ++i) {
             while ((STATE & SENDING) != 0u) {
             }

@@ -139,6 +139,15 @@ def call(folder: Path, *command: str) -> str:
     return told
 
 
+def sizes_of(folder: Path, header: str, *kinds: str) -> list[int]:
+    """Bytes of types that a header in a folder declares."""
+    lines = [f"char size{place}[sizeof({kind})];\n" for place, kind in enumerate(kinds)]
+    (folder / "sizes_of.c").write_text(f'#include "{header}"\n' + "".join(lines))
+    call(folder, "gcc", "-std=c99", "-fno-common", "-c", "sizes_of.c")
+    words = [line.split() for line in call(folder, "nm", "-S", "sizes_of.o").splitlines()]
+    return [int(next(w[1] for w in words if w[-1] == f"size{place}"), 16) for place in range(len(kinds))]
+
+
 def need(*programs: str) -> None:
     """Leaves the test out where one of them is absent."""
     missing = [name for name in programs if shutil.which(name) is None]
@@ -183,13 +192,15 @@ static float value(int run, int i) {
 _PREDICT = """\
 static void try_@(void) {
     static float in[@@_INPUTS];
+    static @_context context;
     @_answer answer;
     for (int run = 0; run < 16; ++run) {
         for (int i = 0; i < @@_INPUTS; ++i) {
             in[i] = value(run, i);
         }
+        memset(&context, 0x5a + run, sizeof context);
         memset(&answer, 0x5a, sizeof answer);
-        const int flags = @_predict(in, &answer);
+        const int flags = @_predict(&context, in, &answer);
         if (flags != (int)answer.flags || (flags & ~1) != 0) {
             printf("@: flags %d\\n", flags);
         }
@@ -199,11 +210,13 @@ static void try_@(void) {
 _NETWORK = """\
 static void bytes_@(void) {
     static int8_t in[@@_NETWORK_INPUTS], out[@@_NETWORK_OUTPUTS];
+    static @_network_context context;
     for (int run = 0; run < 8; ++run) {
         for (int i = 0; i < @@_NETWORK_INPUTS; ++i) {
             in[i] = (int8_t)(run == 0 ? -128 : run == 1 ? 127 : (i * 29 + run * 7) % 256 - 128);
         }
-        @_network(in, out);
+        memset(&context, run, sizeof context);
+        @_network(&context, in, out);
         ++calls;
     }
 }"""

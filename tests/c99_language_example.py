@@ -113,6 +113,8 @@ class Library:
     """The slots of a compiled model."""
 
     def __init__(self, path: Path, spec: LanguageSpec, arrays: Arrays) -> None:
+        # More than the code takes.
+        self._context = ctypes.create_string_buffer(1 << 20)
         self._call = ctypes.CDLL(str(path)).words_find_slots
         self._names = Slots(spec, arrays).names
 
@@ -120,7 +122,7 @@ class Library:
         """Name, begin, end, value and finder of each, in code points."""
         data, found = text.encode(), (_Slot * MOST_SLOTS)()
         day = -(1 << 31) if today is None else today.toordinal() - date(1970, 1, 1).toordinal()
-        count = self._call(data, ctypes.c_size_t(len(data)), intent, ctypes.c_int32(day), found)
+        count = self._call(self._context, data, ctypes.c_size_t(len(data)), intent, ctypes.c_int32(day), found)
         assert 0 <= count <= MOST_SLOTS
         made: Found = []
         for slot in found[:count]:

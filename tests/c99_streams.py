@@ -71,9 +71,9 @@ def rows_main(name: str, files: Mapping[str, str]) -> str:
     A detector of rows is asked twice, by a copy of the stream, for scores and for anomalies.
     """
     header = files[f"{name}_detect.h"]
-    timed = f"{name}_detect_time(time);" if f"{name}_detect_time" in header else "(void)time;"
-    gap = f"if (gap) {{ {name}_detect_gap(); }}" if f"{name}_detect_gap" in header else "(void)gap;"
-    score = f"{name}_detect_score(row)" if f"{name}_detect_score" in header else "0.0f"
+    timed = f"{name}_detect_time(&context, time);" if f"{name}_detect_time" in header else "(void)time;"
+    gap = f"if (gap) {{ {name}_detect_gap(&context); }}" if f"{name}_detect_gap" in header else "(void)gap;"
+    score = f"{name}_detect_score(&context, row)" if f"{name}_detect_score" in header else "0.0f"
     return (
         _MAIN.replace("$TIME", timed).replace("$GAP", gap).replace("$SCORE", score)
         .replace("$$", name.upper()).replace("$", name)
@@ -87,10 +87,11 @@ _MAIN = """\
 #include <string.h>
 enum { SIZE = 12 + 4 * $$_DETECT_CHANNELS, MOST = 1 << 25 };
 int main(void) {
+    static $_detect_context context;
     char *all = malloc(MOST);
     const size_t bytes = all ? fread(all, 1, MOST, stdin) : 0;
     for (int pass = 0; pass < 2; ++pass) {
-        $_detect_reset();
+        $_detect_init(&context);
         for (size_t at = 0; at + SIZE <= bytes; at += SIZE) {
             int64_t time;
             int32_t gap, told = -2;
@@ -106,7 +107,7 @@ int main(void) {
                 fwrite(&score, 4, 1, stdout);
                 continue;
             }
-            if ($_detect(row, &anomaly)) {
+            if ($_detect(&context, row, &anomaly)) {
                 told = anomaly.channel;
             }
             fwrite(&told, 4, 1, stdout);
@@ -127,9 +128,10 @@ _WINDOWS = """\
 #include "$_detect.h"
 #include <stdio.h>
 int main(void) {
+    static $_detect_context context;
     static float window[$$_DETECT_CHANNELS * $$_DETECT_WINDOW];
     while (fread(window, sizeof window, 1, stdin) == 1) {
-        const float score = $_detect_window_score(window);
+        const float score = $_detect_window_score(&context, window);
         fwrite(&score, 4, 1, stdout);
     }
     return 0;

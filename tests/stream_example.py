@@ -59,24 +59,26 @@ class CStream:
 
     def __init__(self, library: Path, name: str, labels: int) -> None:
         loaded = ctypes.CDLL(str(library))
-        self._push, self._gap, self._reset = (getattr(loaded, f"{name}_{word}") for word in ("push", "gap", "reset"))
+        self._push, self._gap, self._init = (getattr(loaded, f"{name}_{word}") for word in ("push", "gap", "init"))
         self._means = getattr(loaded, f"{name}_means")
         self._means.restype = ctypes.POINTER(ctypes.c_float)
         self._labels = labels
+        # More than any of them takes.
+        self._context = ctypes.create_string_buffer(1 << 20)
 
     def run(self, rows: Floats, gaps: Mapping[int, int]) -> tuple[list[Told], list[Floats]]:
         """Decisions, and the means whenever they are others."""
         event = _Event()
         told: list[Told] = []
         means: list[Floats] = []
-        self._reset()
+        self._init(self._context)
         rows = np.ascontiguousarray(rows, np.float32)
         for place, row in enumerate(rows):
             if place in gaps:
-                self._gap(ctypes.c_uint32(gaps[place]))
-            if self._push(row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(event)):
+                self._gap(self._context, ctypes.c_uint32(gaps[place]))
+            if self._push(self._context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(event)):
                 told.append((event.row, event.label, event.kind == 2, bits(event.confidence)))
-            means.append(np.ctypeslib.as_array(self._means(), (self._labels,)).copy())
+            means.append(np.ctypeslib.as_array(self._means(self._context), (self._labels,)).copy())
         return told, means
 
 

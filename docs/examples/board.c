@@ -93,10 +93,11 @@ int main(int count, char **words) {
     say("started");
     for (;;) {
         static uint8_t answer[PUMP_LINK_ANSWER];
+        static pump_context context;
         uint8_t byte;
         const int line = accept(plug, 0, 0);
         while (line >= 0 && read(line, &byte, 1) == 1) {
-            const uint32_t length = pump_link_take(byte, answer);
+            const uint32_t length = pump_link_take(&context, byte, answer);
             if (length > 0 && write(line, answer, length) != (ssize_t)length) {
                 break;
             }

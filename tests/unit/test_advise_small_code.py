@@ -41,7 +41,8 @@ def test_a_detector_takes_what_is_said(kind: str, channels: int, core: str) -> N
     learnt = learn(kind, configured(kind, {}), (Stretch("one", values, np.full(900, np.nan)),))
     columns = tuple("abcdefgh"[:channels])
     files = write_detector_c99(kind, learnt, name="m", columns=columns, threshold=5.0)
-    call = "static m_anomaly told; *(int *)out = m_detect((const float *)in, &told);"
+    call = "static m_detect_context context; static m_anomaly told; "
+    call += "*(int *)out = m_detect(&context, (const float *)in, &told);"
     done = run_on_device(files, Entry("m_detect.h", call, 4 * channels, 4), core, values[-1:], timeout=300.0)
     found = detector_price(kind, learnt, columns)(load_profile(core))
     _holds(found, done.flash, done.ram + done.stack, done.instructions)
@@ -56,8 +57,9 @@ def test_a_forecaster_takes_what_is_said(core: str, log: bool) -> None:
     wave = np.sin(np.arange(900) / 24 * 2 * np.pi) + rng.normal(0, 0.2, 900)
     made = fit_forecaster(np.exp(wave + np.arange(900) / 300) if log else wave, Asked(horizon=16, seasons=(24,)))
     assert (made.spec.model.scale == "log") is log
-    call = "static m_forecast_row rows[16]; m_forecast_push((double)*(const float *)in); "
-    call += "*(int *)out = m_forecast(16, rows);"
+    call = "static m_forecast_context context; static m_forecast_row rows[16]; "
+    call += "m_forecast_push(&context, (double)*(const float *)in); "
+    call += "*(int *)out = m_forecast(&context, 16, rows);"
     files = write_forecaster_c99(made, name="m")
     row = np.array([[wave[-1]]], np.float32)
     done = run_on_device(files, Entry("m_forecast.h", call, 4, 4), core, row, timeout=300.0)

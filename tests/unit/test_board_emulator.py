@@ -12,7 +12,7 @@ import pytest
 
 from board_example import KEY, PUBLIC, train
 from c99_stages import need_compiler
-from edgewright.export._c_host import FLAGS, compile_c99
+from edgewright.export._c_host import FLAGS, compile_c99, context_of
 from edgewright.export.c99 import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
@@ -129,7 +129,9 @@ def test_code_with_slots_gives_the_bytes_of_the_code_that_holds_its_weights(name
 
     def asked(library: ctypes.CDLL, row: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> tuple[int, bytes]:
         answer, row = np.zeros(64, np.uint8), np.ascontiguousarray(row)
-        flags = library.net_predict(ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(answer.ctypes.data))
+        flags = library.net_predict(
+            context_of(library, "net_context"), ctypes.c_void_p(row.ctypes.data), ctypes.c_void_p(answer.ctypes.data)
+        )
         return int(flags), answer.tobytes()
 
     for row in samples_of(graph)[:20]:

@@ -83,12 +83,14 @@ class Answer(ctypes.Structure):
 class Code:
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
+        # More than the code takes.
+        self._context = ctypes.create_string_buffer(1 << 20)
         self._library.words_logits.restype = ctypes.POINTER(ctypes.c_int32)
 
     def parse(self, data: bytes) -> tuple[int, Answer, list[int]]:
         answer = Answer()
-        status = self._library.words_parse(data, ctypes.c_size_t(len(data)), ctypes.byref(answer))
-        return status, answer, self._library.words_logits()[:CLASSES]
+        status = self._library.words_parse(self._context, data, ctypes.c_size_t(len(data)), ctypes.byref(answer))
+        return status, answer, self._library.words_logits(self._context)[:CLASSES]
 
 
 @pytest.mark.parametrize("words", [(1, 2), (), (3,)])
@@ -137,11 +139,13 @@ def test_what_is_no_utterance_is_told(tmp_path: Path) -> None:
 def test_nothing_is_read_beyond_its_end(tmp_path: Path) -> None:
     (tmp_path / "main.c").write_text(
         '#include "words.h"\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n'
-        "int main(void) {\n    static char line[1 << 17];\n    words_answer answer;\n"
+        "int main(void) {\n    static char line[1 << 17];\n    static words_context context;\n"
+        "    words_answer answer;\n"
         '    while (fgets(line, sizeof line, stdin)) {\n        const size_t n = strcspn(line, "\\n");\n'
         "        char *own = malloc(n + 1u);\n        if (!own) { return 2; }\n        memcpy(own, line, n);\n"
         "        char *exact = realloc(own, n ? n : 1u);\n"
-        '        printf("%d\\n", words_parse(exact, n, &answer));\n        free(exact);\n    }\n    return 0;\n}\n'
+        '        printf("%d\\n", words_parse(&context, exact, n, &answer));\n        free(exact);\n'
+        "    }\n    return 0;\n}\n"
     )
     built = build("gcc", tmp_path, "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
                   str(tmp_path / "main.c"))  # fmt: skip

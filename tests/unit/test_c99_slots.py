@@ -104,6 +104,7 @@ MAIN = """\
 #include <string.h>
 int main(void) {
     static char line[1 << 14];
+    static words_context context;
     words_slot slots[WORDS_MOST_SLOTS];
     words_answer answer;
     unsigned long length = 0;
@@ -111,8 +112,8 @@ int main(void) {
         char *exact = malloc(length ? length : 1u);
         if (!exact) { return 2; }
         memcpy(exact, line, length);
-        const int status = words_parse(exact, length, &answer);
-        printf("%d %d\\n", status, (int)words_find_slots(exact, length, 1, 20000, slots));
+        const int status = words_parse(&context, exact, length, &answer);
+        printf("%d %d\\n", status, (int)words_find_slots(&context, exact, length, 1, 20000, slots));
         free(exact);
     }
     return 0;
@@ -146,9 +147,10 @@ def test_a_microcontroller_finds_the_same_slots() -> None:
     texts = ["two green teas and a Soda for half an hour, tomorrow at 7:30 pm", "1.5 hours caf\u00e9 cr\u00e8me now"]
     longest = max(len(text.encode()) for text in texts)
     call = (
-        "words_answer answer; words_slot slots[WORDS_MOST_SLOTS]; const char *text = (const char *)in; "
-        "(void)words_parse(text, strlen(text), &answer); "
-        "const int32_t count = words_find_slots(text, strlen(text), answer.nearest, 20000, slots); "
+        "static words_context context; words_answer answer; words_slot slots[WORDS_MOST_SLOTS]; "
+        "const char *text = (const char *)in; "
+        "(void)words_parse(&context, text, strlen(text), &answer); "
+        "const int32_t count = words_find_slots(&context, text, strlen(text), answer.nearest, 20000, slots); "
         "memset(out, 0, 512); ((int32_t *)out)[0] = answer.nearest; ((int32_t *)out)[1] = count; "
         "for (int32_t i = 0; i < count; ++i) { int16_t *o = (int16_t *)out + 4 + 8 * i; o[0] = (int16_t)slots[i].name; "
         "o[1] = (int16_t)slots[i].begin; o[2] = (int16_t)slots[i].end; o[3] = (int16_t)slots[i].by; "

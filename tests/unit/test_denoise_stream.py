@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from denoiser_example import random_denoiser
-from edgewright.export._c_host import FLAGS, STRICT, compile_c99, load_c99
+from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.export.c99_denoiser import write_denoiser_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
@@ -119,15 +119,16 @@ def _both(made: DenoiserFile, compiler: str, folder: Path) -> tuple[Floats, Floa
     """What the compiled step and Python give for loud, missing and infinite samples, twice from the beginning."""
     files = write_denoiser_c99(made, name="tiny").files
     library = ctypes.CDLL(str(compile_c99(files, folder, flags=(*FLAGS, *STRICT), compiler=compiler, taps=False)))
+    context = context_of(library, "tiny_context")
     hop, channels = made.spec.hop, len(made.spec.columns)
     x = np.random.default_rng(6).standard_normal((hop * 60, channels)).astype(np.float32)
     x[3:6, 0], x[20:30] = (np.nan, np.inf, -np.inf), 1e30
     out = np.zeros_like(x)
     for _ in range(2):
-        library.tiny_reset()
+        library.tiny_init(context)
         for at in range(0, len(x), hop):
             row, answer = np.ascontiguousarray(x[at : at + hop]), np.zeros((hop, channels), np.float32)
-            library.tiny_step(row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
+            library.tiny_step(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
             out[at : at + hop] = answer
     return out, made.start().push(x)
 
@@ -138,8 +139,8 @@ def test_an_emulated_cortex_m4_gives_the_bits_of_python() -> None:
     made = random_denoiser()
     code = write_denoiser_c99(made, name="tiny")
     x = np.random.default_rng(7).standard_normal((2, 40)).astype(np.float32)
-    call = ("tiny_reset(); for (int i = 0; i < 10; ++i) "
-            "tiny_step((const float *)in + 4 * i, (float *)out + 4 * i);")  # fmt: skip
+    call = ("static tiny_context context; tiny_init(&context); for (int i = 0; i < 10; ++i) "
+            "tiny_step(&context, (const float *)in + 4 * i, (float *)out + 4 * i);")  # fmt: skip
     run = run_on_device(code.files, Entry("tiny.h", call, 160, 160), "cortex-m4", x)
     expected = np.stack([made.start().push(row[:, None])[:, 0] for row in x])
     np.testing.assert_array_equal(run.outputs.view(np.float32), expected)

@@ -148,16 +148,16 @@ def test_the_union_in_c_raises_the_same_alarms_as_python_on_nab(bins: int, reach
         (tmp_path / name).write_text(text)
     call(tmp_path, "gcc", *WARNINGS, "-O2", "-shared", "-fPIC", "u_detect.c", "-o", "u.so", "-lm")
     library = ctypes.CDLL(str(tmp_path / "u.so"))
-    told = ctypes.create_string_buffer(16)
+    told, context = ctypes.create_string_buffer(16), ctypes.create_string_buffer(1 << 20)
     alarms = {}
     for series in streams():
-        library.u_detect_reset()
+        library.u_detect_init(context)
         rows = series.values.astype(np.float32)
         found = []
         for place, time in enumerate(series.time):
             if bins:
-                library.u_detect_time(ctypes.c_int64(round(time * 1e6)))
-            found.append(bool(library.u_detect(ctypes.c_void_p(rows.ctypes.data + 4 * place), told)))
+                library.u_detect_time(context, ctypes.c_int64(round(time * 1e6)))
+            found.append(bool(library.u_detect(context, ctypes.c_void_p(rows.ctypes.data + 4 * place), told)))
         alarms[series.name] = np.array(found)
         np.testing.assert_array_equal(alarms[series.name], fusion.alarms(fusion.scores(series, config)))
     weights = nab.profiles(folder)["standard"]

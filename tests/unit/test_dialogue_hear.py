@@ -48,6 +48,7 @@ static void act(void *context, const vending_machine *m, int kind, const char *t
 int main(void) {
     static char line[1 << 14];
     static vending_machine m;
+    static vending_hear_context context;
     double now = 0.0;
     vending_begin(&m, now, act, 0);
     while (fgets(line, sizeof line, stdin)) {
@@ -56,7 +57,7 @@ int main(void) {
             now += atof(line + 5);
             vending_tick(&m, now, act, 0);
         } else {
-            vending_hear(&m, line, length, VENDING_WORDS_NO_DATE, now, act, 0);
+            vending_hear(&context, &m, line, length, VENDING_WORDS_NO_DATE, now, act, 0);
         }
     }
     return 0;
@@ -79,7 +80,7 @@ def test_c_holds_the_conversation_of_python(
     compiler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["language", "dialogue", "c", VENDING, "--with", str(model), "--out", str(tmp_path)]) == 0
-    assert "vending_hear(&machine, text" in capsys.readouterr().out
+    assert "vending_hear(&context, &machine, text" in capsys.readouterr().out
     (tmp_path / "main.c").write_text(MAIN)
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
     program = built(compiler, tmp_path, *flags, sources=(*FILES, "main.c"))
@@ -133,8 +134,9 @@ def test_a_microcontroller_answers_and_needs_no_heap(model: Path, tmp_path: Path
     files = {path.name: path.read_text() for path in tmp_path.iterdir()} | {"answer.h": ANSWER}
     text = b"I want a soda please"
     call = (
-        "static vending_machine m; vending_begin(&m, 0.0, act, 0); "
-        f"vending_hear(&m, (const char *)in, {len(text)}u, VENDING_WORDS_NO_DATE, 1.0, act, 0); memcpy(out, said, 200);"
+        "static vending_machine m; static vending_hear_context context; vending_begin(&m, 0.0, act, 0); "
+        f"vending_hear(&context, &m, (const char *)in, {len(text)}u, VENDING_WORDS_NO_DATE, 1.0, act, 0); "
+        "memcpy(out, said, 200);"
     )
     rows = np.frombuffer(text, np.uint8)[None]
     # It would not link if anything asked for memory: the harness has no place for a heap.

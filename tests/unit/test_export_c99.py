@@ -152,6 +152,8 @@ _MAIN = """\
 int main(void) {
     static float in[CLEAN_INPUTS];
     static int8_t bytes[CLEAN_NETWORK_INPUTS], out[CLEAN_NETWORK_OUTPUTS];
+    static clean_context context;
+    static clean_network_context alone;
     CLEAN_ANSWER answer;
     for (int run = 0; run < 20; ++run) {
         for (int i = 0; i < CLEAN_INPUTS; ++i) {
@@ -160,7 +162,7 @@ int main(void) {
         for (int i = 0; i < CLEAN_NETWORK_INPUTS; ++i) {
             bytes[i] = (int8_t)(run == 0 ? -128 : run == 1 ? 127 : (i * 29 + run * 7) % 256 - 128);
         }
-        if (clean_predict(in, &answer) != 0 || clean_network(bytes, out) != 0) {
+        if (clean_predict(&context, in, &answer) != 0 || clean_network(&alone, bytes, out) != 0) {
             return 1;
         }
     }

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c99_examples import WARNINGS, call, need
+from c99_examples import WARNINGS, call, need, sizes_of
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
@@ -81,14 +81,16 @@ class _Timed:
         self._loaded = ctypes.CDLL(str(library))
         self._name = name
         self._time = getattr(self._loaded, f"{name}_detect_time", None)
-        getattr(self._loaded, f"{name}_detect_reset")()
+        # More than any of them takes.
+        self._context = ctypes.create_string_buffer(1 << 20)
+        getattr(self._loaded, f"{name}_detect_init")(self._context)
 
     def call(self, word: str, row: Floats, time: float, *others: Any) -> Any:  # noqa: ANN401 - what C gives
         function = getattr(self._loaded, f"{self._name}_{word}")
         function.restype = ctypes.c_float if word.endswith("score") else ctypes.c_int
         if self._time is not None:
-            self._time(ctypes.c_int64(round(time * 1e6)))
-        return function(row.ctypes.data_as(ctypes.c_void_p), *others)
+            self._time(self._context, ctypes.c_int64(round(time * 1e6)))
+        return function(self._context, row.ctypes.data_as(ctypes.c_void_p), *others)
 
 
 def written(kind: str, number: int, refractory: int) -> tuple[str, dict[str, str], float]:
@@ -182,9 +184,12 @@ def test_memory_of_windows_is_what_the_header_says(samples: int, step: int, held
 def _memory(name: str, files: dict[str, str], library: Path) -> None:
     call(library, "gcc", "-std=c99", "-O0", "-c", f"{name}_detect.c")
     sizes = [line.split() for line in call(library, "nm", "-S", f"{name}_detect.o").splitlines()]
-    said = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) bytes of constants", files[f"{name}_detect.h"])
+    said = re.search(r"Memory: (\d+) bytes of RAM.*; (\d+) of constants", files[f"{name}_detect.h"])
     assert said is not None
-    assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "bBdD") == int(said[1])
+    inside = [f"{name}_net_context"] if f"{name}_net.h" in files else []
+    whole, *net = sizes_of(library, f"{name}_detect.h", f"{name}_detect_context", *inside)
+    assert whole - sum(net) == int(said[1])
+    assert not [w for w in sizes if len(w) == 4 and w[2] in "bBdD"], "nothing is static"
     assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "rR") == int(said[2])
     needed = {w[-1] for w in sizes if w[-2] == "U"}
     assert needed <= {"memcpy", "memmove", "memset", "sqrtf", "logf", "expf", "sqrt", f"{name}_net_predict"}
@@ -220,8 +225,9 @@ def test_a_row_of_unknown_time_is_taken_as_python_takes_it(library: Path) -> Non
         learnt, seen, _ = fitted(kind, number)
         function = getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_score")
         function.restype = ctypes.c_float
-        getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_reset")()
-        found = np.array([function(row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
+        context = ctypes.create_string_buffer(1 << 20)
+        getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_init")(context)
+        found = np.array([function(context, row.ctypes.data_as(ctypes.c_void_p)) for row in seen])
         scores = detector(kind).start(learnt).update(seen, np.full(len(seen), np.nan))
         np.testing.assert_allclose(found, scores, rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
 

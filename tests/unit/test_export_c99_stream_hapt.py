@@ -177,10 +177,10 @@ def test_a_microcontroller_decides_at_the_same_rows(made: tuple[Graph, Floats], 
 _MOST = 64
 _ON_DEVICE = """\
 const float *rows = in; int *count = out; hapt_event *events = (hapt_event *)(count + 1);
-*count = 0; hapt_reset();
+*count = 0; static hapt_stream_context context; hapt_init(&context);
 for (int i = 0; i < {rows}; ++i) {{
-    if (i == 1000) {{ hapt_gap(23u); }}
-    if (hapt_push(rows + 6 * i, events + *count) && *count < {most} - 1) {{ ++*count; }}
+    if (i == 1000) {{ hapt_gap(&context, 23u); }}
+    if (hapt_push(&context, rows + 6 * i, events + *count) && *count < {most} - 1) {{ ++*count; }}
 }}"""
 
 
@@ -208,14 +208,16 @@ _MAIN = """\
 #include <stdio.h>
 #include "hapt_stream.h"
 int main(void) {
+    static hapt_stream_context context;
     float row[HAPT_CHANNELS];
     hapt_event event;
     FILE *file = fopen("rows.bin", "rb");
+    hapt_init(&context);
     for (int i = 0; file && fread(row, sizeof row, 1, file) == 1; ++i) {
         if (i == 2000) {
-            hapt_gap(11u);
+            hapt_gap(&context, 11u);
         }
-        if (hapt_push(row, &event)) {
+        if (hapt_push(&context, row, &event)) {
             printf("%u\\n", (unsigned)event.row);
         }
     }

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from c99_examples import WARNINGS, call, need
+from c99_examples import WARNINGS, call, need, sizes_of
 from c99_streams import COMPILERS, Rows, built, said, threshold_of
 from edgewright.cli.main import run
 from edgewright.export.c99 import TARGET
@@ -183,7 +183,8 @@ static void tell(const $_event *event) {
 }
 int main(void) {
     char record[12 + 4 * $$_CHANNELS];
-    $_reset();
+    static $_stream_context context;
+    $_init(&context);
     while (fread(record, sizeof record, 1, stdin) == 1) {
         int64_t time;
         int32_t gap;
@@ -193,10 +194,10 @@ int main(void) {
         memcpy(&gap, record + 8, 4);
         memcpy(row, record + 12, sizeof row);
         if (gap) {
-            $_gap(50u);
+            $_gap(&context, 50u);
         }
-        $_time(time);
-        for (int more = $_push(row, &event); more; more = $_next(&event)) {
+        $_time(&context, time);
+        for (int more = $_push(&context, row, &event); more; more = $_next(&context, &event)) {
             tell(&event);
         }
     }
@@ -220,8 +221,8 @@ def test_what_c_cannot_say_is_named_and_the_rest_is_there(tmp_path: Path, capsys
     assert {"level_a_shape_detect.c", "level_b_own_detect.h", "level_e_net_net.c", "level_stream.c"} <= names
     assert not any("odd" in name or "else" in name for name in names)
     # Shared windows are not held twice.
-    assert "    float window[" not in (out / "level_a_shape_detect.c").read_text()
-    assert "    float window[12];" in (out / "level_b_own_detect.c").read_text()
+    assert "    float window[" not in (out / "level_a_shape_detect.h").read_text()
+    assert "    float window[12];" in (out / "level_b_own_detect.h").read_text()
 
 
 def test_another_target_says_that_detectors_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -236,12 +237,15 @@ def test_memory_of_the_stream_is_what_its_header_says(tmp_path: Path) -> None:
     for name, text in files.items():
         (tmp_path / name).write_bytes(text)
     call(tmp_path, "gcc", *WARNINGS, "-O1", "-c", "activity_stream.c")
+    parts_of = [f"activity{part}_context" for part in ("_stream", "", "_r_detect", "_w_detect")]
+    whole, *others = sizes_of(tmp_path, "activity_stream.h", *parts_of)
     sizes = [line.split() for line in call(tmp_path, "nm", "-S", "activity_stream.o").splitlines()]
     said_of = re.search(r"Memory: (\d+) bytes of RAM besides", files["activity_stream.h"].decode())
     assert said_of is not None
-    assert sum(int(w[1], 16) for w in sizes if len(w) == 4 and w[2] in "bBdD") == int(said_of[1])
+    assert whole - sum(others) == int(said_of[1])
+    assert not [w for w in sizes if len(w) == 4 and w[2] in "bBdD"]
     needed = {w[-1] for w in sizes if w[-2] == "U"}
-    own = {"activity_predict", *(f"activity_{d}_detect{x}" for d in "rw" for x in ("", "_reset", "_time", "_gap"))}
+    own = {"activity_predict", *(f"activity_{d}_detect{x}" for d in "rw" for x in ("", "_init", "_time", "_gap"))}
     assert needed <= {"memset", "memmove"} | own
     assert LABELS[2].encode() in files["activity_stream.h"]
 
@@ -254,5 +258,8 @@ def test_a_package_of_whole_recordings_gives_its_detectors_alone(tmp_path: Path)
     subject = read_subject(tmp_path / "w.edge")
     made = TARGET.files(subject)
     assert "activity_stream.h" not in made
-    assert b"int activity_a_shape_detect(const float row[" in made["activity_a_shape_detect.h"]
+    assert (
+        b"int activity_a_shape_detect(activity_a_shape_detect_context *context, const float row["
+        in made["activity_a_shape_detect.h"]
+    )
     assert "activity_c_day_detect of activity_c_day_detect.h takes rows and tells anomalies" in TARGET.note(subject)

@@ -30,7 +30,12 @@ def test_every_byte_is_that_of_the_reference(name: str, device: str) -> None:
     for rounding in ("litert", "tflm"):
         network = integer_network(small(name), rounding)
         first, last = (network.values[i] for i in (network.input, network.output))
-        entry = Entry("net.h", "net_network(in, out);", math.prod(first.shape), math.prod(last.shape))
+        entry = Entry(
+            "net.h",
+            "static net_network_context context; net_network(&context, in, out);",
+            math.prod(first.shape),
+            math.prod(last.shape),
+        )
         x = np.random.default_rng(0).integers(-128, 128, (25, *first.shape), dtype=np.int8)
         run = run_on_device(write_network_c99(network, name="net"), entry, device, x)
         wanted = run_integer(network, x).reshape(25, -1)
@@ -42,7 +47,8 @@ def test_every_byte_is_that_of_the_reference(name: str, device: str) -> None:
 def test_a_whole_pipeline_answers_as_on_the_desk() -> None:
     graph, x = classifier(), numbers(6, 10)
     x[1, 4] = np.nan
-    call = "m_answer made; m_predict(in, &made); for (int i = 0; i < 3; ++i) ((float *)out)[i] = made.probabilities[i];"
+    call = "static m_context context; m_answer made; m_predict(&context, in, &made); "
+    call += "for (int i = 0; i < 3; ++i) ((float *)out)[i] = made.probabilities[i];"
     run = run_on_device(write_c99(graph, name="m"), Entry("m.h", call, 40, 12), "cortex-m4", x)
     wanted = compile_graph(graph)(x)["probabilities"]
     np.testing.assert_allclose(run.outputs.view(np.float32), wanted, atol=2e-6)

@@ -41,11 +41,11 @@ def test_a_microcontroller_scores_as_python_does(kind: str) -> None:
     streams = (rng.normal(size=(STREAMS, ROWS, CHANNELS)) * [1.0, 9.0, 0.1] + [0.0, 40.0, -2.0]).astype(np.float32)
     streams[rng.uniform(size=streams.shape) < 0.03] = np.nan
     streams[:, 60:63, 1] += 200
-    told = f"d_detect_time(INT64_C({int(START)}000000) + INT64_C({EVERY}000000) * i);"
+    told = f"d_detect_time(&context, INT64_C({int(START)}000000) + INT64_C({EVERY}000000) * i);"
     call = (
-        f"d_detect_reset(); for (int i = 0; i < {ROWS}; ++i) {{ "
+        f"static d_detect_context context; d_detect_init(&context); for (int i = 0; i < {ROWS}; ++i) {{ "
         f"{told if 'd_detect_time' in files['d_detect.h'] else ''} "
-        f"((float *)out)[i] = d_detect_score((const float *)in + {CHANNELS} * i); }}"
+        f"((float *)out)[i] = d_detect_score(&context, (const float *)in + {CHANNELS} * i); }}"
     )
     run = run_on_device(
         files, Entry("d_detect.h", call, 4 * ROWS * CHANNELS, 4 * ROWS), "cortex-m4", streams.reshape(STREAMS, -1)

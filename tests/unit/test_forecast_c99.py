@@ -41,15 +41,18 @@ _MAIN = """\
 #include <stdio.h>
 int main(void) {
     double value;
+    static f_forecast_context context;
     f_forecast_row rows[F_FORECAST_HORIZON];
+    f_forecast_init(&context);
     while (fread(&value, sizeof value, 1, stdin) == 1) {
-        f_forecast_push(value);
-        if (f_forecast(F_FORECAST_HORIZON, rows) != F_FORECAST_HORIZON || f_forecast(0, rows) != 0) {
+        f_forecast_push(&context, value);
+        if (f_forecast(&context, F_FORECAST_HORIZON, rows) != F_FORECAST_HORIZON
+            || f_forecast(&context, 0, rows) != 0) {
             return 1;
         }
         fwrite(rows, sizeof rows, 1, stdout);
     }
-    return f_forecast(F_FORECAST_HORIZON + 1, rows);
+    return f_forecast(&context, F_FORECAST_HORIZON + 1, rows);
 }
 """
 
@@ -120,9 +123,9 @@ def test_a_microcontroller_forecasts_what_python_does() -> None:
     made = forecaster("mixture")
     rows = stream()[:60]
     call = (
-        "static f_forecast_row rows[F_FORECAST_HORIZON]; f_forecast_reset(); "
-        "for (int i = 0; i < 60; ++i) { f_forecast_push(((const double *)in)[i]); } "
-        "f_forecast(F_FORECAST_HORIZON, rows); "
+        "static f_forecast_context context; static f_forecast_row rows[F_FORECAST_HORIZON]; f_forecast_init(&context); "
+        "for (int i = 0; i < 60; ++i) { f_forecast_push(&context, ((const double *)in)[i]); } "
+        "f_forecast(&context, F_FORECAST_HORIZON, rows); "
         "for (int h = 0; h < F_FORECAST_HORIZON; ++h) { ((double *)out)[h] = rows[h].middle; }"
     )
     entry = Entry("f_forecast.h", call, 8 * len(rows), 8 * HORIZON)

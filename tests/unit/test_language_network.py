@@ -88,13 +88,19 @@ def test_c_makes_the_same_input(name: str, tmp_path: Path) -> None:
         (tmp_path / file).write_text(text)
     flags = ("-O1", "-shared", "-fPIC")
     library = ctypes.CDLL(str(built(name, tmp_path, *flags, sources=("words_features.c",))))
+    context = ctypes.create_string_buffer(1 << 16)
     for text in TEXTS:
         given, found = text.encode(), np.full(student.rows + 1, 77, np.int8)
-        assert library.words_features(given, ctypes.c_size_t(len(given)), ctypes.c_void_p(found.ctypes.data)) == 0
+        assert (
+            library.words_features(context, given, ctypes.c_size_t(len(given)), ctypes.c_void_p(found.ctypes.data)) == 0
+        )
         np.testing.assert_array_equal(found[:-1], features(text, student))
         assert found[-1] == 77
     for data, status in ((b" ?", 1), (b"x" * (LONGEST + 1), 2), (b"\xff", 3)):
-        assert library.words_features(data, ctypes.c_size_t(len(data)), ctypes.c_void_p(found.ctypes.data)) == status
+        assert (
+            library.words_features(context, data, ctypes.c_size_t(len(data)), ctypes.c_void_p(found.ctypes.data))
+            == status
+        )
 
 
 def test_onnx_runtime_runs_both_forms() -> None:

@@ -25,33 +25,33 @@ static float @_bounded(float x, float most) {
     return x > most ? most : x < -most ? -most : x;
 }"""
 _SEEN = """\
-static float @_seen(const float *row) {
+static float @_seen(@_detect_context *context, const float *row) {
     for (int i = 0; i < %d; ++i) {
         if (@_finite(row[i])) {
-            return @_score(row);
+            return @_score(context, row);
         }
     }
     /* A row without any number is not odd, and leaves everything as it is. */
-    memset(@_now.parts, 0, sizeof @_now.parts);
+    memset(context->parts, 0, sizeof context->parts);
     return 0.0f;
 }"""
 _ROWS = """\
-float @_detect_score(const float row[@@_DETECT_CHANNELS]) {
-    ++@_now.rows;
-    return @_seen(row);
+float @_detect_score(@_detect_context *context, const float row[@@_DETECT_CHANNELS]) {
+    ++context->rows;
+    return @_seen(context, row);
 }
 
-int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {
-    return @_judge(@_detect_score(row), anomaly);
+int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {
+    return @_judge(context, @_detect_score(context, row), anomaly);
 }"""
 # Every score, for comparisons.
 _TAP = ("#ifdef @@_DETECT_TAPS", "float @_detect_judged;", "uint32_t @_detect_judgements;", "#endif", "")
 _TAPPED = ("#ifdef @@_DETECT_TAPS", "    @_detect_judged = score;", "    ++@_detect_judgements;", "#endif")
 _TIME = """\
-void @_detect_time(int64_t microseconds) {
+void @_detect_time(@_detect_context *context, int64_t microseconds) {
     const int64_t season = INT64_C(%d);
     const int64_t phase = (microseconds %% season + season) %% season;
-    @_now.part = (uint32_t)(phase * %d / season) + 1u;
+    context->part = (uint32_t)(phase * %d / season) + 1u;
 }"""
 
 
@@ -134,20 +134,24 @@ def _source(form: Form) -> str:
         f"static const {TYPES[stored.dtype.name]} @_{name}[{stored.size}] = {{\n{entries(stored)}\n}};"
         for name, stored in form.tables().items()
     ]
-    net = '#include "@_net.h"\n' if score.network is not None else ""
     blocks = [
-        f'#include "@_detect.h"\n{net}\n#include <float.h>\n#include <math.h>\n#include <string.h>',
+        '#include "@_detect.h"\n\n#include <float.h>\n#include <math.h>\n#include <string.h>',
         *tables,
-        "\n".join(["static struct {", *(f"    {field}" for field in form.fields()), "} @_now;"]),
         _FINITE,
         *([_BOUNDED] if any("@_bounded(" in line for line in score.lines) else []),
         *([score.helpers] if score.helpers else []),
-        "\n".join(["static float @_score(const float *row) {", *(f"    {line}" for line in score.lines), "}"]),
+        "\n".join(
+            [
+                "static float @_score(@_detect_context *context, const float *row) {",
+                *(f"    {line}" for line in score.lines),
+                "}",
+            ]
+        ),
         _SEEN % form.seen,
         _judge(form),
         *([_ROWS] if form.window is None else window_code(form, form.window)),
         *([_TIME % score.season] if score.season else []),
-        "void @_detect_reset(void) {\n    memset(&@_now, 0, sizeof @_now);\n}",
+        "void @_detect_init(@_detect_context *context) {\n    memset(context, 0, sizeof *context);\n}",
     ]
     return "\n\n".join(blocks) + "\n"
 
@@ -156,36 +160,36 @@ def _judge(form: Form) -> str:
     """From a score to an anomaly."""
     wait = (
         [
-            "    if (@_now.quiet > 0u) {",
-            "        --@_now.quiet;",
+            "    if (context->quiet > 0u) {",
+            "        --context->quiet;",
             "        return 0;",
             "    }",
             "    if (!odd) {",
             "        return 0;",
             "    }",
-            f"    @_now.quiet = {form.refractory}u;",
+            f"    context->quiet = {form.refractory}u;",
         ]
         if form.refractory
         else [
-            "    const uint32_t before = @_now.odd;",
-            "    @_now.odd = odd ? 1u : 0u;",
+            "    const uint32_t before = context->odd;",
+            "    context->odd = odd ? 1u : 0u;",
             "    if (!odd || before != 0u) {",
             "        return 0;",
             "    }",
         ]
     )
     each = len(FEATURES)
-    part = ["        const float part = @_now.parts[i];"]
+    part = ["        const float part = context->parts[i];"]
     if form.window is not None:
         part = [
             "        float part = 0.0f;",
             f"        for (int k = 0; k < {each}; ++k) {{",
-            f"            part += @_now.parts[{each} * i + k];",
+            f"            part += context->parts[{each} * i + k];",
             "        }",
         ]
     lines = [
         *_TAP,
-        "static int @_judge(float score, @_anomaly *anomaly) {",
+        "static int @_judge(@_detect_context *context, float score, @_anomaly *anomaly) {",
         f"    const int odd = score >= {number(form.threshold)};",
         *_TAPPED,
         *wait,
@@ -199,7 +203,7 @@ def _judge(form: Form) -> str:
         "        }",
         "    }",
         "    anomaly->score = score;",
-        "    anomaly->row = @_now.rows - 1u;",
+        "    anomaly->row = context->rows - 1u;",
         "    return 1;",
         "}",
     ]

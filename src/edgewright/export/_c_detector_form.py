@@ -65,6 +65,7 @@ class Form:
         lines.append(f"float parts[{self.seen}];")
         lines += [f"float {name}[{count}];" for name, count in score.state.items()]
         lines += [f"uint32_t {name};" for name in score.counts]
+        lines += ["@_net_context net;"] if score.network is not None else []
         whole = sorted(score.whole.items(), key=lambda item: -_BYTES[item[1][0]])
         return lines + [f"{kind} {name}[{count}];" for name, (kind, count) in whole]
 

@@ -33,23 +33,24 @@ typedef struct {
 """
 _ROWS = """\
 /* Takes the next row; 1 and the anomaly that begins there, or 0 and it untouched. */
-int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
+int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
 /* Takes the next row, too, and gives its score only: the higher, the odder; NAN while still learning. */
-float @_detect_score(const float row[@@_DETECT_CHANNELS]);"""
+float @_detect_score(@_detect_context *context, const float row[@@_DETECT_CHANNELS]);"""
 _CUT = """\
 /* Takes the next row; 1 and the anomaly that begins with the window it completes, or 0 and it untouched. */
-int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
+int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly);
 /* Says that rows are missing here: the window begins anew. */
-void @_detect_gap(void);"""
+void @_detect_gap(@_detect_context *context);"""
 _GIVEN = """\
 /* Takes the next window, channel after channel; 1 and the anomaly that begins with it, or 0 and it untouched. */
-int @_detect_window(const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW], @_anomaly *anomaly);
+int @_detect_window(@_detect_context *context, const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW],
+                    @_anomaly *anomaly);
 /* Takes the next window, too, and gives its score only: the higher, the odder; NAN while still learning. */
-float @_detect_window_score(const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]);"""
+float @_detect_window_score(@_detect_context *context, const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]);"""
 _TIME = """\
 /* Says the time of the rows that follow, in microseconds since 1970, until it is told anew. Before the first time it is
    not known: %s. */
-void @_detect_time(int64_t microseconds);"""
+void @_detect_time(@_detect_context *context, int64_t microseconds);"""
 _UNKNOWN = {"union": "the time of day then takes no part", "robust": "a row then counts as of the first part"}
 
 
@@ -60,25 +61,32 @@ def detector_header(form: Form) -> str:
     columns = comment(", ".join(form.columns)).replace("@", " at ")
     pause = f"{form.refractory} {each}s at least lie between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
-    besides = " besides those of @_net.h" if form.score.network is not None else ""
+    net = form.score.network is not None
+    besides = " besides those of @_net.h" if net else ""
     lines = [
-        _OPEN,
+        _OPEN.replace("<stdint.h>\n", '<stdint.h>\n\n#include "@_net.h"\n' if net else "<stdint.h>\n"),
         "/*",
         f" * {what} in, anomalies out: detector {form.kind} over {columns}.",
         *(_windows(form)),
         f" * A score from {np.float32(form.threshold):.9g} on is odd; {pause}. NAN stands for a missing number.",
         " *",
-        f" * Memory: {form.ram} bytes of RAM{besides}, static, no heap; {tables} bytes of constants. Not reentrant.",
+        f" * Memory: {form.ram} bytes of RAM{besides}, in the caller's context, no heap; {tables} of constants.",
         " */",
         f"#define @@_DETECT_CHANNELS {form.channels}",
     ]
     if window is not None:
         lines += [f"#define @@_DETECT_WINDOW {window.samples}"]
+    lines += ["", "/* What is remembered. */", "typedef struct {", *(f"    {field}" for field in form.fields())]
+    lines.append("} @_detect_context;")
     lines.append(_ANOMALY % ("window" if window is not None and not form.held else "row"))
     lines.append(_ROWS if window is None else _CUT if form.held else _GIVEN)
     if form.score.season:
         lines.append(_TIME % _UNKNOWN.get(form.kind, "rows count as of the first part"))
-    lines += ["/* Forgets what was seen, not what was learnt. */", "void @_detect_reset(void);", _CLOSE]
+    lines += [
+        "/* Begins: to be called first. Later it forgets what was seen, not what was learnt. */",
+        "void @_detect_init(@_detect_context *context);",
+        _CLOSE,
+    ]
     return "\n".join(lines)
 
 

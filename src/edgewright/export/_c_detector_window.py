@@ -53,10 +53,10 @@ static void @_features(const float *window, float *made) {
     }
 }"""
 _SCORE = """\
-%s(const float *window) {
+%s(@_detect_context *context, const float *window) {
     float row[%d];
     @_features(window, row);
-    return @_seen(row);
+    return @_seen(context, row);
 }"""
 
 
@@ -67,23 +67,23 @@ def window_code(form: Form, window: WindowSpec) -> list[str]:
     if not form.held:
         shape = "const float window[@@_DETECT_CHANNELS * @@_DETECT_WINDOW]"
         score = (_SCORE % ("float @_detect_window_score", form.seen)).replace(
-            "    float row", "    ++@_now.rows;\n    float row"
+            "    float row", "    ++context->rows;\n    float row"
         )
         return [
             features,
             score.replace("const float *window", shape),
-            f"int @_detect_window({shape}, @_anomaly *anomaly) {{\n"
-            "    return @_judge(@_detect_window_score(window), anomaly);\n}",
+            f"int @_detect_window(@_detect_context *context, {shape}, @_anomaly *anomaly) {{\n"
+            "    return @_judge(context, @_detect_window_score(context, window), anomaly);\n}",
         ]
     lines = [
-        "int @_detect(const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
-        "    ++@_now.rows;",
+        "int @_detect(@_detect_context *context, const float row[@@_DETECT_CHANNELS], @_anomaly *anomaly) {",
+        "    ++context->rows;",
         *fill_code(channels, samples, step, "row"),
-        "    const float score = @_window_score(@_now.window);",
+        "    const float score = @_window_score(context, context->window);",
         *slide_code(channels, samples, step),
-        "    return @_judge(score, anomaly);",
+        "    return @_judge(context, score, anomaly);",
         "}",
     ]
-    gap = ["void @_detect_gap(void) {", "    @_now.filled = 0;"]
-    gap += ["    @_now.skip = 0;"] if step > samples else []
+    gap = ["void @_detect_gap(@_detect_context *context) {", "    context->filled = 0;"]
+    gap += ["    context->skip = 0;"] if step > samples else []
     return [features, _SCORE % ("static float @_window_score", form.seen), "\n".join(lines), "\n".join([*gap, "}"])]

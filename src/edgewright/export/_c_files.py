@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -15,7 +17,8 @@ from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
 Range = tuple[float, float] | None
-_ARENAS = {"float": "arena", "int32_t": "integers"}
+# C expression of the address of a buffer, and whether what lies there is only read.
+Place = Callable[[Buffer, bool], str]
 # Steps of a function at most.
 STEPS = 24
 _INCLUDES = ["#include <math.h>", "#include <stdint.h>", "#include <string.h>"]
@@ -51,82 +54,74 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     """NAME.h and NAME.c of a pipeline."""
     unit.mark(face.outputs.values())
     kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
-    arena = unit.arena(kept)
-    offsets = arena.offsets
     name, whole = unit.name, len(unit.steps)
+    inside = range(*face.borders[1:]) if face.network is not None else range(0)
+    arena = unit.arena(kept, inside, face.ends)
     cuts = (0, *face.borders, whole)
-    labels = ["before", "round", "bytes", "after"] if face.network is not None else ["before", "after"]
+    labels = ["before", "round", "network", "after"] if face.network is not None else ["before", "after"]
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
     functions = []
     calls = []
+    values = "context->values.arena" if face.network is not None else "context->arena"
+    place = partial(_place, arena, values)
     for label, steps in _pieces(parts):
+        if label == "network":
+            functions.append(_network(unit, steps, arena))
+            first, last = (place(buffer, buffer is face.ends[0]) for buffer in face.ends)
+            calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
+            continue
         uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
-        functions.append(_function(unit, label, steps, offsets, "const float *input" if uses else "void"))
-        calls.append(f"    {name}_{label}({'input' if uses else ''});")
-    inside = [*_checks(unit, face), *calls, *_answer(unit, face, offsets)]
-    if not any("input" in line for line in inside):
-        # An answer that is a constant.
-        inside.insert(0, "    (void)input;")
+        functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
+        calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
+    lines = [*_checks(unit, face), *calls, *_answer(face, place)]
+    # An answer that is a constant, or one of the input alone.
+    unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
     body = [
-        f"int {name}_predict(const float *input, {name}_answer *answer) {{",
+        f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer) {{",
+        *(f"    (void){word};" for word in unused),
         "    unsigned flags = 0u;",
         *_guard(unit, face),
-        *inside,
+        *lines,
         "    answer->flags = flags;",
         "    return (int)flags;",
         "}",
     ]
-    if face.network is not None:
-        body += ["", *_network(unit, face.ends, offsets)]
-    tail = _taps(unit, face)
-    text = _assemble(unit, arena, functions, [*body, *tail])
+    text = _assemble(unit, functions, [*body, *_taps(unit, face)])
     return {f"{name}.h": header(unit, face, arena), f"{name}.c": text}
 
 
 def network_files(unit: Unit, network: IntegerNetwork, ends: tuple[Buffer, ...]) -> dict[str, str]:
     """NAME.h and NAME.c of an integer network alone."""
-    arena = unit.arena([ends[1]])
-    functions = [_function(unit, "bytes", unit.steps, arena.offsets, "void")]
-    text = _assemble(unit, arena, functions, _network(unit, ends, arena.offsets))
+    arena = unit.arena([ends[1]], range(len(unit.steps)), ends)
+    text = _assemble(unit, [], [_network(unit, unit.steps, arena)])
     return {f"{unit.name}.h": network_header(unit, network, arena), f"{unit.name}.c": text}
 
 
-def stream_source(
-    unit: Unit, ends: tuple[Buffer, ...], memory: Sequence[str], tail: Sequence[str]
-) -> tuple[str, Arena]:
-    """NAME.c of an integer network whose layers remember, and the memory that its values share.
+def stream_source(unit: Unit, ends: tuple[Buffer, ...], head: Sequence[str], tail: Sequence[str]) -> tuple[str, int]:
+    """NAME.c of an integer network whose layers remember, and the bytes that its values share.
 
     Args:
         unit: whose steps are one step of the stream, memories included.
         ends: buffers of the network's input and output.
-        memory: definitions of what is remembered.
-        tail: functions after NAME_network.
+        head: tables of the functions after NAME_network.
+        tail: these functions.
     """
-    arena = unit.arena([ends[1]])
-    functions = ["\n".join(memory), _function(unit, "bytes", unit.steps, arena.offsets, "void")]
-    return _assemble(unit, arena, functions, [*_network(unit, ends, arena.offsets), *tail]), arena
+    arena = unit.arena([ends[1]], range(len(unit.steps)), ends)
+    return _assemble(unit, ["\n".join(head)], [_network(unit, unit.steps, arena), *tail]), arena.network
 
 
 def _pieces(parts: Sequence[tuple[str, Sequence[Step]]]) -> Iterator[tuple[str, Sequence[Step]]]:
     """Parts cut into functions of some length: compilers take time by the square of it. The network stays whole."""
     for label, steps in parts:
-        length = len(steps) if label == "bytes" else STEPS
+        length = len(steps) if label == "network" else STEPS
         for first in range(0, len(steps), max(length, 1)):
             yield f"{label}{first // length + 1 if first else ''}", steps[first : first + length]
 
 
-def _assemble(unit: Unit, arena: Arena, functions: Sequence[str], body: Sequence[str]) -> str:
-    memory = []
-    if arena.floats:
-        memory.append(f"static float {unit.name}_arena[{-(-arena.floats // 4)}];")
-    if arena.integers:
-        memory.append(f"static int32_t {unit.name}_integers[{-(-arena.integers // 4)}];")
-    if memory:
-        memory.insert(0, "/* Values between operators; those that are not needed at the same time share memory. */")
+def _assemble(unit: Unit, functions: Sequence[str], body: Sequence[str]) -> str:
     blocks = [
         f'#include "{unit.name}.h"',
         "\n".join(_INCLUDES),
-        *(["\n".join(memory)] if memory else []),
         *_tap_memory(unit),
         *unit.tables(),
         *unit.helpers(),
@@ -136,30 +131,70 @@ def _assemble(unit: Unit, arena: Arena, functions: Sequence[str], body: Sequence
     return "\n\n".join(blocks) + "\n"
 
 
-def _pointer(unit: Unit, buffer: Buffer, offsets: dict[int, int], constant: bool) -> str:
-    kind = TYPES[buffer.kind]
-    word = "const " if constant else ""
-    offset = offsets[buffer.key]
-    if kind in _ARENAS:
-        return f"{word}{kind} *const {buffer.name} = {unit.name}_{_ARENAS[kind]} + {offset // 4};"
-    return f"{word}{kind} *const {buffer.name} = ({word}{kind} *){unit.name}_arena + {offset};"
+def _place(arena: Arena, values: str, buffer: Buffer, constant: bool) -> str:
+    """C expression of a buffer's address; `values` is that of the memory of floats."""
+    kind, offset = TYPES[buffer.kind], arena.offsets[buffer.key]
+    if kind == "int32_t":
+        return f"context->integers + {offset // 4}"
+    if kind == "float":
+        return f"{values} + {offset // 4}"
+    return f"({'const ' if constant else ''}{kind} *){values} + {offset}"
 
 
-def _function(unit: Unit, label: str, steps: Sequence[Step], offsets: dict[int, int], argument: str) -> str:
+def _pointer(buffer: Buffer, place: str, constant: bool) -> str:
+    return f"{'const ' if constant else ''}{TYPES[buffer.kind]} *const {buffer.name} = {place};"
+
+
+def _function(unit: Unit, label: str, steps: Sequence[Step], arena: Arena, values: str, argument: str) -> str:
     # One that is called once would be put back where it was cut out.
     apart = f"{unit.helper('apart', APART)} " if label[-1].isdigit() or len(steps) == STEPS else ""
-    lines = [f"{apart}static void {unit.name}_{label}({argument}) {{"]
-    if argument != "void" and not any(b.name == "input" for s in steps if not s.condition for b in s.reads):
-        lines.append("    (void)input;")
+    place = partial(_place, arena, values)
+    words = ["context", *(["input"] if argument else [])]
+    arguments = ", ".join([f"{unit.name}_context *context", *([argument] if argument else [])])
+    head = f"{apart}static void {unit.name}_{label}({arguments}) {{"
+    return "\n".join([head, *_unused(words, steps, place), *_blocks(steps, place), "}"])
+
+
+def _network(unit: Unit, steps: Sequence[Step], arena: Arena) -> str:
+    """NAME_network, which the pipeline calls too."""
+
+    def place(buffer: Buffer, constant: bool) -> str:
+        word = "const " if constant else ""
+        return arena.given.get(buffer.key, f"({word}int8_t *)context->arena + {arena.offsets[buffer.key]}")
+
+    none = f"    if ({unit.name}_constants == 0) return (int){unit.name.upper()}_NO_WEIGHTS;"
+    lines = [
+        f"int {unit.name}_network({unit.name}_network_context *context, const int8_t *in, int8_t *out) {{",
+        *([none] if unit.slots else []),
+        *_unused(["context"], steps, place),
+        *_blocks(steps, place),
+        "    return 0;",
+        "}",
+    ]
+    return "\n".join(lines)
+
+
+def _unused(words: Sequence[str], steps: Sequence[Step], place: Place) -> list[str]:
+    """Lines for arguments that no code reads but that for taps."""
+    body = " ".join(_blocks([step for step in steps if not step.condition], place))
+    return [f"    (void){word};" for word in words if not re.search(rf"\b{word}\b", body)]
+
+
+def _blocks(steps: Sequence[Step], place: Place) -> list[str]:
+    """The steps between braces, each with pointers to what it uses."""
+    lines = []
     for step in steps:
         block = ["    {"]
         written = {buffer.key for buffer in step.writes}
         used = (*step.writes, *(buffer for buffer in step.reads if buffer.key not in written))
-        block += ["        " + _pointer(unit, b, offsets, b.key not in written) for b in used if not b.fixed]
+        for buffer in used:
+            if not buffer.fixed:
+                constant = buffer.key not in written
+                block.append("        " + _pointer(buffer, place(buffer, constant), constant))
         block += ["        " + line for line in step.lines]
         block.append("    }")
         lines += [f"#ifdef {step.condition}", *block, "#endif"] if step.condition else block
-    return "\n".join([*lines, "}"])
+    return lines
 
 
 def _checks(unit: Unit, face: Interface) -> list[str]:
@@ -180,12 +215,12 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     ]
 
 
-def _answer(unit: Unit, face: Interface, offsets: dict[int, int]) -> list[str]:
+def _answer(face: Interface, place: Place) -> list[str]:
     lines = []
     for source in face.outputs.values():
         buffer = source.leaves[0].buffer
         if not buffer.fixed:
-            lines.append("    " + _pointer(unit, buffer, offsets, True))
+            lines.append("    " + _pointer(buffer, place(buffer, True), True))
     # Two outputs may be one value.
     lines = list(dict.fromkeys(lines))
     for name, source in face.outputs.items():
@@ -214,20 +249,6 @@ def _guard(unit: Unit, face: Interface) -> list[str]:
         f"        answer->flags = {unit.name.upper()}_NO_WEIGHTS;",
         "        return (int)answer->flags;",
         "    }",
-    ]
-
-
-def _network(unit: Unit, ends: tuple[Buffer, ...], offsets: dict[int, int]) -> list[str]:
-    first, last = ends
-    none = f"    if ({unit.name}_constants == 0) return (int){unit.name.upper()}_NO_WEIGHTS;"
-    return [
-        f"int {unit.name}_network(const int8_t *in, int8_t *out) {{",
-        *([none] if unit.slots else []),
-        f"    memcpy((int8_t *){unit.name}_arena + {offsets[first.key]}, in, {first.size});",
-        f"    {unit.name}_bytes();",
-        f"    memcpy(out, (const int8_t *){unit.name}_arena + {offsets[last.key]}, {last.size});",
-        "    return 0;",
-        "}",
     ]
 
 

@@ -31,7 +31,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         " *",
         *_input(face),
         " *",
-        *_memory(unit, arena, face.network),
+        *_memory(unit, arena, face.network, arena.floats + arena.integers),
         " */",
         f"#define {upper}_INPUTS {int(np.prod(shape))}",
         f"#define {upper}_OUTPUTS {_outputs(face)}",
@@ -40,11 +40,12 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         "",
         *_answer(name, upper, face),
         "",
-        "/* Answers for one sample: 0, or flags. The answer is given in either case. Not reentrant. */",
-        f"int {name}_predict(const float *input, {name}_answer *answer);",
+        *([] if face.network is None else [*_network(name, upper, face.network, arena), ""]),
+        *_context(name, face, arena),
+        "",
+        "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
+        f"int {name}_predict({name}_context *context, const float *input, {name}_answer *answer);",
     ]
-    if face.network is not None:
-        lines += ["", *_network(name, upper, face.network)]
     if face.taps:
         lines += [
             "",
@@ -77,9 +78,9 @@ def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
         "/*",
         f" * {comment(network.name)}: the network alone, bytes in and out. Portable C99, integers only.",
         " *",
-        *_memory(unit, arena, network),
+        *_memory(unit, arena, network, arena.network),
         " */",
-        *_network(unit.name, unit.name.upper(), network),
+        *_network(unit.name, unit.name.upper(), network, arena),
     ]
     return "\n".join([*lines, *_close()])
 
@@ -128,11 +129,11 @@ def _input(face: Interface) -> list[str]:
     return lines
 
 
-def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None) -> list[str]:
+def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> list[str]:
     kinds = f"integer network (rounding {network.rounding})" if network is not None else "float network"
     where = "in a slot of flash" if unit.slots else "with the code in flash"
     return [
-        f" * Memory: {arena.floats + arena.integers} bytes of RAM for values, static and shared "
+        f" * Memory: {size} bytes of RAM for values, shared in the caller's context "
         f"({arena.apart} bytes if each had its own), no heap;",
         f" * {unit.table_bytes} bytes of constants, {where}. Form: {kinds}.",
     ]
@@ -153,14 +154,36 @@ def _answer(name: str, upper: str, face: Interface) -> list[str]:
     return [*lines, "typedef struct {", *fields, "    unsigned flags;", f"}} {name}_answer;"]
 
 
-def _network(name: str, upper: str, network: IntegerNetwork) -> list[str]:
+def _context(name: str, face: Interface, arena: Arena) -> list[str]:
+    """The memory that a call works in."""
+    floats = -(-arena.floats // 4)
+    if face.network is not None:
+        fields = ["    union {", f"        float arena[{max(floats, 1)}];", f"        {name}_network_context network;"]
+        fields.append("    } values;")
+    else:
+        fields = [f"    float arena[{floats}];"] if floats else []
+    fields += [f"    int32_t integers[{-(-arena.integers // 4)}];"] if arena.integers else []
+    return [
+        "/* Memory of a call, which the caller owns. Nothing in it has to be set, and nothing in it is kept.",
+        " * Calls with contexts of their own do not disturb each other. */",
+        "typedef struct {",
+        *(fields or ["    char unused;"]),
+        f"}} {name}_context;",
+    ]
+
+
+def _network(name: str, upper: str, network: IntegerNetwork, arena: Arena) -> list[str]:
     first, last = network.values[network.input], network.values[network.output]
     return [
         f"/* The network alone: real = {first.scale:.9g} * (in - {first.zero}) of shape {first.shape},".replace(
             "- -", "+ "
         ),
-        f" * real = {last.scale:.9g} * (out - {last.zero}) of shape {last.shape}. Gives 0. */".replace("- -", "+ "),
+        f" * real = {last.scale:.9g} * (out - {last.zero}) of shape {last.shape}.".replace("- -", "+ "),
+        " * All the memory it takes is its context; `in` and `out` must not overlap. Gives 0. */",
         f"#define {upper}_NETWORK_INPUTS {int(np.prod(first.shape))}",
         f"#define {upper}_NETWORK_OUTPUTS {int(np.prod(last.shape))}",
-        f"int {name}_network(const int8_t *in, int8_t *out);",
+        "typedef struct {",
+        f"    int32_t arena[{arena.network // 4}];" if arena.network else "    char unused;",
+        f"}} {name}_network_context;",
+        f"int {name}_network({name}_network_context *context, const int8_t *in, int8_t *out);",
     ]

@@ -20,6 +20,8 @@ from edgewright.schema.errors import InputError
 
 COMPILERS = ("cc", "gcc", "clang")
 _PROVEN = ("gcc", "clang")
+_CONTEXT = re.compile(r"^\} (\w+_context);$", re.MULTILINE)
+_SIZES = "context_sizes.c"
 _VERSION = re.compile(r"(?:version |\) )(\d+(?:\.\d+)+)")
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
 # -ffp-contract=off: a product and a sum are never made one instruction, so that every compiler gives the same bits.
@@ -138,6 +140,12 @@ def compile_c99(
     sources = sorted(name for name in files if name.endswith(".c"))
     stem = Path(sources[0]).stem
     target = folder / f"{stem}.so"
+    kinds = [kind for name, text in files.items() for kind in _CONTEXT.findall(text) if name.endswith(".h")]
+    if kinds:
+        heads = [f'#include "{name}"\n' for name in files if name.endswith(".h")]
+        sizes = [f"const size_t {kind}_bytes = sizeof({kind});\n" for kind in kinds]
+        (folder / _SIZES).write_text("".join(["#include <stddef.h>\n", *heads, *sizes]))
+        sources.append(_SIZES)
     defines = [f"-D{stem.upper()}_TAPS"] if taps else []
     command = (*command, *flags, *defines, "-shared", "-fPIC", "-o", str(target), *sources, "-lm")
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
@@ -145,6 +153,16 @@ def compile_c99(
         first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip()[:200])
         raise InputError("C that compiles", first, command[0])
     return target
+
+
+def context_of(library: ctypes.CDLL, kind: str) -> ctypes.Array[ctypes.c_char]:
+    """Memory for a context of a library that `compile_c99` made.
+
+    Args:
+        library: opened.
+        kind: name of the type, as 'model_context'.
+    """
+    return ctypes.create_string_buffer(ctypes.c_size_t.in_dll(library, f"{kind}_bytes").value)
 
 
 @dataclass(frozen=True)
@@ -175,7 +193,7 @@ class CModel:
         self.name = name
         self._library = ctypes.CDLL(str(library))
         self._numbers = _numbers(header, name)
-        self._fields = _fields(header, self._numbers.get("OUTPUTS", 0))
+        self._fields = _fields(header, name, self._numbers.get("OUTPUTS", 0))
         self._stages = self._stage_names()
 
     @property
@@ -193,11 +211,11 @@ class CModel:
         if rows.shape[1] != self._numbers["INPUTS"]:
             raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
         answer = _structure(self._fields)()
-        function = getattr(self._library, f"{self.name}_predict")
+        function, context = getattr(self._library, f"{self.name}_predict"), self._context("context")
         found: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in self._fields}
         seen: dict[str, list[NDArray[np.float32]]] = {name: [] for name in self._stages}
         for row in rows:
-            function(row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
+            function(context, row.ctypes.data_as(ctypes.c_void_p), ctypes.byref(answer))
             for name, _, _ in self._fields:
                 found[name].append(np.array(getattr(answer, name)))
             for index, name in enumerate(self._stages):
@@ -212,10 +230,13 @@ class CModel:
         if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
             raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)
         made = np.zeros((len(rows), self._numbers["NETWORK_OUTPUTS"]), np.int8)
-        function = getattr(self._library, f"{self.name}_network")
+        function, context = getattr(self._library, f"{self.name}_network"), self._context("network_context")
         for row, out in zip(rows, made, strict=True):
-            function(row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
+            function(context, row.ctypes.data_as(ctypes.c_void_p), out.ctypes.data_as(ctypes.c_void_p))
         return made
+
+    def _context(self, kind: str) -> ctypes.Array[ctypes.c_char]:
+        return context_of(self._library, f"{self.name}_{kind}")
 
     def _stage_names(self) -> tuple[str, ...]:
         if "STAGES" not in self._numbers or not hasattr(self._library, f"{self.name}_stage"):
@@ -239,14 +260,14 @@ def _numbers(header: str, name: str) -> dict[str, int]:
     return {words[0]: int(words[1].rstrip("u")) for words in lines if len(words) == 2}
 
 
-def _fields(header: str, outputs: int) -> list[_Field]:
+def _fields(header: str, name: str, outputs: int) -> list[_Field]:
     """Fields of the answer: name, C type, entries (0 for a single number)."""
-    lines = header.partition("typedef struct {")[2].partition("}")[0].splitlines()
+    before, found, _ = header.partition(f"}} {name}_answer;")
     fields = []
-    for line in lines:
-        kind, _, name = line.strip().rstrip(";").partition(" ")
-        if name:
-            fields.append((name.partition("[")[0], kind, outputs if "[" in name else 0))
+    for line in before.rpartition("typedef struct {")[2].splitlines() if found else ():
+        kind, _, field = line.strip().rstrip(";").partition(" ")
+        if field:
+            fields.append((field.partition("[")[0], kind, outputs if "[" in field else 0))
     return fields
 
 

@@ -100,7 +100,7 @@ def lay_out(
 
 
 def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
-    """An integer network alone, bytes in and out: `int NAME_network(const int8_t *in, int8_t *out)`.
+    """An integer network alone, bytes in and out: `NAME_network(&context, in, out)`.
 
     Raises:
         InputError: for a float network or a name that C does not take.
@@ -183,7 +183,12 @@ def _integers(unit: Unit, network: IntegerNetwork, first: Source, inside: Mappin
         )
         made[operator.output] = write_integer(site)
         _see(unit, operator.output, made[operator.output], inside, seen)
-    return unit.stored(made[network.output], in_order=True)
+    last = unit.stored(made[network.output], in_order=True)
+    if last.leaves[0].buffer is first.leaves[0].buffer:
+        # A network that computes nothing still gives its answer in memory of its own.
+        last = unit.fresh(last.shape, "int8")
+        unit.copy(made[network.output], last)
+    return last
 
 
 def _see(unit: Unit, number: int, source: Source, inside: Mapping[int, str], seen: list[str]) -> None:

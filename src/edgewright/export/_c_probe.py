@@ -28,15 +28,16 @@ $DECLARED
 int probe_stream(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told, int most,
                  float *means, double *scores) {
     int count = 0;
+    static $_stream_context context;
     $_event event;
-    $_reset();
+    $_init(&context);
     for (int i = 0; i < n; ++i) {
         int more;
         if (lost[i] > 0) {
-            $_gap((uint32_t)lost[i]);
+            $_gap(&context, (uint32_t)lost[i]);
         }
         $TIME
-        for (more = $_push(rows + (size_t)i * $$_CHANNELS, &event); more; more = $NEXT) {
+        for (more = $_push(&context, rows + (size_t)i * $$_CHANNELS, &event); more; more = $NEXT) {
             if (count < most) {
                 double *const out = told + (size_t)count * $FIELDS;
                 int k = 0;
@@ -58,14 +59,15 @@ _DETECT = """\
 extern float $_detect_judged;
 extern uint32_t $_detect_judgements;
 int probe_detect(const float *rows, const int64_t *lost, const int64_t *times, int n, double *told) {
+    static $_detect_context context;
     $_anomaly anomaly;
-    $_detect_reset();
+    $_detect_init(&context);
     for (int i = 0; i < n; ++i) {
         const uint32_t before = $_detect_judgements;
         double *const out = told + 4 * (size_t)i;
         $TIME
         $GAP
-        out[1] = (double)$_detect(rows + (size_t)i * $$_DETECT_CHANNELS, &anomaly);
+        out[1] = (double)$_detect(&context, rows + (size_t)i * $$_DETECT_CHANNELS, &anomaly);
         out[0] = $_detect_judgements != before ? (double)$_detect_judged : (double)NAN;
         out[2] = out[1] != 0.0 ? (double)anomaly.channel : 0.0;
         out[3] = out[1] != 0.0 ? (double)anomaly.score : 0.0;
@@ -150,8 +152,8 @@ class CDetector:
     def __init__(self, files: Files, name: str, compiler: str) -> None:
         header = files[f"{name}_detect.h"]
         fill = {
-            "$TIME": f"{name}_detect_time(times[i]);" if f"{name}_detect_time(" in header else "(void)times;",
-            "$GAP": f"if (lost[i] > 0) {{ {name}_detect_gap(); }}"
+            "$TIME": f"{name}_detect_time(&context, times[i]);" if f"{name}_detect_time(" in header else "(void)times;",
+            "$GAP": f"if (lost[i] > 0) {{ {name}_detect_gap(&context); }}"
             if f"{name}_detect_gap(" in header
             else "(void)lost;",
             "$$": name.upper(),
@@ -195,11 +197,11 @@ def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: in
         f"seen{place} = {p}_detect_judgements;"
         for place, p in enumerate(detectors)
     ]
-    means = f"memcpy(means + (size_t)i * {classes}, {name}_means(), {classes}u * sizeof(float));"
+    means = f"memcpy(means + (size_t)i * {classes}, {name}_means(&context), {classes}u * sizeof(float));"
     fill = {
         "$DECLARED": "\n".join([*declared, *before]),
-        "$TIME": f"{name}_time(times[i]);" if f"{name}_time(" in header else "(void)times;",
-        "$NEXT": f"{name}_next(&event)" if f"{name}_next(" in header else "0",
+        "$TIME": f"{name}_time(&context, times[i]);" if f"{name}_time(" in header else "(void)times;",
+        "$NEXT": f"{name}_next(&context, &event)" if f"{name}_next(" in header else "0",
         "$FIELDS": str(len(fields) + 1),
         "$COPY": " ".join(f"out[k++] = (double)event.{field};" for field in fields),
         "$MEANS": means if classes else "(void)means;",

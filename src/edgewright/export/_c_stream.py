@@ -71,6 +71,8 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
     pace = f", {rate:.9g} rows a second" if rate else ""
     cut = f"Windows of {at.samples} rows, one every {at.step}{pace}" if at.samples > 1 else "Every row is answered"
     lines = [
+        *_GUARD,
+        *(f'#include "{watcher.prefix}_detect.h"' for watcher in watchers.all),
         *_OPEN,
         "/*",
         f" * Rows in, events out. A row is {what}; NAN stands for a missing one.",
@@ -78,12 +80,14 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *_how(at, stream),
         *told_of(watchers),
         " *",
-        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{also}, static, no heap. Not reentrant.",
+        f" * Memory: {at.ram + _TOLD * found} bytes of RAM besides those of @.h{also}, in a context, no heap.",
         " */",
         f"#define @@_CHANNELS {at.channels}",
         *([f"#define @@_WINDOW {at.samples}", f"#define @@_STEP {at.step}"] if at.samples > 1 else []),
         *(_KINDS if at.classes else ["#define @@_VALUE 1"]),
         *(["/* A detector calls it odd. */", "#define @@_ANOMALY 3", f"#define @@_DETECTORS {found}"] if found else []),
+        "",
+        *_state(at, watchers.all),
         "",
         "typedef struct {",
         "    int kind;",
@@ -97,24 +101,22 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *(EVENT if found else []),
         "} @_event;",
         "",
+        "/* Begins: to be called first. Later it forgets everything. */",
+        "void @_init(@_stream_context *context);",
         "/* Takes the next row; 1 and an event, or 0 and the event untouched. */",
-        "int @_push(const float sample[@@_CHANNELS], @_event *event);",
+        "int @_push(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event);",
         *(NEXT if found else []),
         *(TIME if timed(watchers.all) else []),
         "/* Says that rows are missing here, 0 where nobody knows how many: the window and the mean begin anew. */",
-        "void @_gap(uint32_t rows);",
-        "/* Forgets everything, as at the start. */",
-        "void @_reset(void);",
+        "void @_gap(@_stream_context *context, uint32_t rows);",
         *(_MEANS if at.classes else []),
         *_CLOSE,
     ]
     return "\n".join(lines)
 
 
-_OPEN = (
-    *("#ifndef @@_STREAM_H", "#define @@_STREAM_H", "", '#include "@.h"', "", "#include <stdint.h>", ""),
-    *("#ifdef __cplusplus", 'extern "C" {', "#endif", ""),
-)
+_GUARD = ("#ifndef @@_STREAM_H", "#define @@_STREAM_H", "", '#include "@.h"')
+_OPEN = ("", "#include <stdint.h>", "", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
 _CLOSE = ("", "#ifdef __cplusplus", "}", "#endif", "", "#endif", "")
 _KINDS = (
     "/* Another label is decided; or that, and it calls for somebody. */",
@@ -123,7 +125,7 @@ _KINDS = (
 )
 _MEANS = (
     "/* The averaged probabilities after the last window, by label. */",
-    "const float *@_means(void);",
+    "const float *@_means(const @_stream_context *context);",
 )
 
 
@@ -155,10 +157,9 @@ def _how(at: Layout, stream: Stream) -> list[str]:
 
 
 def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
-    own = "".join(f'#include "{watcher.prefix}_detect.h"\n' for watcher in watchers)
     blocks = [
-        f'#include "@_stream.h"\n{own}\n#include <float.h>\n#include <string.h>',
-        _state(at, len(watchers)),
+        '#include "@_stream.h"\n\n#include <float.h>\n#include <string.h>',
+        *_tables(at),
         *([decide_code(at)] if at.classes else []),
         *watch_code(watchers),
         _push_code(at, watchers),
@@ -166,41 +167,58 @@ def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
         _gap_code(at, watchers),
         "\n".join(
             [
-                "void @_reset(void) {",
-                "    memset(&@_now, 0, sizeof @_now);",
-                *(f"    {watcher.prefix}_detect_reset();" for watcher in watchers),
+                "void @_init(@_stream_context *context) {",
+                "    memset(context, 0, sizeof *context);",
+                *(f"    {w.prefix}_detect_init(&context->detector{n});" for n, w in enumerate(watchers)),
                 "}",
             ]
         ),
-        *(["const float *@_means(void) {\n    return @_now.means;\n}"] if at.classes else []),
+        *(
+            ["const float *@_means(const @_stream_context *context) {\n    return context->means;\n}"]
+            if at.classes
+            else []
+        ),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _state(at: Layout, watchers: int) -> str:
-    fields = ["    uint32_t rows; /* that came or were lost */"]
+def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
+    """What is remembered, and the memory of the model."""
+    # Arrays come last: what lies near the beginning is reached by shorter instructions.
+    fields, arrays = ["    uint32_t rows; /* that came or were lost */"], []
     if at.samples > 1:
-        fields += [f"    float window[{at.channels * at.samples}];", "    int filled; /* rows of the window */"]
+        fields.append("    int filled; /* rows of the window */")
+        arrays.append(f"    float window[{at.channels * at.samples}];")
     if at.step > at.samples:
         fields.append("    int skip; /* rows up to the next window */")
     if at.classes:
         fields += [
-            f"    float means[{at.classes}];",
             "    int candidate, decided; /* places of labels counted from 1; 0 for none */",
             "    int row; /* windows in a row that chose the candidate */",
+            f"    float means[{at.classes}];",
         ]
     if at.smoothing > 1 and at.classes:
-        fields += [f"    float last[{at.smoothing}][{at.classes}];", "    int first, many; /* of the answers kept */"]
+        fields.append("    int first, many; /* of the answers kept */")
+        arrays.append(f"    float last[{at.smoothing}][{at.classes}];")
     if at.quiet:
         fields.append(f"    uint32_t quiet[{len(at.alarms)}]; /* rows without another alarm */")
     if watchers:
-        fields += ["    struct {", "        float score;", "        int channel, odd;", f"    }} told[{watchers}];"]
+        told = f"    }} told[{len(watchers)}];"
+        fields += ["    struct {", "        float score;", "        int channel, odd;", told]
+    arrays += [f"    {w.prefix}_detect_context detector{n};" for n, w in enumerate(watchers)]
+    return [
+        "/* One stream: its state, and the memory of its model. */",
+        *("typedef struct {", *fields, *arrays, "    @_context model;", "} @_stream_context;"),
+    ]
+
+
+def _tables(at: Layout) -> list[str]:
     tables = []
     if at.own:
         tables.append(_table("float", "own", [number(v).strip("()") for v in at.own], "0 for none of its own"))
     if len(at.alarms) > 1 or (at.alarms and at.quiet):
         tables.append(_table("int", "alarms", [str(place) for place in at.alarms], "places of labels"))
-    return "\n".join([*tables, "static struct {", *fields, "} @_now;"])
+    return tables
 
 
 def _table(kind: str, name: str, words: Sequence[str], told: str) -> str:
@@ -210,31 +228,34 @@ def _table(kind: str, name: str, words: Sequence[str], told: str) -> str:
 def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
     """What the model says of a row: all there is to push without detectors."""
     name = "static int @_answered" if watchers else "int @_push"
-    lines = [f"{name}(const float sample[@@_CHANNELS], @_event *event) {{", "    const uint32_t row = @_now.rows++;"]
+    lines = [
+        f"{name}(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event) {{",
+        "    const uint32_t row = context->rows++;",
+    ]
     lines.append("    @_answer answer;")
     if at.quiet:
         lines += [
             f"    for (int i = 0; i < {len(at.alarms)}; ++i) {{",
-            "        if (@_now.quiet[i] > 0u) {",
-            "            --@_now.quiet[i];",
+            "        if (context->quiet[i] > 0u) {",
+            "            --context->quiet[i];",
             "        }",
             "    }",
         ]
     if at.samples > 1:
         lines += [
             *fill_code(at.channels, at.samples, at.step, "sample"),
-            "    (void)@_predict(@_now.window, &answer);",
-            *(["    @_watch_window(@_now.window);"] if any(w.given for w in watchers) else []),
+            "    (void)@_predict(&context->model, context->window, &answer);",
+            *(["    @_watch_window(context, context->window);"] if any(w.given for w in watchers) else []),
             *slide_code(at.channels, at.samples, at.step),
         ]
     else:
         if at.step > at.samples:
             lines += SKIP
-        lines.append("    (void)@_predict(sample, &answer);")
+        lines.append("    (void)@_predict(&context->model, sample, &answer);")
         if at.step > at.samples:
-            lines.append(f"    @_now.skip = {at.step - at.samples};")
+            lines.append(f"    context->skip = {at.step - at.samples};")
     if at.classes:
-        lines.append("    return @_decide(&answer, row, event);")
+        lines.append("    return @_decide(context, &answer, row, event);")
     else:
         lines += ["    event->kind = @@_VALUE;", "    event->value = answer.prediction;", *_TAIL]
     return "\n".join([*lines, "}"])
@@ -244,15 +265,15 @@ _TAIL = ("    event->row = row;", "    event->flags = answer.flags;", "    retur
 
 
 def _gap_code(at: Layout, watchers: Sequence[Watcher]) -> str:
-    lines = ["void @_gap(uint32_t rows) {", "    @_now.rows += rows;"]
+    lines = ["void @_gap(@_stream_context *context, uint32_t rows) {", "    context->rows += rows;"]
     if at.quiet:
         lines += [
             f"    for (int i = 0; i < {len(at.alarms)}; ++i) {{",
-            "        @_now.quiet[i] -= @_now.quiet[i] < rows ? @_now.quiet[i] : rows;",
+            "        context->quiet[i] -= context->quiet[i] < rows ? context->quiet[i] : rows;",
             "    }",
         ]
-    lines += ["    @_now.filled = 0;"] if at.samples > 1 else []
-    lines += ["    @_now.skip = 0;"] if at.step > at.samples else []
-    lines += ["    @_forget();"] if at.classes else []
-    lines += [f"    {watcher.prefix}_detect_gap();" for watcher in watchers if watcher.form.cuts]
+    lines += ["    context->filled = 0;"] if at.samples > 1 else []
+    lines += ["    context->skip = 0;"] if at.step > at.samples else []
+    lines += ["    @_forget(context);"] if at.classes else []
+    lines += [f"    {w.prefix}_detect_gap(&context->detector{n});" for n, w in enumerate(watchers) if w.form.cuts]
     return "\n".join([*lines, "}"])

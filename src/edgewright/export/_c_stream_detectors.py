@@ -137,11 +137,11 @@ EVENT = (
 )
 NEXT = (
     "/* Other events of the row that was pushed last: 1 and the next one, or 0 and the event untouched. */",
-    "int @_next(@_event *event);",
+    "int @_next(@_stream_context *context, @_event *event);",
 )
 TIME = (
     "/* Says the time of the rows that follow, in microseconds since 1970, until it is told anew; unknown at first. */",
-    "void @_time(int64_t microseconds);",
+    "void @_time(@_stream_context *context, int64_t microseconds);",
 )
 
 
@@ -176,44 +176,48 @@ def push_code(watchers: Sequence[Watcher], classes: bool) -> list[str]:
     other = "event->label = -1;\n            event->confidence = 0.0f;" if classes else "event->value = 0.0f;"
     rows = any(not w.given for w in watchers)
     push = [
-        "int @_push(const float sample[@@_CHANNELS], @_event *event) {",
-        "    memset(@_now.told, 0, sizeof @_now.told);",
-        *(["    @_watch(sample);"] if rows else []),
-        "    if (@_answered(sample, event)) {",
+        "int @_push(@_stream_context *context, const float sample[@@_CHANNELS], @_event *event) {",
+        "    memset(context->told, 0, sizeof context->told);",
+        *(["    @_watch(context, sample);"] if rows else []),
+        "    if (@_answered(context, sample, event)) {",
         "        event->score = 0.0f;",
         "        event->threshold = 0.0f;",
         "        event->channel = -1;",
         "        event->detector = -1;",
         "        return 1;",
         "    }",
-        "    return @_next(event);",
+        "    return @_next(context, event);",
         "}",
     ]
     blocks = [_NEXT.replace("$N", str(len(watchers))).replace("$OTHER", other), "\n".join(push)]
     if timed(watchers):
-        calls = [f"    {w.prefix}_detect_time(microseconds);" for w in watchers if w.form.score.season]
-        blocks.append("\n".join(["void @_time(int64_t microseconds) {", *calls, "}"]))
+        calls = [
+            f"    {w.prefix}_detect_time(&context->detector{n}, microseconds);"
+            for n, w in enumerate(watchers)
+            if w.form.score.season
+        ]
+        blocks.append("\n".join(["void @_time(@_stream_context *context, int64_t microseconds) {", *calls, "}"]))
     return blocks
 
 
 _KEEP = """\
-static void @_keep(int detector, float score, int channel) {
-    @_now.told[detector].odd = 1;
-    @_now.told[detector].score = score;
-    @_now.told[detector].channel = channel;
+static void @_keep(@_stream_context *context, int detector, float score, int channel) {
+    context->told[detector].odd = 1;
+    context->told[detector].score = score;
+    context->told[detector].channel = channel;
 }"""
 _NEXT = """\
-int @_next(@_event *event) {
+int @_next(@_stream_context *context, @_event *event) {
     for (int i = 0; i < $N; ++i) {
-        if (@_now.told[i].odd) {
-            @_now.told[i].odd = 0;
+        if (context->told[i].odd) {
+            context->told[i].odd = 0;
             event->kind = @@_ANOMALY;
             $OTHER
-            event->row = @_now.rows - 1u;
+            event->row = context->rows - 1u;
             event->flags = 0u;
-            event->score = @_now.told[i].score;
+            event->score = context->told[i].score;
             event->threshold = @_limits[i];
-            event->channel = @_now.told[i].channel;
+            event->channel = context->told[i].channel;
             event->detector = i;
             return 1;
         }
@@ -223,7 +227,7 @@ int @_next(@_event *event) {
 
 
 def _watch(function: str, argument: str, watchers: Sequence[tuple[int, Watcher]]) -> str:
-    lines = [f"static void @_{function}(const float *{argument}) {{"]
+    lines = [f"static void @_{function}(@_stream_context *context, const float *{argument}) {{"]
     for place, watcher in watchers:
         seen, channel = argument, "anomaly.channel"
         call = f"{watcher.prefix}_detect{'_window' if watcher.given else ''}"
@@ -236,8 +240,8 @@ def _watch(function: str, argument: str, watchers: Sequence[tuple[int, Watcher]]
             lines.append(f"        static const int places[{count}] = {{{', '.join(map(str, watcher.places))}}};")
             channel = "anomaly.channel < 0 ? -1 : places[anomaly.channel]"
         lines += [
-            f"        if ({call}({seen}, &anomaly)) {{",
-            f"            @_keep({place}, anomaly.score, {channel});",
+            f"        if ({call}(&context->detector{place}, {seen}, &anomaly)) {{",
+            f"            @_keep(context, {place}, anomaly.score, {channel});",
             "        }",
             "    }",
         ]

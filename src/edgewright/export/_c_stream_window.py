@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Leaves a function as long as the next window has not begun.
-SKIP = ("    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }")
+SKIP = ("    if (context->skip > 0) {", "        --context->skip;", "        return 0;", "    }")
 
 
 def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
@@ -14,14 +14,16 @@ def fill_code(channels: int, samples: int, step: int, row: str) -> list[str]:
         row: the C name of the row.
     """
     lines = (
-        ["    if (@_now.skip > 0) {", "        --@_now.skip;", "        return 0;", "    }"] if step > samples else []
+        ["    if (context->skip > 0) {", "        --context->skip;", "        return 0;", "    }"]
+        if step > samples
+        else []
     )
     return [
         *lines,
         f"    for (int i = 0; i < {channels}; ++i) {{",
-        f"        @_now.window[{samples} * i + @_now.filled] = {row}[i];",
+        f"        context->window[{samples} * i + context->filled] = {row}[i];",
         "    }",
-        f"    if (++@_now.filled < {samples}) {{",
+        f"    if (++context->filled < {samples}) {{",
         "        return 0;",
         "    }",
     ]
@@ -31,12 +33,12 @@ def slide_code(channels: int, samples: int, step: int) -> list[str]:
     """Rows that the next window has, too, move to its beginning: once a step, no other window is held."""
     kept = samples - step
     if kept <= 0:
-        made = ["    @_now.filled = 0;"]
-        return [*made, f"    @_now.skip = {-kept};"] if kept else made
+        made = ["    context->filled = 0;"]
+        return [*made, f"    context->skip = {-kept};"] if kept else made
     place = f"{samples} * i"
     return [
         f"    for (int i = 0; i < {channels}; ++i) {{",
-        f"        memmove(@_now.window + {place}, @_now.window + {place} + {step}, {kept}u * sizeof(float));",
+        f"        memmove(context->window + {place}, context->window + {place} + {step}, {kept}u * sizeof(float));",
         "    }",
-        f"    @_now.filled = {kept};",
+        f"    context->filled = {kept};",
     ]

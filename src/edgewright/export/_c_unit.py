@@ -39,12 +39,16 @@ class Arena:
 
     Attributes:
         offsets: in bytes, by buffer.
+        network: bytes at the beginning of that memory which the integer network has for itself.
+        given: names of the arguments that hold the integer network's input and output, by buffer.
         floats: bytes of the memory of floats and bytes.
         integers: bytes of the memory of whole numbers.
         apart: bytes if no two buffers shared any.
     """
 
     offsets: dict[int, int]
+    network: int
+    given: dict[int, str]
     floats: int
     integers: int
     apart: int
@@ -209,13 +213,16 @@ class Unit:
         """Definitions of the small functions, in the order of their first use."""
         return list(self._helpers.values())
 
-    def arena(self, kept: Sequence[Buffer] = ()) -> Arena:
+    def arena(self, kept: Sequence[Buffer] = (), inside: range = range(0), ends: tuple[Buffer, ...] = ()) -> Arena:
         """Where every buffer lies.
 
-        Whole numbers have memory of their own: by the rules of C only bytes may lie where floats have been.
+        Whole numbers have memory of their own: by the rules of C only bytes may lie where floats have been. What only
+        the integer network uses lies at the beginning, so that calling it alone takes no more memory than that.
 
         Args:
             kept: buffers that are read after the last step.
+            inside: numbers of the steps of the integer network.
+            ends: its input and output, which it is given.
         """
         first: dict[int, int] = {}
         last: dict[int, int] = {}
@@ -224,14 +231,17 @@ class Unit:
                 first.setdefault(buffer.key, place)
                 last[buffer.key] = place
         last |= {buffer.key: len(self.steps) for buffer in kept}
-        lives: dict[bool, list[Lifetime]] = {False: [], True: []}
+        lives: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
+        given = {buffer.key: name for buffer, name in zip(ends, ("in", "out"), strict=False)}
         for b in self._buffers:
             if not b.fixed and b.key in first:
-                size = b.size * _BYTES[TYPES[b.kind]]
-                lives[b.kind == "int32"].append(Lifetime(b.key, size, first[b.key], last[b.key]))
-        floats, integers = plan(lives[False]), plan(lives[True])
-        apart = sum(-(-life.size // 4) * 4 for life in (*lives[False], *lives[True]))
-        return Arena({**floats[0], **integers[0]}, floats[1], integers[1], apart)
+                own = b.key not in given and first[b.key] in inside and last[b.key] in inside
+                kind = "integers" if b.kind == "int32" else "network" if own else "floats"
+                lives[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
+        network, integers = plan(lives["network"]), plan(lives["integers"])
+        floats = plan(lives["floats"], {life: network[0][life.key] for life in lives["network"]})
+        apart = sum(-(-life.size // 4) * 4 for alive in lives.values() for life in alive)
+        return Arena({**floats[0], **integers[0]}, network[1], given, floats[1], integers[1], apart)
 
 
 def nested(lengths: Sequence[int], names: Sequence[str], body: Sequence[str]) -> list[str]:

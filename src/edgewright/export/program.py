@@ -28,10 +28,10 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
     unit, face = lay_out(graph, network, name="model")
     kept = [leaf.buffer for source in face.outputs.values() for leaf in source.leaves]
     unit.mark(face.outputs.values())
-    arena = unit.arena(kept)
-    tally = Tally(unit.name, unit.table_sizes)
     borders = (0, *face.borders, len(unit.steps))
     inside = range(borders[2], borders[3]) if network is not None else range(0)
+    arena = unit.arena(kept, inside, face.ends)
+    tally = Tally(unit.name, unit.table_sizes)
     for place, step in enumerate(unit.steps):
         if not step.condition:
             tally.step(step.lines, place in inside)

@@ -124,12 +124,13 @@ def _compiled(
                 path = host.compile_c99(files, Path(folder), compiler=" ".join(compiler.command), taps=False)
                 loaded.append(ctypes.CDLL(str(path)))
         library = loaded[0]
-        getattr(library, f"{_NAME}_reset")()
+        context = host.context_of(library, f"{_NAME}_network_context")
+        getattr(library, f"{_NAME}_network_init")(context)
         steps = x.reshape(-1, width)
         out = np.zeros((len(steps), width), np.int8)
         function = getattr(library, f"{_NAME}_network")
         for row, answer in zip(steps, out, strict=True):
-            function(row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
+            function(context, row.ctypes.data_as(ctypes.c_void_p), answer.ctypes.data_as(ctypes.c_void_p))
         return out
 
     return run

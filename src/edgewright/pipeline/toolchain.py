@@ -48,7 +48,8 @@ def truth_of(graph: Graph, network: IntegerNetwork | None, core: str, row: Float
         row = np.random.default_rng(0).normal(0.0, 0.5, shape).astype(np.float32)
     words = 1 + sum(math.prod(v.shape) if v.name != "label" else 1 for v in graph.outputs)
     size = math.prod(shape)
-    entry = Entry(f"{_NAME}.h", f"{_NAME}_predict((const float *)in, ({_NAME}_answer *)out);", size * 4, words * 4)
+    call = f"static {_NAME}_context context; {_NAME}_predict(&context, (const float *)in, ({_NAME}_answer *)out);"
+    entry = Entry(f"{_NAME}.h", call, size * 4, words * 4)
     files = write_c99(graph, network, name=_NAME)
     done = run_on_device(files, entry, core, np.asarray(row, np.float32).reshape(1, size), timeout=300.0)
     return Truth(flash=done.flash, static=done.ram, stack=done.stack, instructions=done.instructions)

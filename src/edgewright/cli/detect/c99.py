@@ -14,7 +14,7 @@ import click
 @click.option("--force", is_flag=True, help="Replace files of these names.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was written as JSON.")
 def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> None:
-    """Write a detector as portable C99: NAME_detect(row, &anomaly), static memory, float32.
+    """Write a detector as portable C99: NAME_detect(&context, row, &anomaly), float32.
 
     A detector of windows cuts them of the rows. An autoencoder comes with its network, NAME_net. A package's model and
     its detectors together: edgewright export PACKAGE --to c99.

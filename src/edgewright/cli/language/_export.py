@@ -96,7 +96,10 @@ def _c99(spec: LanguageSpec, arrays: Arrays, word: str) -> tuple[dict[str, bytes
     from edgewright.export.c99_language.student import write_language_c99
 
     texts = write_language_c99(spec, arrays, name=word)
-    said = [f"{word}_parse(text, bytes, &answer), then {word}_find_slots(text, bytes, answer.intent, today, slots)"]
+    said = [
+        f"{word}_parse(&context, text, bytes, &answer), then "
+        f"{word}_find_slots(&context, text, bytes, answer.intent, today, slots)"
+    ]
     return {file: text.encode() for file, text in texts.items()}, said
 
 
@@ -122,7 +125,10 @@ def _network(
     subject = Subject(word, graph, rounding or "litert")
     files = {**chosen.files(subject)}
     files |= {file: text.encode() for file, text in write_features_c99(spec, name=word).items()}
-    said = [f"{word}_features(text, bytes, input) makes the input in C; as float32 it is (byte + {-ZERO}) / {UNIT}"]
+    said = [
+        f"{word}_features(&context, text, bytes, input) makes the input in C; "
+        f"as float32 it is (byte + {-ZERO}) / {UNIT}"
+    ]
     said += chosen.told(subject).split("; ") if chosen.told(subject) else []
     student = spec.student
     if student is not None:

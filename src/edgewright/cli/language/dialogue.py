@@ -102,7 +102,7 @@ def as_c(
     for path, data in written.items():
         click.echo(f"wrote {click.format_filename(str(path))}, {len(data):,} bytes")
     if ears is not None:
-        click.echo(f"{word}_hear(&machine, text, bytes, today, seconds, act, context) takes what was said")
+        click.echo(f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes what was said")
 
 
 def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, Told]:

@@ -110,7 +110,7 @@ def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, b
     else:
         before = cut(graph, graph.inputs[0], (Value(name=graph.boundary, shape=first.shape),))
         parts.append(_portable(before, None, "before", files))
-        lines += ["    before_answer seen;", "    before_predict(row, &seen);"]
+        lines += ["    before_answer seen;", "    before_predict(&before_memory, row, &seen);"]
         single = math.prod(first.shape) == 1
         lines.append(f"    const float *const boundary = {'&' if single else ''}seen.prediction;")
     lines.append("    if (made == NULL) { memcpy(features, boundary, sizeof features); return; }")
@@ -123,7 +123,7 @@ def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, b
     after = cut(graph, Value(name=end, shape=_graph_shape(last)), graph.outputs)
     if after.nodes:
         parts.append(_portable(after, None, "after", files))
-        lines += ["    after_answer given;", "    after_predict(raw, &given);", *_copied(graph, "given")]
+        lines += ["    after_answer given;", "    after_predict(&after_memory, raw, &given);", *_copied(graph, "given")]
     else:
         lines.append("    memcpy(made->values, raw, sizeof raw);")
     return "\n".join([*parts, *lines, "}"])
@@ -166,14 +166,18 @@ def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]
     part = _portable(graph, network, "whole", files)
     lines = ["static void evaluate(const float *row, struct answer *made) {", "    whole_answer given;"]
     if network is not None:
-        lines.insert(0, "static void network(const int8_t *in, int8_t *out) { whole_network(in, out); }")
-    return "\n".join([part, *lines, "    whole_predict(row, &given);", *_copied(graph, "given"), "}"])
+        lines.insert(
+            0,
+            "static void network(const int8_t *in, int8_t *out) {"
+            " whole_network(&whole_memory.values.network, in, out); }",
+        )
+    return "\n".join([part, *lines, "    whole_predict(&whole_memory, row, &given);", *_copied(graph, "given"), "}"])
 
 
 def _portable(graph: Graph, network: IntegerNetwork | None, name: str, files: dict[str, bytes]) -> str:
     for file, text in write_c99(graph, network, name=name).items():
         files[file] = text.encode()
-    return f'#include "{name}.c"'
+    return f'#include "{name}.c"\nstatic {name}_context {name}_memory;'
 
 
 def _copied(graph: Graph, name: str) -> list[str]:

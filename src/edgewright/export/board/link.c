@@ -54,13 +54,13 @@ static uint8_t *@_add(uint8_t *to, uint32_t value) {
     return to;
 }
 
-static int @_finish(void) {
+static int @_finish(@_context *context) {
     int code = @_verify();
-    code = code == @@_OK ? @_self_test() : code;
+    code = code == @@_OK ? @_self_test(context) : code;
     return code == @@_OK ? @_activate() : code;
 }
 
-static int @_carry_out(const uint8_t *body, uint32_t count) {
+static int @_carry_out(@_context *context, const uint8_t *body, uint32_t count) {
     switch (body[0]) {
     case @@_ASK:
         return @@_OK;
@@ -69,7 +69,7 @@ static int @_carry_out(const uint8_t *body, uint32_t count) {
     case @@_WRITE:
         return count > 6 ? @_write(@_word(body + 2), body + 6, count - 6) : @@_ORDER;
     case @@_FINISH:
-        return @_finish();
+        return @_finish(context);
     case @@_CONFIRM:
         return @_confirm();
     case @@_REVERT:
@@ -104,7 +104,7 @@ static uint32_t @_tell(uint8_t kind, uint8_t sequence, int code, uint8_t *answer
     return @_stuff(plain, (uint32_t)(to - plain), answer);
 }
 
-uint32_t @_link_take(uint8_t byte, uint8_t answer[@@_LINK_ANSWER]) {
+uint32_t @_link_take(@_context *context, uint8_t byte, uint8_t answer[@@_LINK_ANSWER]) {
     if (byte != 0) {
         @_lost = @_lost || @_count == sizeof @_held;
         if (!@_lost) {
@@ -118,6 +118,6 @@ uint32_t @_link_take(uint8_t byte, uint8_t answer[@@_LINK_ANSWER]) {
     if (count < 6 || @_word(@_held + count - 4) != @_crc32(@_held, count - 4)) {
         return 0;
     }
-    const int code = @_carry_out(@_held, count - 4);
+    const int code = @_carry_out(context, @_held, count - 4);
     return code < 0 ? 0 : @_tell(@_held[0], @_held[1], code, answer);
 }

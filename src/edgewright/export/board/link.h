@@ -1,6 +1,7 @@
 #ifndef @@_LINK_H
 #define @@_LINK_H
 
+#include "@.h"
 #include <stdint.h>
 
 /*
@@ -12,8 +13,9 @@
 
 /*
  * Takes a byte that came. Where it completes a request, the request is carried out, the answer is put into `answer`, and
- * its length is given back, to be sent; otherwise 0. Verifying takes long: feed it from the main loop, not an interrupt.
+ * its length is given back, to be sent; otherwise 0. Verifying takes long: feed it from the main loop, not an interrupt. The
+ * self-test answers in `context`, which may be the one that answers samples.
  */
-uint32_t @_link_take(uint8_t byte, uint8_t answer[@@_LINK_ANSWER]);
+uint32_t @_link_take(@_context *context, uint8_t byte, uint8_t answer[@@_LINK_ANSWER]);
 
 #endif

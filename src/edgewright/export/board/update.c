@@ -1,5 +1,4 @@
 #include "@_update.h"
-#include "@.h"
 #include "@_verify.h"
 #include <string.h>
 
@@ -289,7 +288,7 @@ static const float *@_numbers_of(const @_answer *answer) {
     return @VALUES@;
 }
 
-int @_self_test(void) {
+int @_self_test(@_context *context) {
     if (@_state < @@_VERIFIED) {
         return @@_ORDER;
     }
@@ -302,7 +301,7 @@ int @_self_test(void) {
     @_use(@_target);
     for (uint32_t i = 0; i < vectors; ++i) {
         static @_answer answer;
-        (void)@_predict(inputs + i * @@_INPUTS, &answer);
+        (void)@_predict(context, inputs + i * @@_INPUTS, &answer);
         const float *got = @_numbers_of(&answer);
         for (uint32_t k = 0; k < @@_OUTPUTS; ++k) {
             const float off = got[k] - wanted[i * @@_OUTPUTS + k];

@@ -1,6 +1,7 @@
 #ifndef @@_UPDATE_H
 #define @@_UPDATE_H
 
+#include "@.h"
 #include <stdint.h>
 
 /*
@@ -8,7 +9,7 @@
  * tested, and swapped in. A power cut at any moment leaves the old or the new weights at work.
  *
  * The region of flash, addresses from 0: two pages with a small record each, then the two slots.
- * Call everything here from the thread that calls @_predict; nothing is reentrant.
+ * There is one flash, so its state is static: call everything here from the thread that calls @_predict.
  */
 #ifndef @@_PAGE
 #define @@_PAGE 2048u /* bytes erased at once */
@@ -74,8 +75,8 @@ int @_begin(uint32_t length, const uint8_t name[16]);
 int @_write(uint32_t offset, const uint8_t *bytes, uint32_t count);
 /* Damage, format, layout, counter, signature. Takes long: see the header of the signature's code. */
 int @_verify(void);
-/* The file's own test vectors, answered with the new weights. */
-int @_self_test(void);
+/* The file's own test vectors, answered with the new weights; `context` is the memory for that. */
+int @_self_test(@_context *context);
 /* One record is written, and the new weights are at work, on trial. */
 int @_activate(void);
 /* The trial is over: nothing older is taken from now on. */

@@ -21,8 +21,8 @@ _HEADER = """\
  * outside of the network; @_network is the network alone, bytes in and bytes out, for targets without floats:
  * in = value / %(in_scale).9g + %(in_zero)d, noise = (out - %(out_zero)d) * %(out_scale).9g, both in deviations.
  *
- * Memory: %(ram)d bytes of RAM, static, no heap: %(remembered)d that the layers remember, %(late)d of samples that
- * wait, %(arena)d for values; %(flash)d bytes of constants. Not reentrant: one stream.
+ * Memory: %(ram)d bytes of RAM in the caller's context, no heap: %(remembered)d that the layers remember, %(late)d of
+ * samples that wait, %(arena)d for values; %(flash)d bytes of constants. A context is one stream.
  */
 #ifndef @@_H
 #define @@_H
@@ -39,14 +39,29 @@ extern "C" {
 /* Samples that the answer is late. */
 #define @@_DELAY %(delay)d
 
-/* Forgets everything, as before the first step. */
-void @_reset(void);
+/* What the network remembers, and its memory of a call. */
+typedef struct {
+%(lines)s} @_network_context;
+
+/* That of the network, samples that wait, and a step's bytes. */
+typedef struct {
+    @_network_context network;
+    int next;
+    float late[%(waiting)d];
+    int8_t bytes[2][@@_HOP * @@_CHANNELS];
+} @_context;
+
+/* Begins: to be called first. Later it forgets everything. */
+void @_init(@_context *context);
 
 /* @@_HOP samples, the channels of each side by side, in and out; NAN passes through. */
-void @_step(const float *in, float *out);
+void @_step(@_context *context, const float *in, float *out);
 
-/* The network alone, one step: @@_HOP * @@_CHANNELS bytes in and out. Gives 0. */
-int @_network(const int8_t *in, int8_t *out);
+/* The same for the network alone. */
+void @_network_init(@_network_context *context);
+
+/* The network alone, one step: @@_HOP * @@_CHANNELS bytes in and out, which must not overlap. Gives 0. */
+int @_network(@_network_context *context, const int8_t *in, int8_t *out);
 
 #ifdef __cplusplus
 }
@@ -56,10 +71,13 @@ int @_network(const int8_t *in, int8_t *out);
 """
 _STEP = """\
 
-void @_reset(void) {
-%(clear)s    memset(@_late, 0, sizeof @_late);
-    @_next = 0;
-    @_begun = 1;
+void @_network_init(@_network_context *context) {
+    memset(context, 0, sizeof *context);
+%(clear)s}
+
+void @_init(@_context *context) {
+    memset(context, 0, sizeof *context);
+    @_network_init(&context->network);
 }
 
 /* x in deviations on the network's grid: divided in float, halves away from zero; not a number is the mean. */
@@ -71,24 +89,21 @@ static int8_t @_to_byte(float x) {
     return (int8_t)(q < -128.0f ? -128.0f : q > 127.0f ? 127.0f : q);
 }
 
-void @_step(const float *in, float *out) {
-    static int8_t bytes[@@_HOP * @@_CHANNELS];
-    if (!@_begun) {
-        @_reset();
-    }
+void @_step(@_context *context, const float *in, float *out) {
+    int8_t *const bytes = context->bytes[0], *const made = context->bytes[1];
     for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
         const int c = i %% @@_CHANNELS;
         bytes[i] = @_to_byte((in[i] - @_mean[c]) * @_unit[c]);
     }
-    @_network(bytes, bytes);
+    (void)@_network(&context->network, bytes, made);
     for (int i = 0; i < @@_HOP * @@_CHANNELS; ++i) {
-        const float noise = (%(out_scale)s * (float)(bytes[i] - (%(out_zero)d))) * @_deviation[i %% @@_CHANNELS];
+        const float noise = (%(out_scale)s * (float)(made[i] - (%(out_zero)d))) * @_deviation[i %% @@_CHANNELS];
 %(wait)s    }
 }"""
 _WAIT = """\
-        const float then = @_late[@_next];
-        @_late[@_next] = in[i];
-        @_next = @_next + 1 < %d ? @_next + 1 : 0;
+        const float then = context->late[context->next];
+        context->late[context->next] = in[i];
+        context->next = context->next + 1 < %d ? context->next + 1 : 0;
         out[i] = then - noise;
 """
 
@@ -129,14 +144,15 @@ def write_denoiser_c99(made: DenoiserFile, *, name: str) -> DenoiserCode:
     constants = unit.table_bytes + 4 * 3 * steps.channels
     tail = [_tail(made, steps)]
     late = max(made.spec.delay * steps.channels, 1)
-    kept = [*memory, *_floats(made), f"static float @_late[{late}];", "static int @_next;", "static int @_begun;"]
     ends = (first.leaves[0].buffer, last.leaves[0].buffer)
-    text, arena = stream_source(unit, ends, kept, tail)
+    text, arena = stream_source(unit, ends, _floats(made), tail)
     lines = sum((m.kept + m.fresh) * m.values[0].shape[-1] for m in steps.moments if m.kept)
-    ram = arena.floats + arena.integers + lines + 4 * late + steps.hop * steps.channels + 8
+    steps_bytes = 2 * steps.hop * steps.channels
+    ram = -(-(arena + lines) // 4) * 4 + 4 * late + -(-steps_bytes // 4) * 4 + 4
     head = _HEADER % {
         **_numbers(made, steps), "ram": ram, "remembered": lines, "late": 4 * late, "flash": constants,
-        "arena": arena.floats + arena.integers,
+        "arena": arena, "waiting": late,
+        "lines": "".join(f"    {line}\n" for line in [f"int32_t arena[{max(arena // 4, 1)}];", *memory]),
     }  # fmt: skip
     files = {f"{name}.h": head, f"{name}.c": text}
     named = {file: written.replace("@@", name.upper()).replace("@", name) for file, written in files.items()}
@@ -149,8 +165,8 @@ def _write(unit: Unit, moment: Moment, values: dict[int, Source], memory: list[s
     if moment.kept:
         width = moment.values[0].shape[-1]
         kept, fresh = moment.kept * width, moment.fresh * width
-        line = unit.buffer(kept + fresh, "int8", name=f"{unit.name}_line{len(memory)}")
-        memory.append(f"static int8_t {line.name}[{kept + fresh}];")
+        line = unit.buffer(kept + fresh, "int8", name=f"context->line{len(memory)}")
+        memory.append(f"int8_t line{len(memory)}[{kept + fresh}];")
         source = sources[0].leaves[0].buffer.name
         unit.step(
             [f"memmove({line.name}, {line.name} + {fresh}, {kept});",
@@ -176,7 +192,7 @@ def _tail(made: DenoiserFile, steps: Steps) -> str:
     numbers, spec = _numbers(made, steps), made.spec
     remembering = [moment for moment in steps.moments if moment.kept]
     clear = "".join(
-        f"    memset(@_line{place}, {moment.values[0].zero}, sizeof @_line{place});\n"
+        f"    memset(context->line{place}, {moment.values[0].zero}, sizeof context->line{place});\n"
         for place, moment in enumerate(remembering)
     )
     wait = _WAIT % (spec.delay * steps.channels) if spec.delay else "        out[i] = in[i] - noise;\n"

@@ -23,18 +23,19 @@ class Score:
     """The code of one fitted detector; `@` stands for the prefix of names.
 
     Attributes:
-        lines: statements of `static float @_score(const float *row)`. They may read `row[i]`, NAN where missing (one at
-            least is there), the tables as `@_NAME` and the state as `@_now.NAME`; they set every `@_now.parts[i]`, what
-            channel i adds to the score, not negative; they return the score, NAN while still learning. All is float32.
-            `@_finite(x)` says whether a number is there, `@_bounded(x, most)` keeps it from -most to most.
+        lines: statements of `static float @_score(@_detect_context *context, const float *row)`. They may read
+            `row[i]`, NAN where missing (one at least is there), the tables as `@_NAME` and the state as
+            `context->NAME`; they set every `context->parts[i]`, what channel i adds to the score, not negative; they
+            return the score, NAN while still learning. All is float32. `@_finite(x)` says whether a number is there,
+            `@_bounded(x, most)` keeps it from -most to most.
         tables: constants by name, float32 or whole numbers.
         state: floats that are remembered, by name and number; `parts` is there already.
         counts: `uint32_t` that are remembered.
         whole: arrays of whole numbers that are remembered: by name, C type and number.
         helpers: functions that the lines call.
-        season: microseconds after which things repeat, and their parts; the lines then read `@_now.part`, counted from
-            1, and 0 where nobody knows the time.
-        network: a graph that the lines call as `@_net_predict`, whole or in QDQ form.
+        season: microseconds after which things repeat, and their parts; the lines then read `context->part`, counted
+            from 1, and 0 where nobody knows the time.
+        network: a graph that the lines call as `@_net_predict` with `&context->net`, whole or in QDQ form.
     """
 
     lines: tuple[str, ...]
@@ -90,14 +91,14 @@ def mean_of_rows(rows: int, channels: int, value: str) -> tuple[list[str], dict[
         return fresh, {}, ()
     lines = [
         *fresh,
-        f"memcpy(@_now.ring + {channels}u * (@_now.next % {rows}u), z, sizeof z);",
+        f"memcpy(context->ring + {channels}u * (context->next % {rows}u), z, sizeof z);",
         # Counts on as long as the ring is not full, then round it: it never runs over.
-        f"@_now.next = @_now.next + 1u < {2 * rows}u ? @_now.next + 1u : {rows}u;",
-        f"const int many = @_now.next < {rows}u ? (int)@_now.next : {rows};",
+        f"context->next = context->next + 1u < {2 * rows}u ? context->next + 1u : {rows}u;",
+        f"const int many = context->next < {rows}u ? (int)context->next : {rows};",
         f"for (int i = 0; i < {channels}; ++i) {{",
         "    float sum = 0.0f;",
         "    for (int k = 0; k < many; ++k) {",
-        f"        sum += @_now.ring[{channels} * k + i];",
+        f"        sum += context->ring[{channels} * k + i];",
         "    }",
         "    z[i] = sum / (float)many;",
         "}",

@@ -15,10 +15,10 @@ def _write(learnt: Learnt) -> Score:
     splits, mass = np.asarray(learnt["splits"]), np.asarray(learnt["mass"])
     window, depth, adapt = int(learnt["window"]), int(learnt["depth"]), bool(learnt["adapt"])
     (trees, inner), nodes = splits.shape, mass.shape[1]
-    here = f"@_mass_of({nodes} * tree + %s)" if adapt else "mass[%s]"
+    here = f"@_mass_of(context, {nodes} * tree + %s)" if adapt else "mass[%s]"
     lines = [
         "float total = 0.0f;",
-        "memset(@_now.parts, 0, sizeof @_now.parts);",
+        "memset(context->parts, 0, sizeof context->parts);",
         f"for (int tree = 0; tree < {trees}; ++tree) {{",
         *([] if adapt else [f"    const float *const mass = @_mass + {nodes} * tree;"]),
         "    int node = 0, level = 0;",
@@ -28,7 +28,7 @@ def _write(learnt: Learnt) -> Score:
         f"        node = @_next(row, {inner} * tree, node);",
         f"        const float left = {here % 'node'};",
         "        const float fewer = (rows + 1.0f) / (2.0f * left + 1.0f);",
-        "        @_now.parts[channel] += fewer > 1.0f ? logf(fewer) : 0.0f;",
+        "        context->parts[channel] += fewer > 1.0f ? logf(fewer) : 0.0f;",
         "        rows = left;",
         "        ++level;",
         "    }",
@@ -57,27 +57,27 @@ static int @_next(const float *row, int first, int node) {
 }"""
 _MASS = """\
 /* The reference: counts of the training, then those of the last window, which is half `which - 1`. */
-static float @_mass_of(int place) {
-    return @_now.which == 0u ? @_mass[place] : (float)@_now.counted[(@_now.which == 1u ? 0 : $) + place];
+static float @_mass_of(@_detect_context *context, int place) {
+    return context->which == 0u ? @_mass[place] : (float)context->counted[(context->which == 1u ? 0 : $) + place];
 }"""
 
 
 def _count(trees: int, inner: int, nodes: int, depth: int, window: int) -> list[str]:
     """Counts the row along its whole path in the half that is no reference; a full window makes it the reference."""
     return [
-        f"const int half = @_now.which == 1u ? {trees * nodes} : 0;",
+        f"const int half = context->which == 1u ? {trees * nodes} : 0;",
         f"for (int tree = 0; tree < {trees}; ++tree) {{",
         "    int node = 0;",
-        f"    ++@_now.counted[half + {nodes} * tree];",
+        f"    ++context->counted[half + {nodes} * tree];",
         f"    for (int level = 0; level < {depth}; ++level) {{",
         f"        node = @_next(row, {inner} * tree, node);",
-        f"        ++@_now.counted[half + {nodes} * tree + node];",
+        f"        ++context->counted[half + {nodes} * tree + node];",
         "    }",
         "}",
-        f"if (++@_now.seen == {window}u) {{",
-        "    @_now.seen = 0u;",
-        "    @_now.which = half == 0 ? 1u : 2u;",
-        f"    memset(@_now.counted + {trees * nodes} - half, 0, sizeof @_now.counted / 2u);",
+        f"if (++context->seen == {window}u) {{",
+        "    context->seen = 0u;",
+        "    context->which = half == 0 ? 1u : 2u;",
+        f"    memset(context->counted + {trees * nodes} - half, 0, sizeof context->counted / 2u);",
         "}",
     ]
 

@@ -30,7 +30,7 @@ def _write(learnt: Learnt) -> Score:
         "}",
         f"for (int i = 0; i < {channels}; ++i) {{",
         f"    const float far = z[i] - @_centres[{channels} * nearest + i];",
-        "    @_now.parts[i] = @_finite(row[i]) ? far * far : 0.0f;",
+        "    context->parts[i] = @_finite(row[i]) ? far * far : 0.0f;",
         "}",
         "return sqrtf(least / (float)present);",
     )

@@ -37,7 +37,7 @@ def _write(learnt: Learnt) -> Score:
         "t2 /= @_limits[0];",
         "q /= @_limits[1];",
         f"for (int i = 0; i < {channels}; ++i) {{",
-        "    @_now.parts[i] = q > t2 ? outside[i] : inside[i] > 0.0f ? inside[i] : 0.0f;",
+        "    context->parts[i] = q > t2 ? outside[i] : inside[i] > 0.0f ? inside[i] : 0.0f;",
         "}",
         "const float most = q > t2 ? q : t2;",
     ]

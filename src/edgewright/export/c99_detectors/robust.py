@@ -15,12 +15,12 @@ def _write(learnt: Learnt) -> Score:
     lines, state, counts = mean_of_rows(int(learnt["mean"]), channels, f"(x - @_centre[{at}]) / @_unit[{at}]")
     if season:
         # What has no known time is judged as the first part, as in Python.
-        lines.insert(0, "const int part = @_now.part > 0u ? (int)@_now.part - 1 : 0;")
+        lines.insert(0, "const int part = context->part > 0u ? (int)context->part - 1 : 0;")
     lines += [
         "float most = 0.0f;",
         f"for (int i = 0; i < {channels}; ++i) {{",
-        "    @_now.parts[i] = fabsf(z[i]);",
-        "    most = @_now.parts[i] > most ? @_now.parts[i] : most;",
+        "    context->parts[i] = fabsf(z[i]);",
+        "    most = context->parts[i] > most ? context->parts[i] : most;",
         "}",
         "return most;",
     ]

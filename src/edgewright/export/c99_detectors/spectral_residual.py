@@ -14,23 +14,23 @@ def _write(learnt: Learnt) -> Score:
     channels, samples, smooth = (int(learnt[name]) for name in ("channels", "samples", "smooth"))
     points = samples + _AHEAD
     lines = (
-        "const uint32_t before = @_now.seen;",
+        "const uint32_t before = context->seen;",
         f"for (int i = 0; i < {channels}; ++i) {{",
-        f"    float *const held = @_now.held + {samples} * i;",
+        f"    float *const held = context->held + {samples} * i;",
         f"    const float missing = before > 0u ? held[{samples - 1}] : 0.0f;",
         f"    memmove(held, held + 1, {samples - 1}u * sizeof *held);",
         # So that the difference of the largest and the smallest is a number of float32.
         f"    held[{samples - 1}] = @_finite(row[i]) ? @_bounded(row[i], 1e37f) : missing;",
-        "    @_now.parts[i] = 0.0f;",
+        "    context->parts[i] = 0.0f;",
         "}",
-        f"@_now.seen += before < {samples}u ? 1u : 0u;",
-        f"if (@_now.seen < {samples}u) {{",
+        f"context->seen += before < {samples}u ? 1u : 0u;",
+        f"if (context->seen < {samples}u) {{",
         "    return NAN;",
         "}",
         "float most = 0.0f;",
         f"for (int i = 0; i < {channels}; ++i) {{",
-        f"    @_now.parts[i] = @_finite(row[i]) ? @_saliency(@_now.held + {samples} * i) : 0.0f;",
-        "    most = @_now.parts[i] > most ? @_now.parts[i] : most;",
+        f"    context->parts[i] = @_finite(row[i]) ? @_saliency(context, context->held + {samples} * i) : 0.0f;",
+        "    most = context->parts[i] > most ? context->parts[i] : most;",
         "}",
         "return most;",
     )
@@ -50,7 +50,7 @@ def _forward(samples: int, points: int) -> str:
     half = points // 2 + 1
     return f"""\
 /* Directions of the spectrum of the window, prolonged, and the logarithms of its amplitudes; 0 for what is still. */
-static int @_spectrum(const float *held) {{
+static int @_spectrum(@_detect_context *context, const float *held) {{
     float low = held[0], high = held[0], mean = 0.0f, slope = 0.0f;
     for (int k = 1; k < {samples}; ++k) {{
         low = held[k] < low ? held[k] : low;
@@ -60,31 +60,31 @@ static int @_spectrum(const float *held) {{
         return 0;
     }}
     for (int k = 0; k < {samples}; ++k) {{
-        @_now.values[k] = (held[k] - low) / (high - low);
-        mean += @_now.values[k];
+        context->values[k] = (held[k] - low) / (high - low);
+        mean += context->values[k];
     }}
     mean /= {samples}.0f;
     for (int k = 0; k < {samples}; ++k) {{
-        @_now.values[k] -= mean;
+        context->values[k] -= mean;
     }}
     /* The newest row takes no part: a spike would be prolonged. */
     for (int k = 0; k < {_SLOPE}; ++k) {{
-        slope += (@_now.values[{samples - 2}] - @_now.values[{samples - 2 - _SLOPE} + k]) / (float)({_SLOPE} - k);
+        slope += (context->values[{samples - 2}] - context->values[{samples - 2 - _SLOPE} + k]) / (float)({_SLOPE} - k);
     }}
     for (int k = {samples}; k < {points}; ++k) {{
-        @_now.values[k] = @_now.values[{samples - 1 - _SLOPE}] + slope;
+        context->values[k] = context->values[{samples - 1 - _SLOPE}] + slope;
     }}
     for (int f = 0; f < {half}; ++f) {{
         float real = 0.0f, turned = 0.0f;
         for (int k = 0, place = 0; k < {points}; ++k) {{
-            real += @_now.values[k] * @_cosine[place];
-            turned -= @_now.values[k] * @_sine[place];
+            real += context->values[k] * @_cosine[place];
+            turned -= context->values[k] * @_sine[place];
             place += place + f < {points} ? f : f - {points};
         }}
         const float amplitude = sqrtf(real * real + turned * turned) + 1e-8f;
-        @_now.logs[f] = logf(amplitude);
-        @_now.real[f] = real / amplitude;
-        @_now.turned[f] = turned / amplitude;
+        context->logs[f] = logf(amplitude);
+        context->real[f] = real / amplitude;
+        context->turned[f] = turned / amplitude;
     }}
     return 1;
 }}"""
@@ -94,8 +94,8 @@ def _residual(points: int, smooth: int) -> str:
     half, whole = points // 2 + 1, smooth % 2 == 0
     mirror = [
         f"    for (int f = {half}; f < {points}; ++f) {{",
-        f"        @_now.real[f] = @_now.real[{points} - f];",
-        f"        @_now.turned[f] = -@_now.turned[{points} - f];",
+        f"        context->real[f] = context->real[{points} - f];",
+        f"        context->turned[f] = -context->turned[{points} - f];",
         "    }",
     ]
     # Half a spectrum counts twice but for its ends, which have no mirror image.
@@ -104,23 +104,23 @@ def _residual(points: int, smooth: int) -> str:
     return "\n".join(
         [
             "/* The logarithm at a place of the ring that a spectrum is. */",
-            "static float @_log(int place) {",
+            "static float @_log(@_detect_context *context, int place) {",
             f"    const int at = place < 0 ? place + {points} : place < {points} ? place : place - {points};",
-            f"    return @_now.logs[at < {half} ? at : {points} - at];",
+            f"    return context->logs[at < {half} ? at : {points} - at];",
             "}",
             "",
             "/* Amplitudes become what they are above the mean of their neighbours. */",
-            "static void @_residual(void) {",
+            "static void @_residual(@_detect_context *context) {",
             *(mirror if whole else []),
             f"    for (int f = 0; f < {points if whole else half}; ++f) {{",
             "        float mean = 0.0f;",
             f"        for (int k = {smooth // 2 + 1 - smooth}; k <= {smooth // 2}; ++k) {{",
-            "            mean += @_log(f + k);",
+            "            mean += @_log(context, f + k);",
             "        }",
-            f"        {'const ' if whole else ''}float grown = expf(@_log(f) - mean / {smooth}.0f);",
+            f"        {'const ' if whole else ''}float grown = expf(@_log(context, f) - mean / {smooth}.0f);",
             *twice,
-            "        @_now.real[f] *= grown;",
-            "        @_now.turned[f] *= grown;",
+            "        context->real[f] *= grown;",
+            "        context->turned[f] *= grown;",
             "    }",
             "}",
         ]
@@ -129,20 +129,20 @@ def _residual(points: int, smooth: int) -> str:
 
 def _back(samples: int, points: int, smooth: int) -> str:
     whole = smooth % 2 == 0
-    imaginary = "            turned += @_now.real[f] * @_sine[place] + @_now.turned[f] * @_cosine[place];"
+    imaginary = "            turned += context->real[f] * @_sine[place] + context->turned[f] * @_cosine[place];"
     return "\n".join(
         [
             "/* How far the newest row is above the mean saliency of the window, in means. */",
-            "static float @_saliency(const float *held) {",
-            "    if (!@_spectrum(held)) {",
+            "static float @_saliency(@_detect_context *context, const float *held) {",
+            "    if (!@_spectrum(context, held)) {",
             "        return 0.0f;",
             "    }",
-            "    @_residual();",
+            "    @_residual(context);",
             "    float newest = 0.0f, mean = 0.0f;",
             f"    for (int k = 0; k < {samples}; ++k) {{",
             f"        float real = 0.0f{', turned = 0.0f' if whole else ''};",
             f"        for (int f = 0, place = 0; f < {points if whole else points // 2 + 1}; ++f) {{",
-            "            real += @_now.real[f] * @_cosine[place] - @_now.turned[f] * @_sine[place];",
+            "            real += context->real[f] * @_cosine[place] - context->turned[f] * @_sine[place];",
             *([imaginary] if whole else []),
             f"            place += place + k < {points} ? k : k - {points};",
             "        }",

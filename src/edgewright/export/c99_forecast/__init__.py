@@ -1,4 +1,4 @@
-"""A fitted forecaster as C99: values in, forecasts with intervals out, static memory, no heap, no library."""
+"""A fitted forecaster as C99: values in, forecasts with intervals out, no heap, no library."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
 
 _HEADER = """\
 /* Forecasts of %(column)s: %(name)s, %(lags)d lags, %(horizon)d rows ahead.
- * Memory: %(ram)d bytes of RAM, %(flash)d bytes of tables. No heap. Compile with -ffp-contract=off for the same bits
- * as Python%(libm)s. */
+ * Memory: %(ram)d bytes of RAM in the caller's context, %(flash)d bytes of tables. No heap. Compile with
+ * -ffp-contract=off for the same bits as Python%(libm)s. */
 #ifndef @@_FORECAST_H
 #define @@_FORECAST_H
 
@@ -32,17 +32,26 @@ typedef struct {
     double high[@@_FORECAST_LEVELS];
 } @_forecast_row;
 
+/* What is remembered. */
+typedef struct {
+    float level;
+    uint32_t next;
+    uint32_t stale;
+    float ring[%(held)d];
+    float path[%(parts)d][@@_FORECAST_HORIZON];
+%(steps)s} @_forecast_context;
+
+/* Begins at the last row of the data it was fitted on: to be called first, and to go back there. */
+void @_forecast_init(@_forecast_context *context);
+
 /* The next row's value; NAN where it is missing: it then counts as what was foretold for it. */
-void @_forecast_push(double value);
+void @_forecast_push(@_forecast_context *context, double value);
 
 /* Forecasts the next `rows` rows, 1 to @@_FORECAST_HORIZON, and gives how many that are; 0 for another number. */
-int @_forecast(int rows, @_forecast_row *out);
+int @_forecast(@_forecast_context *context, int rows, @_forecast_row *out);
 
 /* Rows without a value since the last one that had one. */
-uint32_t @_forecast_stale(void);
-
-/* Back to the last row of the data it was fitted on, where it stands when the program starts. */
-void @_forecast_reset(void);
+uint32_t @_forecast_stale(const @_forecast_context *context);
 
 #ifdef __cplusplus
 }
@@ -72,6 +81,8 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
     header = _HEADER % {
         "column": comment(spec.column), "name": comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
+        "held": max(model.reach, 1), "parts": len(model.parts),
+        "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",
         "ram": ram, "flash": flash, "levels": levels,
         "told": ", ".join(f"{level:g} %" for level in spec.levels) or "none was asked for: both are the forecast",
         "libm": "; exp and log are the library's" if model.scale == "log" else "",
@@ -91,7 +102,7 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
 def memory_of(made: ForecasterFile) -> tuple[int, int]:
     """Bytes of its tables and of its static memory, as the header tells them."""
     model = made.spec.model
-    ram = 4 * (max(model.reach, 1) + made.spec.horizon * (len(model.parts) + model.difference) + 4)
+    ram = 4 * (max(model.reach, 1) + made.spec.horizon * (len(model.parts) + model.difference) + 3)
     return sum(table.nbytes for table in _tables(made).values()), ram
 
 

@@ -19,9 +19,9 @@ static const @_word_value @_units[] = {
 static const char *const @_days[7] = {%(days)s};
 
 /* Whether the text from `at` to `end` is this word of small letters, in any case. */
-static int @_says(uint32_t at, uint32_t end, const char *word) {
+static int @_says(@_context *context, uint32_t at, uint32_t end, const char *word) {
     while (at < end && *word != '\\0') {
-        const uint32_t code = @_codes[at];
+        const uint32_t code = context->codes[at];
         const uint32_t small = code >= 0x41u && code <= 0x5Au ? code + 0x20u : code;
         if (small != (uint32_t)(unsigned char)*word) {
             return 0;
@@ -32,52 +32,52 @@ static int @_says(uint32_t at, uint32_t end, const char *word) {
     return at == end && *word == '\\0';
 }
 
-static int32_t @_number_word(uint32_t at, uint32_t end) {
+static int32_t @_number_word(@_context *context, uint32_t at, uint32_t end) {
     for (size_t i = 0u; i < sizeof @_number_words / sizeof @_number_words[0]; ++i) {
-        if (@_says(at, end, @_number_words[i].word)) {
+        if (@_says(context, at, end, @_number_words[i].word)) {
             return @_number_words[i].value;
         }
     }
     return -1;
 }
 
-static uint32_t @_skip_spaces(uint32_t at) {
-    while (at < @_length && @_is_space(@_codes[at])) {
+static uint32_t @_skip_spaces(@_context *context, uint32_t at) {
+    while (at < context->length && @_is_space(context->codes[at])) {
         ++at;
     }
     return at;
 }
 
-static int @_all_digits(uint32_t at, uint32_t end) {
+static int @_all_digits(@_context *context, uint32_t at, uint32_t end) {
     const uint32_t begin = at;
-    while (at < end && @_is_digit(@_codes[at])) {
+    while (at < end && @_is_digit(context->codes[at])) {
         ++at;
     }
     return at == end && at > begin;
 }
 
-static double @_digits(uint32_t at, uint32_t end) {
+static double @_digits(@_context *context, uint32_t at, uint32_t end) {
     double made = 0.0;
     while (at < end) {
-        made = made * 10.0 + (double)(@_codes[at++] - 0x30u);
+        made = made * 10.0 + (double)(context->codes[at++] - 0x30u);
     }
     return made;
 }"""
 _NUMBER = """\
 /* The end of a number in digits at `at`, 0 for none. */
-static uint32_t @_plain_number(uint32_t at, double *value) {
-    const uint32_t end = @_run_end(at);
-    if (!@_all_digits(at, end) || end - at > 12u) {
+static uint32_t @_plain_number(@_context *context, uint32_t at, double *value) {
+    const uint32_t end = @_run_end(context, at);
+    if (!@_all_digits(context, at, end) || end - at > 12u) {
         return 0u;
     }
-    *value = @_digits(at, end);
-    if (end + 1u < @_length && @_codes[end] == 0x2Eu && end - at <= 9u) {
-        const uint32_t last = @_run_end(end + 1u);
-        if (@_all_digits(end + 1u, last) && last - end <= 7u) {
+    *value = @_digits(context, at, end);
+    if (end + 1u < context->length && context->codes[end] == 0x2Eu && end - at <= 9u) {
+        const uint32_t last = @_run_end(context, end + 1u);
+        if (@_all_digits(context, end + 1u, last) && last - end <= 7u) {
             double power = 1.0;
             for (uint32_t i = end + 1u; i < last; ++i) {
                 power *= 10.0;
-                *value = *value * 10.0 + (double)(@_codes[i] - 0x30u);
+                *value = *value * 10.0 + (double)(context->codes[i] - 0x30u);
             }
             /* Whole numbers below 2^53, divided once: the nearest double. */
             *value /= power;
@@ -88,26 +88,27 @@ static uint32_t @_plain_number(uint32_t at, double *value) {
 }
 
 /* Where the next number word after `end` begins, by a dash, by space, or by "and" between spaces; 0 for none. */
-static uint32_t @_next_number_word(uint32_t end) {
-    if (end < @_length && @_codes[end] == 0x2Du && @_number_word(end + 1u, @_run_end(end + 1u)) >= 0) {
+static uint32_t @_next_number_word(@_context *context, uint32_t end) {
+    if (end < context->length && context->codes[end] == 0x2Du
+        && @_number_word(context, end + 1u, @_run_end(context, end + 1u)) >= 0) {
         return end + 1u;
     }
-    const uint32_t next = @_skip_spaces(end);
+    const uint32_t next = @_skip_spaces(context, end);
     if (next == end) {
         return 0u;
     }
-    const uint32_t last = @_run_end(next);
-    if (@_says(next, last, "and")) {
-        const uint32_t then = @_skip_spaces(last);
-        return then > last && @_number_word(then, @_run_end(then)) >= 0 ? then : 0u;
+    const uint32_t last = @_run_end(context, next);
+    if (@_says(context, next, last, "and")) {
+        const uint32_t then = @_skip_spaces(context, last);
+        return then > last && @_number_word(context, then, @_run_end(context, then)) >= 0 ? then : 0u;
     }
-    return @_number_word(next, last) >= 0 ? next : 0u;
+    return @_number_word(context, next, last) >= 0 ? next : 0u;
 }
 
 /* The end of a number at `at`, 0 for none; `known` is 0 where its words make none together ("twenty ten"). */
-static uint32_t @_number_at(uint32_t at, double *value, int *known) {
+static uint32_t @_number_at(@_context *context, uint32_t at, double *value, int *known) {
     *known = 1;
-    const uint32_t digits = @_plain_number(at, value);
+    const uint32_t digits = @_plain_number(context, at, value);
     if (digits != 0u) {
         return digits;
     }
@@ -115,12 +116,12 @@ static uint32_t @_number_at(uint32_t at, double *value, int *known) {
     int32_t total = 0;
     int32_t part = 0;
     int seen = 0;
-    int32_t word = @_number_word(at, @_run_end(at));
+    int32_t word = @_number_word(context, at, @_run_end(context, at));
     if (word < 0) {
         return 0u;
     }
     for (uint32_t next = at; word >= 0;) {
-        end = @_run_end(next);
+        end = @_run_end(context, next);
         const int32_t rest = part %% 100;
         if (word < 100) {
             if (rest != 0 && !(rest >= 20 && part %% 10 == 0 && word > 0 && word < 10)) {
@@ -138,40 +139,40 @@ static uint32_t @_number_at(uint32_t at, double *value, int *known) {
         }
         /* No sum grows beyond what it may be once it is no number. */
         part = *known ? part : 0;
-        next = @_next_number_word(end);
-        word = next == 0u ? -1 : @_number_word(next, @_run_end(next));
+        next = @_next_number_word(context, end);
+        word = next == 0u ? -1 : @_number_word(context, next, @_run_end(context, next));
     }
     *value = (double)(total + part);
     return end;
 }"""
 _DURATION = """\
 /* The end of a number with a unit at `at`, 0 for none. */
-static uint32_t @_piece_at(uint32_t at, double *seconds, int *known) {
+static uint32_t @_piece_at(@_context *context, uint32_t at, double *seconds, int *known) {
     double count = 1.0;
     *known = 1;
-    uint32_t end = @_number_at(at, &count, known);
+    uint32_t end = @_number_at(context, at, &count, known);
     if (end == 0u) {
-        end = @_run_end(at);
-        if (@_says(at, end, "half")) {
+        end = @_run_end(context, at);
+        if (@_says(context, at, end, "half")) {
             count = 0.5;
-            at = @_skip_spaces(end);
+            at = @_skip_spaces(context, end);
             if (at == end) {
                 return 0u;
             }
-            end = @_run_end(at);
+            end = @_run_end(context, at);
         }
-        if (!@_says(at, end, "a") && !@_says(at, end, "an")) {
+        if (!@_says(context, at, end, "a") && !@_says(context, at, end, "an")) {
             return 0u;
         }
     }
-    const uint32_t begin = @_skip_spaces(end);
-    const uint32_t last = @_run_end(begin);
+    const uint32_t begin = @_skip_spaces(context, end);
+    const uint32_t last = @_run_end(context, begin);
     if (begin == end || last == begin) {
         return 0u;
     }
     for (size_t i = 0u; i < sizeof @_units / sizeof @_units[0]; ++i) {
-        const uint32_t plural = (@_codes[last - 1u] | 0x20u) == 0x73u ? 1u : 0u;
-        if (@_says(begin, last, @_units[i].word) || @_says(begin, last - plural, @_units[i].word)) {
+        const uint32_t plural = (context->codes[last - 1u] | 0x20u) == 0x73u ? 1u : 0u;
+        if (@_says(context, begin, last, @_units[i].word) || @_says(context, begin, last - plural, @_units[i].word)) {
             *seconds = count * (double)@_units[i].value;
             return last;
         }
@@ -180,23 +181,23 @@ static uint32_t @_piece_at(uint32_t at, double *seconds, int *known) {
 }
 
 /* Where the next piece after `end` may begin: after a comma, after space, or after "and" between spaces; 0 for none. */
-static uint32_t @_next_piece(uint32_t end) {
-    const uint32_t next = @_skip_spaces(end);
-    if (next < @_length && @_codes[next] == 0x2Cu) {
-        return @_skip_spaces(next + 1u);
+static uint32_t @_next_piece(@_context *context, uint32_t end) {
+    const uint32_t next = @_skip_spaces(context, end);
+    if (next < context->length && context->codes[next] == 0x2Cu) {
+        return @_skip_spaces(context, next + 1u);
     }
     if (next == end) {
         return 0u;
     }
-    const uint32_t last = @_run_end(next);
-    const uint32_t then = @_skip_spaces(last);
-    return @_says(next, last, "and") && then > last ? then : next;
+    const uint32_t last = @_run_end(context, next);
+    const uint32_t then = @_skip_spaces(context, last);
+    return @_says(context, next, last, "and") && then > last ? then : next;
 }
 
-static uint32_t @_duration_at(uint32_t at, double *seconds, int *known) {
+static uint32_t @_duration_at(@_context *context, uint32_t at, double *seconds, int *known) {
     double part = 0.0;
     int sure = 1;
-    uint32_t end = @_piece_at(at, &part, &sure);
+    uint32_t end = @_piece_at(context, at, &part, &sure);
     *seconds = 0.0;
     *known = 1;
     for (uint32_t found = end; found != 0u;) {
@@ -206,8 +207,8 @@ static uint32_t @_duration_at(uint32_t at, double *seconds, int *known) {
             *seconds = 0.0;
         }
         end = found;
-        const uint32_t next = @_next_piece(end);
-        found = next == 0u || next >= @_length ? 0u : @_piece_at(next, &part, &sure);
+        const uint32_t next = @_next_piece(context, end);
+        found = next == 0u || next >= context->length ? 0u : @_piece_at(context, next, &part, &sure);
     }
     return end;
 }"""

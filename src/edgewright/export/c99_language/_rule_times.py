@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 _CLOCK = """\
-static int @_pair_at(uint32_t at) {
-    return at + 1u < @_length && @_is_digit(@_codes[at]) && @_is_digit(@_codes[at + 1u]);
+static int @_pair_at(@_context *context, uint32_t at) {
+    return at + 1u < context->length && @_is_digit(context->codes[at]) && @_is_digit(context->codes[at + 1u]);
 }
 
 static void @_two(char *out, uint32_t number) {
@@ -13,31 +13,32 @@ static void @_two(char *out, uint32_t number) {
 }
 
 /* The end of "am" or "p.m" at `at` with space before it, 0 for none; `half` is 1 for pm. */
-static uint32_t @_half_at(uint32_t at, uint32_t *half) {
-    at = @_skip_spaces(at);
-    if (at + 1u >= @_length || (!@_says(at, at + 1u, "a") && !@_says(at, at + 1u, "p"))) {
+static uint32_t @_half_at(@_context *context, uint32_t at, uint32_t *half) {
+    at = @_skip_spaces(context, at);
+    if (at + 1u >= context->length || (!@_says(context, at, at + 1u, "a") && !@_says(context, at, at + 1u, "p"))) {
         return 0u;
     }
-    *half = @_says(at, at + 1u, "p") ? 1u : 0u;
-    at += @_codes[at + 1u] == 0x2Eu ? 2u : 1u;
-    return at < @_length && @_says(at, at + 1u, "m") && @_run_end(at) == at + 1u ? at + 1u : 0u;
+    *half = @_says(context, at, at + 1u, "p") ? 1u : 0u;
+    at += context->codes[at + 1u] == 0x2Eu ? 2u : 1u;
+    const int closed = at < context->length && @_says(context, at, at + 1u, "m") && @_run_end(context, at) == at + 1u;
+    return closed ? at + 1u : 0u;
 }
 
-static uint32_t @_clock_at(uint32_t at, char *word, int *known) {
+static uint32_t @_clock_at(@_context *context, uint32_t at, char *word, int *known) {
     uint32_t half = 0u;
-    const uint32_t after = at + (@_pair_at(at) ? 2u : 1u);
-    if (!@_is_digit(@_codes[at])) {
+    const uint32_t after = at + (@_pair_at(context, at) ? 2u : 1u);
+    if (!@_is_digit(context->codes[at])) {
         return 0u;
     }
-    uint32_t hour = (uint32_t)@_digits(at, after);
-    const int full = after < @_length && @_codes[after] == 0x3Au && @_pair_at(after + 1u);
-    const uint32_t minute = full ? (uint32_t)@_digits(after + 1u, after + 3u) : 0u;
-    uint32_t end = @_half_at(full ? after + 3u : after, &half);
+    uint32_t hour = (uint32_t)@_digits(context, at, after);
+    const int full = after < context->length && context->codes[after] == 0x3Au && @_pair_at(context, after + 1u);
+    const uint32_t minute = full ? (uint32_t)@_digits(context, after + 1u, after + 3u) : 0u;
+    uint32_t end = @_half_at(context, full ? after + 3u : after, &half);
     *known = 1;
     if (end != 0u) {
         *known = hour >= 1u && hour <= 12u;
         hour = hour % 12u + 12u * half;
-    } else if (full && @_run_end(after + 3u) == after + 3u) {
+    } else if (full && @_run_end(context, after + 3u) == after + 3u) {
         end = after + 3u;
     } else {
         return 0u;
@@ -78,31 +79,32 @@ static int @_is_date(uint32_t year, uint32_t month, uint32_t day) {
            && day <= most[month] + (month == 2u && leap ? 1u : 0u);
 }
 
-static void @_copy(uint32_t at, uint32_t end, char *word) {
+static void @_copy(@_context *context, uint32_t at, uint32_t end, char *word) {
     for (; at < end; ++at) {
-        const uint32_t code = @_codes[at];
+        const uint32_t code = context->codes[at];
         *word++ = (char)(code >= 0x41u && code <= 0x5Au ? code + 0x20u : code);
     }
     *word = '\\0';
 }
 
-static uint32_t @_date_at(uint32_t at, int32_t today, char *word, int *known) {
-    const uint32_t end = @_run_end(at);
+static uint32_t @_date_at(@_context *context, uint32_t at, int32_t today, char *word, int *known) {
+    const uint32_t end = @_run_end(context, at);
     *known = 1;
-    if (@_all_digits(at, end)) {
+    if (@_all_digits(context, at, end)) {
         const uint32_t last = end + 6u;
-        if (end - at != 4u || last > @_length || @_codes[end] != 0x2Du || @_codes[end + 3u] != 0x2Du
-            || !@_pair_at(end + 1u) || !@_pair_at(end + 4u) || @_run_end(end + 4u) != last) {
+        if (end - at != 4u || last > context->length || context->codes[end] != 0x2Du
+            || context->codes[end + 3u] != 0x2Du || !@_pair_at(context, end + 1u) || !@_pair_at(context, end + 4u)
+            || @_run_end(context, end + 4u) != last) {
             return 0u;
         }
-        *known = @_is_date((uint32_t)@_digits(at, end), (uint32_t)@_digits(end + 1u, end + 3u),
-                           (uint32_t)@_digits(end + 4u, last));
-        @_copy(at, last, word);
+        *known = @_is_date((uint32_t)@_digits(context, at, end), (uint32_t)@_digits(context, end + 1u, end + 3u),
+                           (uint32_t)@_digits(context, end + 4u, last));
+        @_copy(context, at, last, word);
         return last;
     }
-    int32_t ahead = @_says(at, end, "today") ? 0 : @_says(at, end, "tomorrow") ? 1 : -1;
+    int32_t ahead = @_says(context, at, end, "today") ? 0 : @_says(context, at, end, "tomorrow") ? 1 : -1;
     for (int32_t i = 0; i < 7 && ahead < 0; ++i) {
-        if (@_says(at, end, @_days[i])) {
+        if (@_says(context, at, end, @_days[i])) {
             /* 1970-01-01 was a Thursday; today's own name means a week from now. */
             const int32_t weekday = today == @@_NO_DATE ? 0 : ((today + 3) % 7 + 7) % 7;
             ahead = (i - weekday + 6) % 7 + 1;
@@ -112,7 +114,7 @@ static uint32_t @_date_at(uint32_t at, int32_t today, char *word, int *known) {
         return 0u;
     }
     if (today == @@_NO_DATE) {
-        @_copy(at, end, word);
+        @_copy(context, at, end, word);
     } else {
         @_write_date(today + ahead, word);
     }

@@ -33,22 +33,17 @@ extern const char *const @_slot_names[@@_SLOTS];
 
 /* Slots of an utterance with an intent in scope: how many, or below zero why it is none (-@@_TOO_LONG, -@@_NOT_UTF8).
  * `today` counts days from 1970-01-01, or is @@_NO_DATE. */
-int32_t @_find_slots(const char *text, size_t bytes, int32_t intent, int32_t today, @_slot slots[@@_MOST_SLOTS]);
+int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t intent, int32_t today,
+                     @_slot slots[@@_MOST_SLOTS]);
 """
 STATE = """\
 const char *const @_slot_names[@@_SLOTS] = {
 %(names)s
 };
 static const uint8_t @_rule_names[%(rules)d] = {%(rule_names)s};
-static uint32_t @_length;
-/* Of each code point: the rule that begins there, and what begins there or covers it. */
-static uint8_t @_marks[@@_LONGEST];
+/* Marks of a code point: the rule that begins there, and what begins there or covers it. */
 enum { @_RULES = 7, @_RULED = 8, @_LISTS = 16, @_TAGS = 32, @_TAGGED = 64, @_LISTED = 128 };"""
 TOKENS = """\
-static uint16_t @_begins[%(tokens)d];
-static uint16_t @_ends[%(tokens)d];
-static uint8_t @_path[%(tokens)d];
-static int32_t @_tokens;
 /* Of each label: the slot's name plus one, and whether it goes on with one. */
 static const uint8_t @_label_names[%(labels)d] = {
 %(label_names)s
@@ -57,62 +52,62 @@ static const uint8_t @_goes_on[%(labels)d] = {
 %(goes_on)s
 };"""
 MARK = """\
-static void @_cover(uint32_t at, uint32_t end, int mark) {
+static void @_cover(@_context *context, uint32_t at, uint32_t end, int mark) {
     for (; at < end; ++at) {
-        @_marks[at] = (uint8_t)(@_marks[at] | mark);
+        context->marks[at] = (uint8_t)(context->marks[at] | mark);
     }
 }
 
-static int @_covered(uint32_t at, uint32_t end, int marks) {
-    while (at < end && (@_marks[at] & marks) == 0) {
+static int @_covered(@_context *context, uint32_t at, uint32_t end, int marks) {
+    while (at < end && (context->marks[at] & marks) == 0) {
         ++at;
     }
     return at < end;
 }
 
-static int @_begins_word(uint32_t at) {
-    return @_is_word(@_codes[at]) && (at == 0u || !@_is_word(@_codes[at - 1u]));
+static int @_begins_word(@_context *context, uint32_t at) {
+    return @_is_word(context->codes[at]) && (at == 0u || !@_is_word(context->codes[at - 1u]));
 }
 
-static void @_mark_rules(int32_t today) {
+static void @_mark_rules(@_context *context, int32_t today) {
     @_slot slot;
     for (int rule = 1; rule <= %(rules)d; ++rule) {
-        for (uint32_t at = 0u; at < @_length;) {
+        for (uint32_t at = 0u; at < context->length;) {
             int known = 0;
-            const uint32_t end = @_begins_word(at) ? @_rule(rule, at, today, &slot, &known) : 0u;
-            if (end != 0u && known && !@_covered(at, end, @_RULED)) {
-                @_cover(at, end, @_RULED);
-                @_marks[at] = (uint8_t)(@_marks[at] | rule);
+            const uint32_t end = @_begins_word(context, at) ? @_rule(context, rule, at, today, &slot, &known) : 0u;
+            if (end != 0u && known && !@_covered(context, at, end, @_RULED)) {
+                @_cover(context, at, end, @_RULED);
+                context->marks[at] = (uint8_t)(context->marks[at] | rule);
             }
             at = end != 0u ? end : at + 1u;
         }
     }
 }"""
 MARK_TAGS = """\
-static void @_mark_tags(int32_t intent) {
+static void @_mark_tags(@_context *context, int32_t intent) {
     uint32_t at = 0u;
-    for (@_tokens = 0; @_tokens < %(tokens)d; ++@_tokens) {
+    for (context->tokens = 0; context->tokens < %(tokens)d; ++context->tokens) {
         uint32_t end = 0u;
-        at = @_token(at, &end);
-        if (at >= @_length) {
+        at = @_token(context, at, &end);
+        if (at >= context->length) {
             break;
         }
-        @_begins[@_tokens] = (uint16_t)at;
-        @_ends[@_tokens] = (uint16_t)end;
+        context->begins[context->tokens] = (uint16_t)at;
+        context->ends[context->tokens] = (uint16_t)end;
         at = end;
     }
-    if (@_tokens == 0) {
+    if (context->tokens == 0) {
         return;
     }
-    @_tag(@_intents[intent]);
+    @_tag(context, @_intents[intent]);
     uint8_t open = 0u;
-    for (int32_t i = 0; i < @_tokens; ++i) {
-        const uint8_t name = @_label_names[@_path[i]];
-        if (name != 0u && @_goes_on[@_path[i]] && name == open) {
-            @_cover(@_ends[i - 1], @_ends[i], @_TAGGED);
+    for (int32_t i = 0; i < context->tokens; ++i) {
+        const uint8_t name = @_label_names[context->path[i]];
+        if (name != 0u && @_goes_on[context->path[i]] && name == open) {
+            @_cover(context, context->ends[i - 1], context->ends[i], @_TAGGED);
         } else if (name != 0u) {
-            @_cover(@_begins[i], @_ends[i], @_TAGGED);
-            @_marks[@_begins[i]] = (uint8_t)(@_marks[@_begins[i]] | @_TAGS);
+            @_cover(context, context->begins[i], context->ends[i], @_TAGGED);
+            context->marks[context->begins[i]] = (uint8_t)(context->marks[context->begins[i]] | @_TAGS);
             /* The place of the token is found again by its beginning. */
         }
         open = name;
@@ -120,26 +115,26 @@ static void @_mark_tags(int32_t intent) {
 }
 
 /* Name and end of the tagged slot that begins at `at`. */
-static int32_t @_tag_at(uint32_t at, uint32_t *end) {
+static int32_t @_tag_at(@_context *context, uint32_t at, uint32_t *end) {
     int32_t i = 0;
-    while (@_begins[i] != at) {
+    while (context->begins[i] != at) {
         ++i;
     }
-    const uint8_t name = @_label_names[@_path[i]];
-    *end = @_ends[i];
-    for (++i; i < @_tokens && @_label_names[@_path[i]] == name && @_goes_on[@_path[i]]; ++i) {
-        *end = @_ends[i];
+    const uint8_t name = @_label_names[context->path[i]];
+    *end = context->ends[i];
+    for (++i; i < context->tokens && @_label_names[context->path[i]] == name && @_goes_on[context->path[i]]; ++i) {
+        *end = context->ends[i];
     }
     return (int32_t)name - 1;
 }
 
-static void @_fill_tag(@_slot *slot, uint32_t at, uint32_t end, int32_t today) {
+static void @_fill_tag(@_context *context, @_slot *slot, uint32_t at, uint32_t end, int32_t today) {
 %(fill_lists)s    int known = 0;
-    const int rule = @_marks[at] & @_RULES;
+    const int rule = context->marks[at] & @_RULES;
     @_slot value;
     value.number = 0.0;
     value.word[0] = '\\0';
-    if (rule != 0 && @_rule(rule, at, today, &value, &known) == end) {
+    if (rule != 0 && @_rule(context, rule, at, today, &value, &known) == end) {
         slot->kind = value.kind;
         slot->number = value.kind == @@_NUMBER ? value.number : 0.0;
         memcpy(slot->word, value.word, value.kind == @@_WORD ? sizeof slot->word : 0u);
@@ -148,7 +143,7 @@ static void @_fill_tag(@_slot *slot, uint32_t at, uint32_t end, int32_t today) {
 FILL_LISTS = """\
     for (uint32_t i = at; i < end; ++i) {
         uint32_t last = 0u;
-        const int32_t entry = (@_marks[i] & @_LISTS) != 0 ? @_entry_at(i, &last) : -1;
+        const int32_t entry = (context->marks[i] & @_LISTS) != 0 ? @_entry_at(context, i, &last) : -1;
         if (entry >= 0 && (int32_t)@_entries[entry].slot == slot->name && last <= end) {
             slot->entry = @_entries[entry].value;
             return;
@@ -156,49 +151,50 @@ FILL_LISTS = """\
     }
 """
 MARK_LISTS = """\
-static void @_mark_lists(void) {
+static void @_mark_lists(@_context *context) {
     uint32_t end = 0u;
-    for (uint32_t at = @_token(0u, &end); at < @_length; at = @_token(end, &end)) {
-        if (!@_is_blank(at, end) && @_entry_at(at, &end) >= 0) {
-            @_marks[at] = (uint8_t)(@_marks[at] | @_LISTS);
-            if (!@_covered(at, end, @_TAGGED)) {
-                @_cover(at, end, @_LISTED);
+    for (uint32_t at = @_token(context, 0u, &end); at < context->length; at = @_token(context, end, &end)) {
+        if (!@_is_blank(context, at, end) && @_entry_at(context, at, &end) >= 0) {
+            context->marks[at] = (uint8_t)(context->marks[at] | @_LISTS);
+            if (!@_covered(context, at, end, @_TAGGED)) {
+                @_cover(context, at, end, @_LISTED);
             }
         }
     }
 }"""
 FIND = """\
 /* The slot that begins at `at`, and its end; 0 for none. */
-static uint32_t @_slot_at(uint32_t at, int32_t today, @_slot *slot) {
+static uint32_t @_slot_at(@_context *context, uint32_t at, int32_t today, @_slot *slot) {
     uint32_t end = 0u;
     memset(slot, 0, sizeof *slot);
     slot->entry = 0;
-%(tag)s%(list)s    const int rule = @_marks[at] & @_RULES;
+%(tag)s%(list)s    const int rule = context->marks[at] & @_RULES;
     if (rule != 0) {
         int known = 0;
         slot->name = @_rule_names[rule - 1];
         slot->by = @@_RULE;
-        end = @_rule(rule, at, today, slot, &known);
-        return @_covered(at, end, @_TAGGED | @_LISTED) ? 0u : end;
+        end = @_rule(context, rule, at, today, slot, &known);
+        return @_covered(context, at, end, @_TAGGED | @_LISTED) ? 0u : end;
     }
     return end;
 }
 
-int32_t @_find_slots(const char *text, size_t bytes, int32_t intent, int32_t today, @_slot slots[@@_MOST_SLOTS]) {
-    const int wrong = @_take(text, bytes);
+int32_t @_find_slots(@_context *context, const char *text, size_t bytes, int32_t intent, int32_t today,
+                     @_slot slots[@@_MOST_SLOTS]) {
+    const int wrong = @_take(context, text, bytes);
     int32_t count = 0;
     uint32_t byte = 0u;
     if (wrong != 0 || intent < 0 || intent >= @@_INTENTS) {
         return -wrong;
     }
-    memset(@_marks, 0, sizeof @_marks);
-    @_mark_rules(today);
-%(marks)s    for (uint32_t at = 0u; at < @_length && count < @@_MOST_SLOTS;) {
-        const uint32_t end = @_slot_at(at, today, &slots[count]);
+    memset(context->marks, 0, sizeof context->marks);
+    @_mark_rules(context, today);
+%(marks)s    for (uint32_t at = 0u; at < context->length && count < @@_MOST_SLOTS;) {
+        const uint32_t end = @_slot_at(context, at, today, &slots[count]);
         const uint32_t last = end != 0u ? end : at + 1u;
         const uint32_t begin = byte;
         for (; at < last; ++at) {
-            const uint32_t code = @_codes[at];
+            const uint32_t code = context->codes[at];
             byte += code < 0x80u ? 1u : code < 0x800u ? 2u : code < 0x10000u ? 3u : 4u;
         }
         if (end != 0u) {
@@ -210,16 +206,16 @@ int32_t @_find_slots(const char *text, size_t bytes, int32_t intent, int32_t tod
     return count;
 }"""
 TAG = """\
-    if ((@_marks[at] & @_TAGS) != 0) {
-        slot->name = @_tag_at(at, &end);
+    if ((context->marks[at] & @_TAGS) != 0) {
+        slot->name = @_tag_at(context, at, &end);
         slot->by = @@_TAGGER;
-        @_fill_tag(slot, at, end, today);
+        @_fill_tag(context, slot, at, end, today);
         return end;
     }
 """
 LIST = """\
-    if ((@_marks[at] & @_LISTS) != 0 && (@_marks[at] & @_LISTED) != 0) {
-        const int32_t entry = @_entry_at(at, &end);
+    if ((context->marks[at] & @_LISTS) != 0 && (context->marks[at] & @_LISTED) != 0) {
+        const int32_t entry = @_entry_at(context, at, &end);
         slot->name = (int32_t)@_entries[entry].slot;
         slot->by = @@_GAZETTEER;
         slot->entry = @_entries[entry].value;

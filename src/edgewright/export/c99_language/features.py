@@ -10,9 +10,9 @@ from edgewright.schema.language import LanguageSpec
 
 _HEADER = """\
 /* %(title)s: the input of its network, %(rows)d bytes on a grid of 1 / %(unit)d with zero point %(zero)d.
- * Memory: %(ram)d bytes of RAM, besides the input.
+ * Memory: %(ram)d bytes of RAM, besides the input, in the caller's context.
  *
- * Text is UTF-8, and composed (NFC) beyond Latin, Greek, Cyrillic and Armenian. Not reentrant.
+ * Text is UTF-8, and composed (NFC) beyond Latin, Greek, Cyrillic and Armenian.
  */
 #ifndef @@_FEATURES_H
 #define @@_FEATURES_H
@@ -32,8 +32,14 @@ extern "C" {
 #define @@_TOO_LONG 2
 #define @@_NOT_UTF8 3
 
+/* Memory of a call; nothing in it has to be set. */
+typedef struct {
+    uint8_t *bags;
+    uint32_t codes[@@_LONGEST + 2u];
+} @_features_context;
+
 /* Fills in the input of the network for an utterance of so many bytes: 0, or why not. */
-int @_features(const char *text, size_t bytes, int8_t input[@@_ROWS]);
+int @_features(@_context *context, const char *text, size_t bytes, int8_t input[@@_ROWS]);
 
 #ifdef __cplusplus
 }
@@ -42,24 +48,22 @@ int @_features(const char *text, size_t bytes, int8_t input[@@_ROWS]);
 #endif
 """
 _ADD = """\
-static uint8_t *@_bags;
-
-static void @_add(uint32_t row) {
-    if (@_bags[row] < 255u) {
-        ++@_bags[row];
+static void @_add(@_context *context, uint32_t row) {
+    if (context->bags[row] < 255u) {
+        ++context->bags[row];
     }
 }"""
 _FEATURES = """\
-int @_features(const char *text, size_t bytes, int8_t input[@@_ROWS]) {
-    const int32_t length = @_normalise(text, bytes);
+int @_features(@_context *context, const char *text, size_t bytes, int8_t input[@@_ROWS]) {
+    const int32_t length = @_normalise(context, text, bytes);
     if (length <= 0) {
         return length == 0 ? @@_NO_WORD : (int)-length;
     }
-    @_bags = (uint8_t *)input;
+    context->bags = (uint8_t *)input;
     memset(input, 0, @@_ROWS);
-    const uint32_t root = @_root(@_add_rows(length) << 16);
+    const uint32_t root = @_root(@_add_rows(context, length) << 16);
     for (uint32_t row = 0u; row < @@_ROWS; ++row) {
-        const uint32_t scaled = (@_bags[row] * %(unit)du + root / 2u) / root;
+        const uint32_t scaled = (context->bags[row] * %(unit)du + root / 2u) / root;
         input[row] = (int8_t)((int32_t)(scaled < %(most)du ? scaled : %(most)du) + (%(zero)d));
     }
     return 0;
@@ -101,7 +105,7 @@ def write_features_c99(spec: LanguageSpec, *, name: str) -> dict[str, str]:
     source = [
         '#include "@_features.h"\n\n#include <string.h>',
         tables(),
-        "#define @_NOTHING UINT32_MAX\n\nstatic uint32_t @_codes[@@_LONGEST + 2u];",
+        "#define @_NOTHING UINT32_MAX",
         before,
         _ADD,
         after,
@@ -109,4 +113,5 @@ def write_features_c99(spec: LanguageSpec, *, name: str) -> dict[str, str]:
         _FEATURES % {"unit": UNIT << 8, "most": MOST, "zero": ZERO},
     ]
     texts = {f"{name}_features.h": _HEADER % numbers, f"{name}_features.c": "\n\n".join(source) + "\n"}
+    texts = {file: text.replace("@_context", "@_features_context") for file, text in texts.items()}
     return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in texts.items()}

@@ -17,14 +17,13 @@ typedef struct {
 static const @_entry @_entries[%(count)d] = {
 %(entries)s
 };
-static unsigned char @_key[%(room)d];
 
-/* Folded words of the text from `at` to `end` into @_key, digits after them; their bytes, 0 for none or too many. */
-static size_t @_fold_key(uint32_t at, uint32_t end) {
+/* Folded words of the text from `at` to `end` into `key`, digits after them; their bytes, 0 for none or too many. */
+static size_t @_fold_key(@_context *context, uint32_t at, uint32_t end) {
     size_t length = 0u;
     int space = 0;
     for (uint32_t i = at; i < end; ++i) {
-        const uint32_t code = @_fold(@_codes[i]);
+        const uint32_t code = @_fold(context->codes[i]);
         if (code == @_NOTHING) {
             continue;
         }
@@ -34,42 +33,42 @@ static size_t @_fold_key(uint32_t at, uint32_t end) {
         }
         unsigned char bytes[4];
         const size_t used = @_encode(code, bytes);
-        if (length + used + 1u >= sizeof @_key) {
+        if (length + used + 1u >= sizeof context->key) {
             return 0u;
         }
         if (space && length > 0u) {
-            @_key[length++] = ' ';
+            context->key[length++] = ' ';
         }
         space = 0;
-        memcpy(@_key + length, bytes, used);
+        memcpy(context->key + length, bytes, used);
         length += used;
     }
     int first = 1;
     for (uint32_t i = at; i < end; ++i) {
-        const uint32_t code = @_codes[i];
+        const uint32_t code = context->codes[i];
         const uint32_t zero = code >= 0xFF10u && code <= 0xFF19u ? 0xFF10u : 0x30u;
         if (code < zero || code > zero + 9u) {
             continue;
         }
-        if (length + 2u >= sizeof @_key) {
+        if (length + 2u >= sizeof context->key) {
             return 0u;
         }
         if (first) {
-            @_key[length++] = '#';
+            context->key[length++] = '#';
         }
         first = 0;
-        @_key[length++] = (unsigned char)('0' + (int)(code - zero));
+        context->key[length++] = (unsigned char)('0' + (int)(code - zero));
     }
-    @_key[length] = '\\0';
+    context->key[length] = '\\0';
     return length;
 }
 
-static int32_t @_lookup(void) {
+static int32_t @_lookup(@_context *context) {
     int32_t low = 0;
     int32_t high = %(count)d - 1;
     while (low <= high) {
         const int32_t middle = (low + high) / 2;
-        const int order = strcmp((const char *)@_key, @_entries[middle].key);
+        const int order = strcmp((const char *)context->key, @_entries[middle].key);
         if (order == 0) {
             return middle;
         }
@@ -82,33 +81,33 @@ static int32_t @_lookup(void) {
     return -1;
 }
 
-static int @_is_blank(uint32_t at, uint32_t end) {
-    while (at < end && (@_fold(@_codes[at]) == @_NOTHING || @_fold(@_codes[at]) == 0x20u)) {
+static int @_is_blank(@_context *context, uint32_t at, uint32_t end) {
+    while (at < end && (@_fold(context->codes[at]) == @_NOTHING || @_fold(context->codes[at]) == 0x20u)) {
         ++at;
     }
     return at == end;
 }
 
 /* The longest entry that begins with the token at `at`: its number and end, or -1. */
-static int32_t @_entry_at(uint32_t at, uint32_t *end) {
+static int32_t @_entry_at(@_context *context, uint32_t at, uint32_t *end) {
     uint32_t ends[%(longest)d];
     uint32_t last = at;
     int32_t count = 0;
     while (count < %(longest)d) {
-        const uint32_t begin = @_token(last, &last);
-        if (begin >= @_length) {
+        const uint32_t begin = @_token(context, last, &last);
+        if (begin >= context->length) {
             break;
         }
-        if (!@_is_blank(begin, last)) {
+        if (!@_is_blank(context, begin, last)) {
             ends[count++] = last;
         }
     }
     while (count-- > 0) {
-        const size_t length = @_fold_key(at, ends[count]);
-        int32_t found = length > 0u ? @_lookup() : -1;
-        if (found < 0 && length > 1u && @_key[length - 1u] == 's') {
-            @_key[length - 1u] = '\\0';
-            found = @_lookup();
+        const size_t length = @_fold_key(context, at, ends[count]);
+        int32_t found = length > 0u ? @_lookup(context) : -1;
+        if (found < 0 && length > 1u && context->key[length - 1u] == 's') {
+            context->key[length - 1u] = '\\0';
+            found = @_lookup(context);
         }
         if (found >= 0) {
             *end = ends[count];
@@ -127,12 +126,15 @@ def gazetteers(found: Gazetteers, slots: Mapping[str, int]) -> str:
         slots: numbers of their names.
     """
     entries = sorted((key.encode(), slot, value) for key, (slot, value) in found.entries.items())
-    # Of an entry and its plural; a longer run of words is none.
-    longest = max(len(key) for key, _, _ in entries)
     rows = [f"    {{{text(key.decode())}, {text(value)}, {slots[slot]}}}" for key, slot, value in entries]
     return _FUNCTIONS % {
-        "count": len(entries), "entries": ",\n".join(rows), "room": longest + 8, "longest": found.longest,
+        "count": len(entries), "entries": ",\n".join(rows), "longest": found.longest,
     }  # fmt: skip
+
+
+def key_room(found: Gazetteers) -> int:
+    """Bytes of an entry and its plural; a longer run of words is none."""
+    return max(len(key.encode()) for key in found.entries) + 8
 
 
 def text(given: str) -> str:

@@ -77,12 +77,12 @@ static uint32_t @_fold(uint32_t code) {
     return low < %(pairs)du && @_folded[low][0] == code ? @_folded[low][1] : code;
 }"""
 _NORMALISE = """\
-/* Words between single spaces into @_codes; their length, 0 for none, or an error below zero. */
-static int32_t @_normalise(const char *text, size_t bytes) {
+/* Words between single spaces into context->codes; their length, 0 for none, or an error below zero. */
+static int32_t @_normalise(@_context *context, const char *text, size_t bytes) {
     const unsigned char *at = (const unsigned char *)text;
     uint32_t seen = 0u;
     uint32_t length = 0u;
-    @_codes[length++] = %(space)du;
+    context->codes[length++] = %(space)du;
     while (bytes > 0u) {
         uint32_t code = 0u;
         const size_t used = @_decode(at, bytes, &code);
@@ -95,12 +95,12 @@ static int32_t @_normalise(const char *text, size_t bytes) {
         at += used;
         bytes -= used;
         code = @_fold(code);
-        if (code != @_NOTHING && (code != %(space)du || @_codes[length - 1u] != %(space)du)) {
-            @_codes[length++] = code;
+        if (code != @_NOTHING && (code != %(space)du || context->codes[length - 1u] != %(space)du)) {
+            context->codes[length++] = code;
         }
     }
-    if (@_codes[length - 1u] != %(space)du) {
-        @_codes[length++] = %(space)du;
+    if (context->codes[length - 1u] != %(space)du) {
+        context->codes[length++] = %(space)du;
     }
     return length < 3u ? 0 : (int32_t)length;
 }"""
@@ -114,34 +114,34 @@ static uint32_t @_row(uint32_t hash) {
     return (uint32_t)(((uint64_t)hash * %(rows)du) >> 32);
 }
 
-static uint32_t @_run(int32_t begin, int32_t end) {
+static uint32_t @_run(@_context *context, int32_t begin, int32_t end) {
     uint32_t hash = 0u;
     for (int32_t i = begin; i < end; ++i) {
-        hash = hash * 0x%(multiplier)Xu + @_codes[i];
+        hash = hash * 0x%(multiplier)Xu + context->codes[i];
     }
     return hash;
 }
 
-/* Adds up the rows of all n-grams of @_codes; how many they are. */
-static uint32_t @_add_rows(int32_t length) {
+/* Adds up the rows of all n-grams of context->codes; how many they are. */
+static uint32_t @_add_rows(@_context *context, int32_t length) {
     uint32_t count = 0u;
 %(characters)s%(words)s    return count;
 }"""
 _CHARACTERS = """\
     for (int32_t i = 0; i + %(n)d <= length; ++i, ++count) {
-        @_add(@_row(@_run(i, i + %(n)d) + 0x%(seed)Xu));
+        @_add(context, @_row(@_run(context, i, i + %(n)d) + 0x%(seed)Xu));
     }
 """
 # A space ends each word; the n-th space after one ends n words.
 _WORDS = """\
     for (int32_t i = 0; i < length; ++i) {
         int32_t end = i;
-        int32_t left = @_codes[i] == %(space)du ? %(n)d : -1;
+        int32_t left = context->codes[i] == %(space)du ? %(n)d : -1;
         while (left > 0 && ++end < length) {
-            left -= @_codes[end] == %(space)du ? 1 : 0;
+            left -= context->codes[end] == %(space)du ? 1 : 0;
         }
         if (left == 0) {
-            @_add(@_row(@_run(i + 1, end) + 0x%(seed)Xu));
+            @_add(context, @_row(@_run(context, i + 1, end) + 0x%(seed)Xu));
             ++count;
         }
     }
@@ -163,7 +163,7 @@ def tables() -> str:
 
 
 def functions(rows: int, characters: Sequence[int], words: Sequence[int]) -> list[str]:
-    """Decoding, normalising and hashing; `@_add(row)` is expected between `@_normalise` and them.
+    """Decoding, normalising and hashing; `@_add(context, row)` is expected between `@_normalise` and them.
 
     Args:
         rows: of the table.

@@ -2,7 +2,7 @@
 
     vending_machine machine;
     vending_begin(&machine, 0.0, act, context);
-    vending_hear(&machine, text, bytes, VENDING_WORDS_NO_DATE, seconds, act, context);
+    vending_hear(&context, &machine, text, bytes, VENDING_WORDS_NO_DATE, seconds, act, context);
 
 An intent becomes its event and slots become what guards see, as in `runtime.dialogue`; what is no text is out of scope.
 """
@@ -37,9 +37,18 @@ _HEADER = """\
 extern "C" {
 #endif
 
+/* Memory of a call; nothing in it has to be set. */
+typedef struct {
+    @_words_context words;
+    @_slot given[@@_SLOTS];
+    @_words_slot found[@@_WORDS_MOST_SLOTS];
+    char said[@@_SLOTS][@@_WORD + 1]; /* a longer word leaves its slot unknown */
+} @_hear_context;
+
 /* Somebody said something, UTF-8 of so many bytes: the number of steps that were taken, time-outs before it among them.
- * `today` counts days from 1970-01-01, or is @@_WORDS_NO_DATE. Not reentrant: one utterance at a time. */
-int @_hear(@_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act, void *context);
+ * `today` counts days from 1970-01-01, or is @@_WORDS_NO_DATE. */
+int @_hear(@_hear_context *h, @_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act,
+           void *context);
 
 #ifdef __cplusplus
 }
@@ -56,50 +65,46 @@ _SOURCE = """\
 static const int @_events[@@_WORDS_INTENTS] = {%(events)s};
 static const int @_asked[@@_WORDS_SLOTS] = {%(asked)s};
 
-/* A word that is too long for the machine leaves its slot unknown, so one byte more is enough. */
-static char @_said[@@_SLOTS][@@_WORD + 1];
-static @_slot @_given[@@_SLOTS];
-static @_words_slot @_found[@@_WORDS_MOST_SLOTS];
-
-static void @_give(int at, const char *text, const @_words_slot *slot) {
+static void @_give(@_hear_context *h, int at, const char *text, const @_words_slot *slot) {
     const char *word = slot->entry ? slot->entry : slot->kind == @@_WORDS_WORD ? slot->word : text + slot->begin;
     const size_t length =
         slot->entry || slot->kind == @@_WORDS_WORD ? strlen(word) : (size_t)slot->end - slot->begin;
     const size_t kept = length < @@_WORD ? length : @@_WORD;
     if (!slot->entry && slot->kind == @@_WORDS_NUMBER) {
-        @_given[at].number = slot->number;
-        @_given[at].word = 0;
+        h->given[at].number = slot->number;
+        h->given[at].word = 0;
         return;
     }
-    memcpy(@_said[at], word, kept);
-    @_said[at][kept] = '\\0';
-    @_given[at].word = @_said[at];
+    memcpy(h->said[at], word, kept);
+    h->said[at][kept] = '\\0';
+    h->given[at].word = h->said[at];
 }
 
-int @_hear(@_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act, void *context) {
+int @_hear(@_hear_context *h, @_machine *m, const char *text, size_t bytes, int32_t today, double time, @_act act,
+           void *context) {
     @_words_answer answer;
-    const int known = @_words_parse(text, bytes, &answer) == 0;
+    const int known = @_words_parse(&h->words, text, bytes, &answer) == 0;
     int count = 0;
     int event = %(unclear)d;
-    @_given[count].slot = %(confidence)d;
-    @_given[count].word = 0;
-    @_given[count++].number = known ? (double)answer.confidence : 0.0;
+    h->given[count].slot = %(confidence)d;
+    h->given[count].word = 0;
+    h->given[count++].number = known ? (double)answer.confidence : 0.0;
     if (known && answer.intent >= 0) {
-        const int32_t found = @_words_find_slots(text, bytes, answer.intent, today, @_found);
+        const int32_t found = @_words_find_slots(&h->words, text, bytes, answer.intent, today, h->found);
         event = @_events[answer.intent];
         for (int32_t i = 0; i < found; ++i) {
-            const int slot = @_asked[@_found[i].name];
+            const int slot = @_asked[h->found[i].name];
             int seen = slot < 0;
             for (int k = 0; k < count; ++k) {
-                seen = seen || @_given[k].slot == slot;
+                seen = seen || h->given[k].slot == slot;
             }
             if (!seen) {
-                @_given[count].slot = slot;
-                @_give(count++, text, &@_found[i]);
+                h->given[count].slot = slot;
+                @_give(h, count++, text, &h->found[i]);
             }
         }
     }
-    return @_push(m, event, @_given, count, time, act, context);
+    return @_push(m, event, h->given, count, time, act, context);
 }
 """
 

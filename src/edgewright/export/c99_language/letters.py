@@ -41,27 +41,27 @@ static int @_is_word(uint32_t code) {
 }
 
 /* Where the run of letters and digits at `at` ends. */
-static uint32_t @_run_end(uint32_t at) {
-    while (at < @_length && @_is_word(@_codes[at])) {
+static uint32_t @_run_end(@_context *context, uint32_t at) {
+    while (at < context->length && @_is_word(context->codes[at])) {
         ++at;
     }
     return at;
 }
 
-/* The text's code points into @_codes; 0, or why it is none. */
-static int @_take(const char *text, size_t bytes) {
+/* The text's code points into context->codes; 0, or why it is none. */
+static int @_take(@_context *context, const char *text, size_t bytes) {
     const unsigned char *at = (const unsigned char *)text;
-    @_length = 0u;
+    context->length = 0u;
     while (bytes > 0u) {
         uint32_t code = 0u;
         const size_t used = @_decode(at, bytes, &code);
         if (used == 0u) {
             return @@_NOT_UTF8;
         }
-        if (@_length >= @@_LONGEST) {
+        if (context->length >= @@_LONGEST) {
             return @@_TOO_LONG;
         }
-        @_codes[@_length++] = code;
+        context->codes[context->length++] = code;
         at += used;
         bytes -= used;
     }
@@ -91,16 +91,16 @@ static uint32_t @_small(uint32_t code) {
 }"""
 _TOKENS = """\
 /* The first token from `at` on, a word or one sign, and its end; the length of the text where there is none. */
-static uint32_t @_token(uint32_t at, uint32_t *end) {
-    while (at < @_length && @_is_space(@_codes[at])) {
+static uint32_t @_token(@_context *context, uint32_t at, uint32_t *end) {
+    while (at < context->length && @_is_space(context->codes[at])) {
         ++at;
     }
-    uint32_t last = @_run_end(at);
+    uint32_t last = @_run_end(context, at);
     if (last == at) {
-        last = at < @_length ? at + 1u : at;
+        last = at < context->length ? at + 1u : at;
     } else {
-        while (last + 1u < @_length && (%(joins)s) && @_is_word(@_codes[last + 1u])) {
-            last = @_run_end(last + 1u);
+        while (last + 1u < context->length && (%(joins)s) && @_is_word(context->codes[last + 1u])) {
+            last = @_run_end(context, last + 1u);
         }
     }
     *end = last;
@@ -122,7 +122,7 @@ static size_t @_encode(uint32_t code, unsigned char out[4]) {
 
 
 def letters(*, tokens: bool, small: bool) -> list[str]:
-    """Blocks of C; `@_codes`, `@_length` and the functions of `hashing` are expected before them.
+    """Blocks of C; the functions of `hashing` are expected before them.
 
     Args:
         tokens: whether tokens are wanted: by a tagger or gazetteers.
@@ -132,7 +132,7 @@ def letters(*, tokens: bool, small: bool) -> list[str]:
         "spaces": _ranges(SPACES), "signs": _ranges(tuple(pair for pair in SIGNS if pair[1] > 0x80)),
     }]  # fmt: skip
     if tokens:
-        made.append(_TOKENS % {"joins": " || ".join(f"@_codes[last] == 0x{code:02X}u" for code in APOSTROPHES)})
+        made.append(_TOKENS % {"joins": " || ".join(f"context->codes[last] == 0x{code:02X}u" for code in APOSTROPHES)})
     if small:
         runs = capitals()
         made.append(_SMALL % {"count": len(runs), "runs": wrapped([f"{{{a}, {n}, {s}, {d}}}" for a, n, s, d in runs])})

@@ -20,7 +20,7 @@ from edgewright.export.c99_language._slot_text import (
     TAG,
     TOKENS,
 )
-from edgewright.export.c99_language.gazetteer import gazetteers, text
+from edgewright.export.c99_language.gazetteer import gazetteers, key_room, text
 from edgewright.export.c99_language.letters import letters
 from edgewright.export.c99_language.rules import rules
 from edgewright.export.c99_language.tagger import tagger, tagger_flash, tagger_ram
@@ -52,6 +52,19 @@ class Slots:
         """What NAME.h says of slots."""
         return HEADER % {"slots": len(self.names), "most": MOST_SLOTS}
 
+    def fields(self) -> list[str]:
+        """What they keep during a call: members of the context."""
+        made = ["uint32_t length"]
+        tail = ["uint8_t marks[@@_LONGEST]"]
+        if self._spec.tagger:
+            labels = len(self._spec.tagger.labels)
+            made += [f"int32_t {name}[{labels}]" for name in ("row_scores", "best", "ahead")]
+            made += ["int32_t tokens", f"uint16_t begins[{MOST_TOKENS}]", f"uint16_t ends[{MOST_TOKENS}]"]
+            tail += [f"uint8_t path[{MOST_TOKENS}]", f"uint8_t back[{MOST_TOKENS}][{labels}]"]
+        if self._lists.entries:
+            tail.append(f"unsigned char key[{key_room(self._lists)}]")
+        return [*made, *tail]
+
     def blocks(self) -> list[str]:
         """Blocks of C after those of `hashing`."""
         spec, marks, has_lists = self._spec, "", bool(self._lists.entries)
@@ -63,10 +76,10 @@ class Slots:
         if spec.tagger:
             made += [self._tokens(), *tagger(spec.tagger, self._arrays)]
             made.append(MARK_TAGS % {"tokens": MOST_TOKENS, "fill_lists": FILL_LISTS if has_lists else ""})
-            marks += "    @_mark_tags(intent);\n"
+            marks += "    @_mark_tags(context, intent);\n"
         if has_lists:
             made.append(MARK_LISTS)
-            marks += "    @_mark_lists();\n"
+            marks += "    @_mark_lists(context);\n"
         find = {"tag": TAG if spec.tagger else "", "list": LIST if has_lists else "", "marks": marks}
         return [*made, FIND % find]
 
@@ -78,7 +91,7 @@ class Slots:
         """Bytes of memory."""
         made = LONGEST + 4
         if self._lists.entries:
-            made += max(len(key.encode()) for key in self._lists.entries) + 8
+            made += key_room(self._lists)
         return made + (tagger_ram(self._spec.tagger) + 5 * MOST_TOKENS + 4 if self._spec.tagger else 0)
 
     def _state(self) -> str:

@@ -1,4 +1,4 @@
-"""A language model as C99: UTF-8 in, intent, confidence and slots out, in static memory and without a heap."""
+"""A language model as C99: UTF-8 in, intent, confidence and slots out, without a heap."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, StudentSpec
 
 _HEADER = """\
-/* %(title)s: %(classes)d intents, int8. Weights: %(flash)d bytes. Memory: %(ram)d bytes of RAM.
+/* %(title)s: %(classes)d intents, int8. Weights: %(flash)d bytes. Memory: %(ram)d bytes of RAM,
+ * in the caller's context.
  *
  * Text is UTF-8. Latin, Greek, Cyrillic and Armenian letters lose case and diacritics, composed or decomposed; other
- * scripts are taken as they are and must come composed (NFC). Not reentrant: one utterance at a time.
+ * scripts are taken as they are and must come composed (NFC).
  */
 #ifndef @@_H
 #define @@_H
@@ -49,11 +50,16 @@ typedef struct {
 
 extern const char *const @_intents[@@_INTENTS];
 
+/* Memory of a call; nothing in it has to be set. What @_logits gives is kept up to the next call. */
+typedef struct {
+%(fields)s
+} @_context;
+
 /* Understands an utterance of so many bytes: 0, or why not. */
-int @_parse(const char *text, size_t bytes, @_answer *answer);
+int @_parse(@_context *context, const char *text, size_t bytes, @_answer *answer);
 
 /* The integer logits of the last utterance that @_parse answered with 0. */
-const int32_t *@_logits(void);
+const int32_t *@_logits(const @_context *context);
 %(slots)s
 #ifdef __cplusplus
 }
@@ -62,10 +68,10 @@ const int32_t *@_logits(void);
 #endif
 """
 _ADD = """\
-static void @_add(uint32_t row) {
+static void @_add(@_context *context, uint32_t row) {
     const int8_t *const weights = &@_table[row * %(hidden)du];
     for (int j = 0; j < %(hidden)d; ++j) {
-        @_sums[j] += weights[j];
+        context->sums[j] += weights[j];
     }
 }"""
 _PARSE = """\
@@ -74,40 +80,40 @@ static int64_t @_shifted(int64_t value) {
     return value >= 0 ? value >> %(shift)d : -((-value + ((INT64_C(1) << %(shift)d) - 1)) >> %(shift)d);
 }
 
-int @_parse(const char *text, size_t bytes, @_answer *answer) {
-    const int32_t length = @_normalise(text, bytes);
+int @_parse(@_context *context, const char *text, size_t bytes, @_answer *answer) {
+    const int32_t length = @_normalise(context, text, bytes);
     if (length <= 0) {
         return length == 0 ? @@_NO_WORD : (int)-length;
     }
-    memset(@_sums, 0, sizeof @_sums);
-    const uint32_t count = @_add_rows(length);
+    memset(context->sums, 0, sizeof context->sums);
+    const uint32_t count = @_add_rows(context, length);
     const int64_t factor = count == 0u ? 0 : INT64_C(%(factor)d) / (int64_t)@_root(count << 16);
-    memcpy(@_out, @_last, sizeof @_out);
+    memcpy(context->out, @_last, sizeof context->out);
     for (int j = 0; j < %(hidden)d; ++j) {
         const int64_t bias = (int64_t)@_bias[j] * (INT64_C(1) << %(bias_shift)d) + (INT64_C(1) << %(half)d);
-        const int64_t raw = @_shifted((int64_t)@_sums[j] * factor + bias);
+        const int64_t raw = @_shifted((int64_t)context->sums[j] * factor + bias);
         const int32_t hidden = raw < 0 ? 0 : raw > 127 ? 127 : (int32_t)raw;
         for (int k = 0; hidden != 0 && k < @@_INTENTS; ++k) {
-            @_out[k] += hidden * @_head[j * @@_INTENTS + k];
+            context->out[k] += hidden * @_head[j * @@_INTENTS + k];
         }
     }
     int32_t best = 0;
     for (int32_t k = 1; k < @@_INTENTS; ++k) {
-        best = @_out[k] > @_out[best] ? k : best;
+        best = context->out[k] > context->out[best] ? k : best;
     }
     float sum = 0.0f;
     for (int k = 0; k < @@_INTENTS; ++k) {
-        sum += expf((float)(@_out[k] - @_out[best]) * %(scale)s);
+        sum += expf((float)(context->out[k] - context->out[best]) * %(scale)s);
     }
-    answer->intent = @_out[best] >= %(threshold)s ? best : @@_OUT_OF_SCOPE;
+    answer->intent = context->out[best] >= %(threshold)s ? best : @@_OUT_OF_SCOPE;
     answer->nearest = best;
-    answer->logit = @_out[best];
+    answer->logit = context->out[best];
     answer->confidence = 1.0f / sum;
     return 0;
 }
 
-const int32_t *@_logits(void) {
-    return @_out;
+const int32_t *@_logits(const @_context *context) {
+    return context->out;
 }"""
 
 
@@ -138,6 +144,10 @@ def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
         "title": comment(spec.name), "classes": classes, "flash": sum(array.nbytes for array in kept) + slots.flash(),
         "ram": 4 * (longest() + 2 + student.hidden + classes) + slots.ram(), "longest": longest(),
         "scale": number(student.scale), "slots": slots.header(),
+        "fields": "\n".join(f"    {field};" for field in [
+            "uint32_t codes[@@_LONGEST + 2u]", f"int32_t sums[{student.hidden}]", "int32_t out[@@_INTENTS]",
+            *slots.fields(),
+        ]),
     }  # fmt: skip
 
 
@@ -155,11 +165,7 @@ def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
         # The smallest 32-bit number has no literal of its own.
         "threshold": "INT32_MIN" if student.threshold <= -(1 << 31) else f"INT32_C({student.threshold})",
     }  # fmt: skip
-    state = (
-        f"#define @_NOTHING UINT32_MAX\n\n"
-        f"static uint32_t @_codes[@@_LONGEST + 2u];\nstatic int32_t @_sums[{student.hidden}];\n"
-        f"static int32_t @_out[@@_INTENTS];"
-    )
+    state = "#define @_NOTHING UINT32_MAX"
     blocks = [
         '#include "@.h"\n\n#include <math.h>\n#include <string.h>',
         f"const char *const @_intents[@@_INTENTS] = {{\n{texts}\n}};",

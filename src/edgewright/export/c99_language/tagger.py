@@ -46,34 +46,35 @@ static uint32_t @_crc_code(uint32_t crc, uint32_t code) {
 }
 
 /* Before the first token and after the last one. */
-static int @_beyond(int32_t token, uint32_t *crc) {
-    if (token >= 0 && token < @_tokens) {
+static int @_beyond(@_context *context, int32_t token, uint32_t *crc) {
+    if (token >= 0 && token < context->tokens) {
         return 0;
     }
     *crc = @_crc_byte(*crc, token < 0 ? 0x3Cu : 0x3Eu);
     return 1;
 }
 
-static uint32_t @_crc_part(uint32_t crc, uint32_t at, uint32_t end) {
+static uint32_t @_crc_part(@_context *context, uint32_t crc, uint32_t at, uint32_t end) {
     for (; at < end; ++at) {
-        crc = @_crc_code(crc, @_is_digit(@_codes[at]) ? 0x30u : @_small(@_codes[at]));
+        crc = @_crc_code(crc, @_is_digit(context->codes[at]) ? 0x30u : @_small(context->codes[at]));
     }
     return crc;
 }
 
 /* A token in small letters, its digits as 0. */
-static uint32_t @_crc_word(uint32_t crc, int32_t token) {
-    return @_beyond(token, &crc) ? crc : @_crc_part(crc, @_begins[token], @_ends[token]);
+static uint32_t @_crc_word(@_context *context, uint32_t crc, int32_t token) {
+    const int beyond = @_beyond(context, token, &crc);
+    return beyond ? crc : @_crc_part(context, crc, context->begins[token], context->ends[token]);
 }
 
-static uint32_t @_crc_shape(uint32_t crc, int32_t token) {
-    if (@_beyond(token, &crc)) {
+static uint32_t @_crc_shape(@_context *context, uint32_t crc, int32_t token) {
+    if (@_beyond(context, token, &crc)) {
         return crc;
     }
     uint32_t last = @_NOTHING;
     int32_t times = 0;
-    for (uint32_t i = @_begins[token]; i < @_ends[token]; ++i) {
-        const uint32_t code = @_codes[i];
+    for (uint32_t i = context->begins[token]; i < context->ends[token]; ++i) {
+        const uint32_t code = context->codes[i];
         const uint32_t kind = @_is_digit(code) ? 0x64u : @_small(code) != code ? 0x58u
                               : code != 0x5Fu && @_is_word(code) ? 0x78u : code;
         times = kind == last ? times + 1 : 1;
@@ -104,13 +105,9 @@ static const int8_t @_weights[%(weights)d] = {
 static const %(move_type)s @_moves[%(labels)d][%(labels)d] = {
 %(move_table)s
 };
-static int32_t @_row_scores[%(labels)d];
-static int32_t @_best[%(labels)d];
-static int32_t @_ahead[%(labels)d];
-static uint8_t @_back[%(tokens)d][%(labels)d];
 
 /* Adds the weights of one attribute, of which the CRC is given before its last step. */
-static void @_score(uint32_t crc) {
+static void @_score(@_context *context, uint32_t crc) {
     uint32_t low = 0u;
     uint32_t high = %(keys)du;
     crc = ~crc;
@@ -130,76 +127,76 @@ static void @_score(uint32_t crc) {
         place += @_counts[i];
     }
     for (uint32_t i = 0u; i < @_counts[low]; ++i, ++place) {
-        @_row_scores[@_weight_labels[place]] += @_weights[place];
+        context->row_scores[@_weight_labels[place]] += @_weights[place];
     }
 }
 
-static uint32_t @_pair(const char *name, int32_t first, int32_t second) {
-    return @_crc_word(@_crc_byte(@_crc_word(@_crc_text(UINT32_MAX, name), first), 0x7Cu), second);
+static uint32_t @_pair(@_context *context, const char *name, int32_t first, int32_t second) {
+    return @_crc_word(context, @_crc_byte(@_crc_word(context, @_crc_text(UINT32_MAX, name), first), 0x7Cu), second);
 }
 
-static uint32_t @_alone(const char *name, int32_t token) {
-    return @_crc_word(@_crc_text(UINT32_MAX, name), token);
+static uint32_t @_alone(@_context *context, const char *name, int32_t token) {
+    return @_crc_word(context, @_crc_text(UINT32_MAX, name), token);
 }
 
-static void @_score_token(int32_t i, const char *intent) {
-    const uint32_t at = @_begins[i];
-    const uint32_t end = @_ends[i];
-    memset(@_row_scores, 0, sizeof @_row_scores);
-    @_score(@_crc_text(UINT32_MAX, "b"));
-    @_score(@_crc_text(@_crc_text(UINT32_MAX, "I="), intent));
-    @_score(@_alone("w=", i));
-    @_score(@_crc_word(@_crc_byte(@_crc_text(@_crc_text(UINT32_MAX, "I|w="), intent), 0x7Cu), i));
-    @_score(@_alone("-1=", i - 1));
-    @_score(@_alone("+1=", i + 1));
-    @_score(@_alone("-2=", i - 2));
-    @_score(@_alone("+2=", i + 2));
-    @_score(@_pair("-1w=", i - 1, i));
-    @_score(@_pair("w+1=", i, i + 1));
-    @_score(@_pair("-2-1=", i - 2, i - 1));
-    @_score(@_pair("+1+2=", i + 1, i + 2));
-    @_score(@_pair("-1+1=", i - 1, i + 1));
-    @_score(@_crc_part(@_crc_text(UINT32_MAX, "s3="), end - at > 3u ? end - 3u : at, end));
-    @_score(@_crc_part(@_crc_text(UINT32_MAX, "s2="), end - at > 2u ? end - 2u : at, end));
-    @_score(@_crc_part(@_crc_text(UINT32_MAX, "p3="), at, end - at > 3u ? at + 3u : end));
-    @_score(@_crc_part(@_crc_text(UINT32_MAX, "p2="), at, end - at > 2u ? at + 2u : end));
-    @_score(@_crc_shape(@_crc_text(UINT32_MAX, "sh="), i));
-    @_score(@_crc_shape(@_crc_text(UINT32_MAX, "sh-1="), i - 1));
-    @_score(@_crc_shape(@_crc_text(UINT32_MAX, "sh+1="), i + 1));
+static void @_score_token(@_context *context, int32_t i, const char *intent) {
+    const uint32_t at = context->begins[i];
+    const uint32_t end = context->ends[i];
+    memset(context->row_scores, 0, sizeof context->row_scores);
+    @_score(context, @_crc_text(UINT32_MAX, "b"));
+    @_score(context, @_crc_text(@_crc_text(UINT32_MAX, "I="), intent));
+    @_score(context, @_alone(context, "w=", i));
+    @_score(context, @_crc_word(context, @_crc_byte(@_crc_text(@_crc_text(UINT32_MAX, "I|w="), intent), 0x7Cu), i));
+    @_score(context, @_alone(context, "-1=", i - 1));
+    @_score(context, @_alone(context, "+1=", i + 1));
+    @_score(context, @_alone(context, "-2=", i - 2));
+    @_score(context, @_alone(context, "+2=", i + 2));
+    @_score(context, @_pair(context, "-1w=", i - 1, i));
+    @_score(context, @_pair(context, "w+1=", i, i + 1));
+    @_score(context, @_pair(context, "-2-1=", i - 2, i - 1));
+    @_score(context, @_pair(context, "+1+2=", i + 1, i + 2));
+    @_score(context, @_pair(context, "-1+1=", i - 1, i + 1));
+    @_score(context, @_crc_part(context, @_crc_text(UINT32_MAX, "s3="), end - at > 3u ? end - 3u : at, end));
+    @_score(context, @_crc_part(context, @_crc_text(UINT32_MAX, "s2="), end - at > 2u ? end - 2u : at, end));
+    @_score(context, @_crc_part(context, @_crc_text(UINT32_MAX, "p3="), at, end - at > 3u ? at + 3u : end));
+    @_score(context, @_crc_part(context, @_crc_text(UINT32_MAX, "p2="), at, end - at > 2u ? at + 2u : end));
+    @_score(context, @_crc_shape(context, @_crc_text(UINT32_MAX, "sh="), i));
+    @_score(context, @_crc_shape(context, @_crc_text(UINT32_MAX, "sh-1="), i - 1));
+    @_score(context, @_crc_shape(context, @_crc_text(UINT32_MAX, "sh+1="), i + 1));
 }"""
 _PATH = """\
-/* The best label of every token into @_path; of equal sums, that of the first labels. */
-static void @_tag(const char *intent) {
-    for (int32_t t = 0; t < @_tokens; ++t) {
-        @_score_token(t, intent);
+/* The best label of every token into context->path; of equal sums, that of the first labels. */
+static void @_tag(@_context *context, const char *intent) {
+    for (int32_t t = 0; t < context->tokens; ++t) {
+        @_score_token(context, t, intent);
         for (int32_t j = 0; j < %(labels)d; ++j) {
-            int32_t most = t > 0 ? @_best[0] + @_moves[0][j] : 0;
+            int32_t most = t > 0 ? context->best[0] + @_moves[0][j] : 0;
             int32_t from = 0;
             for (int32_t i = 1; t > 0 && i < %(labels)d; ++i) {
-                const int32_t way = @_best[i] + @_moves[i][j];
+                const int32_t way = context->best[i] + @_moves[i][j];
                 if (way > most) {
                     most = way;
                     from = i;
                 }
             }
-            @_back[t][j] = (uint8_t)from;
-            @_ahead[j] = most + @_row_scores[j] * %(step)d;
+            context->back[t][j] = (uint8_t)from;
+            context->ahead[j] = most + context->row_scores[j] * %(step)d;
         }
-        memcpy(@_best, @_ahead, sizeof @_best);
+        memcpy(context->best, context->ahead, sizeof context->best);
     }
     uint8_t label = 0u;
     for (int32_t j = 1; j < %(labels)d; ++j) {
-        label = @_best[j] > @_best[label] ? (uint8_t)j : label;
+        label = context->best[j] > context->best[label] ? (uint8_t)j : label;
     }
-    for (int32_t t = @_tokens; t-- > 0;) {
-        @_path[t] = label;
-        label = @_back[t][label];
+    for (int32_t t = context->tokens; t-- > 0;) {
+        context->path[t] = label;
+        label = context->back[t][label];
     }
 }"""
 
 
 def tagger(spec: TaggerSpec, arrays: dict[str, NDArray[Any]]) -> list[str]:
-    """Blocks of C; `@_begins`, `@_ends`, `@_tokens`, `@_path` and the functions of `letters` are expected before them.
+    """Blocks of C; the functions of `letters` are expected before them.
 
     Args:
         spec: labels and scale.

@@ -91,7 +91,7 @@ def _call(
     """What the device says of itself, and of every row the answer with the stages behind it, as float32 words."""
     answer = _fields(subject)
     words = sum(answer.values())
-    lines = [f"{NAME}_predict((const float *)in, ({NAME}_answer *)out);"]
+    lines = [f"static {NAME}_context context; {NAME}_predict(&context, (const float *)in, ({NAME}_answer *)out);"]
     for number, (_, count) in seen.items():
         lines.append(
             f"{{ const float *seen; int count; {NAME}_stage({number}, &seen, &count); "
