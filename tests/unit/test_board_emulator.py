@@ -33,6 +33,7 @@ SCENARIO = """
 static const uint8_t first[] = {%s};
 static const uint8_t second[] = {%s};
 static const uint8_t name[2][16] = {{%s}, {%s}};
+static net_context context;
 static uint64_t memory[NET_REGION / 8];
 static uint8_t *const flash = (uint8_t *)memory;
 int net_flash_erase(uint32_t page) { memset(flash + page, 0xff, NET_PAGE); return 0; }
@@ -49,7 +50,9 @@ static int install(const uint8_t *file, uint32_t length, const uint8_t *called) 
     for (uint32_t at = 0; code == 0 && at < length; at += 64) {
         code = net_write(at, file + at, length - at < 64 ? length - at : 64);
     }
-    return code != 0 ? code : (code = net_verify()) != 0 ? code : (code = net_self_test()) != 0 ? code : net_activate();
+    code = code != 0 ? code : net_verify();
+    code = code != 0 ? code : net_self_test(&context);
+    return code != 0 ? code : net_activate();
 }
 void scenario(const void *in, void *out);
 void scenario(const void *in, void *out) {
@@ -70,7 +73,7 @@ void scenario(const void *in, void *out) {
         }
         memcpy(told, codes, sizeof codes);
     } else if (task == 1) {
-        net_predict((const float *)in + 1, &answer);
+        net_predict(&context, (const float *)in + 1, &answer);
         memcpy(told, answer.probabilities, sizeof answer.probabilities);
     } else {
         told[0] = (float)net_revert();

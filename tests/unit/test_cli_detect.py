@@ -251,7 +251,10 @@ def test_a_detector_becomes_c_or_says_why_not(folder: Path, detector: Path, tmp_
     assert run([*arguments, "--json"]) == 0
     told = msgspec.json.decode(capsys.readouterr().out)
     assert [Path(file["path"]).name for file in told["files"]] == ["good_detect.c", "good_detect.h"]
-    assert "int good_detect(const float row[" in (tmp_path / "c" / "good_detect.h").read_text()
+    assert (
+        "int good_detect(good_detect_context *context, const float row["
+        in (tmp_path / "c" / "good_detect.h").read_text()
+    )
     assert run([*arguments, "--name", "1st"]) == 2
     assert "1st" in capsys.readouterr().err
     windows = str(tmp_path / "w.detector")

@@ -126,11 +126,11 @@ def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
 
 
 def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
-    named(prove(edited("_now.filled = 5;", "_now.filled = 6;")), MEANS)
+    named(prove(edited("context->filled = 5;", "context->filled = 6;")), MEANS)
 
 
 def test_another_debounce_is_named_at_the_events(prove: Proof) -> None:
-    assert named(prove(edited("_now.row < 2 ||", "_now.row < 1 ||")), EVENTS).place == "kind"
+    assert named(prove(edited("context->row < 2 ||", "context->row < 1 ||")), EVENTS).place == "kind"
 
 
 @pytest.mark.parametrize("quiet", [99, 101])
