@@ -126,3 +126,20 @@ def test_a_column_of_that_name_can_be_ignored(tmp_path: Path, capsys: Capture) -
     assert "column date" in capsys.readouterr().err
     run(["check", str(file), "--target", "label", "--ignore", "date"])
     assert "rows carry no time" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_a_person_whose_labels_are_swapped_is_named(tmp_path: Path, capsys: Capture, swapped: bool) -> None:
+    generator = np.random.default_rng(2)
+    table = []
+    for person in range(6):
+        for index in range(60):
+            label = ("rest", "walk", "run")[index % 3]
+            a, b = {"rest": (0, 0), "walk": (4, 0), "run": (0, 4)}[label] + generator.normal(size=2)
+            if swapped and person == 4:
+                label = {"walk": "run", "run": "walk"}.get(label, label)
+            table.append([f"{a:.4f}", f"{b:.4f}", label, f"p{person}"])
+    file = write_rows(tmp_path / "rows.csv", table, header="a,b,label,person")
+    assert run(["check", str(file), "--target", "label", "--group", "person", "--json"]) == 0
+    found = msgspec.json.decode(capsys.readouterr().out)["labels"]
+    assert [("'run'" in f["sentence"], "'walk' of p4" in f["sentence"]) for f in found] == [(True, True)] * swapped

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.slots.score import score
 from edgewright.language.slots.train import Slotting, labels_of, train_tagger
+from edgewright.language.utterances.read import read
 from edgewright.runtime.utterance.attributes import attributes, shape, tokens
 from edgewright.runtime.utterance.tagger import Tagger, joined, viterbi
 from edgewright.schema.errors import InputError
@@ -111,3 +112,27 @@ def test_shapes_and_tokens() -> None:
 def test_without_slots_nothing_is_trained() -> None:
     with pytest.raises(InputError, match="names of slots"):
         train_tagger([Utterance(text="hello", intent="greet")], Slotting())
+
+
+def test_adjacent_words_are_one_slot_where_no_utterance_has_two_side_by_side() -> None:
+    """A few dozen utterances: 'cold' before a drink is no drink of its own."""
+    given = read(Path(__file__).parents[2] / "docs/examples/vending-utterances.toml").utterances
+    tagger = Tagger(*train_tagger(given, Slotting()), "here")
+    for text in ("get me a cold coffee", "a cold coffee", "one cold coffee please"):
+        assert [slot.name for slot in tagger.slots(text, "dispense_drink")] == ["drink"], text
+
+
+def test_slots_side_by_side_are_kept_apart_where_utterances_have_them() -> None:
+    given = [
+        Utterance(
+            text=f"add {a} {b}",
+            intent="add",
+            slots=(
+                Slot(name="item", begin=4, end=4 + len(a), text=a),
+                Slot(name="item", begin=5 + len(a), end=5 + len(a) + len(b), text=b),
+            ),
+        )
+        for a, b in itertools.permutations(("milk", "bread", "salt", "rice", "eggs"), 2)
+    ]
+    tagger = Tagger(*train_tagger(given, Slotting()), "here")
+    assert [slot.text for slot in tagger.slots("add rice milk", "add")] == ["rice", "milk"]

@@ -11,7 +11,8 @@ from edgewright.data.load import find_time, guess, load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.inflation import Inflation, inflation
+from edgewright.pipeline.inflation import Inflation, inflation_of, quick_answers
+from edgewright.pipeline.swapped_labels import swapped_labels
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Samples, Split
 from edgewright.schema.errors import InputError
@@ -28,6 +29,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
         leakage: what stands on both sides of that split.
         inflation: how much a random split flatters; None where nothing can leak.
         given: whether the data's own split was judged; its leaks are errors.
+        labels: persons two of whose labels look swapped.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     leakage: tuple[Finding, ...]
     inflation: Inflation | None
     given: bool
+    labels: tuple[Finding, ...] = ()
 
     @property
     def failed(self) -> bool:
@@ -94,14 +97,15 @@ def check_data(
         sides = _random(samples, seed)
         leaks = overlap(samples, sides, window or None)
         told = "a random split of the samples"
-    measured = None if split_column and samples.groups is None else inflation(samples, task, seed)
+    answers = None if split_column and samples.groups is None else quick_answers(samples, task, seed)
     return Checked(
         name=dataset.name,
         quality=quality,
         task=task,
         split=told,
         leakage=leaks,
-        inflation=measured,
+        inflation=None if answers is None else inflation_of(answers, seed),
+        labels=() if answers is None else swapped_labels(answers),
         given=bool(split_column),
     )
 

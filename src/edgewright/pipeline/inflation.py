@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -41,6 +42,29 @@ class Inflation(msgspec.Struct, frozen=True, kw_only=True):
     model: str
 
 
+@dataclass(frozen=True)
+class QuickAnswers:
+    """What the quick model answers to samples that it was not fitted on.
+
+    Attributes:
+        y: targets, shape (n,).
+        units: what must stay together, shape (n,); `by` says what they are.
+        by: 'group', 'session' or 'time'.
+        random: answers where the folds were dealt at random, shape (n,).
+        kept: answers by a model that saw nothing of the sample's unit, shape (n,).
+        features: their number.
+        classify: whether `y` are classes.
+    """
+
+    y: NDArray[Any]
+    units: NDArray[Any]
+    by: str
+    random: NDArray[Any]
+    kept: NDArray[Any]
+    features: int
+    classify: bool
+
+
 def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
     """Measures it; None where nothing is known that could leak (no group, no session, no time).
 
@@ -49,6 +73,31 @@ def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
         task: 'classification' or 'regression'.
         seed: of the model and the folds.
     """
+    answers = quick_answers(samples, task, seed)
+    return None if answers is None else inflation_of(answers, seed)
+
+
+def inflation_of(answers: QuickAnswers, seed: int) -> Inflation:
+    """The inflation that the answers of a quick model show; `seed` draws the units of the interval."""
+    y, loose, honest, classify = answers.y, answers.random, answers.kept, answers.classify
+    difference = bootstrap_by_group(
+        answers.units,
+        lambda i: _score(y[i], loose[i], classify) - _score(y[i], honest[i], classify),
+        repeats=500,
+        seed=seed,
+    )
+    return Inflation(
+        by=answers.by,
+        random=_score(y, loose, classify),
+        kept=_score(y, honest, classify),
+        difference=difference,
+        samples=len(y),
+        model=f"{_TREES} extremely randomised trees on {plural(answers.features, 'plain feature')}",
+    )
+
+
+def quick_answers(samples: Samples, task: str, seed: int) -> QuickAnswers | None:
+    """Cross-validates the quick model two ways; None as for `inflation`, whose arguments these are."""
     units, by = _units(samples)
     if units is None or len(np.unique(units)) < 2:
         return None
@@ -68,17 +117,7 @@ def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
     deal: Any = (StratifiedKFold if classify else KFold)(folds, shuffle=True, random_state=seed)
     loose = cross_val_predict(model, X, y, cv=deal)
     honest = cross_val_predict(model, X, y, cv=GroupKFold(folds), groups=units)
-    difference = bootstrap_by_group(
-        units, lambda i: _score(y[i], loose[i], classify) - _score(y[i], honest[i], classify), repeats=500, seed=seed
-    )
-    return Inflation(
-        by=by,
-        random=_score(y, loose, classify),
-        kept=_score(y, honest, classify),
-        difference=difference,
-        samples=len(y),
-        model=f"{_TREES} extremely randomised trees on {plural(X.shape[1], 'plain feature')}",
-    )
+    return QuickAnswers(y, units, by, loose, honest, X.shape[1], classify)
 
 
 def _score(y: NDArray[Any], answer: NDArray[Any], classify: bool) -> float:

@@ -44,9 +44,9 @@ def command(
 ) -> int:
     """Look at DATA (a file or a folder) before building on it.
 
-    Missing values, constant columns, ranges and units, sampling rate and gaps, duplicated rows, class balance, and
-    leakage: the same person, session or overlapping window on both sides of a split, with how much that would flatter.
-    Exit code 1 where something was found that makes results wrong.
+    Missing values, constant columns, ranges and units, sampling rate and gaps, duplicated rows, class balance, labels
+    of one person that look swapped, and leakage: the same person, session or overlapping window on both sides of a
+    split, with how much that would flatter. Exit code 1 where something was found that makes results wrong.
     """
     import msgspec
 
@@ -89,6 +89,8 @@ def _lines(found: Checked) -> list[str]:
     lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in quality.findings] or ["  nothing found"]
     if not found.task:
         return [*lines, "", "no target named: leakage was not looked for (--target COLUMN)"]
+    if found.labels:
+        lines += ["", "labels", *(f"  {_MARKS[f.severity]} {f.sentence}" for f in found.labels)]
     lines += ["", f"leakage in {found.split}"]
     lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in found.leakage] or ["  nothing stands on both sides"]
     measured = found.inflation

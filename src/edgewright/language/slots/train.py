@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
 
 Arrays = dict[str, NDArray[Any]]
-# A path through labels that no training utterance has seen is not forbidden, but it costs something.
+# The score of a path is lowered by this where a slot begins right behind another of its name and no utterance has that.
+_FORBIDDEN = -1e4
 _BYTES_A_KEY, _BYTES_A_WEIGHT = 5, 2
 _STEPS = 127
 
@@ -56,10 +58,13 @@ def train_tagger(utterances: Sequence[Utterance], how: Slotting) -> tuple[Tagger
         raise InputError("1 to 127 names of slots", str(len(names)), do="Mark slots as [words](name)")
     trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
     trainer.set_params({"c1": how.l1, "c2": how.l2, "max_iterations": how.iterations})
+    neighbours: set[tuple[str, str]] = set()
     for one in utterances:
         spans = tokens(one.text)
         if spans and one.intent != OUT_OF_SCOPE:
-            trainer.append(attributes(one.text, spans, one.intent), labels_of(one.slots, spans))
+            labels = labels_of(one.slots, spans)
+            trainer.append(attributes(one.text, spans, one.intent), labels)
+            neighbours.update(pairwise(labels))
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "tagger.crf")
         trainer.train(path)
@@ -67,7 +72,17 @@ def train_tagger(utterances: Sequence[Utterance], how: Slotting) -> tuple[Tagger
         tagger.open(path)
         info = tagger.info()
         tagger.close()
-    return _arrays(list(info.labels), info.state_features, info.transitions, how.size)
+    moves = {**dict.fromkeys(_unseen(names, neighbours), _FORBIDDEN), **info.transitions}
+    return _arrays(list(info.labels), info.state_features, moves, how.size)
+
+
+def _unseen(names: set[str], neighbours: set[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Labels that would make two slots of one name out of adjacent tokens, where no utterance does so.
+
+    A few dozen utterances say too little about such pairs: of "a cold coffee" the tagger would make two drinks.
+    """
+    pairs = [(f"{mark}-{name}", f"B-{name}") for name in sorted(names) for mark in "BI"]
+    return [pair for pair in pairs if pair not in neighbours]
 
 
 def labels_of(slots: Sequence[Slot], spans: list[tuple[int, int]]) -> list[str]:
@@ -91,7 +106,8 @@ def _arrays(
     number = {label: k for k, label in enumerate(order)}
     table = np.zeros((len(order), len(order)), np.float32)
     for (before, after), weight in moves.items():
-        table[number[before], number[after]] = weight
+        if before in number and after in number:
+            table[number[before], number[after]] = weight
     kept = _kept(states, size - table.nbytes)
     largest = max((abs(weight) for *_, weight in kept), default=1.0)
     step = largest / _STEPS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,7 @@ class RowDetector(ABC):
     def __init__(self, channels: int) -> None:
         self.channels = channels
         self._parts: Array = np.zeros(channels)
+        self._prepared: Array | None = None
 
     def update(self, values: Floats, time: NDArray[np.float64]) -> NDArray[np.float64]:
         """Scores of rows in order, as `Running.update` says.
@@ -42,13 +44,27 @@ class RowDetector(ABC):
         wide = np.asarray(values, np.float64)
         present = np.isfinite(wide)
         some: NDArray[np.bool_] = np.asarray(present.any(1))
+        prepared = iter(self.prepare(wide[some], present[some]) if len(wide) > 1 else ())
         for index in range(len(wide)):
             if some[index]:
+                self._prepared = next(prepared, None)
                 out[index] = self.row(wide[index], present[index], float(time[index]))
             else:
                 self._parts = np.zeros(self.channels)
                 out[index] = 0.0
+        self._prepared = None
         return out
+
+    def prepare(self, wide: Array, present: NDArray[np.bool_]) -> Iterable[Array]:
+        """Works out for many rows at once what does not depend on the score of the row before; nothing by default.
+
+        Args:
+            wide, present: rows with a value, shape (rows, channels), as `row` takes them.
+
+        Returns:
+            For each row what `row` then finds in `_prepared`, equal to what it would work out by itself.
+        """
+        return ()
 
     def blame(self) -> NDArray[np.float64]:
         """Each channel's share of the last score, shape (channels,); adds up to 1, or to 0 where nothing is odd."""

@@ -6,6 +6,7 @@ bytes. `edgewright detect model` takes it out for `edgewright export --to c99`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+
+# Rows that go through the network at once.
+_PIECE = 1024
 
 
 class AutoencoderConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,10 +55,17 @@ class _Autoencoder(RowDetector):
             self._sliding.resume(state)
             self._parts = np.array(state["parts"], np.float64)
 
+    def prepare(self, wide: NDArray[np.float64], present: NDArray[np.bool_]) -> Iterable[NDArray[np.float64]]:
+        """What the network gives back for each row."""
+        for start in range(0, len(wide), _PIECE):
+            piece = slice(start, start + _PIECE)
+            values = np.where(present[piece], wide[piece], self._mean).astype(np.float32)
+            yield from self._run(values)[self._name]
+
     def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
         """Root mean square, over channels, of the mean errors in units of their training deviation."""
         values = np.where(present, x, self._mean).astype(np.float32)
-        back = self._run(values[None])[self._name][0]
+        back = self._run(values[None])[self._name][0] if self._prepared is None else self._prepared
         error = np.where(present, (values - self._mean) / self._deviation - back, 0.0)
         self._parts = (self._sliding.push(error) / self._unit) ** 2 * self._sliding.full
         return float(np.sqrt(self._parts.mean()))

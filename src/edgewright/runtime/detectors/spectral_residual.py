@@ -8,6 +8,7 @@ paper, because the newest row would else stand at the edge, where the transform 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from edgewright.schema.errors import InputError
 _TINY = 1e-8
 # Points from which the prolongation takes its slope, and how many it adds: kappa and m of the paper, both 5.
 _SLOPE, _AHEAD = 5, 5
+# Rows whose windows are transformed at once.
+_PIECE = 1024
 
 
 class SpectralResidualConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,12 +59,26 @@ class _SpectralResidual(RowDetector):
         if self._seen < self._held.shape[1]:
             self._parts = np.zeros(self.channels)
             return math.nan
-        self._parts = self._saliency() * present
+        self._parts = (self._saliency(self._held) if self._prepared is None else self._prepared) * present
         return float(self._parts.max())
 
-    def _saliency(self) -> NDArray[np.float64]:
-        """How far the newest row of each channel is above its mean saliency, in means; 0 for what does not move."""
-        held = self._held
+    def prepare(self, wide: NDArray[np.float64], present: NDArray[np.bool_]) -> Iterable[NDArray[np.float64]]:
+        """The saliency of the newest row of each window."""
+        samples = self._held.shape[1]
+        values = np.concatenate([self._held.T, wide])
+        known = np.concatenate([np.ones(self._held.T.shape, np.bool_), present])
+        last = np.maximum.accumulate(np.where(known, np.arange(len(values))[:, None], 0), axis=0)
+        windows = np.lib.stride_tricks.sliding_window_view(np.take_along_axis(values, last, 0), samples, axis=0)[1:]
+        for start in range(0, len(windows), _PIECE):
+            piece = windows[start : start + _PIECE]
+            yield from self._saliency(piece.reshape(-1, samples)).reshape(len(piece), -1)
+
+    def _saliency(self, held: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How far the newest row of each window is above its mean saliency, in means; 0 for what does not move.
+
+        Args:
+            held: shape (windows, samples).
+        """
         low, high = held.min(1), held.max(1)
         moving = high - low > 1e-9 * np.maximum(np.abs(low), np.abs(high))
         values = (held - held.mean(1)[:, None]) / np.where(moving, high - low, 1.0)[:, None]
