@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from edgewright.export._c_host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
 from edgewright.runtime.catalogue import find, listing
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.graph import Graph
 from stage_examples import EXAMPLES, Floats, arriving, targets
 from support import left_out
@@ -41,9 +41,7 @@ def need_compiler() -> None:
 
 
 def in_onnxruntime(model: bytes, X: Floats) -> Floats:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run(None, {"input": X})[0])
 
 

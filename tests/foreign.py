@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from c99_stages import need_compiler
 from edgewright.pipeline.proving import prove_place
+from edgewright.runtime.engines.onnxruntime import open_session
 from integer_layers import need_litert, need_tflm
 
 # Beginnings of the names of every form that a float model has.
@@ -32,7 +32,7 @@ node = helper.make_node
 
 def answers(model: bytes, x: NDArray[Any]) -> list[Any]:
     """What ONNX Runtime answers."""
-    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     made: list[Any] = session.run(None, {session.get_inputs()[0].name: x})
     return made
 

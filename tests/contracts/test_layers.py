@@ -6,13 +6,13 @@ from typing import Any
 
 import jax
 import numpy as np
-import onnxruntime
 import pytest
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime.catalogue import find
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.training.contract import Tree
@@ -36,7 +36,7 @@ def test_onnx_equals_jax(kind: str, settings: dict[str, Any]) -> None:
     if value == builder.input:
         value = builder.op("Reshape", value, builder.integers(-1, *out))
     graph = builder.finish({"y": (value, "float32", out)})
-    answer = onnxruntime.InferenceSession(to_onnx(graph)).run(None, {"input": x})[0]
+    answer = open_session(to_onnx(graph)).run(None, {"input": x})[0]
     np.testing.assert_allclose(answer, expected, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(compile_graph(graph)(x)["y"], expected, rtol=1e-5, atol=1e-5)
 

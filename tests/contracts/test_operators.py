@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.operators import operator, prepare
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Attribute, Node
@@ -214,7 +214,7 @@ def referee(one: Case) -> Array:
         [numpy_helper.from_array(x, n) for n, x in given[one.computed :]],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", one.opset)], ir_version=9)
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    session = open_session(model.SerializeToString())
     result: Any = session.run(None, dict(computed))[0]
     return np.asarray(result)
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 import pytest
 from sklearn.base import clone
 
@@ -17,6 +16,7 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Stage, StageConfig, emit
 from edgewright.runtime.catalogue import find, listing
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
@@ -42,9 +42,7 @@ def graph_bytes(estimator: Any, X: Floats) -> bytes:  # noqa: ANN401 - any estim
 
 
 def in_onnxruntime(model: bytes, X: Floats) -> Floats:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run(None, {"input": X})[0])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +18,7 @@ from edgewright.compression.weights import PerChannel, to_integers
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
@@ -62,7 +62,7 @@ def windows() -> Graph:
 
 
 def answers(graph: Graph, samples: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-    session = onnxruntime.InferenceSession(to_onnx(graph))
+    session = open_session(to_onnx(graph))
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": samples}), strict=True))
 
 

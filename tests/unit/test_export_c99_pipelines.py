@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.runtime.onnx_reader import read_onnx
@@ -56,10 +56,8 @@ def seen_to_the_boundary(graph: Graph) -> Graph:
 def in_onnxruntime(graph: Graph, name: str, shape: tuple[int, ...], X: NDArray[np.float32]) -> NDArray[np.float32]:
     extra = Value(name=name, dtype="float32", shape=shape)
     outputs = graph.outputs if any(v.name == name for v in graph.outputs) else (*graph.outputs, extra)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
     model = to_onnx(msgspec.structs.replace(graph, outputs=outputs))
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run([name], {session.get_inputs()[0].name: X})[0])
 
 

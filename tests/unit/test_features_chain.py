@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -17,6 +16,7 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
 from edgewright.preprocessing import channels, resample, scale
 from edgewright.preprocessing import filter as filters
+from edgewright.runtime.engines.onnxruntime import open_session
 from support import shared_data
 
 RAW = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
@@ -88,7 +88,7 @@ def test_a_chain_keeps_within_the_tolerance_on_real_windows(
         rate = getattr(estimator, "rate_", context.rate)
         context = dataclasses.replace(context, shape=result.shape[1:], names=names, units=("",) * len(names), rate=rate)
     model = to_onnx(builder.finish({"output": (value, "float32", result.shape[1:])}))
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     graph = session.run(None, {"input": X})[0].astype(np.float64)
     allowed = 1e-5 * np.abs(result) + 1e-5 * result.astype(np.float64).std(axis=0)
     assert len(X) > 500

@@ -8,7 +8,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
@@ -19,6 +18,7 @@ from edgewright.features import compress, pca, polynomial, select
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 Estimator = Any  # scikit-learn carries no types
@@ -35,7 +35,7 @@ def run_graph(estimator: Estimator, X: Floats, columns: int) -> Floats:
     builder = Builder("stage", X.shape[1:])
     value = emit(estimator, builder, builder.input)
     model = to_onnx(builder.finish({"output": (value, "float32", (columns,))}))
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run(None, {"input": X})[0])
 
 

@@ -17,6 +17,7 @@ from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.intents.graph import float_graph, int8_graph
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.utterance.features import UNIT, ZERO, features
@@ -104,11 +105,10 @@ def test_c_makes_the_same_input(name: str, tmp_path: Path) -> None:
 
 
 def test_onnx_runtime_runs_both_forms() -> None:
-    runtime = pytest.importorskip("onnxruntime")
     spec, arrays = example()
     x = (inputs(spec).astype(np.float32) - ZERO) / np.float32(UNIT)
     for graph in (float_graph(spec, arrays), int8_graph(spec, arrays)):
-        session = runtime.InferenceSession(to_onnx(graph), providers=["CPUExecutionProvider"])
+        session = open_session(to_onnx(graph))
         label, chances, _ = session.run(["label", "probabilities", "confidence"], {"features": x})
         wanted = compile_graph(graph)(x)
         # ONNX Runtime may round a tie of integers the other way: a step of the logits.

@@ -8,7 +8,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
@@ -22,6 +21,7 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import emit
 from edgewright.models.network import MODEL, NetworkClassifier, NetworkRegressor
 from edgewright.runtime.catalogue import find
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.training.metrics import calibration_error
@@ -48,7 +48,7 @@ def ran(model: Fitted, X: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
     value = emit(model, builder, builder.input)
     graph = builder.finish(model.outputs(builder, value))
     assert graph.boundary == "input"
-    session = onnxruntime.InferenceSession(to_onnx(graph))
+    session = open_session(to_onnx(graph))
     return dict(zip([o.name for o in session.get_outputs()], session.run(None, {"input": X}), strict=True))
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 
 from edgewright.cli.main import run
@@ -27,6 +26,7 @@ from edgewright.pipeline.compress_subject import open_run
 from edgewright.pipeline.compressing import chosen_row, compress
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.load import load
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.errors import InputError
@@ -68,7 +68,7 @@ def test_every_form_stands_in_the_folder_and_in_the_table(everything: tuple[Path
     for row in record.rows:
         model = (folder / row.file).read_bytes()
         assert row.file_bytes == len(model) and row.compressed_bytes < len(model)
-        session = onnxruntime.InferenceSession(model)
+        session = open_session(model)
         assert session.run(["probabilities"], {"input": np.zeros((2, 2), np.float32)})[0].shape == (2, 3)
         assert row.accuracy is not None and row.accuracy.low <= row.accuracy.value <= row.accuracy.high
         assert row.latency_p50_us <= row.latency_p99_us and row.tflite_bytes is not None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
 from edgewright import Pipeline
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.graph import Value
 
@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 NAMES = ["activity", "latency", "scalability", "demo"]
 
 
-def session(model: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+def session(model: bytes) -> Any:  # noqa: ANN401 - of ONNX Runtime
+    return open_session(model)
 
 
 def with_boundary(model: bytes, shape: tuple[int, ...]) -> bytes:

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
 from edgewright.preprocessing import impute, scale, units
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 Estimator = Any  # scikit-learn carries no types
@@ -36,7 +36,7 @@ def run_graph(estimator: Estimator, X: Floats) -> Floats:
     builder = Builder("stage", X.shape[1:])
     value = emit(estimator, builder, builder.input)
     model = to_onnx(builder.finish({"output": (value, "float32", X.shape[1:])}))
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = open_session(model)
     return np.asarray(session.run(None, {"input": X})[0])
 
 

@@ -152,10 +152,8 @@ class _Writer:
             constants[node.inputs[1]], bias, axis, source.grid.scale, self.per_channel, apart=apart, levels=self.levels
         )
         along = {"axis": axis} if made.per_channel and axis != 1 else {}
-        # ONNX Runtime takes a dense layer in as integers only where a zero point is written, and makes a session with
-        # exact products only where weights do not share it.
-        zero = f"{output}.z"
-        self.constants[zero] = np.zeros(made.scale.shape, np.int8)
+        # ONNX Runtime takes a dense layer in as integers only where a zero point is written.
+        zero = self._constant(np.zeros(made.scale.shape, np.int8))
         weights = self._dequantised(self._constant(made.weights), made.scale, f"{output}.w", along, (zero,))
         inputs = [source.floats, weights]
         if made.bias is not None:

@@ -72,6 +72,7 @@ class _Writer:
         self.chain = Chain(draft)
         self.names: dict[int, str] = {}
         self.bytes: dict[int, str] = {}
+        self.shared: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         # Flattened with the channels first: the place in the network of each feature.
         self.orders: dict[int, Array] = {}
 
@@ -106,8 +107,14 @@ class _Writer:
         self.names[number] = self.chain.op("DequantizeLinear", name, *self._grid(value)) if value.scale else name
 
     def _grid(self, value: IntegerValue) -> tuple[str, str]:
-        scale = self.draft.constant(np.asarray(value.scale, np.float32))
-        return scale, self.draft.constant(np.asarray(value.zero, np.int8))
+        return self._shared(np.asarray(value.scale, np.float32)), self._shared(np.asarray(value.zero, np.int8))
+
+    def _shared(self, array: Array) -> str:
+        """A constant that every reader of the same numbers shares."""
+        key = (array.dtype.str, array.shape, array.tobytes())
+        if key not in self.shared:
+            self.shared[key] = self.draft.constant(array)
+        return self.shared[key]
 
     def operator(self, operator: IntegerOperator) -> None:
         """One operator, its activation and its rounding."""
@@ -134,13 +141,12 @@ class _Writer:
         scale = scale.reshape(()) if scale.size == 1 else scale
         along: dict[str, Any] = {"axis": axis} if scale.ndim else {}
         constant = self.draft.constant
-        # A zero point of its own: docs/adr/0006, In ONNX Runtime.
-        zero = constant(np.zeros(scale.shape, np.int8))
-        names = [self.chain.op("DequantizeLinear", constant(array), constant(scale), zero, **along)]
+        zero = self._shared(np.zeros(scale.shape, np.int8))
+        names = [self.chain.op("DequantizeLinear", constant(array), self._shared(scale), zero, **along)]
         if bias is not None:
             product = (np.float32(self.network.values[operator.inputs[0]].scale) * scale).astype(np.float32)
             along = {"axis": 0} if scale.ndim else {}
-            names.append(self.chain.op("DequantizeLinear", constant(bias), constant(product), **along))
+            names.append(self.chain.op("DequantizeLinear", constant(bias), self._shared(product), **along))
         return names
 
     def _dense(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.runtime.byte_signs import to_unsigned
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Node, Value
 
@@ -19,12 +20,15 @@ _TYPES = {
     "int64": TensorProto.INT64,
     "int32": TensorProto.INT32,
     "int8": TensorProto.INT8,
+    "uint8": TensorProto.UINT8,
     "bool": TensorProto.BOOL,
 }
 
 
 def to_onnx(graph: Graph) -> bytes:
     """Serialises a graph.
+
+    Bytes between roundings, and weights, are written unsigned: no stock runtime gets those wrong.
 
     What ONNX has no field for (stage ends, boundary, labels) goes into `metadata_props` as JSON under the
     prefix `edgewright.`.
@@ -35,6 +39,7 @@ def to_onnx(graph: Graph) -> bytes:
     Raises:
         InputError: for a graph that the standard does not allow.
     """
+    graph = to_unsigned(graph)
     nodes = [helper.make_node(n.op, list(n.inputs), list(n.outputs), **_attributes(n)) for n in graph.nodes]
     body = helper.make_graph(
         nodes,

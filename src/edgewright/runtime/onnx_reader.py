@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from edgewright.runtime.byte_signs import to_signed
 from edgewright.runtime.onnx_tensors import DTYPES, tensor
 from edgewright.runtime.wire import Field, fields
 from edgewright.schema.errors import InputError
@@ -29,7 +30,8 @@ def read_onnx(data: bytes) -> Graph:
         data: the bytes of the file.
 
     Returns:
-        The graph; stage ends, boundary and labels come from the metadata that `graph.onnx_writer` writes.
+        The graph; stage ends, boundary and labels come from the metadata that `graph.onnx_writer` writes. Bytes that
+        the file holds unsigned between roundings are signed in it.
 
     Raises:
         InputError: for damaged bytes, another opset, operators of other domains, and what the dialect has no word for.
@@ -49,7 +51,7 @@ def read_onnx(data: bytes) -> Graph:
         raise InputError("an ONNX model", "bytes without a graph", do="The file is damaged or of another kind")
     if opset not in _OPSETS:
         raise InputError(f"opset {_OPSETS.start} to {_OPSETS.stop - 1}", str(opset), do="Convert the model to opset 18")
-    return _graph(body, metadata)
+    return to_signed(_graph(body, metadata))
 
 
 def _opset(data: memoryview) -> tuple[str, int]:

@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import msgspec
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
 from edgewright.language.embedding.text import TextEncoder
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.riff import read_wav
 from edgewright.schema.errors import InputError
 
@@ -75,14 +75,7 @@ class MediaEncoder:
         model = _found(directory, _NAMES)
         if model is None:
             raise InputError("a graph that encodes pictures or sounds", "none", str(directory), _DO)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-        try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes for files that are none
-            raise InputError(
-                "a graph that ONNX Runtime reads", " ".join(str(error).split())[:200], str(model)
-            ) from None
+        self._session = open_session(model, threads=threads, where=str(model))
         taken = [one for one in self._session.get_inputs() if one.name in _INPUTS]
         if len(taken) != 1 or len(self._session.get_inputs()) != 1:
             got = ", ".join(one.name for one in self._session.get_inputs())

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory, Pooling
+from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 # Texts at a time, of about the same length, so that little is computed for padding.
@@ -37,15 +37,8 @@ class TextEncoder:
     def __init__(self, directory: Directory, model: bytes | Path, size: int, threads: int = 1) -> None:
         self.name, self.bytes = directory.path.resolve().name, size
         self._pooling: Pooling = directory.pooling
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 3
         where = str(directory.path)
-        try:
-            source = str(model) if isinstance(model, Path) else model
-            self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # noqa: BLE001 - ONNX Runtime raises its own classes for files that are none
-            raise InputError("a graph that ONNX Runtime reads", " ".join(str(error).split())[:200], where) from None
+        self._session = open_session(model, threads=threads, where=where)
         try:
             self._tokens = Tokenizer.from_file(str(directory.tokenizer))
         except Exception as error:  # noqa: BLE001 - tokenizers raises plain exceptions
