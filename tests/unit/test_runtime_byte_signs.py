@@ -13,7 +13,7 @@ from edgewright.runtime.byte_signs import to_signed, to_unsigned
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.schema.graph import Array, Graph, Node, Value
+from edgewright.schema.graph import Array, Attribute, Graph, Node, Value
 from integer_networks import picture, samples_of, trained
 
 NAMES = ("dense", "pools", "picture")
@@ -48,7 +48,7 @@ def chain(*nodes: Node, constants: dict[str, Array], dtype: str = "float32", wid
     )
 
 
-def node(op: str, *names: str, **attributes: int) -> Node:
+def node(op: str, *names: str, **attributes: Attribute) -> Node:
     """The last name is the output's."""
     return Node(op=op, inputs=names[:-1], outputs=names[-1:], attributes=attributes)
 
