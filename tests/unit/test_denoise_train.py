@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from denoiser_example import RATE, random_denoiser, voices
 from edgewright.cli.commands.denoise import COMMAND
 from edgewright.cli.commands.export import COMMAND as EXPORT
+from edgewright.cli.commands.prove import COMMAND as PROVE
 from edgewright.data.load import guess, load_data
 from edgewright.data.noise import kinds, noise_of, scaled
 from edgewright.graph.denoising import read_denoiser, write_denoiser
@@ -122,7 +123,9 @@ def test_runs_on_sound_and_on_a_table_with_the_base_install(
 def test_every_form_tells_the_same_noise(tmp_path: Path) -> None:
     place = tmp_path / "tiny.denoiser"
     write_denoiser(place, random_denoiser(channels=2))
-    record = json.loads(asked("prove", place, "--json"))
+    done = CliRunner().invoke(PROVE, [str(place), "--json"])
+    assert done.exit_code == 0, done.output
+    record = json.loads(done.stdout)
     assert record["passed"]
     exact = {(p["first"], p["second"]) for p in record["pairs"] if p["verdict"] == "bit-exact"}
     names = [form["name"] for form in record["forms"]]

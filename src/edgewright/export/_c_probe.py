@@ -112,7 +112,7 @@ class CStream:
         self._classes, self._detectors = classes, len(detectors)
         text = _stream_driver(header, name, detectors, classes, self.fields)
         defines = [f"-D{prefix.upper()}_DETECT_TAPS" for prefix in detectors]
-        with _compiled({**files, "probe.c": text}, compiler, defines) as path:
+        with compiled({**files, "probe.c": text}, compiler, defines) as path:
             self.model = CModel(path, files[f"{name}.h"], name)
             self._run = ctypes.CDLL(str(path)).probe_stream
 
@@ -129,7 +129,7 @@ class CStream:
         told, means = np.zeros((most, width)), np.zeros((n, self._classes), np.float32)
         scores = np.full((n, max(1, self._detectors)), np.nan)
         count = self._run(
-            *_given(rows, lost, times), _pointer(told), ctypes.c_int(most), _pointer(means), _pointer(scores)
+            *_given(rows, lost, times), pointer(told), ctypes.c_int(most), pointer(means), pointer(scores)
         )
         if count > most:
             raise InputError(f"at most {most} events of {n} rows", f"{count}", "the stream in C")
@@ -160,7 +160,7 @@ class CDetector:
             "$": name,
         }
         define = f"-D{name.upper()}_DETECT_TAPS"
-        with _compiled({**files, "probe.c": _filled(_DETECT, fill)}, compiler, [define]) as path:
+        with compiled({**files, "probe.c": filled(_DETECT, fill)}, compiler, [define]) as path:
             self._run = ctypes.CDLL(str(path)).probe_detect
 
     def run(self, rows: Array, lost: Array, times: Array) -> NDArray[np.float64]:
@@ -170,7 +170,7 @@ class CDetector:
             Shape (n, 4): score, NaN where nothing was judged; whether an anomaly begins; its channel; its score.
         """
         told = np.zeros((len(rows), 4))
-        self._run(*_given(rows, lost, times), _pointer(told))
+        self._run(*_given(rows, lost, times), pointer(told))
         return told
 
 
@@ -209,17 +209,18 @@ def _stream_driver(header: str, name: str, detectors: Sequence[str], classes: in
         "$$": name.upper(),
         "$": name,
     }
-    return _filled(_STREAM, fill)
+    return filled(_STREAM, fill)
 
 
-def _filled(text: str, fill: Mapping[str, str]) -> str:
+def filled(text: str, fill: Mapping[str, str]) -> str:
+    """The text with each key replaced, in order."""
     for key, value in fill.items():
         text = text.replace(key, value)
     return text
 
 
 @contextmanager
-def _compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Path]:
+def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Path]:
     """The shared object, as long as it takes to open it."""
     with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
         yield compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
@@ -231,10 +232,11 @@ def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:
         np.ascontiguousarray(lost, np.int64),
         np.ascontiguousarray(np.round(np.asarray(times, np.float64) * 1e6), np.int64),
     )
-    return (*(_pointer(array) for array in kept), ctypes.c_int(len(rows)))
+    return (*(pointer(array) for array in kept), ctypes.c_int(len(rows)))
 
 
-def _pointer(array: Array) -> ctypes.c_void_p:
+def pointer(array: Array) -> ctypes.c_void_p:
+    """Where an array lies, as C takes it."""
     made = ctypes.c_void_p(array.ctypes.data)
     made.array = array  # type: ignore[attr-defined] # the memory lives as long as the pointer
     return made

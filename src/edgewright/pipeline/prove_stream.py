@@ -9,41 +9,36 @@ from __future__ import annotations
 import importlib
 import math
 import re
-import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.pipeline.forms import Subject
-from edgewright.pipeline.prove_detector import anomalies, detector_names, detector_rules, watched, with_tie
 from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.stream_rows import StreamRows, behind, joined, natural_rows, stretches
+from edgewright.pipeline.provers import Change, compilers
+from edgewright.pipeline.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.pipeline.stream_agent import CompiledPredictor, alarm_rows, answered, cut_rows, judge_of
+from edgewright.pipeline.stream_rows import natural_rows
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
-from edgewright.runtime.agent.answering import Answered, Answerer
-from edgewright.runtime.agent.feed import Cut, Cutter
-from edgewright.runtime.agent.judging import Judge, Seen
-from edgewright.runtime.agent.slots import Proven
+from edgewright.runtime.agent.answering import Answered
+from edgewright.runtime.agent.feed import Cut
+from edgewright.runtime.agent.judging import Seen
 from edgewright.runtime.detector_file import parse_detector
 from edgewright.runtime.predictor import Answers, Predictor
-from edgewright.runtime.ready import Ready
 from edgewright.schema.data import Floats
-from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
 
-Files = Mapping[str, str]
-Change = Callable[[Files], Files]
 PYTHON = "Python agent"
 ANSWERS, MEANS, EVENTS = "answers", "averaged probabilities", "events"
 # Rows that go through the stream at most: of windows, of single rows, and where detectors look on.
 _WINDOWED, _SINGLE, _WATCHED = 20_000, 3_000, 4_000
 # What an event says of an anomaly; the other fields say what the model decided.
 _OF_ANOMALIES = ("score", "threshold", "channel", "detector")
-_ALARMS = 3
 # Samples by which the range of predictions is measured.
 _RANGED = 256
 _SAME = "the same events at the same rows, decided over the same answers"
@@ -95,17 +90,12 @@ class _Proof:
         self._streams: dict[str, Any] = {}
 
     def record(self, place: str) -> ProofRecord | None:
-        host = importlib.import_module("edgewright.export._c_host")
-        forms = []
-        for compiler in host.compilers():
-            if not compiler.command:
-                self.absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} not installed"))
-                continue
-            forms.append(self._form(compiler, " ".join([f"{compiler.name} {compiler.version}", *host.FLAGS])))
+        here = list(compilers(self.absent))
+        forms = [self._form(*one) for one in here]
         rules, names = self._rules()
         numbers: Numbers = "int8" if self.own.form == "int8" else "float"
         if forms:
-            self._add_made(shlex.join(next(c.command for c in host.compilers() if c.command)))
+            self._add_made(here[0][1])
         about = StreamSubject(
             name=f"{self.manifest.name}, its stream",
             place=place,
@@ -121,11 +111,8 @@ class _Proof:
         )
         return prove_stream(about, forms)
 
-    def _form(self, compiler: Any, note: str) -> StreamForm:  # noqa: ANN401 - `_c_host.Compiler`
-        def run() -> tuple[Stages, Stages]:
-            return self._both(self._stream(shlex.join(compiler.command)))
-
-        return StreamForm(f"C99 stream by {compiler.name}", run, note)
+    def _form(self, name: str, command: str, note: str) -> StreamForm:
+        return StreamForm(f"C99 stream by {name}", lambda: self._both(self._stream(command)), note)
 
     def _stream(self, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
         if command not in self._streams:
@@ -140,7 +127,7 @@ class _Proof:
         cuts = cut_rows(rows, self.manifest)
         places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
         samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
-        theirs = _Compiled(self.own, stream.model)
+        theirs = CompiledPredictor(self.own, stream.model)
         numbers = [predictor.predict(samples) for predictor in (self.own, theirs)] if cuts else []
         expected: Stages = {}
         found: Stages = {}
@@ -174,11 +161,11 @@ class _Proof:
         """Means after each row, and the events, as the agent has them over these answers."""
         n = len(self.rows.values)
         means, told = np.zeros((n, len(self.manifest.labels)), np.float32), []
-        judge = _judge(self.own, self.rate, self.manifest.decision)
+        judge = judge_of(self.own, self.rate, self.manifest.decision)
         last = 0
         for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
             assert answers is not None  # noqa: S101 - one for each cut
-            one = _answered(cut, answers, place)
+            one = answered(cut, answers, place)
             seen = judge.take(one)[0]
             means[last:at] = means[last - 1] if last else 0.0
             if self.manifest.labels:
@@ -224,117 +211,13 @@ class _Proof:
             else:
                 self.rows = tied
         if self.manifest.labels and self.manifest.decision.alarms:
-            theirs = _Compiled(self.own, self._stream(command).model)
+            theirs = CompiledPredictor(self.own, self._stream(command).model)
             found = alarm_rows(self.chosen, self.manifest, self.rate, theirs)
             if found is None:
                 notes.append("no two alarms of a label could be made of these samples")
             else:
                 self.rows = self.rows.followed_by(found)
         self.notes = tuple(notes)
-
-
-class _Compiled(Predictor):
-    """A predictor whose answers the compiled model gives."""
-
-    def __init__(self, own: Predictor, model: Any) -> None:  # noqa: ANN401 - `_c_host.CModel`
-        super().__init__(own.package, form=own.form, engine=own.engine.name, self_test=False)
-        self._run = lambda samples: _outputs(model.predict(samples))
-
-
-def _outputs(answer: Any) -> dict[str, NDArray[Any]]:  # noqa: ANN401 - `_c_host.CAnswer`
-    """Outputs as an engine names them."""
-    found: dict[str, NDArray[Any]] = dict(answer.outputs)
-    if "probabilities" in found:
-        shown = found["probabilities"] = found["probabilities"].reshape(len(answer.flags), -1)
-        chance = shown if shown.shape[1] > 1 else np.concatenate([1 - shown, shown], axis=1)
-        found.setdefault("label", chance.argmax(axis=1))
-        found.setdefault("confidence", chance.max(axis=1))
-    return found
-
-
-def cut_rows(rows: StreamRows, manifest: Manifest) -> list[Cut]:
-    """Samples of the rows, one a cut, as the agent cuts them where rows come as the firmware has them."""
-    window, made = manifest.window, []
-    cutter = Cutter(window, rows.values.shape[1])
-    times, well = rows.times, np.ones(1, np.bool_)
-    for begin, end in stretches(rows):
-        each = window.step if window is not None else 1
-        for at in range(begin, end, each):
-            part = slice(at, min(at + each, end))
-            values, healthy = rows.values[part], np.repeat(well, part.stop - part.start)
-            cut = cutter.push(Ready(values=values, time=times[part], gap_before=at == begin, healthy=healthy))
-            if cut is not None:
-                made.append(cut)
-    return made
-
-
-def alarm_rows(chosen: Chosen, manifest: Manifest, rate: float, predictor: Predictor) -> StreamRows | None:
-    """Alarms of one label just before its refractory time is over, just when it is, and just after.
-
-    Args:
-        chosen: samples.
-        manifest: whose decision is tried.
-        rate: rows a second.
-        predictor: by whose answers it decides.
-
-    Returns:
-        Rows, or None where no label raises two alarms.
-    """
-    spec = manifest.decision
-    samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
-    length, step = samples.shape[2], manifest.window.step if manifest.window else 1
-    times = math.ceil((spec.smoothing + spec.debounce + 1) * step / length) + 1
-    answers = predictor.predict(chosen.samples)
-    quiet = math.ceil(max(0.0, spec.refractory) * rate)
-    made: StreamRows | None = None
-    for label in [label for label in spec.alarms if label in answers.labels][:_ALARMS]:
-        others = np.flatnonzero(answers.labels != label)
-        if not len(others):
-            continue
-        mine = np.flatnonzero(answers.labels == label)
-        sure, other = (int(part[np.argmax(answers.confidence[part])]) for part in (mine, others))
-        first = joined(samples, [other] * times + [sure] * times, chosen.origins, rate)
-        far = int(quiet + 10 * length)
-        twice = behind(first, far).followed_by(behind(first, 1))
-        found = [row for row, name, _ in decided(twice, manifest, predictor) if name == label]
-        if len(found) != 2:
-            continue
-        apart = found[1] - found[0]
-        for target in (quiet - 1, quiet, quiet + 1) if quiet > apart + 1 else (apart,):
-            part = behind(first, far).followed_by(behind(first, 1 + target - apart))
-            made = part if made is None else made.followed_by(part)
-    return made
-
-
-def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[tuple[int, str, bool]]:
-    """Number of the row, label, and whether it is an alarm, of each decision."""
-    cuts = cut_rows(rows, manifest)
-    judge = _judge(predictor, rows.rate, manifest.decision)
-    if not cuts:
-        return []
-    answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
-    for place, cut in enumerate(cuts):
-        row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
-        made += [(row, one.decided, one.alarm) for one in judge.take(_answered(cut, answers, place))[0] if one.decided]
-    return made
-
-
-def _judge(predictor: Predictor, rate: float, spec: DecisionSpec) -> Judge:
-    proven = Proven(name=predictor.manifest.name, predictor=predictor)
-    return Judge(Answerer(proven, ("*",), rate, spec), math.inf, ruled=False)
-
-
-def _answered(cut: Cut, answers: Answers, place: int) -> Answered:
-    part = slice(place, place + 1)
-    return Answered(
-        cut=cut,
-        labels=answers.labels[part],
-        confidence=answers.confidence[part],
-        probabilities=answers.probabilities[part],
-        predictions=None if answers.predictions is None else answers.predictions[part],
-        unsure=answers.unsure[part],
-        outside=answers.out_of_range[part],
-    )
 
 
 def _decision(seen: Seen, manifest: Manifest) -> dict[str, float]:

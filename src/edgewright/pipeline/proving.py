@@ -15,6 +15,7 @@ from edgewright.pipeline.prove_rows import Chosen, choose_rows
 from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
 from edgewright.pipeline.prove_stream import stream_proof
 from edgewright.pipeline.prove_subject import read_subject, with_artefacts
+from edgewright.pipeline.provers import Asked, prover_of
 from edgewright.proof.form import (
     BYTES,
     CLASSES,
@@ -46,10 +47,10 @@ def prove_place(
     seed: int = 0,
     given: Sequence[str] = (),
 ) -> ProofRecord:
-    """Proves a run, a package or a model, with every model that lies beside it.
+    """Proves a run, a package or a model, with every model that lies beside it; or a file that works on its own.
 
     Args:
-        place: run folder, `.edge`, `.onnx` or `.tflite` file.
+        place: run folder, `.edge`, `.onnx` or `.tflite` file, or the file of a prover.
         data: rows to prove with: CSV, .npy, or whatever the run's own data may be.
         rows: most rows or windows.
         device: profile whose processor is emulated as one more form; empty for none.
@@ -59,6 +60,11 @@ def prove_place(
     Raises:
         InputError: for what cannot be read, or rows that do not fit.
     """
+    prover = prover_of(Path(place))
+    if prover is not None:
+        if given:
+            raise InputError("--with a run, a package or a model", given[0], place, "Leave --with out")
+        return prover.prove(Asked(Path(place), data or "", rows, device))
     subject = with_artefacts(read_subject(Path(place), device), Path(place), given)
     chosen = choose_rows(subject, Path(place), data, rows, seed)
     record = prove_subject(subject, place, chosen)

@@ -7,6 +7,6 @@ from edgewright.cli.folder import FolderOfCommands
 COMMAND = FolderOfCommands(
     "denoise",
     package="edgewright.cli.denoise",
-    help="Take noise off a signal: train a small int8 denoiser on clean signals and noise, run, score and prove it.",
+    help="Take noise off a signal: train a small int8 denoiser on clean signals and noise, run and score it.",
     epilog="Example: edgewright denoise train voices --noise pink --noise fan.wav --snr 0:20 --out voice.denoiser",
 )

@@ -10,7 +10,7 @@ from edgewright.schema.errors import CheckFailedError
 
 
 @click.command("prove", epilog="Example: edgewright prove runs/activity --json")
-@click.argument("place", metavar="RUN|PACKAGE|MODEL")
+@click.argument("place", metavar="RUN|PACKAGE|MODEL|DETECTOR|FORECASTER|DENOISER|LANGUAGE")
 @click.option("--data", metavar="FILE", help="Rows to prove with; a run's own test samples when left out.")
 @click.option("--with", "given", multiple=True, metavar="PATH",
               help="Also prove this file or folder as it lies there: generated C, .tflite, .onnx, .edge, a compiled "
@@ -22,9 +22,11 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
     """Show that every form of a pipeline answers alike.
 
     The same raw rows go through Python, float and int8 ONNX, .tflite, compiled C and the extension, as far as they
-    exist here, and through every model that lies in the run folder, with the bytes it has there. Every pair gets a
-    verdict; the first stage that differs is named with the row and the values. Exit code 1 where a tolerance is
-    broken, or a model that was read could not be run.
+    exist here, through every model that lies in the run folder, with the bytes it has there, and as a stream through
+    the agent and the C of a package. The file of a detector, a forecaster, a denoiser (--data sound.wav) or a language
+    model (--data with one utterance a line) is proven by its own rows. Every pair gets a verdict; the first stage that
+    differs is named with the row and the values. Exit code 1 where a tolerance is broken, or a model that was read
+    could not be run.
     """
     import msgspec
 

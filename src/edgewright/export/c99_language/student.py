@@ -68,7 +68,16 @@ const int32_t *@_logits(const @_context *context);
 #endif
 """
 _ADD = """\
+#ifdef @@_TAPS
+/* How many rows were added up, and the sum of their numbers, for comparisons. */
+uint32_t @_grams[2];
+#endif
+
 static void @_add(@_context *context, uint32_t row) {
+#ifdef @@_TAPS
+    ++@_grams[0];
+    @_grams[1] += row;
+#endif
     const int8_t *const weights = &@_table[row * %(hidden)du];
     for (int j = 0; j < %(hidden)d; ++j) {
         context->sums[j] += weights[j];

@@ -14,41 +14,56 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.denoising import DenoiserFile
+from edgewright.graph.denoising import SPEC, DenoiserFile, read_denoiser
 from edgewright.graph.streaming import NetworkStream
 from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.forms.integers import shapes_of
 from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.prove_stages import graph_layout, in_a_row, tail
 from edgewright.pipeline.prove_subject import subject_of
+from edgewright.pipeline.provers import Asked, Files, Prover, compilers
 from edgewright.pipeline.proving import prove_subject
 from edgewright.proof.form import BYTES, OUTPUT, Form, Samples, Stages
 from edgewright.runtime.integer.network import to_integers, to_reals
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
-from edgewright.schema.proof import ProofRecord
+from edgewright.schema.proof import AbsentForm, ProofRecord
 
 _NAME = "stream"
 _WINDOWS = 40
 
 
-def prove_denoiser(made: DenoiserFile, signals: Floats, source: str, *, place: str, device: str = "") -> ProofRecord:
+def prove_denoiser(asked: Asked) -> ProofRecord:
     """Compares all forms up to the noise that the network tells, stage by stage.
 
-    Args:
-        made: the denoiser.
-        signals: windows as they arrive, (n, channels, window).
-        source: where they came from, in words.
-        place: of the file.
-        device: profile whose processor is emulated as one more form of the window; empty for none.
+    Raises:
+        InputError: a file that is no denoiser, or sound of another width or shorter than a window.
     """
+    made = read_denoiser(asked.place)
+    signals, source = _heard(made, asked) if asked.data else (drawn_windows(made), "drawn noise of changing loudness")
     graphs = {form: noise_graph(read_onnx(model)) for form, model in
               (("float", made.float_model), ("int8", made.int8_model))}  # fmt: skip
-    subject = subject_of(made.spec.name, graphs, network=made.network, device=device)
+    subject = subject_of(made.spec.name, graphs, network=made.network, device=asked.device)
     origins = tuple(f"window {number + 1}" for number in range(len(signals)))
-    forms = [*forms_of(subject), *_streams(made, subject)]
-    return prove_subject(subject, place, Chosen(signals, origins, source), forms)
+    forms = [*forms_of(subject), *_streams(made, subject, asked)]
+    return prove_subject(subject, str(asked.place), Chosen(signals, origins, source), forms)
+
+
+def _heard(made: DenoiserFile, asked: Asked) -> tuple[Floats, str]:
+    """Windows of a WAV file, and where they came from."""
+    path, window, channels = Path(asked.data), made.spec.window, len(made.spec.columns)
+    if not path.is_file():
+        raise InputError("a WAV file", "no such file", asked.data)
+    values = read_wav(path.read_bytes(), asked.data).values
+    count = min(len(values) // window, asked.rows)
+    if not count or values.shape[1] != channels:
+        raise InputError(
+            f"{window:,} samples of {channels} channels at least", f"{len(values):,} of {values.shape[1]}", asked.data
+        )
+    return np.ascontiguousarray(values[: count * window].reshape(count, window, -1).transpose(0, 2, 1)), asked.data
 
 
 def drawn_windows(made: DenoiserFile, seed: int = 0) -> Floats:
@@ -74,18 +89,18 @@ def noise_graph(graph: Graph) -> Graph:
     )  # fmt: skip
 
 
-def _streams(made: DenoiserFile, subject: Subject) -> Iterator[Form]:
+def _streams(made: DenoiserFile, subject: Subject, asked: Asked) -> Iterator[Form]:
     """The streams of Python and of each C compiler here: bytes at the boundary, and what the network answers."""
     whole = NetworkStream(made.network)
     yield Form(name="Python stream", numbers="int8", run=_stream(made, subject, lambda x: _pushed(whole, x)))
     host = importlib.import_module("edgewright.export._c_host")
     code = importlib.import_module("edgewright.export.c99_denoiser").write_denoiser_c99(made, name=_NAME)
-    for compiler in host.compilers():
-        name = f"C99 stream by {compiler.name}"
-        if not compiler.command:
-            subject.missing(name, f"{compiler.name} is not installed")
-            continue
-        yield Form(name=name, numbers="int8", run=_stream(made, subject, _compiled(host, code.files, compiler, made)))
+    files = asked.changed(code.files)
+    absent: list[AbsentForm] = []
+    for name, command, note in compilers(absent):
+        run = _stream(made, subject, _compiled(host, files, command, made))
+        yield Form(name=f"C99 stream by {name}", numbers="int8", run=run, note=note)
+    subject.absent.extend(absent)
 
 
 def _stream(
@@ -113,7 +128,7 @@ def _pushed(stream: NetworkStream, x: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def _compiled(
-    host: Any, files: dict[str, str], compiler: Any, made: DenoiserFile  # noqa: ANN401 - of `export`, loaded when asked
+    host: Any, files: Files, command: str, made: DenoiserFile  # noqa: ANN401 - of `export`, loaded when asked
 ) -> Callable[[NDArray[np.int8]], NDArray[np.int8]]:  # fmt: skip
     loaded: list[ctypes.CDLL] = []
     width = made.spec.hop * len(made.spec.columns)
@@ -121,7 +136,7 @@ def _compiled(
     def run(x: NDArray[np.int8]) -> NDArray[np.int8]:
         if not loaded:
             with tempfile.TemporaryDirectory() as folder:
-                path = host.compile_c99(files, Path(folder), compiler=" ".join(compiler.command), taps=False)
+                path = host.compile_c99(files, Path(folder), compiler=command, taps=False)
                 loaded.append(ctypes.CDLL(str(path)))
         library = loaded[0]
         context = host.context_of(library, f"{_NAME}_network_context")
@@ -134,3 +149,6 @@ def _compiled(
         return out
 
     return run
+
+
+PROVER = Prover(SPEC, prove_denoiser)

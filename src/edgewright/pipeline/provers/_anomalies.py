@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +23,7 @@ SCORE = 2e-4
 _BLAME = 1e-3
 # Rows behind which a row is made that just reaches the threshold; so many neighbours in float32 are tried, up to so
 # many last digits away.
-_PREFIX, _TRIED, _NEAR = 300, 400, 20
+_PREFIX, _TRIED, _NEAR = 300, 100, 20
 _KINDS = "an anomaly at the same rows, by the same threshold, judged over the same scores"
 
 
@@ -154,22 +153,37 @@ def reaching(score: Callable[[Floats], float], calm: Floats, odd: Floats, limit:
         limit: float32.
     """
 
-    def between(share: float) -> Floats:
-        return np.asarray(calm + share * (odd - calm), np.float32)
+    def along(begin: Floats, end: Floats) -> Iterator[Floats]:
+        """Rows that close in on the limit, and neighbours of the last one."""
+        low, high = np.asarray(begin, np.float64), np.asarray(end, np.float64)
+        while not np.array_equal(low.astype(np.float32), high.astype(np.float32)):
+            middle = (low + high) / 2
+            if np.array_equal(middle, low) or np.array_equal(middle, high):
+                break
+            row = middle.astype(np.float32)
+            yield row
+            low, high = (middle, high) if score(row) < limit else (low, middle)
+        row = high.astype(np.float32)
+        for moved in np.random.default_rng(0).integers(-_NEAR, _NEAR + 1, (_TRIED, len(row))):
+            yield np.asarray(row + moved * np.spacing(row) * (begin != end), np.float32)
 
-    low, high = 0.0, next((2.0**k for k in range(12) if score(between(2.0**k)) >= limit), math.nan)
-    if not (score(calm) < limit and math.isfinite(high)):
+    far = next((row for row in (calm + 2.0**k * (odd - calm) for k in range(12)) if score(_single(row)) >= limit), None)
+    if far is None or not score(calm) < limit:
         return None
-    while not np.array_equal(between(low), between(high)) and low < (low + high) / 2 < high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if score(between(middle)) < limit else (low, middle)
-    row = between(high)
-    last = np.spacing(row)
-    for moved in np.random.default_rng(0).integers(-_NEAR, _NEAR + 1, (_TRIED, len(row))):
-        near = np.asarray(row + moved * last, np.float32)
-        if score(near) == limit:
-            return near
+    ways = [(calm, far)]
+    for channel in range(len(calm)):
+        one = calm.copy()
+        one[channel] += 64 * (far - calm)[channel]
+        ways += [(calm, one)] if score(_single(one)) >= limit else []
+    for begin, end in ways:
+        for row in along(begin, end):
+            if score(row) == limit:
+                return row
     return None
+
+
+def _single(row: Floats) -> Floats:
+    return np.asarray(row, np.float32)
 
 
 def _calm(judged: NDArray[np.int64], scores: NDArray[np.float64], limit: float, refractory: int) -> int | None:

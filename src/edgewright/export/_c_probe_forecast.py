@@ -1,0 +1,61 @@
+"""A forecaster in generated C, driven over many values at once."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_probe import Files, compiled, filled, pointer
+from edgewright.schema.errors import InputError
+
+_FORECAST = """\
+#include "$_forecast.h"
+#include <string.h>
+int probe_forecast(const double *values, int n, int ahead, double *told) {
+    static $_forecast_row rows[$$_FORECAST_HORIZON];
+    static $_forecast_context context;
+    const size_t bytes = (size_t)ahead * sizeof rows[0];
+    $_forecast_init(&context);
+    for (int i = 0; i < n; ++i) {
+        double *const out = told + (size_t)i * (1 + bytes / sizeof(double));
+        $_forecast_push(&context, values[i]);
+        if ($_forecast(&context, ahead, rows) != ahead) {
+            return i;
+        }
+        out[0] = (double)$_forecast_stale(&context);
+        memcpy(out + 1, rows, bytes);
+    }
+    return n;
+}
+"""
+
+
+def forecasts(
+    files: Files, name: str, compiler: str, values: NDArray[np.float64], ahead: int, levels: int
+) -> NDArray[np.float64]:
+    """What a forecaster in C foretells after each of n values, from the beginning.
+
+    Args:
+        files: as `write_forecaster_c99` gives them.
+        name: prefix of their names.
+        compiler: its command.
+        values: shape (n,), NaN where missing.
+        ahead: rows that are foretold.
+        levels: intervals of a row in C.
+
+    Returns:
+        Shape (n, 1 + ahead * (1 + 2 levels)): rows without a value, and of each row ahead middle, lows and highs.
+
+    Raises:
+        InputError: the compiler refuses the code, or the code so many rows.
+    """
+    text = filled(_FORECAST, {"$$": name.upper(), "$": name})
+    with compiled({**files, "probe.c": text}, compiler, ()) as path:
+        run = ctypes.CDLL(str(path)).probe_forecast
+    given, told = np.ascontiguousarray(values, np.float64), np.zeros((len(values), 1 + ahead * (1 + 2 * levels)))
+    done = run(pointer(given), ctypes.c_int(len(given)), ctypes.c_int(ahead), pointer(told))
+    if done != len(given):
+        raise InputError(f"{ahead} rows ahead", f"a refusal at row {done}", "the forecaster in C")
+    return told

@@ -1,0 +1,202 @@
+"""Detectors, forecasters, denoisers and language models are proven from their files; planted faults are named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from c99_language_example import jumble
+from c99_language_example import model as language_model
+from c99_stages import need_compiler
+from denoiser_example import random_denoiser
+from detector_example import KINDS, SETTINGS, fitted, rows
+from edgewright.cli.main import run
+from edgewright.export import _c_host
+from edgewright.graph.denoising import write_denoiser
+from edgewright.language.forecasting.choose import Asked as Wanted
+from edgewright.language.forecasting.choose import fit_forecaster
+from edgewright.pipeline.provers import Asked, prover_of
+from edgewright.pipeline.provers._anomalies import reaching
+from edgewright.runtime.detector_file import write_detector
+from edgewright.runtime.forecasting.forecaster_file import write_forecaster
+from edgewright.runtime.utterance.model_file import write_language
+from edgewright.schema.data import Column
+from edgewright.schema.detector import DetectorSpec, Threshold
+from edgewright.schema.package import WindowSpec
+from edgewright.schema.proof import Difference, ProofRecord
+
+Files = Mapping[str, str]
+Change = Callable[[str], str]
+
+
+@pytest.fixture(autouse=True)
+def _one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are planted in text that every compiler gets: one is enough, and saves half of the time."""
+    need_compiler()
+    here = [compiler for compiler in _c_host.compilers() if compiler.command]
+    monkeypatch.setattr(_c_host, "compilers", lambda: (here[0],))
+
+
+def proof(place: Path, file: str = "", change: Change | None = None, data: str = "") -> ProofRecord:
+    """The proof of a file, with a changed C file where a change is given."""
+    prover = prover_of(place)
+    assert prover is not None
+
+    def changed(files: Files) -> Files:
+        text = change(files[file]) if change else files[file]
+        assert text != files[file]
+        return {**files, file: text}
+
+    return prover.prove(Asked(place, data, change=changed if change else None))
+
+
+def named(record: ProofRecord, stage: str) -> Difference:
+    """The first difference, which must stand at this stage."""
+    assert not record.passed and record.breaks is not None
+    assert record.breaks.stage == stage, record.breaks
+    return record.breaks
+
+
+def detector(folder: Path, kind: str, window: WindowSpec | None = None) -> Path:
+    """A fitted detector's file."""
+    columns = tuple(Column(name=name) for name in "abc")
+    limit = Threshold(value=2.0, by="given")
+    spec = DetectorSpec(
+        kind=kind, config=SETTINGS.get(kind, {}), columns=columns, rate=0.1, threshold=limit, refractory=3,
+        window=window,
+    )  # fmt: skip
+    place = folder / f"{kind}.detector"
+    write_detector(place, spec, fitted(kind))
+    return place
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_detector_is_proven(kind: str, tmp_path: Path) -> None:
+    record = proof(detector(tmp_path, kind))
+    assert record.passed and len(record.forms) > 1
+    assert record.forms[1].stages == ("detector score", "detector anomalies", "detector channel")
+
+
+def test_a_threshold_that_must_be_passed_and_not_reached_is_named(tmp_path: Path) -> None:
+    place = detector(tmp_path, "robust")
+    found = named(proof(place, "detector_detect.c", lambda text: text.replace("score >= 2", "score > 2")),
+                  "detector anomalies")  # fmt: skip
+    assert "made for a score of 2" in found.origin and (found.first, found.second) == (1.0, 0.0)
+
+
+def test_a_refractory_time_of_a_detector_is_named(tmp_path: Path) -> None:
+    place = detector(tmp_path, "pca")
+    values = rows(300)[0]
+    values[100:110] += 30
+    data = tmp_path / "rows.csv"
+    np.savetxt(data, values, delimiter=",", header="a,b,c", comments="")
+    assert proof(place, data=str(data)).passed
+    change: Change = lambda text: text.replace("quiet = 3u;", "quiet = 2u;")  # noqa: E731
+    assert named(proof(place, "detector_detect.c", change, str(data)), "detector anomalies").origin.startswith("line")
+
+
+def test_another_number_that_was_learnt_is_named_at_the_score(tmp_path: Path) -> None:
+    def change(text: str) -> str:
+        found = re.search(r"static const float detector_\w+\[\d+\] = \{\s*([^,}\s]+)", text)
+        assert found is not None
+        return text[: found.start(1)] + f"({found[1]} * 1.02f)" + text[found.end(1) :]
+
+    named(proof(detector(tmp_path, "k_means"), "detector_detect.c", change), "detector score")
+
+
+def test_a_row_is_found_whose_score_is_the_limit_to_the_bit() -> None:
+    def score(row: np.ndarray) -> float:
+        return float(np.float32(np.sqrt(np.float32((row.astype(np.float32) ** 2).sum()))))
+
+    calm, odd = np.array([0.1, 20.0], np.float32) * 0, np.array([3.0, 40.0], np.float32)
+    found = reaching(score, calm, odd, float(np.float32(7.3)))
+    assert found is not None and score(found) == float(np.float32(7.3))
+    assert reaching(lambda row: float(row[0] > 1), calm, odd, 0.5) is None
+
+
+@pytest.fixture
+def forecaster(tmp_path: Path) -> Path:
+    values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
+    place = tmp_path / "wave.forecaster"
+    write_forecaster(place, fit_forecaster(values, Wanted(6, (12,))))
+    return place
+
+
+def test_a_forecaster_is_proven(forecaster: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert proof(forecaster).passed
+    (tmp_path / "rows.csv").write_text("value\n" + "\n".join(["0.5", "NA", "0.25"] * 20) + "\n")
+    assert run(["prove", str(forecaster), "--data", str(tmp_path / "rows.csv"), "--json"]) == 0
+    record = msgspec.json.decode(capsys.readouterr().out, type=ProofRecord)
+    assert record.samples == 60 and {pair.verdict for pair in record.pairs} == {"bit-exact"}
+    (tmp_path / "other.csv").write_text("else\n1\n")
+    assert run(["prove", str(forecaster), "--data", str(tmp_path / "other.csv")]) == 2
+    assert "the column value" in capsys.readouterr().err
+
+
+def _first_number(table: str, factor: str) -> Change:
+    def change(text: str) -> str:
+        found = re.search(rf"static const float \w+_{table}\[\d+\] = \{{\s*([^,}}\s]+)", text)
+        assert found is not None
+        return text[: found.start(1)] + f"({found[1]} {factor})" + text[found.end(1) :]
+
+    return change
+
+
+def test_a_forecast_coefficient_and_a_width_are_named(forecaster: Path) -> None:
+    file = "forecaster_forecast.c"
+    assert named(proof(forecaster, file, _first_number("weights", "* 1.00001f")), "forecast").place.endswith("ahead")
+    assert "%" in named(proof(forecaster, file, _first_number("widths", "* 1.01f")), "intervals").place
+
+
+def test_a_missing_value_that_is_taken_for_a_number_is_named(forecaster: Path) -> None:
+    change: Change = lambda text: text.replace("wide <= 1e30", "wide <= 1e307")  # noqa: E731
+    assert named(proof(forecaster, "forecaster_forecast.c", change), "rows without a value").place == "rows"
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["tagger", "rules"])
+def language(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("language") / "drinks.language"
+    write_language(place, *language_model(jumble(1, 150), tagger=request.param))
+    return place
+
+
+def test_a_language_model_is_proven(language: Path, tmp_path: Path) -> None:
+    data = tmp_path / "said.txt"
+    data.write_text("\n".join(jumble(3, 60)), encoding="utf-8")
+    for record in (proof(language), proof(language, data=str(data))):
+        assert record.passed
+        assert record.forms[1].stages == ("hashed n-grams", "logits", "intent", "confidence", "slots")
+
+
+@pytest.mark.parametrize("language", [False], indirect=True, ids=["rules"])
+@pytest.mark.parametrize(
+    ("old", "new", "stage"),
+    [
+        ("0x1000193u", "0x1000195u", "hashed n-grams"),
+        ("out[k] += hidden", "out[k] += 1 + hidden", "logits"),
+        ("out[best] >= INT32_MIN", "out[best] > INT32_MAX - 1", "intent"),
+        ("answer->confidence = 1.0f / sum;", "answer->confidence = 0.999f / sum;", "confidence"),
+        ("3600", "3601", "slots"),
+    ],
+)
+def test_a_fault_in_the_c_of_a_language_model_is_named(old: str, new: str, stage: str, language: Path) -> None:
+    named(proof(language, "language.c", lambda text: text.replace(old, new)), stage)
+
+
+def test_a_denoiser_is_proven_and_a_weight_of_its_c_named(tmp_path: Path) -> None:
+    place = tmp_path / "tiny.denoiser"
+    write_denoiser(place, random_denoiser())
+
+    def change(text: str) -> str:
+        found = re.search(r"static const int8_t \w+\[\d+\] = \{\s*(-?\d+)", text)
+        assert found is not None
+        return text[: found.start(1)] + str(int(found[1]) ^ 64) + text[found.end(1) :]
+
+    record = proof(place, "stream.c", change)
+    assert "stream" in "".join(record.broken)
+    named(record, "raw output")
