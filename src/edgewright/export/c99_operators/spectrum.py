@@ -90,9 +90,9 @@ static void @_power(const float *x, int step, const float *window, int count, co
     }
     for (int k = 0; k <= half; ++k) {
         const float *z = a + 2 * (k % half), *y = a + 2 * ((half - k) % half);
-        const float er = z[0] + y[0], ei = z[1] - y[1], or = z[1] + y[1], oi = y[0] - z[0];
+        const float even = z[0] + y[0], even_i = z[1] - y[1], odd = z[1] + y[1], odd_i = y[0] - z[0];
         const float c = turn[2 * k], d = turn[2 * k + 1];
-        const float re = 0.5f * (er + c * or - d * oi), im = 0.5f * (ei + c * oi + d * or);
+        const float re = 0.5f * (even + c * odd - d * odd_i), im = 0.5f * (even_i + c * odd_i + d * odd);
         out[k] = scale[k] * (re * re + im * im);
     }
 }"""
