@@ -186,7 +186,7 @@ def test_layers_of_every_shape_are_those_of_the_reference(rounding: Rounding, ma
     ]
     begin = "int main(int count, char **given) { static int8_t in[10000], out[10000]; int i = atoi(given[count - 1]);"
     main = "\n".join([begin, *cases, "return 0; }"])
-    head = ["#include <stdio.h>", "#include <stdlib.h>", "#define FAR_WEIGHTS 0", '#include "kernels.h"', CONSTANTS]
+    head = ["#include <stdio.h>", "#include <stdlib.h>", '#include "kernels.h"', CONSTANTS]
     kernels = (Path(packing.__file__).parent / "kernels.h").read_bytes()
     files = {"kernels.h": kernels, "constants.bin": blob.bytes(), MAIN: "\n".join([*head, *parts, main]).encode()}
     command = compiled(files, machine, tmp_path)

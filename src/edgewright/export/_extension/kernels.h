@@ -22,8 +22,11 @@
 #define LANES 4
 #endif
 #define PARTS (GROUP / LANES)
-/* Sums side by side for `groups` groups: about eight registers, half of them where a group takes more than one. */
-#define WAYS(groups) (8 / (groups) / PARTS > 0 ? 8 / (groups) / PARTS : 1)
+/* Sums side by side: about eight registers, so that none waits for the one before. */
+#define SIDE_BY_SIDE(sums) (8 / (sums) > 1 ? 8 / (sums) : 1)
+#define AT_MOST(limit, count) ((limit) < (count) ? (limit) : (count))
+/* Rows of inputs at once, of `count`: a weight is fetched once for all of them. */
+#define FLOAT_ROWS(groups, count) AT_MOST(SIDE_BY_SIDE((groups) * PARTS), count)
 typedef float floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 
 /* The larger and the smaller of both; the second where one is not a number, which stays what it is. */
@@ -48,48 +51,82 @@ INLINED floats smaller(floats a, floats b) {
 }
 #endif
 
-/* y = clamp(x w + b) for `groups` groups of outputs; sums are split in `ways`, so that additions do not wait. */
-INLINED void dense_floats(const float *restrict x, const float *restrict w, const float *restrict b,
-                          float *restrict y, int inputs, int groups, int ways, int outputs, float low, float high) {
+/* Clamps and stores as many of a vector as there are. */
+INLINED void put_floats(floats value, float *restrict y, int count, float low, float high) {
+    if (low > -INFINITY) {
+        value = larger((floats){0} + low, value);
+    }
+    if (high < INFINITY) {
+        value = smaller((floats){0} + high, value);
+    }
+    if (count > 0) {
+        memcpy(y, &value, sizeof(float) * (size_t)(count < LANES ? count : LANES));
+    }
+}
+
+/* y = clamp(x w + b) for `groups` groups of outputs and `rows` rows, whose inputs lie `step` and outputs `stride` apart.
+ */
+INLINED void dense_floats(const float *restrict x, int step, int rows, const float *restrict w,
+                          const float *restrict b, float *restrict y, int stride, int inputs, int groups, int outputs,
+                          float low, float high) {
+    const int each = groups * PARTS, ways = SIDE_BY_SIDE(rows * each);
     floats sum[32];
 #pragma GCC unroll 32
-    for (int i = 0; i < ways * groups * PARTS; ++i) {
+    for (int i = 0; i < ways * rows * each; ++i) {
         sum[i] = (floats){0};
     }
     int k = 0;
     for (; k + ways <= inputs; k += ways) {
 #pragma GCC unroll 16
         for (int way = 0; way < ways; ++way) {
-            const floats value = (floats){0} + x[k + way];
+#pragma GCC unroll 8
+            for (int row = 0; row < rows; ++row) {
+                const floats value = (floats){0} + x[row * step + k + way];
 #pragma GCC unroll 16
-            for (int i = 0; i < groups * PARTS; ++i) {
-                sum[way * groups * PARTS + i] +=
-                    value * *(const floats *)(w + (k + way) * groups * GROUP + i * LANES);
+                for (int i = 0; i < each; ++i) {
+                    sum[(way * rows + row) * each + i] +=
+                        value * *(const floats *)(w + (k + way) * groups * GROUP + i * LANES);
+                }
             }
         }
     }
     for (; k < inputs; ++k) {
-        const floats value = (floats){0} + x[k];
-        for (int i = 0; i < groups * PARTS; ++i) {
-            sum[i] += value * *(const floats *)(w + k * groups * GROUP + i * LANES);
+#pragma GCC unroll 8
+        for (int row = 0; row < rows; ++row) {
+            const floats value = (floats){0} + x[row * step + k];
+#pragma GCC unroll 16
+            for (int i = 0; i < each; ++i) {
+                sum[row * each + i] += value * *(const floats *)(w + k * groups * GROUP + i * LANES);
+            }
         }
     }
+#pragma GCC unroll 8
+    for (int row = 0; row < rows; ++row) {
 #pragma GCC unroll 16
-    for (int i = 0; i < groups * PARTS; ++i) {
-        floats total = sum[i] + *(const floats *)(b + i * LANES);
-        for (int way = 1; way < ways; ++way) {
-            total += sum[way * groups * PARTS + i];
+        for (int i = 0; i < each; ++i) {
+            floats total = sum[row * each + i] + *(const floats *)(b + i * LANES);
+#pragma GCC unroll 16
+            for (int way = 1; way < ways; ++way) {
+                total += sum[(way * rows + row) * each + i];
+            }
+            put_floats(total, y + row * stride + i * LANES, outputs - i * LANES, low, high);
         }
-        if (low > -INFINITY) {
-            total = larger((floats){0} + low, total);
+    }
+}
+
+/* One filter a channel. Weights: [taps][channels in groups of 16]; taps lie `down` and `across` values apart. */
+INLINED void depthwise_floats(const float *restrict x, const float *restrict w, const float *restrict b,
+                              float *restrict y, int channels, int height, int width, int down, int across, float low,
+                              float high) {
+    const int whole = (channels + GROUP - 1) / GROUP * GROUP;
+    for (int ch = 0; ch < channels; ch += LANES) {
+        floats sum = *(const floats *)(b + ch);
+#pragma GCC unroll 16
+        for (int tap = 0; tap < height * width; ++tap) {
+            const float *const at = x + ch + tap / width * down + tap % width * across;
+            sum += *(const floats *)at * *(const floats *)(w + tap * whole + ch);
         }
-        if (high < INFINITY) {
-            total = smaller((floats){0} + high, total);
-        }
-        const int rest = outputs - i * LANES;
-        if (rest > 0) {
-            memcpy(y + i * LANES, &total, sizeof(float) * (size_t)(rest < LANES ? rest : LANES));
-        }
+        put_floats(sum, y + ch, channels - ch, low, high);
     }
 }
 
@@ -180,12 +217,10 @@ INLINED sum_lanes dot(sum_lanes sum, byte_factor x, sum_lanes w) {
 
 #if defined(WIDE)
 #define PIECES (GROUP / WIDE)
-/* Rows of inputs at once, of `count`: a weight is fetched once for all of them, and no sum waits for the one before. */
-#define MOST_ROWS(groups) (8 / (groups) / PIECES > 1 ? 8 / (groups) / PIECES : 1)
+#define ROWS(groups, count) AT_MOST(SIDE_BY_SIDE((groups) * PIECES), count)
 #else
-#define MOST_ROWS(groups) 1
+#define ROWS(groups, count) 1
 #endif
-#define ROWS(groups, count) (MOST_ROWS(groups) < (count) ? MOST_ROWS(groups) : (count))
 
 /* Sums of products of bytes and weights for `groups` groups of 16 outputs and `rows` rows of inputs `step` bytes apart.
  * Weights: [inputs / 4][groups][16 outputs][4 inputs]. Biases stand twice, for bytes + 128 and for signed ones; both
@@ -196,7 +231,7 @@ INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t
     b += OFFSET ? 0 : groups * GROUP;
 #if defined(WIDE)
     /* An instruction that multiplies and adds answers after four or five cycles: single sums are split. */
-    const int each = groups * PIECES, ways = OFFSET && rows * each < 8 ? 8 / (rows * each) : 1;
+    const int each = groups * PIECES, ways = OFFSET ? SIDE_BY_SIDE(rows * each) : 1;
     sum_lanes sum[64];
 #pragma GCC unroll 32
     for (int i = 0; i < ways * rows * each; ++i) {
@@ -214,10 +249,6 @@ INLINED void dense_sums(const byte *restrict x, int step, int rows, const int8_t
 #pragma GCC unroll 32
                 for (int i = 0; i < each; ++i) {
                     const int8_t *at = w + ((k + way) * each + i) * 4 * WIDE;
-                    /* Weights beyond the second cache arrive too late otherwise: the hardware stops at every page. */
-                    if (FAR_WEIGHTS && row == 0 && i * 4 * WIDE % 64 == 0) {
-                        __builtin_prefetch(at + 512);
-                    }
                     const int place = (way * rows + row) * each + i;
                     sum[place] = dot(sum[place], value, load_sums(at));
                 }

@@ -20,8 +20,6 @@ from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerValue
 
 MAIN = "model.c"
-# Bytes of weights that a second cache surely holds.
-_NEAR = 1 << 19
 CONSTANTS = """__asm__(".section .rodata\\n.balign 64\\n"
         "edgewright_constants:\\n.incbin \\"constants.bin\\"\\n.previous\\n");
 extern const unsigned char constants[] __asm__("edgewright_constants") __attribute__((visibility("hidden")));
@@ -57,7 +55,6 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
     said = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
     ends = (network.values[network.input], network.values[network.output]) if network and quantised else None
     definitions = [
-        f"#define FAR_WEIGHTS {int(blob.size > _NEAR)}",
         f"#define INPUTS {math.prod(graph.inputs[0].shape)}",
         f"#define VALUES {count}",
         f"#define CLASSIFIES {int(_classifies(graph))}",

@@ -125,7 +125,7 @@ class NetworkWriter:
         rows, columns, filters = target.shape
         groups = max(groups for _, groups in blocks(filters, most_groups(self.integer)))
         # Places side by side are computed at once; the last ones of a row may be computed twice.
-        count = f"ROWS({groups}, {columns})" if self.integer else "1"
+        count = f"{'' if self.integer else 'FLOAT_'}ROWS({groups}, {columns})"
         self.lines += [
             f"for (int r = 0; r < {rows}; ++r) for (int next = 0; next < {columns}; next += {count}) {{",
             f"    const int c = next < {columns} - {count} ? next : {columns} - {count};",
@@ -199,8 +199,8 @@ class NetworkWriter:
                 w = self.constant("float", float_block(weights, start, groups))
                 b = self.constant("float", padded(bias.astype(np.float32), start, groups))
                 self.lines.append(
-                    f"dense_floats({site.source}, {w}, {b}, {site.target} + {start}, {weights.shape[1]}, {groups}, "
-                    f"WAYS({groups}), {count}, {low}, {high});"
+                    f"dense_floats({site.source}, {site.step}, {site.rows}, {w}, {b}, {site.target} + {start}, "
+                    f"{site.stride}, {weights.shape[1]}, {groups}, {count}, {low}, {high});"
                 )
 
     def _bytes(

@@ -21,27 +21,25 @@ def depthwise(writer: NetworkWriter, operator: IntegerOperator) -> None:
     bias = operator.arrays.get("bias", np.zeros(filters, np.int32 if writer.integer else np.float32))
     name, wide = writer.padded(operator, f"{source.zero} + OFFSET" if writer.integer else "0.0f")
     room = -(-filters // 16) * 16
+    (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
+    at = f"{name} + (r * {sh * wide} + c * {sw}) * {filters}"
+    taps = f"{filters}, {kh}, {kw}, {dh * wide * filters}, {dw * filters}"
     writer.lines.append(writer.places(operator))
     if writer.integer:
         w = writer.constant("int16_t", tap_pairs(weights))
         both = byte_bias(weights.reshape(-1, filters).T, bias, source.zero)
         b = writer.constant("int32_t", np.concatenate([padded(array, 0, room // 16) for array in both]))
-        (kh, kw), (sh, sw), (dh, dw) = (operator.numbers[n] for n in ("kernel", "strides", "dilations"))
         writer.lines += [
             f"    int32_t total[{room}] __attribute__((aligned(64)));",
-            f"    depthwise_sums({name} + (r * {sh * wide} + c * {sw}) * {filters}, {w}, {b}, total, {filters}, "
-            f"{kh}, {kw}, {dh * wide * filters}, {dw * filters});",
+            f"    depthwise_sums({at}, {w}, {b}, total, {taps});",
+            f"    {writer.finished(operator, filters, writer.place(operator))}",
         ]
     else:
-        w, b = writer.constant("float", weights), writer.constant("float", padded(bias, 0, room // 16))
-        writer.lines += [
-            f"    float total[{room}]; memcpy(total, {b}, sizeof total);",
-            *_under(operator, name, wide, source.shape[2]),
-            f"        const float *const factors = {w} + (a * {operator.numbers['kernel'][1]} + e) * {filters};",
-            f"        for (int ch = 0; ch < {filters}; ++ch) total[ch] += under[ch] * factors[ch];",
-            "    }",
-        ]
-    writer.lines += [f"    {writer.finished(operator, filters, writer.place(operator))}", "}"]
+        factors = np.pad(weights.reshape(-1, filters), ((0, 0), (0, room - filters)))
+        w, b = writer.constant("float", factors), writer.constant("float", padded(bias, 0, room // 16))
+        low, high = writer.limits(operator)
+        writer.lines.append(f"    depthwise_floats({at}, {w}, {b}, {writer.place(operator)}, {taps}, {low}, {high});")
+    writer.lines.append("}")
 
 
 def max_pool(writer: NetworkWriter, operator: IntegerOperator) -> None:
