@@ -120,6 +120,17 @@ def from_torch(folder: Path) -> None:
     import torch
     from torch import nn
 
+    class Running(nn.Module):  # type: ignore[misc]  # torch is not here
+        """Sums so far, and a product over the channels."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix = nn.Parameter(torch.randn(4, 3))
+
+        def forward(self, x: Any) -> Any:  # noqa: ANN401 - a tensor
+            """Gives (n, 3, length)."""
+            return torch.einsum("bcl,cd->bdl", torch.cumsum(x, 2) / 10, self.mix)
+
     torch.manual_seed(SEED)
     dense = nn.Sequential(
         nn.Linear(6, 16), nn.BatchNorm1d(16), nn.GELU(), nn.Dropout(0.3), nn.Linear(16, 3), nn.Softmax(-1)
@@ -132,7 +143,23 @@ def from_torch(folder: Path) -> None:
         nn.Conv2d(1, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU6(), nn.Conv2d(8, 8, 3, padding=1, groups=8, stride=2),
         nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(72, 5), nn.LogSoftmax(-1),
     )  # fmt: skip
-    shapes = {"dense": (dense, (6,)), "conv1d": (conv1, (3, 32)), "conv2d": (conv2, (1, 12, 12))}
+    decoder1 = nn.Sequential(
+        nn.Conv1d(3, 6, 5, padding=2, padding_mode="reflect"), nn.GELU(approximate="tanh"), nn.AvgPool1d(3, 2, 1),
+        nn.ConvTranspose1d(6, 4, 4, stride=2, padding=1), nn.ELU(), nn.ReplicationPad1d((2, 1)),
+        nn.Upsample(scale_factor=2, mode="linear"), Running(),
+    )  # fmt: skip
+    decoder2 = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.SiLU(), nn.MaxPool2d(3, 2, 1, ceil_mode=True), nn.Upsample(scale_factor=2),
+        nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2), nn.BatchNorm2d(6), nn.ReLU(),
+        nn.Upsample(size=(9, 11), mode="bilinear", align_corners=True), nn.ZeroPad2d((-1, 2, 0, -1)),
+    )  # fmt: skip
+    shapes = {
+        "dense": (dense, (6,)),
+        "conv1d": (conv1, (3, 32)),
+        "conv2d": (conv2, (1, 12, 12)),
+        "decoder1d": (decoder1, (3, 20)),
+        "decoder2d": (decoder2, (1, 11, 10)),
+    }
     rng = np.random.default_rng(SEED)
     for name, (model, shape) in shapes.items():
         for module in model.modules():
@@ -153,8 +180,9 @@ def from_torch(folder: Path) -> None:
             else:
                 axes = {"x": {0: "n"}, "y": {0: "n"}} if way == "script" else None
                 given = sample if way == "script" else sample[:1]
+                opset = 13 if way == "script" else 12 if "decoder" in name else 11
                 torch.onnx.export(model, (given,), path, dynamo=False, input_names=["x"], output_names=["y"],
-                                  dynamic_axes=axes, opset_version=13 if way == "script" else 11)  # fmt: skip
+                                  dynamic_axes=axes, opset_version=opset)  # fmt: skip
             save(folder, path.stem, path.read_bytes(), x)
 
 

@@ -24,8 +24,10 @@ _W = np.ones((4, 3), np.float32)
     [
         (model([node("LSTM", ["x", "w", "w"], ["y"])], ["n", 4], constants={"w": _W}), "LSTM (gives 'y')"),
         (model([node("Foo", ["x"], ["y"], domain="com.acme")], ["n", 4]), "com.acme.Foo (gives 'y')"),
+        (model([node("NonZero", ["x"], ["a"]), node("Det", ["a"], ["y"])], ["n", 4]),
+         "NonZero (gives 'a'); Det (gives 'y')"),
         (model([node("Einsum", ["x"], ["a"], equation="ij->ij"), node("Det", ["a"], ["y"])], ["n", 4]),
-         "Einsum (gives 'a'); Det (gives 'y')"),
+         "got Det (gives 'y') - at"),
         (model([node("Gemm", ["x", "w"], ["y"])], ["n", 4], constants={"w": np.full((4, 3), np.nan, np.float32)}),
          "expected weights that are numbers, got 12 that are not (NaN) in 'w'"),
         (model([node("Relu", ["x"], ["y"])], ["n", "time", 3]), "open axes (time,3)"),

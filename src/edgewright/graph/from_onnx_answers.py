@@ -57,7 +57,9 @@ def finished(draft: Draft, labels: tuple[str, ...], metadata: dict[str, str]) ->
         constants={short[name]: array for name, array in draft.constants.items()},
         metadata=metadata,
     )
-    made = msgspec.structs.replace(made, boundary=_boundary(made))
+    one = len(shapes[draft.source.name])
+    rows = {short[name] for name, value in shapes.items() if name in short and value.shape[:1] == (one,)}
+    made = msgspec.structs.replace(made, boundary=_boundary(made, rows))
     _independent(made)
     return made
 
@@ -109,13 +111,18 @@ def _last(draft: Draft, value: str) -> DraftNode | None:
     return node
 
 
-def _boundary(graph: Graph) -> str:
-    """The first input of the first weights, when nothing but a network follows up to the last ones; else empty."""
+def _boundary(graph: Graph, rows: set[str]) -> str:
+    """The first input of the first weights, when nothing but a network follows up to the last ones; else empty.
+
+    Args:
+        graph: with its nodes named.
+        rows: values that have one row a sample; a network has no others.
+    """
     weighted = [i for i, node in enumerate(graph.nodes) if node.op in WEIGHTED]
     if not weighted:
         return ""
     start = _unrounded(graph, graph.nodes[weighted[0]].inputs[0])
-    if start in graph.constants:
+    if start in graph.constants or start not in rows:
         return ""
     reached = {start}
     for node in graph.nodes[: weighted[-1] + 1]:
@@ -125,7 +132,7 @@ def _boundary(graph: Graph) -> str:
         if node.op == "DequantizeLinear" and not computed:
             reached.update(node.outputs)
             continue
-        if node.op not in _NETWORK or not reached.issuperset(computed):
+        if node.op not in _NETWORK or not reached.issuperset(computed) or not rows.issuperset(node.outputs):
             return ""
         reached.update(node.outputs)
     return start

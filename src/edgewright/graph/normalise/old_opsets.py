@@ -40,6 +40,8 @@ def run(draft: Draft) -> None:
         "BatchNormalization": _first_output,
         "MaxPool": _first_output,
     }
+    if draft.opset < 11:
+        rules |= {"Upsample": _scales, "Resize": _scales}
     if draft.opset < 13:
         rules |= {"Softmax": _softmax, "LogSoftmax": _softmax}
     rewrite(draft, rules)
@@ -75,6 +77,14 @@ def _slice(draft: Draft, node: DraftNode) -> list[DraftNode]:
 def _pad(draft: Draft, node: DraftNode) -> list[DraftNode]:
     _attribute_to_input(draft, node, "pads", 1)
     _attribute_to_input(draft, node, "value", 2, np.float32)
+    return [node]
+
+
+def _scales(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """Upsample, and Resize before there was a choice of coordinates."""
+    _attribute_to_input(draft, node, "scales", 1, np.float32)
+    node.op, node.inputs = "Resize", [node.inputs[0], "", *node.inputs[1:]]
+    node.attributes |= {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "simple"}
     return [node]
 
 
