@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,9 @@ class _Step:
     frees: tuple[int, ...] = ()
 
 
-def compile_graph(graph: Graph, outputs: Sequence[str] | None = None) -> Run:
+def compile_graph(
+    graph: Graph, outputs: Sequence[str] | None = None, *, own: Mapping[str, Function] | None = None
+) -> Run:
     """Prepares a graph for many runs.
 
     Nodes whose inputs are all constants are worked out now; a value is dropped after its last use.
@@ -37,6 +39,7 @@ def compile_graph(graph: Graph, outputs: Sequence[str] | None = None) -> Run:
     Args:
         graph: with one input, batch first.
         outputs: names of the values to give, interior ones included; the graph's own outputs when None.
+        own: functions of operators that only this graph has, by their names.
 
     Returns:
         A function of the input, shape (n, *input shape), cast to the type the graph declares, that gives the values
@@ -51,7 +54,7 @@ def compile_graph(graph: Graph, outputs: Sequence[str] | None = None) -> Run:
     source = graph.inputs[0]
     wanted = tuple(v.name for v in graph.outputs) if outputs is None else tuple(outputs)
     slots, template = _slots(graph)
-    steps = _steps(_needed(graph, wanted), slots, template)
+    steps = _steps(_needed(graph, wanted), slots, template, own or {})
     for name in wanted:
         if name not in slots:
             raise InputError("a value of the graph", repr(name), f"graph {graph.name}")
@@ -86,7 +89,7 @@ def _needed(graph: Graph, wanted: Sequence[str]) -> list[Node]:
     return kept[::-1]
 
 
-def _steps(nodes: list[Node], slots: dict[str, int], template: list[Any]) -> list[_Step]:
+def _steps(nodes: list[Node], slots: dict[str, int], template: list[Any], own: Mapping[str, Function]) -> list[_Step]:
     steps: list[_Step] = []
     known = {name for name, slot in slots.items() if template[slot] is not None}
     computed = {slot for name, slot in slots.items() if name and template[slot] is None}
@@ -99,7 +102,7 @@ def _steps(nodes: list[Node], slots: dict[str, int], template: list[Any]) -> lis
             raise InputError("inputs that an earlier node gives", repr(missing[0]), where(node))
         inputs, output = tuple(slots[name] for name in node.inputs), slots[node.outputs[0]]
         constants = [template[slot] for slot in inputs]
-        step = _Step(node, _prepared(node, constants), inputs, output)
+        step = _Step(node, own.get(node.op) or _prepared(node, constants), inputs, output)
         if all(name == "" or name in known for name in node.inputs) and node.inputs:
             template[output] = _call(step, constants)
             known.add(node.outputs[0])

@@ -27,7 +27,10 @@ def command(config: Path) -> None:
         plan = make_plan(strict, Path())
         for answerer in plan.answerers:
             rate = f" at {answerer.rate:g} Hz" if answerer.rate else ""
-            form = f"{answerer.predictor.form}, engine {answerer.predictor.engine.name}"
+            predictor = answerer.predictor
+            form = f"{predictor.form}, engine {predictor.engine.name}"
+            note = predictor.engine.note(predictor.package.model(predictor.form))
+            form += f" ({note})" if note else ""
             click.echo(f"package {answerer.name}: {', '.join(answerer.columns)}{rate}; {form}")
         for watched in plan.watched:
             click.echo(f"detector {watched.name}: {', '.join(watched.columns)}")

@@ -10,12 +10,15 @@ import numpy as np
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms._onnx import OnnxModel, onnx_models
+from edgewright.pipeline.forms.integers import run_reference
 from edgewright.pipeline.prove_stages import all_values, ends, renamed
 from edgewright.proof.form import RANGE, Form, Samples, Stages
 from edgewright.runtime.engines import Engine, get
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.fusion import has_integer_form
 from edgewright.runtime.ranges import flagged, read_ranges
 from edgewright.schema.graph import Graph, Value
+from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Numbers
 
 _NAMES = {"numpy": "NumPy", "onnxruntime": "ONNX Runtime"}
@@ -33,8 +36,22 @@ def _make(subject: Subject) -> Iterator[Form]:
             if not engine.available():
                 subject.missing(name, f"{engine.name} is not installed: pip install 'edgewright[{engine.extra}]'")
                 continue
-            run, ours = _run(one, engine), one.numbers == "float"
-            yield Form(name=name, numbers=one.numbers, run=run, ours=ours, labels=one.labels, files=one.files)
+            network = one.network if engine.name == "numpy" and has_integer_form(one.graph) else None
+            run = _run(one, engine) if network is None else _run_integers(one, engine, network)
+            ours, note = network is not None or one.numbers == "float", engine.note(one.model)
+            yield Form(
+                name=name, numbers=one.numbers, run=run, ours=ours, labels=one.labels, files=one.files, note=note
+            )
+
+
+def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
+    """The engine's answers, and inside the integers that it runs, as the kernels it shares with the reference show."""
+    stages = run_reference(one.graph, network, read_ranges(one.graph.metadata))
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        return {**stages(samples, boundary), **renamed(engine.load(one.model)(samples), ends(one.graph))}
+
+    return run
 
 
 def _run(one: OnnxModel, engine: Engine) -> Callable[[Samples, Samples], Stages]:

@@ -22,7 +22,8 @@ from edgewright.pipeline.prove_stages import (
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_values, to_integers, to_reals
-from edgewright.runtime.ranges import flagged
+from edgewright.runtime.ranges import Ranges, flagged
+from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
 
@@ -31,28 +32,27 @@ def _make(subject: Subject) -> Iterator[Form]:
         if "int8" in subject.graphs:
             subject.missing("integer reference", "the int8 form has no network of integers after its boundary")
         return
-    labels = subject.graphs["int8"].labels
-    files = subject.source("int8")
-    yield Form(name="integer reference", numbers="int8", run=_run(subject, subject.network), labels=labels, files=files)
+    graph, files = subject.graphs["int8"], subject.source("int8")
+    run = run_reference(graph, subject.network, subject.ranges)
+    yield Form(name="integer reference", numbers="int8", run=run, labels=graph.labels, files=files)
 
 
-def _run(subject: Subject, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
-    graph = subject.graphs["int8"]
+def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Callable[[Samples, Samples], Stages]:
+    """A function that gives every stage of a quantised graph by its network of integers."""
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         stages = preprocessing(graph)
         made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
         integers = to_integers(network.values[network.input], boundary_value(graph, samples))
-        return {RANGE: flagged(samples, subject.ranges), **made, **network_stages(subject, network, integers)}
+        return {RANGE: flagged(samples, ranges), **made, **_network_stages(graph, network, integers)}
 
     return run
 
 
-def network_stages(subject: Subject, network: IntegerNetwork, integers: NDArray[np.int8]) -> Stages:
+def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8]) -> Stages:
     """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
-    graph = subject.graphs["int8"]
     values = run_values(network, integers)
-    forms = shapes_of(subject)
+    forms = shapes(graph, network_values(graph, network))
     made: Stages = {BYTES: integers}
     for stage, number in layers(network).items():
         made[stage] = graph_layout(values[number], forms.get(stage, values[number].shape[1:]))

@@ -43,6 +43,7 @@ class Engine:
         suits: whether it can run a model of these bytes here; looks at the kind of file, or for what was built of it.
         version: of what is installed, or of what was built of the model of a key (`native.model_key`); times that were
             measured hold for this version.
+        note: what a user should know of how it runs a model of these bytes; empty for nothing.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Engine:
     extra: str = ""
     suits: Callable[[bytes], bool] = _is_onnx
     version: Callable[[str], str] = _no_version
+    note: Callable[[bytes], str] = lambda _model: ""
 
 
 def known() -> tuple[Engine, ...]:

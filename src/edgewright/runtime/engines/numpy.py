@@ -1,4 +1,4 @@
-"""The base install: every operator in NumPy."""
+"""The base install: every operator in NumPy, and int8 networks as the integers that generated C computes."""
 
 from __future__ import annotations
 
@@ -7,12 +7,30 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.runtime.engines import Answer, Engine
-from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.executor import Run, compile_graph
+from edgewright.runtime.integer.fusion import compile_fused, is_quantised
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
+
+
+def _compiled(model: bytes) -> tuple[Run, str]:
+    """The function of a model, and what a user should know of it."""
+    graph = read_onnx(model)
+    if not is_quantised(graph):
+        return compile_graph(graph), ""
+    try:
+        return compile_fused(graph), "its int8 network as integers, bit by bit as generated C"
+    except InputError as error:
+        reason = str(error)
+    return compile_graph(graph), f"its int8 network in float32, which may give another label than C: {reason}"
 
 
 def _load(model: bytes) -> Answer:
-    return compile_graph(read_onnx(model))
+    return _compiled(model)[0]
+
+
+def _note(model: bytes) -> str:
+    return _compiled(model)[1]
 
 
 def _version(key: str) -> str:
@@ -20,4 +38,4 @@ def _version(key: str) -> str:
     return f"{np.__version__} {Path(__file__).stat().st_mtime_ns}"
 
 
-ENGINE = Engine(name="numpy", available=lambda: True, load=_load, start=1e-3, call=8e-6, version=_version)
+ENGINE = Engine(name="numpy", available=lambda: True, load=_load, start=1e-3, call=8e-6, version=_version, note=_note)

@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.integer.requantise import half_away
 from edgewright.runtime.kernels import kernel, prepare
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
@@ -19,6 +18,8 @@ from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerVa
 Int8 = NDArray[np.int8]
 # Windows of convolutions and sums of a part of a batch take about so many bytes: they stay in the second cache.
 _PART_BYTES = 1 << 21
+# The float32 next to one half: added and cut off, halves go away from zero, and what lies just below them does not.
+_BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 
 
 def with_rounding(network: IntegerNetwork, rounding: Rounding) -> IntegerNetwork:
@@ -128,8 +129,12 @@ def run_values(network: IntegerNetwork, x: Int8) -> dict[int, Array]:
 def to_integers(value: IntegerValue, x: Any) -> Int8:  # noqa: ANN401 - an array of floats
     """Real numbers on the grid of a value: divided in float32, halves rounded away from zero, not a number as 0."""
     with np.errstate(invalid="ignore", over="ignore"):
-        steps = half_away(np.asarray(x, np.float32) / np.float32(value.scale))
-    return np.asarray(np.clip(np.nan_to_num(steps) + value.zero, -128, 127), np.int8)
+        steps = np.asarray(x, np.float32) / np.float32(value.scale)
+        steps += np.copysign(_BELOW_HALF, steps)
+        np.trunc(steps, out=steps)
+        steps += np.float32(value.zero)
+    np.copyto(steps, value.zero, where=np.isnan(steps))
+    return np.asarray(steps.clip(-128, 127), np.int8)
 
 
 def to_reals(value: IntegerValue, x: Any) -> NDArray[np.float32]:  # noqa: ANN401 - an array of integers

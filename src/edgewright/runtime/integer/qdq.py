@@ -53,7 +53,7 @@ class Integers(Reader):
                 self.reals.add(node.outputs[0])
             elif node.op == "QuantizeLinear" and first in reached and node.outputs[0] not in self.known:
                 # Left out without a word, the network would end here.
-                raise InputError("one operator between two roundings", "another pattern", where(node))
+                raise InputError("one operator between two roundings", "another pattern", where(self.producers[first]))
             elif first in self.known and node.op not in ("QuantizeLinear", "DequantizeLinear"):
                 self.operator(node)
             if node.outputs[0] in self.known or reached.intersection(node.inputs):
