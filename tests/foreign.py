@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
@@ -79,3 +80,13 @@ def model(
     )
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(d, 3) for d in domains)]
     return bytes(helper.make_model(graph, opset_imports=imports, ir_version=8).SerializeToString())
+
+
+def signed(given: bytes) -> bytes:
+    """The model with signed bytes, as our older files hold them and other writers write them."""
+    made = onnx.load_from_string(given)
+    for one in made.graph.initializer:
+        if one.data_type == TensorProto.UINT8:
+            array = numpy_helper.to_array(one)
+            one.CopyFrom(numpy_helper.from_array((array ^ np.uint8(128)).view(np.int8), one.name))
+    return bytes(made.SerializeToString())

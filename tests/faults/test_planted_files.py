@@ -13,15 +13,24 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.compression.int8 import quantise
 from edgewright.export import _c_host, tflite
-from edgewright.pipeline.forms import forms_of
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.forms import forms_of, graphs, integers
 from edgewright.pipeline.forms.c99 import Files, c_form
+from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.prove_subject import subject_of
+from edgewright.pipeline.proving import prove_subject
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
+from edgewright.runtime.engines import onnxruntime
+from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import write_package
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Difference, Numbers, ProofRecord
+from foreign import signed
+from integer_networks import samples_of, trained
+from processors import on_processor
 from proof_example import fitted, form_of, planted, proven, samples, subject, with_constants
 from support import left_out
 
@@ -131,6 +140,40 @@ def test_a_wrong_bias_of_one_channel_in_onnx() -> None:
     bias[..., 7] += 0.01
     about = with_constants("float", {gemm.inputs[2]: bias})
     assert named(proven(forms=planted(name, form_of(about, name))), name, "layer 1 dense").place == "value 7"
+
+
+_STOCK = """
+import sys
+import numpy as np
+from edgewright.runtime.engines.onnxruntime import load_plain
+np.savez(sys.argv[3], **load_plain(open(sys.argv[1], "rb").read())(np.load(sys.argv[2])))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signs", ["signed", "unsigned"])
+def test_products_that_saturate_in_a_stock_runtime_are_found(
+    signs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What default options answer on a processor with AVX2 and no VNNI, beside all that is computed here."""
+    graph = trained("dense")
+    small = to_onnx(quantise(graph, samples_of(graph)))
+    models = {"float": to_onnx(graph), "int8": signed(small) if signs == "signed" else small}
+    x = np.sign(samples_of(graph)[:60]) * np.float32(9)
+    (tmp_path / "model.onnx").write_bytes(models["int8"])
+    np.save(tmp_path / "x.npy", x)
+    on_processor("Haswell", _STOCK, *(str(tmp_path / name) for name in ("model.onnx", "x.npy", "made.npz")))
+    with np.load(tmp_path / "made.npz") as made:
+        answer = dict(made)
+    plain = onnxruntime.load_plain
+    there = {models["int8"]: lambda _: answer}
+    monkeypatch.setattr(onnxruntime, "load_plain", lambda model: there[model] if model in there else plain(model))
+    about = subject_of("dense", {name: read_onnx(data) for name, data in models.items()}, models=models)
+    forms = [*graphs.FORMS.make(about), *integers.FORMS.make(about)]
+    record = prove_subject(about, "dense", Chosen(x, tuple(map(str, range(len(x)))), "rows"), forms)
+    if signs == "signed":
+        named(record, "int8 ONNX in ONNX Runtime, default options", "probabilities")
+    assert record.passed == (signs == "unsigned")
 
 
 def test_swapped_class_names_are_found_though_every_number_is_right() -> None:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from edgewright.compression.int8 import quantise
 from edgewright.graph.onnx_writer import to_onnx
@@ -24,9 +20,9 @@ from edgewright.runtime.engines import onnxruntime as engine
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.graph import Graph, Value
-from foreign import model, node
+from foreign import model, node, signed
 from integer_networks import picture, samples_of, trained
-from support import left_out
+from processors import PROCESSORS, on_processor
 
 NAMES = ("dense", "pools", "picture")
 # What is left of layers that ONNX Runtime does not take as integers.
@@ -52,16 +48,6 @@ def small(name: str) -> tuple[Graph, str]:
         return made, raw
     width = compile_graph(made, (raw,))(samples_of(graph)[:1])[raw].shape[1:]
     return msgspec.structs.replace(made, outputs=(*made.outputs, Value(name=raw, shape=width))), raw
-
-
-def signed(model: bytes) -> bytes:
-    """The model with signed bytes, as our older files hold them and other writers write them."""
-    made = onnx.load_from_string(model)
-    for one in made.graph.initializer:
-        if one.data_type == onnx.TensorProto.UINT8:
-            array = numpy_helper.to_array(one)
-            one.CopyFrom(numpy_helper.from_array((array ^ np.uint8(128)).view(np.int8), one.name))
-    return bytes(made.SerializeToString())
 
 
 def steps_apart(graph: Graph, raw: str, got: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -182,7 +168,7 @@ def test_what_cannot_be_run_is_told_in_one_line() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("processor", ["Haswell", "Nehalem"])
+@pytest.mark.parametrize("processor", PROCESSORS)
 @pytest.mark.parametrize("name", ["dense", "picture"])
 def test_other_processors_give_the_same(name: str, processor: str, tmp_path: Path) -> None:
     """With AVX2 and no VNNI, and with neither; default options as well as the engine's own."""
@@ -208,15 +194,9 @@ def emulated(
     model: bytes, x: NDArray[np.float32], raw: str, processor: str, folder: Path
 ) -> dict[str, NDArray[np.float32]]:
     """What ONNX Runtime answers on another processor, by the options."""
-    emulator = shutil.which("qemu-x86_64")
-    if emulator is None or platform.machine() != "x86_64":
-        left_out("no qemu-x86_64 (Debian: qemu-user) on an x86-64 machine")
-        return {}
     (folder / "model.onnx").write_bytes(model)
     np.save(folder / "x.npy", x)
     names = [str(folder / "model.onnx"), str(folder / "x.npy"), raw, str(folder / "made.npz")]
-    command = [emulator, "-cpu", processor, sys.executable, "-c", _EMULATED, *names]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-2000:]
+    on_processor(processor, _EMULATED, *names)
     with np.load(folder / "made.npz") as made:
         return dict(made)

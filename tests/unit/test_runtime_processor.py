@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from edgewright.export._extension.build import flags
 from edgewright.runtime import processor
 from edgewright.runtime.engines import onnxruntime
 from edgewright.runtime.native import machine_tag
+from processors import on_processor
 from support import left_out
 
 
@@ -81,11 +79,5 @@ def test_modules_are_compiled_for_the_features_that_are_named(monkeypatch: pytes
 
 @pytest.mark.parametrize(("name", "has", "lacks"), [("Haswell", "avx2", "avx512_vnni"), ("Nehalem", "sse4_2", "avx2")])
 def test_features_under_an_emulator_are_the_emulated_ones(name: str, has: str, lacks: str) -> None:
-    emulator = shutil.which("qemu-x86_64")
-    if emulator is None or platform.machine() != "x86_64":
-        left_out("no qemu-x86_64 (Debian: qemu-user) on an x86-64 machine")
-        return
-    code = "from edgewright.runtime.processor import cpu_features; print(*cpu_features())"
-    command = [emulator, "-cpu", name, sys.executable, "-c", code]
-    said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout.split()
+    said = on_processor(name, "from edgewright.runtime.processor import cpu_features; print(*cpu_features())").split()
     assert has in said and lacks not in said

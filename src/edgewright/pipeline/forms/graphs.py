@@ -1,8 +1,12 @@
-"""ONNX, float and int8, in the NumPy engine and in ONNX Runtime: every stage opened up."""
+"""ONNX, float and int8, in the NumPy engine and in ONNX Runtime: every stage opened up.
+
+ONNX Runtime answers a second time with default options, as it does for somebody who knows nothing of this product.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -13,7 +17,7 @@ from edgewright.pipeline.forms._onnx import OnnxModel, onnx_models
 from edgewright.pipeline.forms.integers import run_reference
 from edgewright.pipeline.prove_stages import all_values, ends, renamed
 from edgewright.proof.form import RANGE, Form, Samples, Stages
-from edgewright.runtime.engines import Engine, get
+from edgewright.runtime.engines import Engine, get, onnxruntime
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.fusion import has_integer_form
 from edgewright.runtime.ranges import flagged, read_ranges
@@ -39,9 +43,12 @@ def _make(subject: Subject) -> Iterator[Form]:
             network = one.network if engine.name == "numpy" and has_integer_form(one.graph) else None
             run = _run(one, engine) if network is None else _run_integers(one, engine, network)
             ours, note = network is not None or one.numbers == "float", engine.note(one.model)
-            yield Form(
+            form = Form(
                 name=name, numbers=one.numbers, run=run, ours=ours, labels=one.labels, files=one.files, note=note
             )
+            yield form
+            if engine.name == "onnxruntime":
+                yield replace(form, name=f"{name}, default options", run=_plain(one))
 
 
 def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
@@ -64,6 +71,14 @@ def _run(one: OnnxModel, engine: Engine) -> Callable[[Samples, Samples], Stages]
         # What is shipped answers itself: to look into it could change how an engine joins its operators.
         answer = engine.load(one.model)(samples)
         return {RANGE: flagged(samples, read_ranges(graph.metadata)), **renamed({**made, **answer}, stages)}
+
+    return run
+
+
+def _plain(one: OnnxModel) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        answer = onnxruntime.load_plain(one.model)(samples)
+        return {RANGE: flagged(samples, read_ranges(one.graph.metadata)), **renamed(answer, ends(one.graph))}
 
     return run
 

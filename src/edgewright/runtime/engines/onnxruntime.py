@@ -75,13 +75,15 @@ def open_session(model: bytes | Path, *, threads: int = 1, where: str = "") -> A
 
 
 def open_plain(model: bytes | Path, *, where: str = "") -> Any:  # noqa: ANN401 - untyped library
-    """Opens a session as somebody does who knows nothing of this product: with default options.
+    """Opens a session as somebody does who knows nothing of this product: with default options, but without notes.
 
     Raises:
         InputError: ONNX Runtime cannot run the model.
         MissingExtraError: it is not installed.
     """
-    return _opened(model, None, where)
+    options = _library().SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    return _opened(model, options, where)
 
 
 def _load(model: bytes) -> Answer:
