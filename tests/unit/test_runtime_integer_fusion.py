@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import msgspec
 import numpy as np
 import pytest
@@ -130,6 +134,19 @@ def test_a_value_inside_the_network_that_is_an_output_too_keeps_it_in_float() ->
 
 def test_a_float_model_has_nothing_to_say() -> None:
     assert NUMPY.note(to_onnx(picture())) == ""
+
+
+def test_a_float_model_is_opened_without_the_kernels_of_integers(tmp_path: Path) -> None:
+    model = tmp_path / "model.onnx"
+    model.write_bytes(to_onnx(picture()))
+    code = (
+        "import sys; from edgewright.runtime.engines import get; "
+        "get('numpy').load(open(sys.argv[1], 'rb').read()); "
+        "print([m for m in sys.modules if m.startswith(('edgewright.runtime.integer', 'edgewright.runtime.kernels'))])"
+    )
+    command = [sys.executable, "-c", code, str(model)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
 
 
 def test_what_an_engine_refuses_is_refused_alike() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 
 import numpy as np
 
 from edgewright.runtime.engines import Answer, Engine
 from edgewright.runtime.executor import Run, compile_graph
-from edgewright.runtime.integer.fusion import compile_fused, is_quantised
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 
@@ -16,10 +16,12 @@ from edgewright.schema.errors import InputError
 def _compiled(model: bytes) -> tuple[Run, str]:
     """The function of a model, and what a user should know of it."""
     graph = read_onnx(model)
-    if not is_quantised(graph):
+    if not any(node.op == "QuantizeLinear" and node.inputs[0] == graph.boundary for node in graph.nodes):
         return compile_graph(graph), ""
+    # A device with a float model starts without the kernels of integers.
+    fusion = importlib.import_module("edgewright.runtime.integer.fusion")
     try:
-        return compile_fused(graph), "its int8 network as integers, bit by bit as generated C"
+        return fusion.compile_fused(graph), "its int8 network as integers, bit by bit as generated C"
     except InputError as error:
         reason = str(error)
     return compile_graph(graph), f"its int8 network in float32, which may give another label than C: {reason}"

@@ -19,11 +19,6 @@ _OPERATOR = "IntegerNetwork"
 _MOVES = ("reshape", "transpose")
 
 
-def is_quantised(graph: Graph) -> bool:
-    """Whether what arrives at the boundary is rounded to bytes."""
-    return any(node.op == "QuantizeLinear" and node.inputs[0] == graph.boundary for node in graph.nodes)
-
-
 def has_integer_form(graph: Graph) -> bool:
     """Whether `compile_fused` takes a graph: the base install then answers as generated C does."""
     try:
