@@ -31,6 +31,7 @@ EXAMPLES: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("rows", {"strategy": "constant", "value": -1.5}),
         ("windows", {"strategy": "median"}),
     ],
+    "fill": [("windows", {}), ("windows", {"limit": 0.1})],
     "scale": [
         ("rows", {}),
         ("rows", {"method": "standard", "clip": 3.0}),

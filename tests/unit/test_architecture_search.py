@@ -83,7 +83,7 @@ def test_points_stand_for_pipelines_that_can_be_read() -> None:
     again = space.pipeline(own)
     assert again.stages == space.config.stages and again.training == space.config.training
     fewer = space.pipeline({**own, "part.1": False, "width.1": 24, "depth": 1})
-    assert len(fewer.stages[1]["parts"]) == 7
+    assert len(fewer.stages[2]["parts"]) == 7
     assert fewer.model.layers == ({"kind": "dense", "units": 24, "activation": "relu"},)
     # An axis without an effect does not make another point of it.
     assert space.key({**own, "width.2": 8}) == space.key({**own, "width.2": 96})
@@ -134,7 +134,7 @@ def test_windows_can_take_the_place_of_features() -> None:
     table = SearchConfig(inputs=("features", "windows"), widths=(8, 16))
     space = space_of(msgspec.structs.replace(hapt, search=table))
     made = space.pipeline({**space.own(), "input": "windows", "kernel": 5})
-    assert [stage["kind"] for stage in made.stages] == ["gravity", "scale"]
+    assert [stage["kind"] for stage in made.stages] == ["fill", "gravity", "scale"]
     assert [layer["kind"] for layer in made.model.layers] == ["depthwise_separable", "global_average_pool"]
     assert made.search is msgspec.UNSET
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgewright.cli.bad_rows import BadRows
 from edgewright.cli.main import run
 from small_pipeline import rows, run_small, write_rows, write_toml
 
@@ -75,6 +77,34 @@ def test_a_stream_is_answered_as_it_comes(
         assert len(found) == 3
 
 
+def test_a_stream_goes_on_behind_wrong_rows(
+    model: Path, answers: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("a,b\n1,2\ninf,inf\nx,nan\n5\n-1,-2\n"))
+    assert run(["predict", str(model), "-"]) == 0
+    said = capsys.readouterr()
+    found = [json.loads(line) for line in said.out.splitlines()]
+    assert [answer["label"] for answer in found] == ["on", None, None, None, "off"]
+    assert [answer.get("missing", False) for answer in found] == [answer["unsure"] for answer in found]
+    for line, text in ((3, "'inf'"), (4, "'x'"), (5, "2 cells")):
+        assert any(f"line {line}" in told and text in told for told in said.err.splitlines()), said.err
+
+
+def test_many_wrong_rows_are_counted(capsys: Capture) -> None:
+    tell = BadRows()
+    for number in range(1000):
+        tell(f"row {number}")
+    told = capsys.readouterr().err.splitlines()
+    assert told[0] == "row 0; taken as missing" and len(told) == 12
+    assert told[-1] == "1,000 wrong cells or lines so far, taken as missing"
+
+
+def test_values_that_are_not_finite_are_missing(model: Path, answers: Callable[..., Any], capsys: Capture) -> None:
+    assert answers(str(model), "--values", "1,inf", "--json") == answers(str(model), "--values", "1,", "--json")
+    assert run(["predict", str(model), "--values", "inf,nan"]) == 0
+    assert capsys.readouterr().out == "no answer: too many values are missing\n"
+
+
 def test_engines_and_forms_agree(model: Path, answers: Callable[..., Any]) -> None:
     said = {
         (engine, form): answers(str(model), "--values", "0.3,0.4", "--engine", engine, "--form", form, "--json")[0]
@@ -101,7 +131,6 @@ def test_an_unsure_answer_says_so(tmp_path: Path, capsys: Capture) -> None:
         (["--values", "1,2", "-"], "got - and --values"),
         (["--values", "1"], "expected 2 values (a, b), got 1 - at --values"),
         (["--values", "1,x"], "expected a number, got 'x' - at --values place 2, column b"),
-        (["--values", "1,inf"], "expected a finite number, got 'inf'"),
         (["--values", "1,2", "--engine", "tpu"], "no engine 'tpu'. Known: extension, litert, numpy, onnxruntime"),
         (["--values", "1,2", "--form", "int4"], "expected one of the forms float, int8, got 'int4'"),
         (["--csv", "none.csv"], "got no such file - at none.csv"),

@@ -67,7 +67,7 @@ def test_a_changed_imputer_in_a_whole_file_is_found_at_its_stage(name: str) -> N
     need_tflm()
     graph = subject().graphs["float"]
     node = next(n for n in graph.nodes if n.op == "Where")
-    wrong = {node.inputs[1]: graph.constants[node.inputs[1]] + np.float32(0.01)}
+    wrong = {node.inputs[2]: graph.constants[node.inputs[2]] + np.float32(0.01)}
     faulty = form_of(with_constants("float", wrong), name)
     record = proven(forms=[faulty if form.name == name else form for form in fast(subject())])
     assert not record.passed and record.odd == name

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.cli.bad_rows import BadRows
 from edgewright.runtime.drift.watch import DriftWatch
 from edgewright.runtime.predictor import Predictor
 from edgewright.runtime.rows import Rows, iter_csv
@@ -55,8 +56,8 @@ def rows_of(
     source = sys.stdin if path == "-" else Path(path)
     name = "standard input" if path == "-" else Path(path).name
     extra = [time_column] if time_column else []
-    done = watch.rows
-    for chunk in iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra):
+    done, tell = watch.rows, BadRows() if path == "-" else None
+    for chunk in iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell):
         absent = [column for column in [*wanted, *extra] if column not in chunk.columns]
         if absent:
             raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,

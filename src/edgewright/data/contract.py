@@ -35,12 +35,14 @@ class Source(Generic[S]):
         suffixes: file name endings this source is chosen for when only a path is given, such as '.csv'.
         in_parts: (config, seed, folder) -> data set whose values lie in a file without a name in that folder, or None
             where they are better loaded.
+        whole: whether no reading can be missing, as in sound.
     """
 
     config: type[S]
     load: Callable[[S, int], DataSet]
     suffixes: tuple[str, ...] = ()
     in_parts: Callable[[S, int, Path], DataSet | None] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class PublicSet(Generic[S]):
         folder: its folder in a collection of plain copies, such as `har-hapt`.
         documented: counts of the complete copies, with the loader's default configuration.
         carried: folder of a copy that an installed package carries; None when there is none.
+        whole: whether no reading can be missing, as in sound.
     """
 
     title: str
@@ -98,6 +101,7 @@ class PublicSet(Generic[S]):
     folder: str = ""
     documented: tuple[Documented, ...] = ()
     carried: Callable[[], Path] | None = None
+    whole: bool = False
 
 
 @dataclass(frozen=True)

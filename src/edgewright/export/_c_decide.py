@@ -115,8 +115,9 @@ def _event(at: Layout) -> list[str]:
     kind = f"{given} ? @@_ALARM : @@_DECISION" if at.alarms else "@@_DECISION"
     return [
         "static int @_decide(@_stream_context *context, const @_answer *answer, uint32_t row, @_event *event) {",
-        "    /* A window with a value that its sensor cannot give decides nothing, and nothing is averaged over it. */",
-        "    if ((answer->flags & @@_OUT_OF_RANGE) != 0u || !@_average(context, answer)) {",
+        "    /* A window with a value that its sensor cannot give, or without an answer, decides nothing, and nothing",
+        "     * is averaged over it. */",
+        "    if ((answer->flags & (@@_OUT_OF_RANGE | @@_MISSING)) != 0u || !@_average(context, answer)) {",
         "        @_forget(context);",
         "        return 0;",
         "    }",

@@ -11,8 +11,9 @@ import numpy as np
 
 from edgewright.export._c_header import header, network_header
 from edgewright.export._c_source import Buffer, Source
-from edgewright.export._c_text import APART, TYPES, literal
+from edgewright.export._c_text import APART, TYPES, literal, number
 from edgewright.export._c_unit import Arena, Step, Unit
+from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 
@@ -37,8 +38,7 @@ class Interface:
         limits: smallest and largest value of each column or channel.
         taps: names of the stages that can be seen.
         columns, units: of the input.
-        image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
-            what is no image, and is taken in the graph's order.
+        confidence: below it an answer is unsure.
     """
 
     graph: Graph
@@ -50,7 +50,7 @@ class Interface:
     taps: tuple[str, ...]
     columns: tuple[str, ...]
     units: tuple[str, ...]
-    image: str = ""
+    confidence: float = 0.0
 
 
 def files(unit: Unit, face: Interface) -> dict[str, str]:
@@ -76,7 +76,7 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
         uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
         functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
         calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
-    lines = [*_checks(unit, face), *calls, *_answer(face, place)]
+    lines = [*_checks(unit, face), *calls, *_answer(face, place), *_doubts(unit, face)]
     # An answer that is a constant, or one of the input alone.
     unused = [word for word in ("context", "input") if not any(word in line for line in lines)]
     body = [
@@ -206,17 +206,48 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     lows = [limit[0] if limit else -np.inf for limit in face.limits]
     highs = [limit[1] if limit else np.inf for limit in face.limits]
     low, high = (unit.table(np.asarray(values, np.float32)) for values in (lows, highs))
-    shape = face.graph.inputs[0].shape
-    each = int(np.prod(shape[1:]))
-    place = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
+    each = int(np.prod(face.graph.inputs[0].shape[1:]))
+    place = "i" if each == 1 else f"i / {each}"
     flag = f"{unit.name.upper()}_OUT_OF_RANGE"
     return [
         f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",
-        f"        if (input[i] < {low}[{place}] || input[i] > {high}[{place}]) {{",
+        f"        if (input[i] - input[i] == 0.0f && (input[i] < {low}[{place}] || input[i] > {high}[{place}])) {{",
         f"            flags |= {flag};",
         "        }",
         "    }",
     ]
+
+
+def _doubts(unit: Unit, face: Interface) -> list[str]:
+    """Flags of an answer that is none, and of one that is not sure enough."""
+    upper = unit.name.upper()
+    field = "confidence" if "confidence" in face.outputs else _number(face)
+    if not field:
+        return []
+    none = f"!(answer->{field} > 0.0f)" if field == "confidence" else f"!(answer->{field} - answer->{field} == 0.0f)"
+    lines = []
+    if without_mask(face.graph)[1] is None:
+        # A model that does not ask answers a sample without any value like every other.
+        none = f"there == 0 || {none}"
+        lines += [
+            "    int there = 0;",
+            f"    for (int i = 0; i < {upper}_INPUTS; ++i) {{",
+            "        there |= input[i] - input[i] == 0.0f;",
+            "    }",
+        ]
+    lines += [f"    if ({none}) {{", f"        flags |= {upper}_MISSING | {upper}_UNSURE;"]
+    if field == "confidence" and face.confidence > 0:
+        lines += [
+            f"    }} else if (!(answer->confidence >= {number(face.confidence)})) {{",
+            f"        flags |= {upper}_UNSURE;",
+        ]
+    return [*lines, "    }"]
+
+
+def _number(face: Interface) -> str:
+    """The field of the one number that is the answer; empty where there are more, as inside another program."""
+    counts = [int(np.prod(source.shape)) for source in face.outputs.values()]
+    return "prediction" if counts == [1] else ""
 
 
 def _answer(face: Interface, place: Place) -> list[str]:

@@ -54,6 +54,7 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         columns=[column.name for column in subject.columns],
         units=[column.unit for column in subject.columns],
         ranges=limits_of(subject),
+        confidence=subject.confidence,
     )
     return {name: text.encode() for name, text in {**made, **around(subject)}.items()}
 

@@ -45,6 +45,7 @@ class Subject:
         model: the ONNX bytes that a package holds of this graph, by which engines find what was compiled from them;
             empty where there is no package.
         detectors: files of those that travel in a package, by name.
+        confidence: below it an answer is unsure; 0 where nobody says so.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Subject:
     stream: Stream | None = None
     model: bytes = field(default=b"", repr=False)
     detectors: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    confidence: float = 0.0
 
     @property
     def word(self) -> str:

@@ -82,6 +82,7 @@ def package_subject(package: Package, *, form: str = "", rounding: Rounding | No
         stream=stream,
         model=model,
         detectors=detectors_in(package.files),
+        confidence=manifest.thresholds.get("confidence", 0.0),
     )
 
 

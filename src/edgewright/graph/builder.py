@@ -60,6 +60,13 @@ class Builder:
         """Operators of the nodes so far, in order."""
         return tuple(node.op for node in self._nodes)
 
+    def shared(self, op: str, *inputs: str, **attributes: Attribute) -> str:
+        """As `op`; the same operator on the same inputs is used again where it is there already."""
+        for node in self._nodes:
+            if node.op == op and node.inputs == inputs and node.attributes == attributes:
+                return node.outputs[0]
+        return self.op(op, *inputs, **attributes)
+
     def stage(self, name: str, value: str) -> None:
         """Marks `value` as the output of the stage `name`."""
         self._stages.append(StageMark(stage=name, value=value))

@@ -16,6 +16,8 @@ from edgewright.graph.builder import Builder
 
 # A NumPy array or a Term. The functions below accept both, which the type system cannot say without losing +, - and *.
 Value = Any
+# The largest number of float32; number of float32 among the types of ONNX (TensorProto.DataType).
+_LARGEST, _FLOAT = float(np.finfo(np.float32).max), 1
 
 
 class Term:
@@ -106,12 +108,38 @@ def clip(x: Value, low: float, high: float) -> Value:
     return np.clip(x, np.float32(low), np.float32(high))
 
 
-def fill(x: Value, values: NDArray[np.float32]) -> Value:
-    """Puts `values` (broadcast against x) where x is missing."""
+def present(x: Value) -> Value:
+    """Where a value is there: what is not finite (NaN, infinite) is missing."""
     if isinstance(x, Term):
-        missing = x.op("IsNaN").name
-        return Term(x.builder, x.builder.op("Where", missing, x.named(values), x.name))
-    return np.where(np.isnan(x), values, x)
+        size = x.builder.shared("Abs", x.name)
+        return Term(x.builder, x.builder.shared("LessOrEqual", size, x.builder.number(_LARGEST)))
+    return np.isfinite(x)
+
+
+def counted(found: Value, axis: int) -> Value:
+    """How many are true along an axis, as a float; the axis stays with length 1 where it is not the only one."""
+    if isinstance(found, Term):
+        builder = found.builder
+        numbers = builder.shared("Cast", found.name, to=_FLOAT)
+        return Term(builder, builder.shared("ReduceSum", numbers, builder.integers(axis), keepdims=1))
+    return found.sum(axis=axis, keepdims=True, dtype=np.float64)
+
+
+def choose(condition: Value, yes: Value, no: Value) -> Value:
+    """One of two values by a condition; they broadcast."""
+    if isinstance(condition, Term):
+        return Term(condition.builder, condition.builder.op("Where", *map(condition.named, (condition, yes, no))))
+    return np.where(condition, yes, no)
+
+
+def at_least(x: Value, low: float) -> Value:
+    """The larger of x and a number."""
+    return x.op("Max", x.builder.number(low)) if isinstance(x, Term) else np.maximum(x, low)
+
+
+def fill(x: Value, values: Value) -> Value:
+    """Puts `values` (broadcast against x) where x is missing."""
+    return choose(present(x), x, values)
 
 
 def matmul(x: Value, matrix: NDArray[np.float32]) -> Value:

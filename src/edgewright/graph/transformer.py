@@ -29,7 +29,7 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
     Attributes:
         kind: name of the stage, for messages.
         takes: number of axes of a sample that are accepted: 1 for rows, 2 for windows.
-        missing: whether missing values (NaN) may arrive.
+        missing: whether missing values (NaN, infinite) may arrive.
         shape_: shape of one sample, as fitted.
         feature_names_in_: names of the columns it was fitted on, where it was fitted on a frame.
     """
@@ -139,8 +139,12 @@ class SampleTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc] 
             finite = np.isfinite(samples.sum(dtype=np.float64))
         if finite:
             return samples
-        if np.isinf(samples).any():
-            raise InputError("finite values", "an infinite one", self._place(np.isinf(samples)))
+        infinite = np.isinf(samples)
+        if infinite.any():
+            if not self.missing:
+                raise InputError("finite values", "an infinite one", self._place(infinite))
+            # A reading that is not finite is missing.
+            samples = np.where(infinite, np.float32(np.nan), samples)
         if not self.missing:
             raise InputError(
                 "no missing value", "NaN", self._place(np.isnan(samples)), "Put a stage of kind 'impute' before it"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from edgewright.data.load import find_kind
 from edgewright.graph.tables import convert_table
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
+
+# Kinds of stages that fill missing values, and those of sound, which misses none.
+_FILLING, _SOUND = frozenset({"fill", "impute"}), frozenset({"log_mel", "mfcc"})
 
 
 def shipped() -> tuple[str, ...]:
@@ -88,7 +93,34 @@ def parse(text: str, where: str, changes: tuple[str, ...] = ()) -> PipelineConfi
     table = _read_toml(text, where)
     for change in changes:
         _apply(table, change)
-    return convert_table(table, PipelineConfig, where)
+    return checked(table, where)
+
+
+def checked(table: Mapping[str, Any], where: str) -> PipelineConfig:
+    """The configuration of a table. Windows of sensors begin with a stage that fills missing readings.
+
+    Args:
+        table: as a TOML file gives it.
+        where: file name for messages.
+
+    Raises:
+        InputError: unknown keys, wrong types and values out of range, each with its key.
+    """
+    config = convert_table(table, PipelineConfig, where)
+    kinds = {stage.get("kind") for stage in config.stages}
+    if config.window is None or kinds & (_FILLING | _SOUND) or _never_missing(config.data.get("kind")):
+        return config
+    title = config.stages[0].get("title") if config.stages else None
+    first = {"kind": "fill", "title": title} if title else {"kind": "fill"}
+    return msgspec.structs.replace(config, stages=(first, *config.stages))
+
+
+def _never_missing(kind: object) -> bool:
+    """Whether data of a kind miss no reading, as sound does; an unknown kind is refused where it is loaded."""
+    try:
+        return find_kind(kind, "[data]").whole if isinstance(kind, str) else False
+    except InputError:
+        return False
 
 
 def read_config(name: str, changes: tuple[str, ...] = ()) -> PipelineConfig:
@@ -113,7 +145,7 @@ def with_changes(config: PipelineConfig, changes: tuple[str, ...]) -> PipelineCo
     table: dict[str, Any] = _lists(msgspec.to_builtins(config))
     for change in changes:
         _apply(table, change)
-    return convert_table(table, PipelineConfig, config.name)
+    return checked(table, config.name)
 
 
 def _lists(value: Any) -> Any:  # noqa: ANN401 - TOML values of any type

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.spool import SpooledRows
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.missing import read_limit
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import model_file, vector_files, write_package
 from edgewright.schema.data import Floats, Samples
@@ -121,5 +122,6 @@ def build_package(
         licences=licences,
         provenance=provenance,
         files=(),
+        missing=read_limit(graph.metadata),
     )
     return write_package(path, manifest, files)

@@ -15,8 +15,7 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.graph.tables import convert_table
-from edgewright.pipeline.config import read_config
+from edgewright.pipeline.config import checked, read_config
 from edgewright.pipeline.contexts import first_context, next_context
 from edgewright.pipeline.explained import Explanation, explain_sample
 from edgewright.pipeline.listener import Listener
@@ -25,7 +24,8 @@ from edgewright.pipeline.notebook import pipeline_html
 from edgewright.pipeline.parts import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
-from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.whole_graph import graph_of, limit_of
+from edgewright.runtime.missing import unanswered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -74,7 +74,7 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         Raises:
             InputError: unknown keys, wrong types and values out of range, each with its key.
         """
-        return cls._of(convert_table(tables, PipelineConfig, "the tables"), data)
+        return cls._of(checked(tables, "the tables"), data)
 
     @classmethod
     def _of(cls, config: PipelineConfig, data: str | None) -> Self:
@@ -126,6 +126,11 @@ class Pipeline(SklearnPipeline):  # type: ignore[misc]
         return run_pipeline(
             self.config, data=self.data, out=out, force=force, listener=listener, command="Pipeline.run"
         )
+
+    def predict_proba(self, X: Any, **params: Any) -> Any:  # noqa: ANN401 - as scikit-learn's
+        """Probabilities of the classes, shape (n, k); 0 for a sample that misses too many values for an answer."""
+        chance = super().predict_proba(X, **params)
+        return np.where(unanswered(np.asarray(X, np.float32), limit_of(self.steps))[:, None], 0, chance)
 
     def material(self) -> Material:
         """The samples of the configuration, read, cut and split as a run does it.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.extract import float_network, value_names
+from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
@@ -121,13 +122,36 @@ def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
     return graph_layout(values, values.shape[1:]).reshape(len(values), -1)
 
 
-def tail(graph: Graph, network: IntegerNetwork) -> Callable[[NDArray[np.float32]], Stages]:
+def tail(graph: Graph, network: IntegerNetwork) -> Callable[..., Stages]:
     """What the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
 
     Args:
         graph: float, or with its network quantised.
         network: of this graph.
+
+    Returns:
+        A function of the raw output and the raw samples, which say what has no answer; all has one without them.
     """
+    bare, mask = without_mask(graph)
+    after = _after(bare, network)
+
+    def stages(raw: NDArray[np.float32], samples: NDArray[np.float32] | None = None) -> Stages:
+        made = after(raw)
+        if mask is None or samples is None:
+            return made
+        absent, fills = mask.unanswered(samples), {PROBABILITIES: 0.0, PREDICTION: np.nan, LABEL: NO_LABEL}
+        gone = absent.reshape(-1, 1)
+        return {
+            stage: np.where(gone if values.ndim > 1 else absent, values.dtype.type(fills[stage]), values)
+            if stage in fills
+            else values
+            for stage, values in made.items()
+        }
+
+    return stages
+
+
+def _after(graph: Graph, network: IntegerNetwork) -> Callable[[NDArray[np.float32]], Stages]:
     names = value_names(graph)
     start = names[network.output]
     if network.rounding != "none":

@@ -126,4 +126,5 @@ def answered(cut: Cut, answers: Answers, place: int) -> Answered:
         predictions=None if answers.predictions is None else answers.predictions[part],
         unsure=answers.unsure[part],
         outside=answers.out_of_range[part],
+        missing=answers.missing[part],
     )

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.graph.tables import convert_table
 from edgewright.pipeline.comparing import compare_places, read_run, settings_of
-from edgewright.pipeline.config import with_changes
+from edgewright.pipeline.config import checked, with_changes
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.run import RunResult, run_pipeline
@@ -55,7 +54,7 @@ def what_if(
     tables = settings_of(folder, trace)
     if tables is None:
         raise InputError("a run with its configuration", "none", str(place), "Run the pipeline again")
-    was = convert_table(alone(tables), PipelineConfig, f"the configuration of {place}")
+    was = checked(alone(tables), f"the configuration of {place}")
     config = with_changes(was, wanted(tables, changes))
     if config == was:
         raise InputError("a change", "what the run has already", " ".join(f"--set {text}" for text in changes))

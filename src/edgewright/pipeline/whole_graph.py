@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from sklearn.impute import SimpleImputer
+
 from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term, choose, present
+from edgewright.graph.mask import answerable, masked_label, masked_value
 from edgewright.graph.stage import emit
-from edgewright.runtime.ranges import METADATA, ranges_text
+from edgewright.preprocessing.fill import Fill
+from edgewright.preprocessing.impute import Impute
+from edgewright.runtime.missing import METADATA as LIMIT
+from edgewright.runtime.missing import ROW_LIMIT
+from edgewright.runtime.ranges import METADATA as RANGES
+from edgewright.runtime.ranges import ranges_text
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
 
@@ -16,6 +26,9 @@ def graph_of(
 ) -> Graph:
     """Emits fitted steps, the model last; every stage's end and the float/int8 boundary are marked.
 
+    A sample that misses more values than the stage that fills them allows has no answer: label -1, probabilities and
+    confidence 0, or the prediction NaN. Without such a stage one missing value is too many.
+
     Args:
         steps: fitted, by name.
         shape: of one sample.
@@ -23,13 +36,39 @@ def graph_of(
         columns: whose declared ranges travel with the graph.
     """
     model = steps[-1][1]
-    builder = Builder(name, tuple(shape), labels=tuple(str(label) for label in getattr(model, "classes_", ())))
+    labels = tuple(str(label) for label in getattr(model, "classes_", ()))
+    builder = Builder(name, tuple(shape), labels=labels)
+    limit = limit_of(steps)
+    asked = answerable(builder, tuple(shape), limit)
     value = builder.input
+    if limit and not _fills(steps[0][1]):
+        # What a stage before the one that fills would make of an infinity may be finite.
+        source = Term(builder, value)
+        value = choose(present(source), source, np.nan).name
     for stage, estimator in steps[:-1]:
         value = emit(estimator, builder, value)
         builder.stage(stage, value)
     builder.boundary(value)
     value = emit(model, builder, value)
     builder.stage("model", value)
-    declared = ranges_text(columns)
-    return builder.finish(model.outputs(builder, value), {METADATA: declared} if declared else None)
+    outputs = model.outputs(builder, masked_value(builder, asked, value, len(labels)))
+    if "label" in outputs:
+        label, *kind = outputs["label"]
+        outputs["label"] = (masked_label(builder, label, outputs["confidence"][0]), *kind)
+    metadata = {LIMIT: f"{limit:g}"}
+    if declared := ranges_text(columns):
+        metadata[RANGES] = declared
+    return builder.finish(outputs, metadata)
+
+
+def limit_of(steps: list[tuple[str, Any]]) -> float:
+    """The share of missing values up to which fitted steps answer: what their stage that fills them says, or 0."""
+    return next((_limit(estimator) for _, estimator in steps if _fills(estimator)), 0.0)
+
+
+def _fills(estimator: Any) -> bool:  # noqa: ANN401 - any estimator
+    return isinstance(estimator, Fill | Impute | SimpleImputer)
+
+
+def _limit(estimator: Any) -> float:  # noqa: ANN401 - any estimator
+    return float(getattr(estimator, "limit", ROW_LIMIT))

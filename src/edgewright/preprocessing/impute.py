@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
@@ -14,6 +15,7 @@ from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, fill
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
 from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.runtime.missing import ROW_LIMIT
 from edgewright.schema.errors import InputError
 
 
@@ -23,19 +25,23 @@ class ImputeConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields
     Attributes:
         strategy: 'mean' or 'median' of the training samples, or the `value` given.
         value: what 'constant' fills in.
+        limit: largest share of a sample's columns that may be missing, of a window's the share of a channel's
+            readings; beyond it the sample has no answer.
     """
 
     strategy: Literal["mean", "median", "constant"] = "median"
     value: float = 0.0
+    limit: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = ROW_LIMIT
 
 
 class Impute(SampleTransformer):
-    """Fills NaN with scikit-learn's `SimpleImputer` statistics, for each column (rows) or channel (windows).
+    """Fills what is not finite with scikit-learn's `SimpleImputer` statistics, for each column or channel.
 
     Args:
         strategy: 'mean', 'median' or 'constant'.
         value: what 'constant' fills in.
         names: of the columns or channels.
+        limit: largest share of values that may be missing of a sample that is answered.
 
     Attributes:
         fill_: value filled in, for each column or channel.
@@ -48,10 +54,13 @@ class Impute(SampleTransformer):
     fill_: NDArray[np.float32]
     filled_: NDArray[np.int64]
 
-    def __init__(self, strategy: str = "median", value: float = 0.0, names: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, strategy: str = "median", value: float = 0.0, names: tuple[str, ...] = (), limit: float = ROW_LIMIT
+    ) -> None:
         self.strategy = strategy
         self.value = value
         self.names = names
+        self.limit = limit
 
     def formula(self, x: Value) -> Value:
         """The fill value where x is missing, else x."""
@@ -128,7 +137,7 @@ def _emit(estimator: Any, builder: Builder, value: str) -> str:  # noqa: ANN401 
 
 def _build(config: ImputeConfig, context: Context) -> Impute:
     require(context, "impute", (1, 2))
-    return Impute(strategy=config.strategy, value=config.value, names=context.names)
+    return Impute(strategy=config.strategy, value=config.value, names=context.names, limit=config.limit)
 
 
 def _why(estimator: Impute) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -50,15 +50,19 @@ def answer_file(predictor: Predictor, path: Path) -> Iterator[Answer]:
     yield from _answers(predictor, path, path.name)
 
 
-def answer_stream(predictor: Predictor, stream: TextIO, name: str) -> Iterator[Answer]:
-    """Answers to CSV rows as they arrive."""
-    yield from _answers(predictor, stream, name)
+def answer_stream(
+    predictor: Predictor, stream: TextIO, name: str, tell: Callable[[str], None] | None = None
+) -> Iterator[Answer]:
+    """Answers to CSV rows as they arrive; `tell` is told of cells that are no numbers, which then count as missing."""
+    yield from _answers(predictor, stream, name, tell)
 
 
-def _answers(predictor: Predictor, source: Path | TextIO, name: str) -> Iterator[Answer]:
+def _answers(
+    predictor: Predictor, source: Path | TextIO, name: str, tell: Callable[[str], None] | None = None
+) -> Iterator[Answer]:
     manifest = predictor.manifest
     wanted = [column.name for column in manifest.columns]
-    chunks = iter_csv(source, name=name, only_columns=wanted)
+    chunks = iter_csv(source, name=name, only_columns=wanted, tell=tell)
     pieces = _rows(chunks, wanted, name) if manifest.window is None else _windows(chunks, wanted, name, predictor)
     seen = False
     for samples, places in pieces:
@@ -110,8 +114,9 @@ def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str])
     answers = predictor.predict(samples)
     for index, place in enumerate(places):
         answer: Answer = {"place": place} if place else {}
+        absent = bool(answers.missing[index])
         if answers.predictions is None:
-            answer["label"] = str(answers.labels[index])
+            answer["label"] = None if absent else str(answers.labels[index])
             answer["confidence"] = round(float(answers.confidence[index]), 6)
             answer["unsure"] = bool(answers.unsure[index])
             answer["probabilities"] = {
@@ -119,7 +124,9 @@ def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str])
                 for name, p in zip(predictor.manifest.labels, answers.probabilities[index], strict=True)
             }
         else:
-            answer["prediction"] = float(answers.predictions[index])
+            answer["prediction"] = None if absent else float(answers.predictions[index])
+        if absent:
+            answer["missing"] = True
         if answers.out_of_range[index]:
             answer["out_of_range"] = list(answers.out_of_range[index])
         yield answer
@@ -133,6 +140,4 @@ def _number(cell: str, place: int, columns: tuple[Any, ...]) -> float:
     except ValueError:
         column = columns[place % len(columns)].name
         raise InputError("a number", repr(cell), f"--values place {place + 1}, column {column}") from None
-    if not np.isfinite(value):
-        raise InputError("a finite number", repr(cell), f"--values place {place + 1}", "Leave it empty where missing")
     return value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,15 +48,20 @@ class Cells:
     lines: NDArray[np.int64]
 
 
-def parse(block: Block, plan: Plan) -> Cells:
+def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
     """Turns a block into arrays.
 
     Numbers are read as float64, correctly rounded, and then rounded to float32.
 
+    Args:
+        block: whole lines.
+        plan: which columns become what.
+        tell: is told of every cell that is not a finite number and of every ragged line, which then count as missing.
+
     Raises:
-        InputError: naming line and column of the first cell that is not a finite number, or the ragged line.
+        InputError: without `tell`, naming line and column of the first such cell, or the ragged line.
     """
-    return _fast(block, plan) or _exact(block, plan)
+    return _fast(block, plan) or _exact(block, plan, tell)
 
 
 def _fast(block: Block, plan: Plan) -> Cells | None:
@@ -139,40 +144,45 @@ def _narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
         return numbers.astype(np.float32)
 
 
-def _exact(block: Block, plan: Plan) -> Cells:
+def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
     width, lines, rows = len(plan.columns), [], []
     for line, cells in records(block, plan.delimiter, plan.name):
         if len(cells) != width:
-            raise InputError(
+            ragged = InputError(
                 f"{width} cells",
                 str(len(cells)),
                 f"{plan.name} line {line}",
                 "Give every row as many cells as the header has names",
             )
+            if tell is None:
+                raise ragged
+            tell(str(ragged))
+            cells = [""] * width
         lines.append(line)
         rows.append(cells)
     wanted = sorted((*plan.numbers, *plan.wide))
     columns = list(zip(*rows, strict=True)) if rows else [()] * width
     parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf) for c in wanted}
-    bad = min(((column, c) for c, column in parsed.items() if isinstance(column, int)), default=None)
-    if bad is not None:
-        row, place = bad
-        _refuse(rows[row][place], f"{plan.name} line {lines[row]}, column {plan.columns[place]}")
+    for row, place in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
+        error = _error(rows[row][place], f"{plan.name} line {lines[row]}, column {plan.columns[place]}")
+        if tell is None:
+            raise error
+        tell(str(error))
     return Cells(
-        _narrow(_stack([parsed[c] for c in plan.numbers], len(rows))),
-        _stack([parsed[c] for c in plan.wide], len(rows)),
+        _narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
+        _stack([parsed[c][0] for c in plan.wide], len(rows)),
         {c: np.array([cell.strip() for cell in columns[c]], dtype=np.str_) for c in plan.text},
         np.asarray(lines, np.int64),
     )
 
 
-def _stack(columns: list[list[float] | int], rows: int) -> NDArray[np.float64]:
+def _stack(columns: list[list[float]], rows: int) -> NDArray[np.float64]:
     return np.array(columns, np.float64).reshape(len(columns), rows).T
 
 
-def _column(cells: tuple[str, ...], largest: float) -> list[float] | int:
-    """The numbers of a column, or the index of the first cell that is none."""
-    numbers = []
+def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[int]]:
+    """The numbers of a column, NaN where a cell is none, and the indices of these cells."""
+    numbers, bad = [], []
     for row, cell in enumerate(cells):
         try:
             # Python reads 1_000 as a number; no other reader of CSV does.
@@ -180,12 +190,13 @@ def _column(cells: tuple[str, ...], largest: float) -> list[float] | int:
         except ValueError:
             number = _NAN if cell.strip().lower() in MISSING else None
         if number is None or number in (math.inf, -math.inf) or abs(number) > largest:
-            return row
+            bad.append(row)
+            number = _NAN
         numbers.append(number)
-    return numbers
+    return numbers, bad
 
 
-def _refuse(cell: str, where: str) -> NoReturn:
+def _error(cell: str, where: str) -> InputError:
     cell = cell.strip()
     try:
         float(cell.replace("_", "x"))
@@ -193,5 +204,5 @@ def _refuse(cell: str, where: str) -> NoReturn:
         decimal = "," in cell and cell.replace(",", ".", 1).replace(".", "", 1).lstrip("+-").isdigit()
         do = "Write decimals with a point" if decimal else "Correct or empty the cell, or read the column as text"
         shown = cell if len(cell) <= 40 else cell[:37] + "..."
-        raise InputError("a number", repr(shown), where, do) from None
-    raise InputError("a finite number that float32 holds", repr(cell), where, "Correct or empty the cell")
+        return InputError("a number", repr(shown), where, do)
+    return InputError("a finite number that float32 holds", repr(cell), where, "Correct or empty the cell")

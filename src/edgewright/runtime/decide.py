@@ -53,9 +53,10 @@ class Decider:
     4. Alarm. A decision that differs from the last one and whose label is among `alarms` is an alarm, unless the
        same label's last alarm is less than `refractory` seconds ago. Such a decision stays a decision.
 
-    A hole in the stream (`gap`) and probabilities of which one is not finite empty the mean and break the row: nothing
-    is averaged over a hole. Decision and refractory times stay. An answer that the package calls unsure counts as any
-    other; `threshold` says what is too little here.
+    A hole in the stream (`gap`), probabilities of which one is not finite, and those of which none is above 0 (no
+    answer: too many values are missing) empty the mean and break the row: nothing is averaged over a hole. Decision
+    and refractory times stay. An answer that the package calls unsure counts as any other; `threshold` says what is
+    too little here.
 
     Args:
         spec: how to decide.
@@ -112,7 +113,7 @@ class Decider:
         values = np.array(probabilities, np.float32).reshape(-1)
         if len(values) != len(self.labels):
             raise InputError(f"{len(self.labels)} probabilities", str(len(values)), "decision")
-        if not np.isfinite(values).all():
+        if not (np.isfinite(values).all() and values.max() > 0):
             self.gap()
             return None
         self._last.append(values)

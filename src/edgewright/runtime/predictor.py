@@ -24,12 +24,14 @@ class Answers:
     """What a model says about n samples.
 
     Attributes:
-        labels: shape (n,), text; empty strings for regression.
-        confidence: shape (n,), probability of the label; 1 for regression.
-        probabilities: shape (n, classes) in the order of the package's labels; (n, 0) for regression.
-        predictions: shape (n,) for regression; None for classification.
-        unsure: shape (n,), whether the confidence is below the package's threshold.
+        labels: shape (n,), text; empty where there is no answer, and for regression.
+        confidence: shape (n,), probability of the label, 0 where there is no answer; 1 for regression.
+        probabilities: shape (n, classes) in the order of the package's labels, 0 where there is no answer; (n, 0) for
+            regression.
+        predictions: shape (n,) for regression, NaN where there is no answer; None for classification.
+        unsure: shape (n,), whether the confidence is not at least the package's threshold, or there is no answer.
         out_of_range: for each sample the columns with a value outside the range its sensor can give.
+        missing: shape (n,), whether there is no answer: too many values are missing, or the model gives no number.
     """
 
     labels: NDArray[np.str_]
@@ -38,6 +40,7 @@ class Answers:
     predictions: Floats | None
     unsure: NDArray[np.bool_]
     out_of_range: tuple[tuple[str, ...], ...]
+    missing: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -99,23 +102,37 @@ class Predictor:
         values = parts[0] if len(parts) == 1 else {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
         ranges = self._out_of_range(samples)
         n = len(samples)
+        missing = np.zeros(n, np.bool_)
+        if n and self.manifest.missing is None:
+            # A package from before the rule answers a sample without any value like every other.
+            missing |= ~np.isfinite(samples).reshape(n, -1).any(axis=1)
         if self.regression:
+            predictions = values["prediction"].reshape(n)
+            missing |= ~np.isfinite(predictions)
             return Answers(
                 labels=np.full(n, "", np.str_),
-                confidence=np.ones(n, np.float32),
+                confidence=np.where(missing, np.float32(0), np.float32(1)),
                 probabilities=np.empty((n, 0), np.float32),
-                predictions=values["prediction"].reshape(n),
-                unsure=np.zeros(n, np.bool_),
+                predictions=np.where(missing, np.float32(np.nan), predictions),
+                unsure=missing,
                 out_of_range=ranges,
+                missing=missing,
             )
-        confidence = values["confidence"].reshape(n)
+        confidence, probabilities = values["confidence"].reshape(n), self._columns(values["probabilities"])
+        labels = self._named(values["label"].reshape(n))
+        missing |= ~(confidence > 0)
+        if missing.any():
+            confidence = np.where(missing, np.float32(0), confidence)
+            probabilities = np.where(missing[:, None], np.float32(0), probabilities)
+            labels = np.where(missing, "", labels)
         return Answers(
-            labels=self._named(values["label"].reshape(n)),
+            labels=labels,
             confidence=confidence,
-            probabilities=self._columns(values["probabilities"]),
+            probabilities=probabilities,
             predictions=None,
-            unsure=confidence < self._threshold,
+            unsure=~(confidence >= self._threshold) | missing,
             out_of_range=ranges,
+            missing=missing,
         )
 
     def check(self) -> float:
@@ -193,7 +210,8 @@ class Predictor:
     def _out_of_range(self, samples: Floats) -> tuple[tuple[str, ...], ...]:
         if not self._ranged:
             return ((),) * len(samples)
-        outside = (samples < self._low) | (samples > self._high)
+        # What is not finite is missing, not out of range.
+        outside = ((samples < self._low) | (samples > self._high)) & np.isfinite(samples)
         flags: NDArray[np.bool_] = np.any(outside, axis=tuple(range(2, outside.ndim)))
         if not flags.any():
             return ((),) * len(samples)

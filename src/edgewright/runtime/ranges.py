@@ -43,7 +43,7 @@ def read_ranges(metadata: dict[str, str]) -> Ranges:
 
 
 def outside(samples: NDArray[np.float32], ranges: Ranges) -> NDArray[np.bool_]:
-    """Which columns of which samples hold a value outside their range; a missing value is not outside.
+    """Which columns of which samples hold a value outside their range; a missing value (not finite) is not outside.
 
     Args:
         samples: shape (n, columns) or (n, channels, samples).
@@ -57,7 +57,9 @@ def outside(samples: NDArray[np.float32], ranges: Ranges) -> NDArray[np.bool_]:
     shape = (1, len(ranges), *(1,) * (samples.ndim - 2))
     low = np.array([-np.inf if low is None else low for _, low, _ in ranges], np.float32).reshape(shape)
     high = np.array([np.inf if high is None else high for _, _, high in ranges], np.float32).reshape(shape)
-    flags: NDArray[np.bool_] = np.any((samples < low) | (samples > high), axis=tuple(range(2, samples.ndim)))
+    flags: NDArray[np.bool_] = np.any(
+        ((samples < low) | (samples > high)) & np.isfinite(samples), axis=tuple(range(2, samples.ndim))
+    )
     return flags
 
 

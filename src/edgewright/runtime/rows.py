@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -109,8 +109,12 @@ def iter_csv(
     only_columns: Collection[str] | None = None,
     delimiter: str | None = None,
     columns: Sequence[str] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Iterator[Rows]:
     """Reads rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
+
+    With `tell` a cell that is no number is missing instead of an error, and so is every cell of a line with too few or
+    too many; each is told of in one line. A stream goes on behind it.
 
     Yields:
         One or more rows at a time, never none.
@@ -129,7 +133,7 @@ def iter_csv(
     plan = _plan(header, name, set(text_columns), set(float64_columns), ignored)
     seen = False
     for block in _chain(rest, stream):
-        cells = parse(block, plan)
+        cells = parse(block, plan, tell)
         if cells.lines.size:
             seen = True
             yield _rows(cells, plan)

@@ -28,7 +28,7 @@ class Frame(Protocol):
 
 
 def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, lists, frames and rows
-    """Samples of shape (n, *manifest.shape), float32, NaN where a value is missing.
+    """Samples of shape (n, *manifest.shape), float32; what is not finite is missing.
 
     Args:
         X: an array or nested list of samples, one sample alone, or something with named columns: rows of a CSV file,
@@ -37,7 +37,7 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
         manifest: of the package.
 
     Raises:
-        InputError: for another shape, a missing column, text, or an infinite value.
+        InputError: for another shape, a missing column, or text.
     """
     named = _named(X, manifest)
     if named is None:
@@ -48,7 +48,6 @@ def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, 
         samples = cut(named, manifest.window.samples, manifest.window.step)[0]
         if not len(samples):
             raise InputError(f"at least {manifest.window.samples} rows, one window", f"{len(named)} rows")
-    _finite(samples, manifest)
     return np.ascontiguousarray(samples)
 
 
@@ -104,11 +103,3 @@ def _shaped(x: Floats, shape: tuple[int, ...]) -> Floats:
             do = "Transpose it: a window is (channels, samples)"
         raise InputError(f"samples of shape (n, {expected}) or one of ({expected},)", f"shape {x.shape}", do=do)
     return x
-
-
-def _finite(samples: Floats, manifest: Manifest) -> None:
-    infinite = np.isinf(samples)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0][:2]
-        where = f"sample {row}, column {manifest.columns[column].name}"
-        raise InputError("finite numbers", str(samples[infinite][0]), where, "Leave a missing value empty (NaN)")

@@ -50,6 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             the spread of the answers, of a regression) allowed on them, by form ('float', 'int8').
         forms: model file of each form; `default` names the one that answers.
         decision: how the answers of a stream become decisions and alarms; packages without it decide by each window.
+        missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
+            missing where there is an answer; None in packages from before that rule.
     """
 
     version: int = PACKAGE_VERSION
@@ -70,3 +72,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     provenance: dict[str, str]
     files: tuple[FileEntry, ...]
     decision: DecisionSpec = DecisionSpec()
+    missing: float | None = None

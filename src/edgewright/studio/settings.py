@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from edgewright.graph.tables import convert_table
+from edgewright.pipeline.config import checked
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.studio.fields import Field, Group, Table, data_fields, described, field_of, fields_of, struct_of
@@ -97,7 +97,7 @@ def _checked(
     tried = _copy(made)
     for _ in range(len(raw) + 1):
         try:
-            config = convert_table(tried, PipelineConfig, where)
+            config = checked(tried, where)
         except InputError as error:
             key = _blamed(error, where, raw)
             if key in errors or not key:

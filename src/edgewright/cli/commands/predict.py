@@ -37,7 +37,8 @@ def command(
 ) -> None:
     """Label and confidence for samples, from a run folder or a package.
 
-    With '-' rows of CSV come from standard input and JSON lines go out as they are answered.
+    With '-' rows of CSV come from standard input and JSON lines go out as they are answered; a cell that is no finite
+    number is told on standard error and counts as missing.
     """
     from edgewright.export.answering import load
     from edgewright.runtime.engines import MANY_ROWS
@@ -64,9 +65,10 @@ def _answer_values(predictor: Predictor, values: str) -> Iterator[dict[str, Any]
 
 
 def _answer_stream(predictor: Predictor, stream: TextIO, name: str) -> Iterator[dict[str, Any]]:
+    from edgewright.cli.bad_rows import BadRows
     from edgewright.runtime.answers import answer_stream
 
-    return answer_stream(predictor, stream, name)
+    return answer_stream(predictor, stream, name, BadRows())
 
 
 def _answer_file(predictor: Predictor, path: Path) -> Iterator[dict[str, Any]]:
@@ -85,6 +87,8 @@ def _print(answers: Iterator[dict[str, Any]], as_json: bool) -> None:
 def _sentence(answer: dict[str, Any]) -> str:
     """'walking, 85 %' for a person."""
     place = f"{answer['place']}: " if answer.get("place") else ""
+    if answer.get("missing"):
+        return f"{place}no answer: too many values are missing"
     if "label" not in answer:
         return f"{place}{answer['prediction']:.6g}"
     text = f"{place}{answer['label']}, {_percent(answer['confidence'])}"

@@ -44,6 +44,7 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
 
     import numpy as np
 
+    from edgewright.cli.bad_rows import BadRows
     from edgewright.data.clock import read_clock
     from edgewright.runtime.rows import iter_csv
     from edgewright.runtime.watching import Watch
@@ -52,7 +53,8 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
     wanted = [column.name for column in spec.columns]
     text = [spec.time] if spec.time else []
     watch, lines, seen = Watch(detector), [0], 0
-    for chunk in iter_csv(source, name=name, text_columns=text, only_columns=[*wanted, *text]):
+    tell = None if isinstance(source, Path) else BadRows()
+    for chunk in iter_csv(source, name=name, text_columns=text, only_columns=[*wanted, *text], tell=tell):
         absent = [c for c in [*wanted, *text] if c not in chunk.columns]
         if absent:
             raise InputError(f"the columns {', '.join([*wanted, *text])}", f"no {', '.join(absent)}", name)

@@ -24,14 +24,16 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     Raises:
         InputError: a column that is not there, times that are none or lie beside the forecaster's steps.
     """
+    from edgewright.cli.bad_rows import BadRows
     from edgewright.data.clock import read_clock
     from edgewright.runtime.rows import iter_csv
 
     text = [spec.time] if spec.time else []
     last, number = spec.last, 0
     for chunk in iter_csv(
-        source, name=name, text_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text]
-    ):
+        source, name=name, text_columns=text, float64_columns=[spec.column], only_columns=[spec.column, *text],
+        tell=None if isinstance(source, Path) else BadRows(),
+    ):  # fmt: skip
         absent = [c for c in (spec.column, *text) if c not in chunk.columns]
         if absent:
             raise InputError(f"the columns {', '.join((spec.column, *text))}", f"no {', '.join(absent)}", name)

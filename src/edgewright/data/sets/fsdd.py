@@ -87,4 +87,5 @@ SET = PublicSet(
         Documented("whole set", recordings=3_000),
         Documented("plain copy, the official training part", recordings=2_700),
     ),
+    whole=True,
 )

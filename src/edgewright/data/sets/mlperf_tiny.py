@@ -94,4 +94,5 @@ SET = PublicSet(
     load=_load,
     folder="mlperf-tiny",
     documented=(Documented("plain copy, 500 keyword inputs", recordings=500, rows=24_500),),
+    whole=True,
 )

@@ -145,4 +145,4 @@ def _recording(
     return label_rows(recording, chosen, unit=config.labels_in, samples=marks.samples, rate=rate, origin=0.0)
 
 
-SOURCE = Source(config=WavConfig, load=load, suffixes=(".wav", ".zip"))
+SOURCE = Source(config=WavConfig, load=load, suffixes=(".wav", ".zip"), whole=True)

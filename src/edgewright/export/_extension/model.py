@@ -13,6 +13,7 @@ from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import float_network, integer_network
+from edgewright.graph.mask import Mask, without_mask
 from edgewright.runtime.engines.extension import Description
 from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.schema.errors import InputError
@@ -42,7 +43,8 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         InputError: for a graph whose input has no fixed lengths, or an output the extension cannot give.
         UnknownNameError: for an operator that has no C form.
     """
-    _values(graph)
+    values, count = _values(graph)
+    graph, mask = without_mask(graph)
     quantised = any(n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary for n in graph.nodes)
     network = integer_network(graph, rounding_of(graph)) if quantised else _floats(graph)
     blob = Blob()
@@ -51,7 +53,7 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         body, kind = _split(graph, network, blob, files), "int8" if quantised else "float"
     else:
         body, kind = _whole(graph, network if quantised else None, files), "portable"
-    values, count = _values(graph)
+    body += _masked(mask, _classifies(graph))
     said = Description(input=graph.inputs[0].shape, outputs=graph.outputs, values=values, network=kind)
     ends = (network.values[network.input], network.values[network.output]) if network and quantised else None
     definitions = [
@@ -63,13 +65,43 @@ def compose(graph: Graph) -> tuple[dict[str, bytes], str]:
         f"#define NETWORK_OUTPUTS {math.prod(ends[1].shape) if ends else 0}",
         f"#define DESCRIPTION {_quoted(msgspec.json.encode(said).decode())}",
     ]
-    head = ["#define PY_SSIZE_T_CLEAN", "#include <Python.h>", *definitions, '#include "kernels.h"', CONSTANTS]
+    head = [
+        "#define PY_SSIZE_T_CLEAN",
+        "#include <Python.h>",
+        "#include <float.h>",
+        *definitions,
+        '#include "kernels.h"',
+        CONSTANTS,
+    ]
     answer = "struct answer { int64_t label; float confidence; float values[VALUES]; };"
     text = "\n".join([*head, answer, body, '#include "module.c"', ""])
     own = resources.files(__package__)
     files |= {name: (own / name).read_bytes() for name in ("kernels.h", "module.c")}
     files |= {MAIN: text.encode(), "constants.bin": blob.bytes()}
     return files, MAIN
+
+
+def _masked(mask: Mask | None, classifies: bool) -> str:
+    """The function that answers: nothing for a row that misses too many values, else what the model gives."""
+    lines = ["", "static void evaluate(const float *row, struct answer *made) {"]
+    if mask is not None:
+        nothing = "made->label = -1; made->confidence = 0.0f;" if classifies else ""
+        lines += [
+            f"    for (int c = 0; made != NULL && c < {mask.channels}; ++c) {{",
+            "        int there = 0;",
+            f"        for (int i = 0; i < {mask.readings}; ++i)",
+            f"            there += fabsf(row[c * {mask.readings} + i]) <= FLT_MAX;",
+            f"        if (there < {mask.needed}) {{",
+            f"            for (int i = 0; i < VALUES; ++i) made->values[i] = {'0.0f' if classifies else 'NAN'};",
+            f"            {nothing}",
+            "            return;",
+            "        }",
+            "    }",
+        ]
+    lines.append("    answer_of(row, made);")
+    if mask is not None and classifies:
+        lines.append("    if (made != NULL && !(made->confidence > 0.0f)) made->label = -1;")
+    return "\n".join([*lines, "}"])
 
 
 def _floats(graph: Graph) -> IntegerNetwork | None:
@@ -100,7 +132,7 @@ def _parts_alone(graph: Graph, network: IntegerNetwork) -> bool:
 def _split(graph: Graph, network: IntegerNetwork, blob: Blob, files: dict[str, bytes]) -> str:
     end = network_end(graph)
     first, last = network.values[network.input], network.values[network.output]
-    lines = ["static void evaluate(const float *row, struct answer *made) {"]
+    lines = ["static void answer_of(const float *row, struct answer *made) {"]
     parts = []
     if graph.boundary == graph.inputs[0].name:
         lines.append("    const float *const boundary = row;")
@@ -161,7 +193,7 @@ def _through(first: IntegerValue, last: IntegerValue) -> list[str]:
 
 def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]) -> str:
     part = _portable(graph, network, "whole", files)
-    lines = ["static void evaluate(const float *row, struct answer *made) {", "    whole_answer given;"]
+    lines = ["static void answer_of(const float *row, struct answer *made) {", "    whole_answer given;"]
     if network is not None:
         lines.insert(
             0,
@@ -172,7 +204,7 @@ def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]
 
 
 def _portable(graph: Graph, network: IntegerNetwork | None, name: str, files: dict[str, bytes]) -> str:
-    for file, text in write_c99(graph, network, name=name, turned=False).items():
+    for file, text in write_c99(graph, network, name=name).items():
         files[file] = text.encode()
     return f'#include "{name}.c"\nstatic {name}_context {name}_memory;'
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ai_edge_litert import schema_py_generated as schema
 
-from edgewright.export.tflite_graph_operators import Site, kind_of, says
+from edgewright.export.tflite_graph_operators import Shape, Site, kind_of, says
 
 _COMPARISONS = {
     "Equal": ("EQUAL", schema.EqualOptionsT),
@@ -54,9 +54,13 @@ def is_missing(site: Site) -> None:
 
 @says("Where")
 def choose(site: Site) -> None:
-    """SELECT_V2, which broadcasts; LiteRT has it for whole numbers too, TFLM for float32 alone."""
-    parts = (site.tensor(0), site.tensor(1), site.tensor(2))
-    site.finish(site.step("SELECT_V2", parts, schema.SelectV2OptionsT()))
+    """SELECT_V2, which broadcasts. TFLM has it for float32 alone: whole numbers become floats and whole ones again."""
+    parts = [site.tensor(1), site.tensor(2)]
+    whole = site.kind == "int32"
+    if whole:
+        parts = [_cast(site, part, site.source(1 + i).shape, "float32") for i, part in enumerate(parts)]
+    made = site.step("SELECT_V2", (site.tensor(0), *parts), schema.SelectV2OptionsT(), kind="float32" if whole else "")
+    site.finish(_cast(site, made, site.shape, "int32") if whole else made)
 
 
 @says("Cast")
@@ -66,6 +70,12 @@ def cast(site: Site) -> None:
     if before == site.kind:
         site.finish(value)
         return
+    site.finish(_cast(site, value, site.shape, site.kind, before))
+
+
+def _cast(site: Site, value: int, shape: Shape, kind: str, before: str = "") -> int:
+    """CAST to a type, from the other of float32 and int32 where it is not said."""
     options = schema.CastOptionsT()
-    options.inDataType, options.outDataType = _TYPES[before], _TYPES[site.kind]
-    site.finish(site.step("CAST", (value,), options))
+    options.inDataType = _TYPES[before or ("int32" if kind == "float32" else "float32")]
+    options.outDataType = _TYPES[kind]
+    return site.step("CAST", (value,), options, shape=shape, kind=kind)

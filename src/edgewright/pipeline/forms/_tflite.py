@@ -119,12 +119,15 @@ def whole_stages(one: Network, found: Mapping[str, NDArray[Any]]) -> Stages:
     return {**{s: v for s, v in made.items() if s not in last}, **renamed(made, {s: s for s in last if s in made})}
 
 
-def network_stages(one: Network, values: Mapping[int, NDArray[Any]], boundary: Samples, source: NDArray[Any]) -> Stages:
+def network_stages(
+    one: Network, values: Mapping[int, NDArray[Any]], samples: Samples, boundary: Samples, source: NDArray[Any]
+) -> Stages:
     """Stages of a network that is fed at the boundary.
 
     Args:
         one: the network, which is not None.
         values: by number, those that are seen; the output is among them.
+        samples: raw ones, which say what has no answer.
         boundary: real numbers there.
         source: what the file was given.
 
@@ -143,7 +146,7 @@ def network_stages(one: Network, values: Mapping[int, NDArray[Any]], boundary: S
     if not one.integers:
         made[OUTPUT] = raw
     reals = to_reals(one.network.values[one.network.output], raw) if one.integers else raw
-    return {**made, **tail(one.graph, one.network)(reals)}
+    return {**made, **tail(one.graph, one.network)(reals, samples)}
 
 
 def network_places(model: bytes, network: IntegerNetwork) -> dict[int, int]:

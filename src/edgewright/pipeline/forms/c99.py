@@ -173,8 +173,9 @@ def written(subject: Subject, numbers: Numbers) -> Files:
         None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
         for _, low, high in subject.ranges
     ]
+    threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
     files: Files = importlib.import_module("edgewright.export.c99").write_c99(
-        graph, network, name=NAME, ranges=ranges, inside=inside
+        graph, network, name=NAME, ranges=ranges, inside=inside, confidence=threshold
     )
     return files
 

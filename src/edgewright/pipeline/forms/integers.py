@@ -44,12 +44,12 @@ def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Call
         stages = preprocessing(graph)
         made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
         integers = to_integers(network.values[network.input], boundary_value(graph, samples))
-        return {RANGE: flagged(samples, ranges), **made, **_network_stages(graph, network, integers)}
+        return {RANGE: flagged(samples, ranges), **made, **_network_stages(graph, network, integers, samples)}
 
     return run
 
 
-def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8]) -> Stages:
+def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:
     """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
     values = run_values(network, integers)
     forms = shapes(graph, network_values(graph, network))
@@ -57,7 +57,7 @@ def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.
     for stage, number in layers(network).items():
         made[stage] = graph_layout(values[number], forms.get(stage, values[number].shape[1:]))
     raw = to_reals(network.values[network.output], values[network.output])
-    return {**made, **tail(graph, network)(in_a_row(raw))}
+    return {**made, **tail(graph, network)(in_a_row(raw), samples)}
 
 
 def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:

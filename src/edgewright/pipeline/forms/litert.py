@@ -87,7 +87,7 @@ def _network_run(one: Network, network: IntegerNetwork, reference: bool) -> Call
     def run(samples: Samples, boundary: Samples) -> Stages:
         source = to_integers(network.values[network.input], boundary) if one.integers else boundary
         values = _inside(network, source) if reference else _by_parts(network, source)
-        return network_stages(one, values, boundary, source)
+        return network_stages(one, values, samples, boundary, source)
 
     return run
 

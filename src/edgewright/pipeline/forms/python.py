@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.graph.mask import NO_LABEL
 from edgewright.pipeline.artefacts import PIPELINE
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.prove_stages import float_part, layers
+from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
+from edgewright.runtime.missing import read_limit, unanswered
 
 # Layers that compute nothing when a network answers, and those that are two operators.
 _NOTHING, _TWO = frozenset({"dropout", "flatten"}), frozenset({"depthwise_separable"})
@@ -27,10 +30,14 @@ def _make(subject: Subject) -> Iterator[Form]:
 
 def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
     steps: list[tuple[str, Any]] = subject.pipeline.steps
+    graph = subject.graphs.get("float")
+    limit = limit_of(steps) if graph is None else read_limit(graph.metadata)
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         made: Stages = {}
-        value: Any = samples
+        # Without a stage that fills missing values, a sample with one has no answer; stages refuse to see it.
+        value: Any = np.where(np.isfinite(samples), samples, np.float32(0)) if limit == 0 else samples
+        absent = np.zeros(len(samples), np.bool_) if limit is None else unanswered(samples, limit)
         marked = {mark.stage for mark in subject.graphs["float"].stages} if "float" in subject.graphs else None
         for name, estimator in steps[:-1]:
             value = estimator.transform(value)
@@ -40,8 +47,10 @@ def _run(subject: Subject) -> Callable[[Samples, Samples], Stages]:
         made.update(_layers(subject, model, value))
         if hasattr(model, "predict_proba"):
             chance = np.asarray(model.predict_proba(value), np.float32)
-            return {**made, PROBABILITIES: chance, LABEL: np.argmax(chance, axis=1).astype(np.int64)}
-        return {**made, PREDICTION: np.asarray(model.predict(value), np.float32).reshape(len(samples), 1)}
+            label = np.where(absent, NO_LABEL, np.argmax(chance, axis=1)).astype(np.int64)
+            return {**made, PROBABILITIES: np.where(absent[:, None], np.float32(0), chance), LABEL: label}
+        given = np.where(absent, np.float32(np.nan), np.asarray(model.predict(value), np.float32).reshape(-1))
+        return {**made, PREDICTION: given.reshape(len(samples), 1)}
 
     return run
 

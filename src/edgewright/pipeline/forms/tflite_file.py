@@ -110,7 +110,7 @@ def _run(lying: _Lying, places: Mapping[str, int], ask: Ask) -> Callable[[Sample
             raise InputError("a network after the boundary", "none", f"the {one.numbers} form")
         source = to_integers(one.network.values[one.network.input], boundary) if one.integers else boundary
         values = {int(key): values for key, values in ask(source, places).items()}
-        return network_stages(one, values, boundary, source)
+        return network_stages(one, values, samples, boundary, source)
 
     return run
 

@@ -83,7 +83,7 @@ def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         source = to_integers(network.values[network.input], boundary) if one.integers else boundary
-        return network_stages(one, run_rows(made, source, places), boundary, source)
+        return network_stages(one, run_rows(made, source, places), samples, boundary, source)
 
     return run
 

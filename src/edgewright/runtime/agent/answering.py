@@ -28,6 +28,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         predictions: shape (n,) for regression, else None.
         unsure: shape (n,).
         outside: for each sample the columns beyond what their sensor can give.
+        missing: shape (n,), whether there is no answer.
     """
 
     cut: Cut
@@ -37,6 +38,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     predictions: Floats | None
     unsure: NDArray[np.bool_]
     outside: tuple[tuple[str, ...], ...]
+    missing: NDArray[np.bool_]
 
 
 class Answerer:
@@ -98,6 +100,7 @@ class Answerer:
                     predictions=None if answers.predictions is None else answers.predictions[part],
                     unsure=answers.unsure[part],
                     outside=answers.out_of_range[part],
+                    missing=answers.missing[part],
                 )
             )
         return found

@@ -74,9 +74,7 @@ class Judge:
         cut = answered.cut
         times = cut.times.tolist()
         outside = np.array([bool(columns) for columns in answered.outside])
-        values = answered.probabilities if self._decider else answered.predictions
-        finite = np.isfinite(np.asarray(values)).reshape(len(times), -1).all(axis=1)
-        well = cut.healthy & ~outside & finite
+        well = cut.healthy & ~outside & ~answered.missing
         health = self._range.look(answered.outside, times) + self._scale.look(cut.samples, times)
         seen: list[Seen] = []
         summaries = []

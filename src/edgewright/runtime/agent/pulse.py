@@ -47,7 +47,7 @@ class Pulse:
         for one in found:
             self._unsure += int(one.unsure.sum())
             if one.predictions is None:
-                self._classes.update(one.labels.tolist())
+                self._classes.update(one.labels[~one.missing].tolist())
 
     def events(self, events: Sequence[Event]) -> None:
         """Counts events."""

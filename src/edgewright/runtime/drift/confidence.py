@@ -40,8 +40,8 @@ class ConfidenceWatch:
         self._page = PageHinkley(delta=_SIZE / 2, threshold=8 * _SIZE, least=BLOCKS // 2)
 
     def push(self, confidence: float) -> None:
-        """Takes an answer's confidence, 0 to 1; one that is not finite is passed over."""
-        if math.isfinite(confidence):
+        """Takes an answer's confidence, 0 to 1; one that is not finite, or 0 (no answer), is passed over."""
+        if math.isfinite(confidence) and confidence > 0:
             self._sum, self._count = self._sum + confidence, self._count + 1
 
     def close(self) -> Doubt | None:

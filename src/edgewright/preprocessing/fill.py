@@ -1,0 +1,70 @@
+"""Missing readings of a window are filled from within the window."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from edgewright.graph.formula import Value, at_least, choose, counted, fill, present, total
+from edgewright.graph.stage import Context, Stage, StageConfig
+from edgewright.graph.transformer import SampleTransformer, require
+from edgewright.runtime.missing import WINDOW_LIMIT
+
+
+class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Fills missing readings of a window with the mean of the channel's other readings in it.
+
+    Windows begin with this stage where no stage fills missing values; sound does not, as it misses none.
+
+    Attributes:
+        limit: largest share of a channel's readings that may be missing; beyond it the sample has no answer.
+    """
+
+    limit: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = WINDOW_LIMIT
+
+
+class Fill(SampleTransformer):
+    """Fills what is not finite with the mean of the channel's other readings in the window; learns nothing.
+
+    A channel without any reading becomes 0: its window has no answer, whatever the limit.
+
+    Args:
+        limit: largest share of a channel's readings that may be missing.
+        names: of the channels.
+    """
+
+    kind = "fill"
+    takes = (2,)
+    missing = True
+
+    def __init__(self, limit: float = WINDOW_LIMIT, names: tuple[str, ...] = ()) -> None:
+        self.limit = limit
+        self.names = names
+
+    def formula(self, x: Value) -> Value:
+        """The reading where there is one, else the mean of those there are."""
+        there = present(x)
+        count = counted(there, 2)
+        return fill(x, total(choose(there, x, 0.0), 2, keep=True) / at_least(count, 1.0))
+
+
+def _build(config: FillConfig, context: Context) -> Fill:
+    require(context, "fill", (2,))
+    return Fill(limit=config.limit, names=context.names)
+
+
+def _why(estimator: Fill) -> str:
+    return (
+        "Sensors lose readings: one that is missing becomes the mean of its channel's others in the window; where "
+        f"more than {100 * estimator.limit:g} % of a channel are missing, there is no answer."
+    )
+
+
+STAGE = Stage(
+    config=FillConfig,
+    build=_build,
+    state=("shape_",),
+    why=_why,
+    formula="y = x where it is there, else the mean of the channel's readings that are",
+)
