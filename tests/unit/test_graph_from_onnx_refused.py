@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -17,6 +18,10 @@ from edgewright.schema.errors import InputError
 from foreign import MODELS, NAMES, model, node
 
 _W = np.ones((4, 3), np.float32)
+# A tree of one leaf for the first target.
+_LEAF: dict[str, Any] = {"nodes_treeids": [0], "nodes_nodeids": [0], "nodes_featureids": [0], "nodes_values": [0.0],
+         "nodes_modes": ["LEAF"], "nodes_truenodeids": [0], "nodes_falsenodeids": [0], "target_treeids": [0],
+         "target_nodeids": [0], "target_ids": [0], "target_weights": [1.5]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -42,6 +47,8 @@ _W = np.ones((4, 3), np.float32)
         (model([node("SVMClassifier", ["x"], ["l", "y"], domain="ai.onnx.ml")], ["n", 5], domains=("ai.onnx.ml",)),
          "names or numbers of the classes, got none - at operator ai.onnx.ml.SVMClassifier that gives 'l'"),
         (model([node("Relu", ["x"], ["y"])], ["n", 3], opset=0), "expected opset 7 to 24, got 0"),
+        (model([node("TreeEnsembleRegressor", ["x"], ["y"], domain="ai.onnx.ml", n_targets=2, **_LEAF)], ["n", 4],
+               domains=("ai.onnx.ml",)), "leaves of each target, got of 1 of 2 - at operator ai.onnx.ml.TreeEnsemble"),
         (b"", "bytes without a graph"),
         (b"# not a model", "ONNX model"),
     ],

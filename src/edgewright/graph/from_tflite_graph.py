@@ -195,6 +195,10 @@ class _Writer:
     def _logistic(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         return self.chain.op("Sigmoid", sources[0])
 
+    def _gelu(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        kind = "tanh" if operator.numbers["approximate"][0] else "none"
+        return self.chain.op("Gelu", sources[0], approximate=kind)
+
     def _softmax(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
         return self.chain.op("Softmax", sources[0], axis=1 if len(target.shape) == 3 else -1)
 

@@ -175,6 +175,22 @@ def by_itself(walk: Walk, operator: Operator) -> None:
     walk.add(operator, kind, (source,), walk.shape(source), activation=activation)
 
 
+@reads("GELU")
+def gelu(walk: Walk, operator: Operator) -> None:
+    """Of real numbers, by the error function or, where the option says so, by tanh.
+
+    Raises:
+        InputError: for bytes, which have no operator of their own in C and in TFLM.
+    """
+    source = walk.value(operator.inputs[0])
+    if walk.values[source].scale:
+        told = repr(walk.file.tensors[operator.outputs[0]].name)
+        do = "Convert the model as float, or with RELU in its place"
+        raise InputError("GELU of real numbers", f"of bytes, {told}", operator.name, do)
+    numbers = {"approximate": (int(bool(operator.option(0, "u8"))),)}
+    walk.add(operator, "gelu", (source,), walk.shape(source), numbers=numbers)
+
+
 @reads("SOFTMAX")
 def softmax(walk: Walk, operator: Operator) -> None:
     """Over the last axis, beta 1."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.export._c_source import Source, combined
+from edgewright.export._c_text import number
 from edgewright.export.c99_operators import Spot, operator
+from edgewright.runtime.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 
 _BINARY = {"Add": "({0} + {1})", "Sub": "({0} - {1})", "Mul": "({0} * {1})", "Div": "({0} / {1})"}
 _UNARY = {
@@ -20,7 +22,6 @@ _UNARY = {
     "Sin": "sinf({0})",
     "Cos": "cosf({0})",
     "Tanh": "tanhf({0})",
-    "Erf": "erff({0})",
     "Reciprocal": "(1.0f / {0})",
     "Identity": "{0}",
 }
@@ -47,6 +48,30 @@ _HELPERS = {
     "    return a >= 2147483648.0f ? INT32_MAX : a < -2147483648.0f ? INT32_MIN : a == a ? (int32_t)a : 0;\n}",
     "IsNaN": "static uint8_t @_isnan(float a) {\n    return a != a;\n}",
 }
+
+
+def _polynomial(coefficients: tuple[float, ...], x: str) -> str:
+    """Horner's scheme, one product and one sum a step."""
+    text = number(coefficients[0])
+    for coefficient in coefficients[1:]:
+        text = f"({text} * {x} + {number(coefficient)})"
+    return text
+
+
+_HELPERS["Erf"] = f"""\
+/* The error function, as runtime/operators/_error_function.py says it. */
+static float @_erf(float a) {{
+    const float t = a < 0.0f ? -a : a;
+    if (t > {number(LIMIT)}) {{
+        return a < 0.0f ? -1.0f : 1.0f;
+    }}
+    if (t > {number(SPLIT)}) {{
+        const float far = 1.0f - expf(t * {_polynomial(FAR, "t")} - t);
+        return a < 0.0f ? -far : far;
+    }}
+    const float s = a * a;
+    return a + a * {_polynomial(NEAR, "s")};
+}}"""
 
 
 def made(spot: Spot, text: str, *sources: Source, kind: str = "") -> Source:
@@ -89,7 +114,7 @@ def unary(spot: Spot) -> Source:
     return made(spot, "(!{0})" if spot.node.op == "Not" else _UNARY[spot.node.op], spot.source(0))
 
 
-@operator("Relu", "Sign", "Sigmoid", "IsNaN")
+@operator("Relu", "Sign", "Sigmoid", "IsNaN", "Erf")
 def one(spot: Spot) -> Source:
     """One value, by a helper function."""
     return made(spot, call(spot, spot.node.op) + "({0})", spot.source(0))

@@ -8,7 +8,17 @@ from ai_edge_litert import schema_py_generated as schema
 from edgewright.export.tflite_graph_operators import Site, says
 from edgewright.export.tflite_graph_operators._shapes import reshaped
 from edgewright.runtime.operators._attributes import integer, number
+from edgewright.runtime.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 from edgewright.schema.errors import InputError
+
+_OPTIONS = {
+    "ADD": schema.AddOptionsT,
+    "DIV": schema.DivOptionsT,
+    "MAXIMUM": schema.MaximumMinimumOptionsT,
+    "MINIMUM": schema.MaximumMinimumOptionsT,
+    "MUL": schema.MulOptionsT,
+    "SUB": schema.SubOptionsT,
+}
 
 
 @says("Relu")
@@ -47,6 +57,32 @@ def softmax(site: Site) -> None:
     options = schema.SoftmaxOptionsT()
     options.beta = 1.0
     site.finish(site.step("SOFTMAX", (site.tensor(),), options))
+
+
+@says("Erf")
+def error_function(site: Site) -> None:
+    """Its two polynomials, of which SELECT_V2 takes one: .tflite has GELU, but not the error function in it."""
+    limits = (site.builder.number(-LIMIT), site.builder.number(LIMIT))
+    held = _two(site, "MINIMUM", limits[1], _two(site, "MAXIMUM", limits[0], site.tensor()))
+    size = site.step("ABS", (held,), schema.AbsOptionsT())
+    near = _two(site, "ADD", held, _two(site, "MUL", held, _polynomial(site, NEAR, _two(site, "MUL", held, held))))
+    power = _two(site, "SUB", _two(site, "MUL", size, _polynomial(site, FAR, size)), size)
+    rest = _two(site, "SUB", site.builder.number(1.0), site.step("EXP", (power,), schema.ExpOptionsT()))
+    # The sign: TFLM has no SIGN, and what is 0 is not taken.
+    far = _two(site, "MUL", rest, _two(site, "DIV", held, size))
+    away = site.step("GREATER", (size, site.builder.number(SPLIT)), schema.GreaterOptionsT(), kind="bool")
+    site.finish(site.step("SELECT_V2", (away, far, near), schema.SelectV2OptionsT()))
+
+
+def _polynomial(site: Site, coefficients: tuple[float, ...], x: int) -> int:
+    value = _two(site, "MUL", x, site.builder.number(coefficients[0]))
+    for coefficient in coefficients[1:-1]:
+        value = _two(site, "MUL", _two(site, "ADD", value, site.builder.number(coefficient)), x)
+    return _two(site, "ADD", value, site.builder.number(coefficients[-1]))
+
+
+def _two(site: Site, name: str, first: int, second: int) -> int:
+    return site.step(name, (first, second), _OPTIONS[name]())
 
 
 @says("ArgMax", "ArgMin")

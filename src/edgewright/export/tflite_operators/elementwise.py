@@ -30,6 +30,14 @@ def logistic(place: Place) -> None:
     place.builder.operator("LOGISTIC", place.version(1, 2), place.inputs, (place.output,))
 
 
+@writes("gelu")
+def gelu(place: Place) -> None:
+    """GELU of real numbers, as a file that is written again had it; TFLM has none."""
+    options = schema.GeluOptionsT()
+    options.approximate = bool(place.operator.numbers["approximate"][0])
+    place.builder.operator("GELU", 1, place.inputs, (place.output,), options)
+
+
 @writes("softmax")
 def softmax(place: Place) -> None:
     """SOFTMAX over the last axis."""

@@ -189,12 +189,12 @@ def _scores(chain: Chain, node: DraftNode, forest: _Forest, prefix: str, width: 
 
 def _regressor(draft: Draft, node: DraftNode) -> list[DraftNode]:
     chain, width = Chain(draft), int(node.attributes.get("n_targets", 1))
-    silent = sorted(set(range(min(width, _LARGEST))).difference(map(int, node.attributes.get("target_ids", ()))))
-    if silent and len(silent) < width:
-        # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
-        told = f"none for target {silent[0]} of {width}"
-        raise InputError("leaves for each target", told, node.where, "Convert a model for each target")
     value = _scores(chain, node, _forest(node), "target", width)
+    targets = {int(target) for target in node.attributes.get("target_ids", ())}
+    if 0 < len(targets) < width:
+        # A converter that did not know of several targets; ONNX Runtime then leaves out the base value too.
+        told = f"of {len(targets)} of {width}"
+        raise InputError("leaves of each target", told, node.where, "Convert a model for each target")
     return chain.end(post_transform(chain, value, node), node.outputs[0])
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
 from edgewright.runtime.operators import operator, plain
+from edgewright.runtime.operators._error_function import error_function
 from edgewright.schema.graph import Array
-
-_erf = np.frompyfunc(math.erf, 1, 1)
 
 
 def _divide(a: Array, b: Array) -> Array:
@@ -37,10 +35,6 @@ def _reciprocal(x: Array) -> Array:
     return np.asarray(np.divide(x.dtype.type(1), x))
 
 
-def _error_function(x: Array) -> Array:
-    return np.asarray(_erf(x), x.dtype)
-
-
 operator("Add")(plain(np.add))
 operator("Sub")(plain(np.subtract))
 operator("Mul")(plain(np.multiply))
@@ -61,4 +55,4 @@ operator("Reciprocal")(plain(_reciprocal))
 operator("Sign")(plain(np.sign))
 operator("Sin")(plain(np.sin))
 operator("Cos")(plain(np.cos))
-operator("Erf")(plain(_error_function))
+operator("Erf")(plain(error_function))
