@@ -1,6 +1,7 @@
 # make install   sets up .venv from requirements.lock
 # make demo      sets up and runs the main job on real recordings
-# make test      lint, format, types, import contracts, documents, tests
+# make test      lint, format, types, import contracts, documents, fast tests
+# make test-all  the same with slow tests and faults at full length
 # make bench     the tables of the README's benchmark section
 PYTHON ?= python3
 VENV := .venv
@@ -11,7 +12,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
+.PHONY: install demo test test-all lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
 
 install: $(STAMP)
 
@@ -26,7 +27,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: install
 	$(BIN)/edgewright demo
 
-test: lint types contracts docs unit slow
+test: lint types contracts docs unit
+
+test-all: test slow faults faults-fleet
 
 lint: install
 	$(BIN)/ruff check .
@@ -43,7 +46,7 @@ docs: install
 
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
 unit: install
-	$(BIN)/pytest -rs -m "not slow" -n 2
+	$(BIN)/pytest -rs -m "not slow and not heavy" -n 2
 
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy. They share the machine with
 # each other and with whatever else runs: one that fails is run once more, alone, and has failed when it fails again.

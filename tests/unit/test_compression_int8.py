@@ -196,7 +196,7 @@ def test_what_cannot_be_quantised_is_refused_by_name(rows: Graph) -> None:
     with pytest.raises(InputError, match="a network after its boundary"):
         quantise(graph, X)
     nodes = tuple(Node(op="Tanh", inputs=n.inputs, outputs=n.outputs) if n.op == "Relu" else n for n in rows.nodes)
-    with pytest.raises(InputError, match="got Tanh"):
+    with pytest.raises(InputError, match="got the operator Tanh"):
         quantise(Graph(**{**{f: getattr(rows, f) for f in rows.__struct_fields__}, "nodes": nodes}), X)
     with pytest.raises(InputError, match="training samples to find ranges on"):
         quantise(rows, X[:0])
