@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.graph import Graph
-from edgewright.schema.trace import Interval, VariantRecord
+from edgewright.schema.trace import EngineFlips, Interval, VariantRecord
 
 
 def weight_bytes(graph: Graph) -> int:
@@ -65,6 +65,7 @@ def variant(
     latency_us: tuple[float, float] | None,
     engine: str,
     error: float | None = None,
+    engine_flips: tuple[EngineFlips, ...] = (),
 ) -> VariantRecord:
     """The row of one form in the comparison.
 
@@ -77,6 +78,7 @@ def variant(
         latency_us: median and 99th percentile of one prediction, microseconds.
         engine: that was timed.
         error: root mean squared error of a regression.
+        engine_flips: labels of other engines that differ from those of the integers.
     """
     return VariantRecord(
         name=name,
@@ -89,4 +91,5 @@ def variant(
         latency_p99_us=None if latency_us is None else latency_us[1],
         engine=engine,
         error=error,
+        engine_flips=engine_flips,
     )

@@ -19,7 +19,7 @@ from edgewright.graph.extract import float_network, integer_network
 from edgewright.pipeline.compress_forms import CompressForm
 from edgewright.pipeline.compress_subject import Subject
 from edgewright.pipeline.measure import latency
-from edgewright.pipeline.variants import asked
+from edgewright.pipeline.variants import asked, engine_flips
 from edgewright.runtime.engines import choose
 from edgewright.runtime.package import model_file
 from edgewright.schema.compress import CompressRow
@@ -102,7 +102,12 @@ def _row(subject: Subject, form: CompressForm, seen: Seen, first: Seen, float_ro
     validation, test = (_accuracy(subject, side, a) for side, a in _sides(subject, seen))
     flips = flips_by_class(np.argmax(first.test, axis=1), np.argmax(seen.test, axis=1), subject.graph.labels)
     row = msgspec.structs.replace(
-        row, validation=validation, accuracy=test, flips=sum(n for _, n in flips), flips_by_class=flips
+        row,
+        validation=validation,
+        accuracy=test,
+        flips=sum(n for _, n in flips),
+        flips_by_class=flips,
+        engine_flips=engine_flips(form.model, subject.material.samples.X[subject.material.sides.test], seen.test),
     )
     if float_row is None or float_row.accuracy is None or float_row.validation is None:
         return row

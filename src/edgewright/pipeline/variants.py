@@ -18,11 +18,13 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.disturb import disturbances
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import latency
-from edgewright.runtime.engines import choose
+from edgewright.runtime.engines import Engine, choose, get
+from edgewright.runtime.integer.fusion import has_integer_form
+from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
-from edgewright.schema.trace import CompressionRecord, Interval, RobustnessRecord, VariantRecord
+from edgewright.schema.trace import CompressionRecord, EngineFlips, Interval, RobustnessRecord, VariantRecord
 from edgewright.training import metrics
 
 _CALIBRATION = 2048
@@ -57,8 +59,41 @@ def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list
 
 
 def asked(model: bytes) -> Callable[[Floats], Floats]:
-    """A function from samples to probabilities (n, classes) or predictions (n, 1), by the fastest engine present."""
-    ask = choose(None).load(model)
+    """A function from samples to probabilities (n, classes) or predictions (n, 1).
+
+    An int8 network is asked as integers, which is what generated C and the microcontroller answer; any other model by
+    the fastest engine present.
+    """
+    return _asked_of(get("numpy") if has_integer_form(read_onnx(model)) else choose(None), model)
+
+
+def engine_flips(model: bytes, X: Floats, answers: Floats) -> tuple[EngineFlips, ...]:
+    """Samples to which an engine with a rounding of its own gives another label than the integers of generated C.
+
+    Args:
+        model: of a classifier.
+        X: samples, shape (n, ...).
+        answers: of `asked`, shape (n, classes).
+
+    Returns:
+        An entry for each engine here that runs any ONNX; none for a model without integers.
+    """
+    if not has_integer_form(read_onnx(model)):
+        return ()
+    others = [choose(None)] if choose(None).name != "numpy" else []
+    label = np.argmax(answers, axis=1)
+    return tuple(
+        EngineFlips(
+            engine=engine.name,
+            flips=int(np.count_nonzero(np.argmax(_asked_of(engine, model)(X), axis=1) != label)),
+            samples=len(X),
+        )
+        for engine in others
+    )
+
+
+def _asked_of(engine: Engine, model: bytes) -> Callable[[Floats], Floats]:
+    ask = engine.load(model)
 
     def answer(X: Floats) -> Floats:
         pieces = []
@@ -84,7 +119,7 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
     for form in forms:
         answer = asked(form.model)(X)
         first = answer if first is None else first
-        variants.append(_variant(form, answer, first, y, groups, X[:1]))
+        variants.append(_variant(form, answer, first, y, groups, X))
     last, worse = variants[-1], 0.0
     if last.accuracy is not None and variants[0].accuracy is not None:
         worse = variants[0].accuracy.value - last.accuracy.value
@@ -102,18 +137,20 @@ def compare(config: PipelineConfig, forms: list[Form], material: Material) -> Co
 
 
 def _variant(
-    form: Form, answer: Floats, first: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None, one: Floats
+    form: Form, answer: Floats, first: NDArray[Any], y: NDArray[Any], groups: NDArray[Any] | None, X: Floats
 ) -> VariantRecord:
     engine = choose(None)
     ask = engine.load(form.model)
     accuracy: Interval | None = None
     error: float | None = None
     flips: tuple[tuple[str, int], ...] = ()
+    others: tuple[EngineFlips, ...] = ()
     if form.graph.labels:
         names = np.asarray(form.graph.labels)
         true = np.searchsorted(names, as_text(y))
         accuracy = metrics.accuracy_interval(true, np.argmax(answer, axis=1), groups)
         flips = flips_by_class(np.argmax(first, axis=1), np.argmax(answer, axis=1), form.graph.labels)
+        others = engine_flips(form.model, X, answer)
     else:
         error = metrics.regression(np.asarray(y, np.float64), np.ravel(answer))["rmse"]
     return variant(
@@ -122,9 +159,10 @@ def _variant(
         flips=flips,
         graph=form.graph,
         file_bytes=len(form.model),
-        latency_us=latency(lambda: ask(one)),
+        latency_us=latency(lambda: ask(X[:1])),
         engine=engine.name,
         error=error,
+        engine_flips=others,
     )
 
 

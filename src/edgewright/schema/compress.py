@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.schema.trace import BudgetRow, Part
+from edgewright.schema.trace import BudgetRow, EngineFlips, Part
 from edgewright.schema.trace_flow import Interval
 
 COMPRESS_VERSION = 1
@@ -20,6 +20,7 @@ class CompressRow(Part, frozen=True, kw_only=True):
         drop: what it loses against float on the test samples: accuracy, or the relative growth of the error.
         validation_drop: the same on the validation samples.
         flips: test samples whose class differs from float, by class of float in `flips_by_class`.
+        engine_flips: test samples to which another engine gives another class than generated C, by engine.
         weight_bytes: of the network's constants.
         file_bytes: of the ONNX file; `compressed_bytes` of it after zlib.
         tflite_bytes: of the network alone as .tflite; None where it has no such form.
@@ -40,6 +41,7 @@ class CompressRow(Part, frozen=True, kw_only=True):
     validation_drop: float
     flips: int = 0
     flips_by_class: tuple[tuple[str, int], ...] = ()
+    engine_flips: tuple[EngineFlips, ...] = ()
     weight_bytes: int
     file_bytes: int
     compressed_bytes: int

@@ -116,10 +116,19 @@ class PredictionRecord(Part, frozen=True, kw_only=True):
     feature_shape: tuple[int, ...] = ()
 
 
+class EngineFlips(Part, frozen=True, kw_only=True):
+    """Samples, of all that were tested, to which an engine gives another label than the integers of generated C."""
+
+    engine: str
+    flips: int
+    samples: int
+
+
 class VariantRecord(Part, frozen=True, kw_only=True):
     """A form of the model: float, int8, ...; `flips` are samples whose class differs from float, by class of float.
 
     `latency_p50_us` and `latency_p99_us` are measured on this machine, `device_us` is estimated for the profile.
+    `engine_flips` are of engines that round in their own way, empty where the form has no integers.
     """
 
     name: str
@@ -134,6 +143,7 @@ class VariantRecord(Part, frozen=True, kw_only=True):
     how: How = "measured"
     error: float | None = None
     device_us: Interval | None = None
+    engine_flips: tuple[EngineFlips, ...] = ()
 
 
 class RobustnessRecord(Part, frozen=True, kw_only=True):

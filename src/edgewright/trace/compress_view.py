@@ -10,7 +10,7 @@ from rich.text import Text
 
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.trace import BudgetRow
-from edgewright.trace.facts import interval_text
+from edgewright.trace.facts import engine_flips_text, interval_text
 from edgewright.trace.page import Page, add, note, table
 from edgewright.trace.words import amount, bytes_text, microseconds_text, number, plural
 
@@ -26,6 +26,9 @@ def compress_parts(record: CompressRecord, page: Page) -> list[RenderableType]:
         parts.append(
             note(f"{chosen.name} gives another class than float for {plural(chosen.flips, 'sample')}: {changed}")
         )
+    others = engine_flips_text(chosen)
+    if others:
+        parts.append(note(others))
     budget = page.facts(*(f"{row.name} {_of(row)}" for row in record.budget if row.available))
     if budget:
         parts.append(note(f"{chosen.name} on {record.device}, estimated: {budget}"))

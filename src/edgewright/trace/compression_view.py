@@ -6,7 +6,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from edgewright.schema.trace import CompressionRecord
-from edgewright.trace.facts import FRAGILE_CHANGE, flips_text, int8_against_float, interval_text, limit_words
+from edgewright.trace.facts import (
+    FRAGILE_CHANGE,
+    engine_flips_text,
+    flips_text,
+    int8_against_float,
+    interval_text,
+    limit_words,
+)
 from edgewright.trace.page import BAD, GOOD, QUIET, Page, add, note, table
 from edgewright.trace.words import bytes_text, fraction, microseconds_text, number
 
@@ -21,8 +28,7 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
     parts += [Text(""), _latency(record), Text("")]
     for variant in record.variants:
         flips = flips_text(variant)
-        if flips:
-            parts.append(note(flips))
+        parts += [note(text) for text in (flips, engine_flips_text(variant)) if text]
     parts += [Text(text) for text in record.notes]
     if record.robustness:
         parts += [Text(""), _robustness(record)]

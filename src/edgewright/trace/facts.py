@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgewright.schema.compress import CompressRow
 from edgewright.schema.trace import (
     BudgetRow,
     CompressionRecord,
@@ -125,6 +126,15 @@ def flips_text(variant: VariantRecord) -> str:
     if not by_class:
         return ""
     return f"{variant.name} gives another class than float for {plural(variant.flips, 'sample')}: {by_class}"
+
+
+def engine_flips_text(form: VariantRecord | CompressRow) -> str:
+    """'int8 labels that differ from generated C: onnxruntime 12 of 300 (4 %)'; empty where nothing was counted."""
+    by_engine = ", ".join(
+        f"{one.engine} {one.flips:,} of {one.samples:,} ({percent(one.flips / max(one.samples, 1), 1)})"
+        for one in form.engine_flips
+    )
+    return f"{form.name} labels that differ from generated C: {by_engine}" if by_engine else ""
 
 
 def budget_share(row: BudgetRow) -> str:

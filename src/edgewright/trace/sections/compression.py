@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgewright.schema.trace import Trace
-from edgewright.trace.facts import FRAGILE_CHANGE, flips_text, int8_against_float, interval_text, limit_words
+from edgewright.trace.facts import (
+    FRAGILE_CHANGE,
+    engine_flips_text,
+    flips_text,
+    int8_against_float,
+    interval_text,
+    limit_words,
+)
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number
 
@@ -32,7 +39,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
         ],
         "ratios": int8_against_float(record),
         "limit": "".join(limit),
-        "flips": [text for text in map(flips_text, record.variants) if text],
+        "flips": [text for v in record.variants for text in (flips_text(v), engine_flips_text(v)) if text],
         "estimated": any(v.device_us is not None for v in record.variants),
         "fragile": FRAGILE_CHANGE,
     }

@@ -1,0 +1,71 @@
+"""A run records of int8 what generated C answers; labels of other engines that differ are counted and shown."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from rich.console import Console
+
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline import variants
+from edgewright.pipeline.packaging import answers
+from edgewright.pipeline.variants import asked, engine_flips
+from edgewright.runtime import engines
+from edgewright.runtime.engines import Engine
+from edgewright.schema.trace import EngineFlips
+from edgewright.trace.compression_view import compression_parts
+from edgewright.trace.facts import engine_flips_text
+from edgewright.trace.page import page_of
+from edgewright.trace.sections.compression import view
+from integer_networks import WINDOWS, small, trained
+from trace_example import trace
+
+
+def probabilities(name: str) -> NDArray[np.float32]:
+    return np.asarray(engines.get("numpy").load(to_onnx(small(name)))(WINDOWS)["probabilities"], np.float32)
+
+
+@pytest.mark.parametrize("name", ["pools", "conv1d"])
+def test_int8_is_judged_and_packed_as_generated_c_answers(name: str) -> None:
+    model = to_onnx(small(name))
+    np.testing.assert_array_equal(asked(model)(WINDOWS), probabilities(name))
+    np.testing.assert_array_equal(answers(model, WINDOWS), probabilities(name))
+
+
+def test_labels_of_another_engine_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, right = to_onnx(small("pools")), probabilities("pools")
+    theirs = engines.get("onnxruntime").load(model)(WINDOWS)["label"].reshape(-1)
+    flips = int((theirs != right.argmax(axis=1)).sum())
+    assert engine_flips(model, WINDOWS, right) == (EngineFlips(engine="onnxruntime", flips=flips, samples=240),)
+
+    def turned(model: bytes) -> engines.Answer:
+        return lambda x: {"probabilities": np.roll(right[: len(x)], 1, axis=1)}
+
+    other: Engine = replace(engines.get("onnxruntime"), name="turned", load=turned)
+    monkeypatch.setattr(variants, "choose", lambda preferred=None: other)
+    assert engine_flips(model, WINDOWS, right) == (EngineFlips(engine="turned", flips=240, samples=240),)
+
+
+def test_nothing_is_counted_of_a_float_form_or_where_the_base_install_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine_flips(to_onnx(trained("pools")), WINDOWS, probabilities("pools")) == ()
+    monkeypatch.setattr(variants, "choose", lambda preferred=None: engines.get("numpy"))
+    assert engine_flips(to_onnx(small("pools")), WINDOWS, probabilities("pools")) == ()
+
+
+def test_they_stand_on_the_page_and_in_the_terminal() -> None:
+    record = trace()
+    assert record.compression is not None
+    first, second = record.compression.variants[:2]
+    counted = msgspec.structs.replace(second, engine_flips=(EngineFlips(engine="onnxruntime", flips=12, samples=300),))
+    compression = msgspec.structs.replace(record.compression, variants=(first, counted))
+    said = "int8 labels that differ from generated C: onnxruntime 12 of 300 (4.0 %)"
+    assert engine_flips_text(counted) == said and engine_flips_text(first) == ""
+    shown = view(msgspec.structs.replace(record, compression=compression))
+    assert shown is not None and said in shown["flips"]  # type: ignore[operator]
+    parts = compression_parts(compression, page_of(Console(file=io.StringIO(), width=80)))
+    assert said in [str(part) for part in parts]
