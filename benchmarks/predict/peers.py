@@ -19,7 +19,7 @@ from edgewright.export.tflite import to_tflite
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
+from edgewright.runtime import engines
 from edgewright.runtime.native import load_module
 
 # Seconds a peer runs before the next one does, and how often that is repeated: short, so that the slice of another
@@ -39,7 +39,7 @@ def peers(timed: Timed) -> dict[str, Call]:
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     given = {session.get_inputs()[0].name: one}
-    plain = compile_graph(timed.graph)
+    plain = engines.get("numpy").load(model)
     return {
         "extension": partial(module.row, row),
         "litert": _litert(timed, whole=True),

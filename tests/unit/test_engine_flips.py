@@ -17,10 +17,12 @@ from edgewright.pipeline.packaging import answers
 from edgewright.pipeline.variants import asked, engine_flips
 from edgewright.runtime import engines
 from edgewright.runtime.engines import Engine
+from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.schema.trace import EngineFlips
 from edgewright.trace.compression_view import compression_parts
 from edgewright.trace.facts import engine_flips_text
 from edgewright.trace.page import page_of
+from edgewright.trace.proof_view import proof_parts
 from edgewright.trace.sections.compression import view
 from integer_networks import WINDOWS, small, trained
 from trace_example import trace
@@ -69,3 +71,29 @@ def test_they_stand_on_the_page_and_in_the_terminal() -> None:
     assert shown is not None and said in shown["flips"]  # type: ignore[operator]
     parts = compression_parts(compression, page_of(Console(file=io.StringIO(), width=80)))
     assert said in [str(part) for part in parts]
+
+
+def test_a_proof_lists_every_engine_with_a_rounding_of_its_own_beside_the_reference() -> None:
+    names = (("integer reference", "ours"), ("int8 C99", "ours"), ("ONNX Runtime", "own"), ("LiteRT", "own"))
+    forms = tuple(
+        FormRecord(name=name, numbers="int8", rounding=rounding, samples=300)  # type: ignore[arg-type]
+        for name, rounding in names
+    )
+    flips = {"int8 C99": 0, "ONNX Runtime": 12, "LiteRT": 0}
+    pairs = tuple(
+        PairRecord(
+            first="integer reference", second=name, verdict="bit-exact", exact_from_boundary=count == 0, stages=(),
+            flips=count, flips_by_class=(("walking", count),) if count else (),
+        )
+        for name, count in flips.items()
+    )  # fmt: skip
+    record = ProofRecord(
+        name="images", subject="images.onnx", source="300 images", samples=300, shape=(3, 32, 32),
+        labels=("walking", "running"), forms=forms, absent=(), pairs=pairs, passed=True,
+    )  # fmt: skip
+    said = "labels that differ from integer reference: ONNX Runtime 12 of 300 (4.0 %), LiteRT 0 of 300 (0.0 %)"
+    page = page_of(Console(file=io.StringIO(), width=80))
+    told = [str(part) for part in proof_parts(record, page)]
+    assert said in told and not any("every form gives every sample the same label" in line for line in told)
+    equal = msgspec.structs.replace(record, pairs=pairs[:1])
+    assert "every form gives every sample the same label" in [str(part) for part in proof_parts(equal, page)]

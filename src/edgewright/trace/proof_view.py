@@ -159,19 +159,31 @@ def _flips(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     if not record.labels:
         return
     firsts = {n: next((f.name for f in record.forms if f.numbers == n), "") for n in ("float", "int8")}
+    own = {form.name: form.samples for form in record.forms if form.rounding == "own"}
+    engines = [pair for pair in record.pairs if pair.first == firsts["int8"] and pair.second in own]
     groups: dict[tuple[str, int, tuple[tuple[str, int], ...]], list[str]] = {}
     for pair in record.pairs:
+        if pair in engines:
+            continue
         # Against the first form of each kind; what int8 changes once, against the first float form.
         if pair.flips and pair.first in (firsts["float"], "" if pair.verdict == "quantised" else firsts["int8"]):
             groups.setdefault((pair.first, pair.flips, pair.flips_by_class), []).append(pair.second)
     yield page.heading("Labels")
-    if not groups:
+    flipped = any(pair.flips for pair in engines)
+    if not groups and not flipped:
         yield Text("every form gives every sample the same label")
     for (first, flips, by_class), others in groups.items():
         same = f"another label for {flips:,} of {record.samples:,} samples ({percent(flips / record.samples, 2)})"
         classes = ", ".join(f"{name} {count:,}" for name, count in by_class)
         rest = ", ".join(others) if len(others) <= _TOLD else f"{len(others)} int8 forms"
         yield Text(f"{first} / {rest}: {same}{f': {classes}' if classes else ''}")
+    if flipped:
+        counts = (
+            f"{pair.second} {pair.flips:,} of {own[pair.second]:,} ({percent(pair.flips / own[pair.second], 1)})"
+            for pair in engines
+            if pair.flips is not None and own[pair.second]
+        )
+        yield Text(f"labels that differ from {firsts['int8']}: {', '.join(counts)}")
 
 
 def _ranges(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
