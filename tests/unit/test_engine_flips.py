@@ -14,7 +14,7 @@ from rich.console import Console
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline import variants
 from edgewright.pipeline.packaging import answers
-from edgewright.pipeline.variants import asked, engine_flips
+from edgewright.pipeline.variants import asked, engine_flips, recording_engine
 from edgewright.runtime import engines
 from edgewright.runtime.engines import Engine
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
@@ -30,6 +30,11 @@ from trace_example import trace
 
 def probabilities(name: str) -> NDArray[np.float32]:
     return np.asarray(engines.get("numpy").load(to_onnx(small(name)))(WINDOWS)["probabilities"], np.float32)
+
+
+def test_records_take_int8_from_the_base_install_and_float_from_the_first_engine() -> None:
+    assert recording_engine(to_onnx(small("conv1d"))).name == "numpy"
+    assert recording_engine(to_onnx(trained("conv1d"))) is engines.choose()
 
 
 @pytest.mark.parametrize("name", ["pools", "conv1d"])

@@ -15,7 +15,7 @@ from edgewright.pipeline.tuning_curve import day_of, point
 from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
-from edgewright.runtime.engines import choose
+from edgewright.pipeline.variants import recording_engine
 from edgewright.runtime.load import package_path
 from edgewright.runtime.package import Package, read_package, write_package
 from edgewright.runtime.predictor import Predictor
@@ -74,7 +74,8 @@ def tune(
     with hears.doing("Reading recordings"):
         found = tune_data(place, data, kind=kind, target=target, group=group, people=asked.people)
     # The same in each run, whatever this machine measures.
-    predictor = Predictor(package, form=asked.form, engine=choose().name)
+    form = asked.form or package.manifest.default
+    predictor = Predictor(package, form=form, engine=recording_engine(package.model(form)).name)
     with hears.doing("Answering recordings", len(found.dataset.recordings)) as advance:
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
     tolerance = tolerance_of(asked, package.manifest, tapes[0])

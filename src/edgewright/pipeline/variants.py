@@ -59,12 +59,17 @@ def make_forms(config: PipelineConfig, graph: Graph, material: Material) -> list
 
 
 def asked(model: bytes) -> Callable[[Floats], Floats]:
-    """A function from samples to probabilities (n, classes) or predictions (n, 1).
+    """A function from samples to probabilities (n, classes) or predictions (n, 1), by the engine that records take."""
+    return _asked_of(recording_engine(model), model)
+
+
+def recording_engine(model: bytes) -> Engine:
+    """The engine whose answers stand in records, the same on every machine.
 
     An int8 network is asked as integers, which is what generated C and the microcontroller answer; any other model by
-    the fastest engine present.
+    the first engine present.
     """
-    return _asked_of(get("numpy") if has_integer_form(read_onnx(model)) else choose(None), model)
+    return get("numpy") if has_integer_form(read_onnx(model)) else choose(None)
 
 
 def engine_flips(model: bytes, X: Floats, answers: Floats) -> tuple[EngineFlips, ...]:

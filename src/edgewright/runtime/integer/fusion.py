@@ -46,7 +46,9 @@ def compile_fused(graph: Graph) -> Run:
     function = _function(with_rounding(network, rounding_of(graph)), reader.shapes[end])
     node = Node(op=_OPERATOR, inputs=(graph.boundary,), outputs=(end,))
     nodes = tuple(_fused(graph, node, reader.known))
-    return compile_graph(msgspec.structs.replace(graph, nodes=nodes), own={_OPERATOR: function})
+    read = {name for node in nodes for name in node.inputs}
+    constants = {name: array for name, array in graph.constants.items() if name in read}
+    return compile_graph(msgspec.structs.replace(graph, nodes=nodes, constants=constants), own={_OPERATOR: function})
 
 
 def _end(reader: Integers, network: IntegerNetwork) -> tuple[str, IntegerNetwork]:

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from edgewright.compression.int8 import quantise
 from edgewright.compression.qat import alone
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.engines import choose
+from edgewright.pipeline.variants import recording_engine
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.estimating import Estimate
@@ -176,14 +176,15 @@ def _judged(features: Features, config: PipelineConfig) -> Judged | None:
 
 
 def _packaged(model: object, rows: Rows, config: PipelineConfig) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    """Raw outputs of the int8 network, by the fastest engine present."""
+    """Raw outputs of the int8 network, as generated C answers."""
     places = np.random.default_rng(config.seed).permutation(len(rows.train))[:CALIBRATION]
     graph, _ = alone(model)  # type: ignore[arg-type]
     own = config.compression
     small = quantise(
         graph, rows.train[places], method=own.method, percentile=own.percentile, per_channel=own.per_channel
     )
-    ask = choose(None).load(to_onnx(small))
+    packed = to_onnx(small)
+    ask = recording_engine(packed).load(packed)
     pieces = [ask(np.ascontiguousarray(rows.test[i : i + 4096]))["raw"] for i in range(0, len(rows.test), 4096)]
     return np.concatenate(pieces).reshape(len(rows.test), -1)
 
