@@ -13,6 +13,7 @@ import pytest
 
 from edgewright.cli.bad_rows import BadRows
 from edgewright.cli.main import run
+from edgewright.runtime import engines
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]
@@ -44,6 +45,23 @@ def test_values_give_a_label_and_a_confidence(model: Path, capsys: Capture) -> N
     assert out.endswith(" %\n")
     assert run(["predict", str(model / "small.edge"), "--values", "-2.5,-2.5"]) == 0
     assert capsys.readouterr().out.startswith("off, ")
+
+
+def test_one_sample_is_said_to_be_one_and_a_file_many(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: Callable[..., Any]
+) -> None:
+    """The engine is chosen by it: a single answer does not wait for a large import."""
+    asked: list[float] = []
+    choose = engines.choose
+
+    def seen(preferred: str | None = None, model: bytes | None = None, rows: float = 0) -> engines.Engine:
+        asked.append(rows)
+        return choose("numpy")
+
+    monkeypatch.setattr(engines, "choose", seen)
+    answers(str(model), "--values", "2.5,", "--json")
+    answers(str(model), "--csv", str(write_rows(tmp_path / "new.csv")), "--json")
+    assert asked == [1, engines.MANY_ROWS]
 
 
 def test_json_holds_every_probability(model: Path, answers: Callable[..., Any]) -> None:
