@@ -68,28 +68,33 @@ def masked(folder: Path) -> dict[str, str]:
         # Other files are links: only what holds code is copied.
         shutil.copytree(source, target, copy_function=os.symlink, ignore=shutil.ignore_patterns("vendors"))
         for library in [path for path in target.rglob("*.so*") if path.is_file()]:
-            _without_cpuid(library)
-    (folder / "handler.c").write_text(_HANDLER)
-    command = ["gcc", "-O2", "-shared", "-fPIC", "handler.c", "-o", "handler.so"]
-    subprocess.run(command, cwd=folder, check=True)
+            without_cpuid(library)
     shown = sorted(name for name in processor.cpu_features() if not _is_hidden(name))
     return {
         **os.environ,
         processor.VARIABLE: " ".join(shown),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH", "")))),
-        "LD_PRELOAD": str(folder / "handler.so"),
+        "LD_PRELOAD": str(handler(folder)),
         "NPY_DISABLE_CPU_FEATURES": _HIDDEN_FROM_NUMPY,
         "OPENBLAS_CORETYPE": "Haswell",
         "GLIBC_TUNABLES": f"glibc.cpu.hwcaps={_HIDDEN_FROM_LIBC}",
     }
 
 
+def handler(folder: Path) -> Path:
+    """Compiles what answers in place of the processor."""
+    (folder / "handler.c").write_text(_HANDLER)
+    command = ["gcc", "-O2", "-shared", "-fPIC", "handler.c", "-o", "handler.so"]
+    subprocess.run(command, cwd=folder, check=True)
+    return folder / "handler.so"
+
+
 def _is_hidden(feature: str) -> bool:
     return feature.startswith(("avx512", "amx")) or feature in ("avx_vnni", "gfni")
 
 
-def _without_cpuid(library: Path) -> None:
-    """Replaces a link by a copy of the library without the instruction, found by disassembling it."""
+def without_cpuid(library: Path) -> None:
+    """Replaces a library, or a link to it, by a copy without the instruction, which is found by disassembling it."""
     real = library.resolve()
     data = bytearray(real.read_bytes())
     for address in _addresses(real):

@@ -23,6 +23,7 @@ from edgewright.runtime.integer.network import run_integer
 from edgewright.runtime.load import load as runtime_load
 from edgewright.runtime.native import cache_folder, find_module, load_module
 from edgewright.runtime.package import write_package
+from edgewright.runtime.processor import VARIABLE, cpu_features
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import Rounding
@@ -67,6 +68,27 @@ def test_int8_networks_are_bit_exact(name: str, cache: Path) -> None:
     module = load_module(build_extension(graph, cache=cache))
     assert describe(module).network == "int8"
     x = np.random.default_rng(0).integers(-128, 128, (200, *network.values[network.input].shape), dtype=np.int8)
+    wanted = run_integer(network, x)
+    assert np.array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)
+
+
+@pytest.mark.parametrize("best", ["avx2", "sse4_1", "sse2"])
+def test_a_lesser_processor_gets_a_module_of_its_own(
+    best: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiled for the features that are named and no more, in another folder, with the same bytes."""
+    order = ["sse2", "pni", "ssse3", "sse4_1", "sse4_2", "avx", "avx2"]
+    names = order[: order.index(best) + 1]
+    if not cpu_features().issuperset(names):
+        pytest.skip(f"left out: this processor has no {best}")
+    graph = small("separable")
+    here = cache_folder(tmp_path)
+    monkeypatch.setenv(VARIABLE, " ".join(names))
+    assert "-march=native" not in build.flags()
+    path = build_extension(graph, cache=tmp_path)
+    assert path.parent != here
+    network, module = integer_network(graph), load_module(path)
+    x = np.random.default_rng(0).integers(-128, 128, (100, *network.values[network.input].shape), dtype=np.int8)
     wanted = run_integer(network, x)
     assert np.array_equal(np.frombuffer(module.network(x), np.int8).reshape(wanted.shape), wanted)
 
