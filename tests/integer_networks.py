@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.export._c_images import pixels, turning
 from edgewright.graph.builder import Builder
 from edgewright.models.network import NetworkClassifier
 from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
 
 Samples = NDArray[np.float32]
 RNG = np.random.default_rng(0)
@@ -96,3 +98,8 @@ def small(name: str, per_channel: str = "auto") -> Graph:
     """The int8 form of a network."""
     graph = picture() if name == "picture" else trained(name)
     return quantise(graph, samples_of(graph)[:150], per_channel=per_channel)  # type: ignore[arg-type]
+
+
+def in_c(network: IntegerNetwork, x: NDArray[Any]) -> NDArray[Any]:
+    """Samples of a network as its C takes them: images with their channels last."""
+    return pixels(x) if turning(network) is not None else x

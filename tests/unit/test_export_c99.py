@@ -23,7 +23,7 @@ from edgewright.runtime.integer.network import run_integer, to_integers, to_real
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import Rounding
-from integer_networks import LAYERS, picture, samples_of, small, trained
+from integer_networks import LAYERS, in_c, picture, samples_of, small, trained
 from support import left_out
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
@@ -57,7 +57,7 @@ def test_every_byte_of_an_integer_network_is_that_of_the_reference(
     network = integer_network(small(name), rounding)
     model = load_c99(write_network_c99(network, name="net"), tmp_path, flags=FLAGS)
     x = np.random.default_rng(1).integers(-128, 128, (300, *network.values[network.input].shape)).astype(np.int8)
-    np.testing.assert_array_equal(model.network(x), run_integer(network, x).reshape(300, -1))
+    np.testing.assert_array_equal(model.network(in_c(network, x)), run_integer(network, x).reshape(300, -1))
 
 
 @pytest.mark.parametrize("name", ["dense", "separable"])
@@ -180,7 +180,7 @@ def test_clang_warns_of_nothing_and_gives_the_same_bytes(name: str, tmp_path: Pa
     network = integer_network(small(name))
     model = load_c99(write_c99(small(name), network, name="net"), tmp_path, flags=FLAGS, compiler="clang")
     x = np.random.default_rng(2).integers(-128, 128, (50, *network.values[network.input].shape)).astype(np.int8)
-    np.testing.assert_array_equal(model.network(x), run_integer(network, x).reshape(50, -1))
+    np.testing.assert_array_equal(model.network(in_c(network, x)), run_integer(network, x).reshape(50, -1))
 
 
 @pytest.mark.parametrize("name", ["double", "3d", "a-b", "", "ä"])

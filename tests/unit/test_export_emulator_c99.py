@@ -12,7 +12,7 @@ from edgewright.export.emulator import Entry, devices, missing_tools, run_on_dev
 from edgewright.graph.extract import integer_network
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer
-from integer_networks import small
+from integer_networks import in_c, small
 from runtime_example import classifier, numbers
 from support import left_out
 
@@ -37,7 +37,7 @@ def test_every_byte_is_that_of_the_reference(name: str, device: str) -> None:
             math.prod(last.shape),
         )
         x = np.random.default_rng(0).integers(-128, 128, (25, *first.shape), dtype=np.int8)
-        run = run_on_device(write_network_c99(network, name="net"), entry, device, x)
+        run = run_on_device(write_network_c99(network, name="net"), entry, device, in_c(network, x))
         wanted = run_integer(network, x).reshape(25, -1)
         assert np.array_equal(run.outputs.view(np.int8), wanted)
         assert run.counted_within < 1

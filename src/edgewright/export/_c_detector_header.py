@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.export._c_detector_form import Form
-from edgewright.export._c_text import comment
+from edgewright.export._c_text import template_comment
 
 _OPEN = """\
 #ifndef @@_DETECT_H
@@ -58,7 +58,7 @@ def detector_header(form: Form) -> str:
     """The header; `@` stands for the prefix of names."""
     window, each = form.window, "row" if form.window is None else "window"
     what = "Rows" if window is None or form.held else "Windows"
-    columns = comment(", ".join(form.columns)).replace("@", " at ")
+    columns = template_comment(", ".join(form.columns))
     pause = f"{form.refractory} {each}s at least lie between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
     net = form.score.network is not None

@@ -39,6 +39,8 @@ class Interface:
         taps: names of the stages that can be seen.
         columns, units: of the input.
         confidence: below it an answer is unsure.
+        image: where the channels of an image lie in the graph, 'first' or 'last'; the code has them last. Nothing for
+            what is no image, and is taken in the graph's order.
     """
 
     graph: Graph
@@ -51,6 +53,7 @@ class Interface:
     columns: tuple[str, ...]
     units: tuple[str, ...]
     confidence: float = 0.0
+    image: str = ""
 
 
 def files(unit: Unit, face: Interface) -> dict[str, str]:
@@ -206,8 +209,9 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
     lows = [limit[0] if limit else -np.inf for limit in face.limits]
     highs = [limit[1] if limit else np.inf for limit in face.limits]
     low, high = (unit.table(np.asarray(values, np.float32)) for values in (lows, highs))
-    each = int(np.prod(face.graph.inputs[0].shape[1:]))
-    place = "i" if each == 1 else f"i / {each}"
+    shape = face.graph.inputs[0].shape
+    each = int(np.prod(shape[1:]))
+    place = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"
     flag = f"{unit.name.upper()}_OUT_OF_RANGE"
     return [
         f"    for (int i = 0; i < {unit.name.upper()}_INPUTS; ++i) {{",

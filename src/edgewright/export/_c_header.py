@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edgewright.export._c_images import turning
 from edgewright.export._c_text import comment
 from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 _LAYOUT = {
     1: "one row of columns",
     2: "a window, channel after channel: input[channel * {} + sample]",
-    3: "(channels, height, width)",
 }
+TURNED = "The package and .onnx have the channels first."
+"""Says of an image that generated code takes it in another order than the graph."""
 
 
 def header(unit: Unit, face: Interface, arena: Arena) -> str:
@@ -42,7 +44,7 @@ def header(unit: Unit, face: Interface, arena: Arena) -> str:
         "",
         *_answer(name, upper, face),
         "",
-        *([] if face.network is None else [*_network(name, upper, face.network, arena), ""]),
+        *([] if face.network is None else [*_network(name, upper, face.network, arena, bool(face.image)), ""]),
         *_context(name, face, arena),
         "",
         "/* Answers for one sample: 0, or flags. The answer is given in either case. */",
@@ -91,7 +93,7 @@ def network_header(unit: Unit, network: IntegerNetwork, arena: Arena) -> str:
         " *",
         *_memory(unit, arena, network, arena.network),
         " */",
-        *_network(unit.name, unit.name.upper(), network, arena),
+        *_network(unit.name, unit.name.upper(), network, arena, True),
     ]
     return "\n".join([*lines, *_close()])
 
@@ -124,14 +126,19 @@ def _outputs(face: Interface) -> int:
 def _input(face: Interface) -> list[str]:
     shape = face.graph.inputs[0].shape
     layout = _LAYOUT.get(len(shape), "in the order of the model").format(shape[-1])
-    lines = [
-        f" * Input: {int(np.prod(shape))} numbers of shape {shape}, {layout}.",
-        " * A number that is not finite (NAN, INFINITY) is missing.",
-    ]
+    lines = [f" * Input: {int(np.prod(shape))} numbers of shape {shape}, {layout}."]
+    if face.image:
+        height, width, channels = _image(face)
+        lines = [
+            f" * Input: an image of {height} rows of {width} pixels, {channels} channels of a pixel side by side:",
+            f" * input[(row * {width} + column) * {channels} + channel].",
+            *([f" * {TURNED}"] if face.image == "first" else []),
+        ]
+    lines.append(" * A number that is not finite (NAN, INFINITY) is missing.")
     if (mask := without_mask(face.graph)[1]) is not None:
         of = "each channel" if mask.channels > 1 else "the columns" if len(shape) == 1 else "the channel"
         lines.append(f" * There is no answer where fewer than {mask.needed} of the {mask.readings} of {of} are there.")
-    for place in range(shape[0] if shape else 0):
+    for place in range(shape[0] if shape and face.image != "last" else 0):
         column = face.columns[place] if place < len(face.columns) else str(place)
         unit = f" in {face.units[place]}" if place < len(face.units) and face.units[place] else ""
         limit = face.limits[place] if place < len(face.limits) else None
@@ -141,6 +148,12 @@ def _input(face: Interface) -> list[str]:
     if any(face.limits):
         lines.append(" * Numbers outside these ranges set OUT_OF_RANGE in the answer.")
     return lines
+
+
+def _image(face: Interface) -> tuple[int, int, int]:
+    """Height, width and channels."""
+    one, two, three = face.graph.inputs[0].shape
+    return (two, three, one) if face.image == "first" else (one, two, three)
 
 
 def _memory(unit: Unit, arena: Arena, network: IntegerNetwork | None, size: int) -> list[str]:
@@ -186,13 +199,18 @@ def _context(name: str, face: Interface, arena: Arena) -> list[str]:
     ]
 
 
-def _network(name: str, upper: str, network: IntegerNetwork, arena: Arena) -> list[str]:
-    first, last = network.values[network.input], network.values[network.output]
+def _network(name: str, upper: str, network: IntegerNetwork, arena: Arena, image: bool) -> list[str]:
+    turn = turning(network) if image else None
+    first, last = network.values[turn.output if turn else network.input], network.values[network.output]
+    order = []
+    if image and len(first.shape) == 3:
+        order = [f" * An image is taken as in[(row * {first.shape[1]} + column) * {first.shape[2]} + channel]."]
     return [
         f"/* The network alone: real = {first.scale:.9g} * (in - {first.zero}) of shape {first.shape},".replace(
             "- -", "+ "
         ),
         f" * real = {last.scale:.9g} * (out - {last.zero}) of shape {last.shape}.".replace("- -", "+ "),
+        *order,
         " * All the memory it takes is its context; `in` and `out` must not overlap. Gives 0. */",
         f"#define {upper}_NETWORK_INPUTS {int(np.prod(first.shape))}",
         f"#define {upper}_NETWORK_OUTPUTS {int(np.prod(last.shape))}",

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.export._c_header import TURNED
+from edgewright.export._c_images import pixels
 from edgewright.schema.errors import InputError
 
 COMPILERS = ("cc", "gcc", "clang")
@@ -195,6 +197,7 @@ class CModel:
         self._numbers = _numbers(header, name)
         self._fields = _fields(header, name, self._numbers.get("OUTPUTS", 0))
         self._stages = self._stage_names()
+        self._turned = TURNED in header
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -202,12 +205,12 @@ class CModel:
         return self._stages
 
     def predict(self, x: NDArray[np.float32]) -> CAnswer:
-        """Answers for samples of shape (n, ...).
+        """Answers for samples of shape (n, ...), as the graph has them.
 
         Raises:
             InputError: for samples of another size.
         """
-        rows = np.ascontiguousarray(x, np.float32).reshape(len(x), -1)
+        rows = np.ascontiguousarray(pixels(x) if self._turned else x, np.float32).reshape(len(x), -1)
         if rows.shape[1] != self._numbers["INPUTS"]:
             raise InputError(f"{self._numbers['INPUTS']} numbers a sample", str(rows.shape[1]), self.name)
         answer = _structure(self._fields)()
@@ -225,7 +228,7 @@ class CModel:
         return CAnswer(outputs, flags, {name: np.stack(parts) for name, parts in seen.items() if parts})
 
     def network(self, x: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Raw bytes of the integer network for bytes of shape (n, ...): (n, outputs)."""
+        """Raw bytes of the integer network for bytes of shape (n, ...), as its header says: (n, outputs)."""
         rows = np.ascontiguousarray(x, np.int8).reshape(len(x), -1)
         if rows.shape[1] != self._numbers.get("NETWORK_INPUTS"):
             raise InputError(f"{self._numbers.get('NETWORK_INPUTS')} bytes a sample", str(rows.shape[1]), self.name)

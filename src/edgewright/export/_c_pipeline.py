@@ -8,6 +8,7 @@ import numpy as np
 
 from edgewright.export._c_files import Interface, files, network_files
 from edgewright.export._c_graph import Plan, plan_graph
+from edgewright.export._c_images import image_channels, turning
 from edgewright.export._c_source import Buffer, Source
 from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
@@ -15,7 +16,7 @@ from edgewright.export.c99_operators import Site, Spot, write_float, write_integ
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
-from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.integer import IntegerNetwork, IntegerOperator
 
 Range = tuple[float, float] | None
 
@@ -30,6 +31,7 @@ def write_c99(
     ranges: Sequence[Range] = (),
     inside: Mapping[int, str] | None = None,
     confidence: float = 0.0,
+    turned: bool = True,
 ) -> dict[str, str]:
     """A pipeline as a header and a source file.
 
@@ -42,6 +44,7 @@ def write_c99(
         ranges: smallest and largest value of each column or channel that the model was made for; None for any.
         inside: names under which values of the integer network are seen as stages, by number, compiled with taps.
         confidence: below it an answer is flagged unsure.
+        turned: whether images are taken with their channels last, as cameras give them, whatever the graph's order.
 
     Returns:
         File name -> text: NAME.h and NAME.c.
@@ -51,8 +54,9 @@ def write_c99(
         UnknownNameError: for an operator that has no C form.
     """
     made = lay_out(
-        graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside, confidence=confidence
-    )
+        graph, network, name=name, columns=columns, units=units, ranges=ranges, inside=inside, confidence=confidence,
+        turned=turned,
+    )  # fmt: skip
     return files(*made)
 
 
@@ -67,6 +71,7 @@ def lay_out(
     inside: Mapping[int, str] | None = None,
     confidence: float = 0.0,
     slots: bool = False,
+    turned: bool = True,
 ) -> tuple[Unit, Interface]:
     """Steps, tables and buffers of a pipeline, and what its functions take and give; arguments as of `write_c99`.
 
@@ -80,17 +85,24 @@ def lay_out(
     seen: list[str] = []
     source = graph.inputs[0]
     entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
+    image = image_channels(graph) if turned else ""
     values[source.name] = unit.source(entry, (1, *source.shape))
+    if image == "first":
+        channels, height, width = source.shape
+        lying = unit.source(entry, (1, height, width, channels))
+        values[source.name] = lying.seen(lambda view: view.transpose(0, 3, 1, 2))
     _tap(unit, plan, source.name, values)
     _floats(unit, plan, plan.before, values)
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
     if network is not None:
-        first = quantise_step(
-            unit, values[plan.alias.get(graph.boundary, graph.boundary)], network.values[network.input]
-        )
+        real = values[plan.alias.get(graph.boundary, graph.boundary)]
+        turn = turning(network) if image else None
+        if turn is not None:
+            real = real.seen(lambda view: view.transpose(0, 2, 3, 1))
+        first = quantise_step(unit, real, network.values[network.input])
         borders.append(len(unit.steps))
-        last = _integers(unit, network, first, inside or {}, seen)
+        last = _integers(unit, network, first, inside or {}, seen, turn)
         borders.append(len(unit.steps))
         ends = (first.leaves[0].buffer, last.leaves[0].buffer)
         shape = plan.shapes[plan.end]
@@ -102,7 +114,7 @@ def lay_out(
     }
     taps = _tap_names(plan, source.name, seen)
     face = Interface(
-        graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units), confidence
+        graph, network, outputs, tuple(borders), ends, limits, taps, tuple(columns), tuple(units), confidence, image
     )
     return unit, face
 
@@ -117,8 +129,9 @@ def write_network_c99(network: IntegerNetwork, *, name: str) -> dict[str, str]:
     if network.rounding == "none":
         raise InputError("an integer network", "a float one", f"network {network.name}")
     unit = Unit(identifier(name))
-    first = unit.fresh(network.values[network.input].shape, "int8")
-    last = _integers(unit, network, first, {}, [])
+    turn = turning(network)
+    first = unit.fresh(network.values[turn.output if turn else network.input].shape, "int8")
+    last = _integers(unit, network, first, {}, [], turn)
     return network_files(unit, network, (first.leaves[0].buffer, last.leaves[0].buffer))
 
 
@@ -178,11 +191,27 @@ def _tap_names(plan: Plan, source: str, seen: Sequence[str]) -> tuple[str, ...]:
     return (*names[0], *seen, *names[1])
 
 
-def _integers(unit: Unit, network: IntegerNetwork, first: Source, inside: Mapping[int, str], seen: list[str]) -> Source:
-    """The network after its input; names of the stages that can be seen go to `seen`."""
+def _integers(
+    unit: Unit,
+    network: IntegerNetwork,
+    first: Source,
+    inside: Mapping[int, str],
+    seen: list[str],
+    turn: IntegerOperator | None,
+) -> Source:
+    """The network after its input; names of the stages that can be seen go to `seen`.
+
+    With `turn`, its first operator, the input has its channels last already.
+    """
     made = {network.input: first}
-    _see(unit, network.input, first, inside, seen)
+    if turn is not None:
+        lying = first.seen(lambda view: view.reshape(network.values[turn.output].shape))
+        made = {turn.output: lying, network.input: lying.seen(lambda view: view.transpose(2, 0, 1))}
+        _see(unit, turn.output, lying, inside, seen)
+    _see(unit, network.input, made[network.input], inside, seen)
     for operator in network.operators:
+        if operator is turn:
+            continue
         site = Site(
             unit=unit,
             operator=operator,

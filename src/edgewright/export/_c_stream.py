@@ -18,7 +18,7 @@ from edgewright.export._c_stream_detectors import (
 )
 from edgewright.export._c_stream_layout import Layout, layout_of
 from edgewright.export._c_stream_window import SKIP, fill_code, slide_code
-from edgewright.export._c_text import comment, identifier, number
+from edgewright.export._c_text import identifier, number, template_comment
 from edgewright.export.contract import Stream
 
 _NOBODY = Watchers((), {}, {})
@@ -66,7 +66,7 @@ def write_stream_c99(
 def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watchers) -> str:
     found = len(watchers.all)
     also = " and of the detectors" if found else ""
-    what = f"{at.channels} numbers ({_said(', '.join(columns))})" if columns else f"{at.channels} numbers"
+    what = f"{at.channels} numbers ({template_comment(', '.join(columns))})" if columns else f"{at.channels} numbers"
     rate = stream.window.rate if stream.window is not None else None
     pace = f", {rate:.9g} rows a second" if rate else ""
     cut = f"Windows of {at.samples} rows, one every {at.step}{pace}" if at.samples > 1 else "Every row is answered"
@@ -129,11 +129,6 @@ _MEANS = (
 )
 
 
-def _said(text: str) -> str:
-    """Text for a comment in which nothing is taken for the prefix of names."""
-    return comment(text).replace("@", " at ")
-
-
 def _how(at: Layout, stream: Stream) -> list[str]:
     """What is decided, in words."""
     if not at.classes:
@@ -144,12 +139,12 @@ def _how(at: Layout, stream: Stream) -> list[str]:
         f"{at.debounce} windows in a row that choose the same label decide" if at.debounce > 1 else "the choice decides"
     )
     lines = [f"A window chooses by {mean}; {row}."]
-    limits = [f"{_said(label)} {spec.thresholds[label]:.9g}" for label in labels if label in spec.thresholds]
+    limits = [f"{template_comment(label)} {spec.thresholds[label]:.9g}" for label in labels if label in spec.thresholds]
     if at.threshold or limits:
         limits.append(f"{at.threshold:.9g} for the others" if limits else f"{at.threshold:.9g}")
         lines.append(f"Thresholds: {', '.join(limits)}.")
     if at.alarms:
-        names = ", ".join(_said(labels[place]) for place in at.alarms)
+        names = ", ".join(template_comment(labels[place]) for place in at.alarms)
         lines.append(
             f"Alarms: {names}{f'; {at.quiet} rows at least from one to the next of a label' if at.quiet else ''}."
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from edgewright.export._c_detector import detector_form, form_files
 from edgewright.export._c_detector_form import Form
-from edgewright.export._c_text import comment, number
+from edgewright.export._c_text import number, template_comment
 from edgewright.runtime.detector_file import DetectorFile, parse_detector
 from edgewright.runtime.watching import Watch
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -118,13 +118,13 @@ def told_of(watchers: Watchers) -> list[str]:
     lines = []
     for place, watcher in enumerate(watchers.all):
         form = watcher.form
-        over = comment(", ".join(form.columns)).replace("@", " at ")
+        over = template_comment(", ".join(form.columns))
         each = f"windows of {form.window.samples} rows" if form.window is not None else "rows"
         limit = f"{np.float32(form.threshold):.9g}"
-        name = comment(watcher.name).replace("@", " at ")
+        name = template_comment(watcher.name)
         lines.append(f" * Detector {place}, {name}: {form.kind} over {over}, {each}, odd from {limit} on.")
     for name, why in watchers.refused.items():
-        said = comment(f"Not in this code: detector {name}: {why}").replace("@", " at ")
+        said = template_comment(f"Not in this code: detector {name}: {why}")
         lines.append(f" * {said}")
     return lines
 

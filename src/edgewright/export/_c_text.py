@@ -10,6 +10,8 @@ import numpy as np
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 
+# Of two or more, as trigraphs begin with.
+_QUESTIONS = re.compile(r"\?(?=\?)")
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 # Words of C99 that a prefix cannot be, and prefixes the libraries keep for themselves.
 _TAKEN = frozenset(
@@ -111,9 +113,15 @@ def entries(array: Array) -> str:
 
 
 def comment(text: str) -> str:
-    """Text that cannot end a comment or hold what a C99 compiler warns of."""
-    safe = text.encode("ascii", "replace").decode().replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
-    return " ".join(safe.replace("\\", "/").split())
+    """Text of a user for a comment: UTF-8, without what ends a comment, joins lines, or is not seen where it stands."""
+    safe = "".join(c if c.isprintable() else " " for c in text).replace("\\", "/")
+    safe = _QUESTIONS.sub("? ", safe.replace("*/", "* /").replace("/*", "/ *"))
+    return " ".join(safe.split())
+
+
+def template_comment(text: str) -> str:
+    """The same where @ stands for the prefix of names."""
+    return comment(text).replace("@", " at ")
 
 
 def literal(text: str) -> str:

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgewright.export._c_files import files
+from edgewright.export._c_images import image_channels, pixels
 from edgewright.export._c_pipeline import lay_out
 from edgewright.export._c_slots import slot_bytes
 from edgewright.export.c99 import around, limits_of
@@ -167,6 +168,8 @@ def weights_body(subject: Subject, package: Package, layout: Layout, counter: in
             "That is a firmware update, left to the boot loader: export the code with --slots again",
         )
     inputs = package.vectors()
+    if image_channels(subject.graph) == "first":
+        inputs = pixels(inputs)
     places = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), layout.vectors)).round().astype(int))
     wanted, tolerance = _answers(subject, package)
     return body_of(

@@ -204,7 +204,7 @@ def _whole(graph: Graph, network: IntegerNetwork | None, files: dict[str, bytes]
 
 
 def _portable(graph: Graph, network: IntegerNetwork | None, name: str, files: dict[str, bytes]) -> str:
-    for file, text in write_c99(graph, network, name=name).items():
+    for file, text in write_c99(graph, network, name=name, turned=False).items():
         files[file] = text.encode()
     return f'#include "{name}.c"\nstatic {name}_context {name}_memory;'
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgewright.export._c_files import stream_source
 from edgewright.export._c_source import Source
-from edgewright.export._c_text import comment, identifier, number
+from edgewright.export._c_text import identifier, number, template_comment
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, write_integer
 from edgewright.graph.denoising import DenoiserFile
@@ -208,7 +208,8 @@ def _numbers(made: DenoiserFile, steps: Steps) -> dict[str, float | int | str]:
     spec, network = made.spec, made.network
     taken, given = network.values[network.input], network.values[network.output]
     return {
-        "title": comment(spec.name), "rate": f"{spec.rate:g}", "channels": comment(", ".join(spec.columns)),
+        "title": template_comment(spec.name), "rate": f"{spec.rate:g}",
+        "channels": template_comment(", ".join(spec.columns)),
         "rounding": spec.rounding, "hop": spec.hop, "delay": spec.delay, "width": steps.channels,
         "in_scale": taken.scale, "in_zero": taken.zero, "out_scale": given.scale, "out_zero": given.zero,
     }  # fmt: skip

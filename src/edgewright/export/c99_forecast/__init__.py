@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import comment, entries, identifier
+from edgewright.export._c_text import entries, identifier, template_comment
 from edgewright.export.c99_forecast.source import source
 from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
 
@@ -79,7 +79,7 @@ def write_forecaster_c99(made: ForecasterFile, *, name: str) -> dict[str, str]:
     tables = _tables(made)
     flash, ram = memory_of(made)
     header = _HEADER % {
-        "column": comment(spec.column), "name": comment(spec.name),
+        "column": template_comment(spec.column), "name": template_comment(spec.name),
         "lags": tables["lags"].size, "horizon": spec.horizon,
         "held": max(model.reach, 1), "parts": len(model.parts),
         "steps": "    float steps[@@_FORECAST_HORIZON];\n" if model.difference else "",

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from edgewright.export._c_text import comment, identifier, literal
+from edgewright.export._c_text import identifier, literal, template_comment
 from edgewright.export.c99_language._dialogue_guards import helpers
 from edgewright.export.c99_language._dialogue_header import HEADER
 from edgewright.export.c99_language._dialogue_machine import BEGIN, SOURCE
@@ -96,7 +96,7 @@ class _Writer:
             for kind, names in (("STATE", self.states), ("EVENT", self.events), ("SLOT", self.slots))
         ]
         return HEADER.format(
-            name=comment(self.table.name), states=lists[0], events=lists[1], slots=lists[2],
+            name=template_comment(self.table.name), states=lists[0], events=lists[1], slots=lists[2],
             n_states=len(self.states), n_events=len(self.events), n_slots=len(self.slots), word=WORD,
         )  # fmt: skip
 

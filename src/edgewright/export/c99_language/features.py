@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.export._c_text import comment, identifier
+from edgewright.export._c_text import identifier, template_comment
 from edgewright.export.c99_language.hashing import functions, longest, tables
 from edgewright.runtime.utterance.features import MOST, UNIT, ZERO
 from edgewright.schema.errors import InputError
@@ -99,7 +99,7 @@ def write_features_c99(spec: LanguageSpec, *, name: str) -> dict[str, str]:
     identifier(name)
     before, after = functions(student.rows, student.characters, student.words)
     numbers = {
-        "title": comment(spec.name), "rows": student.rows, "unit": UNIT, "zero": ZERO, "longest": longest(),
+        "title": template_comment(spec.name), "rows": student.rows, "unit": UNIT, "zero": ZERO, "longest": longest(),
         "ram": 4 * (longest() + 2) + 4,
     }  # fmt: skip
     source = [

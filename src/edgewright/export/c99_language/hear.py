@@ -13,7 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import comment
+from edgewright.export._c_text import template_comment
 from edgewright.export.c99_language.dialogue import dialogue_files, numbers_of
 from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99
@@ -126,7 +126,8 @@ def hearing_files(
     numbers = {
         "events": ", ".join(str(events.get(event_name(intent), 0)) for intent in spec.intents),
         "asked": ", ".join(str(_asked(slots, slot)) for slot in Slots(spec, arrays).names),
-        "unclear": events.get(UNCLEAR, 0), "confidence": slots[CONFIDENCE], "title": comment(checked.table.name),
+        "unclear": events.get(UNCLEAR, 0), "confidence": slots[CONFIDENCE],
+        "title": template_comment(checked.table.name),
     }  # fmt: skip
     joined = {f"{name}_hear.h": _HEADER % numbers, f"{name}_hear.c": _SOURCE % numbers}
     joined = {file: text.replace("@@", name.upper()).replace("@", name) for file, text in joined.items()}

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_text import comment, entries, identifier, literal, number
+from edgewright.export._c_text import entries, identifier, literal, number, template_comment
 from edgewright.export.c99_language.features import ROOT
 from edgewright.export.c99_language.hashing import functions, longest, tables
 from edgewright.export.c99_language.slots import Slots
@@ -150,7 +150,8 @@ def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
     classes = len(spec.intents)
     kept = (arrays[key] for key in ("table", "bias", "head", "last"))
     return _HEADER % {
-        "title": comment(spec.name), "classes": classes, "flash": sum(array.nbytes for array in kept) + slots.flash(),
+        "title": template_comment(spec.name), "classes": classes,
+        "flash": sum(array.nbytes for array in kept) + slots.flash(),
         "ram": 4 * (longest() + 2 + student.hidden + classes) + slots.ram(), "longest": longest(),
         "scale": number(student.scale), "slots": slots.header(),
         "fields": "\n".join(f"    {field};" for field in [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from edgewright.runtime.operators._windows import geometry
 from edgewright.schema.errors import InputError
 
 Pair = tuple[int, int]
+_AT = re.compile(r"AT<(.+?)>")
 
 
 @dataclass(frozen=True)
@@ -65,19 +67,26 @@ def frame(spot: Spot, kernel: tuple[int, ...]) -> Frame:
 def walk(spot: Spot, f: Frame, body: tuple[list[str], list[str], list[str]]) -> Source:
     """Loops over channels and places: lines before the taps, at each tap within the image, and after them.
 
-    The lines may use c (output channel), top, left, y, x, row, column and `out` (place of the result).
+    The lines may use c (output channel), top, left, y, x, row, column, `out` (place of the result), and AT<channel> for
+    the input there.
     """
-    source = spot.unit.stored(spot.source(0), in_order=True)
+    source = spot.unit.stored(spot.source(0))
     target = spot.unit.fresh(spot.shape)
     (kh, kw), (dh, dw), (_, h, w) = f.kernel, f.dilations, f.image
-    leaf = source.leaves[0]
-    names = {
-        "IN": leaf.buffer.name + (f"[{leaf.offset} + " if leaf.offset else "["),
-        "OUT": target.leaves[0].buffer.name,
-    }
+    leaf, result = source.leaves[0], target.leaves[0].buffer.name
+    start = f"{leaf.offset} + " if leaf.offset else ""
+    channel, across = leaf.view.strides[1], leaf.view.strides[-1]
+    down = leaf.view.strides[2] if len(source.shape) == 4 else w * across
+    # In the order of channels, rows and columns, places need two products; the counts of estimates are of these.
+    in_order = source.lying
+
+    def place(found: re.Match[str]) -> str:
+        if in_order:
+            return f"{leaf.buffer.name}[{start}({found[1]} * {h} + row) * {w} + column]"
+        return f"{leaf.buffer.name}[{start}{channel} * {found[1]} + {down} * row + {across} * column]"
 
     def filled(lines: list[str]) -> list[str]:
-        return [line.replace("IN[", names["IN"]).replace("OUT[", names["OUT"] + "[") for line in lines]
+        return [_AT.sub(place, line).replace("OUT[", f"{result}[") for line in lines]
 
     before, tap, after = (filled(lines) for lines in body)
     inner = [
@@ -119,8 +128,7 @@ def conv(spot: Spot) -> Source:
     channel = f"(c / {each} * {width} + k)" if groups > 1 else "k"
     tap = [
         f"for (int k = 0; k < {width}; ++k) {{",
-        f"    a += IN[({channel} * {f.image[1]} + row) * {f.image[2]} + column]"
-        f" * {table}[(c * {width} + k) * {taps} + y * {f.kernel[1]} + x];",
+        f"    a += AT<{channel}> * {table}[(c * {width} + k) * {taps} + y * {f.kernel[1]} + x];",
         "}",
     ]
     return walk(spot, f, ([f"float a = {start};"], tap, ["OUT[out] = a;"]))
@@ -137,7 +145,7 @@ def _kernel(spot: Spot) -> tuple[int, ...]:
 def max_pool(spot: Spot) -> Source:
     """The largest value under the kernel."""
     f = frame(spot, _kernel(spot))
-    value = f"IN[(c * {f.image[1]} + row) * {f.image[2]} + column]"
+    value = "AT<c>"
     tap = [f"const float v = {value};", "if (v > a || v != v) {", "    a = v;", "}"]
     return walk(spot, f, (["float a = -INFINITY;"], tap, ["OUT[out] = a;"]))
 
@@ -146,7 +154,7 @@ def max_pool(spot: Spot) -> Source:
 def average_pool(spot: Spot) -> Source:
     """The mean under the kernel, of values or of padding too."""
     f = frame(spot, _kernel(spot))
-    value = f"IN[(c * {f.image[1]} + row) * {f.image[2]} + column]"
+    value = "AT<c>"
     counted = bool(spot.node.attributes.get("count_include_pad", 0))
     if not counted:
         return walk(spot, f, (["float a = 0.0f, n = 0.0f;"], [f"a += {value};", "n += 1.0f;"], ["OUT[out] = a / n;"]))

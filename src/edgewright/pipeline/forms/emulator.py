@@ -45,7 +45,9 @@ def _run(
 ) -> Callable[[Samples, Samples], Stages]:
     def run(samples: Samples, boundary: Samples) -> Stages:
         files = written(subject, numbers)
-        rows = np.ascontiguousarray(samples, np.float32).reshape(len(samples), -1)
+        images = importlib.import_module("edgewright.export._c_images")
+        given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
+        rows = np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
         try:
             seen = _stages(files, subject, numbers)
             done, answer = _call(tools, files, subject, rows, seen)
