@@ -69,7 +69,7 @@ def in_c(numbers: Numbers, change: Callable[[str], str]) -> tuple[ProofRecord, s
 def table(text: str, head: str, change: Callable[[list[str]], list[str]]) -> str:
     """The C source with other values in the only table of this type and length."""
     kind, length = head.split()
-    (found,) = re.finditer(rf"static const {kind} model_t[0-9]+\[{length}\] = {{([^}}]*)}}", text)
+    (found,) = re.finditer(rf"static const {kind} model_\w+\[{length}\] = {{([^}}]*)}}", text)
     values = change([value.strip() for value in found.group(1).split(",")])
     return text[: found.start(1)] + ", ".join(values) + text[found.end(1) :]
 

@@ -58,7 +58,7 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     package = str(folder / "small.edge")
     told = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--device", "cortex-m4", "--form", "float")
     assert [Path(file["path"]).name for file in told["files"]] == [
-        *("small.c", "small.h", "small_stream.c", "small_stream.h"),
+        *("small.c", "small.h", "small_self_test.c", "small_self_test.h", "small_stream.c", "small_stream.h"),
     ]
     assert (
         told["note"]
@@ -69,7 +69,7 @@ def test_a_package_becomes_c_with_a_header(folder: Path, tmp_path: Path, capsys:
     assert "int small_predict" in (tmp_path / "small.h").read_text()
     other = exported(capsys, package, "--to", "c99", "--out", str(tmp_path), "--name", "2nd-one")
     assert [Path(file["path"]).name for file in other["files"]] == [
-        f"m_2nd_one{end}" for end in (".c", ".h", "_stream.c", "_stream.h")
+        f"m_2nd_one{end}" for end in (".c", ".h", "_self_test.c", "_self_test.h", "_stream.c", "_stream.h")
     ]
 
 

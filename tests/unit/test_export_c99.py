@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from c99_stages import need_compiler
+from c99_stages import CASES, fitted, need_compiler
 from edgewright.export._c_host import STRICT, compile_c99, find_compiler, load_c99
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export.c99 import write_c99, write_network_c99
@@ -240,3 +240,17 @@ def test_an_output_that_is_a_constant_or_the_input_is_written(tmp_path: Path) ->
     graph = builder.finish({"prediction": (value, "float32", (2,))})
     model = load_c99(write_c99(graph, name="fixed"), tmp_path / "fixed", flags=FLAGS)
     np.testing.assert_array_equal(model.predict(np.ones((1, 2), np.float32)).outputs["prediction"], [[3, 4]])
+
+
+@pytest.mark.parametrize("form", ["float", "int8"])
+def test_tables_are_named_after_layers_and_stages_as_a_proof_counts_them(form: str) -> None:
+    graph = trained("pools") if form == "float" else small("pools")
+    text = write_c99(graph, None if form == "float" else integer_network(graph), name="net")["net.c"]
+    found = re.findall(r"^static const \w+ net_(\w+)\[", text, re.MULTILINE)
+    assert len(set(found)) == len(found)
+    layers = ("conv_1", "depthwise_3", "conv_4", "dense_6", "dense_8")
+    assert {f"{layer}_{role}" for layer in layers for role in ("weights", "bias")} <= set(found)
+    assert {name.rsplit("_", 1)[0] for name in found} <= {*layers, "logistic_7"}
+    scaled = fitted(*next(case for case in CASES if case[1] == "scale"))[0]
+    text = write_c99(scaled, name="stage", ranges=[(-1.0, 1.0)] * scaled.inputs[0].shape[0])["stage.c"]
+    assert {"stage_scale_table", "stage_input_low", "stage_input_high"} <= set(re.findall(r"\w+(?=\[\d+\] = )", text))

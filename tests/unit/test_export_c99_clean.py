@@ -122,13 +122,16 @@ def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
     assert not calls, sorted(calls)
 
 
+_TABLES = r"\w*(?:table|weights|bias|multiplier|shift|low|high)(?:_\d+)?"
+
+
 def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(folder: Path) -> None:
     kinds = {name: "context" if name in pipelines() else "network_context" for name in everything()}
     lines = [f'#include "{name}.h"\nchar {name}_ram[sizeof({name}_{kind})];\n' for name, kind in kinds.items()]
     (folder / "sizes.c").write_text("".join(lines))
     call(folder, "gcc", "-std=c99", "-c", "sizes.c")
     # An optimiser puts the numbers of a small table into the code: all tables are in the object made without.
-    tables, values = (sizes(folder, *of) for of in (("taps.o", "rR", r"t\d+"), ("sizes.o", "bBdDC", "ram")))
+    tables, values = (sizes(folder, *of) for of in (("taps.o", "rR", _TABLES), ("sizes.o", "bBdDC", "ram")))
     for name, files in everything().items():
         said = memory(files, name)
         # No structure of C is empty; that of a pipeline with integers holds four bytes at least.

@@ -208,7 +208,9 @@ def _checks(unit: Unit, face: Interface) -> list[str]:
         return []
     lows = [limit[0] if limit else -np.inf for limit in face.limits]
     highs = [limit[1] if limit else np.inf for limit in face.limits]
-    low, high = (unit.table(np.asarray(values, np.float32)) for values in (lows, highs))
+    unit.place = "input"
+    named = {"low": lows, "high": highs}
+    low, high = (unit.table(np.asarray(values, np.float32), role) for role, values in named.items())
     shape = face.graph.inputs[0].shape
     each = int(np.prod(shape[1:]))
     place = "i" if each == 1 else f"i % {shape[0]}" if face.image == "first" else f"i / {each}"

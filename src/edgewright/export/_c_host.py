@@ -288,5 +288,6 @@ def load_c99(
     Raises:
         InputError: as `compile_c99`.
     """
-    name = next(Path(file).stem for file in files if file.endswith(".h"))
+    # Files beside the model are named after it, and longer.
+    name = min((Path(file).stem for file in files if file.endswith(".h")), key=len)
     return CModel(compile_c99(files, folder, flags=flags, compiler=compiler, taps=taps), files[f"{name}.h"], name)

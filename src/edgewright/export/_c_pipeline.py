@@ -9,11 +9,13 @@ import numpy as np
 from edgewright.export._c_files import Interface, files, network_files
 from edgewright.export._c_graph import Plan, plan_graph
 from edgewright.export._c_images import image_channels, turning
+from edgewright.export._c_names import layer_names, node_names
 from edgewright.export._c_source import Buffer, Source
 from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
 from edgewright.export.c99_operators._rounding import dequantised, quantise_step
+from edgewright.graph.extract import WEIGHTED
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator
@@ -83,6 +85,7 @@ def lay_out(
     limits = _limits(graph, ranges)
     values: dict[str, Source] = {}
     seen: list[str] = []
+    names = node_names(graph, network=network is None)
     source = graph.inputs[0]
     entry = unit.buffer(int(np.prod(source.shape)), "float32", "input")
     image = image_channels(graph) if turned else ""
@@ -92,7 +95,7 @@ def lay_out(
         lying = unit.source(entry, (1, height, width, channels))
         values[source.name] = lying.seen(lambda view: view.transpose(0, 3, 1, 2))
     _tap(unit, plan, source.name, values)
-    _floats(unit, plan, plan.before, values)
+    _floats(unit, plan, plan.before, values, names)
     borders = [len(unit.steps)]
     ends: tuple[Buffer, ...] = ()
     if network is not None:
@@ -108,7 +111,7 @@ def lay_out(
         shape = plan.shapes[plan.end]
         real = dequantised(unit, last, network.values[network.output], shape)
         _keep(unit, plan, plan.end, real, values)
-    _floats(unit, plan, plan.after, values)
+    _floats(unit, plan, plan.after, values, names)
     outputs = {
         output.name: unit.stored(_value(unit, plan, values, output.name), in_order=True) for output in graph.outputs
     }
@@ -151,15 +154,22 @@ def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
     return tuple(ranges)
 
 
-def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source]) -> None:
+def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source], names: Mapping[str, str]) -> None:
     for node in nodes:
         output = node.outputs[0]
-        sources = tuple(_value(unit, plan, values, name) if name else None for name in node.inputs)
+        unit.place = names.get(output, "")
+        # Constant weights and biases become tables in the order in which a product reads them, and by that name.
+        constants = tuple(plan.constants.get(name) for name in node.inputs)
+        own = [node.op in WEIGHTED and place > 0 and array is not None for place, array in enumerate(constants)]
+        sources = tuple(
+            _value(unit, plan, values, name) if name and not written else None
+            for name, written in zip(node.inputs, own, strict=True)
+        )
         spot = Spot(
             unit=unit,
             node=node,
             inputs=sources,
-            constants=tuple(plan.constants.get(name) for name in node.inputs),
+            constants=constants,
             shape=plan.shapes[output],
             kind=plan.kinds[output],
         )
@@ -203,7 +213,7 @@ def _integers(
 
     With `turn`, its first operator, the input has its channels last already.
     """
-    made = {network.input: first}
+    made, names = {network.input: first}, layer_names(network)
     if turn is not None:
         lying = first.seen(lambda view: view.reshape(network.values[turn.output].shape))
         made = {turn.output: lying, network.input: lying.seen(lambda view: view.transpose(2, 0, 1))}
@@ -212,6 +222,7 @@ def _integers(
     for operator in network.operators:
         if operator is turn:
             continue
+        unit.place = names.get(operator.output, "")
         site = Site(
             unit=unit,
             operator=operator,

@@ -62,6 +62,7 @@ class Unit:
         name: prefix of all names.
         steps: in the order in which they run.
         taps: entries of each stage's output.
+        place: layer or stage whose code is being written; tables are named after it.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
     """
 
@@ -70,11 +71,13 @@ class Unit:
     steps: list[Step] = field(default_factory=list)
     _buffers: list[Buffer] = field(default_factory=list)
     _tables: dict[tuple[object, ...], tuple[str, Array]] = field(default_factory=dict)
+    _names: dict[str, int] = field(default_factory=dict)
     _wholes: list[int] = field(default_factory=list)
     _reals: list[float] = field(default_factory=list)
     _roles: dict[tuple[int, str], str] = field(default_factory=dict)
     _helpers: dict[str, str] = field(default_factory=dict)
     taps: list[int] = field(default_factory=list)
+    place: str = ""
     _used: set[str] = field(default_factory=set)
 
     def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
@@ -93,17 +96,22 @@ class Unit:
         """New memory for a value of this shape."""
         return self.source(self.buffer(int(np.prod(shape, dtype=np.int64)), kind), shape)
 
-    def table(self, array: Array) -> str:
-        """Name of a constant table in flash; equal tables are one."""
-        name = self._named(array)
+    def table(self, array: Array, role: str = "table") -> str:
+        """Name of a constant table in flash, by what it is to its layer; equal tables are one."""
+        name = self._named(array, role)
         self._used.add(name)
         return name
 
-    def _named(self, array: Array) -> str:
+    def _named(self, array: Array, role: str = "table") -> str:
         array = np.ascontiguousarray(array)
         # In slots, tables of two steps stay two: whether they are equal is a matter of values, not of the layout.
         key = (array.dtype.str, array.shape, array.tobytes(), len(self.steps) if self.slots else 0)
-        return self._tables.setdefault(key, (f"{self.name}_t{len(self._tables)}", array))[0]
+        if key not in self._tables:
+            word = "_".join(part for part in (self.name, self.place, role) if part)
+            self._names[word] = self._names.get(word, 0) + 1
+            taken = f"{word}_{self._names[word]}" if self._names[word] > 1 else word
+            self._tables[key] = (taken, array)
+        return self._tables[key][0]
 
     def constant(self, array: Array) -> Source:
         """A constant as a value: written out where it is one number, else a table once a step reads it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.export._c_pipeline import Range, write_c99, write_network_c99
+from edgewright.export._c_self_test import write_self_test
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._c_stream_detectors import Watchers, watchers_of
 from edgewright.export.contract import Subject, Target
@@ -56,7 +57,8 @@ def _target_files(subject: Subject) -> dict[str, bytes]:
         ranges=limits_of(subject),
         confidence=subject.confidence,
     )
-    return {name: text.encode() for name, text in {**made, **around(subject)}.items()}
+    test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))
+    return {name: text.encode() for name, text in {**made, **around(subject), **test}.items()}
 
 
 def _watchers(subject: Subject) -> Watchers:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgewright.export._c_files import stream_source
+from edgewright.export._c_names import layer_names
 from edgewright.export._c_source import Source
 from edgewright.export._c_text import identifier, number, template_comment
 from edgewright.export._c_unit import Unit
@@ -138,7 +139,9 @@ def write_denoiser_c99(made: DenoiserFile, *, name: str) -> DenoiserCode:
     first = unit.fresh((1, steps.hop, steps.channels), "int8")
     values: dict[int, Source] = {steps.source: first}
     memory: list[str] = []
+    names = layer_names(made.network)
     for moment in steps.moments:
+        unit.place = names.get(moment.operator.output, "")
         values[moment.operator.output] = _write(unit, moment, values, memory)
     last = values[steps.target]
     constants = unit.table_bytes + 4 * 3 * steps.channels

@@ -145,7 +145,7 @@ def over_channels(
         biased = site.unit.slots or bool(start.bias.any())
         lines = [f"int32_t sum[{count}]{'' if biased else ' = {0}'};"]
         if biased:
-            lines.append(f"memcpy(sum, {site.unit.table(start.bias.astype(np.int32))} + j, sizeof sum);")
+            lines.append(f"memcpy(sum, {site.unit.table(start.bias.astype(np.int32), 'bias')} + j, sizeof sum);")
         return [*lines, *sums(count), *given(site, count, requantised(site, "sum[k]", "j + k", start.most), at)]
 
     return over_blocks(channels, block, together=together, work=work)

@@ -92,8 +92,10 @@ def rescaled(site: Site, total: str, channel: str, most: int, entry: int | None 
     # Adding half a step must not leave 32 bits.
     if (shift < 0).all() and most < 2**30:
         down = unit.helper("down", _DOWN)
-        return f"{down}({total}, {_entry(unit, multiplier, channel)}, {_entry(unit, -shift, channel)})"
-    return f"{twice(unit)}({total}, {_entry(unit, multiplier, channel)}, {_entry(unit, shift, channel)})"
+        factor = f"{_entry(unit, multiplier, channel, 'multiplier')}, {_entry(unit, -shift, channel, 'shift')}"
+        return f"{down}({total}, {factor})"
+    factor = f"{_entry(unit, multiplier, channel, 'multiplier')}, {_entry(unit, shift, channel, 'shift')}"
+    return f"{twice(unit)}({total}, {factor})"
 
 
 def requantised(site: Site, total: str, channel: str, most: int) -> str:
@@ -113,7 +115,7 @@ def requantised(site: Site, total: str, channel: str, most: int) -> str:
     if not operator.numbers.get("single", (0,))[0]:
         rounded = rescaled(site, total, channel, most)
     else:
-        m, s = (_entry(unit, array, channel) for array in (multiplier, shift))
+        m, s = _entry(unit, multiplier, channel, "multiplier"), _entry(unit, shift, channel, "shift")
         narrow = shift.min() > 31 and shift.max() < 63 and multiplier.max() < 2**31
         function = clamp if narrow else clamp_long
         rounded = f"{unit.helper('narrow', _NARROW) if narrow else unit.helper('once', _ONCE)}({total}, {m}, {s})"
@@ -121,14 +123,14 @@ def requantised(site: Site, total: str, channel: str, most: int) -> str:
     return f"{function(unit)}({rounded}{unit.less(-site.target.zero, 'zero')}, {low}, {high})"
 
 
-def _entry(unit: Unit, array: NDArray[np.int64], channel: str) -> str:
+def _entry(unit: Unit, array: NDArray[np.int64], channel: str, role: str) -> str:
     flat = np.ravel(array)
     if unit.slots:
-        return f"{unit.table(smallest(flat))}[{channel if flat.size > 1 else '0'}]"
+        return f"{unit.table(smallest(flat), role)}[{channel if flat.size > 1 else '0'}]"
     if (flat == flat[0]).all():
         value = int(flat[0])
         return str(value) if abs(value) < 2**31 else f"INT64_C({value})"
-    return f"{unit.table(smallest(flat))}[{channel}]"
+    return f"{unit.table(smallest(flat), role)}[{channel}]"
 
 
 @dataclass(frozen=True)

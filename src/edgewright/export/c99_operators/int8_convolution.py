@@ -39,7 +39,7 @@ def conv(site: Site) -> None:
     blocks = over_channels(
         site, start, filters, sums, at=f"place * {filters} + ", together=together, work=k.work * width
     )
-    table = site.unit.table(interleaved(weights.reshape(filters, -1), together, math.prod(k.places[:2])))
+    table = site.unit.table(interleaved(weights.reshape(filters, -1), together, math.prod(k.places[:2])), "weights")
     site.step(over_places(k, [f"const int8_t *w = {table};", *blocks]))
 
 
@@ -51,7 +51,7 @@ def depthwise(site: Site) -> None:
     filters, channels = k.places[2], k.source[2]
     each = filters // channels
     together = TOGETHER if each == 1 else 1
-    table = site.unit.table(weights)
+    table = site.unit.table(weights, "weights")
 
     def sums(count: int) -> list[str]:
         own = lanes(count)

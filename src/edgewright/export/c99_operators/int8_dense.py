@@ -20,7 +20,7 @@ def dense(site: Site) -> None:
 
     site.step(
         [
-            f"const int8_t *w = {site.unit.table(interleaved(weights))};",
+            f"const int8_t *w = {site.unit.table(interleaved(weights), 'weights')};",
             *over_channels(site, start, outputs, sums, together=TOGETHER, work=inputs),
         ]
     )

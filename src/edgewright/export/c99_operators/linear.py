@@ -46,8 +46,8 @@ def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) ->
     inputs, outputs = weights.shape
     call = (_shifted(spot, weights) or _runs(spot, weights) or _mirrored(spot, weights)) if bias is None else None
     if call is None:
-        table = unit.table(np.ascontiguousarray(weights.T))
-        offset = "0" if bias is None else unit.table(np.asarray(bias))
+        table = unit.table(np.ascontiguousarray(weights.T), "weights")
+        offset = "0" if bias is None else unit.table(np.asarray(bias), "bias")
         call = f"{unit.helper('dense', _DENSE)}({{x}}, {{step}}, {table}, {offset}, {{y}}, {inputs}, {outputs});"
     over_rows(spot, source, target, call)
     return target

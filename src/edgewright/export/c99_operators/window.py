@@ -122,8 +122,8 @@ def conv(spot: Spot) -> Source:
     f = frame(spot, tuple(weights.shape[2:]))
     groups = int(str(spot.node.attributes.get("group", 1)))
     each, width = f.places[0] // groups, weights.shape[1]
-    table = spot.unit.table(np.asarray(weights, np.float32))
-    start = "0.0f" if bias is None else f"{spot.unit.table(np.asarray(bias, np.float32))}[c]"
+    table = spot.unit.table(np.asarray(weights, np.float32), "weights")
+    start = "0.0f" if bias is None else f"{spot.unit.table(np.asarray(bias, np.float32), 'bias')}[c]"
     taps = f.kernel[0] * f.kernel[1]
     channel = f"(c / {each} * {width} + k)" if groups > 1 else "k"
     tap = [

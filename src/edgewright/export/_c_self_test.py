@@ -1,0 +1,271 @@
+"""A self-test in C: samples that a few numbers describe, and what the model answers to them, byte by byte."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_images import image_channels, turning
+from edgewright.export._c_text import entries, identifier, number
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.fusion import compile_fused
+from edgewright.runtime.integer.network import run_integer
+from edgewright.runtime.integer.rounding import marked
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
+
+Range = tuple[float, float] | None
+# A sample's entry is (row * first + column * second + channel * third + last) modulo 256.
+_PATTERNS = ((7, 3, 85, 11), (1, 2, 64, 0), (5, 13, 37, 101), (29, 1, 91, 50), (3, 17, 149, 7), (2, 31, 111, 200))
+_SAMPLES = 2
+# How far an answer may be off, of the largest number of an answer: other compilers round features otherwise.
+_OFF = 0.01
+_HEADER = """\
+#ifndef @@_SELF_TEST_H
+#define @@_SELF_TEST_H
+
+#include "@.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What @_self_test answers besides 0. */
+#define @@_PREDICT_WRONG 1
+#define @@_NETWORK_WRONG 2
+
+/* Memory of the test; nothing in it has to be set. */
+typedef struct {
+    @_context model;
+    @_answer answer;
+    float input[@@_INPUTS];
+%(bytes)s} @_self_test_context;
+
+/* Whether this build answers as the model does: 0, or what is wrong. It makes %(samples)d samples up, in the order
+ * that @.h says, and knows their answers. */
+int @_self_test(@_self_test_context *context);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
+"""
+_SOURCE = """\
+#include "@_self_test.h"
+
+static const int @_test_patterns[%(samples)d][4] = {%(patterns)s};
+static const float @_test_middle[%(channels)d] = {
+%(middle)s
+};
+static const float @_test_step[%(channels)d] = {
+%(step)s
+};
+static const float @_test_answers[%(samples)d * @@_OUTPUTS] = {
+%(answers)s
+};
+
+static int @_test_entry(int sample, int row, int column, int channel) {
+    const int *p = @_test_patterns[sample];
+    return ((row * p[0] + column * p[1] + channel * p[2] + p[3]) & 255) - 128;
+}
+
+static int @_test_predict(@_self_test_context *context, int sample) {
+    for (int row = 0; row < %(rows)d; ++row) {
+        for (int column = 0; column < %(columns)d; ++column) {
+            for (int channel = 0; channel < %(channels)d; ++channel) {
+                const float value = (float)@_test_entry(sample, row, column, channel);
+                context->input[%(place)s] = @_test_middle[channel] + value * @_test_step[channel];
+            }
+        }
+    }
+    (void)@_predict(&context->model, context->input, &context->answer);
+    const float *given = %(given)s;
+    for (int i = 0; i < @@_OUTPUTS; ++i) {
+        const float off = given[i] - @_test_answers[sample * @@_OUTPUTS + i];
+        /* Not a number is not right either. */
+        if (!(off <= %(off)s && -off <= %(off)s)) {
+            return 0;
+        }
+    }
+    return 1;
+}
+%(network)s
+int @_self_test(@_self_test_context *context) {
+    int wrong = 0;
+    for (int sample = 0; sample < %(samples)d; ++sample) {
+        wrong |= @_test_predict(context, sample) ? 0 : @@_PREDICT_WRONG;
+%(call)s    }
+    return wrong;
+}
+"""
+_BYTES = """\
+    int8_t in[@@_NETWORK_INPUTS];
+    int8_t out[@@_NETWORK_OUTPUTS];
+"""
+_NETWORK = """
+static const int8_t @_test_bytes[%(samples)d * @@_NETWORK_OUTPUTS] = {
+%(bytes)s
+};
+
+static int @_test_network(@_self_test_context *context, int sample) {
+    for (int row = 0; row < %(rows)d; ++row) {
+        for (int column = 0; column < %(columns)d; ++column) {
+            for (int channel = 0; channel < %(channels)d; ++channel) {
+                context->in[(row * %(columns)d + column) * %(channels)d + channel] =
+                    (int8_t)@_test_entry(sample, row, column, channel);
+            }
+        }
+    }
+    (void)@_network(&context->model.values.network, context->in, context->out);
+    for (int i = 0; i < @@_NETWORK_OUTPUTS; ++i) {
+        if (context->out[i] != @_test_bytes[sample * @@_NETWORK_OUTPUTS + i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+"""
+_CALL = "        wrong |= @_test_network(context, sample) ? 0 : @@_NETWORK_WRONG;\n"
+Pattern = tuple[int, int, int, int]
+Axes = tuple[int, int, int]
+"""Rows, columns and channels."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A pattern, what the model answers to it, and how far off it answers when channels are read first."""
+
+    pattern: Pattern
+    answer: NDArray[np.float32]
+    apart: float
+
+
+def write_self_test(
+    graph: Graph, network: IntegerNetwork | None, *, name: str, ranges: Sequence[Range] = ()
+) -> dict[str, str]:
+    """NAME_self_test.h and NAME_self_test.c; nothing for a model that gives a label alone, or no finite numbers.
+
+    Args:
+        graph: the pipeline, as `write_c99` has it.
+        network: its integers.
+        name: prefix of all names.
+        ranges: of the columns, within which samples are made up.
+
+    Raises:
+        InputError: for a name that C does not take.
+    """
+    field = next((value for value in graph.outputs if value.name not in ("label", "confidence")), None)
+    if field is None:
+        return {}
+    image, axes = image_channels(graph), _axes(graph)
+    middle, step = _grid(graph, network, ranges, axes[2])
+    run = _run(graph, network)
+    trials = []
+    for pattern in _PATTERNS:
+        values = (middle + step * _entries(pattern, axes)).astype(np.float32)
+        answer = run(_sample(graph, values))[field.name].astype(np.float32).ravel()
+        apart = 0.0
+        if image:
+            turned = np.moveaxis(values.reshape(axes[2], *axes[:2]), 0, -1)
+            apart = float(np.abs(run(_sample(graph, turned))[field.name].ravel() - answer).max())
+        if np.isfinite(answer).all():
+            trials.append(_Trial(pattern, answer, apart))
+    chosen = sorted(trials, key=lambda trial: -trial.apart)[:_SAMPLES]
+    if len(chosen) < _SAMPLES:
+        return {}
+    patterns = [trial.pattern for trial in chosen]
+    answers = np.concatenate([trial.answer for trial in chosen])
+    own = "probabilities" if field.name == "probabilities" else "prediction"
+    single = own == "prediction" and math.prod(field.shape) == 1
+    numbers = {
+        "samples": _SAMPLES, "patterns": ", ".join(f"{{{', '.join(map(str, pattern))}}}" for pattern in patterns),
+        "rows": axes[0], "columns": axes[1], "channels": axes[2], "middle": entries(middle), "step": entries(step),
+        "answers": entries(answers), "off": number(_OFF * max(1.0, float(np.abs(answers).max()))),
+        "place": f"(row * {axes[1]} + column) * {axes[2]} + channel" if image
+        else f"(row + channel) * {axes[1]} + column",
+        "given": f"{'&' if single else ''}context->answer.{own}",
+        "network": "" if network is None else _network_text(network, patterns, bool(image)),
+        "call": "" if network is None else _CALL, "bytes": "" if network is None else _BYTES,
+    }  # fmt: skip
+    files = {f"{identifier(name)}_self_test.h": _HEADER % numbers, f"{name}_self_test.c": _SOURCE % numbers}
+    return {file: text.replace("@@", name.upper()).replace("@", name) for file, text in files.items()}
+
+
+def _axes(graph: Graph) -> Axes:
+    """Of a sample; a window is one row of samples with its columns as channels."""
+    shape, image = graph.inputs[0].shape, image_channels(graph)
+    if image:
+        return (shape[1], shape[2], shape[0]) if image == "first" else (shape[0], shape[1], shape[2])
+    if len(shape) == 2:
+        return (1, shape[1], shape[0])
+    return (1, 1, shape[0]) if len(shape) == 1 else (1, math.prod(shape), 1)
+
+
+def _entries(pattern: Pattern, axes: Axes) -> NDArray[np.int64]:
+    """What the C makes of a pattern, -128 to 127, in rows, columns and channels."""
+    row, column, channel = np.indices(axes)
+    first, second, third, last = pattern
+    made: NDArray[np.int64] = (row * first + column * second + channel * third + last) % 256 - 128
+    return made
+
+
+def _sample(graph: Graph, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values in rows, columns and channels as a batch of one for the graph."""
+    shape = graph.inputs[0].shape
+    if image_channels(graph) == "last":
+        return values[None]
+    return np.ascontiguousarray(np.moveaxis(values, -1, 0)).reshape(1, *shape)
+
+
+def _grid(
+    graph: Graph, network: IntegerNetwork | None, ranges: Sequence[Range], channels: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Middle and step of each channel; a step is a power of two and a middle so many steps, so that sums are exact."""
+    spans = [(-2.0, 2.0)] * channels
+    if network is not None and image_channels(graph):
+        grid = network.values[network.input]
+        spans = [((-128 - grid.zero) * grid.scale, (127 - grid.zero) * grid.scale)] * channels
+    if len(ranges) == channels:
+        spans = [
+            limit if limit is not None and np.isfinite(limit).all() and limit[1] > limit[0] else span
+            for limit, span in zip(ranges, spans, strict=True)
+        ]
+    low, high = np.array(spans, np.float64).T
+    step = np.exp2(np.floor(np.log2((high - low) / 256)))
+    # 22 digits of a middle, 8 of an entry: their sum has at most 24.
+    step = np.maximum(step, np.exp2(np.floor(np.log2(np.maximum(np.abs(low + high), 1e-30))) - 22))
+    middle = np.round((low + high) / 2 / step) * step
+    return middle.astype(np.float32), step.astype(np.float32)
+
+
+def _run(graph: Graph, network: IntegerNetwork | None) -> Callable[[NDArray[np.float32]], dict[str, NDArray[Any]]]:
+    """The model as Python runs it; with integers as C rounds them."""
+    if network is None:
+        return compile_graph(graph)
+    try:
+        return compile_fused(marked(graph, network.rounding) if network.rounding != "none" else graph)
+    except InputError:
+        return compile_graph(graph)
+
+
+def _network_text(network: IntegerNetwork, patterns: Sequence[Pattern], image: bool) -> str:
+    """The part of the test that asks the network alone."""
+    turn = turning(network) if image else None
+    shape = network.values[turn.output if turn else network.input].shape
+    axes: Axes = (shape[0], shape[1], shape[2]) if len(shape) == 3 else (1, math.prod(shape), 1)
+    answers = []
+    for pattern in patterns:
+        given = _entries(pattern, axes).astype(np.int8)
+        given = np.ascontiguousarray(np.moveaxis(given, -1, 0)) if turn else given.reshape(shape)
+        answers.append(run_integer(network, given[None]).ravel())
+    return _NETWORK % {
+        "samples": len(patterns), "bytes": entries(np.concatenate(answers)),
+        "rows": axes[0], "columns": axes[1], "channels": axes[2],
+    }  # fmt: skip
