@@ -171,5 +171,5 @@ def _short(error: Exception) -> str:
 
 
 ENGINE = Engine(
-    name="onnxruntime", available=_available, load=_load, start=0.1, call=4e-6, extra="engines", version=_version
+    name="onnxruntime", available=_available, load=_load, start=0.05, call=4e-6, extra="engines", version=_version
 )
