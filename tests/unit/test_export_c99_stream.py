@@ -171,7 +171,7 @@ def test_memory_is_what_the_header_says_and_nothing_else_is_needed(tmp_path: Pat
 
 def test_the_header_says_how_it_is_decided() -> None:
     text = written("overlap", "cheap")["overlap_cheap_stream.h"]
-    assert "A row is 3 numbers (a, b, c); NAN stands for a missing one." in text
+    assert "A row is 3 numbers (a, b, c); what is not finite is missing." in text
     assert "Windows of 8 rows, one every 3, 50 rows a second." in text
     assert "A window chooses by the mean of the last 2 answers; the choice decides." in text
     assert "Thresholds: fall 0.15, 0 for the others." in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_stages import need_compiler
-from edgewright.export._c_host import load_c99
+from edgewright.export._c_host import compile_c99, load_c99
+from edgewright.export._c_stream import write_stream_c99
 from edgewright.export.answering import build_model
 from edgewright.export.c99 import write_c99
+from edgewright.export.contract import Stream
 from edgewright.export.tflite_whole import write_whole
 from edgewright.features.statistics import Statistics
 from edgewright.graph.extract import float_network
@@ -36,6 +39,7 @@ from edgewright.runtime.ranges import flagged
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.schema.package import WindowSpec
 from integer_layers import need_litert
 from runtime_example import parts
 
@@ -307,3 +311,46 @@ def test_no_answer_is_a_hole_for_decisions() -> None:
     assert [decider.push(p, float(i)) is not None for i, p in enumerate((sure, none, sure, sure))] == [
         False, False, False, True,
     ]  # fmt: skip
+
+
+_PUSHED = """
+#include "waves_stream.h"
+int waves_run(const float *rows, int count, unsigned *flags, int *events) {
+    static waves_stream_context stream;
+    waves_init(&stream);
+    for (int i = 0; i < count; ++i) {
+        waves_event event;
+        events[i] = waves_push(&stream, rows + 3 * i, &event) ? event.label : -1;
+        flags[i] = waves_flags(&stream);
+    }
+    return 0;
+}
+"""
+
+
+def test_a_stream_in_c_decides_nothing_without_an_answer_and_says_why(tmp_path: Path) -> None:
+    need_compiler()
+    X, kinds = windows()
+    order = [0, 0, 2, 2]  # still, still, then strong twice, the first of them with too many holes
+    assert kinds[0] == "still" and kinds[2] == "strong"
+    given = X[order].copy()
+    given[2, 1, :9] = np.inf
+    rows = np.ascontiguousarray(given.transpose(0, 2, 1).reshape(-1, CHANNELS))
+    spec = DecisionSpec(debounce=1)
+    window = WindowSpec(samples=SAMPLES, step=SAMPLES, rate=50.0)
+    labels = graph().labels
+    files = {
+        **write_c99(graph(), name="waves"),
+        **write_stream_c99(Stream(window, labels, spec), (CHANNELS, SAMPLES), len(labels), name="waves"),
+        "run.c": _PUSHED,
+    }
+    library = ctypes.CDLL(str(compile_c99(files, tmp_path, taps=False)))
+    flags, events = np.zeros(len(rows), np.uint32), np.zeros(len(rows), np.int32)
+    library.waves_run(*(ctypes.c_void_p(a.ctypes.data) if isinstance(a, np.ndarray) else a
+                        for a in (rows, len(rows), flags, events)))  # fmt: skip
+    ends = slice(SAMPLES - 1, None, SAMPLES)
+    assert (flags[ends] & MISSING > 0).tolist() == [False, False, True, False]
+    decider = Decider(spec, labels)
+    wanted = [decider.push(p, float(i)) for i, p in enumerate(compile_graph(graph())(given)["probabilities"])]
+    assert events[ends].tolist() == [-1 if one is None else one.label for one in wanted]
+    assert [one is not None for one in wanted] == [True, False, False, True]

@@ -75,7 +75,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         *(f'#include "{watcher.prefix}_detect.h"' for watcher in watchers.all),
         *_OPEN,
         "/*",
-        f" * Rows in, events out. A row is {what}; NAN stands for a missing one.",
+        f" * Rows in, events out. A row is {what}; what is not finite is missing.",
         f" * {cut}. {'Each answer is an event.' if not at.classes else ''}".rstrip(),
         *_how(at, stream),
         *told_of(watchers),
@@ -110,6 +110,7 @@ def _header(at: Layout, stream: Stream, columns: Sequence[str], watchers: Watche
         "/* Says that rows are missing here, 0 where nobody knows how many: the window and the mean begin anew. */",
         "void @_gap(@_stream_context *context, uint32_t rows);",
         *(_MEANS if at.classes else []),
+        *_FLAGS,
         *_CLOSE,
     ]
     return "\n".join(lines)
@@ -126,6 +127,10 @@ _KINDS = (
 _MEANS = (
     "/* The averaged probabilities after the last window, by label. */",
     "const float *@_means(const @_stream_context *context);",
+)
+_FLAGS = (
+    "/* Flags of the last window's answer: one that is MISSING or OUT_OF_RANGE decides nothing and is no event. */",
+    "unsigned @_flags(const @_stream_context *context);",
 )
 
 
@@ -174,13 +179,15 @@ def _source(at: Layout, watchers: Sequence[Watcher]) -> str:
             else []
         ),
     ]
+    blocks.append("unsigned @_flags(const @_stream_context *context) {\n    return context->flags;\n}")
     return "\n\n".join(blocks) + "\n"
 
 
 def _state(at: Layout, watchers: Sequence[Watcher]) -> list[str]:
     """What is remembered, and the memory of the model."""
     # Arrays come last: what lies near the beginning is reached by shorter instructions.
-    fields, arrays = ["    uint32_t rows; /* that came or were lost */"], []
+    fields = ["    uint32_t rows; /* that came or were lost */", "    unsigned flags; /* of the last answer */"]
+    arrays: list[str] = []
     if at.samples > 1:
         fields.append("    int filled; /* rows of the window */")
         arrays.append(f"    float window[{at.channels * at.samples}];")
@@ -249,6 +256,7 @@ def _push_code(at: Layout, watchers: Sequence[Watcher]) -> str:
         lines.append("    (void)@_predict(&context->model, sample, &answer);")
         if at.step > at.samples:
             lines.append(f"    context->skip = {at.step - at.samples};")
+    lines.append("    context->flags = answer.flags;")
     if at.classes:
         lines.append("    return @_decide(context, &answer, row, event);")
     else:

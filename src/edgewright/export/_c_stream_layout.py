@@ -49,7 +49,7 @@ class Layout:
         window = self.channels * self.samples + 1 if self.samples > 1 else 0
         decision = (self.classes + 3) if self.classes else 0
         kept = self.smoothing * self.classes + 2 if self.smoothing > 1 else 0
-        return 4 * (1 + window + (self.step > self.samples) + decision + kept + (len(self.alarms) if self.quiet else 0))
+        return 4 * (2 + window + (self.step > self.samples) + decision + kept + (len(self.alarms) if self.quiet else 0))
 
 
 def layout_of(name: str, stream: Stream, shape: tuple[int, ...], outputs: int) -> Layout:

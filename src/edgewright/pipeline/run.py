@@ -12,6 +12,7 @@ import msgspec
 from edgewright.compression.section import refuse_float_layers
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
+from edgewright.pipeline.answerable import answerable
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
 from edgewright.pipeline.deploy import Deployed, deploy
@@ -101,6 +102,7 @@ def run_pipeline(
                 material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
             )
         _refuse_float_layers(job.config, material.task, flow)
+        material = answerable(job, material, flow)
         scaling = _grow(job, data)
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)

@@ -141,7 +141,7 @@ def _answer(talk: Dialogue, line: str, now: float, understanding: Understanding 
         # A sentence that cannot be read ends no conversation.
         click.echo(str(error), err=True)
         return talk.event("out_of_scope", {"confidence": 0.0}, now)
-    if parsed.confidence < least:
+    if not parsed.confidence >= least:
         parsed = msgspec.structs.replace(parsed, intent=OUT_OF_SCOPE, slots=())
     return talk.hear(parsed, now)
 

@@ -192,7 +192,7 @@ def _answer(opened: Opened, samples: Samples, numbers: list[int]) -> dict[int, t
             return {}
         raise
     return {
-        n: (label, confidence)
+        n: (label or "no answer", confidence)
         for n, label, confidence in zip(numbers, found.labels.tolist(), found.confidence.tolist(), strict=True)
     }
 
