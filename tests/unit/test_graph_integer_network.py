@@ -113,6 +113,34 @@ def test_rounding_at_the_boundary() -> None:
     assert steps.tolist() == [low, -1, 0, 1, 1, high, high, low, 0, 0]
 
 
+@pytest.mark.parametrize(
+    ("op", "inputs", "message"),
+    [
+        ("DequantizeLinear", ("other", None), "the scale and zero point that rounded a value"),
+        ("DequantizeLinear", ("computed", None), "a scale and zero point that are constants"),
+        ("QuantizeLinear", (None, "whole"), "a scale and zero point that are constants"),
+        ("QuantizeLinear", (None, ""), "rounding to int8"),
+    ],
+)
+def test_grids_that_a_graph_does_not_say_alike_are_refused(
+    op: str, inputs: tuple[str | None, str | None], message: str
+) -> None:
+    """Read as if they were alike, the network would be another one than the graph."""
+    graph = small("dense")
+    place = [i for i, n in enumerate(graph.nodes) if n.op == op and n.inputs[0] not in graph.constants][1]
+    node = graph.nodes[place]
+    scale, zero = (new if new is not None else old for new, old in zip(inputs, node.inputs[1:], strict=True))
+    kept = (node.inputs[0], scale, zero) if zero else (node.inputs[0], scale)
+    first = (
+        Node(op="ReduceMax", inputs=(graph.inputs[0].name,), outputs=("computed",), attributes={"keepdims": 0}),
+        Node(op="Cast", inputs=("computed",), outputs=("whole",), attributes={"to": 3}),
+    )
+    nodes = (*first, *graph.nodes[:place], msgspec.structs.replace(node, inputs=kept), *graph.nodes[place + 1 :])
+    constants = {**graph.constants, "other": np.asarray(0.25, np.float32)}
+    with pytest.raises(InputError, match=message):
+        integer_network(msgspec.structs.replace(graph, nodes=nodes, constants=constants))
+
+
 def test_what_is_no_integer_network_is_refused() -> None:
     with pytest.raises(InputError, match="a network after its boundary"):
         integer_network(trained("dense"))

@@ -17,10 +17,12 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.prove_stages import in_a_row, tail
 from edgewright.runtime import engines
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.fusion import compile_fused
 from edgewright.runtime.integer.network import to_integers, to_reals
 from edgewright.runtime.integer.qdq import integer_network
 from edgewright.runtime.integer.rounding import marked
 from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import Rounding
 from integer_networks import LAYERS, WINDOWS, picture, samples_of, small
@@ -130,6 +132,46 @@ def test_a_value_inside_the_network_that_is_an_output_too_keeps_it_in_float() ->
     x = samples_of(graph)[:5]
     assert "read elsewhere" in NUMPY.note(to_onnx(opened))
     assert NUMPY.load(to_onnx(opened))(x)[inner].shape == (5, 64)
+
+
+def _damaged(graph: Graph, rng: np.random.Generator) -> Graph:
+    """The graph with an input of a node taken away, exchanged, or a constant of another type or sign."""
+    nodes, constants = list(graph.nodes), dict(graph.constants)
+    place, name = int(rng.integers(len(nodes))), str(rng.choice(list(constants)))
+    node, kind = nodes[place], int(rng.integers(5))
+    if kind == 0:
+        nodes[place] = msgspec.structs.replace(node, inputs=node.inputs[:-1])
+    elif kind == 1:
+        values = [*constants, *(output for other in nodes for output in other.outputs)]
+        inputs = list(node.inputs)
+        inputs[int(rng.integers(len(inputs)))] = str(rng.choice(values))
+        nodes[place] = msgspec.structs.replace(node, inputs=tuple(inputs))
+    elif kind == 2:
+        constants[name] = -constants[name]
+    elif kind == 3:
+        constants[name] = constants[name].astype(str(rng.choice(["float32", "int8", "uint8", "int64"])))
+    else:
+        nodes.pop(place)
+    return msgspec.structs.replace(graph, nodes=tuple(nodes), constants=constants)
+
+
+@pytest.mark.parametrize("name", [*LAYERS, "picture"])
+def test_a_damaged_graph_is_refused_or_means_what_its_operators_say(name: str) -> None:
+    graph, rng, ran = small(name), np.random.default_rng(5), 0
+    x = samples_of(graph)[:3]
+    for _ in range(150):
+        damaged = _damaged(graph, rng)
+        try:
+            made = compile_fused(damaged)(x)
+            wanted = compile_graph(damaged)(x)
+        except InputError:
+            continue
+        ran += 1
+        for output, values in wanted.items():
+            if output in ("probabilities", "prediction") and np.isfinite(values).all():
+                spread = max(float(np.ptp(values)), 1e-3)
+                assert np.abs(made[output] - values).max() <= 0.5 * spread
+    assert ran > 10
 
 
 def test_a_float_model_has_nothing_to_say() -> None:

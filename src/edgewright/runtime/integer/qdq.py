@@ -14,6 +14,8 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 from edgewright.schema.integer import IntegerNetwork, Rounding
 
+# Of the standard's types of tensors.
+_INT8 = 3
 _POOLS = ("MaxPool", "AveragePool", "GlobalMaxPool")
 
 
@@ -49,6 +51,9 @@ class Integers(Reader):
             if node.op == "QuantizeLinear" and first == self.graph.boundary and not self.values:
                 self.known[node.outputs[0]] = self.start(first, self.grid(node))
             elif node.op == "DequantizeLinear" and first in self.known:
+                value = self.values[self.known[first]]
+                if self.grid(node) != (value.scale, value.zero):
+                    raise InputError("the scale and zero point that rounded a value", "others", where(node))
                 self.known[node.outputs[0]] = self.known[first]
                 self.reals.add(node.outputs[0])
             elif node.op == "QuantizeLinear" and first in reached and node.outputs[0] not in self.known:
@@ -110,10 +115,27 @@ class Integers(Reader):
         Raises:
             InputError: for several scales, or bytes that are not int8.
         """
-        scale, zero = self.constants[node.inputs[1]], self.constants.get((*node.inputs, "", "")[2])
+        scale, zero = self.constant(node, 1), self.zero(node)
         if scale.size != 1 or (zero is not None and zero.dtype != np.int8) or not float(scale.ravel()[0]) > 0:
             raise InputError("one scale and an int8 zero point for activations", f"{scale.size} scales", where(node))
+        if node.op == "QuantizeLinear" and zero is None and node.attributes.get("output_dtype") != _INT8:
+            raise InputError("rounding to int8", "no zero point, which means uint8", where(node))
         return float(np.float32(scale.ravel()[0])), 0 if zero is None else int(zero.ravel()[0])
+
+    def zero(self, node: Node) -> Array | None:
+        """The zero point of a QuantizeLinear or DequantizeLinear; None where it is left out."""
+        return self.constant(node, 2) if len(node.inputs) > 2 and node.inputs[2] else None
+
+    def constant(self, node: Node, place: int) -> Array:
+        """An input that must be a constant.
+
+        Raises:
+            InputError: where it is none.
+        """
+        name = node.inputs[place] if place < len(node.inputs) else ""
+        if name not in self.constants:
+            raise InputError("a scale and zero point that are constants", repr(name), where(node))
+        return self.constants[name]
 
     def weights(self, node: Node) -> Weights:
         """Weights and bias of a layer as they stand in the graph.
@@ -143,8 +165,7 @@ class Integers(Reader):
         made = self.producers.get(name)
         if made is None or made.op != "DequantizeLinear" or made.inputs[0] not in self.constants:
             raise InputError("weights and bias as constants with a scale", repr(name), where(node))
-        array, scale = self.constants[made.inputs[0]], self.constants[made.inputs[1]]
-        zero = self.constants.get((*made.inputs, "", "")[2])
+        array, scale, zero = self.constants[made.inputs[0]], self.constant(made, 1), self.zero(made)
         if array.dtype != dtype or (zero is not None and np.any(zero)):
             raise InputError(f"{np.dtype(dtype).name} with zero point 0", array.dtype.name, where(node))
         return array, scale
