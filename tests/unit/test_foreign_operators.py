@@ -118,7 +118,20 @@ PRODUCTS = {
 }
 PRODUCTS["of both"] = Case("Einsum", ROW, (), {"equation": "bij,bkj->bik"})
 PRODUCTS["constant first"] = Case("Einsum", ROW, (f(5, 4),), {"equation": "ki,bij->bkj"})
-CASES = {**PADS, **SIZES, **CONVOLUTIONS, **SUMS, **PRODUCTS}
+REARRANGED = {
+    "tile": Case("Tile", ROW, (i(1, 2, 3),)),
+    "depth to space": Case("DepthToSpace", (12, 3, 2), (), {"blocksize": 2}),
+    "depth to space of torch": Case("DepthToSpace", (12, 3, 2), (), {"blocksize": 2, "mode": "CRD"}),
+    "space to depth": Case("SpaceToDepth", (3, 4, 6), (), {"blocksize": 2}),
+    "upper triangle": Case("Trilu", ROW, (np.asarray(2, np.int64),)),
+    "lower triangle": Case("Trilu", IMAGE, (), {"upper": 0}),
+}
+FORMULAS = {
+    "norm of two axes": Case("LayerNormalization", ROW, (f(4, 11), f(4, 11)), {"axis": -2}),
+    "celu": Case("Celu", ROW, (), {"alpha": 1.5}),
+    **{op: Case(op, ROW) for op in ("Tan", "Sinh", "Cosh")},
+}
+CASES = {**REARRANGED, **FORMULAS, **PADS, **SIZES, **CONVOLUTIONS, **SUMS, **PRODUCTS}
 
 
 def bytes_of(name: str) -> bytes:
@@ -143,7 +156,8 @@ def test_an_operator_answers_as_onnx_runtime(name: str) -> None:
 
 
 # One of each kind; the others are tried with the slow tests.
-FIRST = {"pad by reflection", "pad by less than nothing", "nearest", "linear of torch", "transposed of torch",
+FIRST = {"tile", "depth to space", "space to depth", "upper triangle", "norm of two axes", "Sinh",
+         "pad by reflection", "pad by less than nothing", "nearest", "linear of torch", "transposed of torch",
          "transposed image", "sum so far", "sum behind", "bij,jk->bik", "bchw,cd->bdhw"}  # fmt: skip
 
 
@@ -170,6 +184,23 @@ def test_layers_over_the_rows_of_a_sample_leave_in_every_form(tmp_path: Path) ->
 )
 def test_a_decoder_of_torch_leaves_in_every_form(name: str, tmp_path: Path) -> None:
     assert absent_forms((MODELS / f"{name}.onnx").read_bytes(), tmp_path, rows=5) == {}
+
+
+def test_places_and_infinities_become_what_other_operators_say() -> None:
+    layers = [
+        node("ArgMax", ["x"], ["place"], axis=1, keepdims=0),
+        node("OneHot", ["place", "depth", "values"], ["hot"], axis=1),
+        node("Div", ["x", "zeros"], ["far"]),
+        node("IsInf", ["far"], ["above"], detect_negative=0),
+        node("Cast", ["above"], ["is"], to=1),
+        node("Add", ["hot", "is"], ["y"]),
+    ]
+    zeros = np.asarray([[[1, 0, 1, 0, 1, 1, 1, 0, 1, 1, 1]]], np.float32)
+    constants = {"depth": i(4), "values": s(-0.5, 2.0), "zeros": zeros}
+    data = model(layers, ["n", *ROW], constants=constants)
+    x = np.random.default_rng(6).normal(size=(5, *ROW)).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        np.testing.assert_array_equal(compile_graph(read_model(data))(x)["prediction"], answers(data, x)[0])
 
 
 def test_a_transposed_convolution_costs_no_more_products_than_it_has() -> None:

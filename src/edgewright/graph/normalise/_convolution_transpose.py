@@ -43,7 +43,7 @@ def _transposed(draft: Draft, node: DraftNode, seen: Seen) -> list[DraftNode]:
         inputs.append(draft.constant(np.repeat(bias, channels)))
     pads = (*(k - 1 for k in kernel), *after)
     value = chain.op("Conv", *inputs, kernel_shape=kernel, pads=pads, group=groups)
-    value = _in_order(chain, value, filters, strides, places)
+    value = in_order(chain, value, filters, strides, places)
     for axis, (f, n, s, p) in enumerate(zip(first, out, strides, places, strict=True), 2):
         if (f, n) != (0, p * s):
             value = chain.op("Slice", value, *(draft.integers([i]) for i in (f, f + n, axis)))
@@ -100,8 +100,8 @@ def _phases(weights: Array, groups: int, strides: Lengths, kernel: Lengths) -> A
     return np.ascontiguousarray(np.flip(turned, tuple(range(2, 2 + rank))))
 
 
-def _in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: Lengths) -> str:
-    """(n, filters * phases, *places) to (n, filters, *places * strides), the last axis first."""
+def in_order(chain: Chain, value: str, filters: int, strides: Lengths, places: Lengths) -> str:
+    """Appends what brings (n, filters * phases, *places) to (n, filters, *places * strides), the last axis first."""
     draft, done = chain.draft, list(places)
     for axis in reversed(range(len(strides))):
         s = strides[axis]

@@ -20,7 +20,8 @@ def run(draft: Draft) -> None:
         "Sum": _sum, "Mean": _mean, "PRelu": _prelu, "Elu": _elu, "Selu": _selu, "HardSigmoid": _hard_sigmoid,
         "HardSwish": _hard_swish, "Softplus": _softplus, "Softsign": _softsign, "Mish": _mish, "Gelu": _gelu,
         "Swish": _swish, "LogSoftmax": _log_softmax, "LayerNormalization": _layer_norm,
-        "InstanceNormalization": _instance_norm,
+        "InstanceNormalization": _instance_norm, "Celu": _celu, "Tan": _tan, "Sinh": _sinh, "Cosh": _cosh,
+        "IsInf": _is_infinite,
     }  # fmt: skip
     rewrite(draft, rules)
 
@@ -61,6 +62,42 @@ def _exponential(chain: Chain, value: str, alpha: float) -> str:
 def _elu(draft: Draft, node: DraftNode) -> list[DraftNode]:
     chain = Chain(draft)
     return _where_negative(chain, node, _exponential(chain, node.inputs[0], float(node.attributes.get("alpha", 1.0))))
+
+
+def _celu(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain, alpha = Chain(draft), float(node.attributes.get("alpha", 1.0))
+    inner = chain.op("Mul", node.inputs[0], draft.floats(1.0 / alpha))
+    return _where_negative(chain, node, _exponential(chain, inner, alpha))
+
+
+def _tan(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain, x = Chain(draft), node.inputs[0]
+    return chain.end(chain.op("Div", chain.op("Sin", x), chain.op("Cos", x)), node.outputs[0])
+
+
+def _hyperbolic_cosine(chain: Chain, x: str) -> str:
+    power = chain.op("Exp", x)
+    return chain.op("Mul", chain.op("Add", power, chain.op("Reciprocal", power)), chain.draft.floats(0.5))
+
+
+def _cosh(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain = Chain(draft)
+    return chain.end(_hyperbolic_cosine(chain, node.inputs[0]), node.outputs[0])
+
+
+def _sinh(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    """tanh(x) * cosh(x), which keeps the digits of small values."""
+    chain, x = Chain(draft), node.inputs[0]
+    return chain.end(chain.op("Mul", chain.op("Tanh", x), _hyperbolic_cosine(chain, x)), node.outputs[0])
+
+
+def _is_infinite(draft: Draft, node: DraftNode) -> list[DraftNode]:
+    chain, x = Chain(draft), node.inputs[0]
+    above, below = node.attributes.get("detect_positive", 1), node.attributes.get("detect_negative", 1)
+    if not above and not below:
+        raise InputError("infinities of one sign or both", "of none", node.where)
+    value = chain.op("Abs", x) if above and below else x if above else chain.op("Neg", x)
+    return chain.end(chain.op("Equal", value, draft.floats(math.inf)), node.outputs[0])
 
 
 def _selu(draft: Draft, node: DraftNode) -> list[DraftNode]:
@@ -143,9 +180,9 @@ def _log_softmax(draft: Draft, node: DraftNode) -> list[DraftNode]:
 
 def _layer_norm(draft: Draft, node: DraftNode) -> list[DraftNode]:
     axis = int(node.attributes.get("axis", -1))
-    if axis != -1 or any(node.outputs[1:]):
-        raise InputError("a norm over the last axis with one output", f"axis {axis}", node.where)
-    chain, last = Chain(draft), draft.integers([-1])
+    if axis >= 0 or any(node.outputs[1:]):
+        raise InputError("a norm over the last axes, counted from the end, with one output", f"axis {axis}", node.where)
+    chain, last = Chain(draft), draft.integers(range(axis, 0))
     centred = chain.op("Sub", node.inputs[0], chain.op("ReduceMean", node.inputs[0], last, keepdims=1))
     spread = chain.op("ReduceMean", chain.op("Mul", centred, centred), last, keepdims=1)
     epsilon = draft.floats(float(np.float32(node.attributes.get("epsilon", 1e-5))))

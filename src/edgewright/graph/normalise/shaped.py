@@ -11,6 +11,7 @@ from edgewright.graph.normalise._draft import Draft, DraftNode
 from edgewright.graph.normalise._einsum import RULES as SUMS_OF_PRODUCTS
 from edgewright.graph.normalise._gather_nd import RULES as PLACES
 from edgewright.graph.normalise._pad import RULES as PADS
+from edgewright.graph.normalise._rearranged import RULES as MOVES
 from edgewright.graph.normalise._resize import RULES as SIZES
 from edgewright.graph.normalise._seen import Rule, Seen
 from edgewright.graph.normalise._split import RULES as PARTS
@@ -19,7 +20,7 @@ from edgewright.graph.normalise._values import Values, known, start, step
 from edgewright.schema.errors import InputError
 
 ORDER = 45
-RULES: dict[str, Rule] = {**PARTS, **PADS, **PLACES, **SIZES, **CONVOLUTIONS, **SUMS, **SUMS_OF_PRODUCTS}
+RULES: dict[str, Rule] = {**PARTS, **MOVES, **PADS, **PLACES, **SIZES, **CONVOLUTIONS, **SUMS, **SUMS_OF_PRODUCTS}
 
 
 def run(draft: Draft) -> None:
