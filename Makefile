@@ -2,6 +2,7 @@
 # make demo      sets up and runs the main job on real recordings
 # make test      lint, format, types, import contracts, documents, fast tests
 # make test-all  the same with slow tests and faults at full length
+# make test-processors   the tests marked `numbers` on emulated processors: AVX2 without VNNI, and SSE4.2 alone
 # make bench     the tables of the README's benchmark section
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ export OPENBLAS_NUM_THREADS = 1
 # Where a shell forbids Python to keep bytecode, every process that a test starts would compile again what it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: install demo test test-all lint types contracts docs unit slow bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
+.PHONY: install demo test test-all lint types contracts docs unit slow test-processors bench bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search faults faults-fleet lock
 
 install: $(STAMP)
 
@@ -54,6 +55,15 @@ REMEMBER := -o addopts="-q --strict-markers --strict-config -p no:schemathesis" 
 ALONE := echo "once more, alone:" && $(BIN)/pytest $(REMEMBER) -rA --last-failed --last-failed-no-failures=none
 slow: install
 	$(BIN)/pytest $(REMEMBER) --cache-clear -rs -m "slow and not heavy" -n 3 || { $(ALONE) -m "slow and not heavy"; }
+
+# conftest.py brings JAX and polars, which do not start without AVX; networks are trained outside the emulator. Workers of
+# pytest-xdist would not be emulated: each processor has a process of its own. Hypothesis waits as long as it takes.
+PROCESSORS := Haswell Nehalem
+NUMBERS := -m pytest -p no:xdist --noconftest --hypothesis-profile=ci -rs -m "numbers and not slow"
+test-processors: $(PROCESSORS:%=test-on-%)
+
+test-on-%: install
+	EDGEWRIGHT_COMPILE=no qemu-x86_64 -cpu $* $(BIN)/python $(NUMBERS) $$(grep -rl --include='*.py' "pytest.mark.numbers" tests)
 
 bench: bench-training bench-hapt bench-start bench-stream bench-compress bench-anomalies bench-predict bench-page bench-device bench-fleet bench-fleet-scale bench-language bench-denoise bench-estimate bench-search
 

@@ -10,8 +10,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from c99_stages import need_compiler
-from edgewright.pipeline.proving import prove_place
 from edgewright.runtime.engines.onnxruntime import open_session
 from integer_layers import need_litert, need_tflm
 
@@ -46,6 +44,9 @@ def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
         folder: where it is written.
         rows: drawn samples.
     """
+    from c99_stages import need_compiler
+    from edgewright.pipeline.proving import prove_place
+
     need_compiler()
     need_litert()
     need_tflm()

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.export._c_images import pixels, turning
 from edgewright.graph.builder import Builder
-from edgewright.models.network import NetworkClassifier
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
+from processors import trained_on_host
 
 Samples = NDArray[np.float32]
 RNG = np.random.default_rng(0)
@@ -50,9 +50,11 @@ LAYERS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
-@cache
+@trained_on_host
 def trained(name: str) -> Graph:
     """The float graph of a network after three epochs."""
+    from edgewright.models.network import NetworkClassifier
+
     samples, kinds = (ROWS, KINDS_OF_ROWS) if name in ("dense", "logistic") else (WINDOWS, KINDS_OF_WINDOWS)
     model = NetworkClassifier(LAYERS[name], epochs=3, batch=32).fit(samples, kinds)
     builder = Builder(name, samples.shape[1:], labels=("a", "b", "c"))

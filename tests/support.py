@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,23 @@ def shared_data(name: str) -> Path:
     if not folder.is_dir():
         left_out(f"no public data set {name!r} beside the repository")
     return folder
+
+
+def need_sanitizers(compiler: str) -> None:
+    """Leaves the test out where a compiler or its library of sanitizers is absent: clang's is a package of its own."""
+    if shutil.which(compiler) is None:
+        left_out(f"{compiler} (apt-get install {compiler})")
+    if not _has_sanitizers(compiler):
+        left_out(f"the sanitizers of {compiler} (Debian: libclang-rt-14-dev for clang 14)")
+
+
+@cache
+def _has_sanitizers(compiler: str) -> bool:
+    """Whether a program can be linked with them."""
+    with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+        (Path(folder) / "main.c").write_text("int main(void) { return 0; }\n")
+        command = [compiler, "-fsanitize=address,undefined", "main.c", "-o", "main"]
+        return not subprocess.run(command, cwd=folder, capture_output=True, check=False).returncode
 
 
 @contextmanager

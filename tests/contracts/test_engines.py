@@ -16,6 +16,8 @@ from edgewright.schema.graph import Graph
 from integer_networks import ROWS, small
 from runtime_example import classifier, numbers, regressor
 
+pytestmark = pytest.mark.numbers
+
 ENGINES = engines.known()
 # Those that run any ONNX model; the others need a file of another kind, or one that was compiled of the model.
 ANY = tuple(engine for engine in ENGINES if engine.suits(to_onnx(classifier())))

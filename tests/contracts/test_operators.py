@@ -14,6 +14,8 @@ from edgewright.runtime.operators import operator, prepare
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Attribute, Node
 
+pytestmark = pytest.mark.numbers
+
 _RNG = np.random.default_rng(5)
 
 

@@ -25,7 +25,7 @@ from edgewright.runtime.utterance.normalise import LONGEST, compose
 from edgewright.runtime.utterance.parse import Understanding
 from edgewright.runtime.utterance.values import NAMES
 from edgewright.schema.language import LanguageSpec
-from support import left_out, shared_data
+from support import left_out, need_sanitizers, shared_data
 
 CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 DAYS = (None, date(2026, 11, 20), date(2024, 2, 28), date(1969, 12, 30), date(1, 1, 1))
@@ -123,6 +123,7 @@ int main(void) {
 
 @pytest.mark.slow
 def test_nothing_is_read_beyond_its_end(tmp_path: Path) -> None:
+    need_sanitizers("clang")
     written(tmp_path, *example())
     (tmp_path / "main.c").write_text(MAIN)
     flags = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

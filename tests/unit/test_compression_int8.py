@@ -17,48 +17,23 @@ from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.weights import PerChannel, to_integers
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
+from quantised_networks import KIND, LEVELS, WINDOWS, X, Y, dead_channels, regression, rows_graph, windows_graph
 
-Fitted = NetworkClassifier | NetworkRegressor
-RNG = np.random.default_rng(0)
-X = (RNG.standard_normal((1500, 10)) * 3 + 5).astype(np.float32)
-Y = np.argmax((X - 5) @ RNG.standard_normal((10, 3)), axis=1)
-WINDOWS = RNG.standard_normal((300, 3, 32)).astype(np.float32)
-WINDOWS += np.sin(np.arange(32) * (0.3 + 0.3 * (np.arange(300) % 3))[:, None, None]).astype(np.float32)
-KIND = np.arange(300) % 3
-CONVOLUTIONAL = (
-    {"kind": "conv1d", "filters": 8, "kernel": 5, "stride": 2},
-    {"kind": "max_pool", "kernel": 2, "stride": 2},
-    {"kind": "depthwise_separable", "filters": 8, "kernel": 3},
-    {"kind": "average_pool", "kernel": 2, "stride": 2},
-    {"kind": "flatten"},
-    {"kind": "dense", "units": 8, "activation": "sigmoid"},
-)
-
-
-def whole(model: Fitted, shape: tuple[int, ...], scaled: bool = False) -> Graph:
-    """The graph of a model, with float preprocessing (x - 5) before it when scaled."""
-    builder = Builder("t", shape, labels=tuple(str(c) for c in getattr(model, "classes_", ())))
-    value = builder.op("Sub", builder.input, builder.number(5.0)) if scaled else builder.input
-    builder.stage("scale", value)
-    value = model.to_graph(builder, value)
-    builder.stage("model", value)
-    return builder.finish(model.outputs(builder, value))
+pytestmark = pytest.mark.numbers
 
 
 @pytest.fixture(scope="module")
 def rows() -> Graph:
-    return whole(NetworkClassifier(epochs=15).fit(X - 5, Y), (10,), scaled=True)
+    return rows_graph()
 
 
 @pytest.fixture(scope="module")
 def windows() -> Graph:
-    model = NetworkClassifier(CONVOLUTIONAL, epochs=20, batch=32, learning_rate=0.01).fit(WINDOWS, KIND)
-    return whole(model, (3, 32))
+    return windows_graph()
 
 
 def answers(graph: Graph, samples: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
@@ -127,12 +102,7 @@ def test_relu_is_rounded_over_its_own_range(rows: Graph) -> None:
 
 
 def test_a_dead_channel_keeps_its_bias_within_32_bits() -> None:
-    model = NetworkClassifier(({"kind": "dense", "units": 8},), epochs=1).fit(X, Y)
-    model.parameters_[0]["weights"][:, 2] = 1e-30
-    model.parameters_[0]["weights"][:, 5] = 0
-    model.parameters_[0]["bias"][2] = 0.7
-    model.parameters_[0]["bias"][5] = -3
-    graph = whole(model, (10,))
+    graph = dead_channels()
     for per_channel in ("always", "never"):
         small = quantise(graph, X, per_channel=per_channel)
         biases = [a for a in small.constants.values() if a.dtype == np.int32]
@@ -142,12 +112,10 @@ def test_a_dead_channel_keeps_its_bias_within_32_bits() -> None:
 
 
 def test_a_regression_stays_close() -> None:
-    y = 100 + X[:, 0] * 5
-    model = NetworkRegressor(epochs=15).fit(X, y)
-    graph = whole(model, (10,))
+    graph = regression()
     small = quantise(graph, X)
     error = np.abs(answers(small, X)["prediction"] - answers(graph, X)["prediction"])
-    assert error.mean() < 0.02 * np.ptp(y)
+    assert error.mean() < 0.02 * np.ptp(LEVELS)
 
 
 def test_the_same_input_gives_the_same_bytes(rows: Graph) -> None:

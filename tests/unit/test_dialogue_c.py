@@ -19,7 +19,7 @@ from edgewright.runtime.state_check import CheckedTable, check_table
 from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import StateTable
-from support import ROOT, left_out
+from support import ROOT, left_out, need_sanitizers
 
 FLAGS = (*WARNINGS, "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 VENDING = ROOT / "docs" / "examples" / "vending.toml"
@@ -187,8 +187,7 @@ def for_c(checked: CheckedTable, header: str, seed: int, steps: int) -> str:
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("which", ["vending", "odd"])
 def test_the_same_steps(tmp_path: Path, compiler: str, which: str) -> None:
-    if shutil.which(compiler) is None:
-        left_out(compiler)
+    need_sanitizers(compiler)
     checked = read_dialogue(VENDING)[0] if which == "vending" else odd()
     files = dialogue_files(checked, which)
     for name, text in files.items():

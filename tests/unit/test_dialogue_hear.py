@@ -13,7 +13,7 @@ from c99_language_example import built, memory
 from edgewright.cli.main import run
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.utterances import read
-from support import ROOT, left_out
+from support import ROOT, left_out, need_sanitizers
 
 EXAMPLES = ROOT / "docs" / "examples"
 VENDING = str(EXAMPLES / "vending.toml")
@@ -79,6 +79,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_c_holds_the_conversation_of_python(
     compiler: str, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    need_sanitizers(compiler)
     assert run(["language", "dialogue", "c", VENDING, "--with", str(model), "--out", str(tmp_path)]) == 0
     assert "vending_hear(&context, &machine, text" in capsys.readouterr().out
     (tmp_path / "main.c").write_text(MAIN)

@@ -31,6 +31,8 @@ from integer_networks import LAYERS, picture, samples_of, small, trained
 from runtime_example import classifier, numbers, parts, regressor
 from support import left_out
 
+pytestmark = pytest.mark.numbers
+
 FLOATS = {"rows": classifier, "windows": regressor, "picture": picture, **dict.fromkeys(LAYERS, trained)}
 
 

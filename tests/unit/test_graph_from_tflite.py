@@ -25,6 +25,8 @@ from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm, t
 from integer_networks import picture, small
 from support import shared_data
 
+pytestmark = pytest.mark.numbers
+
 INT8 = ("ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "str_ww_ref_model", "vww_96_int8")
 FLOAT = ("ad01_fp32", "pretrainedResnet", "vww_96_float")
 

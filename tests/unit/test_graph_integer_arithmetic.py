@@ -21,6 +21,8 @@ from edgewright.runtime.integer.requantise import (
 )
 from edgewright.schema.errors import InputError
 
+pytestmark = pytest.mark.numbers
+
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
 

@@ -17,6 +17,8 @@ from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
 from integer_layers import LAYERS, litert, need_litert, need_tflm, some, tflm, to_tflite
 from integer_reference import reference_values
 
+pytestmark = pytest.mark.numbers
+
 COUNT = 25
 
 

@@ -15,6 +15,8 @@ from edgewright.schema.graph import Node
 from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite
 from integer_networks import LAYERS, picture, samples_of, small, trained
 
+pytestmark = pytest.mark.numbers
+
 NAMES = (*LAYERS, "picture")
 
 

@@ -22,6 +22,8 @@ from edgewright.schema.integer import IntegerNetwork
 from foreign import MODELS, model
 from integer_layers import litert, need_litert
 
+pytestmark = pytest.mark.numbers
+
 QUANTISED = MODELS.parent / "quantised"
 NAMES = sorted(path.stem for path in QUANTISED.glob("*.onnx"))
 node = helper.make_node

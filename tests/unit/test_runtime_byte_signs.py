@@ -16,6 +16,8 @@ from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.graph import Array, Attribute, Graph, Node, Value
 from integer_networks import picture, samples_of, trained
 
+pytestmark = pytest.mark.numbers
+
 NAMES = ("dense", "pools", "picture")
 
 

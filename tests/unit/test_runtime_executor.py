@@ -14,6 +14,8 @@ from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Node, Value
 from runtime_example import classifier, numbers, regressor
 
+pytestmark = pytest.mark.numbers
+
 
 def graph(*nodes: Node, output: str = "y") -> Graph:
     return Graph(

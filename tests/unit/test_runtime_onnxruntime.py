@@ -24,6 +24,8 @@ from foreign import model, node, signed
 from integer_networks import picture, samples_of, trained
 from processors import PROCESSORS, on_processor
 
+pytestmark = pytest.mark.numbers
+
 NAMES = ("dense", "pools", "picture")
 # What is left of layers that ONNX Runtime does not take as integers.
 _APART = {"Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "Relu", "Clip"}

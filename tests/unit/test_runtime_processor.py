@@ -15,6 +15,8 @@ from edgewright.runtime.native import machine_tag
 from processors import on_processor
 from support import left_out
 
+pytestmark = pytest.mark.numbers
+
 
 @pytest.fixture(autouse=True)
 def found_anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edgewright.graph.builder import Builder
-from edgewright.models.architecture import Architecture
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
+
+if TYPE_CHECKING:
+    # It brings JAX, which quantising does without.
+    from edgewright.models.architecture import Architecture
 
 WEIGHTED = ("Gemm", "Conv")
 # How the output's scale comes about, by operator; what is not here is refused by name.

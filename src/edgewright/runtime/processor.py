@@ -42,7 +42,7 @@ def cpu_features() -> frozenset[str]:
 
 def is_host() -> bool:
     """Whether these are the features of the machine itself, which a compiler finds too (`-march=native`)."""
-    return cpu_features() == _shown()
+    return cpu_features() == (_shown() or _found())
 
 
 @cache

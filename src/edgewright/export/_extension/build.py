@@ -63,8 +63,7 @@ def flags() -> tuple[str, ...]:
     """Options of the compiler: everything this processor has, for a cache that no other processor reads."""
     features = cpu_features()
     wide = ("-mprefer-vector-width=512",) if "avx512f" in features else ()
-    native = not features or is_host()
-    mine = ("-march=native",) if native else (option for name, option in _OPTIONS.items() if name in features)
+    mine = ("-march=native",) if is_host() else (option for name, option in _OPTIONS.items() if name in features)
     return (*_FLAGS, *mine, *wide)
 
 
