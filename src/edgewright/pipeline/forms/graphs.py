@@ -17,7 +17,7 @@ from edgewright.pipeline.forms._onnx import OnnxModel, onnx_models
 from edgewright.pipeline.forms.integers import run_reference
 from edgewright.pipeline.prove_stages import all_values, ends, renamed
 from edgewright.proof.form import RANGE, Form, Samples, Stages
-from edgewright.runtime.engines import Engine, get, onnxruntime
+from edgewright.runtime.engines import Answer, Engine, get, onnxruntime
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.fusion import has_integer_form
 from edgewright.runtime.ranges import flagged, read_ranges
@@ -48,7 +48,7 @@ def _make(subject: Subject) -> Iterator[Form]:
             )
             yield form
             if engine.name == "onnxruntime":
-                yield replace(form, name=f"{name}, default options", run=_plain(one))
+                yield replace(form, name=f"{name}, default options", run=_run(one, engine, onnxruntime.load_plain))
 
 
 def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Callable[[Samples, Samples], Stages]:
@@ -61,29 +61,25 @@ def _run_integers(one: OnnxModel, engine: Engine, network: IntegerNetwork) -> Ca
     return run
 
 
-def _run(one: OnnxModel, engine: Engine) -> Callable[[Samples, Samples], Stages]:
-    graph = one.graph
+def _run(
+    one: OnnxModel, engine: Engine, load: Callable[[bytes], Answer] | None = None
+) -> Callable[[Samples, Samples], Stages]:
+    graph, load = one.graph, load or engine.load
 
     def run(samples: Samples, boundary: Samples) -> Stages:
         stages = all_values(graph, one.network)
         interior = tuple(dict.fromkeys(v for s, v in stages.items() if s not in ends(graph)))
-        made = {} if not interior else _opened(graph, interior, engine)(samples)
+        made = {} if not interior else _opened(graph, interior, engine, load)(samples)
         # What is shipped answers itself: to look into it could change how an engine joins its operators.
-        answer = engine.load(one.model)(samples)
+        answer = load(one.model)(samples)
         return {RANGE: flagged(samples, read_ranges(graph.metadata)), **renamed({**made, **answer}, stages)}
 
     return run
 
 
-def _plain(one: OnnxModel) -> Callable[[Samples, Samples], Stages]:
-    def run(samples: Samples, boundary: Samples) -> Stages:
-        answer = onnxruntime.load_plain(one.model)(samples)
-        return {RANGE: flagged(samples, read_ranges(one.graph.metadata)), **renamed(answer, ends(one.graph))}
-
-    return run
-
-
-def _opened(graph: Graph, names: tuple[str, ...], engine: Engine) -> Callable[[Samples], Stages]:
+def _opened(
+    graph: Graph, names: tuple[str, ...], engine: Engine, load: Callable[[bytes], Answer]
+) -> Callable[[Samples], Stages]:
     """The graph with interior values among its outputs."""
     if engine.name == "numpy":
         return compile_graph(graph, names)
@@ -91,7 +87,7 @@ def _opened(graph: Graph, names: tuple[str, ...], engine: Engine) -> Callable[[S
     values = tuple(Value(name=n, dtype=probe[n].dtype.name, shape=tuple(probe[n].shape[1:])) for n in names)
     public = {v.name for v in graph.outputs}
     more = tuple(v for v in values if v.name not in public)
-    return engine.load(to_onnx(msgspec.structs.replace(graph, outputs=(*graph.outputs, *more))))
+    return load(to_onnx(msgspec.structs.replace(graph, outputs=(*graph.outputs, *more))))
 
 
 FORMS = Forms(rank=20, make=_make)
