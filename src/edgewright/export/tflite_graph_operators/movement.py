@@ -79,7 +79,7 @@ def gather_elements(site: Site) -> None:
 
 @says("Slice")
 def cut(site: Site) -> None:
-    """SLICE, or STRIDED_SLICE where values are left out between."""
+    """SLICE, or STRIDED_SLICE where values are left out between, or GATHER of every axis where one goes backwards."""
     constants = [site.constants.get(name) for name in site.node.inputs]
     starts, ends = (constant_integers(site.node, constants, i, n) or () for i, n in ((1, "starts"), (2, "ends")))
     axes = constant_integers(site.node, constants, 3, "axes") or tuple(range(len(starts)))
@@ -87,11 +87,20 @@ def cut(site: Site) -> None:
     shape = site.source().shape
     begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
     for start, stop, axis, step in zip(starts, ends, axes, steps, strict=True):
-        if step < 1:
-            raise InputError("slices that go forwards", f"step {step}", site.where)
+        # As the operator has it: backwards to the beginning is said by a very negative end.
+        stop = None if step < 0 and stop < -(2**31) else stop
         begin[axis], end[axis], stride[axis] = slice(start, stop, step).indices(shape[axis])
     if 0 in site.shape:
         raise InputError("a slice that holds values", f"shape {site.shape}", site.where)
+    if min(stride) < 0:
+        made, now = site.tensor(), list(shape)
+        for axis, cut_out in enumerate(zip(begin, end, stride, strict=True)):
+            places = np.arange(*cut_out, dtype=np.int32)
+            if not np.array_equal(places, np.arange(shape[axis])):
+                now[axis] = places.size
+                made = _gathered(site, axis, site.builder.constant(places), made, tuple(now))
+        site.finish(made)
+        return
     if max(stride) == 1:
         lengths = site.numbers(*site.shape)
         site.finish(site.step("SLICE", (site.tensor(), site.numbers(*begin), lengths), schema.SliceOptionsT()))
@@ -145,7 +154,10 @@ def _places(site: Site, axis: int) -> int:
     return site.builder.constant(_counted(site, axis))
 
 
-def _gathered(site: Site, axis: int, places: int) -> int:
+def _gathered(
+    site: Site, axis: int, places: int, tensor: int | None = None, shape: tuple[int, ...] | None = None
+) -> int:
+    """GATHER of the node's input to its output, or of another tensor to another shape."""
     options = schema.GatherOptionsT()
     options.axis, options.batchDims = axis, 0
-    return site.step("GATHER", (site.tensor(), places), options)
+    return site.step("GATHER", (site.tensor() if tensor is None else tensor, places), options, shape=shape)
