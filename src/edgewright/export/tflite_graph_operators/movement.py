@@ -88,8 +88,8 @@ def cut(site: Site) -> None:
     begin, end, stride = [0] * len(shape), list(shape), [1] * len(shape)
     for start, stop, axis, step in zip(starts, ends, axes, steps, strict=True):
         # As the operator has it: backwards to the beginning is said by a very negative end.
-        stop = None if step < 0 and stop < -(2**31) else stop
-        begin[axis], end[axis], stride[axis] = slice(start, stop, step).indices(shape[axis])
+        until = None if step < 0 and stop < -(2**31) else stop
+        begin[axis], end[axis], stride[axis] = slice(start, until, step).indices(shape[axis])
     if 0 in site.shape:
         raise InputError("a slice that holds values", f"shape {site.shape}", site.where)
     if min(stride) < 0:
