@@ -11,8 +11,8 @@ from edgewright.graph.formula import Value, matmul
 
 
 def frequencies(samples: int, rate: float) -> NDArray[np.float64]:
-    """Frequency in Hz of each bin."""
-    return np.asarray(np.fft.rfftfreq(samples, 1.0 / rate), np.float64)
+    """Frequency in Hz of each bin; none is beyond half the rate, where a band may end, by its last digit."""
+    return np.asarray(np.minimum(np.fft.rfftfreq(samples, 1.0 / rate), rate / 2), np.float64)
 
 
 def hann(samples: int) -> NDArray[np.float64]:

@@ -130,7 +130,11 @@ def _slope(m: Moments) -> Value:
 
 
 def _mobility(m: Moments) -> Value:
-    """Deviation of the changes over deviation of the signal (Hjorth, 1970): a mean frequency in radians a sample."""
+    """Root mean square of the changes over deviation of the signal: a mean frequency in radians a sample.
+
+    The square root of the second spectral moment over the zeroth (Hjorth, 1970). Others take the deviation of the
+    changes, which leaves out the trend of a window.
+    """
     return sqrt(mean(m.steps * m.steps, 2)) / m.deviation
 
 
@@ -173,6 +177,9 @@ def signed_log(x: Value, size: NDArray[np.float32]) -> Value:
 
 
 def autocorrelation(m: Moments, lag: int) -> Value:
-    """Mean product of the signal with itself `lag` samples later, over the variance."""
+    """Mean product of the signal with itself `lag` samples later, over the variance.
+
+    The mean is taken over the products that there are, samples - lag (the unbiased estimate of the autocovariance).
+    """
     early, late = cut(m.centred, 0, -lag, 2), cut(m.centred, lag, np.iinfo(np.int32).max, 2)
     return mean(early * late, 2) / m.guarded
