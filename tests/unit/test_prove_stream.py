@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.export import _c_host
 from edgewright.export._c_probe import struct_fields
 from edgewright.export.c99 import TARGET
 from edgewright.export.subject import package_subject
@@ -19,10 +22,12 @@ from edgewright.pipeline.detecting import learn
 from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.prove_stream import EVENTS, MEANS, stream_proof
 from edgewright.pipeline.prove_subject import subject_of
+from edgewright.pipeline.proving import prove_place
 from edgewright.runtime.detector_file import IN_PACKAGE, detector_bytes
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import Package, parse_package, write_package
+from edgewright.runtime.ranges import METADATA, ranges_text
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
@@ -36,6 +41,7 @@ Proof = Callable[..., ProofRecord]
 LABELS = ("rest", "walk", "fall")
 WINDOW = WindowSpec(samples=8, step=3, rate=50.0)
 SPEC = DecisionSpec(smoothing=4, debounce=2, alarms=("walk", "fall"), refractory=2.0, thresholds={"fall": 0.3})
+COLUMNS = tuple(Column(name=name, minimum=-1.0, maximum=2.0) for name in "abc")
 SCORE, ODD = "detector odd score", "detector odd anomalies"
 
 
@@ -59,21 +65,30 @@ def model() -> Graph:
             "label": (label, "int64", ()),
             "probabilities": (value, "float32", (3,)),
             "confidence": (confidence, "float32", ()),
-        }
+        },
+        {METADATA: ranges_text(COLUMNS)},
     )
+
+
+@pytest.fixture(autouse=True)
+def _one_compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faults are planted in text that every compiler gets: one is enough, and saves half of the time."""
+    need_compiler()
+    here = [compiler for compiler in _c_host.compilers() if compiler.command]
+    if request.function is not test_a_stream_of_a_package_is_proven:
+        monkeypatch.setattr(_c_host, "compilers", lambda: (here[0],))
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
     """Decisions, alarms, a declared range, and a detector of single rows."""
     need_compiler()
-    columns = tuple(Column(name=name, minimum=-1.0, maximum=2.0) for name in "abc")
-    manifest, files = parts(model(), columns=columns, shape=(3, 8), window=WINDOW, labels=LABELS, decision=SPEC)
+    manifest, files = parts(model(), columns=COLUMNS, shape=(3, 8), window=WINDOW, labels=LABELS, decision=SPEC)
     rows = samples().samples.transpose(0, 2, 1).reshape(-1, 3)
     config = msgspec.convert({}, kind("robust").config)
     learnt = learn("robust", config, (Stretch("", rows, np.arange(float(len(rows)))),))
     spec = DetectorSpec(
-        kind="robust", config={}, columns=columns[::-1], window=None, rate=50.0,
+        kind="robust", config={}, columns=COLUMNS[::-1], window=None, rate=50.0,
         threshold=Threshold(value=1.7, by="given"), refractory=5,
     )  # fmt: skip
     files[IN_PACKAGE.format(name="odd")] = detector_bytes(spec, learnt)
@@ -123,6 +138,12 @@ def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
 def test_another_smoothing_count_is_named_at_the_means(prove: Proof) -> None:
     found = named(prove(edited("% 4", "% 3")), MEANS)
     assert found.place in LABELS
+
+
+def test_few_samples_make_stretches_in_which_something_is_decided(prove: Proof) -> None:
+    few = Chosen(samples().samples[:40:5], samples().origins[:8], "a few windows")
+    assert prove(None, few).passed
+    named(prove(edited("% 4", "% 3"), few), MEANS)
 
 
 def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:
@@ -181,3 +202,31 @@ def test_every_field_of_an_event_is_compared(package: Package, prove: Proof) -> 
 
     # What C tells and Python does not is a difference until it is told by both.
     assert named(prove(another), EVENTS).place == "news"
+
+
+@pytest.mark.slow
+def test_the_stream_of_a_firmware_folder_is_proven_as_it_lies(package: Package, tmp_path: Path) -> None:
+    files = TARGET.files(package_subject(package))
+    (tmp_path / "firmware").mkdir()
+    for name, content in files.items():
+        (tmp_path / "firmware" / name).write_bytes(content)
+    place, folder = tmp_path / "a.edge", str(tmp_path / "firmware")
+    write_package(place, package.manifest, dict(package.files))
+    np.save(tmp_path / "rows.npy", samples().samples)
+    asked: dict[str, Any] = {"data": str(tmp_path / "rows.npy"), "given": [folder]}
+    assert prove_place(str(place)).parts[0].notes[-1].startswith("nothing is decided")
+    record = prove_place(str(place), **asked)
+    (stream,) = record.parts
+    shipped = [form.name for form in stream.forms if form.name.startswith(f"{folder}/activity_stream.c by")]
+    assert record.passed and shipped, (record.breaks, record.broken, record.failed, stream.absent)
+    lies = {file.name: file for file in record.files}
+    assert lies[f"{folder}/activity_stream.c"].forms == tuple(shipped)
+    assert not [file.name for file in record.files if file.name.startswith(folder) and file.not_proven]
+    source = tmp_path / "firmware" / "activity_stream.c"
+    source.write_text(source.read_text().replace("% 4", "% 3"))
+    broken = prove_place(str(place), **asked)
+    assert not broken.passed and broken.breaks is not None and broken.breaks.stage == MEANS
+    assert broken.broken[1] == shipped[0]
+    source.write_text("int nothing;")
+    gone = prove_place(str(place), **asked)
+    assert not gone.passed and gone.failed == (f"{folder}/activity_stream.c",)

@@ -221,9 +221,18 @@ def filled(text: str, fill: Mapping[str, str]) -> str:
 
 @contextmanager
 def compiled(files: Files, compiler: str, defines: Sequence[str]) -> Iterator[Path]:
-    """The shared object, as long as it takes to open it."""
+    """The shared object, as long as it takes to open it.
+
+    Raises:
+        InputError: the compiler refuses the code, or it lacks a function.
+    """
     with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
-        yield compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
+        path = compile_c99(files, Path(folder), flags=(*FLAGS, *defines), compiler=compiler, taps=False)
+        try:
+            yield path
+        except OSError as error:
+            said = str(error).rpartition(": ")[2]
+            raise InputError("C with all of its functions", said, compiler, "Export it again") from None
 
 
 def _given(rows: Array, lost: Array, times: Array) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from edgewright.runtime.package import INPUT_VECTORS, Package, read_package
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import FileRecord
 
-Kind = Literal["onnx", "tflite", "c99", "extension"]
+Kind = Literal["onnx", "tflite", "c99", "stream", "extension"]
 _SUFFIXES: dict[str, Kind] = {".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension"}
 # Folder of the fitted stages in a run folder.
 PIPELINE = "pipeline"
@@ -123,7 +123,7 @@ class Findings:
         self.files.append(record)
         self.artefacts.append(artefact)
 
-    def _generated(self, sources: Mapping[str, Path], shown: str) -> Iterator[tuple[str, str]]:
+    def _generated(self, sources: Mapping[str, Path], shown: str) -> Iterator[tuple[str, ...]]:
         """Generated C: a header with a function that answers, and its source."""
         for header in (name for name in sources if name.endswith(".h")):
             word = Path(header).stem
@@ -134,6 +134,18 @@ class Findings:
             self.artefacts.append(Artefact(f"{shown}{source}", "c99", pair))
             self.files += [_record(f"{shown}{name}", content) for name, content in pair.items()]
             yield source, header
+            yield from self._stream(sources, shown, word, pair)
+
+    def _stream(
+        self, sources: Mapping[str, Path], shown: str, word: str, pair: Mapping[str, bytes]
+    ) -> Iterator[tuple[str, ...]]:
+        """The stream around a model, with the files of its detectors."""
+        if not {f"{word}_stream.h", f"{word}_stream.c"} <= sources.keys():
+            return
+        around = {name: _bytes(path) for name, path in sources.items() if name.startswith(f"{word}_")}
+        self.artefacts.append(Artefact(f"{shown}{word}_stream.c", "stream", {**pair, **around}))
+        self.files += [_record(f"{shown}{name}", content) for name, content in around.items()]
+        yield tuple(around)
 
 
 def read_artefacts(place: Path, package: Package | None, models: Mapping[str, bytes], given: Sequence[str]) -> Findings:
@@ -189,7 +201,7 @@ def _record(name: str, content: bytes, why: str = "", same: str = "") -> FileRec
 
 def _no_form(name: str) -> str:
     if name.endswith((".c", ".h")):
-        return "no model; streams and detectors are proven in C that is written anew"
+        return "no generated model beside it, with which it would be run"
     return f"nothing here runs {Path(name).suffix or 'it'} files" if Path(name).suffix else "nothing here runs it"
 
 

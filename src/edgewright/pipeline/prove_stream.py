@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,9 @@ from numpy.typing import NDArray
 
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.provers import Change, compilers
+from edgewright.pipeline.provers import Change, Files, compilers
 from edgewright.pipeline.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
-from edgewright.pipeline.stream_agent import CompiledPredictor, alarm_rows, answered, cut_rows, judge_of
+from edgewright.pipeline.stream_agent import CompiledPredictor, alarm_rows, answered, cut_rows, decided, judge_of
 from edgewright.pipeline.stream_rows import natural_rows
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
@@ -30,6 +31,7 @@ from edgewright.runtime.agent.judging import Seen
 from edgewright.runtime.detector_file import parse_detector
 from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest
 from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
 
@@ -65,6 +67,25 @@ def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | 
     return _Proof(subject, exported, chosen, change).record(place)
 
 
+@dataclass(frozen=True)
+class _Code:
+    """Generated C of the package.
+
+    Attributes:
+        name: of its forms, before the compiler's.
+        word: prefix of its names.
+        files: texts by name.
+        numbers: of its network.
+        prefixes: of the detectors in it.
+    """
+
+    name: str
+    word: str
+    files: Files
+    numbers: Numbers
+    prefixes: tuple[str, ...]
+
+
 class _Proof:
     """One package with its rows."""
 
@@ -73,25 +94,44 @@ class _Proof:
         self.package, self.manifest, self.chosen = subject.package, subject.package.manifest, chosen
         c99 = importlib.import_module("edgewright.export.c99").TARGET
         files = {name: data.decode() for name, data in c99.files(exported).items()}
-        self.files, self.word = change(files) if change else files, exported.word
-        writer = importlib.import_module("edgewright.export._c_stream_detectors")
-        columns = [column.name for column in self.manifest.columns]
-        written = writer.watchers_of(exported.detectors, self.manifest.window, name=self.word, columns=columns)
+        written = self._watchers(exported, exported.word)
         self.watchers = written.all
+        made = _code("C99 stream", exported.word, change(files) if change else files, self._prefixes(written))
+        self.codes = [made, *self._shipped(subject, exported)]
         self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
         self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
+        self.network = subject.network
         self.own = Predictor(self.package)
         window = self.manifest.window
         rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
         self.rate = next((float(rate) for rate in rates if rate and math.isfinite(rate)), 1.0)
         most = _WATCHED if self.detectors else _WINDOWED if self.manifest.window else _SINGLE
-        self.rows = natural_rows(chosen, self.rate, most)
+        samples, step = (window.samples, window.step) if window else (1, 1)
+        decision = self.manifest.decision
+        least = samples + step * (decision.smoothing + decision.debounce + 2)
+        self.rows = natural_rows(chosen, self.rate, most, least)
         self.notes: tuple[str, ...] = ()
-        self._streams: dict[str, Any] = {}
+        self._streams: dict[tuple[str, str], Any] = {}
+
+    def _watchers(self, exported: Any, word: str) -> Any:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
+        writer = importlib.import_module("edgewright.export._c_stream_detectors")
+        columns = [column.name for column in self.manifest.columns]
+        return writer.watchers_of(exported.detectors, self.manifest.window, name=word, columns=columns)
+
+    @staticmethod
+    def _prefixes(written: Any) -> tuple[str, ...]:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
+        return tuple(watcher.prefix for watcher in written.all)
+
+    def _shipped(self, subject: Subject, exported: Any) -> Iterator[_Code]:  # noqa: ANN401 - an exported subject
+        """Streams as they lie on the disk."""
+        for artefact in subject.of_kind("stream"):
+            word = next(name for name in artefact.files if name.endswith("_stream.h")).removesuffix("_stream.h")
+            texts = {name: content.decode(errors="replace") for name, content in artefact.files.items()}
+            yield _code(artefact.name, word, texts, self._prefixes(self._watchers(exported, word)))
 
     def record(self, place: str) -> ProofRecord | None:
         here = list(compilers(self.absent))
-        forms = [self._form(*one) for one in here]
+        forms = [self._form(code, *one) for code in self.codes for one in here]
         rules, names = self._rules()
         numbers: Numbers = "int8" if self.own.form == "int8" else "float"
         if forms:
@@ -111,24 +151,28 @@ class _Proof:
         )
         return prove_stream(about, forms)
 
-    def _form(self, name: str, command: str, note: str) -> StreamForm:
-        return StreamForm(f"C99 stream by {name}", lambda: self._both(self._stream(command)), note)
+    def _form(self, code: _Code, name: str, command: str, note: str) -> StreamForm:
+        return StreamForm(f"{code.name} by {name}", lambda: self._both(code, self._stream(code, command)), note)
 
-    def _stream(self, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
-        if command not in self._streams:
+    def _stream(self, code: _Code, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
+        key = code.name, command
+        if key not in self._streams:
             probe = importlib.import_module("edgewright.export._c_probe")
-            prefixes = [watcher.prefix for watcher in self.watchers]
-            made = probe.CStream(self.files, self.word, prefixes, len(self.manifest.labels), command)
-            self._streams[command] = made
-        return self._streams[command]
+            absent = [prefix for prefix in code.prefixes if f"{prefix}_detect.c" not in code.files]
+            if absent:
+                raise InputError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
+            made = probe.CStream(code.files, code.word, code.prefixes, len(self.manifest.labels), command)
+            self._streams[key] = made
+        return self._streams[key]
 
-    def _both(self, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
+    def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
         rows, told = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
+        own_numbers = self.own if code.numbers == self.own.form else Predictor(self.package, form=code.numbers)
         cuts = cut_rows(rows, self.manifest)
         places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
         samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
-        theirs = CompiledPredictor(self.own, stream.model)
-        numbers = [predictor.predict(samples) for predictor in (self.own, theirs)] if cuts else []
+        theirs = CompiledPredictor(own_numbers, stream.model)
+        numbers = [predictor.predict(samples) for predictor in (own_numbers, theirs)] if cuts else []
         expected: Stages = {}
         found: Stages = {}
         for stages, answers in zip((expected, found), numbers, strict=False):
@@ -145,7 +189,7 @@ class _Proof:
             for stages, made in zip((expected, found), both, strict=True):
                 stages.update(made)
         fields = tuple(field for field in stream.fields if field not in _OF_ANOMALIES)
-        bits = _flag_bits(self.files[f"{self.word}.h"], self.word)
+        bits = _flag_bits(code.files[f"{code.word}.h"], code.word)
         means, events = self._decided(cuts, places, numbers[1] if numbers else None, fields, bits)
         theirs_told = [(row, event) for row, event in told.events if event.get("detector", -1.0) < 0]
         if self.manifest.labels:
@@ -181,7 +225,11 @@ class _Proof:
 
     def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
         labels = self.manifest.labels
-        allowed = tolerance.PROBABILITY if self.own.form == "float" else max(0.08, self.manifest.tolerance["int8"])
+        allowed = tolerance.PROBABILITY
+        if self.own.form != "float":
+            scale = 0.0 if self.network is None else self.network.values[self.network.output].scale
+            # Two steps of the raw output, where the logistic function is steepest.
+            allowed = max(self.manifest.tolerance["int8"], scale / 2)
         words = tolerance.CHANCE if self.own.form == "float" else tolerance.ENDS.format(allowed)
         unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
         rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=allowed * unit)}
@@ -193,7 +241,8 @@ class _Proof:
             rules[MEANS] = Rule("bit-exact over the same answers")
         rules[EVENTS] = Rule(_SAME, numbers="label", kinds=True)
         fields = importlib.import_module("edgewright.export._c_probe").struct_fields
-        header = fields(self.files[f"{self.word}_stream.h"], f"{self.word}_event")
+        made = self.codes[0]
+        header = fields(made.files[f"{made.word}_stream.h"], f"{made.word}_event")
         names[EVENTS] = tuple(field for field in header if field not in _OF_ANOMALIES)
         return rules, names
 
@@ -203,21 +252,30 @@ class _Proof:
         for watcher, file in zip(self.watchers, self.detectors, strict=True):
             if watcher.given:
                 continue
-            files = {name: text for name, text in self.files.items() if name.startswith(f"{watcher.prefix}_")}
+            begin = f"{watcher.prefix}_"
+            files = {name: text for name, text in self.codes[0].files.items() if name.startswith(begin)}
             detector = importlib.import_module("edgewright.export._c_probe").CDetector(files, watcher.prefix, command)
             tied = with_tie(self.rows, watcher.places, detector, file)
             if tied is None:
                 notes.append(f"no row was found at which detector {watcher.name} just reaches its threshold")
             else:
                 self.rows = tied
-        if self.manifest.labels and self.manifest.decision.alarms:
-            theirs = CompiledPredictor(self.own, self._stream(command).model)
-            found = alarm_rows(self.chosen, self.manifest, self.rate, theirs)
-            if found is None:
-                notes.append("no two alarms of a label could be made of these samples")
-            else:
+        if self.manifest.labels:
+            theirs = CompiledPredictor(self.own, self._stream(self.codes[0], command).model)
+            alarms = self.manifest.decision.alarms
+            found = alarm_rows(self.chosen, self.manifest, self.rate, theirs) if alarms else None
+            if found is not None:
                 self.rows = self.rows.followed_by(found)
+            elif alarms:
+                notes.append("no two alarms of a label could be made of these samples")
+            if not decided(self.rows, self.manifest, theirs):
+                notes.append("nothing is decided over these rows: events are not tried. Name others with --data")
         self.notes = tuple(notes)
+
+
+def _code(name: str, word: str, files: Files, prefixes: tuple[str, ...]) -> _Code:
+    numbers: Numbers = "int8" if f"{word.upper()}_NETWORK_INPUTS" in files[f"{word}.h"] else "float"
+    return _Code(name, word, files, numbers, prefixes)
 
 
 def _decision(seen: Seen, manifest: Manifest) -> dict[str, float]:

@@ -69,7 +69,22 @@ def prove_place(
     chosen = choose_rows(subject, Path(place), data, rows, seed)
     record = prove_subject(subject, place, chosen)
     stream = stream_proof(subject, place, chosen)
-    return record if stream is None else joined(record, (stream,))
+    return record if stream is None else joined(_shipped(record, subject, stream), (stream,))
+
+
+def _shipped(record: ProofRecord, subject: Subject, stream: ProofRecord) -> ProofRecord:
+    """The record with the forms of a stream that ran with the bytes of files that were read."""
+    ran: dict[str, tuple[str, ...]] = {}
+    for artefact in subject.of_kind("stream"):
+        names = tuple(form.name for form in stream.forms if form.name.startswith(f"{artefact.name} "))
+        for name in artefact.shown if names else ():
+            ran[name] = (*ran.get(name, ()), *names)
+    files = tuple(
+        msgspec.structs.replace(file, forms=(*file.forms, *ran[file.name]), not_proven="") if file.name in ran else file
+        for file in record.files
+    )
+    failed = tuple(name for name in record.failed if name not in ran)
+    return msgspec.structs.replace(record, files=files, failed=failed, passed=record.breaks is None and not failed)
 
 
 def joined(record: ProofRecord, parts: Sequence[ProofRecord]) -> ProofRecord:

@@ -54,19 +54,21 @@ class StreamRows:
         )
 
 
-def natural_rows(chosen: Chosen, rate: float, most: int) -> StreamRows:
-    """Stretches of the samples in their order, with gaps between most of them.
+def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1) -> StreamRows:
+    """Stretches of the samples in their order, with gaps between most of them; few samples come again and again.
 
     Args:
         chosen: samples, shape (n, channels, samples) or (n, columns).
         rate: rows a second.
         most: rows at most, about.
+        least: rows of a stretch, so that what follows them is decided.
     """
     samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
-    length = samples.shape[2]
-    each = max(1, min(len(samples), most // length) // _STRETCHES)
-    begins = np.unique(np.linspace(0, max(0, len(samples) - each), _STRETCHES).astype(np.int64))
-    parts = [joined(samples, range(b, min(b + each, len(samples))), chosen.origins, rate) for b in begins.tolist()]
+    count, length = len(samples), samples.shape[2]
+    each = max(-(-least // length), min(count, most // length) // _STRETCHES, 1)
+    begins = np.unique(np.linspace(0, max(0, count - each), _STRETCHES).astype(np.int64)).tolist()
+    begins = begins if len(begins) > 1 else [0, 0]
+    parts = [joined(samples, [place % count for place in range(b, b + each)], chosen.origins, rate) for b in begins]
     made = parts[0]
     for place, part in enumerate(parts[1:]):
         made = made.followed_by(behind(part, _LOST[place % len(_LOST)]))
