@@ -185,7 +185,8 @@ def test_drops_of_an_answer_do_not_stretch_the_time(serve: Serve, reach: Reach) 
     began = time.monotonic()
     with pytest.raises(Unreachable, match=r"slow|in time"):
         get(reach(serve(drops).url), seconds=0.5)
-    assert time.monotonic() - began < 5.0
+    # All drops take 20 seconds.
+    assert time.monotonic() - began < 15.0
 
 
 @pytest.mark.parametrize(
