@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from c99_examples import Files, need
@@ -13,10 +14,12 @@ from c99_stages import CASES, fitted, need_compiler
 from edgewright.export._c_host import compile_c99, context_of
 from edgewright.export._c_self_test import write_self_test
 from edgewright.export.c99 import write_c99
+from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from integer_networks import LAYERS, picture, small, trained
+from support import left_out
 
 PREDICT, NETWORK = 1, 2
 
@@ -55,6 +58,17 @@ def test_another_order_of_an_image_fails_in_both_functions(tmp_path: Path) -> No
     graph = small("picture")
     files = both(graph, integer_network(graph), turned=False)
     assert answer_of(files, "eye", tmp_path / "int8") == PREDICT | NETWORK
+
+
+@pytest.mark.slow
+def test_a_microcontroller_passes_its_self_test() -> None:
+    if missing_tools():
+        left_out(f"{', '.join(missing_tools())} of gcc-arm-none-eabi and qemu-system-arm")
+    call = "static eye_self_test_context context; (void)in; *(int *)out = eye_self_test(&context);"
+    for graph, network in ((picture(), None), (small("picture"), integer_network(small("picture")))):
+        entry = Entry("eye_self_test.h", call, 4, 4)
+        run = run_on_device(both(graph, network), entry, "cortex-m4", np.zeros((1, 1), np.float32))
+        assert run.outputs.view(np.int32).tolist() == [[0]]
 
 
 def test_a_changed_weight_fails(tmp_path: Path) -> None:
