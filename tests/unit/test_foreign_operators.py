@@ -203,7 +203,7 @@ def test_places_and_infinities_become_what_other_operators_say() -> None:
         np.testing.assert_array_equal(compile_graph(read_model(data))(x)["prediction"], answers(data, x)[0])
 
 
-def test_a_transposed_convolution_costs_no_more_products_than_it_has() -> None:
+def test_a_transposed_convolution_has_its_kernel_rounded_up_to_the_stride() -> None:
     graph = read_model(bytes_of("transposed image"))
     weights = next(graph.constants[n.inputs[1]] for n in graph.nodes if n.op == "Conv")
     # 3 x 3 weights as 2 x 2 for each of the 2 x 2 places between two values, one channel each.
