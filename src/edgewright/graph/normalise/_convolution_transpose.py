@@ -2,8 +2,8 @@
 
 With stride s, value q = a * s + r of the full output is the sum of x[a - m] * w[r + s * m] over m: for each r a
 convolution of stride 1 with every s-th weight, backwards. All r together are one convolution with s times the channels.
-It has the products of the operator with its kernel rounded up to a multiple of s: 1.8 times as many for 3 x 3 and stride
-2, none more for 4 x 4. Zeros between the values would take s (in two axes s * s) times as many.
+It has the products of the operator with its kernel rounded up to a multiple of s: 1.8 times as many for 3 x 3 and
+stride 2, none more for 4 x 4. Zeros between the values would take s (in two axes s * s) times as many.
 """
 
 from __future__ import annotations
