@@ -52,11 +52,20 @@ def test_answers_are_those_of_the_integers(name: str, rounding: Rounding) -> Non
         np.testing.assert_array_equal(given[stage].reshape(values.shape), values)
 
 
-def test_operators_in_float_gave_other_labels() -> None:
-    graph = small("pools")
-    floats = compile_graph(graph)(WINDOWS)["label"]
-    integers = NUMPY.load(to_onnx(graph))(WINDOWS)["label"]
-    assert 0 < np.count_nonzero(floats != integers) < len(WINDOWS) / 5
+def test_operators_in_float_gave_other_bytes() -> None:
+    """A mean is rounded before it is divided: the float form of the graph is beside it in many answers."""
+    rng = np.random.default_rng(4)
+    builder = Builder("means", (3, 16))
+    builder.boundary(builder.input)
+    value = builder.op("Conv", builder.input, builder.constant(_weights(rng, 6, 3, 1)))
+    value = builder.op("Flatten", builder.op("GlobalAveragePool", value), axis=1)
+    value = builder.op("Gemm", value, builder.constant(_weights(rng, 6, 4)))
+    x = rng.standard_normal((200, 3, 16)).astype(np.float32)
+    graph = quantise(builder.finish({"prediction": (value, "float32", (4,))}), x)
+    (wanted,) = by_definition(graph, x, "litert").values()
+    given, floats = NUMPY.load(to_onnx(graph))(x)["prediction"], compile_graph(graph)(x)["prediction"]
+    np.testing.assert_array_equal(given, wanted)
+    assert np.mean(floats != wanted) > 0.05
 
 
 def test_preprocessing_before_the_network_and_further_outputs_stay() -> None:
@@ -158,7 +167,10 @@ def _damaged(graph: Graph, rng: np.random.Generator) -> Graph:
 @pytest.mark.parametrize("name", [*LAYERS, "picture"])
 def test_a_damaged_graph_is_refused_or_means_what_its_operators_say(name: str) -> None:
     graph, rng, ran = small(name), np.random.default_rng(5), 0
-    x = samples_of(graph)[:3]
+    x = samples_of(graph)[:20]
+    right = by_definition(graph, x, "litert")
+    output = "probabilities" if graph.labels else "prediction"
+    spread = float(np.ptp(np.asarray(right[output], np.float64)))
     for _ in range(150):
         damaged = _damaged(graph, rng)
         try:
@@ -167,10 +179,8 @@ def test_a_damaged_graph_is_refused_or_means_what_its_operators_say(name: str) -
         except InputError:
             continue
         ran += 1
-        for output, values in wanted.items():
-            if output in ("probabilities", "prediction") and np.isfinite(values).all():
-                spread = max(float(np.ptp(values)), 1e-3)
-                assert np.abs(made[output] - values).max() <= 0.5 * spread
+        if output in wanted and np.isfinite(wanted[output]).all():
+            assert np.abs(made[output] - wanted[output]).max() <= 0.5 * spread
     assert ran > 10
 
 
