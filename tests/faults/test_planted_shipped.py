@@ -17,11 +17,12 @@ from edgewright.export._extension.build import can_build
 from edgewright.export.contract import Target
 from edgewright.export.subject import read_subject as exported_subject
 from edgewright.export.write import write_files
+from edgewright.pipeline.adversarial import with_constructed
 from edgewright.pipeline.forms import forms_of
 from edgewright.pipeline.prove_rows import choose_rows
 from edgewright.pipeline.prove_subject import read_subject, with_artefacts
 from edgewright.pipeline.proving import prove_subject
-from edgewright.proof.form import CLASSES
+from edgewright.proof.form import BYTES, CLASSES, RANGE
 from edgewright.runtime import catalogue
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
@@ -69,7 +70,8 @@ def proof(folder: Path, *given: Path) -> ProofRecord:
     """The proof by the forms that read files: what is made anew takes a compiler's time."""
     subject = with_artefacts(read_subject(folder), folder, [str(path) for path in given])
     forms = [form for form in forms_of(subject) if form.files]
-    return prove_subject(subject, str(folder), choose_rows(subject, folder, None, ROWS, 0), forms)
+    chosen = with_constructed(subject, choose_rows(subject, folder, None, ROWS, 0))
+    return prove_subject(subject, str(folder), chosen, forms)
 
 
 def blamed(record: ProofRecord, file: str, stage: str) -> Difference:
@@ -92,13 +94,14 @@ def edit(path: Path, pattern: str, new: str) -> None:
     path.write_text(re.sub(pattern, lambda found: new, text))
 
 
-@pytest.mark.parametrize(("name", "kinds"), [("model.int8.onnx", ("int8", "uint8")), ("model.onnx", ("float32",))])
-def test_zeroed_weights_of_a_model_in_the_run_folder(folder: Path, name: str, kinds: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("name", "kind"), [("model.int8.onnx", "int8"), ("model.onnx", "float32")])
+def test_zeroed_weights_of_a_model_in_the_run_folder(folder: Path, name: str, kind: str) -> None:
     data = (folder / name).read_bytes()
-    constants = [a for a in read_onnx(data).constants.values() if a.dtype.name in kinds and a.ndim == 2 and a.size > 16]
-    weights = constants[0].tobytes()
+    constants = [a for a in read_onnx(data).constants.values() if a.dtype.name == kind and a.ndim == 2 and a.size > 16]
+    # Bytes are unsigned in the file, about 128.
+    weights = (constants[0] ^ -128 if kind == "int8" else constants[0]).tobytes()
     assert data.count(weights) == 1
-    nothing = b"\x80" if constants[0].dtype.name == "uint8" else b"\x00"
+    nothing = b"\x80" if kind == "int8" else b"\x00"
     (folder / name).write_bytes(data.replace(weights, nothing * len(weights)))
     record = proof(folder)
     found = blamed(record, name, "layer 1 dense")
@@ -131,6 +134,27 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
     out = capsys.readouterr().out
     assert "Read from disk" in out and file_of(record, "small.c").sha256[:12] in out
     assert "not proven: notes.txt" in out
+
+
+@pytest.mark.parametrize(
+    ("pattern", "new", "stage", "origin"),
+    [
+        (r", 127\)(?=;\s*\}\s*\}\s*(?:v\d+ = |\}\s*\{)?)", ", 126)", "layer 1 dense", ""),
+        (r"= roundf\(x / scale\)", "= rintf(x / scale)", BYTES, "of the boundary just"),
+        (r"input\[i\] > (?=\w+\[i\])", "input[i] >= ", RANGE, "a at its largest value 1.5"),
+        (r"input\[i\] < (?=\w+\[i\])", "input[i] <= ", RANGE, "a at its smallest value -1.5"),
+    ],
+)
+def test_faults_in_firmware_that_only_rows_by_construction_meet(
+    folder: Path, tmp_path: Path, pattern: str, new: str, stage: str, origin: str
+) -> None:
+    place = firmware(folder, tmp_path / "firmware")
+    source = place / "small.c"
+    text = source.read_text()
+    assert re.search(pattern, text)
+    source.write_text(re.sub(pattern, new, text, count=1))
+    found = blamed(proof(folder, place), "small.c", stage)
+    assert origin in found.origin
 
 
 def test_an_old_firmware_folder(folder: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
@@ -37,7 +38,14 @@ def base() -> Stages:
     }
 
 
-def pair(a: Stages, b: Stages, *, ours: bool = True, numbers: tuple[Numbers, Numbers] = ("int8", "int8")) -> PairRecord:
+def pair(
+    a: Stages,
+    b: Stages,
+    *,
+    ours: bool = True,
+    numbers: tuple[Numbers, Numbers] = ("int8", "int8"),
+    unanswered: NDArray[np.bool_] | None = None,
+) -> PairRecord:
     forms = tuple(Form(name=n, numbers=k, run=lambda x, y: {}, ours=ours) for n, k in zip("ab", numbers, strict=True))
     yard = Yardstick(
         spread=spreads(a),
@@ -46,6 +54,7 @@ def pair(a: Stages, b: Stages, *, ours: bool = True, numbers: tuple[Numbers, Num
         origins=tuple(f"row {i}" for i in range(N)),
         labels=("p", "q", "r"),
         before=frozenset({"scale"}),
+        unanswered=unanswered,
     )
     return compare((forms[0], forms[1]), (a, b), yard)
 
@@ -282,3 +291,16 @@ def test_what_no_pair_could_judge_is_listed_with_its_reason() -> None:
     assert {one.reason for one in made.uncompared} == {"every sample parts from every other form before it"}
     alone = _proved(("reference", reference, True))
     assert not alone.passed and len(alone.uncompared) == len(reference)
+
+
+@pytest.mark.parametrize("numbers", [("int8", "int8"), ("float", "float")])
+def test_of_a_sample_without_an_answer_only_its_ends_are_compared(numbers: tuple[Numbers, Numbers]) -> None:
+    stages = base()
+    stages[PROBABILITIES][4], stages[LABEL][4] = 0, -1
+    none = np.arange(N) == 4
+    other = changed(stages, scale=((4, 2), 5), **{BYTES: ((4, 2), 30), "layer 1 dense": ((4, 0), 9)})
+    assert pair(stages, other, numbers=numbers, unanswered=none).verdict != "broken"
+    assert pair(stages, other, numbers=numbers).verdict == "broken"
+    answered = changed(other, **{LABEL: ((4,), 1)})
+    record = pair(stages, answered, numbers=numbers, unanswered=none)
+    assert record.breaks is not None and (record.breaks.stage, record.breaks.sample) == (LABEL, 4)

@@ -9,6 +9,7 @@ from edgewright.export._c_self_test import write_self_test
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export._c_stream_detectors import Watchers, watchers_of
 from edgewright.export.contract import Subject, Target
+from edgewright.graph.stages import marked_stages
 from edgewright.schema.graph import Graph
 
 __all__ = ("TARGET", "write_c99", "write_network_c99")
@@ -48,13 +49,16 @@ def around(subject: Subject) -> dict[str, str]:
 
 
 def _target_files(subject: Subject) -> dict[str, bytes]:
+    # Compiled with taps, what ships shows every stage to a proof.
+    graph, inside = marked_stages(subject.graph, subject.integers)
     made = write_c99(
-        subject.graph,
+        graph,
         subject.integers,
         name=subject.word,
         columns=[column.name for column in subject.columns],
         units=[column.unit for column in subject.columns],
         ranges=limits_of(subject),
+        inside=inside,
         confidence=subject.confidence,
     )
     test = write_self_test(subject.graph, subject.integers, name=subject.word, ranges=limits_of(subject))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
@@ -30,12 +31,21 @@ _TABLES = (".csv", ".csv.gz", ".csv.xz")
 
 @dataclass(frozen=True)
 class Chosen:
-    """Samples, shape (n, ...), where each came from, and where all of them did, in words."""
+    """Samples of a proof.
+
+    Attributes:
+        samples: shape (n, ...).
+        origins: where each came from.
+        source: where those of the data came from, in words.
+        notes: further sentences.
+        constructed: which of them were made by construction, shape (n,); None where none was.
+    """
 
     samples: Floats
     origins: tuple[str, ...]
     source: str
     notes: tuple[str, ...] = ()
+    constructed: NDArray[np.bool_] | None = None
 
 
 def choose_rows(subject: Subject, place: Path, data: str | None, count: int, seed: int) -> Chosen:

@@ -9,26 +9,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.graph.extract import float_network, value_names
+from edgewright.graph.extract import value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
-from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
+from edgewright.graph.stages import network_values, preprocessing
+from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
 from edgewright.runtime.executor import compile_graph
-from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork
-
-MODEL, BOUNDARY = "model", "boundary"
-# Operators of a network that only move values: no stage of their own.
-_MOVES = frozenset({"reshape", "transpose", "pad"})
-
-
-def preprocessing(graph: Graph) -> dict[str, str]:
-    """Stage -> the graph's value that ends it, up to the boundary."""
-    source = graph.inputs[0].name
-    made = {mark.stage: mark.value for mark in graph.stages if mark.stage != MODEL and mark.value != source}
-    if graph.boundary and graph.boundary != source and graph.boundary not in made.values():
-        made[BOUNDARY] = graph.boundary
-    return made
 
 
 def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -44,41 +31,6 @@ def shapes(graph: Graph, stages: dict[str, str]) -> dict[str, tuple[int, ...]]:
         return {}
     probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
     return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
-
-
-def layers(network: IntegerNetwork) -> dict[str, int]:
-    """Layer -> number of the value it gives; the last one is the raw output."""
-    made: dict[str, int] = {}
-    for operator in network.operators:
-        if operator.kind in _MOVES:
-            continue
-        made[f"layer {len(made) + 1} {operator.kind.replace('_', ' ')}"] = operator.output
-    if not made:
-        return {OUTPUT: network.output}
-    last = next(reversed(made))
-    made.pop(last)
-    return {**made, OUTPUT: network.output}
-
-
-def network_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
-    """Stage of the network -> the graph's value that holds it; nothing for a graph without a network."""
-    if network is None:
-        return {}
-    names = value_names(graph)
-    made = {BYTES: _bytes_of(graph)} if network.rounding != "none" else {}
-    return {**made, **{stage: names[number] for stage, number in layers(network).items() if number in names}}
-
-
-def _bytes_of(graph: Graph) -> str:
-    return next(n.outputs[0] for n in graph.nodes if n.op == "QuantizeLinear" and n.inputs[0] == graph.boundary)
-
-
-def float_part(graph: Graph) -> IntegerNetwork | None:
-    """The network of a float graph; None where it has none that can be read."""
-    try:
-        return float_network(graph)
-    except InputError:
-        return None
 
 
 def ends(graph: Graph) -> dict[str, str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.mask import without_mask
+from edgewright.graph.stages import float_part, preprocessing
+from edgewright.pipeline.adversarial import with_constructed
 from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
-from edgewright.pipeline.prove_stages import all_values, boundary_value, float_part, preprocessing, renamed
+from edgewright.pipeline.prove_stages import all_values, boundary_value, renamed
 from edgewright.pipeline.prove_stream import stream_proof
 from edgewright.pipeline.prove_subject import read_subject, with_artefacts
 from edgewright.pipeline.provers import Asked, prover_of
@@ -27,7 +31,7 @@ from edgewright.proof.form import (
     Yardstick,
 )
 from edgewright.proof.prove import earliest, odd_one, prove
-from edgewright.proof.tolerance import last_digits, moved_readings, spreads
+from edgewright.proof.tolerance import last_digits, moved_readings, shaken_readings, spreads, wide_digits
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.ranges import outside
 from edgewright.schema.errors import InputError
@@ -67,7 +71,7 @@ def prove_place(
         return prover.prove(Asked(Path(place), data or "", rows, device))
     subject = with_artefacts(read_subject(Path(place), device), Path(place), given)
     chosen = choose_rows(subject, Path(place), data, rows, seed)
-    record = prove_subject(subject, place, chosen)
+    record = prove_subject(subject, place, with_constructed(subject, chosen))
     stream = stream_proof(subject, place, chosen)
     return record if stream is None else joined(_shipped(record, subject, stream), (stream,))
 
@@ -114,18 +118,21 @@ def prove_subject(subject: Subject, place: str, chosen: Chosen, forms: Sequence[
     samples = chosen.samples
     forms = forms_of(subject) if forms is None else forms
     boundary = boundary_value(reference, samples)
-    proven = prove(forms, samples, boundary, yardstick(subject, chosen))
+    yard = yardstick(subject, chosen)
+    data = yard.data(len(samples))
+    proven = prove(forms, samples, boundary, yard)
     absent = (*subject.absent, *proven.absent)
     files = _files(subject, forms, {form.name for form in proven.forms}, absent)
     failed = tuple(f.name for f in files if f.not_proven and f.name in {a.name for a in subject.artefacts})
     first = earliest(proven.forms, proven.pairs)
-    flags: NDArray[np.bool_] = outside(samples, subject.ranges)
+    flags: NDArray[np.bool_] = outside(samples[data], subject.ranges)
     counts = zip(subject.ranges, flags.sum(axis=0).tolist(), strict=True)
     return ProofRecord(
         name=subject.name,
         subject=place,
         source=chosen.source,
-        samples=len(samples),
+        samples=int(data.sum()),
+        constructed=int((~data).sum()),
         shape=tuple(int(n) for n in samples.shape[1:]),
         labels=reference.labels,
         forms=proven.forms,
@@ -167,15 +174,28 @@ def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
     run = compile_graph(graph, tuple(stages.values()))
     given = renamed(run(chosen.samples), stages)
     moved = [renamed(run(samples), stages) for samples in moved_readings(chosen.samples)]
+    odd = chosen.constructed
+    data = slice(None) if odd is None else ~odd
+    spread, digits = spreads({stage: values[data] for stage, values in given.items()}), last_digits(given, moved)
+    if odd is not None:
+        shaken = [renamed(run(x), stages) for x in shaken_readings(chosen.samples[odd], chosen.samples[data])]
+        wide = wide_digits({stage: values[odd] for stage, values in given.items()}, shaken, spread)
+        for stage, values in wide.items():
+            digits[stage][odd] = values
     before = frozenset(preprocessing(graph))
+    _, mask = without_mask(graph)
+    grid = None if subject.network is None else subject.network.values[subject.network.input]
     return Yardstick(
-        spread=spreads(given),
-        digits=last_digits(given, moved),
+        spread=spread,
+        digits=digits,
         names=_names(subject),
         origins=chosen.origins,
         labels=graph.labels,
         int8_tolerance=_ends_tolerance(subject),
         before=before,
+        constructed=chosen.constructed,
+        unanswered=None if mask is None else mask.unanswered(chosen.samples),
+        step=0.0 if grid is None else float(grid.scale),
     )
 
 
@@ -227,4 +247,5 @@ def _bounded(subject: Subject, chosen: Chosen) -> tuple[Chosen, tuple[str, ...]]
     if len(chosen.samples) <= most:
         return chosen, ()
     note = f"{each:,} values a sample: the first {most:,} of {len(chosen.samples):,} samples are taken"
-    return Chosen(chosen.samples[:most], chosen.origins[:most], chosen.source, chosen.notes), (note,)
+    made = None if chosen.constructed is None else chosen.constructed[:most]
+    return replace(chosen, samples=chosen.samples[:most], origins=chosen.origins[:most], constructed=made), (note,)

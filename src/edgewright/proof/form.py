@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.stages import BYTES, OUTPUT
 from edgewright.schema.proof import Numbers
 
+__all__ = [
+    "BYTES", "CLASSES", "LABEL", "OUTPUT", "PREDICTION", "PROBABILITIES", "RANGE", "Form", "Samples", "Stages",
+    "Yardstick",
+]  # fmt: skip
 # Stage -> values of shape (n, ...): float32 is compared by tolerance, int8 by steps, int64 as labels.
 Stages = dict[str, NDArray[Any]]
 Samples = NDArray[np.float32]
 # Names of stages that every form with such an end gives.
-RANGE, BYTES, OUTPUT = "out of range", "boundary bytes", "raw output"
+RANGE = "out of range"
 PROBABILITIES, PREDICTION, LABEL = "probabilities", "prediction", "label"
 # What stands for the class of each number: a form that counts alike may still say other words.
 CLASSES = "class names"
@@ -64,6 +69,9 @@ class Yardstick:
         int8_tolerance: largest difference of a probability between int8 engines that round in their own ways; of a
             prediction, relative to the spread of the predictions.
         before: stages of float preprocessing.
+        constructed: samples that are no data, shape (n,); None for none. They widen no tolerance of the others.
+        unanswered: samples that miss too much for an answer, shape (n,); None for none. Only their ends are compared.
+        step: real number that a step of the int8 boundary stands for; 0 without one.
     """
 
     spread: Stages
@@ -73,3 +81,10 @@ class Yardstick:
     labels: tuple[str, ...]
     int8_tolerance: float = 0.08
     before: frozenset[str] = field(default_factory=frozenset)
+    constructed: NDArray[np.bool_] | None = None
+    unanswered: NDArray[np.bool_] | None = None
+    step: float = 0.0
+
+    def data(self, count: int) -> NDArray[np.bool_]:
+        """Which of the first samples are data, shape (count,)."""
+        return np.ones(count, np.bool_) if self.constructed is None else ~self.constructed[:count]

@@ -61,6 +61,8 @@ class _Pair:
         self.alive, self.same = np.ones(count, np.bool_), np.ones(count, np.bool_)
         self.exact = np.ones(count, np.bool_)
         self.moved = np.zeros(count, np.bool_)
+        # What leads to no answer is not compared, but that there is none.
+        self.none = np.zeros(count, np.bool_) if yard.unanswered is None else yard.unanswered[:count]
         self.last: tuple[NDArray[Any], NDArray[Any]] | None = None
         self.moves: tuple[Difference, ...] = ()
         self.verdicts: list[StageVerdict] = []
@@ -152,13 +154,14 @@ class _Pair:
             return
         difference = distance(a, b)
         limit, words = tolerance.allowed(stage, a, self.yard)
-        judged = self.alive
+        ends = stage in (PROBABILITIES, PREDICTION)
+        judged = self.alive if ends else self.alive & ~self.none
         if stage in (PROBABILITIES, PREDICTION) and self.unseen:
             limit, words = tolerance.wide(stage, a, self.yard)
             if not self.ours and self._hidden_are_ours():
                 judged, words = np.zeros_like(self.alive), tolerance.ELSEWHERE
         elif stage in (PROBABILITIES, PREDICTION) and self.integers:
-            judged = self.alive & self.same
+            judged = self.alive & (self.same | self.none)
             if not self.ours:
                 # What such an engine shows inside is a copy of the model with more outputs. Where it joins operators in
                 # another way than in what is shipped, the same bytes seen inside need not lead to the same end.
@@ -178,12 +181,12 @@ class _Pair:
         limit = np.full(a.shape, 0.0 if self.ours else 1.0)
         if stage == BYTES:
             # Reals that were not quite equal may round to either side of the same step.
-            limit[~self.exact] = 1.0
+            limit[~self.exact] = np.maximum(self._reals_apart(a)[~self.exact], 1.0)
             words += "; one step where the reals before it are not bit-exact"
         elif self.blind:
             limit[:] = np.inf
             words = "seen through the probabilities"
-        found = judge(stage, "int8", difference, limit, self.alive & self.same, words)
+        found = judge(stage, "int8", difference, limit, self.alive & self.same & ~self.none, words)
         if stage == BYTES:
             self.moved = found.differing & ~found.beyond & (~self.exact | (not self.ours))
             self._show_moves(found, a, b)
@@ -191,6 +194,16 @@ class _Pair:
             self.inside_off += found.verdict.off
         self._keep(found, a, b)
         self.same &= ~found.differing
+
+    def _reals_apart(self, a: NDArray[Any]) -> NDArray[np.float64]:
+        """Steps that lie between the reals before the boundary, those of constructed samples; 0 where none is seen."""
+        apart = np.zeros(a.shape)
+        odd = ~self.yard.data(len(a))
+        if self.last is None or not self.yard.step or self.last[0].size != a.size or not odd.any():
+            return apart
+        steps = np.ceil(distance(*(values[odd] for values in self.last)) / self.yard.step)
+        apart[odd] = np.nan_to_num(steps, posinf=0.0).reshape(apart[odd].shape)
+        return apart
 
     def _show_moves(self, found: Compared, a: NDArray[Any], b: NDArray[Any]) -> None:
         made = []
@@ -213,11 +226,12 @@ class _Pair:
         if np.array_equal(a, b):
             self._keep(equal(LABEL, "label", a, tolerance.SAME), a, b)
             return
-        judged = self.alive & self.same & (self.ours or not self.integers) & (not self.unseen)
+        judged = self.alive & (self.same & (self.ours or not self.integers) & (not self.unseen) | self.none)
         if self.forms[0].numbers == "float" and PROBABILITIES in self.a:
             # Between two classes that are as likely, either answer is right.
             top = np.sort(self.a[PROBABILITIES].reshape(len(a), -1), axis=1)[:, -2:]
-            judged = judged & (top[:, -1] - top[:, 0] > 2 * tolerance.PROBABILITY)
+            limit, _ = tolerance.allowed(PROBABILITIES, self.a[PROBABILITIES], self.yard)
+            judged = judged & ((top[:, -1] - top[:, 0] > 2 * limit.reshape(len(a), -1).max(axis=1)) | self.none)
         difference = (a != b).astype(np.float64)
         self._keep(judge(LABEL, "label", difference, np.zeros(a.shape), judged, tolerance.SAME), a, b)
 
@@ -247,7 +261,8 @@ class _Pair:
         if LABEL not in self.a or LABEL not in self.b:
             return None, ()
         first = self.a[LABEL].reshape(-1)
-        away: Mask = first != self.b[LABEL].reshape(-1)
-        counts = np.bincount(first[away], minlength=len(self.yard.labels))
+        away: Mask = (first != self.b[LABEL].reshape(-1)) & self.yard.data(len(first))
+        # A sample without an answer is of no class.
+        counts = np.bincount(first[away & (first >= 0)], minlength=len(self.yard.labels))
         by_class = tuple((n, int(c)) for n, c in zip(self.yard.labels, counts, strict=False) if c)
         return int(away.sum()), by_class

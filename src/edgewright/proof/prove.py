@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.proof.form import CLASSES, RANGE, Form, Samples, Stages, Yardstick
+from edgewright.proof.form import CLASSES, LABEL, PROBABILITIES, RANGE, Form, Samples, Stages, Yardstick
 from edgewright.proof.pair import compare
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.proof import AbsentForm, FormRecord, PairRecord, UncomparedStage
@@ -82,7 +82,7 @@ def prove(forms: Sequence[Form], samples: Samples, boundary: Samples, yard: Yard
         if form.labels and yard.labels:
             stages = {**stages, CLASSES: called(form.labels, yard.labels, len(next(iter(stages.values()))))}
         made.append((form, stages))
-        records.append(_record(form, stages, seconds))
+        records.append(_record(form, stages, seconds, yard))
     wished = [(p, q) for p, q in combinations(made, 2) if wanted(p[0], q[0])]
     reference = _reference(made)
     # NumPy works on large arrays without holding the interpreter.
@@ -131,7 +131,9 @@ def _uncompared(records: Sequence[FormRecord], pairs: Sequence[PairRecord]) -> I
     shown = Counter((form.numbers, stage) for form in records for stage in form.stages)
     for form in records:
         for stage in form.stages:
-            if stage not in judged.get(form.name, ()):
+            done = judged.get(form.name, set())
+            # Of an engine with its own rounding the probabilities are judged, and labels counted.
+            if stage not in done and not (stage == LABEL and PROBABILITIES in done):
                 alone = shown[form.numbers, stage] == 1
                 reason = "no other form shows it" if alone else "every sample parts from every other form before it"
                 yield UncomparedStage(form=form.name, stage=stage, reason=reason)
@@ -148,7 +150,9 @@ def wanted(first: Form, second: Form) -> bool:
     return first.numbers == second.numbers or (first.whole and second.whole)
 
 
-def _record(form: Form, stages: Stages, seconds: float) -> FormRecord:
+def _record(form: Form, stages: Stages, seconds: float, yard: Yardstick) -> FormRecord:
+    count = len(next(iter(stages.values())))
+    outside = None if RANGE not in stages else int(np.count_nonzero(stages[RANGE][yard.data(count)]))
     return FormRecord(
         name=form.name,
         numbers=form.numbers,
@@ -156,7 +160,7 @@ def _record(form: Form, stages: Stages, seconds: float) -> FormRecord:
         stages=tuple(stages),
         begins="raw rows" if form.whole else "the boundary",
         seconds=seconds,
-        out_of_range=int(np.count_nonzero(stages[RANGE])) if RANGE in stages else None,
+        out_of_range=outside,
         note="; ".join(text for text in (form.note, *form.said) if text),
-        samples=len(next(iter(stages.values()))),
+        samples=count,
     )

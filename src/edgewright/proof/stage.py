@@ -112,8 +112,9 @@ def judge(
 def shown(
     compared: Compared, first: NDArray[Any], second: NDArray[Any], samples: Mask, yard: Yardstick
 ) -> Difference | None:
-    """The first of the samples, with the value that is furthest beyond what is allowed."""
-    rows = np.flatnonzero(samples)
+    """The first of the samples, of the data if any is, with the value that is furthest beyond what is allowed."""
+    rows = np.flatnonzero(samples & yard.data(len(samples)))
+    rows = rows if len(rows) else np.flatnonzero(samples)
     if not len(rows) or compared.difference is None or compared.allowed is None:
         return None
     row = int(rows[0])

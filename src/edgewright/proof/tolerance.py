@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ PROBABILITY = 1e-4
 LAST_DIGITS, DIGIT_STEP = 2.0, 4.0
 # With fewer samples than this the spread of one value says little, and that of the whole stage stands for it.
 _FEW = 16
+# Readings of samples by construction are moved by this share, so many times; rounding is allowed this part of what that
+# changes, some 16 last digits of the readings. A value of which it changes more than `_DECIDED` is not judged.
+SHAKE, _SHAKES, CONSTRUCTED, _DECIDED = np.float32(1e-4), 6, 0.02, 0.05
 PREPROCESSING = "float32 order of operations: relative 1e-5 + 1e-5 of the spread + 2 last digits of the readings"
 NETWORK = "float32 order of operations in every layer: relative 1e-5 + 1e-4 of the layer's size or the value's spread"
 CHANCE = "rounding of every layer before: 1e-4, and 2 last digits of the readings"
@@ -59,6 +62,39 @@ def moved_readings(samples: NDArray[np.float32]) -> tuple[NDArray[np.float32], N
         return np.asarray(samples + step, np.float32), np.asarray(samples + signs * step, np.float32)
 
 
+def shaken_readings(samples: NDArray[np.float32], data: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+    """Samples by construction, each reading higher or lower by chance, several times.
+
+    By `SHAKE` of the channel's largest reading, there or in the data: what rounds in between is not in proportion to a
+    reading itself, such as a zero beside a large one.
+    """
+    axes = tuple(range(2, samples.ndim))
+    with np.errstate(all="ignore"):
+        usual = np.where(np.isfinite(data), np.abs(data), 0).max(axis=(0, *axes), keepdims=True)
+        size = np.where(np.isfinite(samples), np.abs(samples), 0).max(axis=axes, keepdims=True)
+        step = SHAKE * np.maximum(size, usual)
+        for seed in range(_SHAKES):
+            signs = np.random.default_rng(seed).choice(np.array([-1, 1], np.float32), samples.shape)
+            yield np.asarray(samples + signs * step, np.float32)
+
+
+def wide_digits(given: Stages, shaken: Sequence[Stages], spread: Stages) -> Stages:
+    """What is allowed of each value of samples by construction for the rounding of what led to it.
+
+    A value that a shake decides, such as the skewness of a channel that does not move, may be anything.
+    """
+    made: Stages = {}
+    for stage, values in given.items():
+        if values.dtype.kind != "f":
+            continue
+        with np.errstate(all="ignore"):
+            changes = [np.abs(other[stage].astype(np.float64) - values) for other in shaken]
+            change = np.nan_to_num(np.max(changes, axis=0), nan=np.inf)
+            size = np.abs(values.astype(np.float64)) + spread.get(stage, np.zeros(1))
+            made[stage] = np.where(change > _DECIDED * size, np.inf, CONSTRUCTED * change)
+    return made
+
+
 def last_digits(given: Stages, moved: Sequence[Stages]) -> Stages:
     """What `LAST_DIGITS` of the readings change in each value, the most of several ways to move them."""
     made: Stages = {}
@@ -85,22 +121,31 @@ def allowed(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[
     if stage == PROBABILITIES:
         made, words = np.full(values.shape, PROBABILITY), CHANCE
     elif stage == PREDICTION:
-        made, words = RELATIVE * expected + PROBABILITY * (_range(values) or 1.0), CHANCE + " of their range"
+        unit = _range(values[yard.data(len(values))]) or 1.0
+        made, words = RELATIVE * expected + PROBABILITY * unit, CHANCE + " of their range"
     elif stage in yard.before:
         made, words = RELATIVE * expected + SPREAD * spread, PREPROCESSING
     else:
-        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(spread, _size(expected))
+        made = RELATIVE * expected + NETWORK_SPREAD * np.maximum(spread, _sizes(expected, yard.data(len(values))))
         words = NETWORK
     digits = yard.digits.get(stage)
     if digits is not None and digits.shape[1:] == values.shape[1:]:
         made = made + digits[: len(values)]
-    return np.broadcast_to(np.nan_to_num(made), values.shape), words
+    return np.broadcast_to(np.nan_to_num(made, posinf=np.inf), values.shape), words
 
 
 def wide(stage: str, values: NDArray[Any], yard: Yardstick) -> tuple[NDArray[np.float64], str]:
     """As `allowed`, for the ends of two int8 forms of which one rounds in its own way."""
-    unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values) or 1.0
+    unit = 1.0 if stage in (PROBABILITIES, LABEL) else _range(values[yard.data(len(values))]) or 1.0
     return np.full(values.shape, yard.int8_tolerance * unit), ENDS.format(yard.int8_tolerance)
+
+
+def _sizes(values: NDArray[np.float64], data: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """How large a layer is: over all samples of the data, and for one by construction at least over itself."""
+    sizes = np.full((len(values), *(1,) * (values.ndim - 1)), _size(values[data]))
+    for row in np.flatnonzero(~data):
+        sizes[row] = max(float(sizes[row].max()), _size(values[row]))
+    return sizes
 
 
 def _size(values: NDArray[np.float64]) -> float:

@@ -134,7 +134,7 @@ class PairRecord(msgspec.Struct, frozen=True, kw_only=True):
         exact_from_boundary: whether every value after the boundary was equal, bit by bit, on samples whose bytes at
             the boundary were equal; None where the pair shares no integers.
         stages: those that both show.
-        moved: samples that a last-digit difference before the boundary moved across a quantisation step.
+        moved: samples that a last digit before the boundary, or a tie there, moved across a quantisation step.
         moves: the first few of them.
         flips: samples whose label differs, and by class of the first form.
         flips_by_class: (class, samples).
@@ -163,7 +163,8 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
         name: of what was proven.
         subject: the path that was given.
         source: of the rows, in words.
-        samples: rows or windows that went through every form.
+        samples: rows or windows of the data that went through every form.
+        constructed: further ones, made by construction: limits, saturation, ties, zeros, single channels.
         shape: of one of them.
         labels: of the classes; empty for amounts.
         files: that were read from disk, proven or not.
@@ -192,6 +193,7 @@ class ProofRecord(msgspec.Struct, frozen=True, kw_only=True):
     forms: tuple[FormRecord, ...]
     absent: tuple[AbsentForm, ...]
     pairs: tuple[PairRecord, ...]
+    constructed: int = 0
     out_of_range: int = 0
     out_of_range_by_column: tuple[tuple[str, int], ...] = ()
     ranges: int = 0

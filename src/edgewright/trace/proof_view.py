@@ -50,7 +50,8 @@ def _own(record: ProofRecord) -> dict[str, Any]:
 
 def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     """A proof without its parts."""
-    facts = page.facts(record.source, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
+    made = f"{plural(record.constructed, 'row')} by construction" if record.constructed else ""
+    facts = page.facts(record.source, made, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
     yield Text.assemble(("prove ", "bold"), (record.name, ACCENT))
     yield note(facts)
     for sentence in record.notes:
@@ -60,7 +61,7 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     yield forms_table(record)
     for place, form in enumerate(record.forms, 1):
         if form.note and form.begins == "raw rows":
-            few = f"{form.samples:,} samples; " if form.samples < record.samples else ""
+            few = f"{form.samples:,} samples; " if form.samples < record.samples + record.constructed else ""
             yield note(f"{place}: {few}{form.note}")
     yield from _hidden(record)
     yield from _absent(record)
@@ -138,7 +139,7 @@ def _moves(pairs: Sequence[PairRecord]) -> Iterator[RenderableType]:
     reals = " and ".join(f"{value:.9g}" for value in move.reals)
     yield Text("")
     yield Text(
-        f"{plural(pair.moved, 'sample')} moved across a quantisation step by a last-digit difference, for example "
+        f"{plural(pair.moved, 'sample')} moved across a quantisation step by a last digit or a tie, for example "
         f"{move.origin}, {move.place}: {f'{reals} become ' if reals else ''}{move.first:.0f} in {pair.first} and "
         f"{move.second:.0f} in {pair.second}",
         style=WARN,

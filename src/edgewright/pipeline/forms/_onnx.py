@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edgewright.graph.stages import float_part
 from edgewright.pipeline.forms import Subject
-from edgewright.pipeline.prove_stages import float_part
 from edgewright.runtime.integer.qdq import integer_network
 from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.runtime.onnx_reader import read_onnx

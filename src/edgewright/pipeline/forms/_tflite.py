@@ -11,19 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edgewright.graph.from_tflite_file import parse_tflite
+from edgewright.graph.stages import float_part, layers, network_values, preprocessing
 from edgewright.pipeline.forms import Subject
-from edgewright.pipeline.prove_stages import (
-    ends,
-    float_part,
-    graph_layout,
-    in_a_row,
-    layers,
-    network_values,
-    preprocessing,
-    renamed,
-    shapes,
-    tail,
-)
+from edgewright.pipeline.prove_stages import ends, graph_layout, in_a_row, renamed, shapes, tail
 from edgewright.proof.form import BYTES, OUTPUT, Samples, Stages
 from edgewright.runtime.integer.network import to_reals
 from edgewright.schema.errors import InputError

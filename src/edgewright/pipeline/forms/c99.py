@@ -14,24 +14,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.stages import float_part, layers, marked_stages
 from edgewright.pipeline.artefacts import Artefact
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import (
-    MODEL,
-    all_values,
-    float_part,
-    graph_layout,
-    layers,
-    network_values,
-    preprocessing,
-    shapes,
-)
+from edgewright.pipeline.prove_stages import all_values, graph_layout, shapes
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
-from edgewright.schema.graph import Graph, StageMark
 from edgewright.schema.proof import Numbers
 
 NAME = "model"
@@ -106,6 +96,8 @@ def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
     numbers: Numbers = "int8" if f"#define {word.upper()}_NETWORK_INPUTS " in files[f"{word}.h"] else "float"
     if compiler is None:
         subject.missing(name, "no C compiler: apt-get install gcc")
+    elif f"{word}_context;" not in files[f"{word}.h"]:
+        subject.missing(name, "it takes no context, as what older versions exported: export it again")
     elif numbers not in subject.graphs or (numbers == "int8" and subject.network is None):
         subject.missing(name, f"it is {numbers}, which {subject.name} has no network of")
     else:
@@ -160,34 +152,21 @@ def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: A
 
 def written(subject: Subject, numbers: Numbers) -> Files:
     """The C of a subject, with all its stages among those that can be seen."""
-    graph, network = subject.graphs[numbers], subject.network if numbers == "int8" else None
-    inside: dict[int, str] = {}
-    if network is None:
-        graph = _marked(graph)
-    else:
-        inside = {number: stage for stage, number in layers(network).items()}
-        if network.input not in inside:
-            inside[network.input] = BYTES
-        graph = msgspec.structs.replace(graph, stages=_marks(preprocessing(graph)))
+    graph, inside = marked_stages(subject.graphs[numbers], subject.network if numbers == "int8" else None)
     ranges = [
         None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
         for _, low, high in subject.ranges
     ]
     threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
     files: Files = importlib.import_module("edgewright.export.c99").write_c99(
-        graph, network, name=NAME, ranges=ranges, inside=inside, confidence=threshold
+        graph,
+        subject.network if inside else None,
+        name=NAME,
+        ranges=ranges,
+        inside=inside,
+        confidence=threshold,
     )
     return files
-
-
-def _marked(graph: Graph) -> Graph:
-    """A float graph whose layers are stages too."""
-    stages = {**preprocessing(graph), **network_values(graph, float_part(graph))}
-    return msgspec.structs.replace(graph, stages=_marks(stages))
-
-
-def _marks(stages: Mapping[str, str]) -> tuple[StageMark, ...]:
-    return tuple(StageMark(stage=stage, value=value) for stage, value in stages.items())
 
 
 def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
@@ -197,9 +176,6 @@ def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa:
     graph = subject.graphs[numbers]
     whole = shapes(graph, all_values(graph, network or float_part(graph)))
     for stage, values in answer.stages.items():
-        if stage == MODEL:
-            # A mark of the graph, and no stage of a proof.
-            continue
         if network is None or stage not in (BYTES, *layers(network)):
             # Raw outputs lie in a row in every form.
             shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])

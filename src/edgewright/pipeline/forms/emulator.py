@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.graph.stages import layers, preprocessing
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms.c99 import NAME, Files, written
-from edgewright.pipeline.prove_stages import graph_layout, layers, preprocessing, shapes
+from edgewright.pipeline.prove_stages import graph_layout, shapes
 from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers

@@ -11,9 +11,10 @@ from types import ModuleType
 
 import numpy as np
 
+from edgewright.graph.stages import float_part, preprocessing
 from edgewright.pipeline.artefacts import Artefact
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import ends, float_part, preprocessing, renamed
+from edgewright.pipeline.prove_stages import ends, renamed
 from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
 from edgewright.runtime.engines.extension import answer_of, describe
 from edgewright.runtime.integer.network import to_integers

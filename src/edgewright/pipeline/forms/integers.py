@@ -7,18 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.stages import layers, network_values, preprocessing
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import (
-    boundary_value,
-    graph_layout,
-    in_a_row,
-    layers,
-    network_values,
-    preprocessing,
-    renamed,
-    shapes,
-    tail,
-)
+from edgewright.pipeline.prove_stages import boundary_value, graph_layout, in_a_row, renamed, shapes, tail
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_values, to_integers, to_reals

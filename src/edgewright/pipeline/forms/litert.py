@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.stages import layers
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms._tflite import (
     Network,
@@ -21,7 +22,7 @@ from edgewright.pipeline.forms._tflite import (
     whole_file,
     whole_stages,
 )
-from edgewright.pipeline.prove_stages import ends, layers
+from edgewright.pipeline.prove_stages import ends
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.runtime.engines.litert import open_model
 from edgewright.runtime.integer.network import to_integers

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from edgewright.graph.mask import NO_LABEL
+from edgewright.graph.stages import float_part, layers
 from edgewright.pipeline.artefacts import PIPELINE
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import float_part, layers
 from edgewright.pipeline.whole_graph import limit_of
 from edgewright.proof.form import LABEL, PREDICTION, PROBABILITIES, Form, Samples, Stages
 from edgewright.runtime.missing import read_limit, unanswered
