@@ -14,15 +14,19 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgewright.compression.int8 import quantise
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.runtime.engines import get
 from edgewright.runtime.engines import onnxruntime as engine
 from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.integer.network import to_reals
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.graph import Graph, Value
 from foreign import model, node, signed
 from integer_networks import picture, samples_of, trained
 from processors import PROCESSORS, on_processor
+from support import shared_data
 
 pytestmark = pytest.mark.numbers
 
@@ -180,6 +184,19 @@ def test_other_processors_give_the_same(name: str, processor: str, tmp_path: Pat
     steps = emulated(to_onnx(graph), x, raw, processor, tmp_path)
     assert all(steps_apart(graph, raw, got, x).max() < 1.01 for got in steps.values())
     np.testing.assert_array_equal(steps["plain"], engine.load_plain(to_onnx(graph))(x)[raw])
+
+
+@pytest.mark.slow
+@pytest.mark.needs_data
+def test_the_keyword_model_of_mlperf_tiny_flips_no_label_there(tmp_path: Path) -> None:
+    """Its signed form keeps one label in ten on a processor with AVX2 and no VNNI."""
+    network = read_tflite(shared_data("mlperf-tiny") / "models" / "kws_ref_model.tflite")
+    value, given = network.values[network.input], np.load(shared_data("mlperf-tiny") / "kws01" / "kws01.npz")["x"][:100]
+    x, made = to_reals(value, given.reshape(-1, *value.shape)), to_onnx(network_graph(network))
+    here = engine.load_plain(made)(x)["label"]
+    labels = emulated(made, x, "label", "Haswell", tmp_path)
+    assert np.array_equal(labels["plain"], here) and np.array_equal(labels["engine"], here)
+    assert np.mean(emulated(signed(made), x, "label", "Haswell", tmp_path)["plain"] != here) > 0.5
 
 
 @pytest.mark.slow
