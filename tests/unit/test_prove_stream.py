@@ -23,6 +23,7 @@ from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.prove_stream import EVENTS, MEANS, stream_proof
 from edgewright.pipeline.prove_subject import subject_of
 from edgewright.pipeline.proving import prove_place
+from edgewright.pipeline.stream_rows import natural_rows
 from edgewright.runtime.detector_file import IN_PACKAGE, detector_bytes
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.onnx_reader import read_onnx
@@ -129,7 +130,7 @@ def edited(old: str, new: str, file: str = "activity_stream.c") -> Callable[[Fil
 
 def test_a_stream_of_a_package_is_proven(prove: Proof) -> None:
     record = prove()
-    assert record.passed and not record.absent and not record.notes
+    assert record.passed and not record.absent and not record.notes, (record.breaks, record.broken)
     assert record.forms[0].name == "Python agent" and len(record.forms) > 1
     assert record.forms[1].stages[-2:] == (MEANS, EVENTS) and SCORE in record.forms[1].stages
     assert record.samples > samples().samples[:, 0].size
@@ -144,6 +145,13 @@ def test_few_samples_make_stretches_in_which_something_is_decided(prove: Proof) 
     few = Chosen(samples().samples[:40:5], samples().origins[:8], "a few windows")
     assert prove(None, few).passed
     named(prove(edited("% 4", "% 3"), few), MEANS)
+
+
+def test_a_package_with_a_rule_for_missing_values_is_tried_with_them() -> None:
+    rows, holed = (natural_rows(samples(), 50.0, 20_000, 60, holes) for holes in (False, True))
+    more = holed.values[len(rows.values) :]
+    assert np.isfinite(rows.values).all() and np.isnan(more).any() and np.isinf(more).all(axis=1).any()
+    assert np.isnan(more).all(axis=1).any() and all("cells missing" in o for o in holed.origins[len(rows.values) :])
 
 
 def test_windows_with_another_hop_are_named_at_the_means(prove: Proof) -> None:

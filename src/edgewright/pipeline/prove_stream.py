@@ -109,7 +109,7 @@ class _Proof:
         samples, step = (window.samples, window.step) if window else (1, 1)
         decision = self.manifest.decision
         least = samples + step * (decision.smoothing + decision.debounce + 2)
-        self.rows = natural_rows(chosen, self.rate, most, least)
+        self.rows = natural_rows(chosen, self.rate, most, least, self.manifest.missing is not None)
         self.notes: tuple[str, ...] = ()
         self._streams: dict[tuple[str, str], Any] = {}
 

@@ -14,6 +14,8 @@ from edgewright.schema.data import Floats
 # Since 1970, as devices count; parts of a day matter to some detectors.
 _BEGIN = 1.7e9
 _STRETCHES = 8
+# Of the last stretch, again: this share of cells is missing, and of so many rows each kind of one without any value.
+_MISSING, _EMPTY = 0.01, 150
 # Rows that are missing before a stretch, in turn: some follow without a gap.
 _LOST = (50, 0, 7, 100_000)
 
@@ -54,7 +56,7 @@ class StreamRows:
         )
 
 
-def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1) -> StreamRows:
+def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1, holes: bool = False) -> StreamRows:
     """Stretches of the samples in their order, with gaps between most of them; few samples come again and again.
 
     Args:
@@ -62,6 +64,7 @@ def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1) -> Stre
         rate: rows a second.
         most: rows at most, about.
         least: rows of a stretch, so that what follows them is decided.
+        holes: whether the last stretch comes again with missing values.
     """
     samples = chosen.samples if chosen.samples.ndim == 3 else chosen.samples[:, :, None]
     count, length = len(samples), samples.shape[2]
@@ -69,10 +72,20 @@ def natural_rows(chosen: Chosen, rate: float, most: int, least: int = 1) -> Stre
     begins = np.unique(np.linspace(0, max(0, count - each), _STRETCHES).astype(np.int64)).tolist()
     begins = begins if len(begins) > 1 else [0, 0]
     parts = [joined(samples, [place % count for place in range(b, b + each)], chosen.origins, rate) for b in begins]
+    parts += [_holed(parts[-1])] if holes else []
     made = parts[0]
     for place, part in enumerate(parts[1:]):
         made = made.followed_by(behind(part, _LOST[place % len(_LOST)]))
     return made
+
+
+def _holed(rows: StreamRows) -> StreamRows:
+    """The same rows with cells, rows and numbers missing."""
+    values = rows.values.copy()
+    values[np.random.default_rng(0).random(values.shape) < _MISSING] = np.nan
+    for begin, wrong in enumerate((np.nan, np.inf, -np.inf)):
+        values[(begin + 1) * _EMPTY // 3 :: _EMPTY] = wrong
+    return StreamRows(values, rows.lost, tuple(f"{origin}, cells missing" for origin in rows.origins), rows.rate)
 
 
 def inserted(rows: StreamRows, place: int, row: Floats, origin: str) -> StreamRows:
