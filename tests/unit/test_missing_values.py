@@ -19,11 +19,13 @@ from edgewright.export.c99 import write_c99
 from edgewright.export.contract import Stream
 from edgewright.export.tflite_whole import write_whole
 from edgewright.features.statistics import Statistics
+from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network
 from edgewright.graph.mask import Mask, without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.pipeline.config import parse, with_changes
+from edgewright.pipeline.forms.litert import invoke
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.preprocessing.fill import Fill
@@ -187,6 +189,18 @@ def test_whole_windows_go_through_unchanged() -> None:
 def test_a_hole_becomes_the_mean_of_what_is_there() -> None:
     X = np.array([[[1.0, np.nan, 3.0, np.inf], [np.nan] * 4]], np.float32)
     assert np.array_equal(Fill().fit_transform(X), [[[1.0, 2.0, 3.0, 2.0], [0.0] * 4]])
+
+
+def test_the_mean_of_a_large_level_keeps_its_digits() -> None:
+    need_litert()  # whose reference kernels add one number after the other
+    X = (101325 + np.random.default_rng(1).normal(size=(20, 2, 128))).astype(np.float32)
+    X[:, :, 40:60] = np.nan
+    fill = Fill().fit(X)
+    builder = Builder("fill", (2, 128))
+    made = builder.finish({"prediction": (fill.to_graph(builder, builder.input), "float32", (2, 128))})
+    found = invoke(write_whole(made, None).model(), X, {"y": None}, reference=True)["y"]
+    apart = np.abs(found - fill.transform(X))
+    assert apart.max() <= np.spacing(np.float32(101325))
 
 
 def test_a_row_without_a_stage_that_fills_has_no_answer_where_a_value_is_missing() -> None:

@@ -43,10 +43,14 @@ class Fill(SampleTransformer):
         self.names = names
 
     def formula(self, x: Value) -> Value:
-        """The reading where there is one, else the mean of those there are."""
+        """The reading where there is one, else the mean of those there are.
+
+        The mean is taken twice, as in `formula.centre`: sums of float32 numbers on a large level lose digits.
+        """
         there = present(x)
-        count = counted(there, 2)
-        return fill(x, total(choose(there, x, 0.0), 2, keep=True) / at_least(count, 1.0))
+        count = at_least(counted(there, 2), 1.0)
+        once = total(choose(there, x, 0.0), 2, keep=True) / count
+        return fill(x, once + total(choose(there, x - once, 0.0), 2, keep=True) / count)
 
 
 def _build(config: FillConfig, context: Context) -> Fill:
