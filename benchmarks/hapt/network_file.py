@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.schema.graph import Graph, Value
 
@@ -15,6 +16,8 @@ def network_file(graph: Graph, features: int) -> bytes:
         graph: of the whole pipeline, its boundary where the features are ready.
         features: how many arrive at the network.
     """
+    # What is said of missing readings looks at the raw rows.
+    graph, _ = without_mask(graph)
     needed = {value.name for value in graph.outputs}
     kept = []
     for node in reversed(graph.nodes):

@@ -77,6 +77,8 @@ class Predictor:
         self.engine = engines.choose(engine, model, rows)
         self.regression = self.manifest.task == "regression"
         self._run = self.engine.load(model)
+        # Asked now: who answers many streams lets go of the bytes of the model.
+        self.note = self.engine.note(model)
         self._labels = np.array(self.manifest.labels, dtype=np.str_)
         self._threshold = self.manifest.thresholds.get("confidence", 0.0)
         columns = self.manifest.columns

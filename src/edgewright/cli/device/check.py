@@ -29,8 +29,7 @@ def command(config: Path) -> None:
             rate = f" at {answerer.rate:g} Hz" if answerer.rate else ""
             predictor = answerer.predictor
             form = f"{predictor.form}, engine {predictor.engine.name}"
-            note = predictor.engine.note(predictor.package.model(predictor.form))
-            form += f" ({note})" if note else ""
+            form += f" ({predictor.note})" if predictor.note else ""
             click.echo(f"package {answerer.name}: {', '.join(answerer.columns)}{rate}; {form}")
         for watched in plan.watched:
             click.echo(f"detector {watched.name}: {', '.join(watched.columns)}")
