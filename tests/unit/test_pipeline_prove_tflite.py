@@ -9,13 +9,17 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.compression.int8 import quantise
 from edgewright.pipeline.forms import Subject, forms_of, tflm
+from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.prove_subject import subject_of
+from edgewright.pipeline.proving import prove_subject
 from edgewright.proof.form import BYTES, Form
 from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.integer import Rounding
 from edgewright.schema.proof import ProofRecord
 from integer_layers import need_litert, need_tflm
+from integer_networks import picture, samples_of
 from proof_example import fitted, form_of, proven, subject, with_constants
 
 REFERENCE = "integer reference"
@@ -109,3 +113,14 @@ def test_where_tflm_lacks_an_operator_the_network_alone_runs() -> None:
     broken = msgspec.structs.replace(other, boundary="")
     about = subject_of("example", {"float": broken})
     assert made(about) == [] and "neither" in about.absent[-1].reason
+
+
+def test_a_layer_after_flatten_is_shown_in_the_order_of_the_graph() -> None:
+    need_litert()
+    graph = picture()
+    rows = samples_of(graph)[:20]
+    about = subject_of("picture", {"float": graph, "int8": quantise(graph, rows)})
+    chosen = Chosen(rows, tuple(f"row {i}" for i in range(len(rows))), "rows")
+    record = prove_subject(about, "picture", chosen, fast(about))
+    assert record.passed, record.breaks
+    assert "layer 6 relu" in {stage.stage for pair in record.pairs for stage in pair.stages}

@@ -69,6 +69,29 @@ def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[
     return values.reshape(len(values), *graph_shape)
 
 
+def layer_layout(
+    network: IntegerNetwork, number: int, values: NDArray[Any], graph_shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """As `graph_layout`, of a value of the network that may lie in a row, its places before their channels."""
+    shape = _places(network).get(number)
+    if shape is not None and values.ndim == 2:
+        values = values.reshape(len(values), *shape)
+    return graph_layout(values, graph_shape)
+
+
+def _places(network: IntegerNetwork) -> dict[int, tuple[int, ...]]:
+    """Number of a value in a row -> (height, width, channels) of what was put into it, where nothing mixed it since."""
+    made: dict[int, tuple[int, ...]] = {}
+    for operator in network.operators:
+        first, source = operator.inputs[0], network.values[operator.inputs[0]].shape
+        target = network.values[operator.output].shape
+        if operator.kind == "reshape" and len(source) == 3 and len(target) == 1:
+            made[operator.output] = source
+        elif first in made and target == source and operator.kind != "dense":
+            made[operator.output] = made[first]
+    return made
+
+
 def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
     """Raw outputs of a network, channels last, in the order of the graph: (n, k)."""
     return graph_layout(values, values.shape[1:]).reshape(len(values), -1)

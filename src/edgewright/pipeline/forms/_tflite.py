@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.graph.from_tflite_file import parse_tflite
 from edgewright.graph.stages import float_part, layers, network_values, preprocessing
 from edgewright.pipeline.forms import Subject
-from edgewright.pipeline.prove_stages import ends, graph_layout, in_a_row, renamed, shapes, tail
+from edgewright.pipeline.prove_stages import ends, in_a_row, layer_layout, renamed, shapes, tail
 from edgewright.proof.form import BYTES, OUTPUT, Samples, Stages
 from edgewright.runtime.integer.network import to_reals
 from edgewright.schema.errors import InputError
@@ -97,11 +97,11 @@ def whole_file(one: Network) -> WholeFile:
 def whole_stages(one: Network, found: Mapping[str, NDArray[Any]]) -> Stages:
     """What the tensors of a whole file hold, in the graph's layout, in the reference's order."""
     whole = shapes(one.graph, network_values(one.graph, one.network))
-    inside = [] if one.network is None else list(layers(one.network))
+    inside = {} if one.network is None else layers(one.network)
     made: Stages = {}
     for stage, values in found.items():
-        if stage in inside:
-            values = graph_layout(values, whole.get(stage, values.shape[1:]))
+        if one.network is not None and stage in inside:
+            values = layer_layout(one.network, inside[stage], values, whole.get(stage, values.shape[1:]))
             made[stage] = values.reshape(len(values), -1) if stage == OUTPUT else values
         else:
             made[stage] = values
@@ -131,7 +131,8 @@ def network_stages(
     made |= {BYTES: source} if one.integers else {}
     for stage, number in layers(one.network).items():
         if number in values:
-            made[stage] = graph_layout(values[number], whole.get(stage, values[number].shape[1:]))
+            shape = whole.get(stage, values[number].shape[1:])
+            made[stage] = layer_layout(one.network, number, values[number], shape)
     raw = in_a_row(values[one.network.output])
     if not one.integers:
         made[OUTPUT] = raw

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edgewright.graph.stages import float_part, layers, marked_stages
 from edgewright.pipeline.artefacts import Artefact
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import all_values, graph_layout, shapes
+from edgewright.pipeline.prove_stages import all_values, layer_layout, shapes
 from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.proof import Numbers
 
@@ -183,7 +183,9 @@ def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa:
             continue
         number = network.input if stage == BYTES else layers(network)[stage]
         inside = np.asarray(values, np.int8).reshape(len(values), *network.values[number].shape)
-        made[stage] = inside if stage == BYTES else graph_layout(inside, whole.get(stage, inside.shape[1:]))
+        made[stage] = (
+            inside if stage == BYTES else layer_layout(network, number, inside, whole.get(stage, inside.shape[1:]))
+        )
     outputs: dict[str, NDArray[Any]] = answer.outputs
     for name in (PROBABILITIES, PREDICTION):
         if name in outputs:

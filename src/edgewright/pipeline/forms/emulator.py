@@ -11,7 +11,7 @@ import numpy as np
 from edgewright.graph.stages import layers, preprocessing
 from edgewright.pipeline.forms import Forms, Subject
 from edgewright.pipeline.forms.c99 import NAME, Files, written
-from edgewright.pipeline.prove_stages import graph_layout, shapes
+from edgewright.pipeline.prove_stages import layer_layout, shapes
 from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Numbers
@@ -136,7 +136,7 @@ def _read(
             continue
         number = network.input if name == BYTES else layers(network)[name]
         inside = np.asarray(found[name], np.int8).reshape(len(answer), *network.values[number].shape)
-        made[name] = inside if name == BYTES else graph_layout(inside, inside.shape[1:])
+        made[name] = inside if name == BYTES else layer_layout(network, number, inside, inside.shape[1:])
     for name in (PROBABILITIES, PREDICTION):
         if name in found:
             made[name] = found[name]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgewright.graph.stages import layers, network_values, preprocessing
 from edgewright.pipeline.forms import Forms, Subject
-from edgewright.pipeline.prove_stages import boundary_value, graph_layout, in_a_row, renamed, shapes, tail
+from edgewright.pipeline.prove_stages import boundary_value, in_a_row, layer_layout, renamed, shapes, tail
 from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_values, to_integers, to_reals
@@ -46,7 +46,7 @@ def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.
     forms = shapes(graph, network_values(graph, network))
     made: Stages = {BYTES: integers}
     for stage, number in layers(network).items():
-        made[stage] = graph_layout(values[number], forms.get(stage, values[number].shape[1:]))
+        made[stage] = layer_layout(network, number, values[number], forms.get(stage, values[number].shape[1:]))
     raw = to_reals(network.values[network.output], values[network.output])
     return {**made, **tail(graph, network)(in_a_row(raw), samples)}
 
