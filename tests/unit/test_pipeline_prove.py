@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -231,10 +230,8 @@ def test_hapt_proves_with_preprocessing_within_tolerance_and_the_network_bit_exa
     changes = [f"split.test_groups={['29', '30']}".replace("'", '"'), "training.epochs=2", "training.augment=[]"]
     arguments = [part for change in (*changes, "compression.max_drop=0.2") for part in ("--set", change)]
     assert run(["run", "hapt", "--data", str(data), "--out", str(tmp_path), *arguments, "--json"]) == 0
-    before = sum(os.times()[:4])
     record = prove_place(str(tmp_path / "hapt"), data=str(data))
-    # Processor time, compilers included: the clock would measure who else is at work.
-    assert record.passed and sum(os.times()[:4]) - before < 20
+    assert record.passed and record.constructed > 100, record.breaks
     exact = {pair.second: pair.exact_from_boundary for pair in record.pairs if pair.first == "integer reference"}
     ours = {form.name for form in record.forms if form.rounding == "ours"}
     assert all(exact[name] for name in exact if name in ours)
