@@ -142,7 +142,9 @@ class Findings:
         """The stream around a model, with the files of its detectors."""
         if not {f"{word}_stream.h", f"{word}_stream.c"} <= sources.keys():
             return
-        around = {name: _bytes(path) for name, path in sources.items() if name.startswith(f"{word}_")}
+        tested = (f"{word}_self_test.h", f"{word}_self_test.c")
+        names = [name for name in sources if name.startswith(f"{word}_") and name not in tested]
+        around = {name: _bytes(sources[name]) for name in names}
         self.artefacts.append(Artefact(f"{shown}{word}_stream.c", "stream", {**pair, **around}))
         self.files += [_record(f"{shown}{name}", content) for name, content in around.items()]
         yield tuple(around)
@@ -200,8 +202,10 @@ def _record(name: str, content: bytes, why: str = "", same: str = "") -> FileRec
 
 
 def _no_form(name: str) -> str:
+    if name.endswith(("_self_test.c", "_self_test.h")):
+        return "the self-test of the model for a board, which runs it there"
     if name.endswith((".c", ".h")):
-        return "no generated model beside it, with which it would be run"
+        return "no function that answers samples or takes a stream"
     return f"nothing here runs {Path(name).suffix or 'it'} files" if Path(name).suffix else "nothing here runs it"
 
 

@@ -39,8 +39,12 @@ def files_table(record: ProofRecord) -> RenderableType:
     for file in record.files:
         if file.forms:
             same = f", the bytes of {file.same}" if file.same else ""
-            numbers = ", ".join(str(places[name]) for name in file.forms if name in places)
-            add(made, Text(file.name, style="bold"), file.sha256[:12], f"{file.size_bytes:,}", f"{numbers}{same}")
+            # Forms of a stream stand in the proof of its own that follows.
+            ran = [str(places[name]) for name in file.forms if name in places]
+            ran += ["its stream"] if len(ran) < len(file.forms) else []
+            add(
+                made, Text(file.name, style="bold"), file.sha256[:12], f"{file.size_bytes:,}", f"{', '.join(ran)}{same}"
+            )
     return made
 
 
