@@ -131,7 +131,7 @@ def test_what_is_shipped_is_proven_with_its_bytes(folder: Path, tmp_path: Path, 
     assert {"model.onnx", "model.int8.onnx"} <= proven
     assert file_of(record, "model.onnx").same == "small.edge: model.onnx"
     left = {Path(file.name).name for file in record.files if file.not_proven}
-    assert {"notes.txt", "trace.json", "trace.html"} <= left
+    assert {"notes.txt", "trace.json", "trace.html", "small_self_test.c"} <= left
     assert run(["prove", str(folder), "--rows", "20", "--with", str(parts[0])]) == 0
     out = capsys.readouterr().out
     assert "Read from disk" in out and file_of(record, "small.c").sha256[:12] in out
