@@ -225,7 +225,7 @@ def test_the_autoencoder_is_exported_as_any_model_and_c_answers_alike(
     assert run(["detect", "model", str(out), "--out", str(model)]) == 0
     assert run(["export", str(model), "--to", "c99", "--out", str(tmp_path / "c")]) == 0
     assert "int8" in capsys.readouterr().out
-    assert {p.name for p in (tmp_path / "c").iterdir()} == {"ae.c", "ae.h"}
+    assert {p.name for p in (tmp_path / "c").iterdir()} == {"ae.c", "ae.h", "ae_self_test.c", "ae_self_test.h"}
     # `prove` compiles the C and compares it with Python and ONNX Runtime on the same rows.
     rows_file = tmp_path / "rows.csv"
     rows_file.write_text("\n".join(line.partition(",")[2] for line in (folder / "good.csv").read_text().splitlines()))
