@@ -20,12 +20,12 @@ from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.provers import Change, Files, compilers
 from edgewright.pipeline.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
-from edgewright.pipeline.stream_agent import CompiledPredictor, alarm_rows, answered, cut_rows, decided, judge_of
+from edgewright.pipeline.stream_agent import CompiledPredictor, alarm_rows, cut_rows, decided, judge_of
 from edgewright.pipeline.stream_rows import natural_rows
 from edgewright.proof import tolerance
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
-from edgewright.runtime.agent.answering import Answered
+from edgewright.runtime.agent.answering import Answered, answered
 from edgewright.runtime.agent.feed import Cut
 from edgewright.runtime.agent.judging import Seen
 from edgewright.runtime.detector_file import parse_detector
@@ -209,7 +209,7 @@ class _Proof:
         last = 0
         for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
             assert answers is not None  # noqa: S101 - one for each cut
-            one = answered(cut, answers, place)
+            one = answered(cut, answers, slice(place, place + 1))
             seen = judge.take(one)[0]
             means[last:at] = means[last - 1] if last else 0.0
             if self.manifest.labels:

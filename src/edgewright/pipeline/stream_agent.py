@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from edgewright.pipeline.prove_rows import Chosen
 from edgewright.pipeline.stream_rows import StreamRows, behind, joined, stretches
-from edgewright.runtime.agent.answering import Answered, Answerer
+from edgewright.runtime.agent.answering import Answerer, answered
 from edgewright.runtime.agent.feed import Cut, Cutter
 from edgewright.runtime.agent.judging import Judge
 from edgewright.runtime.agent.slots import Proven
-from edgewright.runtime.predictor import Answers, Predictor
+from edgewright.runtime.predictor import Predictor
 from edgewright.runtime.ready import Ready
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest
@@ -67,7 +67,11 @@ def decided(rows: StreamRows, manifest: Manifest, predictor: Predictor) -> list[
     answers, made = predictor.predict(np.concatenate([cut.samples for cut in cuts])), []
     for place, cut in enumerate(cuts):
         row = int(rows.numbers[int(np.searchsorted(rows.times, cut.times[0]))])
-        made += [(row, one.decided, one.alarm) for one in judge.take(answered(cut, answers, place))[0] if one.decided]
+        made += [
+            (row, one.decided, one.alarm)
+            for one in judge.take(answered(cut, answers, slice(place, place + 1)))[0]
+            if one.decided
+        ]
     return made
 
 
@@ -113,18 +117,3 @@ def judge_of(predictor: Predictor, rate: float, spec: DecisionSpec) -> Judge:
     """What follows the answers of a stream in the agent."""
     proven = Proven(name=predictor.manifest.name, predictor=predictor)
     return Judge(Answerer(proven, ("*",), rate, spec), math.inf, ruled=False)
-
-
-def answered(cut: Cut, answers: Answers, place: int) -> Answered:
-    """One cut with its answer, which stands at this place of the answers."""
-    part = slice(place, place + 1)
-    return Answered(
-        cut=cut,
-        labels=answers.labels[part],
-        confidence=answers.confidence[part],
-        probabilities=answers.probabilities[part],
-        predictions=None if answers.predictions is None else answers.predictions[part],
-        unsure=answers.unsure[part],
-        outside=answers.out_of_range[part],
-        missing=answers.missing[part],
-    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.agent.feed import Cut
 from edgewright.runtime.agent.slots import Proven
-from edgewright.runtime.predictor import Predictor
+from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.data import Floats
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import Manifest, WindowSpec
@@ -91,19 +91,22 @@ class Answerer:
         for cut in cuts:
             part = slice(start, start + len(cut.samples))
             start += len(cut.samples)
-            found.append(
-                Answered(
-                    cut=cut,
-                    labels=answers.labels[part],
-                    confidence=answers.confidence[part],
-                    probabilities=answers.probabilities[part],
-                    predictions=None if answers.predictions is None else answers.predictions[part],
-                    unsure=answers.unsure[part],
-                    outside=answers.out_of_range[part],
-                    missing=answers.missing[part],
-                )
-            )
+            found.append(answered(cut, answers, part))
         return found
+
+
+def answered(cut: Cut, answers: Answers, part: slice) -> Answered:
+    """One cut with its answers, which are this part of them."""
+    return Answered(
+        cut=cut,
+        labels=answers.labels[part],
+        confidence=answers.confidence[part],
+        probabilities=answers.probabilities[part],
+        predictions=None if answers.predictions is None else answers.predictions[part],
+        unsure=answers.unsure[part],
+        outside=answers.out_of_range[part],
+        missing=answers.missing[part],
+    )
 
 
 def matches(patterns: Sequence[str], stream: str) -> bool:
