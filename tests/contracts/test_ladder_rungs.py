@@ -29,8 +29,8 @@ def problem(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_the_ladder_goes_from_the_majority_to_a_large_network() -> None:
     names = list(RUNGS)
     assert names == [
-        "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "neighbours", "small_network",
-        "large_network",
+        "majority", "threshold", "rules", "state_machine", "linear", "tree", "forest", "boosting", "neighbours",
+        "small_network", "large_network",
     ]  # fmt: skip
     assert len({rung.rank for rung in RUNGS.values()}) == len(names)
 

@@ -111,7 +111,7 @@ def test_it_becomes_a_float_package_where_that_is_asked_for(tmp_path: Path) -> N
     assert read_package(result.package).manifest.default == "float"
 
 
-@pytest.mark.parametrize("kind", ["tree", "forest", "rules", "majority"])
+@pytest.mark.parametrize("kind", ["tree", "forest", "boosting", "rules", "majority"])
 def test_models_without_weights_become_float_packages(tmp_path: Path, kind: str) -> None:
     result = run_small(pipeline(tmp_path, f'[model]\nkind = "{kind}"'), tmp_path / "runs")
     assert result.package is not None

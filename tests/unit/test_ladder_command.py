@@ -15,7 +15,7 @@ from ladder_problems import table
 from small_pipeline import write_rows
 
 Capture = pytest.CaptureFixture[str]
-QUICK = ["--by", "row", "--no-peers", "--patience", "1"]
+QUICK = ["--by", "row", "--patience", "1"]
 
 
 def test_the_table_says_what_is_enough(tmp_path: Path, capsys: Capture) -> None:

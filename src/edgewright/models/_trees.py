@@ -17,6 +17,14 @@ from edgewright.models._plain import Floats, PlainModel
 _FLOAT32 = np.float32
 
 
+def as_float32_limits(thresholds: NDArray[np.float64]) -> Floats:
+    """The largest float32 that is not above each threshold: float32 values fall on the same side of both."""
+    limits: Floats = thresholds.astype(_FLOAT32)
+    high = limits.astype(np.float64) > thresholds
+    limits[high] = np.nextafter(limits[high], _FLOAT32(-np.inf))
+    return limits
+
+
 class Trees(PlainModel):
     """One tree or several, averaged; arguments and attributes as of `PlainModel`.
 
@@ -26,7 +34,7 @@ class Trees(PlainModel):
         depth_: levels of the deepest.
     """
 
-    learned = ("nodes_", "roots_", "depth_")
+    learned: tuple[str, ...] = ("nodes_", "roots_", "depth_")
 
     nodes_: dict[str, NDArray[Any]]
     roots_: NDArray[np.int32]
@@ -40,10 +48,7 @@ class Trees(PlainModel):
             tree = one.tree_
             here = np.arange(tree.node_count)
             leaf = tree.children_left < 0
-            threshold = tree.threshold.astype(_FLOAT32)
-            # The largest float32 that is not above the threshold, so that float32 values fall on the same side.
-            high = threshold.astype(np.float64) > tree.threshold
-            threshold[high] = np.nextafter(threshold[high], _FLOAT32(-np.inf))
+            threshold = as_float32_limits(tree.threshold)
             parts["feature"].append(np.where(leaf, 0, tree.feature).astype(np.int32))
             parts["threshold"].append(np.where(leaf, _FLOAT32(0), threshold).astype(_FLOAT32))
             parts["yes"].append((np.where(leaf, here, tree.children_left) + start).astype(np.int32))
@@ -58,17 +63,21 @@ class Trees(PlainModel):
         self.roots_ = np.array(roots, np.int32)
         self.depth_ = max(int(one.tree_.max_depth) for one in fitted)
 
-    def _answers(self, X: Floats) -> Floats:
+    def _leaves(self, X: Floats) -> NDArray[np.int32]:
+        """Nodes at which the trees end, shape (n, trees)."""
         at = np.repeat(self.roots_[None], len(X), axis=0)
         rows, nodes = np.arange(len(X))[:, None], self.nodes_
         for _ in range(self.depth_):
             below = X[rows, nodes["feature"][at]] <= nodes["threshold"][at]
             at = np.where(below, nodes["yes"][at], nodes["no"][at])
-        made: Floats = nodes["answers"][at].sum(axis=1)
+        return at
+
+    def _answers(self, X: Floats) -> Floats:
+        made: Floats = self.nodes_["answers"][self._leaves(X)].sum(axis=1)
         return made
 
-    def to_graph(self, builder: Builder, value: str) -> str:
-        """All trees walk down at once; answers of shape (n, outputs)."""
+    def _walk(self, builder: Builder, value: str) -> str:
+        """All trees walk down at once; the nodes at which they end."""
         feature, threshold = (builder.constant(self.nodes_[name]) for name in ("feature", "threshold"))
         yes, no = (builder.constant(self.nodes_[name]) for name in ("yes", "no"))
         at = ""
@@ -83,7 +92,12 @@ class Trees(PlainModel):
                 limit = builder.constant(self.nodes_["threshold"][self.roots_])
                 after = [builder.constant(self.nodes_[name][self.roots_]) for name in ("yes", "no")]
             at = builder.op("Where", builder.op("LessOrEqual", found, limit), *after)
-        each = builder.op("Gather", builder.constant(self.nodes_["answers"]), at, axis=0)
+        return at
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """The mean answer of the trees, shape (n, outputs)."""
+        answers = builder.constant(self.nodes_["answers"])
+        each = builder.op("Gather", answers, self._walk(builder, value), axis=0)
         return builder.op("ReduceSum", each, builder.integers(1), keepdims=0)
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -89,15 +89,20 @@ class TrainingConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The network: its layers in order, without the output layer, which the target decides.
+    """The model.
 
     Attributes:
         kind: a file of `models`.
-        layers: each a table with its `kind`, a file of `models/nn`.
+        layers: of a network, in order, without the output layer, which the target decides: each a table with its
+            `kind`, a file of `models/nn`.
+        rounds: of boosted trees; each adds a tree for each class, or one tree for two classes or an amount.
+        leaves: largest number of leaves of a boosted tree; 30 trees of 16 leaves take about 12 kB.
     """
 
     kind: str = "network"
     layers: tuple[dict[str, Any], ...] = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
+    rounds: Positive = 30
+    leaves: Annotated[int, msgspec.Meta(ge=2)] = 16
 
 
 class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

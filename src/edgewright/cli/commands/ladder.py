@@ -33,7 +33,6 @@ CHOSEN = "chosen"
 @click.option("--device", default="cortex-m4", show_default=True, metavar="PROFILE", help="Where it is to run.")
 @click.option("--patience", type=click.IntRange(min=0), default=4, show_default=True,
               help="Rungs in a row without a sure gain after one was climbed; 0 tries all.")  # fmt: skip
-@click.option("--peers/--no-peers", default=None, help="Boosting for comparison; of rows it is the default.")
 @click.option("--run", "rung", default="", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")
 @click.option("--force", is_flag=True, help="Replace the run folder of that name instead of making the next number.")
@@ -101,7 +100,7 @@ def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  #
             path=options["path"],
             seed=options["seed"],
         )
-    asked = Asked(metric=options["metric"], patience=options["patience"], peers=options["peers"])
+    asked = Asked(metric=options["metric"], patience=options["patience"])
     return Ladder(problem, config, asked, listener.doing), left
 
 

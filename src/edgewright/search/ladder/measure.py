@@ -22,7 +22,6 @@ from edgewright.search.ladder.cost import beyond, price
 from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.leaks import telling
 from edgewright.search.ladder.metrics import choose, codes, groups_of
-from edgewright.search.ladder.peers import PEERS
 from edgewright.search.ladder.rungs_found import ladder_rungs
 from edgewright.search.ladder.verdict import verdict
 from edgewright.search.problem import Fold, Indices, Problem, folds
@@ -40,13 +39,11 @@ class Asked:
     Attributes:
         metric: name; chosen by the target when empty.
         patience: rungs without a gain over one that was climbed after which nothing is tried; 0 tries all.
-        peers: whether boosting is measured for comparison; None does so for rows.
         rungs: only these; all when empty.
     """
 
     metric: str = ""
     patience: int = 4
-    peers: bool | None = None
     rungs: tuple[str, ...] = ()
 
 
@@ -183,11 +180,8 @@ class Ladder:
         return fit(part)(fold.test)
 
     def _compare(self, climb: Climb) -> None:
-        """Peers of rows; and, where features were climbed to, whether they need the rung that stands."""
+        """Where features were climbed to: whether they need the rung that stands."""
         plain = self.problem.samples.X.ndim == 2
-        if self.asked.peers or (self.asked.peers is None and plain):
-            for name, peer in PEERS.items():
-                self._peer(name, peer.title, climb, self.parts(PLAIN), peer.fit)
         stands = self.rungs[climb.chosen]
         linear = self.rungs.get("linear")
         if stands.columns == FEATURES and not plain and linear is not None:

@@ -1,0 +1,97 @@
+"""Boosted trees small enough for a device: scikit-learn's histogram-based gradient boosting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from edgewright.graph.builder import Builder
+from edgewright.models._plain import Floats
+from edgewright.models._trees import Trees, as_float32_limits
+from edgewright.models.contract import Model
+
+# Step of a round, and the fewest training samples in a leaf.
+STEP, FEWEST = 0.1, 20
+
+
+class Boosting(Trees):
+    """Arguments and attributes as of `Trees`, and those below.
+
+    Args:
+        task: 'classification' or 'regression'.
+        seed: of whatever is drawn.
+        rounds: each adds a tree for each class, or one tree for two classes or an amount.
+        leaves: largest number of leaves of a tree.
+
+    Attributes:
+        base_: float32, shape (trees a round,), the score before the first round.
+    """
+
+    kind = "boosting"
+    learned = (*Trees.learned, "base_")
+
+    base_: Floats
+
+    def __init__(self, task: str = "classification", seed: int = 0, rounds: int = 30, leaves: int = 16) -> None:
+        super().__init__(task, seed)
+        self.rounds = rounds
+        self.leaves = leaves
+
+    def _fit(self, X: Floats, target: NDArray[Any], classes: int) -> None:
+        settings = {
+            "max_iter": self.rounds, "max_leaf_nodes": self.leaves, "learning_rate": STEP, "min_samples_leaf": FEWEST,
+            "early_stopping": False, "random_state": self.seed,
+        }  # fmt: skip
+        model: Any = (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(**settings)
+        self.take(model.fit(X, target))
+
+    def take(self, fitted: Any) -> None:  # noqa: ANN401 - scikit-learn carries no types
+        """Takes the trees of a fitted `HistGradientBoostingClassifier` or `HistGradientBoostingRegressor`."""
+        rounds = [[tree.nodes for tree in trees] for trees in fitted._predictors]
+        trees = [nodes for trees in rounds for nodes in trees]
+        starts = np.cumsum([0, *(len(nodes) for nodes in trees[:-1])])
+        nodes = np.concatenate(trees)
+        start = np.repeat(starts, [len(tree) for tree in trees])
+        here, leaf = np.arange(len(nodes)), nodes["is_leaf"].astype(bool)
+        self.nodes_ = {
+            "feature": np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
+            "threshold": np.where(leaf, np.float32(0), as_float32_limits(nodes["num_threshold"])),
+            "yes": np.where(leaf, here, nodes["left"] + start).astype(np.int32),
+            "no": np.where(leaf, here, nodes["right"] + start).astype(np.int32),
+            "answers": np.where(leaf, nodes["value"], 0.0).astype(np.float32)[:, None],
+        }
+        self.roots_ = starts.astype(np.int32)
+        self.depth_ = int(nodes["depth"].max())
+        self.base_ = np.asarray(fitted._baseline_prediction, np.float32).reshape(-1)
+
+    def _answers(self, X: Floats) -> Floats:
+        each = self.nodes_["answers"][self._leaves(X), 0]
+        scores = each.reshape(len(X), -1, len(self.base_)).sum(axis=1) + self.base_
+        if self.task != "classification":
+            return np.asarray(scores, np.float32)
+        if len(self.base_) == 1:
+            scores = np.concatenate([-scores / 2, scores / 2], axis=1)
+        high = np.exp(scores - scores.max(axis=1, keepdims=True))
+        made: Floats = high / high.sum(axis=1, keepdims=True)
+        return made
+
+    def to_graph(self, builder: Builder, value: str) -> str:
+        """All trees walk down at once; the leaves of a round are one score a class, then probabilities."""
+        each = builder.op("Gather", builder.constant(self.nodes_["answers"][:, 0]), self._walk(builder, value), axis=0)
+        rounds = builder.op("Reshape", each, builder.integers(-1, len(self.roots_) // len(self.base_), len(self.base_)))
+        scores = builder.op("ReduceSum", rounds, builder.integers(1), keepdims=0)
+        scores = builder.op("Add", scores, builder.constant(self.base_[None]))
+        if self.task != "classification":
+            return scores
+        if len(self.base_) == 1:
+            # The sigmoid of a score is the softmax of its halves with either sign.
+            scores = builder.op("Mul", scores, builder.constant(np.array([[-0.5, 0.5]], np.float32)))
+        return builder.op("Softmax", scores, axis=1)
+
+
+MODEL = Model(
+    build=lambda table, training, task, seed: Boosting(task, seed, table.rounds, table.leaves), state=("fitted_",)
+)

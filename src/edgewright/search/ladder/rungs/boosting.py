@@ -1,0 +1,7 @@
+"""Thirty rounds of boosted trees."""
+
+from __future__ import annotations
+
+from edgewright.search.ladder.tails import pipeline_rung
+
+RUNG = pipeline_rung(75, "boosting", "boosting")

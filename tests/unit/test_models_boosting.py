@@ -1,0 +1,49 @@
+"""Boosted trees as tables: the probabilities of scikit-learn, and the same answers in the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.boosting import Boosting
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.runtime.executor import compile_graph
+from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.schema.data import Column
+
+X = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
+AMOUNT = X[:, 0] * X[:, 1] + 0.3 * X[:, 2]
+COLUMNS = tuple(Column(name=f"x{n}") for n in range(4))
+
+
+@pytest.mark.parametrize("limits", [(0.0,), (-0.5, 0.5)])
+def test_probabilities_are_those_of_scikit_learn(limits: tuple[float, ...]) -> None:
+    y = np.digitize(AMOUNT, limits).astype(str)
+    model = Boosting(rounds=12, leaves=6).fit(X, y)
+    peer = HistGradientBoostingClassifier(
+        max_iter=12, max_leaf_nodes=6, min_samples_leaf=20, early_stopping=False, random_state=0
+    )
+    np.testing.assert_allclose(model.predict_proba(X), peer.fit(X, y).predict_proba(X), atol=1e-6)
+    assert (model.predict(X) == peer.predict(X)).all()
+    graph = read_onnx(to_onnx(graph_of([("model", model)], (4,), "boosted", COLUMNS)))
+    answers = compile_graph(graph, ["probabilities"])(X)["probabilities"]
+    np.testing.assert_allclose(answers, model.predict_proba(X), atol=1e-6)
+
+
+def test_amounts_are_those_of_scikit_learn() -> None:
+    model = Boosting("regression").fit(X, AMOUNT)
+    peer = HistGradientBoostingRegressor(max_iter=30, max_leaf_nodes=16, early_stopping=False, random_state=0)
+    np.testing.assert_allclose(model.predict(X), peer.fit(X, AMOUNT).predict(X), atol=1e-5)
+    graph = read_onnx(to_onnx(graph_of([("model", model)], (4,), "boosted", COLUMNS)))
+    np.testing.assert_allclose(compile_graph(graph, ["prediction"])(X)["prediction"], model.predict(X), atol=1e-5)
+
+
+def test_thresholds_fall_between_the_same_float32_values() -> None:
+    """A table of neighbours in float32: every one of them is on the side that scikit-learn puts it."""
+    values = np.float32(101_325) + np.arange(200, dtype=np.float32) * np.spacing(np.float32(101_325))
+    y = np.where((np.arange(200) // 25) % 2, "on", "off")
+    model = Boosting().fit(values[:, None], y)
+    peer = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=16, early_stopping=False, random_state=0)
+    assert (model.predict(values[:, None]) == peer.fit(values[:, None], y).predict(values[:, None])).all()
