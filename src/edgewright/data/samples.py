@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgewright.data.spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
 from edgewright.runtime.windows import cut as cut_windows
-from edgewright.schema.config import WindowConfig
+from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.schema.errors import InputError
 
@@ -52,7 +52,7 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
         dataset: with a target.
         window: None takes each labelled row as a sample. Within 'label', windows lie inside stretches of one label,
             session and person, shorter stretches are left out; within 'recording' they lie inside a session and take
-            the label most of their labelled rows have (the mean for a target of amounts).
+            the label most of their labelled rows have. Of amounts, `window.target` says which is the window's.
 
     Raises:
         InputError: for unlabelled data, no stretch as long as a window, or a target that never changes.
@@ -200,20 +200,30 @@ def _stretches(rows: _Rows, *, by_label: bool) -> list[tuple[int, int]]:
 def _labels(rows: _Rows, first: NDArray[np.int64], end: int, window: WindowConfig) -> tuple[Any, NDArray[np.bool_]]:
     """Label of each window that begins at `first` and lies before row `end`, and which windows have one.
 
-    A window without a majority of labelled rows is left out; classes with equally many rows: the first by name.
+    A window without a majority of labelled rows is left out; classes with equally many rows: the first by name. Of
+    amounts `window.target` says which of its labelled rows' is the window's.
     """
     if window.within == "label" and not rows.amounts:
         return rows.y[first], np.ones(len(first), dtype=np.bool_)
     inside = first[:, None] + np.arange(min(window.samples, end - int(first[0])))
     kept = rows.labelled[inside].mean(axis=1) >= 0.5
     if rows.amounts:
-        y = np.where(rows.labelled[inside], rows.y[inside], 0.0).sum(axis=1) / np.maximum(
-            rows.labelled[inside].sum(axis=1), 1
-        )
-        return y, kept
+        return _amount(rows.y[inside], rows.labelled[inside], window.target), kept
     classes, codes = np.unique(rows.y, return_inverse=True)
     counts = np.zeros((len(first), len(classes)), dtype=np.int64)
     for index in range(len(classes)):
         if labelled(classes[index : index + 1])[0]:
             counts[:, index] = (codes[inside] == index).sum(axis=1)
     return classes[counts.argmax(axis=1)], kept
+
+
+def _amount(y: NDArray[np.float64], known: NDArray[np.bool_], target: WindowTarget) -> NDArray[np.float64]:
+    """The amount of each window, shape (n,), of its labelled rows', shape (n, samples); 0 for one without any."""
+    if target == "mean":
+        made = np.where(known, y, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    elif target == "max":
+        made = np.where(known, y, -np.inf).max(axis=1)
+    else:
+        place = known.argmax(axis=1) if target == "first" else known.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+        made = y[np.arange(len(y)), place]
+    return np.where(known.any(axis=1), made, 0.0).astype(np.float64)

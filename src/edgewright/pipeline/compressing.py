@@ -25,7 +25,6 @@ from edgewright.runtime.package import model_file
 from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
-from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import DeviceRecord
 
 
@@ -211,10 +210,6 @@ def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
 
 def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path: Path, row: CompressRow) -> None:
     material = subject.material
-    window = None
-    if config.window is not None:
-        step = config.window.step or max(1, config.window.samples // 2)
-        window = WindowSpec(samples=config.window.samples, step=step, rate=material.samples.rate)
     models = {"int8": form.model} if form.integer else {}
     result = f"rmse {row.error:.6g}" if row.accuracy is None else f"accuracy {row.accuracy.value:.4f}"
     build_package(
@@ -224,7 +219,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         target=material.dataset.target_name,
         samples=material.samples,
         train=material.sides.train,
-        window=window,
+        window=config.window,
         models={"float": _float_bytes(form), **models},
         default="int8" if form.integer else "float",
         confidence=config.device.confidence,

@@ -20,7 +20,6 @@ from edgewright.pipeline.provenance import config_hash
 from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.runtime.package import model_file
 from edgewright.schema.graph import Graph
-from edgewright.schema.package import WindowSpec
 from edgewright.schema.trace import CompressionRecord, DeviceRecord
 
 
@@ -86,10 +85,6 @@ def _pack(
         (folder / model_file(form.name)).write_bytes(form.model)
     if compression.disagreement or not compression.within:
         return forms, compression, ""
-    window = None
-    if config.window is not None:
-        step = config.window.step or max(1, config.window.samples // 2)
-        window = WindowSpec(samples=config.window.samples, step=step, rate=material.samples.rate)
     digest = build_package(
         folder / f"{config.name}.edge",
         name=config.name,
@@ -97,7 +92,7 @@ def _pack(
         target=material.dataset.target_name,
         samples=material.samples,
         train=material.sides.train,
-        window=window,
+        window=config.window,
         models={form.name: form.model for form in forms},
         default=forms[-1].name,
         confidence=config.device.confidence,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ def evaluate_classes(
     matrix = metrics.confusion(true, answer, len(names))
     precision, recall, f1 = metrics.class_scores(matrix)
     repeats = 1000 if len(true) < 20_000 else 200
+    rows_of = _by_group(groups, lambda mine: {"accuracy": float(right[mine].mean())})
     return EvaluationRecord(
         samples=len(true),
         split_by=split_by,
@@ -70,27 +72,40 @@ def evaluate_classes(
                 names, precision, recall, f1, matrix.sum(axis=1), np.diag(matrix), strict=True
             )
         ),
-        groups=_by_group(groups, right),
+        groups=tuple(sorted(rows_of, key=lambda row: row.accuracy or 0.0)[:_GROUPS]),
         mistakes=_mistakes(true, answer, confidence, names, groups, rows),
         ties=metrics.ties(probabilities),
     )
 
 
-def evaluate_numbers(truth: NDArray[np.float64], answer: Floats, *, split_by: str) -> EvaluationRecord:
-    """The evaluation of a regression: mean absolute and root mean squared error, R²."""
+def evaluate_numbers(
+    truth: NDArray[np.floating], answer: NDArray[np.floating], groups: Labels | None, *, split_by: str
+) -> EvaluationRecord:
+    """The evaluation of a regression: mean absolute and root mean squared error, R².
+
+    Args:
+        truth: amounts, shape (n,).
+        answer: as many.
+        groups: person or machine of each sample, None when unknown.
+        split_by: what the split kept whole.
+    """
+    truth, answer = np.asarray(truth, np.float64), np.ravel(np.asarray(answer, np.float64))
+    error = answer - truth
+    rows = _by_group(groups, lambda mine: {"regression": metrics.errors(error[mine])})
     return EvaluationRecord(
-        samples=len(truth), split_by=split_by, regression=metrics.regression(np.asarray(truth), np.ravel(answer))
+        samples=len(truth),
+        split_by=split_by,
+        regression=metrics.regression(truth, answer),
+        intervals=metrics.regression_intervals(error, groups),
+        groups=tuple(sorted(rows, key=lambda row: -row.regression["rmse"])[:_GROUPS]),
     )
 
 
-def _by_group(groups: Labels | None, right: NDArray[np.bool_]) -> tuple[GroupRow, ...]:
+def _by_group(groups: Labels | None, figures: Callable[[NDArray[np.bool_]], dict[str, Any]]) -> list[GroupRow]:
     if groups is None:
-        return ()
-    made = [
-        GroupRow(group=str(name), accuracy=float(right[groups == name].mean()), samples=int((groups == name).sum()))
-        for name in np.unique(groups)
-    ]
-    return tuple(sorted(made, key=lambda row: row.accuracy)[:_GROUPS])
+        return []
+    places = [(str(name), groups == name) for name in np.unique(groups)]
+    return [GroupRow(group=name, samples=int(mine.sum()), **figures(mine)) for name, mine in places]
 
 
 def _mistakes(

@@ -116,7 +116,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         places = one_right_one_wrong(truth, answers, model.classes_)
     else:
         answers = _answered(model.predict, flow, sides.test).reshape(len(truth), -1)
-        evaluation = evaluate_numbers(truth, answers, split_by=sides.by)
+        evaluation = evaluate_numbers(truth, answers, groups, split_by=sides.by)
         places = [0]
     evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
     job.listener.evaluation(evaluation)

@@ -13,6 +13,7 @@ from edgewright.runtime.engines import get
 from edgewright.runtime.missing import read_limit
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.runtime.package import model_file, vector_files, write_package
+from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec
 
@@ -73,6 +74,12 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
     return tuple(made)
 
 
+def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
+    """How a device cuts the windows of a configuration."""
+    step = window.step or max(1, window.samples // 2)
+    return WindowSpec(samples=window.samples, step=step, rate=rate, target=window.target)
+
+
 def build_package(
     path: Path,
     *,
@@ -81,7 +88,7 @@ def build_package(
     target: str,
     samples: Samples,
     train: NDArray[np.int64],
-    window: WindowSpec | None,
+    window: WindowConfig | None,
     models: dict[str, bytes],
     default: str,
     confidence: float,
@@ -109,7 +116,7 @@ def build_package(
         task=task,
         columns=samples.columns,
         shape=tuple(int(n) for n in samples.X.shape[1:]),
-        window=window,
+        window=None if window is None else window_spec(window, samples.rate),
         labels=graph.labels,
         target=target,
         thresholds={"confidence": confidence} if graph.labels else {},

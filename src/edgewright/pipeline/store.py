@@ -16,6 +16,7 @@ from edgewright.pipeline.parts import build, build_model, model_of, parts
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
+from edgewright.trace.record import as_it_was
 
 STORE_VERSION = 1
 INDEX = "pipeline.json"
@@ -123,12 +124,14 @@ def load_fitted(folder: Path) -> tuple[StoredPipeline, list[tuple[str, Any]]]:
     path = folder / INDEX
     try:
         raw = path.read_bytes()
-        version = msgspec.json.decode(raw).get("version", 0)
+        table = msgspec.json.decode(raw)
+        version = table.get("version", 0)
         if version > STORE_VERSION:
             raise InputError(
                 f"a stored pipeline of version {STORE_VERSION}", str(version), str(path), "Upgrade edgewright"
             )
-        index = msgspec.json.decode(raw, type=StoredPipeline)
+        as_it_was(table.get("config", {}))
+        index = msgspec.convert(table, StoredPipeline)
         arrays = {file.name: np.load(file, allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
         steps: list[tuple[str, Any]] = []
         for part, stored in zip(parts(index.config.stages, str(path)), index.stages, strict=True):

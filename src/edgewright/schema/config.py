@@ -9,6 +9,7 @@ import msgspec
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Fraction = Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)]
 Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+WindowTarget = Literal["last", "mean", "first", "max"]
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -24,12 +25,15 @@ class WindowConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
         within: 'label' cuts inside stretches of one label, 'recording' gives a window the label most of its rows have.
         pad: fill a stretch or recording that is shorter than a window up with zeros, as silence after a short sound; it
             is left out otherwise.
+        target: which of its rows' amounts a window is to tell: 'last' is the amount now, when the window is complete;
+            'first', 'max', or their 'mean'. Of labelled rows; classes have a label a window, by `within`.
     """
 
     samples: Positive
     step: Positive | None = None
     within: Literal["label", "recording"] = "label"
     pad: bool = False
+    target: WindowTarget = "last"
 
 
 class SplitConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

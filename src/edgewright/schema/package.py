@@ -11,11 +11,16 @@ PACKAGE_VERSION = 1
 
 
 class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows become a window: `samples` rows each, a new one every `step` rows, at `rate` rows a second."""
+    """How rows become a window: `samples` rows each, a new one every `step` rows, at `rate` rows a second.
+
+    `target` says of which of its rows a regression tells the amount: 'last', 'first', 'max' or their 'mean', as all
+    packages from before that key.
+    """
 
     samples: int
     step: int
     rate: float | None
+    target: str = "mean"
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):

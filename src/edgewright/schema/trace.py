@@ -35,11 +35,12 @@ class ClassRow(Part, frozen=True, kw_only=True):
 
 
 class GroupRow(Part, frozen=True, kw_only=True):
-    """One person or machine of the evaluation."""
+    """One person or machine of the evaluation; `regression` are its 'mae' and 'rmse', where an amount is told."""
 
     group: str
-    accuracy: float
+    accuracy: float | None = None
     samples: int
+    regression: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class Mistake(Part, frozen=True, kw_only=True):
@@ -60,6 +61,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         calibration_error: expected calibration error over 10 bins of confidence.
         ties: samples whose largest probability is shared by two classes.
         regression: 'mae', 'rmse', 'r2' by name.
+        intervals: of 'mae' and 'rmse', by group where groups are known.
         unit: what a sample is: 'row' or 'window'.
     """
 
@@ -76,6 +78,7 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     mistakes: tuple[Mistake, ...] = ()
     ties: int = 0
     regression: dict[str, float] = msgspec.field(default_factory=dict)
+    intervals: dict[str, Interval] = msgspec.field(default_factory=dict)
     unit: str = "row"
 
 

@@ -6,7 +6,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from edgewright.schema.trace import EvaluationRecord
-from edgewright.trace.facts import beside_accuracy, frequent_confusions, interval_text
+from edgewright.trace.facts import (
+    beside_accuracy,
+    frequent_confusions,
+    group_figures,
+    interval_text,
+    span,
+    worst_groups,
+)
 from edgewright.trace.page import BAD, GOOD, QUIET, WARN, Page, add, note, table
 from edgewright.trace.words import fraction, number, percent, plural, shorten
 
@@ -48,9 +55,11 @@ def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
 
 
 def _regression(evaluation: EvaluationRecord) -> RenderableType:
-    made = table(["measure", "value"], (1,))
+    """Each measure, with its interval where it has one."""
+    made = table(["measure", "value", "95 % interval", "method"], (1,))
     for name, value in sorted(evaluation.regression.items()):
-        add(made, name, number(value))
+        found = evaluation.intervals.get(name)
+        add(made, name, number(value), *(("", "") if found is None else (span(found), found.method)))
     return made
 
 
@@ -94,13 +103,14 @@ def _classes(evaluation: EvaluationRecord, page: Page) -> RenderableType:
 
 def _groups(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
     """The groups from the worst to the best; of many, the worst few."""
-    rows = sorted(evaluation.groups, key=lambda g: (g.accuracy, g.group))
-    made = table(["group", "accuracy", "samples"], (1, 2))
+    names, rows = worst_groups(evaluation)
+    made = table(["group", *names, "samples"], range(1, len(names) + 2))
     for row in rows[:GROUPS]:
-        add(made, shorten(row.group, page.width // 3, page.ellipsis), fraction(row.accuracy), f"{row.samples:,}")
+        add(made, shorten(row.group, page.width // 3, page.ellipsis), *group_figures(row), f"{row.samples:,}")
     if len(rows) <= GROUPS:
         return [made]
-    return [made, note(f"the {GROUPS} worst of {len(rows)} groups; the best has {fraction(rows[-1].accuracy)}")]
+    best = group_figures(rows[-1])[-1]
+    return [made, note(f"the {GROUPS} worst of {len(rows)} groups; the best has {names[-1]} {best}")]
 
 
 def _mistakes(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:

@@ -7,6 +7,7 @@ from edgewright.schema.trace import (
     BudgetRow,
     CompressionRecord,
     EvaluationRecord,
+    GroupRow,
     Interval,
     TrainingRecord,
     VariantRecord,
@@ -23,6 +24,29 @@ def interval_text(interval: Interval | None) -> str:
     if interval is None:
         return "-"
     return f"{fraction(interval.value)} ({fraction(interval.low)} to {fraction(interval.high)})"
+
+
+def span(interval: Interval) -> str:
+    """The interval of an amount: '12.1 to 15.3'."""
+    return f"{number(interval.low)} to {number(interval.high)}"
+
+
+def measured(evaluation: EvaluationRecord, name: str) -> str:
+    """A measure of a regression with its interval where it has one: '13.6 (95 %: 12 to 15, bootstrap by group)'."""
+    told, found = number(evaluation.regression[name]), evaluation.intervals.get(name)
+    return told if found is None else f"{told} (95 %: {span(found)}, {found.method})"
+
+
+def worst_groups(evaluation: EvaluationRecord) -> tuple[list[str], list[GroupRow]]:
+    """Names of the figures that people or machines have, and their rows, the worst first."""
+    if evaluation.accuracy is not None:
+        return ["accuracy"], sorted(evaluation.groups, key=lambda g: (g.accuracy or 0.0, g.group))
+    return ["mae", "rmse"], sorted(evaluation.groups, key=lambda g: (-g.regression.get("rmse", 0.0), g.group))
+
+
+def group_figures(row: GroupRow) -> list[str]:
+    """The figures of a person or machine, in the order of `worst_groups`."""
+    return [number(row.regression[n]) for n in sorted(row.regression)] or [fraction(row.accuracy or 0.0)]
 
 
 def beside_accuracy(evaluation: EvaluationRecord) -> list[str]:

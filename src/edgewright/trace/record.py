@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -53,6 +54,12 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
         raise OutputError(f"to write {what}", error.strerror or str(error), str(path)) from error
 
 
+def as_it_was(config: dict[str, Any]) -> None:
+    """Adds to a stored configuration what keys that it lacks meant when it was stored, all defaults included."""
+    if isinstance(window := config.get("window"), dict):
+        window.setdefault("target", "mean")
+
+
 def read_trace(path: Path) -> Trace:
     """Reads a record of this version or an older one.
 
@@ -85,7 +92,9 @@ def parse_trace(content: bytes, where: str) -> Trace:
     if version < 1:
         raise InputError("a trace of version 1 or newer", f"version {version}", where)
     try:
-        return msgspec.json.decode(content, type=Trace)
+        trace = msgspec.json.decode(content, type=Trace)
+        as_it_was(trace.config)
+        return trace
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError("a trace with every part", _reason(error), where, "Run the pipeline again") from error
 

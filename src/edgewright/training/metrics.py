@@ -109,6 +109,23 @@ def macro_f1_interval(
     return widened(alone, groups, statistic, repeats)
 
 
+def regression_intervals(error: NDArray[np.floating], groups: NDArray[np.generic] | None) -> dict[str, Interval]:
+    """'mae' and 'rmse' of the errors with their intervals: by group where at least two are known, else by sample."""
+    size = np.abs(np.asarray(error, np.float64))
+    square = size**2
+    repeats = 1000 if len(size) < 20_000 else 200
+
+    def made(statistic: Callable[[Numbers], float]) -> Interval:
+        by_sample = np.arange(len(size))
+        alone = bootstrap_by_group(by_sample, statistic, repeats=repeats, method="bootstrap by sample")
+        return widened(alone, groups, statistic, repeats)
+
+    return {
+        "mae": made(lambda rows: float(size[rows].mean())),
+        "rmse": made(lambda rows: math.sqrt(float(square[rows].mean()))),
+    }
+
+
 def widened(
     alone: Interval, groups: NDArray[np.generic] | None, statistic: Callable[[Numbers], float], repeats: int = 1000
 ) -> Interval:
@@ -154,9 +171,9 @@ def regression(truth: NDArray[np.floating], answer: NDArray[np.floating]) -> dic
     """Mean absolute error, root mean squared error and coefficient of determination, as 'mae', 'rmse', 'r2'."""
     error = np.asarray(answer, np.float64) - np.asarray(truth, np.float64)
     spread = float(np.sum((truth - np.mean(truth)) ** 2))
-    squared = float(np.sum(error**2))
-    return {
-        "mae": float(np.mean(np.abs(error))),
-        "rmse": math.sqrt(float(np.mean(error**2))),
-        "r2": 1.0 - squared / spread if spread > 0 else 0.0,
-    }
+    return {**errors(error), "r2": 1.0 - float(np.sum(error**2)) / spread if spread > 0 else 0.0}
+
+
+def errors(error: NDArray[np.float64]) -> dict[str, float]:
+    """Mean absolute and root mean squared error, as 'mae' and 'rmse'."""
+    return {"mae": float(np.mean(np.abs(error))), "rmse": math.sqrt(float(np.mean(error**2)))}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.windowing import window_asked, window_target
+
 if TYPE_CHECKING:
     from edgewright.search.advise.contract import Asked
 
@@ -28,6 +30,7 @@ _EPILOG = (
 @click.option("--data", "path", metavar="PATH", help="Data of a pipeline, where DATA names one (hapt, a TOML file).")
 @click.option("--window", type=click.IntRange(min=2), help="Rows in a window; judged by the rate when left out.")
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next; half a window without.")
+@window_target
 @click.option("--leave-out", default="", metavar="A,B", help="Groups that nothing sees: a run reports on them.")
 @click.option("--by", type=click.Choice(["auto", "row", "block"]), default="auto", show_default=True,
               help="What folds keep whole: 'row' says that rows are independent.")  # fmt: skip
@@ -89,23 +92,21 @@ def _asked(options: dict[str, Any]) -> Asked:
     """
     from edgewright.profiles.catalogue import load_profile
     from edgewright.profiles.footprint import takes_programs
-    from edgewright.schema.errors import InputError
     from edgewright.search.advise.contract import Asked
     from edgewright.search.advise.figures import load_radio, parse_prices, usual_radio
     from edgewright.search.advise.needs import parse_needs
 
-    if options["step"] and not options["window"]:
-        raise InputError("--window beside --step", "none", "advise")
+    window = window_asked(options, "advise")
     device = options["device"] or "cortex-m4"
     profile = load_profile(device)
     radio = options["radio"] or usual_radio(profile, takes_programs(profile))
     load_radio(radio)
     same = ("data", "path", "target", "group", "session", "time", "ignore", "keep", "kind", "by", "task", "metric",
-            "mains", "curve", "seed")  # fmt: skip
+            "mains", "curve", "seed", "window_target")  # fmt: skip
     return Asked(
         **{name: options[name] for name in same},
-        window=options["window"] or 0,
-        step=options["step"] or 0,
+        window=window.samples if window else 0,
+        step=(window.step if window else None) or 0,
         held=tuple(name.strip() for name in options["leave_out"].split(",") if name.strip()),
         device=device,
         radio=radio,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.windowing import window_asked, window_target
+
 if TYPE_CHECKING:
     from edgewright.search.curves.contract import Learner
 
@@ -25,6 +27,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--data", "path", metavar="PATH", help="Data of a pipeline, where DATA names one (hapt, a TOML file).")
 @click.option("--window", type=click.IntRange(min=2), help="Rows in a window; single rows without.")
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next; half a window without.")
+@window_target
 @click.option("--by", type=click.Choice(["auto", "row", "block"]), default="auto", show_default=True,
               help="What folds keep whole: 'row' says that rows are independent.")  # fmt: skip
 @click.option("--rung", default="small_network", show_default=True, help="Model, by its name on the ladder.")
@@ -83,9 +86,6 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
 
 def _learner(**options: Any) -> Learner:  # noqa: ANN401 - click's options
     """What is trained, by the options."""
-    from edgewright.schema.config import WindowConfig
-    from edgewright.schema.errors import InputError
-
     if options["utterances"]:
         from edgewright.language.utterances import read
         from edgewright.search.curves.of_text import OfText
@@ -96,13 +96,11 @@ def _learner(**options: Any) -> Learner:  # noqa: ANN401 - click's options
     from edgewright.search.ladder.metrics import choose
     from edgewright.search.ladder.setup import problem_and_config
 
-    if options["step"] and not options["window"]:
-        raise InputError("--window beside --step", "none", "curve")
     named = ("target", "group", "session", "time", "kind")
     problem, config, _ = problem_and_config(
         options["data"],
         {**{name: options[name] for name in named}, "ignore": list(options["ignore"])},
-        window=WindowConfig(samples=options["window"], step=options["step"]) if options["window"] else None,
+        window=window_asked(options, "curve"),
         by=options["by"],
         path=options["path"],
         seed=options["seed"],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.windowing import window_asked, window_target
+
 if TYPE_CHECKING:
     from edgewright.search.ladder.measure import Ladder
 
@@ -25,6 +27,7 @@ CHOSEN = "chosen"
 @click.option("--data", "path", metavar="PATH", help="Data of a pipeline, where DATA names one (hapt, a TOML file).")
 @click.option("--window", type=click.IntRange(min=2), help="Rows in a window; single rows without.")
 @click.option("--step", type=click.IntRange(min=1), help="Rows from one window to the next; half a window without.")
+@window_target
 @click.option("--leave-out", default="", metavar="A,B", help="Groups that no rung sees: a run reports on them.")
 @click.option("--by", type=click.Choice(["auto", "row", "block"]), default="auto", show_default=True,
               help="What folds keep whole: 'row' says that rows are independent.")  # fmt: skip
@@ -79,20 +82,16 @@ def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  #
     from edgewright.cli.show import Quiet
     from edgewright.cli.terminal import Terminal
     from edgewright.cli.working import Working
-    from edgewright.schema.config import WindowConfig
-    from edgewright.schema.errors import InputError
     from edgewright.search.ladder.measure import Asked, Ladder
     from edgewright.search.ladder.setup import problem_and_config
 
-    if options["step"] and not options["window"]:
-        raise InputError("--window beside --step", "none", "ladder")
     named = ("target", "group", "session", "time", "kind")
     listener = Quiet() if as_json else Working(Terminal(stderr=True))
     with listener.doing("Reading data"):
         problem, config, left = problem_and_config(
             options["data"],
             {**{name: options[name] for name in named}, "ignore": list(options["ignore"])},
-            window=WindowConfig(samples=options["window"], step=options["step"]) if options["window"] else None,
+            window=window_asked(options, "ladder"),
             held=tuple(name.strip() for name in options["leave_out"].split(",") if name.strip()),
             task=options["task"],
             profile=options["device"],

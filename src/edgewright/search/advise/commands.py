@@ -9,6 +9,9 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.search.advise.contract import Asked
 from edgewright.search.problem import Problem
 
+# Options of a ladder that `check` does not take.
+_NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target")
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -45,9 +48,7 @@ def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
     if rung == "check":
         if not setup.named:
             return (f"edgewright ladder {data}",)
-        common = " ".join(
-            part for part in options if not part.startswith(("--device", "--by", "--leave-out", "--step"))
-        )
+        common = " ".join(part for part in options if not part.startswith(_NOT_CHECKED))
         return (f"edgewright check {data} {common}".rstrip(),)
     name = f"{setup.config.name}-{rung.replace('_', '-')}"
     return (
@@ -68,6 +69,7 @@ def _options(setup: Setup, asked: Asked) -> list[str]:
     if setup.named and window is not None:
         made.append(f"--window {window.samples}")
         made += [f"--step {window.step}"] if window.step else []
+        made += [f"--window-target {window.target}"] if window.target != "last" else []
     if setup.named and asked.held:
         made.append(f"--leave-out {','.join(asked.held)}")
     if asked.by != "auto":

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from edgewright.schema.advice import Capability, Existing, Flip, Frame, Need
+from edgewright.schema.config import WindowTarget
 from edgewright.schema.curve import Curves
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord
@@ -28,7 +29,7 @@ class Asked:
         target, group, session, time: columns; empty where not named.
         ignore: columns that are no measurement; `keep` columns that stay though they seem to know the target.
         kind: source or public set; judged by the path when empty.
-        window, step: rows; 0 where not named.
+        window, step: rows; 0 where not named. `window_target`: whose amount a window is to tell.
         held: groups that nothing sees.
         by: 'auto', 'row' or 'block': what folds keep whole.
         task: framing; 'auto' judges by the data.
@@ -52,6 +53,7 @@ class Asked:
     kind: str = ""
     window: int = 0
     step: int = 0
+    window_target: WindowTarget = "last"
     held: tuple[str, ...] = ()
     by: str = "auto"
     task: str = "auto"

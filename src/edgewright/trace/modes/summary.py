@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from edgewright.schema.lesson import Block, Facts, Paragraph
 from edgewright.schema.trace import Trace
+from edgewright.trace.facts import measured
 from edgewright.trace.lesson_parts import parameters
 from edgewright.trace.modes import Mode
-from edgewright.trace.words import amount, bytes_text, flow_text, number, percent, points
+from edgewright.trace.words import amount, bytes_text, flow_text, percent, points
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
@@ -45,7 +46,7 @@ def _result(trace: Trace) -> list[tuple[str, str]]:
     if found is None:
         return []
     if found.accuracy is None:
-        return [(name, number(value)) for name, value in sorted(found.regression.items())]
+        return [(name, measured(found, name)) for name in sorted(found.regression)]
     a = found.accuracy
     return [("accuracy", f"{percent(a.value, 1)} (95 %: {percent(a.low, 1)} to {percent(a.high, 1)}), measured")]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
 from edgewright.trace.anchors import COMPRESSION, DEVICE, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
+from edgewright.trace.facts import measured
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
-from edgewright.trace.words import amount, bytes_text, fraction, microseconds_text, number, percent, shape_text
+from edgewright.trace.words import amount, bytes_text, fraction, microseconds_text, percent, shape_text
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:
@@ -59,7 +60,7 @@ def _evaluation(trace: Trace) -> list[Block]:
             facts.append((name, f"{percent(interval.value, 1)} (95 %: {low} to {high}, {interval.method})"))
     if found.majority is not None:
         facts.append(("most frequent class", percent(found.majority, 1)))
-    facts += [(name, number(value)) for name, value in sorted(found.regression.items())]
+    facts += [(name, measured(found, name)) for name in sorted(found.regression)]
     blocks: list[Block] = [Heading(text="Evaluation", anchor=EVALUATION), Facts(rows=tuple(facts))]
     if found.classes:
         rows = tuple(

@@ -40,13 +40,14 @@ def ask(trace: Trace) -> Question | None:
 
 def _wrong(evaluation: EvaluationRecord, found: Interval, low: str, high: str) -> list[tuple[str, str]]:
     made = []
-    outside = [g for g in evaluation.groups if not found.low <= g.accuracy <= found.high]
-    if outside:
-        far = max(outside, key=lambda g: (max(found.low - g.accuracy, g.accuracy - found.high), g.group))
+    known = [(g.accuracy, g.group) for g in evaluation.groups if g.accuracy is not None]
+    outside = [(max(found.low - share, share - found.high), name, share) for share, name in known]
+    distance, far, share = max(outside, default=(0.0, "", 0.0))
+    if distance > 0:
         made.append(
             (
                 f"For every single person or machine the accuracy lies between {low} and {high}",
-                f"It is about the mean of all; '{short(far.group)}' alone has {percent(far.accuracy, 1)}.",
+                f"It is about the mean of all; '{short(far)}' alone has {percent(share, 1)}.",
             )
         )
     made += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgewright.schema.trace import EvaluationRecord, Trace
-from edgewright.trace.facts import beside_accuracy, frequent_confusions
+from edgewright.trace.facts import beside_accuracy, frequent_confusions, group_figures, span, worst_groups
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number, percent
 
@@ -18,7 +18,8 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     evaluation = trace.evaluation
     if evaluation is None:
         return None
-    groups = sorted(evaluation.groups, key=lambda g: (g.accuracy, g.group))
+    measures, groups = worst_groups(evaluation)
+    shown = [(g, group_figures(g)) for g in groups]
     matrix = _matrix(evaluation)
     mistakes = sorted(evaluation.mistakes, key=lambda m: (-m.confidence, m.row))[:_MISTAKES]
     return {
@@ -29,13 +30,19 @@ def view(trace: Trace) -> Mapping[str, object] | None:
             if interval is not None
         ],
         "beside": beside_accuracy(evaluation),
-        "regression": [(name, number(value)) for name, value in sorted(evaluation.regression.items())],
+        "regression": [
+            (name, number(value), span(evaluation.intervals[name]) if name in evaluation.intervals else "")
+            for name, value in sorted(evaluation.regression.items())
+        ],
         "matrix": matrix,
         "confusions": frequent_confusions(evaluation, _CONFUSIONS) if evaluation.confusion and matrix is None else [],
         "mistakes": mistakes,
         "grouped": any(m.group for m in mistakes),
-        "groups": groups[:_GROUPS],
-        "more_groups": groups[_GROUPS:],
+        "measures": measures,
+        "groups": shown[:_GROUPS],
+        "more_groups": shown[_GROUPS:],
+        "better": "a higher accuracy" if measures == ["accuracy"] else "smaller errors",
+        "method": next((i.method for i in (evaluation.accuracy, *evaluation.intervals.values()) if i is not None), ""),
         "unit": evaluation.unit,
     }
 

@@ -209,7 +209,7 @@ def _no_measurement(seen: Look, asked: Asked) -> list[tuple[str, str]]:
 def _window(seen: Look, asked: Asked, named: dict[str, object], why: list[str]) -> WindowConfig | None:
     """The window that was named, or one by the rate of the data."""
     if asked.window:
-        return WindowConfig(samples=asked.window, step=asked.step or None)
+        return WindowConfig(samples=asked.window, step=asked.step or None, target=asked.window_target)
     table = named if "kind" in named else {**guess(asked.data), **named}
     table = {key: value for key, value in table.items() if value}
     dataset = load_data({**table, "path": asked.data}, seed=asked.seed)
@@ -217,7 +217,7 @@ def _window(seen: Look, asked: Asked, named: dict[str, object], why: list[str]) 
         raise InputError("a target", "none in the data", asked.data, "Name its column with --target")
     window, said = window_for(dataset)
     why.append(said)
-    return window
+    return window and msgspec.structs.replace(window, target=asked.window_target)
 
 
 def _changes(problem: Problem) -> tuple[float, str]:
