@@ -45,6 +45,17 @@ def need_files(folder: Path, *patterns: str) -> list[Path]:
     return found
 
 
+def check_part(part: str, known: Sequence[str]) -> None:
+    """Refuses a part that a set does not have.
+
+    Raises:
+        InputError: with the known parts.
+    """
+    if part not in known:
+        names = ", ".join(repr(name) for name in known[:-1])
+        raise InputError(f"{names} or {known[-1]!r}", repr(part), "data.part")
+
+
 def stem(path: Path) -> str:
     """Name of a file without packing and ending: 'a.csv.gz' gives 'a'."""
     name = path.name

@@ -1,11 +1,13 @@
 """C-MAPSS: simulated turbofans that run until they fail; how many cycles are left?
 
-Layout: `train_FD001.txt`, 26 columns separated by blanks: unit, cycle, three settings, 21 readings; no header.
-The target of a row is the number of cycles its unit still ran.
+Layout: `train_FD001.txt` and `test_FD001.txt`, 26 columns separated by blanks: unit, cycle, three settings, 21 readings;
+no header. The target of a row is the number of cycles its unit still ran. Units of the training part ran until they
+failed; those of the test part stop before, and `RUL_FD001.txt` says, a line a unit, how many cycles came after.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +36,37 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     Attributes:
         subset: 'FD001' to 'FD004'.
         cap: more cycles than this count as this many, because a new engine shows no wear yet; 0 does not cap.
+        part: 'train' (engines that ran until they failed), 'test' (engines that stop before, with the published cycles
+            that were left) or 'both'.
     """
 
     subset: str = "FD001"
     cap: int = 125
+    part: str = "train"
+
+
+def _engines(config: Config, folder: Path, part: str) -> Iterator[Recording]:
+    path = files.need_files(folder, f"{part}_{config.subset}.txt")[0]
+    rows = files.table_by_rows(files.read_bytes(path), 2 + len(COLUMNS), path)
+    units = np.unique(rows[:, 0])
+    after = np.zeros(len(units))
+    if part == "test":
+        place = files.need_files(folder, f"RUL_{config.subset}.txt")[0]
+        after = files.table_by_rows(files.read_bytes(place), 1, place)[:, 0]
+        if len(after) != len(units):
+            raise InputError(f"{len(units)} lines, one an engine of {path.name}", str(len(after)), str(place))
+    # Engines of both parts are counted from 1: they are other engines, and so they have other names.
+    prefix = "engine" if part == "train" else "test-engine"
+    for unit, cycles in zip(units, after, strict=True):
+        mine = rows[rows[:, 0] == unit]
+        left = mine[-1, 1] - mine[:, 1] + cycles
+        name = f"{prefix}-{int(unit)}"
+        yield Recording(
+            name=name,
+            values=mine[:, 2:].astype(np.float32),
+            target=np.minimum(left, config.cap) if config.cap else left,
+            groups=files.same(name, len(mine)),
+        )
 
 
 def _load(config: Config, folder: Path) -> DataSet:
@@ -45,25 +74,12 @@ def _load(config: Config, folder: Path) -> DataSet:
         raise InputError("'FD001', 'FD002', 'FD003' or 'FD004'", repr(config.subset), "data.subset")
     if config.cap < 0:
         raise InputError("a cap of at least 0", str(config.cap), "data.cap")
-    path = files.need_files(folder, f"train_{config.subset}.txt")[0]
-    rows = files.table_by_rows(files.read_bytes(path), 2 + len(COLUMNS), path)
-    recordings = []
-    for unit in np.unique(rows[:, 0]):
-        mine = rows[rows[:, 0] == unit]
-        left = mine[-1, 1] - mine[:, 1]
-        name = f"engine-{int(unit)}"
-        recordings.append(
-            Recording(
-                name=name,
-                values=mine[:, 2:].astype(np.float32),
-                target=np.minimum(left, config.cap) if config.cap else left,
-                groups=files.same(name, len(mine)),
-            )
-        )
+    files.check_part(config.part, ("train", "test", "both"))
+    parts = ("train", "test") if config.part == "both" else (config.part,)
     return DataSet(
         name="cmapss",
         columns=COLUMNS,
-        recordings=tuple(recordings),
+        recordings=tuple(engine for part in parts for engine in _engines(config, folder, part)),
         target_name="cycles_left",
         group_name="engine",
         origin=SET.homepage,

@@ -30,8 +30,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    if config.part not in ("train", "test", "both"):
-        raise InputError("'train', 'test' or 'both'", repr(config.part), "data.part")
+    files.check_part(config.part, ("train", "test", "both"))
     recordings = []
     for name, raw in wav_files(folder):
         match = _NAME.match(PurePosixPath(name).name)
@@ -53,7 +52,9 @@ def _load(config: Config, folder: Path) -> DataSet:
             )
         )
     if not recordings:
-        raise InputError("files {digit}_{speaker}_{index}.wav", "none", str(folder), "Is it the folder of this set?")
+        of = "" if config.part == "both" else f" of the part {config.part!r}"
+        wanted = "files {digit}_{speaker}_{index}.wav" + of
+        raise InputError(wanted, "none", str(folder), "Is it the folder of this set?")
     return DataSet(
         name="fsdd",
         columns=(Column(name="sound", unit="1", minimum=-1.0, maximum=1.0),),

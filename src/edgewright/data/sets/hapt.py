@@ -29,6 +29,8 @@ COLUMNS = (
     *(Column(name=n, unit="rad/s") for n in _AXES[3:]),
 )
 _NAME = re.compile(r"exp(\d+)_user(\d+)")
+# The people of the official test part (subject_id_test.txt of the origin); the 21 others train.
+TEST_PEOPLE = (2, 4, 9, 10, 12, 13, 18, 20, 24)
 # experiment, user, activity, first and last sample, counted from 1 and both inclusive
 Segment = tuple[int, int, int, int, int]
 
@@ -38,9 +40,11 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     Attributes:
         activities: names of the labelled activities; rows of any other count as unlabelled.
+        part: 'train' (21 people), 'test' (the 9 others) or 'both', the official parts, as far as the folder has them.
     """
 
     activities: tuple[str, ...] = ACTIVITIES[:6]
+    part: str = "both"
 
 
 def _segments(folder: Path) -> dict[int, list[Segment]]:
@@ -113,13 +117,23 @@ def _load(config: Config, folder: Path) -> DataSet:
     for name in config.activities:
         if name not in ACTIVITIES:
             raise UnknownNameError("activity", name, ACTIVITIES, "data.activities")
+    files.check_part(config.part, ("train", "test", "both"))
     wanted = {i + 1: name for i, name in enumerate(ACTIVITIES) if name in config.activities}
     segments = _segments(folder)
     paths = files.need_files(folder, "exp*_user*.csv", "acc_exp*_user*.txt")
-    recordings = []
+    recordings, people = [], set()
     for path in paths:
         match = _NAME.search(path.name)
-        recordings.append(_recording(path, segments.get(int(match.group(1)) if match else 0, []), wanted))
+        experiment, person = (int(number) for number in match.groups()) if match else (0, 0)
+        people.add(person)
+        if config.part == "both" or (person in TEST_PEOPLE) == (config.part == "test"):
+            recordings.append(_recording(path, segments.get(experiment, []), wanted))
+    if not recordings:
+        raise InputError(
+            f"recordings of the official part {config.part!r} (test: people {', '.join(map(str, TEST_PEOPLE))})",
+            f"people {', '.join(map(str, sorted(people)))}", str(folder),
+            "Name a folder with the whole set: edgewright data get hapt",
+        )  # fmt: skip
     return DataSet(
         name="hapt",
         columns=COLUMNS,

@@ -1,12 +1,16 @@
 """MIT-BIH arrhythmia database: heartbeats of 44 people, cut out around the annotated R peak.
 
-Original: WFDB records `101.hea`, `101.dat`, `101.atr`. Plain copy: `beats.npz` with `x` (beats, 200) in ADC units,
-`y`, `record`, `sample`. A beat reaches from 90 samples before to 110 after its R peak in the lead MLII; its class is
-that of AAMI EC57. The paced records 102, 104, 107, 217 are left out, as AAMI asks.
+Original: WFDB records `101.hea`, `101.dat`, `101.atr`. Plain copies: files `.npz` with `x` (beats, 200) in ADC units,
+`y`, `record`, `sample`. A folder may hold several files of both forms; of a record that is there twice the plain copy is
+read. A beat reaches from 90 samples before to 110 after its R peak in the lead MLII; its class is that of AAMI EC57. The
+time of a row is that of its R peak, so that the distance of beats can be told. The paced records 102, 104, 107, 217 are
+left out, as AAMI asks.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +37,7 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     """MIT-BIH beats.
 
     Attributes:
-        part: 'DS1' (22 training records), 'DS2' (the 22 others) or 'both', as far as the folder has them.
+        part: 'DS1' or 'train' (22 records), 'DS2' or 'test' (the 22 others) or 'both', as far as the folder has them.
         form: 'table': a beat is a row of 200 columns; 'windows': a beat is a session of 200 rows of one column, for
             networks that work along time.
     """
@@ -42,16 +46,28 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
     form: str = "table"
 
 
-Beats = tuple[NDArray[np.int16], Labels, str]
+@dataclass(frozen=True)
+class Beats:
+    """Beats of a record: shape (n, 200), their classes, and the samples of their R peaks, None where not kept."""
+
+    record: str
+    values: NDArray[np.int16]
+    labels: Labels
+    peaks: NDArray[np.int64] | None
 
 
-def _copied(path: Path) -> list[Beats]:
+def _copied(path: Path) -> Iterator[Beats]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             x, y, record = (archive[key] for key in ("x", "y", "record"))
+            sample = archive["sample"].astype(np.int64) if "sample" in archive else None
     except (ValueError, KeyError, OSError) as error:
         raise InputError("arrays x, y and record", str(error), str(path), "Fetch it again") from None
-    return [(x[record == r], CLASSES[y[record == r]], str(r)) for r in np.unique(record)]
+    if y.dtype.kind not in "iu" or not len(y) or y.min() < 0 or y.max() >= len(CLASSES):
+        raise InputError(f"classes from 0 to {len(CLASSES) - 1}", f"{y.dtype}", f"{path}, y", "Fetch it again")
+    for name in np.unique(record):
+        mine = record == name
+        yield Beats(str(name), x[mine], CLASSES[y[mine]], None if sample is None else sample[mine])
 
 
 def _original(path: Path) -> Beats:
@@ -64,14 +80,40 @@ def _original(path: Path) -> Beats:
     at, codes = read_annotations(folder / f"{name}.atr")
     beat = np.isin(codes, list(AAMI)) & (at >= BEFORE) & (at + AFTER <= header.samples)
     windows = np.lib.stride_tricks.sliding_window_view(signal, BEFORE + AFTER)[at[beat] - BEFORE]
-    return windows, np.array([AAMI[int(c)] for c in codes[beat]]), name
+    return Beats(name, windows, np.array([AAMI[int(c)] for c in codes[beat]]), at[beat])
+
+
+def _found(folder: Path, part: str) -> Iterator[Beats]:
+    """Every record of a part that a folder has, once, in the order of the names.
+
+    Raises:
+        InputError: no record, or two plain copies of one.
+    """
+    copies: dict[str, Beats] = {}
+    for path in files.find_files(folder, "*.npz"):
+        for beats in _copied(path):
+            if beats.record in copies:
+                raise InputError(f"record {beats.record} in one file .npz", "two", str(path), "Remove one of them")
+            copies[beats.record] = beats
+    headers = {p.stem: p for p in files.find_files(folder, "???.hea") if p.stem not in _PACED}
+    if not copies and not headers:
+        files.need_files(folder, "???.hea", "*.npz")
+    for name in sorted({*copies, *headers}):
+        if part == "both" or (name in DS1) == (part in ("DS1", "train")):
+            yield copies[name] if name in copies else _original(headers[name])
 
 
 def _recording(beats: Beats, form: str) -> Recording:
-    x, labels, name = beats
-    values: Floats = ((x - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
+    labels, name = beats.labels, beats.record
+    values: Floats = ((beats.values - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
     if form == "table":
-        return Recording(name=f"record-{name}", values=values, target=labels, groups=files.same(name, len(values)))
+        return Recording(
+            name=f"record-{name}",
+            values=values,
+            target=labels,
+            groups=files.same(name, len(values)),
+            time=None if beats.peaks is None else beats.peaks / RATE,
+        )
     rows = values.size
     sessions = np.repeat(np.array([f"{name}-{i}" for i in range(len(values))]), values.shape[1])
     return Recording(
@@ -84,14 +126,10 @@ def _recording(beats: Beats, form: str) -> Recording:
 
 
 def _load(config: Config, folder: Path) -> DataSet:
-    if config.part not in ("DS1", "DS2", "both") or config.form not in ("table", "windows"):
-        raise InputError(
-            "part 'DS1', 'DS2' or 'both', form 'table' or 'windows'", f"{config.part!r}, {config.form!r}", "data"
-        )
-    copies = files.find_files(folder, "beats.npz")
-    headers = [p for p in files.find_files(folder, "???.hea") if p.stem not in _PACED]
-    found = _copied(copies[0]) if copies else [_original(p) for p in headers or files.need_files(folder, "???.hea")]
-    wanted = [b for b in found if config.part == "both" or (b[2] in DS1) == (config.part == "DS1")]
+    files.check_part(config.part, ("DS1", "DS2", "train", "test", "both"))
+    if config.form not in ("table", "windows"):
+        raise InputError("'table' or 'windows'", repr(config.form), "data.form")
+    wanted = list(_found(folder, config.part))
     if not wanted:
         raise InputError(f"records of {config.part}", "none", str(folder))
     table = tuple(Column(name=f"sample_{i - BEFORE}", unit="mV") for i in range(BEFORE + AFTER))

@@ -1,6 +1,7 @@
 """SNIPS: spoken commands in writing, seven intents, with the pieces that fill a slot.
 
-Layout: `train_<Intent>.json` (300 each) and `train_<Intent>_full.json`, `{intent: [{"data": [{"text", "entity"}]}]}`.
+Layout: `train_<Intent>.json` (300 each), `train_<Intent>_full.json` and `validate_<Intent>.json` (100 each, the official
+test), `{intent: [{"data": [{"text", "entity"}]}]}`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class _Sentence(msgspec.Struct):
 
 def _load(folder: Path) -> TextSet:
     rows = []
-    for path in files.need_files(folder, "train_*.json"):
-        part = "full" if "_full" in path.name else "small"
+    for path in files.need_files(folder, "train_*.json", "validate_*.json"):
+        part = "validate" if path.name.startswith("validate_") else "full" if "_full" in path.name else "small"
         try:
             content = msgspec.json.decode(files.read_text(path).encode(), type=dict[str, list[_Sentence]])
         except msgspec.DecodeError as error:
@@ -54,7 +55,7 @@ TEXT = PublicText(
         RemoteFile(
             url="https://github.com/sonos/nlu-benchmark/archive/HEAD.zip",
             name="snips.zip",
-            check="seven intents, 2,100 small and 13,784 full sentences",
+            check="seven intents, 2,100 small, 13,784 full and 700 validating sentences",
         ),
     ),
     licence="CC0-1.0 (publications must cite the paper)",
@@ -62,5 +63,8 @@ TEXT = PublicText(
     task="sentences: 7 intents with slots",
     load=_load,
     folder="snips",
-    documented=(Documented("training part, small and full", rows=15_884),),
+    documented=(
+        Documented("whole set", rows=16_584),
+        Documented("training part, small and full", rows=15_884),
+    ),
 )

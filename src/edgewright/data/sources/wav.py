@@ -1,4 +1,4 @@
-"""Sound: a WAV file, a folder of them, or a ZIP of them; each file is a recording."""
+"""Sound: a WAV file, a folder of them, or of ZIP files of them; each file is a recording."""
 
 from __future__ import annotations
 
@@ -46,28 +46,33 @@ def wav_files(path: Path) -> Iterator[tuple[str, bytes]]:
         InputError: for a damaged ZIP, or when there is no WAV file.
     """
     count = 0
-    if path.is_dir() and not any(path.rglob("*.[wW][aA][vV]")) and len(zips := sorted(path.glob("*.zip"))) == 1:
-        path = zips[0]
-    if path.is_dir():
+    zips = sorted(path.glob("*.zip")) if path.is_dir() else [path] if path.suffix.lower() == ".zip" else []
+    if path.is_dir() and (not zips or any(path.rglob("*.[wW][aA][vV]"))):
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() == ".wav" and not file.name.startswith("."):
                 count += 1
                 yield file.relative_to(path).as_posix(), read_whole(file, str(file))
-    elif path.suffix.lower() == ".zip":
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for name in sorted(archive.namelist()):
-                    hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
-                    if name.lower().endswith(".wav") and not hidden:
-                        count += 1
-                        yield name, archive.read(name)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
-    else:
+    elif not zips:
         count = 1
         yield path.name, read_whole(path, str(path))
+    else:
+        for place in zips:
+            for name, content in _zipped(place):
+                count += 1
+                yield name, content
     if not count:
         raise InputError("at least one WAV file", "none", str(path))
+
+
+def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for name in sorted(archive.namelist()):
+                hidden = any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+                if name.lower().endswith(".wav") and not hidden:
+                    yield name, archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise InputError("a whole ZIP file", str(error), str(path), "Download or copy it again") from error
 
 
 def read_table(path: Path, config: TableConfig, name: str) -> tuple[Table, float]:

@@ -1,0 +1,138 @@
+"""Official parts of public sets, in the layout of the origin, made here of the rows that are at hand."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.data.sets import cmapss, fsdd, hapt, mitdb, snips
+from edgewright.schema.errors import InputError
+from support import shared_data
+
+
+def _numbers(path: Path, rows: np.ndarray[Any, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(" ".join(f"{v:g}" for v in row) for row in rows) + "\n", encoding="utf-8")
+
+
+def test_hapt_knows_the_official_people(tmp_path: Path) -> None:
+    for experiment, user in ((1, 1), (7, 4), (47, 24)):
+        for kind in ("acc", "gyro"):
+            _numbers(tmp_path / "RawData" / f"{kind}_exp{experiment:02}_user{user:02}.txt", np.ones((4, 3)))
+    (tmp_path / "RawData" / "labels.txt").write_text("1 1 1 1 4\n7 4 4 1 4\n47 24 5 1 4\n")
+    people = {
+        part: [r.name for r in hapt.SET.load(hapt.Config(part=part), tmp_path).recordings]
+        for part in ("train", "test", "both")
+    }
+    assert people == {
+        "train": ["exp01_user01"], "test": ["exp07_user04", "exp47_user24"],
+        "both": ["exp01_user01", "exp07_user04", "exp47_user24"],
+    }  # fmt: skip
+    assert len(hapt.TEST_PEOPLE) == 9
+    with pytest.raises(InputError, match="'train', 'test' or 'both'"):
+        hapt.SET.load(hapt.Config(part="val"), tmp_path)
+
+
+def test_hapt_says_who_is_there_instead_of_the_test_people() -> None:
+    with pytest.raises(InputError, match=r"test: people 2, 4, 9.*people 1, 3, 5.*data get hapt"):
+        hapt.SET.load(hapt.Config(part="test"), shared_data("har-hapt"))
+
+
+def test_hapt_training_people_are_the_plain_copy() -> None:
+    folder = shared_data("har-hapt")
+    users = {int(p.name[10:12]) for p in folder.glob("exp*_user*.csv.gz")}
+    assert len(users) == 21
+    assert not users & set(hapt.TEST_PEOPLE)
+    assert users | set(hapt.TEST_PEOPLE) == set(range(1, 31))
+
+
+@pytest.mark.parametrize("subset", ["FD001", "FD002", "FD003", "FD004"])
+def test_cmapss_test_engines_stop_before_they_fail(tmp_path: Path, subset: str) -> None:
+    rows = np.zeros((6, 26))
+    rows[:, 0], rows[:, 1] = [1, 1, 1, 2, 2, 2], [1, 2, 3, 1, 2, 3]
+    _numbers(tmp_path / "CMAPSSData" / f"train_{subset}.txt", rows)
+    _numbers(tmp_path / "CMAPSSData" / f"test_{subset}.txt", rows)
+    (tmp_path / "CMAPSSData" / f"RUL_{subset}.txt").write_text("112 \n98 \n")
+    config = cmapss.Config(subset=subset, part="test", cap=113)
+    data = cmapss.SET.load(config, tmp_path)
+    assert [r.target.tolist() for r in data.recordings] == [[113, 113, 112], [100, 99, 98]]
+    assert [r.name for r in data.recordings] == ["test-engine-1", "test-engine-2"]
+    both = cmapss.SET.load(msgspec.structs.replace(config, part="both"), tmp_path)
+    groups = [str(r.groups[0]) for r in both.recordings if r.groups is not None]
+    assert groups == ["engine-1", "engine-2", "test-engine-1", "test-engine-2"]
+    (tmp_path / "CMAPSSData" / f"RUL_{subset}.txt").write_text("112\n")
+    with pytest.raises(InputError, match="2 lines, one an engine"):
+        cmapss.SET.load(config, tmp_path)
+
+
+def _beats(path: Path, *records: str) -> None:
+    names = np.repeat(np.array(records), 3)
+    np.savez(
+        path, x=np.full((len(names), 200), 1124, np.int16), y=np.tile([0, 2, 0], len(records)), record=names,
+        sample=np.tile([360, 720, 900], len(records)),
+    )  # fmt: skip
+
+
+def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> None:
+    _beats(tmp_path / "beats.npz", "101", "106")
+    _beats(tmp_path / "beats_test.npz", "100", "103")
+    first = mitdb.SET.load(mitdb.Config(part="DS1"), tmp_path)
+    assert [r.name for r in first.recordings] == ["record-101", "record-106"]
+    assert first.recordings[0].time is not None
+    assert first.recordings[0].time.tolist() == [1.0, 2.0, 2.5]
+    second = mitdb.SET.load(mitdb.Config(part="test"), tmp_path)
+    assert [r.name for r in second.recordings] == ["record-100", "record-103"]
+    assert second.recordings[0].target.tolist() == ["N", "V", "N"]
+    _beats(tmp_path / "again.npz", "100")
+    with pytest.raises(InputError, match="record 100 in one file .npz"):
+        mitdb.SET.load(mitdb.Config(), tmp_path)
+
+
+def test_mitdb_positions_are_those_of_the_annotations() -> None:
+    folder = shared_data("mitdb")
+    copied = {r.name: r for r in mitdb.SET.load(mitdb.Config(), folder).recordings}
+    for recording in mitdb.SET.load(mitdb.Config(part="train"), folder / "raw").recordings:
+        assert recording.time is not None
+        np.testing.assert_array_equal(recording.time, copied[recording.name].time)
+        assert (np.diff(recording.time) > 0).all()
+
+
+def test_fsdd_official_test_is_the_first_tenth(tmp_path: Path) -> None:
+    (wav,) = (name for name in zipfile.ZipFile(shared_data("fsdd") / "recordings.zip").namelist() if "7_theo_5." in name)
+    sound = zipfile.ZipFile(shared_data("fsdd") / "recordings.zip").read(wav)
+    place = tmp_path / "free-spoken-digit-dataset-master" / "recordings"
+    place.mkdir(parents=True)
+    for index in (0, 4, 5, 49):
+        (place / f"7_theo_{index}.wav").write_bytes(sound)
+    parts = {
+        part: [r.name for r in fsdd.SET.load(fsdd.Config(part=part), tmp_path).recordings] for part in ("train", "test")
+    }
+    assert parts == {"train": ["7_theo_49", "7_theo_5"], "test": ["7_theo_0", "7_theo_4"]}
+    with pytest.raises(InputError, match="of the part 'test'"):
+        fsdd.SET.load(fsdd.Config(part="test"), shared_data("fsdd"))
+
+
+def test_sound_is_read_from_all_archives_of_a_folder(tmp_path: Path) -> None:
+    with zipfile.ZipFile(shared_data("fsdd") / "recordings.zip") as whole:
+        names = [n for n in whole.namelist() if n.endswith(".wav")][:2]
+        for number, name in enumerate(names):
+            with zipfile.ZipFile(tmp_path / f"{number}.zip", "w") as part:
+                part.writestr(name, whole.read(name))
+    assert len(fsdd.SET.load(fsdd.Config(), tmp_path).recordings) == 2
+
+
+def test_snips_has_the_part_that_validates(tmp_path: Path) -> None:
+    folder = tmp_path / "nlu-benchmark-master" / "2017-06-custom-intent-engines" / "RateBook"
+    folder.mkdir(parents=True)
+    for name, text in (("train_RateBook", "a"), ("train_RateBook_full", "b"), ("validate_RateBook", "c")):
+        sentence = {"data": [{"text": "rate "}, {"text": text, "entity": "object_name"}]}
+        (folder / f"{name}.json").write_bytes(msgspec.json.encode({"RateBook": [sentence]}))
+    rows = snips.TEXT.load(tmp_path).rows
+    assert {(part, text) for part, text, *_ in rows} == {
+        ("small", "rate a"), ("full", "rate b"), ("validate", "rate c"),
+    }  # fmt: skip
