@@ -89,7 +89,7 @@ def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> 
     assert [r.name for r in second.recordings] == ["record-100", "record-103"]
     assert second.recordings[0].target.tolist() == ["N", "V", "N"]
     _beats(tmp_path / "again.npz", "100")
-    with pytest.raises(InputError, match="record 100 in one file .npz"):
+    with pytest.raises(InputError, match=r"record 100 in one file \.npz"):
         mitdb.SET.load(mitdb.Config(), tmp_path)
 
 
@@ -103,8 +103,9 @@ def test_mitdb_positions_are_those_of_the_annotations() -> None:
 
 
 def test_fsdd_official_test_is_the_first_tenth(tmp_path: Path) -> None:
-    (wav,) = (name for name in zipfile.ZipFile(shared_data("fsdd") / "recordings.zip").namelist() if "7_theo_5." in name)
-    sound = zipfile.ZipFile(shared_data("fsdd") / "recordings.zip").read(wav)
+    with zipfile.ZipFile(shared_data("fsdd") / "recordings.zip") as archive:
+        (wav,) = (name for name in archive.namelist() if name.endswith("7_theo_5.wav"))
+        sound = archive.read(wav)
     place = tmp_path / "free-spoken-digit-dataset-master" / "recordings"
     place.mkdir(parents=True)
     for index in (0, 4, 5, 49):

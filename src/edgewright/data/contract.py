@@ -88,6 +88,7 @@ class PublicSet(Generic[S]):
         documented: counts of the complete copies, with the loader's default configuration.
         carried: folder of a copy that an installed package carries; None when there is none.
         whole: whether no reading can be missing, as in sound.
+        file: name of its one file, where it has one: a file of another name is read as this one.
     """
 
     title: str
@@ -102,6 +103,7 @@ class PublicSet(Generic[S]):
     documented: tuple[Documented, ...] = ()
     carried: Callable[[], Path] | None = None
     whole: bool = False
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class PublicText:
     """The one object `TEXT` of a public set of texts; the same fields as `PublicSet`, without a configuration.
 
     Attributes:
-        title, homepage, files, licence, citation, task, folder: as in `PublicSet`.
+        title, homepage, files, licence, citation, task, folder, file: as in `PublicSet`.
         load: folder -> texts.
         documented: rows of the complete copies.
     """
@@ -123,3 +125,4 @@ class PublicText:
     load: Callable[[Path], TextSet]
     folder: str = ""
     documented: tuple[Documented, ...] = ()
+    file: str = ""

@@ -9,7 +9,7 @@ from edgewright.data.audited import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source
 from edgewright.data.headers import read_columns
-from edgewright.data.public import folder_of
+from edgewright.data.public import folder_of, opened
 from edgewright.graph.tables import convert_table
 from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import DataSet
@@ -49,7 +49,8 @@ def load_data(
     if isinstance(part, Source):
         spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
         return part.load(config, seed) if spooled is None else spooled
-    return part.load(config, folder_of(kind, part, config.path))
+    with opened(folder_of(kind, part, config.path), part) as folder:
+        return part.load(config, folder)
 
 
 def _without_marks(keys: dict[str, object]) -> dict[str, object]:

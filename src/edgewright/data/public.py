@@ -118,11 +118,20 @@ def _put_together(files: list[Path], folder: Path) -> None:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Path]:
-    """A local folder, or the folder of a local archive, unpacked for as long as it is needed."""
+def opened(path: Path, part: Public | None = None) -> Iterator[Path]:
+    """A local folder; a local archive, unpacked for as long as it is needed; or a folder with one file of a set.
+
+    Args:
+        path: folder, archive or file.
+        part: the set; its one file may have another name.
+    """
     if path.is_file() and is_archive(path):
         with tempfile.TemporaryDirectory() as room:
             yield unpack(path, Path(room) / "set")
+    elif path.is_file() and part is not None:
+        with tempfile.TemporaryDirectory() as room:
+            (Path(room) / (part.file or path.name)).symlink_to(path.absolute())
+            yield Path(room)
     else:
         yield path
 

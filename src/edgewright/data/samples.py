@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +46,15 @@ class _Rows(msgspec.Struct, frozen=True):
     amounts: bool
 
 
+class _Cut(msgspec.Struct, frozen=True):
+    """Windows of one stretch: views of shape (n, channels, samples), their first rows and targets, each (n,)."""
+
+    rows: _Rows
+    windows: Floats
+    first: NDArray[np.int64]
+    y: Any
+
+
 def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     """Cuts the recordings of a data set into samples.
 
@@ -58,13 +68,45 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
         InputError: for unlabelled data, no stretch as long as a window, or a target that never changes.
     """
     recordings = _prepared(dataset)
-    samples = _rows(recordings, dataset) if window is None else _windows(recordings, dataset, window)
+    samples = _rows(recordings, dataset) if window is None else _filled(_windows(recordings, dataset, window), dataset)
     if bool((samples.y == samples.y[0]).all()):
         raise InputError(
             "at least two different values in the target", f"only {str(samples.y[0])!r}",
             f"{dataset.name}, {dataset.target_name or 'target'}", "A model needs something to tell apart",
         )  # fmt: skip
     return samples
+
+
+def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, last: bool = False) -> Iterator[Samples]:
+    """As `cut`, a part of the samples at a time: windows overlap, and all of them can be far larger than the rows.
+
+    Args:
+        dataset: with a target, which may be one label throughout.
+        window: as of `cut`.
+        most: samples in a part.
+        last: only the last sample of each session, which ends with the session.
+
+    Raises:
+        InputError: for unlabelled data, or no stretch as long as a window.
+    """
+    recordings = _prepared(dataset)
+    if window is None:
+        samples = _rows(recordings, dataset)
+        ends = np.flatnonzero(np.append(samples.sessions[1:] != samples.sessions[:-1], True))
+        chosen = ends if last else np.arange(len(samples.y))
+        for start in range(0, len(chosen), most):
+            yield _part(samples, chosen[start : start + most])
+        return
+    for bunch in _bunches(_windows(recordings, dataset, window, last=last), most):
+        yield _filled(bunch, dataset)
+
+
+def _part(samples: Samples, rows: NDArray[np.int64]) -> Samples:
+    """Some of the rows."""
+    return msgspec.structs.replace(
+        samples, X=samples.X[rows], y=samples.y[rows], sessions=samples.sessions[rows], starts=samples.starts[rows],
+        groups=None if samples.groups is None else samples.groups[rows],
+    )  # fmt: skip
 
 
 def _prepared(dataset: DataSet) -> list[_Rows]:
@@ -137,14 +179,16 @@ def _rows(recordings: list[_Rows], dataset: DataSet) -> Samples:
     )
 
 
-def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig) -> Samples:
-    """Windows of every recording."""
+def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig, *, last: bool = False) -> list[_Cut]:
+    """Windows of every recording, as views of its rows."""
     step = window.step or max(1, window.samples // 2)
-    found: list[tuple[_Rows, Floats, NDArray[np.int64], Any]] = []
-    longest = total = 0
+    found: list[_Cut] = []
+    longest = 0
     for rows in recordings:
         for start, end in _stretches(rows, by_label=window.within == "label"):
             longest = max(longest, end - start)
+            if last:
+                start = max(start, end - window.samples)
             values = rows.values[start:end]
             if window.pad and len(values) < window.samples:
                 values = np.concatenate([values, np.zeros((window.samples - len(values), values.shape[1]), np.float32)])
@@ -153,28 +197,49 @@ def _windows(recordings: list[_Rows], dataset: DataSet, window: WindowConfig) ->
                 y, kept = _labels(rows, start + starts, end, window)
                 if kept.any():
                     whole = bool(kept.all())
-                    found.append((rows, windows if whole else windows[kept], start + starts[kept], y[kept]))
-                    total += int(kept.sum())
+                    found.append(_Cut(rows, windows if whole else windows[kept], start + starts[kept], y[kept]))
     if not found:
         raise InputError(
             f"a stretch of at least {window.samples} labelled rows (window.samples)", f"at most {longest}",
             dataset.name, "Use shorter windows, window.within = 'recording', or window.pad = true",
         )  # fmt: skip
+    return found
+
+
+def _bunches(found: list[_Cut], most: int) -> Iterator[list[_Cut]]:
+    """The windows in their order, at most so many at a time."""
+    bunch: list[_Cut] = []
+    room = most
+    for one in found:
+        at = 0
+        while at < len(one.first):
+            part = slice(at, at + room)
+            bunch.append(_Cut(one.rows, one.windows[part], one.first[part], one.y[part]))
+            at, room = at + len(bunch[-1].first), room - len(bunch[-1].first)
+            if not room:
+                yield bunch
+                bunch, room = [], most
+    if bunch:
+        yield bunch
+
+
+def _filled(found: list[_Cut], dataset: DataSet) -> Samples:
+    """Windows as samples."""
     # One array is filled in place: the views overlap, so that the copy is as large as the windows and no larger.
-    X = np.empty((total, len(dataset.columns), window.samples), dtype=np.float32)
+    X = np.empty((sum(len(one.first) for one in found), *found[0].windows.shape[1:]), dtype=np.float32)
     at = 0
-    for _, windows, _, _ in found:
-        X[at : at + len(windows)] = windows
-        at += len(windows)
+    for one in found:
+        X[at : at + len(one.windows)] = one.windows
+        at += len(one.windows)
     groups = None
-    if recordings[0].groups is not None:
-        groups = np.concatenate([rows.groups[first] for rows, _, first, _ in found if rows.groups is not None])
+    if found[0].rows.groups is not None:
+        groups = np.concatenate([one.rows.groups[one.first] for one in found if one.rows.groups is not None])
     return Samples(
         X=X,
-        y=np.concatenate([y for *_, y in found]),
+        y=np.concatenate([one.y for one in found]),
         groups=groups,
-        sessions=np.concatenate([rows.sessions[first] for rows, _, first, _ in found]),
-        starts=np.concatenate([rows.place[first] for rows, _, first, _ in found]),
+        sessions=np.concatenate([one.rows.sessions[one.first] for one in found]),
+        starts=np.concatenate([one.rows.place[one.first] for one in found]),
         columns=dataset.columns,
         rate=dataset.rate,
     )

@@ -72,6 +72,7 @@ SET = PublicSet(
     config=Config,
     load=_load,
     folder="ai4i2020",
+    file="ai4i2020.csv",
     documented=(
         Documented("whole set", recordings=1, rows=10_000, classes=(("yes", 339), ("no", 9_661))),
         Documented("plain copy, 70 % of the rows", recordings=1, rows=7_000, classes=(("yes", 237), ("no", 6_763))),

@@ -46,5 +46,6 @@ TEXT = PublicText(
     task="sentences: 150 intents and out of scope",
     load=_load,
     folder="clinc150",
+    file="data_full.json",
     documented=(Documented("whole set", rows=23_700), Documented("plain copy, without test", rows=18_200)),
 )

@@ -1,8 +1,9 @@
 """C-MAPSS: simulated turbofans that run until they fail; how many cycles are left?
 
-Layout: `train_FD001.txt` and `test_FD001.txt`, 26 columns separated by blanks: unit, cycle, three settings, 21 readings;
-no header. The target of a row is the number of cycles its unit still ran. Units of the training part ran until they
-failed; those of the test part stop before, and `RUL_FD001.txt` says, a line a unit, how many cycles came after.
+Layout: `train_FD001.txt` and `test_FD001.txt`, 26 columns separated by blanks: unit, cycle, three settings, 21
+readings; no header. The target of a row is the number of cycles its unit still ran. Units of the training part ran
+until they failed; those of the test part stop before, and `RUL_FD001.txt` says, a line a unit, how many cycles came
+after.
 """
 
 from __future__ import annotations

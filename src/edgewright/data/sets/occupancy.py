@@ -78,6 +78,7 @@ SET = PublicSet(
     config=Config,
     load=_load,
     folder="occupancy",
+    file="datatest.txt",
     documented=(
         Documented("whole set", recordings=3, rows=20_560),
         Documented(

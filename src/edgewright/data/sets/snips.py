@@ -1,7 +1,7 @@
 """SNIPS: spoken commands in writing, seven intents, with the pieces that fill a slot.
 
-Layout: `train_<Intent>.json` (300 each), `train_<Intent>_full.json` and `validate_<Intent>.json` (100 each, the official
-test), `{intent: [{"data": [{"text", "entity"}]}]}`.
+Layout: `train_<Intent>.json` (300 each), `train_<Intent>_full.json` and `validate_<Intent>.json` (100 each, the
+official test), `{intent: [{"data": [{"text", "entity"}]}]}`.
 """
 
 from __future__ import annotations

@@ -81,5 +81,6 @@ TEXT = PublicText(
     task="questions with the answer in a paragraph",
     load=_load,
     folder="xquad-en",
+    file="xquad.en.json",
     documented=(Documented("whole set", rows=1_190), Documented("plain copy, 32 articles", rows=816)),
 )
