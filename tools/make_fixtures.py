@@ -115,6 +115,46 @@ def from_xgboost(folder: Path) -> None:
         save(folder, name, made.SerializeToString(), holes)
 
 
+def boosted(folder: Path) -> None:
+    """Boosted trees in the files of their own tools, with the answers that the tools give."""
+    from lightgbm import LGBMClassifier, LGBMRegressor
+    from xgboost import XGBClassifier, XGBRegressor
+
+    x, y = table(3, integers=True)
+    _, two = table(2, integers=True)
+    holes = x.copy()
+    holes[::5, 0] = np.nan
+    amount = np.abs(x[:, 2])
+    light = {"n_estimators": 6, "num_leaves": 8, "verbose": -1, "random_state": 0}
+    extreme = {"n_estimators": 6, "max_depth": 3, "random_state": 0, "n_jobs": 1}
+    models = {
+        "light-three.txt": LGBMClassifier(**light).fit(holes, y),
+        "light-two.txt": LGBMClassifier(objective="binary", sigmoid=0.7, **light).fit(x, two),
+        "light-amount.txt": LGBMRegressor(**light).fit(holes, amount),
+        "light-counts.txt": LGBMRegressor(objective="poisson", **light).fit(holes, np.round(amount)),
+        "light-averaged.txt": LGBMRegressor(boosting_type="rf", bagging_freq=1, bagging_fraction=0.6, **light).fit(
+            holes, amount
+        ),
+        "extreme-three.json": XGBClassifier(**extreme).fit(holes, y),
+        "extreme-three.ubj": XGBClassifier(**extreme).fit(holes, y),
+        "extreme-two.json": XGBClassifier(**extreme).fit(x, two),
+        "extreme-stopped.json": XGBClassifier(early_stopping_rounds=2, learning_rate=2.0, **extreme).fit(
+            x[:200], two[:200], eval_set=[(x[200:], two[200:])], verbose=False
+        ),
+        "extreme-amount.ubj": XGBRegressor(**extreme).fit(holes, amount),
+        "extreme-counts.json": XGBRegressor(objective="count:poisson", **extreme).fit(holes, np.round(amount)),
+        "extreme-dropped.json": XGBRegressor(booster="dart", rate_drop=0.5, **extreme).fit(holes, amount),
+    }
+    rows = holes[:ROWS]
+    folder = folder / "boosted"
+    folder.mkdir(exist_ok=True)
+    for name, model in models.items():
+        (model.booster_ if name.endswith(".txt") else model).save_model(folder / name)
+        answers = model.predict_proba(rows) if hasattr(model, "predict_proba") else model.predict(rows)
+        np.savez_compressed(folder / f"{name}.npz", x=rows, y=np.asarray(answers, np.float32))
+        print(f"{name}: {(folder / name).stat().st_size} bytes")
+
+
 def from_torch(folder: Path) -> None:
     """Networks by both exporters of PyTorch, with an open and a fixed batch."""
     import torch
@@ -290,6 +330,7 @@ def main() -> None:
     from_sklearn(folder)
     from_lightgbm(folder)
     from_xgboost(folder)
+    boosted(folder)
     from_torch(folder)
     from_keras(folder)
 

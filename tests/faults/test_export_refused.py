@@ -78,7 +78,7 @@ def test_options_that_cannot_be(options: tuple[str, ...], told: str, good: Path,
         (
             "notes.txt",
             b"hello",
-            "a run folder, a package (.edge), or a model (.onnx or .tflite), got a file of another",
+            "a run folder, a package (.edge), or a model (.onnx, .tflite, LightGBM, XGBoost), got a file of another",
         ),
         ("weights.pt", b"PK\x03\x04" + bytes(40), "a file of another kind"),
         ("net.keras", b"PK\x03\x04" + bytes(40), "Export a model of another kind to ONNX first"),

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
+from edgewright import Pipeline
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.boosting import Boosting
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
 
 X = np.random.default_rng(0).normal(size=(600, 4)).astype(np.float32)
 AMOUNT = X[:, 0] * X[:, 1] + 0.3 * X[:, 2]
@@ -47,3 +49,21 @@ def test_thresholds_fall_between_the_same_float32_values() -> None:
     model = Boosting().fit(values[:, None], y)
     peer = HistGradientBoostingClassifier(max_iter=30, max_leaf_nodes=16, early_stopping=False, random_state=0)
     assert (model.predict(values[:, None]) == peer.fit(values[:, None], y).predict(values[:, None])).all()
+
+
+def test_a_model_fitted_elsewhere_becomes_a_pipeline() -> None:
+    y = np.where(AMOUNT > 0, "on", "off")
+    peer = HistGradientBoostingClassifier(max_iter=9, random_state=0).fit(X, y)
+    pipeline = Pipeline([("model", Boosting.from_fitted(peer))])
+    np.testing.assert_allclose(pipeline.predict_proba(X), peer.predict_proba(X), atol=1e-6)
+    answers = compile_graph(read_onnx(pipeline.to_onnx((4,))))(X)
+    assert [("off", "on")[n] for n in answers["label"]] == peer.predict(X).tolist()
+
+
+def test_a_model_without_trees_of_numbers_is_refused() -> None:
+    with pytest.raises(InputError, match="expected a fitted HistGradientBoosting model"):
+        Boosting.from_fitted(HistGradientBoostingClassifier())
+    kinds = np.round(np.abs(X))
+    peer = HistGradientBoostingClassifier(max_iter=3, categorical_features=[0, 1]).fit(kinds, AMOUNT > 0)
+    with pytest.raises(InputError, match="splits on categories"):
+        Boosting.from_fitted(peer)

@@ -178,6 +178,14 @@ def test_a_model_from_elsewhere_is_compared_with_itself_as_it_came(name: str) ->
     assert any(form.name.startswith("the .onnx file itself") for form in record.forms)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["light-three.txt", "extreme-three.ubj", "extreme-counts.json"])
+def test_boosted_trees_of_other_tools_are_proven_from_their_own_files(name: str) -> None:
+    record = prove_place(str(MODELS / "boosted" / name), rows=20)
+    assert record.passed
+    assert len(record.forms) > 4
+
+
 def test_a_tflite_file_is_bit_exact_to_our_reading_of_it(folder: Path, tmp_path: Path) -> None:
     need_litert()
     network = integer_network(read_onnx((folder / "model.int8.onnx").read_bytes()))

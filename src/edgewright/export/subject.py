@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from edgewright.export.contract import Stream, Subject
+from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
@@ -28,7 +29,7 @@ def read_subject(
     """Reads what is to be exported.
 
     Args:
-        place: run folder, `.edge` package, `.onnx` or `.tflite` file.
+        place: run folder, `.edge` package, `.onnx` or `.tflite` file, or boosted trees of LightGBM or XGBoost.
         form: 'float' or 'int8' of a package; its default when empty.
         rounding: of int8 networks; what the model says, else 'litert', when None.
         shape: of one sample of an ONNX model that leaves its axes open.
@@ -43,7 +44,7 @@ def read_subject(
         _none_of(place, {"--form": form, "--shape": shape})
         network = read_tflite(place, rounding=rounding or "litert")
         return Subject(place.stem, network_graph(network), rounding or "litert", read=network)
-    if place.suffix == ".onnx":
+    if place.suffix == ".onnx" or is_ensemble(place):
         _none_of(place, {"--form": form})
         graph = read_model(place, shape=shape)
         columns = tuple(Column(name=n, minimum=low, maximum=high) for n, low, high in read_ranges(graph.metadata))
@@ -51,8 +52,8 @@ def read_subject(
     _none_of(place, {"--shape": shape})
     if place.is_file() and (place.suffix not in _PACKAGES or mark[:2] != b"PK"):
         raise InputError(
-            "a run folder, a package (.edge), or a model (.onnx or .tflite)", "a file of another kind", str(place),
-            "Export a model of another kind to ONNX first",
+            "a run folder, a package (.edge), or a model (.onnx, .tflite, LightGBM, XGBoost)", "a file of another kind",
+            str(place), "Export a model of another kind to ONNX first",
         )  # fmt: skip
     return package_subject(read_package(package_path(place)), form=form, rounding=rounding)
 

@@ -1,4 +1,4 @@
-"""Any ONNX model to a graph in the dialect: PyTorch, Keras, scikit-learn, LightGBM. See docs/adr/0014."""
+"""Any ONNX model to a graph in the dialect, and files of LightGBM and XGBoost. See docs/adr/0014."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.graph.ensembles import read_ensemble
 from edgewright.graph.from_onnx_answers import WEIGHTED, finished
 from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
 from edgewright.graph.normalise import normalise
@@ -28,7 +29,7 @@ def read_model(
     shape: tuple[int, ...] | None = None,
     labels: tuple[str, ...] = (),
 ) -> Graph:
-    """Reads an ONNX model and brings it into the dialect; one of our own is given as it is.
+    """Reads an ONNX model, or boosted trees, and brings it into the dialect; one of our own is given as it is.
 
     Args:
         source: path of the file, or its bytes.
@@ -46,7 +47,7 @@ def read_model(
     """
     data, folder = (source, None) if isinstance(source, bytes) else _file(Path(source))
     title = name or ("model" if folder is None else Path(str(source)).stem)
-    parsed = parse(data, lambda entries: _outside(entries, folder))
+    parsed = read_ensemble(data) or parse(data, lambda entries: _outside(entries, folder))
     if any(key.startswith("edgewright.") for key in parsed.metadata) and shape is None:
         return _named(read_onnx(data), labels)
     draft = _draft(parsed, title, shape)

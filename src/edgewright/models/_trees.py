@@ -12,17 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
+from edgewright.graph.rounded_limits import float32_limits
 from edgewright.models._plain import Floats, PlainModel
 
 _FLOAT32 = np.float32
-
-
-def as_float32_limits(thresholds: NDArray[np.float64]) -> Floats:
-    """The largest float32 that is not above each threshold: float32 values fall on the same side of both."""
-    limits: Floats = thresholds.astype(_FLOAT32)
-    high = limits.astype(np.float64) > thresholds
-    limits[high] = np.nextafter(limits[high], _FLOAT32(-np.inf))
-    return limits
 
 
 class Trees(PlainModel):
@@ -48,7 +41,7 @@ class Trees(PlainModel):
             tree = one.tree_
             here = np.arange(tree.node_count)
             leaf = tree.children_left < 0
-            threshold = as_float32_limits(tree.threshold)
+            threshold = float32_limits(tree.threshold)
             parts["feature"].append(np.where(leaf, 0, tree.feature).astype(np.int32))
             parts["threshold"].append(np.where(leaf, _FLOAT32(0), threshold).astype(_FLOAT32))
             parts["yes"].append((np.where(leaf, here, tree.children_left) + start).astype(np.int32))

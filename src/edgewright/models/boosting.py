@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgewright.graph.builder import Builder
+from edgewright.graph.rounded_limits import float32_limits
 from edgewright.models._plain import Floats
-from edgewright.models._trees import Trees, as_float32_limits
+from edgewright.models._trees import Trees
 from edgewright.models.contract import Model
+from edgewright.schema.errors import InputError
 
 # Step of a round, and the fewest training samples in a leaf.
 STEP, FEWEST = 0.1, 20
@@ -46,19 +48,36 @@ class Boosting(Trees):
             "early_stopping": False, "random_state": self.seed,
         }  # fmt: skip
         model: Any = (HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor)(**settings)
-        self.take(model.fit(X, target))
+        self._take(model.fit(X, target))
 
-    def take(self, fitted: Any) -> None:  # noqa: ANN401 - scikit-learn carries no types
-        """Takes the trees of a fitted `HistGradientBoostingClassifier` or `HistGradientBoostingRegressor`."""
-        rounds = [[tree.nodes for tree in trees] for trees in fitted._predictors]
-        trees = [nodes for trees in rounds for nodes in trees]
+    @classmethod
+    def from_fitted(cls, model: Any) -> Self:  # noqa: ANN401 - scikit-learn carries no types
+        """The last stage of a pipeline, from a fitted `HistGradientBoostingClassifier` or `...Regressor`.
+
+        Raises:
+            InputError: for a model that is not fitted, or splits on categories.
+        """
+        if not hasattr(model, "_predictors"):
+            raise InputError("a fitted HistGradientBoosting model", type(model).__name__, "Boosting.from_fitted")
+        made = cls("classification" if hasattr(model, "classes_") else "regression")
+        made.n_features_in_ = int(model.n_features_in_)
+        made.shape_ = [made.n_features_in_]
+        if hasattr(model, "classes_"):
+            made.classes_ = model.classes_
+        made._take(model)
+        return made
+
+    def _take(self, fitted: Any) -> None:  # noqa: ANN401 - scikit-learn carries no types
+        trees = [tree.nodes for trees in fitted._predictors for tree in trees]
+        if any(nodes["is_categorical"].any() for nodes in trees):
+            raise InputError("splits on numbers", "splits on categories", "HistGradientBoosting", "Encode them first")
         starts = np.cumsum([0, *(len(nodes) for nodes in trees[:-1])])
         nodes = np.concatenate(trees)
         start = np.repeat(starts, [len(tree) for tree in trees])
         here, leaf = np.arange(len(nodes)), nodes["is_leaf"].astype(bool)
         self.nodes_ = {
             "feature": np.where(leaf, 0, nodes["feature_idx"]).astype(np.int32),
-            "threshold": np.where(leaf, np.float32(0), as_float32_limits(nodes["num_threshold"])),
+            "threshold": np.where(leaf, np.float32(0), float32_limits(nodes["num_threshold"])),
             "yes": np.where(leaf, here, nodes["left"] + start).astype(np.int32),
             "no": np.where(leaf, here, nodes["right"] + start).astype(np.int32),
             "answers": np.where(leaf, nodes["value"], 0.0).astype(np.float32)[:, None],

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
@@ -32,7 +33,7 @@ _SOURCE = "source"
 
 
 def read_subject(place: Path, device: str = "") -> Subject:
-    """Reads a run folder, a `.edge` package, an `.onnx` or a `.tflite` model.
+    """Reads a run folder, a `.edge` package, an `.onnx` or a `.tflite` model, or boosted trees of another tool.
 
     Raises:
         InputError: nothing there, or nothing that can be proven.
@@ -53,6 +54,9 @@ def read_subject(place: Path, device: str = "") -> Subject:
     if place.suffix == ".tflite":
         graph = network_graph(read_tflite(place))
         return subject_of(place.stem, {numbers_of(graph): graph}, device=device, original=place.read_bytes())
+    if is_ensemble(place):
+        graph = read_model(place)
+        return subject_of(place.stem, {numbers_of(graph): graph}, device=device)
     package = read_package(package_path(place))
     return _packed(package, None, device)
 

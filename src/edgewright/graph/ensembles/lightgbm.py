@@ -1,0 +1,92 @@
+"""LightGBM's text file, as `Booster.save_model` writes it (versions 3 and 4 of the format)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.graph.ensembles import Format
+from edgewright.graph.ensembles._operator import Node, parsed
+from edgewright.graph.from_onnx_parse import Parsed
+from edgewright.graph.rounded_limits import float32_limits
+from edgewright.schema.errors import InputError
+
+_WHERE = "the model of LightGBM"
+_AMOUNTS = frozenset({"regression", "regression_l2", "regression_l1", "huber", "fair", "quantile", "mape", "custom"})
+_LOGARITHMS = frozenset({"poisson", "gamma", "tweedie"})
+# Bits of a decision: a question about categories, the side of missing values, what counts as missing.
+_CATEGORY, _DEFAULT_LEFT = 1, 2
+_NONE_MISSING, _ZERO_MISSING = 0, 1
+
+
+def _read(data: bytes) -> Parsed:
+    sections = data.decode("utf-8").split("\nTree=")
+    head = _table(sections[0])
+    objective, *options = head.get("objective", "custom").split()
+    settings = dict(option.partition(":")[::2] for option in options)
+    each = int(head["num_tree_per_iteration"])
+    trees = [_tree(_table(section)) for section in sections[1:]]
+    scores, link, classes = 1, "NONE", 0
+    if objective == "binary":
+        link, classes = "LOGISTIC", 2
+        factor = float(settings.get("sigmoid", "1"))
+        trees = [[Node(node.value * factor) if node.yes < 0 else node for node in tree] for tree in trees]
+    elif objective == "multiclass":
+        scores = classes = each
+        link = "SOFTMAX"
+    elif objective in _LOGARITHMS:
+        link = "EXP"
+    elif objective not in _AMOUNTS or "sqrt" in options or each != 1:
+        known = ", ".join(sorted({"binary", "multiclass"} | _AMOUNTS | _LOGARITHMS))
+        raise InputError(f"an objective of {known}", head.get("objective", "none"), _WHERE, "Convert it to ONNX")
+    average = "average_output" in head
+    if average and classes:
+        raise InputError("boosted trees, or a forest of amounts", "a forest of classes", _WHERE, "Convert it to ONNX")
+    return parsed(
+        trees, mode="BRANCH_LEQ", columns=int(head["max_feature_idx"]) + 1,
+        ends=[number % scores for number in range(len(trees))], base=(0.0,) * scores, link=link, classes=classes,
+        average=average, producer="LightGBM",
+    )  # fmt: skip
+
+
+def _table(section: str) -> dict[str, str]:
+    """Lines `key=value`, and keys alone, up to the first empty line behind them."""
+    return {
+        key: value for key, _, value in (line.partition("=") for line in section.strip().split("\n\n")[0].split("\n"))
+    }
+
+
+def _tree(table: dict[str, str]) -> list[Node]:
+    """Questions first, then leaves: a negative child is the leaf of that number, counted from -1 down."""
+    if table.get("is_linear", "0") != "0":
+        raise InputError("a number at each leaf", "linear_tree", _WHERE, "Train without linear_tree")
+    answers = [float(text) for text in table["leaf_value"].split()]
+    if int(table["num_leaves"]) == 1:
+        return [Node(answers[0])]
+    features, kinds, lefts, rights = (
+        [int(text) for text in table[key].split()]
+        for key in ("split_feature", "decision_type", "left_child", "right_child")
+    )
+    limits = float32_limits(np.asarray([float(text) for text in table["threshold"].split()]))
+    count = len(features)
+
+    def place(child: int) -> int:
+        return child if child >= 0 else count + ~child
+
+    questions = [
+        Node(float(limit), feature, place(left), place(right), _missing_left(kind, float(limit)))
+        for feature, kind, left, right, limit in zip(features, kinds, lefts, rights, limits, strict=True)
+    ]
+    return [*questions, *(Node(answer) for answer in answers)]
+
+
+def _missing_left(kind: int, limit: float) -> bool:
+    """Whether a missing value goes to the left; where training saw none, LightGBM takes it for zero."""
+    if kind & _CATEGORY:
+        raise InputError("splits on numbers", "splits on categories", _WHERE, "Encode categories as numbers first")
+    missing = kind >> 2
+    if missing == _ZERO_MISSING:
+        raise InputError("missing values that are NaN", "zero_as_missing", _WHERE, "Train without zero_as_missing")
+    return limit >= 0 if missing == _NONE_MISSING else bool(kind & _DEFAULT_LEFT)
+
+
+FORMAT = Format(title="LightGBM", fits=lambda head: head.startswith((b"tree\n", b"tree\r\n")), read=_read)

@@ -1,0 +1,83 @@
+"""XGBoost's files, as `save_model` writes them since version 1.6: JSON and UBJSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+from edgewright.graph.ensembles import Format
+from edgewright.graph.ensembles._operator import Node, parsed
+from edgewright.graph.ensembles._ubjson import read_ubjson
+from edgewright.graph.from_onnx_parse import Parsed
+from edgewright.schema.errors import InputError
+
+_WHERE = "the model of XGBoost"
+_AMOUNTS = frozenset({"reg:squarederror", "reg:absoluteerror", "reg:pseudohubererror", "reg:quantileerror",
+                      "reg:squaredlogerror", "binary:logitraw", "rank:ndcg", "rank:map", "rank:pairwise"})  # fmt: skip
+_LOGARITHMS = frozenset({"count:poisson", "reg:gamma", "reg:tweedie"})
+_SOFTMAX = frozenset({"multi:softprob", "multi:softmax"})
+_JSON = re.compile(rb'\{\s*"learner"')
+
+
+def _read(data: bytes) -> Parsed:
+    model = read_ubjson(data) if data.startswith(b"{L") else json.loads(data)
+    learner = model["learner"]
+    booster, given = learner["gradient_booster"], learner["learner_model_param"]
+    kind = booster["name"]
+    if kind not in ("gbtree", "dart"):
+        raise InputError("boosted trees (gbtree or dart)", repr(kind), _WHERE)
+    # A model with dropped trees keeps its trees one level deeper, and a factor for each.
+    forest = (booster["gbtree"] if kind == "dart" else booster)["model"]
+    trees, ends = forest["trees"], [int(end) for end in forest["tree_info"]]
+    factors = [float(factor) for factor in booster.get("weight_drop", ())] or [1.0] * len(trees)
+    if int(given.get("num_target", "1")) > 1:
+        raise InputError("one target", given["num_target"], _WHERE, "Train a model for each target")
+    kept = _kept(learner, forest, len(trees))
+    objective, scores = learner["objective"]["name"], max(1, int(given["num_class"]))
+    base = [float(text) for text in given["base_score"].strip("[]").split(",")]
+    link, classes = "NONE", 0
+    if objective in ("binary:logistic", "reg:logistic"):
+        link, base = "LOGISTIC", [math.log(base[0] / (1 - base[0]))]
+        classes = 2 if objective == "binary:logistic" else 0
+    elif objective in _SOFTMAX:
+        link, classes = "SOFTMAX", scores
+    elif objective in _LOGARITHMS:
+        link, base = "EXP", [math.log(base[0])]
+    elif objective not in _AMOUNTS:
+        known = ", ".join(sorted({"binary:logistic", "reg:logistic"} | _SOFTMAX | _AMOUNTS | _LOGARITHMS))
+        raise InputError(f"an objective of {known}", repr(objective), _WHERE, "Convert it to ONNX")
+    made = [_tree(tree, factor) for tree, factor in zip(trees[:kept], factors[:kept], strict=True)]
+    return parsed(
+        made, mode="BRANCH_LT", columns=int(given["num_feature"]), ends=ends[:kept],
+        base=base if len(base) == scores else base * scores, link=link, classes=classes, producer="XGBoost",
+    )  # fmt: skip
+
+
+def _kept(learner: dict[str, Any], forest: dict[str, Any], count: int) -> int:
+    """Trees that answer: those up to the best round of early stopping, as XGBoost's own estimators predict."""
+    best = learner.get("attributes", {}).get("best_iteration")
+    starts = forest.get("iteration_indptr")
+    return int(starts[int(best) + 1]) if best is not None and starts else count
+
+
+def _tree(tree: dict[str, Any], factor: float) -> list[Node]:
+    if any(int(kind) for kind in tree.get("split_type", ())):
+        raise InputError("splits on numbers", "splits on categories", _WHERE, "Encode categories as numbers first")
+    if int(tree["tree_param"].get("size_leaf_vector", "1")) > 1:
+        raise InputError("a number at each leaf", "a vector", _WHERE, "Train with multi_strategy one_output_per_tree")
+    columns = ("split_conditions", "split_indices", "left_children", "right_children", "default_left")
+    return [
+        Node(float(value) * factor)
+        if int(left) < 0
+        else Node(float(value), int(feature), int(left), int(right), bool(side))
+        for value, feature, left, right, side in zip(*(tree[name] for name in columns), strict=True)
+    ]
+
+
+def _fits(head: bytes) -> bool:
+    return _JSON.match(head) is not None or (head.startswith(b"{L") and b"learner" in head[:32])
+
+
+FORMAT = Format(title="XGBoost", fits=_fits, read=_read)
