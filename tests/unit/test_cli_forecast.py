@@ -55,7 +55,7 @@ def refused(capsys: Capture, *command: str) -> str:
 
 def test_a_file_is_fitted_run_and_scored(tmp_path: Path, capsys: Capture) -> None:
     said = fitted(tmp_path, capsys)
-    assert said["seasons"] == [24]
+    assert said["seasons"] == [24, 168], "the times say that rows come every hour"
     assert said["forecast"][0]["time"] == "2024-01-26T00:00:00Z"
     assert {one["name"] for one in said["tried"]} >= {"Theta", "naive (the last value)"}
     file = str(tmp_path / "load.forecaster")
@@ -87,7 +87,7 @@ def test_the_terminal_and_the_page_say_backtest_coverage_and_forecast(tmp_path: 
     page = tmp_path / "load.html"
     assert run(["forecast", str(data), "--column", "load", "--horizon", "12", "--page", str(page)]) == 0
     said = capsys.readouterr().out
-    assert "season found: 24 rows" in said
+    assert "season of the calendar: 24 and 168 rows (every 3600 s)" in said
     assert "80 % interval held" in said
     assert "rows from the last one" in said
     assert '<span class="key k2">forecast</span>' in page.read_text(), "colours are named"
@@ -108,12 +108,12 @@ def test_gaps_are_filled_and_said(tmp_path: Path, capsys: Capture) -> None:
 
 def test_of_a_series_with_a_long_hole_the_rows_after_it_are_used(tmp_path: Path, capsys: Capture) -> None:
     values = load(700)
-    values[100:300] = [""] * 200
+    values[100:450] = [""] * 350
     data = write(tmp_path / "hole.csv", values)
     assert run(["forecast", str(data), "--column", "load", "--horizon", "24", "--json"]) == 0
     said = msgspec.json.decode(capsys.readouterr().out)
-    assert said["rows"] == 400
-    assert any("after a hole of 200 rows" in note for note in said["notes"])
+    assert said["rows"] == 250
+    assert any("after a hole of 350 rows" in note for note in said["notes"])
 
 
 def test_uneven_times_are_averaged_only_when_asked(tmp_path: Path, capsys: Capture) -> None:

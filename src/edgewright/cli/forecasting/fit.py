@@ -60,7 +60,7 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
         told_seasons = " and ".join(map(str, pool.seasons)) or "none"
         seasons, found = pool.seasons, f"season of the pool: {told_seasons} rows"
     else:
-        seasons, found = _seasons(options["season"], series)
+        seasons, found = _seasons(options["season"], series, horizon)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
     asked = Asked(horizon, seasons, levels)
     about = About(series.column, series.time, series.step, series.last, missing)
@@ -116,9 +116,9 @@ def asked_seasons(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
+def _seasons(text: str, series: Series, horizon: int) -> tuple[tuple[int, ...], str]:
     """The seasons and a sentence that says where they are from."""
-    from edgewright.language.forecasting.season import LEAST, LEAST_OF_CHANGES, find_seasons
+    from edgewright.language.forecasting.calendar_seasons import choose_seasons
     from edgewright.language.forecasting.series import filled
 
     if text:
@@ -126,13 +126,8 @@ def _seasons(text: str, series: Series) -> tuple[tuple[int, ...], str]:
         if not asked:
             return (), "no season, as asked"
         return asked, f"season of {' and '.join(map(str, asked))} rows, as asked"
-    found = find_seasons(filled(series, 1)[0].values)
-    if not found:
-        limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
-        return (), f"no season found: no peak of the autocorrelation of at least {limits} (name one with --season)"
-    where = " of the changes from row to row" if found[0].of_changes else ""
-    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
-    return tuple(one.rows for one in found), f"season found: {told}"
+    chosen = choose_seasons(filled(series, 1)[0].values, horizon, series.step)
+    return chosen.rows, chosen.reason
 
 
 COMMAND = command

@@ -114,6 +114,12 @@ def fit_forecaster(
     return with_test(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
 
 
+def backtest_error(values: Floats, asked: Asked) -> float:
+    """Mean absolute error of the candidate that is chosen in the backtest, in units of the column."""
+    folds = folds_of(values, asked.horizon, 1)
+    return choose(_candidates(values, asked, folds))[0].score.mase * folds.unit
+
+
 def choose(judged: Sequence[Judged]) -> tuple[Judged, str]:
     """The first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
     first, best = judged[0], min(judged, key=lambda one: one.score.mase)

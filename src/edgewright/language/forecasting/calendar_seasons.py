@@ -1,0 +1,138 @@
+"""Seasons for a forecast: the calendar's where clock or rows point to one, unless the backtest is against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.forecasting.choose import LEAST_ROWS, MARGIN, Asked, backtest_error
+from edgewright.language.forecasting.season import LEAST, LEAST_OF_CHANGES, Season, find_seasons
+
+Floats = NDArray[np.float64]
+_DAY_S, _WEEK = 86_400.0, 7
+# Rows of a day in usual recordings: every hour, 30, 15, 10, 5 minutes, every minute.
+_DAYS = (24, 48, 96, 144, 288, 1440)
+# A trend, or few rows, move a peak of the autocorrelation by a 24th of a day, and that of a week by a quarter of a day.
+_NEAR, _NEAR_WEEK = 24, 4
+_YEAR_OF_WEEKS = 52
+# Half a year, one and a half, two: what is found where the year itself is hidden.
+_PARTS_OF_A_YEAR = (26, 78, 104)
+# A device keeps a float32 for each row of the longest season: 8 kB.
+LONGEST = 2048
+_FEWEST_IN_A_DAY = 4
+# What rows without times often are: hours, half hours, weeks.
+_USUAL = ((24, 168), (48, 336), (_YEAR_OF_WEEKS,))
+MARGIN_USUAL = 0.3
+# Steps of a day, a week, a month and a quarter in days, and the rows after which they repeat.
+_LONG_STEPS = ((1.0, 1.0, 7), (7.0, 7.0, _YEAR_OF_WEEKS), (28.0, 31.0, 12), (89.0, 92.0, 4))
+
+
+@dataclass(frozen=True)
+class ChosenSeasons:
+    """The seasons of a series.
+
+    Attributes:
+        rows: ascending; none for none.
+        reason: where they are from, in a sentence.
+    """
+
+    rows: tuple[int, ...]
+    reason: str
+
+
+def choose_seasons(values: Floats, horizon: int, step: float = 0.0) -> ChosenSeasons:
+    """Choose the seasons of a series.
+
+    A calendar season is taken unless what the autocorrelation shows, the day alone, or no season at all (where only
+    the clock speaks for the calendar) is 20 % better in the backtest. Where no clock says what a row is, the usual
+    calendars are tried too, and must be 30 % better. The rule was chosen on training parts with whole kinds of series
+    left out (docs/adr/0056-seasons-of-the-calendar.md).
+
+    Args:
+        values: shape (rows,), finite.
+        horizon: rows ahead.
+        step: seconds from row to row; 0 where nobody knows.
+    """
+    found = find_seasons(values)
+    shown = tuple(one.rows for one in found)
+    by_clock = _by_clock(len(values), step)
+    calendar = by_clock or _by_rows(shown, len(values))
+    first, reason = shown, _words_found(found)
+    if calendar:
+        seen = f"what repeats after {' and '.join(map(str, shown))} rows is taken for it"
+        first = calendar
+        reason = f"season of the calendar: {_rows(calendar)} ({f'every {step:g} s' if by_clock else seen})"
+    if len(values) < max(LEAST_ROWS, 3 * horizon):
+        return ChosenSeasons(first, reason)
+    rivals = dict.fromkeys(_USUAL, MARGIN_USUAL) if not step else {}
+    if calendar:
+        # A peak beside a day is a day.
+        exact = tuple(calendar[0] if _is_near(one, calendar[0]) else one for one in shown)
+        rivals |= dict.fromkeys((exact, calendar[:1], *([()] if by_clock else [])), MARGIN)
+    return _judged(values, horizon, ChosenSeasons(first, reason), rivals)
+
+
+def _judged(
+    values: Floats, horizon: int, first: ChosenSeasons, rivals: Mapping[tuple[int, ...], float]
+) -> ChosenSeasons:
+    """The first, unless rivals are better in the backtest by their margins; the best of these then."""
+    held = {
+        one: margin for one, margin in rivals.items() if one != first.rows and 2 * max(one, default=0) <= len(values)
+    }
+    if not held:
+        return first
+    own = backtest_error(values, Asked(horizon, first.rows))
+    errors = {one: backtest_error(values, Asked(horizon, one)) for one in held}
+    better = [one for one, margin in held.items() if errors[one] < (1 - margin) * own]
+    if not better:
+        return first
+    best = min(better, key=lambda one: errors[one])
+    why = f"{1 - errors[best] / own:.0%} less error in the backtest than with {_rows(first.rows)}"
+    return ChosenSeasons(best, f"season: {_rows(best)}, {why}")
+
+
+def _by_clock(rows: int, step: float) -> tuple[int, ...]:
+    """The calendar's seasons at a step in seconds that the series has seen twice."""
+    if not step:
+        return ()
+    of_a_day = _DAY_S / step
+    if of_a_day >= _FEWEST_IN_A_DAY and abs(of_a_day - round(of_a_day)) < 1e-6 * of_a_day:
+        return _fitting(round(of_a_day), rows)
+    days = step / _DAY_S
+    year = next((season for low, high, season in _LONG_STEPS if 0.999 * low <= days <= 1.001 * high), 0)
+    return (year,) if year and 2 * year <= rows else ()
+
+
+def _by_rows(shown: Sequence[int], rows: int) -> tuple[int, ...]:
+    """The calendar's seasons that what was found points to: a day, a week, or a year of weeks."""
+    for day in _DAYS:
+        if (shown and _is_near(shown[0], day)) or any(abs(one - _WEEK * day) <= day // _NEAR_WEEK for one in shown):
+            return _fitting(day, rows)
+    if rows >= 2 * _YEAR_OF_WEEKS and any(_is_near(one, part) for one in shown for part in _PARTS_OF_A_YEAR):
+        return (_YEAR_OF_WEEKS,)
+    return ()
+
+
+def _is_near(found: int, season: int) -> bool:
+    return abs(found - season) <= max(1, season // _NEAR)
+
+
+def _fitting(day: int, rows: int) -> tuple[int, ...]:
+    """A day and its week, as far as the series has seen them twice and a device can hold them."""
+    return tuple(season for season in (day, _WEEK * day) if 2 * season <= rows and season <= LONGEST)
+
+
+def _rows(seasons: Sequence[int]) -> str:
+    return f"{' and '.join(map(str, seasons))} rows" if seasons else "no season"
+
+
+def _words_found(found: Sequence[Season]) -> str:
+    if not found:
+        limits = f"{LEAST:g} in the values or {LEAST_OF_CHANGES:g} in their changes"
+        return f"no season found: no peak of the autocorrelation of at least {limits} (name one with --season)"
+    where = " of the changes from row to row" if found[0].of_changes else ""
+    told = " and ".join(f"{one.rows} rows (autocorrelation {one.correlation:.2f}{where})" for one in found)
+    return f"season found: {told}"
