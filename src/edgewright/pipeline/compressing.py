@@ -227,6 +227,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         provenance={
             "config": config_hash(config),
             "data": material.sha256,
+            "kind": str(config.data.get("kind", "")),
             "seed": str(config.seed),
             "form": form.name,
             "result": result,

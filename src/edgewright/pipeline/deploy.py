@@ -100,6 +100,7 @@ def _pack(
         provenance={
             "config": config_hash(config),
             "data": material.sha256,
+            "kind": str(config.data.get("kind", "")),
             "seed": str(config.seed),
             "result": _result(compression),
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),

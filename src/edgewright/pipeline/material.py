@@ -162,13 +162,36 @@ def _spooled_told(samples: Samples) -> tuple[str, ...]:
     return (f"read in parts: {size:.2f} GB lie on disk while the run lasts; columns are described by {shown:,} rows",)
 
 
+class SamplesHash:
+    """Hash of samples that come in parts: their shape, values and targets.
+
+    Args:
+        shape: of all of them.
+    """
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._digest = hashlib.sha256(repr(shape).encode())
+        self._targets: list[str] = []
+
+    def add(self, values: NDArray[Any], targets: Iterable[object]) -> None:
+        """Takes the next samples and their targets."""
+        self._digest.update(np.ascontiguousarray(values).tobytes())
+        self._targets.append("\n".join(str(value) for value in targets))
+
+    def hexdigest(self) -> str:
+        """Of all that came; the targets come last."""
+        digest = self._digest.copy()
+        digest.update("\n".join(filter(None, self._targets)).encode())
+        return digest.hexdigest()
+
+
 def sha256(samples: Samples) -> str:
     """Hash of the samples: shape, values and targets."""
-    digest = hashlib.sha256(repr(samples.X.shape).encode())
+    made = SamplesHash(samples.X.shape)
     for piece in _pieces(samples.X):
-        digest.update(np.ascontiguousarray(piece).tobytes())
-    digest.update("\n".join(str(value) for value in samples.y).encode())
-    return digest.hexdigest()
+        made.add(piece, ())
+    made.add(np.empty(0, np.float32), samples.y)
+    return made.hexdigest()
 
 
 def _augment(config: PipelineConfig, samples: Samples, sides: Split) -> tuple[Floats | None, Any]:

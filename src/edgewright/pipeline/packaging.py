@@ -77,7 +77,9 @@ def reference(samples: Samples, rows: NDArray[np.int64]) -> tuple[ReferenceColum
 def window_spec(window: WindowConfig, rate: float | None) -> WindowSpec:
     """How a device cuts the windows of a configuration."""
     step = window.step or max(1, window.samples // 2)
-    return WindowSpec(samples=window.samples, step=step, rate=rate, target=window.target)
+    return WindowSpec(
+        samples=window.samples, step=step, rate=rate, target=window.target, within=window.within, pad=window.pad
+    )
 
 
 def build_package(

@@ -14,13 +14,16 @@ class WindowSpec(msgspec.Struct, frozen=True, kw_only=True):
     """How rows become a window: `samples` rows each, a new one every `step` rows, at `rate` rows a second.
 
     `target` says of which of its rows a regression tells the amount: 'last', 'first', 'max' or their 'mean', as all
-    packages from before that key.
+    packages from before that key. `within` and `pad` are those of the pipeline's windows: a stream has no labels to cut
+    by, labelled recordings that a package is scored on have.
     """
 
     samples: int
     step: int
     rate: float | None
     target: str = "mean"
+    within: str = "label"
+    pad: bool = False
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,9 @@ def evaluation_parts(evaluation: EvaluationRecord, page: Page) -> list[Renderabl
 def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
     """The figures that come first."""
     split = f", split by {evaluation.split_by}" if evaluation.split_by else ""
-    lines = [Text(f"{plural(evaluation.samples, 'test sample')}, looked at once{split}", style=QUIET)]
+    looked = f"{plural(evaluation.samples, 'test sample')}, looked at once{split}"
+    # Samples that no split chose: who scores on them says what they are.
+    lines = [Text(looked, style=QUIET)] if split else []
     figures = []
     if evaluation.accuracy is not None:
         figures.append(("accuracy", evaluation.accuracy))

@@ -137,35 +137,47 @@ def numbers(table: pl.DataFrame, names: Sequence[str], path: Path) -> Floats:
     Raises:
         InputError: for an absent column, or text where a number should be; names the row.
     """
-    absent = [n for n in names if n not in table.columns]
-    if absent:
-        raise InputError(f"a column {absent[0]!r}", ", ".join(table.columns), str(path))
     out = np.empty((table.height, len(names)), dtype=np.float32)
     for i, name in enumerate(names):
-        column = table[name]
-        if column.dtype == pl.String:
-            column = column.str.strip_chars()
-        parsed = column.cast(pl.Float64, strict=False)
-        bad = (parsed.is_null() & column.is_not_null()).arg_true()
+        given = column(table, name, path)
+        if given.dtype == pl.String:
+            given = given.str.strip_chars()
+        parsed = given.cast(pl.Float64, strict=False)
+        bad = (parsed.is_null() & given.is_not_null()).arg_true()
         if len(bad):
-            got = repr(column[int(bad[0])])
+            got = repr(given[int(bad[0])])
             raise InputError("a number", got, f"{path} row {int(bad[0]) + 1}, column {name}")
         out[:, i] = parsed.fill_null(float("nan")).to_numpy()
     return out
 
 
-def texts(table: pl.DataFrame, name: str) -> Labels:
-    """A column as text, empty where missing."""
-    return np.array(table[name].cast(pl.String).fill_null("").to_list(), dtype=np.str_)
+def column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
+    """A column of a table.
+
+    Raises:
+        InputError: it is not there.
+    """
+    if name not in table.columns:
+        raise InputError(f"a column {name!r}", ", ".join(table.columns), str(path))
+    return table[name]
+
+
+def texts(table: pl.DataFrame, name: str, path: Path) -> Labels:
+    """A column as text, empty where missing.
+
+    Raises:
+        InputError: it is not there.
+    """
+    return np.array(column(table, name, path).cast(pl.String).fill_null("").to_list(), dtype=np.str_)
 
 
 def seconds(table: pl.DataFrame, name: str, path: Path) -> NDArray[np.float64]:
     """A column of date and time as seconds from the first row.
 
     Raises:
-        InputError: when a row is no date and time.
+        InputError: an absent column, or a row that is no date and time.
     """
-    moments = table[name].str.strip_chars().str.to_datetime(time_unit="us", strict=False)
+    moments = column(table, name, path).str.strip_chars().str.to_datetime(time_unit="us", strict=False)
     if moments.null_count():
         bad = int(moments.is_null().arg_true()[0])
         raise InputError("a date and time", repr(table[name][bad]), f"{path} row {bad + 1}, column {name}")

@@ -33,7 +33,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     path = files.need_files(folder, "ai4i2020.csv")[0]
     table = files.read_table(path)
     readings = files.numbers(table, tuple(READINGS), path)
-    letters = files.texts(table, "Type")
+    letters = files.texts(table, "Type", path)
     unknown = np.flatnonzero(~np.isin(letters, _GRADES))
     if len(unknown):
         raise InputError("L, M or H", repr(str(letters[unknown[0]])), f"{path} row {int(unknown[0]) + 1}, column Type")

@@ -51,7 +51,7 @@ def _excerpt(path: Path) -> Recording:
         raise InputError("a Parquet file", str(error).splitlines()[0], str(path), "Fetch it again") from None
     values = files.numbers(table, [f"hand_acceleration_6g_{axis}" for axis in "xyz"], path)
     subject = re.search(r"subject(\d+)", path.name)
-    names = files.texts(table, "activity")
+    names = files.texts(table, "activity", path)
     kinds, index = np.unique(names, return_inverse=True)
     labels = [str(k).replace("_", " ").lower() for k in kinds]
     clock = table["time"].dt.total_nanoseconds().to_numpy()

@@ -53,7 +53,7 @@ def _load(config: Config, folder: Path) -> DataSet:
     return DataSet(
         name="wisdm",
         columns=tuple(_column(n) for n in names),
-        recordings=files.by_group(values, files.texts(table, "class"), files.texts(table, "user"), "user-"),
+        recordings=files.by_group(values, files.texts(table, "class", path), files.texts(table, "user", path), "user-"),
         target_name="class",
         group_name="user",
         origin=SET.homepage,

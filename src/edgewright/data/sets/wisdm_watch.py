@@ -42,7 +42,7 @@ def _recording(path: Path, wanted: dict[str, str]) -> Recording:
         table = files.read_table(path)
     values = files.numbers(table, ("x", "y", "z"), path)
     subject = str(table["subject"][0])
-    codes = files.texts(table, "activity")
+    codes = files.texts(table, "activity", path)
     kinds, index = np.unique(codes, return_inverse=True)
     return Recording(
         name=f"subject-{subject}",

@@ -40,7 +40,13 @@ def read(path: Path) -> Labelled:
         InputError: no file, another form, not UTF-8, or an entry that is none, with its place.
     """
     if path.is_dir():
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in (".toml", ".json", ".csv"))
+        parts = snips_parts(path)
+        # Of SNIPS the larger files train: many sentences of the small ones are among them, and others are the test.
+        files = (
+            parts.get("full")
+            or parts.get("small")
+            or sorted(p for p in path.iterdir() if p.suffix.lower() in (".toml", ".json", ".csv"))
+        )
         if not files:
             raise InputError("a file .toml, .json or .csv of utterances", "a folder without any", str(path), _DO)
         return _joined([read(file) for file in files])
@@ -56,6 +62,17 @@ def read(path: Path) -> Labelled:
         raise InputError(f"a {ending[1:].upper()} file", str(error), str(path)) from None
     parts = forms.read(found, str(path))
     return Labelled(tuple(parts.utterances), tuple(parts.validation), parts.gazetteers)
+
+
+def snips_parts(folder: Path) -> dict[str, list[Path]]:
+    """Files of SNIPS in a folder or below it, by part: 'validate' (its official test), 'full' and 'small'."""
+    train, validate = sorted(folder.rglob("train_*.json")), sorted(folder.rglob("validate_*.json"))
+    parts = {
+        "validate": validate,
+        "full": [path for path in train if path.stem.endswith("_full")],
+        "small": [path for path in train if not path.stem.endswith("_full")],
+    }
+    return {name: files for name, files in parts.items() if files}
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

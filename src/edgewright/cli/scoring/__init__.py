@@ -1,0 +1,88 @@
+"""What `edgewright score` can score: every file offers `SCORED`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgewright.runtime.catalogue import find, listing
+from edgewright.schema.errors import InputError
+
+if TYPE_CHECKING:
+    from edgewright.cli.terminal import Terminal
+    from edgewright.pipeline.score_rows import Asked
+    from edgewright.schema.score import Score
+
+_SQLITE = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The one object `SCORED` of a file.
+
+    Attributes:
+        what: for messages, such as 'a detector'.
+        holds: a name in the archives that are read, or the first bytes of the files; a name such as `.edge` is that
+            of a file, or of one in a folder.
+        score: on labelled data.
+        show: prints more than the figures; None where there is no more.
+    """
+
+    what: str
+    holds: str
+    score: Callable[[Path, Asked], Score]
+    show: Callable[[Terminal, Score], None] | None = None
+
+
+def kinds() -> dict[str, Scored]:
+    """All kinds by the names of their files."""
+    return {name: find(__name__, name, "SCORED", "kind of model") for name in listing(__name__, "SCORED")}
+
+
+def kind_of(place: Path) -> tuple[str, Scored]:
+    """What a file or folder holds.
+
+    Raises:
+        InputError: nothing there, or nothing that can be scored.
+    """
+    if not place.exists():
+        raise InputError("a model to score", "no such file", str(place), "Check the path")
+    known = kinds()
+    marks = set(_marks(place))
+    for name, scored in known.items():
+        if scored.holds in marks:
+            return name, scored
+    whats = ", ".join(scored.what for scored in known.values())
+    got = f"a {place.suffix or 'file'} of another kind" if place.is_file() else "a folder without a package"
+    raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels of its own: package it first")
+
+
+def _marks(place: Path) -> Iterator[str]:
+    """By what a file or folder may be known."""
+    if place.is_dir() or place.suffix == ".edge":
+        # A run folder whose package was refused is one too: opening it says why it has none.
+        if place.is_file() or any(place.glob("*.edge")) or (place / "trace.json").is_file():
+            yield ".edge"
+        return
+    with place.open("rb") as stream:
+        begin = stream.read(len(_SQLITE))
+    if begin == _SQLITE:
+        yield "sqlite"
+    if begin.startswith(b"PK"):
+        try:
+            with zipfile.ZipFile(place) as archive:
+                yield from archive.namelist()
+        except zipfile.BadZipFile:
+            return
+
+
+def folder_of_set(asked: Asked) -> Path:
+    """The path that was named, or where the public set lies that was named instead."""
+    from edgewright.data.public import folder_of, public_set
+    from edgewright.pipeline.score_rows import set_of
+
+    name = set_of(asked)
+    return folder_of(name, public_set(name)) if name and asked.data == name else Path(asked.data)

@@ -1,0 +1,61 @@
+"""A detector: events and false alarms on rows with labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgewright.cli.scoring import Scored
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.score_rows import Asked
+    from edgewright.schema.score import Score
+    from edgewright.schema.trace import Interval
+
+_METHODS = {
+    "recall": "Wilson", "precision": "Wilson", "f1": "pieces of the data drawn anew", "false_alarms": "Byar",
+}  # fmt: skip
+
+
+def _score(place: Path, asked: Asked) -> Score:
+    from edgewright.cli.scoring import folder_of_set
+    from edgewright.pipeline.detect_score import judge
+    from edgewright.pipeline.score_rows import set_of
+    from edgewright.runtime.detector_file import read_detector
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.score import Score
+
+    if not asked.data:
+        raise InputError("rows with labels", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+    if asked.part or asked.last:
+        raise InputError("all rows", "--part or --last", "score of a detector")
+    named = set_of(asked)
+    found = judge(
+        read_detector(place),
+        str(folder_of_set(asked)),
+        target=asked.target,
+        normal=asked.normal,
+        kind=named or asked.kind,
+    )
+    figures = {name: _interval(found[name], method) for name, method in _METHODS.items()}
+    for name in ("row_f1", "row_false"):
+        figures[name] = _interval({"value": found[name], "low": found[name], "high": found[name]}, "")
+    per = "a day" if found["false_alarms"]["per"] == "day" else f"in 1,000 {found['judged']}"
+    return Score(
+        kind="detector", name=found["kind"], data=asked.data, samples=found["rows"],
+        unit=found["judged"].removesuffix("s"), figures=figures,
+        notes=(
+            f"{found['events']:,} events, {found['found']:,} found; {found['alarms']:,} alarms, {found['false']:,} "
+            f"false; false_alarms are {per}, row_false is the share of normal {found['judged']} called odd",
+        ),
+        details=found,
+    )  # fmt: skip
+
+
+def _interval(told: dict[str, Any], method: str) -> Interval:
+    from edgewright.schema.trace import Interval
+
+    return Interval(value=told["value"], low=told["low"], high=told["high"], method=method)
+
+
+SCORED = Scored("a detector", "detector.json", _score)

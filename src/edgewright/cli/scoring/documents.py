@@ -1,0 +1,31 @@
+"""An index of documents: questions whose answers are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgewright.cli.scoring import Scored
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.score_rows import Asked
+    from edgewright.schema.score import Score
+
+
+def _score(place: Path, asked: Asked) -> Score:
+    from edgewright.cli.scoring import folder_of_set
+    from edgewright.language.documents.scoring import read_questions, score_index
+    from edgewright.language.embedding import load
+    from edgewright.runtime.documents.search import DocumentIndex
+    from edgewright.schema.errors import InputError
+
+    if not asked.data:
+        raise InputError("questions with answers", "none", "--data", "Name a CSV or JSON file: --data FILE")
+    if asked.part or asked.last or asked.target:
+        raise InputError("all questions", "--part, --target or --last", "score of an index")
+    questions = read_questions(folder_of_set(asked))
+    with DocumentIndex(place) as index:
+        return score_index(index, questions, load(Path(asked.encoder)) if asked.encoder else None, asked.data)
+
+
+SCORED = Scored("an index of documents", "sqlite", _score)

@@ -1,0 +1,59 @@
+"""A forecaster: rows that came after those it knows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgewright.cli.scoring import Scored
+
+if TYPE_CHECKING:
+    from edgewright.pipeline.score_rows import Asked
+    from edgewright.schema.score import Score
+
+
+def _score(place: Path, asked: Asked) -> Score:
+    import msgspec
+    import numpy as np
+
+    from edgewright.cli.forecasting._rows import coming_rows
+    from edgewright.data.headers import read_columns
+    from edgewright.data.matching import find_name, find_names
+    from edgewright.language.forecasting.score import score_forecaster
+    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.score import Score
+    from edgewright.schema.trace import Interval
+
+    made = read_forecaster(place)
+    spec, path = made.spec, Path(asked.data)
+    if not path.is_file():
+        got = "none" if not asked.data else "no file"
+        raise InputError("a CSV file with the rows that came", got, asked.data or "--data", "Name it: --data FILE.csv")
+    if asked.kind or asked.part or asked.last:
+        raise InputError("rows of a CSV file", "--kind, --part or --last", "score of a forecaster")
+    header = read_columns(path, path.name)
+    column = asked.target or find_names([spec.column], header, asked.names, path.name)[0]
+    time = (asked.time or find_name(spec.time, header, asked.names) or spec.time) if spec.time else ""
+    if column not in header:
+        raise InputError(f"a column {column!r}", ", ".join(header), path.name, "Name it: --target COLUMN")
+    renamed = msgspec.structs.replace(spec, column=column, time=time)
+    values = np.array([value for value, _ in coming_rows(renamed, path, path.name)])
+    found = score_forecaster(made, values, path.name)
+    figures = {"mase": Interval(value=found["mase"], low=found["low"], high=found["high"], method="origins drawn anew")}
+    for name in ("smape", "mae"):
+        figures[name] = Interval(value=found[name], low=found[name], high=found[name], method="")
+    for row in found["coverage"]:
+        share = row["held"] / row["of"]
+        figures[f"coverage.{row['level']:g}"] = Interval(value=share, low=share, high=share, method="")
+    return Score(
+        kind="forecaster", name=spec.name, data=asked.data, samples=found["origins"], unit="origin", figures=figures,
+        notes=(
+            f"a forecast of {spec.horizon:,} rows from each of {found['origins']:,} rows; MASE is in units of the "
+            "seasonal naive error of the rows it was fitted on, sMAPE is in per cent",
+        ),
+        details=found,
+    )  # fmt: skip
+
+
+SCORED = Scored("a forecaster", "forecaster.json", _score)

@@ -1,0 +1,43 @@
+"""A language model: intents, scope and slots of labelled utterances."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgewright.cli.scoring import Scored
+
+if TYPE_CHECKING:
+    from edgewright.cli.terminal import Terminal
+    from edgewright.pipeline.score_rows import Asked
+    from edgewright.schema.score import Score
+
+
+def _score(place: Path, asked: Asked) -> Score:
+    import msgspec
+
+    from edgewright.cli.scoring import folder_of_set
+    from edgewright.language.embedding import load
+    from edgewright.language.scoring import score_language
+    from edgewright.language.utterances.judged import read_judged
+    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.schema.errors import InputError
+
+    if not asked.data:
+        raise InputError("labelled utterances", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+    if asked.last or asked.target:
+        raise InputError("utterances", "--target or --last, which are of rows", "score of a language model")
+    utterances, part = read_judged(folder_of_set(asked), asked.part)
+    understanding = Understanding.load(place, load(Path(asked.encoder)) if asked.encoder else None)
+    found = score_language(understanding, utterances, asked.names, asked.data)
+    return msgspec.structs.replace(found, part=part)
+
+
+def _show(console: Terminal, score: Score) -> None:
+    from edgewright.language.trained import lines
+
+    for line in lines(score.details):
+        console.print(line, markup=False, highlight=False)
+
+
+SCORED = Scored("a language model", "language.json", _score, _show)

@@ -1,0 +1,117 @@
+"""A language model on labelled utterances: what a user gets, refusals included, and slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.data.matching import find_labels
+from edgewright.language.intents.limit import auroc, auroc_interval
+from edgewright.language.intents.parts import Judged
+from edgewright.language.intents.train import Made
+from edgewright.language.slots.score import SlotScore, score
+from edgewright.language.trained import measures
+from edgewright.runtime.utterance.normalise import normalised
+from edgewright.runtime.utterance.parse import Understanding, probabilities
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Utterance
+from edgewright.schema.score import Score
+from edgewright.schema.trace import Interval
+from edgewright.training.metrics import wilson
+
+_DRAWS = 500
+
+
+def score_language(
+    understanding: Understanding, utterances: Sequence[Utterance], names: Mapping[str, str], where: str
+) -> Score:
+    """Figures of intents, of scope, and of slots where utterances mark them and the model has a tagger.
+
+    `accuracy` counts what a user gets: an utterance in scope that is refused is wrong. `argmax` counts the likeliest
+    intent, refused or not. `whole` counts utterances whose intent and slots are all right.
+
+    Args:
+        understanding: of the model.
+        utterances: labelled.
+        names: intents of the data by other names.
+        where: of the utterances, for messages.
+
+    Raises:
+        InputError: an intent that the model does not know, or no utterance in scope.
+    """
+    spec = understanding.spec
+    form = spec.student or spec.head
+    told = {OUT_OF_SCOPE: OUT_OF_SCOPE, **names}
+    kinds = find_labels((*spec.intents, OUT_OF_SCOPE), sorted({one.intent for one in utterances}), told, where)
+    kept = [(one, kinds[one.intent]) for one in utterances if kinds[one.intent]]
+    inside = [(one, intent) for one, intent in kept if intent != OUT_OF_SCOPE]
+    if not inside or form is None:
+        raise InputError("utterances of the model's intents", "none", where)
+    logits = _logits(understanding, [one.text for one, _ in inside])
+    outside = _logits(understanding, [one.text for one, intent in kept if intent == OUT_OF_SCOPE])
+    truth = np.array([spec.intents.index(intent) for _, intent in inside], np.int64)
+    answer, best, out = logits.argmax(axis=1), logits.max(axis=1), outside.max(axis=1, initial=np.iinfo(np.int64).min)
+    refused, right = best < form.threshold, answer == truth
+    judged = Judged(
+        truth, answer, np.array([float(probabilities(row, form.scale).max()) for row in logits]), best * form.scale,
+        out * form.scale, form.threshold * form.scale, False,
+    )  # fmt: skip
+    figures = {
+        "accuracy": wilson(int((right & ~refused).sum()), len(truth)),
+        "argmax": wilson(int(right.sum()), len(truth)),
+        "refused_in_scope": wilson(int(refused.sum()), len(truth)),
+    }
+    if len(out):
+        low, high = auroc_interval(judged.scores, judged.outside)
+        area = auroc(judged.scores, judged.outside)
+        figures["auroc"] = Interval(value=area, low=low, high=high, method="both sides drawn anew")
+        figures["refused_out_of_scope"] = wilson(int((out < form.threshold).sum()), len(out))
+    slots = None
+    if spec.tagger is not None and any(one.slots for one, _ in inside):
+        slots, figures["slot_f1"], figures["whole"] = _slots(understanding, inside)
+    made = Made(spec.intents, form, {}, judged, 0)
+    details: dict[str, Any] = measures(made, slots, len(utterances))
+    return Score(
+        kind="language", name=spec.name, data=where, samples=len(kept), unit="utterance", figures=figures,
+        details=details, notes=("accuracy is of what a user gets: an utterance in scope that is refused is wrong",),
+    )  # fmt: skip
+
+
+def _logits(understanding: Understanding, texts: Sequence[str]) -> NDArray[np.int64]:
+    """Integer logits, shape (n, intents); of a text without a word the smallest there are, because it is refused."""
+    nothing = np.full(len(understanding.spec.intents), np.iinfo(np.int32).min, np.int64)
+    made = [nothing if normalised(text) == " " else understanding.intent(text)[1] for text in texts]
+    return np.array(made, np.int64).reshape(len(texts), -1) if texts else np.empty((0, len(nothing)), np.int64)
+
+
+def _slots(
+    understanding: Understanding, inside: Sequence[tuple[Utterance, str]]
+) -> tuple[SlotScore, Interval, Interval]:
+    """Slots as a user gets them from the tagger: F1 with its interval, and utterances that are right as a whole."""
+    each, whole = [], 0
+    for one, intent in inside:
+        found = _tagged(understanding.parse(one.text, where=one.where or "an utterance"))
+        count = score([(one.text, one.slots, found.slots)])
+        each.append((count.right, count.found, count.true))
+        whole += found.intent == intent and count.right == count.found == count.true
+    counts = np.array(each, np.int64)
+    random = np.random.default_rng(0)
+    drawn = [_f1(counts[random.integers(len(counts), size=len(counts))]) for _ in range(_DRAWS)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    f1 = Interval(value=_f1(counts), low=float(low), high=float(high), method="utterances drawn anew")
+    right, found_slots, true = (int(number) for number in counts.sum(axis=0))
+    return SlotScore(right, found_slots, true), f1, wilson(whole, len(inside))
+
+
+def _tagged(parsed: Parsed) -> Parsed:
+    """Without values by rule and entries of gazetteers, which nobody marked."""
+    return msgspec.structs.replace(parsed, slots=tuple(slot for slot in parsed.slots if slot.by == "tagger"))
+
+
+def _f1(counts: NDArray[np.int64]) -> float:
+    right, found, true = (int(number) for number in counts.sum(axis=0))
+    return SlotScore(right, found, true).f1

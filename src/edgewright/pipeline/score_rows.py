@@ -1,0 +1,231 @@
+"""Labelled rows for a package that is scored: as its own loader reads them, or by the names in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from edgewright.data import public
+from edgewright.data.headers import read_columns
+from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.matching import conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.targets import as_text
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import Manifest
+
+# Columns that play a part; a run folder knows their names.
+_PARTS = ("target", "group", "session", "time")
+# Of a pipeline's own table what names columns, which another file may call otherwise.
+_NAMING = {"path", "columns", "ignore", "units", "ranges", "part", *_PARTS}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model is scored on.
+
+    Attributes:
+        data: file, folder or the name of a public set; empty for a run folder's own.
+        kind: source or public set that reads it; judged by the path and by what the package was made of when empty.
+        part: of a public set, or of a run's own split.
+        target, group, session, time: columns; as in the run, or in the package, when empty.
+        names: column or label of the data -> that of the model.
+        settings: further keys of the loader.
+        last: only the last sample of each session.
+        normal: labels that are normal, for detectors.
+        engine: that answers; the one that records take when empty.
+        encoder: directory of the encoder of a language model or an index.
+    """
+
+    data: str = ""
+    kind: str = ""
+    part: str = ""
+    target: str = ""
+    group: str = ""
+    session: str = ""
+    time: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    last: bool = False
+    normal: tuple[str, ...] = ()
+    engine: str = ""
+    encoder: str = ""
+
+
+def set_of(asked: Asked) -> str:
+    """The public set that is named; empty where a path is."""
+    if asked.kind:
+        return asked.kind if asked.kind in public.names() else ""
+    return asked.data if asked.data in public.names() and not Path(asked.data).exists() else ""
+
+
+def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Asked, spool: Path) -> DataSet:
+    """Rows with labels, columns in the order and labels by the names of a package.
+
+    Args:
+        manifest: of the package.
+        config: of its run; None where the package alone is at hand.
+        asked: what it is scored on.
+        spool: folder for values that are too large to be loaded.
+
+    Raises:
+        InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
+    """
+    own = str(config.data.get("kind", "")) if config is not None else manifest.provenance.get("kind", "")
+    kind = set_of(asked) or asked.kind
+    place = None if kind and asked.data == kind else asked.data
+    if not kind and own in public.names() and not _fits(manifest, asked):
+        kind = own
+    table: dict[str, object] = {"kind": kind} if kind else guess(asked.data)
+    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
+    mine = config.data if config is not None and own == table["kind"] else {}
+    table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
+    if asked.part:
+        if "part" not in keys:
+            raise InputError(
+                "data with parts", f"{table['kind']!r}, which has none", "--part",
+                "Parts are those of public sets; without --data those of a run folder's own split",
+            )  # fmt: skip
+        table["part"] = asked.part
+    if "columns" in keys:
+        table.update(_named(manifest, config, asked, keys))
+    table.update(asked.settings)
+    dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
+    return as_trained(dataset, manifest, asked)
+
+
+def as_trained(dataset: DataSet, manifest: Manifest, asked: Asked) -> DataSet:
+    """A data set with the columns, units and labels of a package.
+
+    Raises:
+        InputError: a column that is not there, no labels, labels of another kind, or an unknown label.
+    """
+    there = [column.name for column in dataset.columns]
+    wanted = [column.name for column in manifest.columns]
+    found = find_names(wanted, there, asked.names, dataset.name)
+    order = [there.index(name) for name in found]
+    factors = [
+        conversion(column, _with_unit(dataset.columns[place]), dataset.name)
+        for column, place in zip(manifest.columns, order, strict=True)
+    ]
+    rate = None if manifest.window is None else manifest.window.rate
+    if rate and dataset.rate and abs(dataset.rate / rate - 1) > 0.01:
+        raise InputError(
+            f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
+            "Resample the rows, or set their rate with --set rate=VALUE where it is wrong",
+        )  # fmt: skip
+    labels = {} if manifest.task == "regression" else _labels(dataset, manifest, asked)
+    same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
+    recordings = tuple(
+        msgspec.structs.replace(
+            recording,
+            values=recording.values if same else _values(recording, order, factors),
+            target=_target(recording, manifest, labels, dataset.name),
+        )
+        for recording in dataset.recordings
+    )
+    return msgspec.structs.replace(dataset, columns=manifest.columns, recordings=recordings)
+
+
+def _with_unit(column: Column) -> str:
+    return f"{column.name} [{column.unit}]" if column.unit else column.name
+
+
+def _values(recording: Recording, order: list[int], factors: list[tuple[float, float]]) -> Any:  # noqa: ANN401
+    values = np.array(recording.values[:], np.float32)[:, order]
+    for place, (factor, offset) in enumerate(factors):
+        if (factor, offset) != (1.0, 0.0):
+            values[:, place] = values[:, place].astype(np.float64) * factor + offset
+    return np.ascontiguousarray(values)
+
+
+def _labels(dataset: DataSet, manifest: Manifest, asked: Asked) -> dict[str, str]:
+    """What each label of the data is called in the package."""
+    there = {str(name) for r in dataset.recordings if r.target is not None for name in np.unique(as_text(r.target))}
+    if not there - {""}:
+        raise InputError("labelled rows", "none", dataset.name, "Name the column with the labels: --target COLUMN")
+    where = f"{dataset.name}, {dataset.target_name or 'labels'}"
+    return find_labels(manifest.labels, sorted(there), asked.names, where)
+
+
+def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str], where: str) -> Any:  # noqa: ANN401
+    if recording.target is None:
+        return None
+    if manifest.task != "regression":
+        return renamed(as_text(recording.target), labels)
+    target = np.asarray(recording.target)
+    if target.dtype.kind == "U":
+        example = next((str(one) for one in target if one), "")
+        raise InputError(
+            f"numbers, as the package predicts ({manifest.target or 'an amount'})", f"text such as {example!r}",
+            f"{where}, {recording.name}", "Name the column with the amounts: --target COLUMN",
+        )  # fmt: skip
+    return target
+
+
+def _fits(manifest: Manifest, asked: Asked) -> bool:
+    """Whether a file names the package's columns itself, so that no loader of a set is needed."""
+    header = _header(asked.data)
+    if header is None:
+        return False
+    wanted = [*(column.name for column in manifest.columns), asked.target or manifest.target]
+    return all(find_name(name, header, asked.names) is not None for name in wanted)
+
+
+def _header(data: str) -> tuple[str, ...] | None:
+    """Names of the columns of a table; None for what has no header."""
+    place = Path(data)
+    if not place.exists():
+        return None
+    try:
+        table = guess(data)
+        if table["kind"] == "parquet":
+            file = place if place.is_file() else min(place.glob("*.parquet"))
+            return tuple(pl.read_parquet_schema(file))
+        if table["kind"] == "csv":
+            file = place if place.is_file() else min(p for p in place.iterdir() if ".csv" in p.name or ".tsv" in p.name)
+            return read_columns(file, file.name)
+    except (InputError, OSError, ValueError):
+        return None
+    return None
+
+
+def _named(manifest: Manifest, config: PipelineConfig | None, asked: Asked, keys: tuple[str, ...]) -> dict[str, object]:
+    """The table's keys that name columns, by the names of the file.
+
+    Raises:
+        InputError: a column of the package that is not there, or no labels.
+        UnknownNameError: a column that was asked for by name.
+    """
+    header = _header(asked.data)
+    own = {key: str(config.data.get(key, "")) for key in _PARTS} if config is not None else {}
+    if header is None:
+        return {key: value for key in _PARTS if key in keys and (value := getattr(asked, key))}
+    made: dict[str, object] = {}
+    for key in _PARTS:
+        said = getattr(asked, key)
+        known = own.get(key, "") or (manifest.target if key == "target" else "")
+        found = find_name(said or known, header, asked.names) if said or known else None
+        if said and found is None:
+            raise UnknownNameError("column", said, header, f"{asked.data}, --{key}")
+        if found is not None:
+            made[key] = found
+    if "target" not in made:
+        raise InputError(
+            f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
+            ", ".join(header), asked.data, "Name it: --target COLUMN",
+        )  # fmt: skip
+    wanted = [column.name for column in manifest.columns]
+    made["columns"] = find_names(wanted, [name for name in header if name != made["target"]], asked.names, asked.data)
+    taken = set(made["columns"])  # type: ignore[call-overload]
+    for key in _PARTS[1:]:
+        if made.get(key) in taken:
+            del made[key]  # a column that the model reads plays no other part
+    return made

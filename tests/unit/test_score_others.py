@@ -1,0 +1,171 @@
+"""`edgewright score` of detectors, forecasters, language models and indexes of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from documents_example import manual_index
+from edgewright.cli.main import run
+from edgewright.language.intents.train import How
+from edgewright.language.training import train
+from edgewright.language.utterances import Labelled, read
+from edgewright.language.utterances.judged import read_judged
+from edgewright.runtime.utterance.model_file import write_language
+from edgewright.runtime.utterance.parse import Understanding
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, Utterance
+
+Capture = pytest.CaptureFixture[str]
+
+
+def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
+    """What `score --json` says."""
+    assert run(["score", *words, "--json"]) == code
+    told: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    return told
+
+
+def refused(capsys: Capture, *words: str) -> str:
+    """What a score that ends with 2 says: one line."""
+    assert run(["score", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capture) -> None:
+    values = np.random.default_rng(0).normal(size=600)
+    values[[400, 401, 500]] += 30
+    odd = np.zeros(600, int)
+    odd[[400, 401, 500, 550]] = 1
+    lines = ["v,odd", *(f"{v:.4f},{o}" for v, o in zip(values, odd, strict=True))]
+    (tmp_path / "calm.csv").write_text("\n".join(["v", *(line.split(",")[0] for line in lines[1:300])]) + "\n")
+    (tmp_path / "test.csv").write_text("\n".join(lines) + "\n")
+    made, data = str(tmp_path / "d.detector"), str(tmp_path / "test.csv")
+    assert run(["detect", "fit", str(tmp_path / "calm.csv"), "--out", made, "--detector", "robust"]) == 0
+    capsys.readouterr()
+    assert run(["detect", "score", made, "--data", data, "--target", "odd", "--json"]) == 0
+    theirs = msgspec.json.decode(capsys.readouterr().out)
+    told = scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=.1")
+    for name in ("recall", "precision", "f1", "false_alarms"):
+        assert {key: told["figures"][name][key] for key in ("value", "low", "high")} == {
+            key: theirs[name][key] for key in ("value", "low", "high")
+        }
+    assert told["figures"]["row_false"]["value"] == theirs["row_false"]
+    scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
+    assert "rows with labels" in refused(capsys, made)
+    assert "odd" in refused(capsys, made, "--data", data, "--target", "broken")
+
+
+def test_a_forecaster_has_the_figures_of_forecast_score(tmp_path: Path, capsys: Capture) -> None:
+    t = np.arange(700)
+    load = 50 + 10 * np.sin(2 * np.pi * t / 24) + np.random.default_rng(0).normal(size=700)
+    (tmp_path / "known.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[:500])]) + "\n")
+    (tmp_path / "next.csv").write_text("\n".join(["load", *(f"{v:.3f}" for v in load[500:])]) + "\n")
+    (tmp_path / "other.csv").write_text("\n".join(["Load [kW]", *(f"{v:.3f}" for v in load[500:])]) + "\n")
+    made = str(tmp_path / "load.forecaster")
+    fit = ["forecast", str(tmp_path / "known.csv"), "--column", "load", "--horizon", "12", "--season", "24"]
+    assert run([*fit, "--out", made]) == 0
+    capsys.readouterr()
+    assert run(["forecast", "score", made, "--csv", str(tmp_path / "next.csv"), "--json"]) == 0
+    theirs = msgspec.json.decode(capsys.readouterr().out)
+    told = scored(capsys, made, "--data", str(tmp_path / "next.csv"), "--need", "mase<2,smape<50")
+    assert told["figures"]["mase"]["value"] == theirs["mase"]
+    assert told["figures"]["mase"]["low"] < theirs["mase"] < told["figures"]["mase"]["high"]
+    assert told["samples"] == theirs["origins"] == 200 - 12 + 1
+    assert scored(capsys, made, "--data", str(tmp_path / "other.csv"))["figures"] == told["figures"]
+    assert "a CSV file with the rows that came" in refused(capsys, made, "--data", "m4")
+
+
+SAID = {
+    "drink": ("a soda please", "give me cola", "some green tea", "water for me", "pour lemonade now", "coffee please"),
+    "stop": ("stop it", "cancel that please", "never mind", "forget it now", "no thanks", "please stop now"),
+}
+
+
+@pytest.fixture(scope="module")
+def language(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two intents."""
+    inside = tuple(Utterance(text=text, intent=name) for name, texts in SAID.items() for text in texts)
+    outside = tuple(Utterance(text=text, intent=OUT_OF_SCOPE) for text in ("who won", "sing a song", "what day is it"))
+    made = train(Labelled((*inside, *outside)), How(size=16_000, epochs=20), name="drinks")
+    path = tmp_path_factory.mktemp("language") / "drinks.language"
+    write_language(path, made.spec, made.arrays)
+    return path
+
+
+def _clinc(path: Path) -> Path:
+    pairs = [[text, name.title()] for name, texts in SAID.items() for text in texts]
+    parts = {
+        "train": [["zzz", "drink"]],
+        "test": pairs,
+        "oos_test": [["who won", "oos"], ["!!", "oos"]],
+        "val": pairs[:2],
+    }
+    path.write_bytes(msgspec.json.encode(parts))
+    return path
+
+
+def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, capsys: Capture) -> None:
+    place = _clinc(tmp_path / "data_full.json")
+    told = scored(capsys, str(language), "--data", str(place), "--kind", "clinc150")
+    understanding = Understanding.load(language)
+    answers = [understanding.parse(text).intent == name for name, texts in SAID.items() for text in texts]
+    figures = told["figures"]
+    assert told["part"] == "test"
+    assert told["samples"] == 14
+    assert figures["accuracy"]["value"] == pytest.approx(np.mean(answers))
+    assert figures["accuracy"]["value"] <= figures["argmax"]["value"]
+    assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
+    assert scored(capsys, str(language), "--data", str(place), "--part", "val")["samples"] == 2
+    assert "one of the parts" in refused(capsys, str(language), "--data", str(place), "--part", "dev")
+    assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1
+    assert "missed" in capsys.readouterr().out
+
+
+def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, capsys: Capture) -> None:
+    place = tmp_path / "more.csv"
+    place.write_text("text,intent\na soda please,drink\nbring a chair,furniture\n")
+    assert "'furniture'" in refused(capsys, str(language), "--data", str(place))
+    told = scored(capsys, str(language), "--data", str(place), "--map", "furniture=out of scope")
+    assert told["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
+    assert "utterances with parts" in refused(capsys, str(language), "--data", str(place), "--part", "test")
+
+
+def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:
+    folder = tmp_path / "2017-06-custom-intent-engines" / "RateBook"
+    folder.mkdir(parents=True)
+    for name, text in (("train_RateBook", "a"), ("train_RateBook_full", "b"), ("validate_RateBook", "c")):
+        sentence = {"data": [{"text": "rate "}, {"text": text, "entity": "object_name"}]}
+        (folder / f"{name}.json").write_bytes(msgspec.json.encode({"RateBook": [sentence]}))
+    found, part = read_judged(tmp_path)
+    assert (part, [one.text for one in found], found[0].slots[0].name) == ("validate", ["rate c"], "object_name")
+    assert read_judged(tmp_path, "full")[0][0].text == "rate b"
+    assert [one.text for one in read(tmp_path).utterances] == ["rate b"], "the test never trains"
+    with pytest.raises(InputError, match="validate, full, small"):
+        read_judged(tmp_path, "test")
+
+
+def test_an_index_is_asked_what_it_holds_and_what_not(tmp_path: Path, capsys: Capture) -> None:
+    index = str(manual_index(tmp_path))
+    place = tmp_path / "questions.csv"
+    place.write_text(
+        "question,answer,group\nHow long does the warranty last?,24 months,w\n"
+        "Which batteries does it take?,two AAA cells,p\n"
+        "Who is the president of France?,,x\n"
+    )
+    told = scored(capsys, index, "--data", str(place), "--need", "recall@1>=.5")
+    assert told["figures"]["recall@10"]["value"] == 1.0
+    assert told["figures"]["refused_unanswerable"]["value"] == 1.0
+    assert told["figures"]["answered"]["value"] <= told["figures"]["recall@1"]["value"]
+    squad = tmp_path / "squad.json"
+    asked = [{"question": "How long is the warranty?", "answers": [{"text": "24 months"}]},
+             {"question": "Who won the cup in 1954?", "answers": [], "is_impossible": True}]  # fmt: skip
+    squad.write_bytes(msgspec.json.encode({"data": [{"title": "t", "paragraphs": [{"qas": asked}]}]}))
+    assert scored(capsys, index, "--data", str(squad))["samples"] == 2
+    assert "the columns question and answer" in refused(capsys, index, "--data", str(tmp_path / "drill.md"))

@@ -1,0 +1,179 @@
+"""`edgewright score` of packages: the figures of the run, files with other names, needs, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.data.samples import cut, cut_in_parts
+from edgewright.pipeline.run import RunResult
+from edgewright.schema.config import WindowConfig
+from edgewright.schema.data import Column, DataSet, Recording
+from small_pipeline import rows, run_small, write_rows, write_toml
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    """A run on two columns and two classes."""
+    folder = tmp_path_factory.mktemp("score")
+    data = write_rows(folder / "rows.csv")
+    return run_small(write_toml(folder / "small.toml", data), folder / "runs")
+
+
+def scored(capsys: Capture, *words: str, code: int = 0) -> dict[str, Any]:
+    """What `score --json` says."""
+    assert run(["score", *words, "--json"]) == code
+    told: dict[str, Any] = msgspec.json.decode(capsys.readouterr().out)
+    return told
+
+
+def refused(capsys: Capture, *words: str) -> str:
+    """What a score that ends with 2 says: one line."""
+    assert run(["score", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    return said
+
+
+def test_the_test_part_of_a_run_gives_the_figures_of_its_record(made: RunResult, capsys: Capture) -> None:
+    told = scored(capsys, str(made.folder))
+    record, compression = made.trace.evaluation, made.trace.compression
+    assert record is not None
+    assert compression is not None
+    assert told["part"] == "test"
+    assert told["samples"] == record.samples
+    by_name = {variant.name: variant for variant in compression.variants}
+    assert [form["name"] for form in told["forms"]] == list(by_name)
+    for form in told["forms"]:
+        accuracy = by_name[form["name"]].accuracy
+        assert accuracy is not None
+        assert form["figure"] == pytest.approx(accuracy.value)
+        assert form["flips"] == by_name[form["name"]].flips
+    default = by_name["int8"].accuracy
+    assert default is not None
+    assert told["figures"]["accuracy"]["low"] == pytest.approx(default.low)
+    assert np.sum(told["evaluation"]["confusion"]) == record.samples
+
+
+def test_a_file_with_other_names_order_and_labels_is_the_same(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    plain = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "plain.csv")))
+    other = [[label.upper(), "7", b, a] for a, b, label in rows()]
+    place = write_rows(tmp_path / "other.csv", other, header="Label,extra,B [V],A")
+    package = str(next(made.folder.glob("*.edge")))
+    assert scored(capsys, package, "--data", str(place))["figures"] == plain["figures"]
+    mapped = write_rows(tmp_path / "mapped.csv", [[b, a, "x" + label] for a, b, label in rows()], header="q,p,truth")
+    words = ("--target", "truth", "--map", "p=a", "--map", "q=b", "--map", "xon=on", "--map", "xoff=off")
+    assert scored(capsys, package, "--data", str(mapped), *words)["figures"] == plain["figures"]
+
+
+def test_the_rows_of_the_training_are_said_to_flatter(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    same = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "same.csv")))
+    assert any("flattered" in note for note in same["notes"])
+    fewer = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "fewer.csv", rows()[:50])))
+    assert not any("flattered" in note for note in fewer["notes"])
+    assert any("flattered" in note for note in scored(capsys, str(made.folder), "--part", "train")["notes"])
+
+
+def test_needs_decide_the_exit_code(made: RunResult, capsys: Capture) -> None:
+    folder = str(made.folder)
+    told = scored(capsys, folder, "--need", "accuracy>=0.1,recall.on.high<=100%", "--need", "calibration_error<2")
+    assert [row["met"] for row in told["needs"]] == [True, True, True]
+    told = scored(capsys, folder, "--need", "accuracy>=0.1", "--need", "accuracy>1", code=1)
+    assert [row["met"] for row in told["needs"]] == [True, False]
+    assert run(["score", folder, "--need", "accuracy>1"]) == 1
+    said = capsys.readouterr().out
+    assert "need accuracy>1: missed" in said
+    assert "truth \\ answer" in said
+    assert "looked at once" not in said
+    assert "no figure 'acuracy'" in refused(capsys, folder, "--need", "acuracy>=.5")
+    assert "accuracy>=0.9" in refused(capsys, folder, "--need", "accuracy=.5")
+
+
+def test_data_of_one_class_are_scored(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    ones = [row for row in rows() if row[-1] == "on"]
+    told = scored(capsys, str(made.folder), "--data", str(write_rows(tmp_path / "ones.csv", ones)))
+    assert told["samples"] == len(ones)
+    assert told["figures"]["accuracy"]["value"] == told["figures"]["recall.on"]["value"]
+    assert "recall.off" not in told["figures"]
+
+
+def test_a_class_can_be_left_out(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    table = [*rows(), ["0", "0", "broken"]]
+    place = str(write_rows(tmp_path / "more.csv", table))
+    assert "'broken'" in refused(capsys, str(made.folder), "--data", place)
+    assert scored(capsys, str(made.folder), "--data", place, "--map", "broken=")["samples"] == len(table) - 1
+
+
+def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    folder, package = str(made.folder), str(next(made.folder.glob("*.edge")))
+    no_label = write_rows(tmp_path / "no.csv", [row[:2] for row in rows()], header="a,b")
+    assert "a column with labels, such as 'label'" in refused(capsys, package, "--data", str(no_label))
+    no_column = write_rows(tmp_path / "column.csv", [[a, label] for a, _, label in rows()], header="a,label")
+    assert "--map 'COLUMN=b'" in refused(capsys, package, "--data", str(no_column))
+    empty = write_rows(tmp_path / "empty.csv", [[a, b, ""] for a, b, _ in rows()])
+    assert "label" in refused(capsys, package, "--data", str(empty))
+    assert "no such file" in refused(capsys, package, "--data", str(tmp_path / "none.csv"))
+    assert "Name a file, a folder or a public set" in refused(capsys, package)
+    assert "one of train, validation, test" in refused(capsys, folder, "--part", "DS2")
+    assert "which has none" in refused(capsys, folder, "--data", str(no_label), "--part", "test")
+    text = tmp_path / "sentences.toml"
+    text.write_text('[intents.a]\nexamples = ["b"]\n')
+    assert "a file that a source reads" in refused(capsys, package, "--data", str(text))
+    assert "an index of documents, a forecaster" in refused(capsys, str(no_label), "--data", str(no_label))
+
+
+def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, capsys: Capture) -> None:
+    lines = ["left,v,unit"]
+    for unit in range(6):
+        noise = np.random.default_rng(unit).normal(size=40) / 10
+        lines += [f"{40 - k},{40 - k + noise[k]:.3f},u{unit}" for k in range(40)]
+    data = tmp_path / "left.csv"
+    data.write_text("\n".join(lines) + "\n")
+    toml = tmp_path / "left.toml"
+    toml.write_text(
+        'name = "left"\ntask = "regression"\n[data]\nkind = "csv"\ntarget = "left"\ngroup = "unit"\nsession = "unit"\n'
+        '[window]\nsamples = 8\nstep = 2\nwithin = "recording"\ntarget = "last"\n[[stages]]\nkind = "statistics"\n'
+        '[[stages]]\nkind = "scale"\n[model]\nkind = "linear"\n[split]\ntest = 0.4\n'
+    )
+    assert run(["run", str(toml), "--data", str(data), "--out", str(tmp_path / "runs"), "--json"]) == 0
+    record = msgspec.json.decode(capsys.readouterr().out)
+    package = str(tmp_path / "runs" / "left" / "left.edge")
+    told = scored(capsys, str(tmp_path / "runs" / "left"))
+    variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
+    assert {form["name"]: form["figure"] for form in told["forms"]} == pytest.approx(variants)
+    assert "by group" in told["figures"]["rmse"]["method"]
+    whole = scored(capsys, package, "--data", str(data), "--group", "unit", "--session", "unit")
+    assert whole["samples"] == 6 * 17
+    last = scored(capsys, package, "--data", str(data), "--session", "unit", "--last")
+    assert last["samples"] == 6
+    assert "method" in last["figures"]["mae"]
+
+
+def test_parts_are_the_whole() -> None:
+    values = np.random.default_rng(0).normal(size=(300, 2)).astype(np.float32)
+    target = np.repeat(np.array(["a", "b", "a", "c"]), 75)
+    sessions = np.repeat(np.array(["s", "t"]), 150)
+    data = DataSet(
+        name="d", columns=(Column(name="x"), Column(name="y")),
+        recordings=(Recording(name="r", values=values, target=target, groups=sessions, sessions=sessions),),
+    )  # fmt: skip
+    for window in (None, WindowConfig(samples=20, step=3), WindowConfig(samples=20, step=3, within="recording")):
+        whole = cut(data, window)
+        count, parts = cut_in_parts(data, window, 7)
+        pieces = list(parts)
+        assert count == len(whole.X) == sum(len(piece.X) for piece in pieces)
+        assert max(len(piece.X) for piece in pieces) == 7
+        for key in ("X", "y", "groups", "sessions", "starts"):
+            together = np.concatenate([getattr(piece, key) for piece in pieces])
+            np.testing.assert_array_equal(together, getattr(whole, key))
+    _, ends = cut_in_parts(data, WindowConfig(samples=20, step=3, within="recording"), 7, last=True)
+    (both,) = ends
+    assert both.starts.tolist() == [130, 130]
+    np.testing.assert_array_equal(both.X[1], values[280:300].T)
