@@ -84,7 +84,7 @@ def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> 
     first = mitdb.SET.load(mitdb.Config(part="DS1"), tmp_path)
     assert [r.name for r in first.recordings] == ["record-101", "record-106"]
     assert first.recordings[0].time is not None
-    assert first.recordings[0].time.tolist() == [1.0, 2.0, 2.5]
+    assert first.recordings[0].time.tolist() == [0.0, 1.0, 1.5]
     second = mitdb.SET.load(mitdb.Config(part="test"), tmp_path)
     assert [r.name for r in second.recordings] == ["record-100", "record-103"]
     assert second.recordings[0].target.tolist() == ["N", "V", "N"]

@@ -3,8 +3,8 @@
 Original: WFDB records `101.hea`, `101.dat`, `101.atr`. Plain copies: files `.npz` with `x` (beats, 200) in ADC units,
 `y`, `record`, `sample`. A folder may hold several files of both forms; of a record that is there twice the plain copy
 is read. A beat reaches from 90 samples before to 110 after its R peak in the lead MLII; its class is that of AAMI EC57.
-The time of a row is that of its R peak, so that the distance of beats can be told. The paced records 102, 104, 107, 217
-are left out, as AAMI asks.
+The time of a row is that of its R peak, from the first: the distance of beats can be told. The paced records 102, 104,
+107, 217 are left out, as AAMI asks.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _recording(beats: Beats, form: str) -> Recording:
             values=values,
             target=labels,
             groups=files.same(name, len(values)),
-            time=None if beats.peaks is None else beats.peaks / RATE,
+            time=None if beats.peaks is None else (beats.peaks - beats.peaks[0]) / RATE,
         )
     rows = values.size
     sessions = np.repeat(np.array([f"{name}-{i}" for i in range(len(values))]), values.shape[1])

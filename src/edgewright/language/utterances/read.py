@@ -40,11 +40,11 @@ def read(path: Path) -> Labelled:
         InputError: no file, another form, not UTF-8, or an entry that is none, with its place.
     """
     if path.is_dir():
-        parts = snips_parts(path)
+        official = snips_parts(path)
         # Of SNIPS the larger files train: many sentences of the small ones are among them, and others are the test.
         files = (
-            parts.get("full")
-            or parts.get("small")
+            official.get("full")
+            or official.get("small")
             or sorted(p for p in path.iterdir() if p.suffix.lower() in (".toml", ".json", ".csv"))
         )
         if not files:
@@ -65,14 +65,17 @@ def read(path: Path) -> Labelled:
 
 
 def snips_parts(folder: Path) -> dict[str, list[Path]]:
-    """Files of SNIPS in a folder or below it, by part: 'validate' (its official test), 'full' and 'small'."""
+    """Files of SNIPS in a folder or below it, by part: 'validate' (its official test), 'full' and 'small'.
+
+    A folder without any of the first two is somebody's own.
+    """
     train, validate = sorted(folder.rglob("train_*.json")), sorted(folder.rglob("validate_*.json"))
     parts = {
         "validate": validate,
         "full": [path for path in train if path.stem.endswith("_full")],
         "small": [path for path in train if not path.stem.endswith("_full")],
     }
-    return {name: files for name, files in parts.items() if files}
+    return {name: files for name, files in parts.items() if files and (validate or parts["full"])}
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
