@@ -11,6 +11,7 @@ RATE, ROWS = 50, 600
 NAMES = ("one.csv", "two.csv", "three.csv", "four.csv")
 TOML = """\
 name = "moved"
+refit = false
 seed = 2
 
 [data]

@@ -15,6 +15,7 @@ ROWS = 120
 TOML = """\
 name = "small"
 seed = 3
+refit = false
 
 [data]
 kind = "csv"

@@ -49,7 +49,7 @@ def look(data: str, out: Path, changes: Changes = ()) -> Look:
         out: folder of runs.
         changes: of the shipped pipeline, as with `--set`.
     """
-    config = read_config("hapt", changes)
+    config = read_config("hapt", (*changes, "refit=false"))
     result = run_pipeline(config, data=data, out=out, force=True, command="python -m benchmarks.hapt")
     material = prepare(config, data)
     test = material.sides.test

@@ -124,7 +124,7 @@ def _look(study: Study, data: str, folder: Path) -> int:
     """One look at people 26-30 by the run that a user would make of each chosen point."""
     reached, table = True, []
     for most, _, least in TARGETS:
-        config = read_config(str(folder / POINTS / f"{most}.toml"))
+        config = read_config(str(folder / POINTS / f"{most}.toml"), ("refit=false",))
         with tempfile.TemporaryDirectory() as out:
             made = run_pipeline(config, data=data, out=out, command="python -m benchmarks.search front --look")
             model = (made.folder / "model.int8.onnx").read_bytes()

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.slow]
 
 TOML = """\
 name = "parts"
+refit = false
 [data]
 kind = "parquet"
 path = "rows"

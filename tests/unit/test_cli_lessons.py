@@ -229,6 +229,7 @@ def test_pipelines_runs_and_predictions_show_themselves(made: RunResult) -> None
 
 WINDOWED = """\
 name = "windowed"
+refit = false
 
 [data]
 kind = "csv"

@@ -45,6 +45,7 @@ LAYER = Layer(
 '''
 TOML = """\
 name = "small"
+refit = false
 [data]
 kind = "csv"
 path = "{path}"

@@ -265,6 +265,7 @@ def test_the_question_is_found_again_and_taken_away() -> None:
 
 WINDOWED = """
 name = "waves"
+refit = false
 [data]
 kind = "{kind}"
 path = "rows"

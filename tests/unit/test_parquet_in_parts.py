@@ -24,6 +24,7 @@ from edgewright.training.rows import by_blocks
 ROWS, COLUMNS, FILES = 1200, 4, 3
 TOML = """\
 name = "parts"
+refit = false
 seed = 3
 [data]
 kind = "parquet"

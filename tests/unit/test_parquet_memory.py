@@ -16,6 +16,7 @@ COLUMNS, FILES = 512, 10
 LITTLE, MUCH = 12_000, 60_000
 TOML = """\
 name = "{name}"
+refit = false
 [data]
 kind = "parquet"
 path = "{path}"

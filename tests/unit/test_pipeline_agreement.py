@@ -12,6 +12,7 @@ from edgewright.pipeline.run import RunResult, run_pipeline
 
 TEXT = """
 name = "level"
+refit = false
 [data]
 kind = "numpy"
 rate = 50.0

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HAPT = """\
 name = "people"
+refit = false
 seed = 1
 [data]
 kind = "hapt"
@@ -49,6 +50,7 @@ max_drop = 0.1
 """
 RAW = """\
 name = "raw"
+refit = false
 [data]
 kind = "{kind}"
 [window]

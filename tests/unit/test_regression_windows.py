@@ -31,6 +31,7 @@ from edgewright.trace.record import parse_trace
 
 TEXT = """
 name = "wear"
+refit = false
 task = "regression"
 [data]
 kind = "numpy"

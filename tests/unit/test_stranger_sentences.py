@@ -12,6 +12,7 @@ from edgewright.pipeline.run import run_pipeline
 
 TEXT = """
 name = "m"
+refit = false
 [data]
 kind = "csv"
 target = "y"

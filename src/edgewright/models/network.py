@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Self
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
@@ -78,14 +79,17 @@ class NetworkClassifier(ClassifierMixin, Network):  # type: ignore[misc]
             watched = Sampled(others, truth, weights[truth.astype(np.int64)])
         loss = "sigmoid_cross_entropy" if len(self.classes_) == 2 else "softmax_cross_entropy"
         result, network = self._train(samples, watched, on_epoch, loss)
-        heat = 1.0
+        self._keep(result, samples, watched, loss, 1.0)
         if self.calibrate and watched is not None:
             raw = outputs(function(network), result.parameters, watched.rows)
-            heat = temperature(raw, watched.targets, LOSSES[loss])
-            last = result.parameters[-1]
-            result.parameters[-1] = {name: (a / np.float32(heat)).astype(np.float32) for name, a in last.items()}
-        self._keep(result, samples, watched, loss, heat)
+            self.apply_temperature(temperature(raw, watched.targets, LOSSES[loss]))
         return self
+
+    def apply_temperature(self, heat: float) -> None:
+        """Divides what the network gives before its softmax by a temperature, folded into the last layer's weights."""
+        last = self.parameters_[-1]
+        self.parameters_[-1] = {name: (a / np.float32(heat)).astype(np.float32) for name, a in last.items()}
+        self.training_ = msgspec.structs.replace(self.training_, temperature=heat)
 
     def _answer(self, raw: Floats) -> Floats:
         if raw.shape[1] == 1:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from edgewright.pipeline.folder import JUDGED
 from edgewright.runtime.native import MODULE
 from edgewright.runtime.package import INPUT_VECTORS, Package, read_package
 from edgewright.schema.errors import InputError
@@ -175,7 +176,10 @@ def read_artefacts(place: Path, package: Package | None, models: Mapping[str, by
         if fitted.is_dir():
             parts = {path.relative_to(fitted).as_posix(): _bytes(path) for path in fitted.rglob("*") if path.is_file()}
             made.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
-        made.folder(place, "", skip=(*own, fitted))
+        judged = place / JUDGED
+        if judged.is_dir():
+            made.unproven(f"{JUDGED}/", b"", f"the fit that was judged: edgewright prove {judged}")
+        made.folder(place, "", skip=(*own, fitted, judged))
     elif package is not None and place.suffix == ".onnx":
         made.file(place, place.name)
     for text in given:

@@ -123,13 +123,15 @@ def prediction_card(config: PipelineConfig, material: Material, traced: Predicti
     predictor = Predictor(package, engine=choose().name)
     sample = material.samples.X[traced.row : traced.row + 1]
     done = measured(lambda: predictor.predict(sample))
+    fit = predictor.manifest.fit
+    fitted = "; it was fitted on this sample too" if fit is not None and fit.refitted else ""
     return StageRecord(
         name=config.cards.prediction,
         kind="predict",
         shape_in=shape_in,
         shape_out=(1, 1),
         why=f"{answer_text(done.value)}, answered by the package's {predictor.form} form through "
-        f"{predictor.engine.name} with no network.",
+        f"{predictor.engine.name} with no network{fitted}.",
         names_after=(_named(done.value, predictor.manifest.labels[-1] if predictor.manifest.labels else ""),),
         sample_before=(tuple(number(v) for v in traced.features[: traced.feature_shape[-1]][:20]),),
         sample_after=((number(_value(done.value)),),),

@@ -18,6 +18,7 @@ from edgewright.graph.stage import Context
 from edgewright.models.base import Network
 from edgewright.pipeline.contexts import first_context
 from edgewright.pipeline.fitting import KEEP_BYTES, Flow
+from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.provenance import data_path, remembered
 from edgewright.pipeline.store import load_fitted
@@ -95,7 +96,7 @@ class Subject:
 
 
 def open_run(folder: Path, data: str | None) -> Subject:
-    """A run with the data it was fitted on, split as it was then.
+    """A run with the data it was fitted on, split as it was then; its judged fit, where the package holds another.
 
     Args:
         folder: of the run.
@@ -104,7 +105,7 @@ def open_run(folder: Path, data: str | None) -> Subject:
     Raises:
         InputError: no run, other data, no validation samples to choose on, or a model that is no network.
     """
-    index, steps = load_fitted(folder / "pipeline")
+    index, steps = load_fitted(judged_of(folder) / "pipeline")
     model = steps[-1][1]
     if not isinstance(model, Network):
         raise InputError("a run with a network", f"a model of kind {index.config.model.kind!r}", str(folder))

@@ -215,15 +215,12 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
     build_package(
         path,
         name=config.name,
-        task=material.task,
-        target=material.dataset.target_name,
-        samples=material.samples,
-        train=material.sides.train,
+        material=material,
+        refitted=None if subject.flow is None else False,
         window=config.window,
         models={"float": _float_bytes(form), **models},
         default="int8" if form.integer else "float",
         confidence=config.device.confidence,
-        licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance={
             "config": config_hash(config),
             "data": material.sha256,

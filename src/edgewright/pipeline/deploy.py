@@ -7,48 +7,70 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.compression.report import weight_bytes
 from edgewright.compression.section import missing_integer_form
 from edgewright.data.audited import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
+from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Judged
-from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import measured
 from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.refit import Fit, refit
+from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
+from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.package import model_file
-from edgewright.schema.graph import Graph
-from edgewright.schema.trace import CompressionRecord, DeviceRecord
+from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
+from edgewright.trace.facts import refit_told
 
 
 @dataclass(frozen=True)
 class Deployed:
-    """What deployment gave; `refused` says why there is no package, empty when there is one of hash `sha256`."""
+    """What deployment gave.
+
+    Attributes:
+        compression, device: records; accuracies are those of the judged fit, bytes those of the package.
+        package: its path; `sha256` its hash, empty where there is none.
+        refused: why there is no package; empty when there is one.
+        refit: the fit that is packaged; None where that is the judged one.
+    """
 
     compression: CompressionRecord
     device: DeviceRecord
     package: Path
     sha256: str
     refused: str
+    refit: RefitRecord | None = None
 
 
-def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: Path) -> Deployed:
-    """Writes the models and the package into a run folder.
+def deploy(job: Job, fit: Fit, judged: Judged, folder: Path) -> Deployed:
+    """Writes the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
     A package is refused, and not left behind, when the exported model does not give the Python pipeline's answers,
     when int8 loses more than `compression.max_drop`, or when the low end of an estimate already exceeds the device's
     budget.
     """
-    config = job.config
+    config, material = job.config, fit.material
     path = folder / f"{config.name}.edge"
     with job.listener.doing("Compressing and packaging"):
-        packed = measured(lambda: _pack(job, material, judged, graph, folder))
-    forms, compression, digest = packed.value
+        packed = measured(lambda: _forms(job, fit, judged))
+    forms, compression = packed.value
     refused = compression.disagreement
-    if not refused and not digest:
+    if not refused and not compression.within:
         refused = f"int8 loses {compression.drop:.4f}, more than max_drop {compression.max_drop}"
+    again, final = None, fit
+    if config.refit and not refused:
+        again, found, made = refit(job, fit, judged.evaluation)
+        if found is None:
+            job.warnings.append(f"the judged fit is packaged, the one on all samples is not: {again.why}")
+        else:
+            (folder / JUDGED).mkdir()
+            _write(job, fit, forms, compression, folder / JUDGED, None)
+            final, forms, compression = found, made, _resized(compression, made)
+    digest = _write(job, final, forms, compression, folder, again, packaged=not refused)
     compression = with_estimates(config, material, forms, compression)
     deployed = compression.variants[-1].latency_p50_us
     device = budgets(config, material, forms[-1], path, deployed)
@@ -58,19 +80,20 @@ def deploy(job: Job, material: Material, judged: Judged, graph: Graph, folder: P
     job.listener.compression(compression)
     if config.cards.package:
         names = judged.predictions[0].feature_names
-        job.card(package_card(config, material, forms, compression, packed.cost, path, names))
+        record = package_card(config, material, forms, compression, packed.cost, path, names)
+        told = () if again is None else (refit_told(again),)
+        job.card(msgspec.structs.replace(record, notes=told))
     job.listener.device(device)
     if refused:
         path.unlink(missing_ok=True)
         digest = ""
-    return Deployed(compression, device, path, digest, refused)
+    return Deployed(compression, device, path, digest, refused, again)
 
 
-def _pack(
-    job: Job, material: Material, judged: Judged, graph: Graph, folder: Path
-) -> tuple[list[Form], CompressionRecord, str]:
-    """Models, their comparison, and the hash of the package; empty where the drop is beyond the limit."""
-    config = job.config
+def _forms(job: Job, fit: Fit, judged: Judged) -> tuple[list[Form], CompressionRecord]:
+    """The forms of a fit and how they compare on the test samples."""
+    config, material = job.config, fit.material
+    graph = graph_of(fit.steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
     forms = make_forms(config, graph, material)
     compression = compare(config, forms, material)
     X = material.samples.X[material.compared]
@@ -81,33 +104,57 @@ def _pack(
         notes=(same.sentence, *((f"no int8 form: {missing}",) if missing else ()), *compression.notes),
         disagreement="" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}",
     )
+    return forms, compression
+
+
+def _resized(compression: CompressionRecord, forms: list[Form]) -> CompressionRecord:
+    """The comparison of the judged forms with the bytes of those that are packaged: trees and rules may grow."""
+    variants = tuple(
+        msgspec.structs.replace(variant, weight_bytes=weight_bytes(form.graph), file_bytes=len(form.model))
+        for variant, form in zip(compression.variants, forms, strict=True)
+    )
+    return msgspec.structs.replace(compression, variants=variants)
+
+
+def _write(
+    job: Job,
+    fit: Fit,
+    forms: list[Form],
+    compression: CompressionRecord,
+    folder: Path,
+    again: RefitRecord | None,
+    *,
+    packaged: bool = True,
+) -> str:
+    """Writes fitted stages, models and package; gives the hash of the package, empty where there is none."""
+    config, material = job.config, fit.material
+    (folder / "pipeline").mkdir()
+    contexts, columns = fit.flow.contexts, material.samples.columns
+    save_fitted(folder / "pipeline", config, material.task, fit.steps, contexts, columns)
     for form in forms:
         (folder / model_file(form.name)).write_bytes(form.model)
-    if compression.disagreement or not compression.within:
-        return forms, compression, ""
-    digest = build_package(
+    if not packaged:
+        return ""
+    refitted = again is not None and again.kept
+    return build_package(
         folder / f"{config.name}.edge",
         name=config.name,
-        task=material.task,
-        target=material.dataset.target_name,
-        samples=material.samples,
-        train=material.sides.train,
+        material=material,
+        refitted=refitted,
         window=config.window,
         models={form.name: form.model for form in forms},
         default=forms[-1].name,
         confidence=config.device.confidence,
-        licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance={
             "config": config_hash(config),
             "data": material.sha256,
             "kind": str(config.data.get("kind", "")),
             "seed": str(config.seed),
-            "result": _result(compression),
+            "result": _result(compression) + (f"; {refit_told(again)}" if again is not None and refitted else ""),
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
     )
-    return forms, compression, digest
 
 
 def _result(compression: CompressionRecord) -> str:

@@ -14,6 +14,7 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target
 from edgewright.pipeline.explain import explain
+from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.notebook import explained_html
 from edgewright.pipeline.provenance import remembered
@@ -77,7 +78,7 @@ def fitted_of(folder: Path) -> tuple[StoredPipeline, Fitted]:
 
 
 def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
-    """Traces a sample of the run's own data.
+    """Traces a sample of the run's own data through the fit that was judged, which its page is of.
 
     Args:
         folder: of the run.
@@ -87,7 +88,7 @@ def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
     Raises:
         InputError: no such row, no fitted pipeline, or data that cannot be read.
     """
-    index, fitted = fitted_of(folder)
+    index, fitted = fitted_of(judged_of(folder))
     known = remembered(folder)
     config = index.config
     samples = cut(load_data(config.data, seed=config.seed, path=data or known.place()), config.window)

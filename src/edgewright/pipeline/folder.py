@@ -16,6 +16,14 @@ from edgewright.schema.errors import InputError, OutputError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 
+# Folder of the fit that was judged, in the folder of a run whose package was refitted.
+JUDGED = "judged"
+
+
+def judged_of(folder: Path) -> Path:
+    """Where the fit of a run lies that has not seen its test samples: they can judge no other."""
+    return folder / JUDGED if (folder / JUDGED).is_dir() else folder
+
 
 def free_name(parent: Path, name: str) -> Path:
     """The first of NAME, NAME-2, NAME-3, ... that does not exist."""

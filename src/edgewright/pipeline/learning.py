@@ -106,8 +106,8 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
     sides, samples = material.sides, material.samples
     truth = samples.y[sides.test]
     groups = None if samples.groups is None else samples.groups[sides.test]
+    answers = answers_of(model, flow, sides.test, material.task)
     if material.task == "classification":
-        answers = _answered(model.predict_proba, flow, sides.test)
         names, counts = np.unique(samples.y[sides.train], return_counts=True)
         majority = float(np.mean(truth == names[np.argmax(counts)]))
         evaluation = evaluate_classes(
@@ -115,7 +115,6 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         )
         places = one_right_one_wrong(truth, answers, model.classes_)
     else:
-        answers = _answered(model.predict, flow, sides.test).reshape(len(truth), -1)
         evaluation = evaluate_numbers(truth, answers, groups, split_by=sides.by)
         places = [0]
     evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
@@ -132,6 +131,12 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
     )
     compared = material.compared
     return Judged(evaluation, predictions, flow.array(compared), answers[np.searchsorted(sides.test, compared)])
+
+
+def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Floats:  # noqa: ANN401
+    """A model's probabilities (n, classes), or amounts (n, 1), for the samples at `rows`."""
+    asked = model.predict_proba if task == "classification" else model.predict
+    return _answered(asked, flow, rows).reshape(len(rows), -1)
 
 
 def _answered(answer: Callable[[Any], Any], flow: Flow, rows: NDArray[np.int64]) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,14 @@ class Material:
     def compared(self) -> NDArray[np.int64]:
         """Test samples that the forms of a model are compared on: all, or as many as fit in memory, drawn by seed 0."""
         return drawn(self.samples, self.sides.test)
+
+
+def every_sample(config: PipelineConfig, material: Material) -> Material:
+    """The material with all samples to fit on, and none to validate or judge."""
+    every, none = np.arange(len(material.samples.X), dtype=np.int64), np.empty(0, np.int64)
+    sides = Split(train=every, validation=none, test=none, by=material.sides.by)
+    extra, extra_y = _augment(config, material.samples, sides)
+    return replace(material, sides=sides, fitted_on=every, extra=extra, extra_y=extra_y)
 
 
 def drawn(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.spool import SpooledRows
+from edgewright.pipeline.material import Material
+from edgewright.pipeline.seen import fit_spec
 from edgewright.runtime.engines import get
 from edgewright.runtime.missing import read_limit
 from edgewright.runtime.onnx_reader import read_onnx
@@ -86,15 +88,12 @@ def build_package(
     path: Path,
     *,
     name: str,
-    task: str,
-    target: str,
-    samples: Samples,
-    train: NDArray[np.int64],
+    material: Material,
+    refitted: bool | None,
     window: WindowConfig | None,
     models: dict[str, bytes],
     default: str,
     confidence: float,
-    licences: tuple[str, ...],
     provenance: dict[str, str],
     seed: int,
 ) -> str:
@@ -102,12 +101,16 @@ def build_package(
 
     Args:
         path: of the package.
+        material: the samples, with those that were fitted on as its training ones.
+        refitted: whether samples that judged are among them; None for a model that was fitted elsewhere.
+        window: None for rows.
         models: ONNX bytes by form, 'float' and perhaps 'int8'.
         default: the form that answers.
         confidence: below it an answer is marked unsure.
         provenance: text without times or paths, so that the same run gives the same bytes.
         seed: of the run.
     """
+    samples, train = material.samples, material.sides.train
     vectors = choose_vectors(samples, train, seed)
     forms = {form: model_file(form) for form in models}
     files = vector_files(vectors, {form: answers(model, vectors) for form, model in models.items()})
@@ -115,21 +118,22 @@ def build_package(
     graph = read_onnx(models["float"])
     manifest = Manifest(
         name=name,
-        task=task,
+        task=material.task,
         columns=samples.columns,
         shape=tuple(int(n) for n in samples.X.shape[1:]),
         window=None if window is None else window_spec(window, samples.rate),
         labels=graph.labels,
-        target=target,
+        target=material.dataset.target_name,
         thresholds={"confidence": confidence} if graph.labels else {},
         vectors=len(vectors),
         tolerance={form: _FLOAT_TOLERANCE if form == "float" else _INT8_TOLERANCE for form in models},
         forms=forms,
         default=default,
         reference=reference(samples, train),
-        licences=licences,
+        licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,
         files=(),
         missing=read_limit(graph.metadata),
+        fit=None if refitted is None else fit_spec(samples.X, material.fitted_on, refitted=refitted),
     )
     return write_package(path, manifest, files)

@@ -13,6 +13,7 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
 from edgewright.data.targets import encode_target, task_of
+from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.forms import Subject
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.provenance import Remembered, remembered
@@ -67,7 +68,7 @@ def choose_rows(subject: Subject, place: Path, data: str | None, count: int, see
     config = None if subject.pipeline is None else subject.pipeline.config
     if config is not None:
         try:
-            return _few(_tested(config, data, remembered(place)), count, seed)
+            return _few(_tested(config, data, remembered(place), seen=judged_of(place) != place), count, seed)
         except InputError as error:
             if data is not None or subject.manifest is None:
                 raise
@@ -89,7 +90,7 @@ def _few(chosen: Chosen, count: int, seed: int) -> Chosen:
     return replace(chosen, samples=chosen.samples[kept], origins=tuple(chosen.origins[i] for i in kept), source=source)
 
 
-def _tested(config: PipelineConfig, data: str | None, known: Remembered) -> Chosen:
+def _tested(config: PipelineConfig, data: str | None, known: Remembered, *, seen: bool) -> Chosen:
     """The run's test samples, read from its data again; other data are split alike, and said to be others."""
     path = data or known.place()
     samples = cut(load_data(config.data, seed=config.seed, path=path), config.window)
@@ -102,6 +103,8 @@ def _tested(config: PipelineConfig, data: str | None, known: Remembered) -> Chos
         source = f"test samples of {path or config.data.get('kind')}"
         since = "are not those of the run" if data else "have changed since the run"
         notes = (f"these data {since}: the samples are others than it was judged on",)
+    if seen:
+        notes += ("the package was fitted on these samples too: its forms are compared on them, nothing is judged",)
     origins = tuple(f"test sample {i}" for i in range(len(rows)))
     return Chosen(np.ascontiguousarray(samples.X[rows], np.float32), origins, source, notes)
 

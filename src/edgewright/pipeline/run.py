@@ -28,9 +28,8 @@ from edgewright.pipeline.names import check_names
 from edgewright.pipeline.notebook import run_html
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.provenance import provenance
+from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale
-from edgewright.pipeline.store import save_fitted
-from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
@@ -106,13 +105,9 @@ def run_pipeline(
         scaling = _grow(job, data)
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)
-        steps = [*flow.steps, ("model", model)]
-        graph = graph_of(steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)
-        deployed = deploy(job, material, judged, graph, folder)
+        deployed = deploy(job, Fit(material, flow, model), judged, folder)
         _tell_predictions(job, material, judged, deployed)
         trace = _record(job, material, model, judged, deployed, scaling, command=command, started=started, data=data)
-        (folder / "pipeline").mkdir()
-        save_fitted(folder / "pipeline", config, material.task, steps, flow.contexts, material.samples.columns)
         write_trace(trace, folder / "trace.json")
         job.listener.insight(trace.insight)
     # The run stands by now: whatever becomes of its page, `edgewright show` makes it anew.
@@ -161,6 +156,7 @@ def _record(
         compression=compression,
         device=device,
         scaling=scaling,
+        refit=deployed.refit,
         provenance=provenance(
             job.config, material, command=command, started=started, package=deployed.sha256, data=data
         ),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.folder import judged_of, new_run_folder
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.tuning_asked import Asked, fits, refuse, taken, tolerance_of, within
 from edgewright.pipeline.tuning_choice import ByLabel, folds_of, front, held_out
@@ -65,8 +65,7 @@ def tune(
     """
     hears = listener or Listener()
     place = Path(source)
-    path = package_path(place)
-    package = read_package(path)
+    package = read_package(package_path(place))
     alarms = alarm_labels(package.manifest, asked.alarms)
     device_note = fits(asked, package.manifest)
     if out is not None and Path(out).exists():
@@ -75,7 +74,8 @@ def tune(
         found = tune_data(place, data, kind=kind, target=target, group=group, people=asked.people)
     # The same in each run, whatever this machine measures.
     form = asked.form or package.manifest.default
-    predictor = Predictor(package, form=form, engine=recording_engine(package.model(form)).name)
+    answering = read_package(package_path(judged_of(place))) if found.own else package
+    predictor = Predictor(answering, form=form, engine=recording_engine(answering.model(form)).name)
     with hears.doing("Answering recordings", len(found.dataset.recordings)) as advance:
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
     tolerance = tolerance_of(asked, package.manifest, tapes[0])

@@ -23,12 +23,16 @@ _DO = "Name recordings the run has not seen: --data RECORDINGS"
 
 @dataclass(frozen=True)
 class TuneData:
-    """Recordings, the people that are taken (all when empty), and what a reader must know of them."""
+    """Recordings, the people that are taken (all when empty), and what a reader must know of them.
+
+    `own` recordings are those of the run: its judged fit answers them, as a refitted package has seen them.
+    """
 
     dataset: DataSet
     people: tuple[str, ...]
     told: str
     notes: tuple[str, ...]
+    own: bool = False
 
 
 def tune_data(
@@ -107,7 +111,7 @@ def _of_run(config: PipelineConfig, table: dict[str, object], path: str | None, 
             "The validation people chose the epoch and set the confidence, so they are not quite strangers; recordings "
             "the run has not seen are better: --data"
         )
-    return TuneData(dataset, chosen, told, tuple(notes))
+    return TuneData(dataset, chosen, told, tuple(notes), own=True)
 
 
 def _known(dataset: DataSet, people: tuple[str, ...]) -> tuple[str, ...]:

@@ -35,7 +35,7 @@ def what_if(
     out: Path | None = None,
     listener: Listener | None = None,
 ) -> WhatIf:
-    """Runs a run again with something changed; a comparison over data sizes is left out.
+    """Runs a run again with something changed; a comparison over data sizes and the fit on all samples are left out.
 
     Args:
         place: folder of the run.
@@ -54,7 +54,7 @@ def what_if(
     tables = settings_of(folder, trace)
     if tables is None:
         raise InputError("a run with its configuration", "none", str(place), "Run the pipeline again")
-    was = checked(alone(tables), f"the configuration of {place}")
+    was = msgspec.structs.replace(checked(alone(tables), f"the configuration of {place}"), refit=False)
     config = with_changes(was, wanted(tables, changes))
     if config == was:
         raise InputError("a change", "what the run has already", " ".join(f"--set {text}" for text in changes))

@@ -221,6 +221,8 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         title: one line that says what it is for.
         task: 'auto' takes classification for text, true/false or few whole numbers in the target.
         seed: of everything random.
+        refit: once the test samples have judged a fit, fit again on all samples, as many epochs and with the same
+            temperature, and package that; the figures stay those of the judged fit. Training takes twice the time.
         data: where rows come from; `kind` is a file of `data/sources` or of `data/sets`. Data with labels by a machine
             are refused unless an audit holds their error rate at `label_errors` (0.05) or below.
         window: leave out for a table of rows.
@@ -241,6 +243,7 @@ class PipelineConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     title: str = ""
     task: Literal["auto", "classification", "regression"] = "auto"
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    refit: bool = True
     data: dict[str, Any]
     window: WindowConfig | None = None
     split: SplitConfig = SplitConfig()

@@ -44,6 +44,20 @@ class ReferenceColumn(msgspec.Struct, frozen=True, kw_only=True):
     quantiles: tuple[float, ...]
 
 
+class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model was fitted on.
+
+    Attributes:
+        samples: how many.
+        refitted: whether samples that judged are among them: the figures of the package are then of another fit.
+        seen: a sketch of the samples, hexadecimal; `pipeline.seen` compares others with it.
+    """
+
+    samples: int
+    refitted: bool = False
+    seen: str = ""
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """`manifest.json` of a package.
 
@@ -60,6 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         decision: how the answers of a stream become decisions and alarms; packages without it decide by each window.
         missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
             missing where there is an answer; None in packages from before that rule.
+        fit: what it was fitted on; None in packages from before that was kept.
     """
 
     version: int = PACKAGE_VERSION
@@ -81,3 +96,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[FileEntry, ...]
     decision: DecisionSpec = DecisionSpec()
     missing: float | None = None
+    fit: FitSpec | None = None

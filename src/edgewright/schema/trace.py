@@ -82,6 +82,25 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     unit: str = "row"
 
 
+class RefitRecord(Part, frozen=True, kw_only=True):
+    """The fit on all samples that was made once another one was judged; the figures of a record are of that other one.
+
+    Attributes:
+        samples: it was fitted on, those that judged among them; `judged` those of the fit that was judged.
+        epochs: as many as the judged fit kept; 0 for a model without.
+        kept: whether the package holds it; `why` not.
+        seconds, cpu_seconds: it took.
+    """
+
+    samples: int
+    judged: int
+    epochs: int = 0
+    kept: bool = True
+    why: str = ""
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
 class LayerTrace(Part, frozen=True, kw_only=True):
     """One layer of one prediction: its output values (first 64), how many are above zero, of how many."""
 
@@ -233,6 +252,7 @@ class Trace(Part, frozen=True, kw_only=True):
     """The whole record, `trace.json`.
 
     Attributes:
+        refit: the fit that is packaged where it is not the one that was judged; None where nothing was refitted.
         config: the checked configuration as tables, defaults included; empty in records of version 1.
         state: a record that is not 'finished' was put together from the journal of a run that goes on or broke off.
         reason: why it broke off.
@@ -252,6 +272,7 @@ class Trace(Part, frozen=True, kw_only=True):
     compression: CompressionRecord | None
     device: DeviceRecord | None
     scaling: ScalingRecord | None = None
+    refit: RefitRecord | None = None
     provenance: Provenance
     warnings: tuple[str, ...] = ()
     config: dict[str, object] = msgspec.field(default_factory=dict)
@@ -277,6 +298,7 @@ __all__ = [
     "Part",
     "PredictionRecord",
     "Provenance",
+    "RefitRecord",
     "RobustnessRecord",
     "ScalingPoint",
     "ScalingRecord",

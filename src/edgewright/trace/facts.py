@@ -9,6 +9,7 @@ from edgewright.schema.trace import (
     EvaluationRecord,
     GroupRow,
     Interval,
+    RefitRecord,
     TrainingRecord,
     VariantRecord,
 )
@@ -47,6 +48,16 @@ def worst_groups(evaluation: EvaluationRecord) -> tuple[list[str], list[GroupRow
 def group_figures(row: GroupRow) -> list[str]:
     """The figures of a person or machine, in the order of `worst_groups`."""
     return [number(row.regression[n]) for n in sorted(row.regression)] or [fraction(row.accuracy or 0.0)]
+
+
+def refit_told(refit: RefitRecord) -> str:
+    """Which fit the figures are of, and which one the package holds."""
+    if not refit.kept:
+        return f"the package holds the fit that was judged; the one on all samples was not taken: {refit.why}"
+    return (
+        f"the figures are of a fit on {refit.judged:,} samples; the package holds one on all {refit.samples:,}, those "
+        "that judged among them"
+    )
 
 
 def beside_accuracy(evaluation: EvaluationRecord) -> list[str]:

@@ -56,6 +56,8 @@ def write_whole(path: Path, content: bytes, what: str) -> None:
 
 def as_it_was(config: dict[str, Any]) -> None:
     """Adds to a stored configuration what keys that it lacks meant when it was stored, all defaults included."""
+    if config:
+        config.setdefault("refit", False)
     if isinstance(window := config.get("window"), dict):
         window.setdefault("target", "mean")
 

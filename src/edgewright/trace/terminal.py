@@ -28,6 +28,7 @@ from edgewright.schema.trace import (
 from edgewright.trace.compression_view import compression_parts
 from edgewright.trace.device_view import device_parts
 from edgewright.trace.evaluation_view import evaluation_parts
+from edgewright.trace.facts import refit_told
 from edgewright.trace.model_view import model_table
 from edgewright.trace.observations import FOLD_ABOVE, is_event, observe, observe_next
 from edgewright.trace.page import ACCENT, BAD, GOOD, QUIET, WARN, page_of
@@ -193,6 +194,8 @@ class TerminalTrace:
         if trace.verdict:
             style = BAD if trace.verdict.startswith("not ready") else GOOD
             lines.append(Text(trace.verdict, style=style))
+        if trace.refit is not None:
+            lines.append(Text(refit_told(trace.refit)))
         lines += [Text(f"warning: {text}", style=WARN) for text in trace.warnings]
         facts = provenance_facts(trace.provenance)
         if facts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgewright.schema.trace import EvaluationRecord, Trace
-from edgewright.trace.facts import beside_accuracy, frequent_confusions, group_figures, span, worst_groups
+from edgewright.trace.facts import beside_accuracy, frequent_confusions, group_figures, refit_told, span, worst_groups
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number, percent
 
@@ -44,6 +44,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
         "better": "a higher accuracy" if measures == ["accuracy"] else "smaller errors",
         "method": next((i.method for i in (evaluation.accuracy, *evaluation.intervals.values()) if i is not None), ""),
         "unit": evaluation.unit,
+        "refit": refit_told(trace.refit) if trace.refit is not None else "",
     }
 
 

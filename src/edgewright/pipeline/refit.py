@@ -1,0 +1,133 @@
+"""The last fit: on all samples, once the test samples have said what they say of the fit before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.data.targets import as_text
+from edgewright.pipeline.agreement import agreement
+from edgewright.pipeline.fitting import Flow, fit_stages
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.learning import answers_of
+from edgewright.pipeline.material import Material, every_sample
+from edgewright.pipeline.measure import measured
+from edgewright.pipeline.parts import build_model, parts
+from edgewright.pipeline.variants import Form, asked, make_forms
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
+from edgewright.training import metrics
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Fitted stages and model.
+
+    Attributes:
+        material: its samples; the training ones are those that it was fitted on.
+        flow: the samples behind the stages.
+        model: fitted.
+    """
+
+    material: Material
+    flow: Flow
+    model: Any
+
+    @property
+    def steps(self) -> list[tuple[str, Any]]:
+        """Stages by name, the model last."""
+        return [*self.flow.steps, ("model", self.model)]
+
+
+def fit_all(job: Job, material: Material, trained: TrainingRecord) -> Fit:
+    """Fits stages and model on all samples, as long as the judged fit was and with its temperature.
+
+    Args:
+        job: configuration and listener.
+        material: of the judged fit.
+        trained: record of the judged model: how many epochs were kept, and its temperature.
+    """
+    config = job.config
+    whole = every_sample(config, material)
+    flow = fit_stages(
+        whole.samples, whole.fitted_on, parts(config.stages, config.name), whole.task, config.seed, whole.extra,
+        lambda card: None,
+    )  # fmt: skip
+    model = build_model(config, whole.task)
+    y = whole.samples.y if whole.extra is None else np.concatenate([whole.samples.y, whole.extra_y])
+    with job.listener.doing("Refitting on all samples", trained.best_epoch or None) as advance:
+        model.fit(flow.training_rows(whole.sides.train), y, on_epoch=_until(trained.best_epoch, job, advance))
+    if trained.temperature != 1.0:
+        model.apply_temperature(trained.temperature)
+    return Fit(whole, flow, model)
+
+
+class Cancelled(Exception):  # noqa: N818 - no error: the judged fit stays
+    """Somebody asked for the end."""
+
+
+def _until(epochs: int, job: Job, advance: Callable[[int], None]) -> Callable[[EpochRecord], bool]:
+    def on_epoch(record: EpochRecord) -> bool:
+        advance(1)
+        if job.listener.cancelled():
+            raise Cancelled
+        return record.epoch >= epochs
+
+    return on_epoch
+
+
+def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRecord, Fit | None, list[Form]]:
+    """The refitted stages and model with their forms; None and a reason where the judged fit is to stay.
+
+    A refitted model has seen the samples that judged: nothing is judged on it. It is only kept from being packaged
+    where it answers them worse than a fit that had not seen them, or where its exported forms differ from it.
+    """
+    had = len(judged.material.sides.train)
+    record = RefitRecord(samples=len(judged.material.samples.X), judged=had, epochs=judged.model.training_.best_epoch)
+    if job.listener.cancelled():
+        return _kept(record, "training was cancelled"), None, []
+    try:
+        done = measured(lambda: fit_all(job, judged.material, judged.model.training_))
+    except Cancelled:
+        return _kept(record, "refitting was cancelled"), None, []
+    except InputError as error:
+        return _kept(record, str(error)), None, []
+    fit = done.value
+    samples = fit.material.samples
+    shape = tuple(samples.X.shape[1:])
+    forms = make_forms(job.config, graph_of(fit.steps, shape, job.config.name, samples.columns), fit.material)
+    rows = judged.material.compared
+    answers = answers_of(fit.model, fit.flow, rows, fit.material.task)
+    same = agreement(forms[0], samples.X[rows], fit.flow.array(rows), answers)
+    why = "" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}"
+    why = why or _worse(job.config.compression.max_drop, judged.material, forms, evaluation)
+    spent = msgspec.structs.replace(record, seconds=done.cost.seconds, cpu_seconds=done.cost.cpu_seconds)
+    return (_kept(spent, why), None, []) if why else (spent, fit, forms)
+
+
+def _kept(record: RefitRecord, why: str) -> RefitRecord:
+    return msgspec.structs.replace(record, kept=False, why=why)
+
+
+def _worse(max_drop: float, material: Material, forms: list[Form], evaluation: EvaluationRecord) -> str:
+    """Why the forms cannot be trusted though they have seen the test samples; empty where they can."""
+    rows = material.compared
+    X, y = material.samples.X[rows], material.samples.y[rows]
+    answers = [asked(form.model)(X) for form in forms]
+    if evaluation.accuracy is not None:
+        names = np.asarray(forms[0].graph.labels)
+        first, *rest = (float(np.mean(names[np.argmax(answer, axis=1)] == as_text(y))) for answer in answers)
+        limit, worse, drop = evaluation.accuracy.low, first < evaluation.accuracy.low, first - min([first, *rest])
+    else:
+        truth = np.asarray(y, np.float64)
+        first, *rest = (metrics.errors(np.ravel(answer) - truth)["rmse"] for answer in answers)
+        limit = evaluation.intervals["rmse"].high
+        worse, drop = first > limit, max([first, *rest]) / first - 1 if first else 0.0
+    if worse:
+        return f"it answers the test samples, which it has seen, with {first:.4g}; unseen they gave {limit:.4g}"
+    return f"its int8 form loses {drop:.4f}, more than max_drop {max_drop}" if drop > max_drop else ""

@@ -1,0 +1,224 @@
+"""The package is fitted on all samples once another fit was judged; what needs held-out samples keeps that one."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.pipeline import refit as refitting
+from edgewright.pipeline.compress_subject import open_run
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.explained import explain_row
+from edgewright.pipeline.folder import JUDGED
+from edgewright.pipeline.job import Job
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.prove_rows import choose_rows
+from edgewright.pipeline.prove_subject import read_subject, with_artefacts
+from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.pipeline.seen import fit_spec, share_seen
+from edgewright.runtime.package import read_package
+from edgewright.schema.package import FitSpec
+from edgewright.schema.trace import EpochRecord
+from edgewright.trace.record import parse_trace
+from small_pipeline import names, run_small, write_rows, write_toml
+
+TREE = ("model.kind=tree", "model.layers=[]", "refit=true", "split.test=0.3")
+
+
+def _tree(small: Path, out: Path) -> RunResult:
+    """A tree: it is fitted at once, and knows its samples by heart."""
+    return run_small(small, out, *TREE)
+
+
+def test_refitting_is_what_a_pipeline_does_unless_told_otherwise(tmp_path: Path) -> None:
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
+    toml.write_text(toml.read_text().replace("refit = false\n", ""))
+    assert read_config(str(toml)).refit
+
+
+def test_the_package_holds_all_samples_and_the_figures_stay_those_of_the_judged_fit(
+    small: Path, tmp_path: Path
+) -> None:
+    result = _tree(small, tmp_path / "runs")
+    other = run_small(small, tmp_path / "runs", *TREE, "refit=false")
+    assert result.package is not None
+    assert other.package is not None
+    found, record = read_package(result.package).manifest, result.trace.refit
+    assert record is not None
+    assert (record.samples, record.judged, record.kept) == (120, len(_material(small).sides.train), True)
+    assert found.fit is not None
+    assert (found.fit.samples, found.fit.refitted) == (120, True)
+    assert result.trace.evaluation == other.trace.evaluation
+    assert "the package holds one on all 120" in found.provenance["result"]
+    assert found.provenance["result"].startswith(read_package(other.package).manifest.provenance["result"])
+    # As scikit-learn's pipeline fits all samples; the judged fit is another.
+    samples = _material(small).samples
+    whole = Pipeline.from_toml(small, changes=TREE).fit(samples.X, samples.y).predict_proba(samples.X)
+    ours, before = (Pipeline.load(place).predict_proba(samples.X) for place in (result.folder, other.folder))
+    np.testing.assert_array_equal(ours, whole)
+    assert not np.array_equal(before, whole)
+
+
+def _material(small: Path, *changes: str) -> Any:  # noqa: ANN401
+    return prepare(read_config(str(small), (*TREE, *changes)), None)
+
+
+def test_the_judged_fit_lies_beside_it_as_if_nothing_had_been_refitted(small: Path, tmp_path: Path) -> None:
+    """Its bytes are those of a run without a refit, but for what the configuration is called by."""
+    result = _tree(small, tmp_path / "runs")
+    other = run_small(small, tmp_path / "runs", *TREE, "refit=false")
+    assert JUDGED in names(result.folder)
+    assert JUDGED not in names(other.folder)
+    judged, plain = (read_package(f / "small.edge") for f in (result.folder / JUDGED, other.folder))
+    assert judged.files["model.onnx"] == plain.files["model.onnx"]
+    assert judged.manifest.fit == plain.manifest.fit
+    assert judged.manifest.fit is not None
+    assert not judged.manifest.fit.refitted
+
+
+def test_terminal_page_and_record_say_which_fit_the_figures_are_of(
+    small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = [part for change in TREE for part in ("--set", change)]
+    assert run(["run", str(small), *changes, "--out", str(tmp_path / "runs")]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    fitted = len(_material(small).sides.train)
+    told = (
+        f"he figures are of a fit on {fitted} samples; the package holds one on all 120, those that judged among them"
+    )
+    assert shown.count(told) == 2  # card and end
+    folder = tmp_path / "runs" / "small"
+    assert told in " ".join((folder / "trace.html").read_text().split())
+    assert json.loads((folder / "trace.json").read_text())["refit"]["samples"] == 120
+    assert run(["learn", str(folder), "--mode", "summary"]) == 0
+    assert "the package holds one on all 120" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_network_keeps_its_epochs_and_its_temperature(small: Path, tmp_path: Path) -> None:
+    """Early stopping chose an epoch on samples that are now fitted on: its number holds, and the temperature."""
+    more = ("refit=true", "training.epochs=40", "training.patience=2", "training.learning_rate=0.3", "training.batch=8")
+    heard = _Epochs()
+    result = run_pipeline(read_config(str(small), more), out=tmp_path, listener=heard)
+    training, record = result.trace.training, result.trace.refit
+    assert training is not None
+    assert record is not None
+    assert 0 < training.best_epoch < len(training.epochs) < 40
+    assert record.epochs == training.best_epoch == heard.told["Refitting on all samples"]
+    assert training.temperature != 1.0
+    fit = refitting.fit_all(
+        Job(read_config(str(small), more), Listener()), prepare(read_config(str(small), more), None), training
+    )
+    assert fit.model.training_.temperature == training.temperature
+    stored = Pipeline.load(result.folder).steps[-1][1]
+    for ours, theirs in zip(fit.model.parameters_, stored.parameters_, strict=True):
+        for name, array in ours.items():
+            np.testing.assert_allclose(array, theirs[name], rtol=1e-5, atol=1e-6)
+
+
+class _Epochs(Listener):
+    """Counts the steps that are told of each piece of work."""
+
+    def __init__(self) -> None:
+        self.told: Counter[str] = Counter()
+
+    @contextmanager
+    def doing(self, label: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        def advance(amount: int) -> None:
+            self.told[label] += amount
+
+        yield advance
+
+
+def test_whoever_needs_held_out_samples_gets_the_judged_fit(small: Path, tmp_path: Path) -> None:
+    changes = ("refit=true", "training.epochs=3", "training.learning_rate=0.05")
+    folder = run_small(small, tmp_path / "runs", *changes).folder
+    plain = run_small(small, tmp_path / "plain", *changes, "refit=false").folder
+    subject, other = open_run(folder, None), open_run(plain, None)
+    assert subject.model is not None
+    assert other.model is not None
+    for ours, theirs in zip(subject.model.parameters_, other.model.parameters_, strict=True):
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+    assert explain_row(folder, 5).prediction == explain_row(plain, 5).prediction
+    proven = with_artefacts(read_subject(folder), folder)
+    assert [f.not_proven for f in proven.files if f.name == "judged/"] != [""]
+    chosen = choose_rows(proven, folder, None, 100, 0)
+    assert "the package was fitted on these samples too" in chosen.notes[0]
+    assert not choose_rows(read_subject(plain), plain, None, 100, 0).notes
+
+
+def test_a_refit_that_answers_worse_than_before_is_not_packaged(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = refitting.fit_all
+
+    def bad(job: Any, material: Any, trained: Any) -> Any:  # noqa: ANN401
+        turned = msgspec.structs.replace(material.samples, y=material.samples.y[::-1])
+        return whole(job, replace(material, samples=turned), trained)
+
+    monkeypatch.setattr(refitting, "fit_all", bad)
+    result = run_small(small, tmp_path / "runs", *TREE, "model.kind=linear", "compression.int8=false")
+    record = result.trace.refit
+    assert record is not None
+    assert not record.kept
+    assert record.why in result.trace.warnings[0]
+    assert result.package is not None
+    fit = read_package(result.package).manifest.fit
+    assert fit is not None
+    assert not fit.refitted
+    assert JUDGED not in names(result.folder)
+
+
+class _Cancels(Listener):
+    """Asks for the end after three epochs."""
+
+    seen = 0
+
+    def epoch(self, record: EpochRecord) -> None:
+        self.seen += 1
+
+    def cancelled(self) -> bool:
+        return self.seen == 3
+
+
+def test_a_cancelled_training_is_not_refitted(small: Path, tmp_path: Path) -> None:
+    config = read_config(str(small), ("refit=true", "training.epochs=50"))
+    record = run_pipeline(config, out=tmp_path, listener=_Cancels()).trace.refit
+    assert record is not None
+    assert (record.kept, record.why) == (False, "training was cancelled")
+
+
+def test_records_from_before_were_not_refitted(small: Path, tmp_path: Path) -> None:
+    folder = run_small(small, tmp_path / "runs").folder
+    table = json.loads((folder / "trace.json").read_text())
+    del table["refit"], table["config"]["refit"]
+    trace = parse_trace(json.dumps(table).encode(), "trace.json")
+    assert trace.refit is None
+    assert trace.config["refit"] is False
+
+
+def test_a_package_knows_the_samples_of_its_fit() -> None:
+    X = np.random.default_rng(0).normal(size=(2000, 3, 8)).astype(np.float32)
+    X[5, 0, 0] = np.nan
+    fit = fit_spec(X, np.arange(1500), refitted=True)
+    assert len(fit.seen) == 640
+    assert share_seen(X[:1500], fit) == 1.0
+    assert share_seen(X[1500:], fit) in (None, 0.0)
+    half = share_seen(X[750:], fit)
+    assert half is not None
+    assert abs(half - 750 / 1250) < 0.25  # about 50 comparable samples: four standard errors are .28
+    few = fit_spec(X, np.arange(10), refitted=False)
+    assert share_seen(X[:20], few) == 0.5
+    assert share_seen(X, None) is None
+    assert share_seen(X, FitSpec(samples=3)) is None
