@@ -1,8 +1,8 @@
-"""Questions to a manual (E-manual QA): sections found, by words and with vectors; and what the manual does not say.
+"""Questions to a manual (E-manual QA): sections found, by words and with vectors.
 
 A question counts as found when its section is among the first five. It is counted over all questions, where the nearest
 section of the manual above the right one counts, and over those whose own section stands in the manual's file. The
-questions that weights were chosen on are left out of both. `python -m benchmarks.language.manual` prints more.
+questions that weights were chosen on are left out of both.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.language import plain_search
-from benchmarks.language.document_sets import Question, index_of, interval, leaflets, manual, plain, without, xquad
+from benchmarks.language.document_sets import Question, index_of, interval, manual, plain
 from benchmarks.language.row import DATA, Row, encoder_directory
-from benchmarks.table import markdown
 from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
 from edgewright.runtime.documents.search import DocumentIndex
 
 AT_LEAST, MILLISECONDS, HYBRID_MILLISECONDS = 0.87, 1.0, 30.0
-THERE = ("is the answer there at all", "way", "answerable", "answered", "unanswerable", "refused", "AUROC")
 Hit = tuple[bool, bool, float]
 
 
@@ -79,43 +77,6 @@ def peer(questions: Sequence[Question]) -> list[Row]:
     return told(questions, hits, "SQLite FTS5 as it comes", None)
 
 
-def sure(index: Path, questions: Sequence[Question], encoder: Encodes | None) -> tuple[list[float], float]:
-    """Confidence that the answer is there, of each question, and the threshold."""
-    with DocumentIndex(index) as opened:
-        answers = [
-            opened.ask(q.text, None if encoder is None else encoder.encode([q.text])[0], top=1) for q in questions
-        ]
-    return [answer.confidence for answer in answers], answers[0].threshold
-
-
-def there(folder: Path, encoder: Encodes | None) -> list[list[str]]:
-    """Rows of the second table: questions whose answer is there, is taken out, or was never there."""
-    sets = {"manual": manual(DATA / "emanual-qa"), "articles": xquad(DATA / "xquad-en")}
-    rows = []
-    for name, (blocks, all_questions) in sets.items():
-        questions = [q for q in all_questions if not q.chosen_on]
-        other = next(q for n, (_, q) in sets.items() if n != name)
-        whole = index_of(folder / f"{name}.index", blocks, encoder)
-        lacking = index_of(folder / f"{name}-lacking.index", without(blocks, questions), encoder)
-        yes, threshold = sure(whole, questions, encoder)
-        small: tuple[list[float], list[float]] = ([], [])
-        for part, own, others in leaflets(blocks, questions):
-            leaflet = index_of(folder / "leaflet.index", part, encoder)
-            small[0].extend(sure(leaflet, own, encoder)[0])
-            small[1].extend(sure(leaflet, others, encoder)[0])
-        elsewhere = [q for q in other if not q.chosen_on]
-        for what, with_answer, lacking_it in (
-            ("its section taken out", yes, sure(lacking, questions, encoder)[0]),
-            ("of the other set", yes, sure(whole, elsewhere, encoder)[0]),
-            ("six sections alone, of other sections", *small),
-        ):
-            area = float(np.mean([(y > n) + 0.5 * (y == n) for y in with_answer for n in lacking_it]))
-            rows.append([f"{name}; {what}", "words" if encoder is None else "hybrid", str(len(with_answer)),
-                         f"{np.mean(np.array(with_answer) >= threshold):.3f}", str(len(lacking_it)),
-                         f"{np.mean(np.array(lacking_it) < threshold):.3f}", f"{area:.3f}"])  # fmt: skip
-    return rows
-
-
 def rows() -> list[Row]:
     """What was reached."""
     blocks, questions = manual(DATA / "emanual-qa")
@@ -127,17 +88,3 @@ def rows() -> list[Row]:
             encoder = load(directory)
             made += recall(index_of(Path(temporary) / "hybrid.index", blocks, encoder), kept, encoder)
     return made + peer(kept)
-
-
-def main() -> None:
-    """Prints whether questions without an answer are known as such."""
-    directory = encoder_directory()
-    with tempfile.TemporaryDirectory() as temporary:
-        made = there(Path(temporary), None)
-        if directory is not None:
-            made += there(Path(temporary), load(directory))
-    print(markdown(THERE, made))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,13 @@
-"""Learns the weights of `runtime/documents/weights.py`: `python -m benchmarks.language.weights ENCODER`.
+"""Learns the weights of `runtime/documents/weights.py`: `python -m benchmarks.language.weights [ENCODER]`.
 
 Ranking: pairwise logistic regression, the best right sentence against the thirty best wrong ones, on the questions that
 are there to choose on; which sentence of a manual's section is the right one is not marked, so it is the best by the
-weights so far. Whether the answer is there: logistic regression on the figures of the best sentence. Questions without
-an answer are those of the choosing part put to an index that lacks their section or article, and those of the other
-set; and small documents of a few sections, with questions to them and to others.
+weights so far.
+
+Whether the answer is there: logistic regression on the figures of the best sentence and the document's size, on the
+sources of `benchmarks/language/answerable.py`, each source equal but for those that lack a section, which differ least
+from an answer. Nine questions of ten are taken to have one. The limit refuses `REFUSED` of the answerable questions, as
+weights judge them that were learnt without their article or section.
 """
 
 from __future__ import annotations
@@ -17,9 +20,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
 
-from benchmarks.language.document_sets import Question, index_of, leaflets, manual, truths, without, xquad
-from benchmarks.language.row import DATA
+from benchmarks.language.answerable import sets, sources
+from benchmarks.language.document_sets import Question, index_of, truths
 from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
 from edgewright.runtime.documents import weights
@@ -30,6 +34,9 @@ ROUNDS, RIVALS, STRENGTH = 4, 30, 0.05
 # The manual's sections do not say which of their sentences answers, so they count for less.
 MANUAL = 0.25
 WORDS_ONLY = NAMES.index("meaning")
+# Share of the answerable questions that may be refused, of all questions those that have an answer, and the weight of
+# documents whose section was taken out against other documents.
+REFUSED, ANSWERABLE, LACKING = 0.02, 0.9, 0.05
 Floats = NDArray[np.float64]
 Case = tuple[Floats, NDArray[np.bool_]]
 
@@ -99,45 +106,65 @@ def tops(index: Path, questions: Sequence[Question], encoder: Encodes | None, le
 
 
 def main() -> None:
-    """Prints the weights."""
-    encoder = Remembered(load(Path(sys.argv[1])))
-    sets = {"manual": manual(DATA / "emanual-qa"), "xquad": xquad(DATA / "xquad-en")}
-    chosen = {name: [q for q in questions if q.chosen_on] for name, (_, questions) in sets.items()}
+    """Prints the weights: of words, and of words and vectors where an encoder is named."""
+    encoder = Remembered(load(Path(sys.argv[1]))) if len(sys.argv) > 1 else None
+    every = sets()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        whole = {n: index_of(folder / f"{n}.index", blocks, encoder) for n, (blocks, _) in sets.items()}
-        lacking = {
-            n: index_of(folder / f"{n}-lacking.index", without(blocks, chosen[n]), encoder)
-            for n, (blocks, _) in sets.items()
-        }
         for name, using, columns, start in (
             ("WORDS", None, WORDS_ONLY, weights.WORDS),
-            ("HYBRID", encoder, len(NAMES), weights.HYBRID),
+            *((("HYBRID", encoder, len(NAMES), weights.HYBRID),) if encoder else ()),
         ):
-            of = {n: cases(whole[n], chosen[n], using) for n in sets}
+            of = {}
+            for part, (blocks, questions) in every.items():
+                whole = index_of(folder / f"{part}.index", blocks, using)
+                of[part] = cases(whole, [q for q in questions if q.chosen_on], using)
+                whole.unlink()
             learnt = np.round(ranking([(of["manual"], MANUAL), (of["xquad"], 1.0)], columns, start), 2)
             print(f"{name} = np.array({learnt.tolist()})")
-            yes = [tops(whole[n], chosen[n], using, learnt) for n in sets]
-            no = [tops(lacking[n], chosen[n], using, learnt) for n in sets]
-            for name_of, (blocks, _) in sets.items():
-                for blocks_of, own, others in leaflets(blocks, chosen[name_of]):
-                    leaflet = index_of(folder / "leaflet.index", blocks_of, encoder)
-                    yes.append(tops(leaflet, own, using, learnt))
-                    no.append(tops(leaflet, others, using, learnt))
-            no += [tops(whole[n], chosen[o], using, learnt) for n, o in (("manual", "xquad"), ("xquad", "manual"))]
-            _there(name, np.concatenate(yes), np.concatenate(no))
+            _there(name, folder, using, learnt, columns)
 
 
-def _there(name: str, yes: Floats, no: Floats) -> None:
-    figures, truth = np.concatenate([yes, no]), np.repeat([1, 0], [len(yes), len(no)])
-    model = LogisticRegression(C=1.0, class_weight="balanced", max_iter=5000).fit(figures, truth)
-    learnt = np.round(np.append(model.coef_[0], model.intercept_[0]), 2)
-    sure = 1 / (1 + np.exp(-(figures @ learnt[:-1] + learnt[-1])))
-    cuts = np.linspace(0.05, 0.95, 91)
-    balanced = [(np.mean(sure[truth == 1] >= c) + np.mean(sure[truth == 0] < c)) / 2 for c in cuts]
-    best = float(cuts[int(np.argmax(balanced))])
-    print(f"THERE_{name} = np.array({learnt.tolist()})")
-    print(f"THRESHOLD_{name} = {best:.2f}  # balanced accuracy {max(balanced):.3f} on what it was chosen on")
+def _there(name: str, folder: Path, encoder: Encodes | None, learnt: Floats, columns: int) -> None:
+    """Prints the weights of whether the answer is there, and the limit."""
+    tables, names, groups, truth = [], [], [], []
+    for source in sources(folder, True, encoder):
+        found = tops(source.index, source.questions, encoder, learnt)
+        with DocumentIndex(source.index) as opened:
+            size = np.full(len(found), np.log(opened.held.sentences))
+        tables.append(np.column_stack([found[:, :columns], size]))
+        names += [source.name] * len(found)
+        truth += [source.answerable] * len(found)
+        # With an article's document goes all that was asked of it.
+        groups += [source.group or question.group for question in source.questions]
+    table, kind, right = np.concatenate(tables), np.array(names), np.array(truth)
+    sure = np.zeros(len(table))
+    for kept, out in GroupKFold(5).split(table, groups=groups):
+        sure[out] = _fitted(table[kept], right[kept], kind[kept]).predict_proba(table[out])[:, 1]
+    judged = right & np.isin(kind, ["xquad article", "xquad whole", "manual whole"])
+    limit = float(np.quantile(sure[judged], REFUSED))
+    for source_name in dict.fromkeys(names):
+        for answerable in (True, False):
+            some = (kind == source_name) & (right == answerable)
+            if some.any():
+                told = f"{source_name}, {'answerable' if answerable else 'not'}"
+                print(f"# {told}: {np.mean(sure[some] < limit):.3f} refused")
+    model = _fitted(table, right, kind)
+    made = np.zeros(len(NAMES) + 2)
+    made[:columns], made[-2:] = model.coef_[0][:-1], (model.coef_[0][-1], model.intercept_[0])
+    print(f"THERE_{name} = np.array({np.round(made, 2).tolist()})")
+    print(f"THRESHOLD_{name} = {limit:.2f}")
+
+
+def _fitted(table: Floats, right: NDArray[np.bool_], kind: NDArray[np.str_]) -> LogisticRegression:
+    shares = np.zeros(len(table))
+    for answerable, prior in ((True, ANSWERABLE), (False, 1 - ANSWERABLE)):
+        for name in np.unique(kind):
+            some = (kind == name) & (right == answerable)
+            shares[some] = (LACKING if "lacking" in name else 1.0) / max(some.sum(), 1)
+        side = right == answerable
+        shares[side] *= prior * len(table) / shares[side].sum()
+    return LogisticRegression(C=1.0, max_iter=5000).fit(table, right, sample_weight=shares)
 
 
 if __name__ == "__main__":

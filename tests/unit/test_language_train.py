@@ -15,7 +15,7 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
-from edgewright.language.intents.limit import auroc, limit
+from edgewright.language.intents.limit import auroc, limit, share_of
 from edgewright.language.intents.parts import held_sentences
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How
@@ -54,7 +54,7 @@ def utterances() -> tuple[Utterance, ...]:
 def understood() -> Understood:
     pytest.importorskip("pycrfsuite")
     given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
-    return train(given, How(size=16_000), name="drinks", slots=True)
+    return train(given, How(size=16_000, reject=0.04), name="drinks", slots=True)
 
 
 def test_what_was_learnt_is_understood(understood: Understood) -> None:
@@ -75,7 +75,11 @@ def test_what_nobody_taught_is_out_of_scope_and_says_why(understood: Understood)
     one = Understanding(understood.spec, understood.arrays)
     refused = [one.parse(text) for text in OTHERS]
     assert sum(found.intent == OUT_OF_SCOPE for found in refused) >= 3
-    assert all(not found.slots and "below the limit" in found.why for found in refused if found.intent == OUT_OF_SCOPE)
+    for found in refused:
+        if found.intent == OUT_OF_SCOPE:
+            assert not found.slots
+            assert found.score < found.limit
+            assert found.why.startswith("too unlike the examples of every intent; ")
     assert one.parse("?!").intent == OUT_OF_SCOPE
 
 
@@ -104,7 +108,7 @@ def test_what_is_no_utterance_is_refused(understood: Understood, text: str) -> N
 
 def test_the_same_training_gives_the_same_bytes(understood: Understood) -> None:
     given = Labelled(utterances(), gazetteers={"what": {"soda": "soda", "coke": "soda"}})
-    again = train(given, How(size=16_000), name="drinks", slots=True)
+    again = train(given, How(size=16_000, reject=0.04), name="drinks", slots=True)
     assert language_bytes(again.spec, again.arrays) == language_bytes(understood.spec, understood.arrays)
 
 
@@ -221,11 +225,19 @@ def test_sizes() -> None:
 
 def test_the_limit_of_scope_and_its_area() -> None:
     inside, outside = np.array([3.0, 4, 5, 6]), np.array([1.0, 2, 3.5])
-    assert limit(inside, outside) == 3.75
+    assert limit(inside, outside, 0.5) == 3.75
+    assert limit(inside, outside, 0.25) == 3.75
+    assert limit(inside, outside, 0.0) < 3
     assert auroc(inside, outside) == pytest.approx(11 / 12)
     assert auroc(inside, inside) == 0.5
     many = np.arange(1000.0)
-    assert np.mean(many < limit(many, np.zeros(0))) == pytest.approx(0.03, abs=0.002)
+    for share in (0.0, 0.005, 0.02, 0.1):
+        assert np.mean(many < limit(many, np.zeros(0), share)) == share
+        assert np.mean(many < limit(many, many - 1, share)) <= share
+    assert [share_of(text) for text in ("2%", "2 %", "0.02", ".5%", "0")] == [0.02, 0.02, 0.02, 0.005, 0.0]
+    for text in ("", "two", "60%", "-1%", "2 percent"):
+        with pytest.raises(InputError, match="--reject"):
+            share_of(text)
 
 
 def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edgewright.language.intents.limit import auroc, auroc_interval
@@ -32,11 +33,14 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
         for row, column in np.argwhere(matrix * (1 - np.eye(len(names), dtype=np.int64)) > 0)
     ]
     all_right = wilson(int(right.sum()), len(right))
+    answered = wilson(int(judged.answered.sum()), len(right))
     low, high = auroc_interval(judged.scores, judged.outside)
     return {
         "utterances": utterances,
         "judged": len(right),
         "accuracy": {"value": all_right.value, "low": all_right.low, "high": all_right.high},
+        "as_answered": {"value": answered.value, "low": answered.low, "high": answered.high},
+        "reject": judged.reject,
         "calibration_error": calibration_error(judged.confidence, right),
         "kept_in_scope": float(np.mean(judged.scores >= judged.threshold)),
         "out_of_scope": None
@@ -48,17 +52,23 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
         "intents": each,
         "confused": sorted(wrong, key=lambda one: (-one["times"], str(one["said"]))),
         "bytes": made.bytes,
+        "ladder": msgspec.to_builtins(made.ladder),
         "slots": None if slots is None else {"f1": slots.f1, "right": slots.right, "found": slots.found,
                                              "true": slots.true},
     }  # fmt: skip
 
 
 def lines(told: dict[str, Any]) -> Iterator[str]:
-    """The measures for people: whole, the worst intents, what is confused with what, out of scope, slots."""
-    share = told["accuracy"]
+    """The measures for people: as answered, the worst intents, what is confused with what, out of scope, slots."""
+    share, refused = told["as_answered"], 1 - told["kept_in_scope"]
     yield (
-        f"{100 * share['value']:.1f} % right ({100 * share['low']:.1f} to {100 * share['high']:.1f}) on "
+        f"{100 * share['value']:.1f} % right as answered ({100 * share['low']:.1f} to {100 * share['high']:.1f}) of "
         f"{told['judged']:,} utterances held out; calibration error {100 * told['calibration_error']:.1f} points"
+    )
+    yield (
+        f"  {100 * refused:.1f} % of them are refused as out of scope, which counts as wrong (--reject "
+        f"{100 * told['reject']:g}% allows more or less); were none refused, {100 * told['accuracy']['value']:.1f} % "
+        "would be right"
     )
     worst = sorted(told["intents"], key=lambda one: (one["right"], one["intent"]))[:_WORST]
     for one in worst if worst[0]["right"] < 1 else ():
@@ -71,12 +81,11 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"  {one['said']} was taken for {one['answered']} {times}"
     outside = told["out_of_scope"]
     if outside is None:
-        yield f"  the limit of scope keeps {100 * told['kept_in_scope']:.0f} % of them; nothing out of scope judges it"
+        yield "  no example is out of scope, so nothing says how many of such utterances are refused"
     else:
         yield (
             f"  out of scope: AUROC {outside['auroc']:.3f} ({outside['low']:.3f} to {outside['high']:.3f}) on "
-            f"{outside['judged']}; the limit refuses {100 * outside['refused']:.0f} % of these, which it was set by, "
-            f"and keeps {100 * told['kept_in_scope']:.0f} % in scope"
+            f"{outside['judged']}; {100 * outside['refused']:.0f} % of these are refused, and the limit was set by them"
         )
     slots = told["slots"]
     if slots is not None:

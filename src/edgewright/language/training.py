@@ -131,17 +131,19 @@ def _tagger(
     """Judged on the validation, or on a fifth and then trained on all; the intent is given, as it is in training."""
     inside = [one for one in labelled.utterances if one.intent != OUT_OF_SCOPE]
     if say:
-        say(f"slots from {sum(len(one.slots) for one in inside):,} marks")
+        say(f"slots from {sum(len(one.slots) for one in inside):,} marks of {len(inside):,} utterances")
     judges = [one for one in labelled.validation if one.intent != OUT_OF_SCOPE and not one.synthetic]
     if any(one.slots for one in judges):
-        spec, arrays = train_tagger(inside, how)
+        spec, arrays = train_tagger(inside, how, say)
         return spec, arrays, _judged(spec, arrays, judges)
     kinds = np.unique([one.intent for one in inside], return_inverse=True)[1]
     said = np.array([not one.synthetic for one in inside], np.bool_)
     held = held_sentences([one.text for one in inside], np.asarray(kinds, np.int64), seed) & said
-    spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how)
+    spec, arrays = train_tagger([one for one, out in zip(inside, held, strict=True) if not out], how, say)
     found = _judged(spec, arrays, [one for one, out in zip(inside, held, strict=True) if out])
-    return *train_tagger(inside, how), found
+    if say:
+        say(f"slots: F1 {100 * found.f1:.1f} on a fifth held out; fitting on all of them")
+    return *train_tagger(inside, how, say), found
 
 
 def _judged(spec: TaggerSpec, arrays: Arrays, judges: Sequence[Utterance]) -> SlotScore:

@@ -57,7 +57,8 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
         text: as it was read.
         intent: one of the model's, or `OUT_OF_SCOPE`.
         confidence: calibrated probability of the likeliest intent: of 100 answers at .85, 85 are right in scope.
-        score: largest logit; below the model's threshold an utterance is out of scope.
+        score: largest logit; below `limit` an utterance is out of scope.
+        limit: the model's; 0 where there was no word to judge.
         slots: in the order of the text.
         others: the next likeliest intents.
         why: in words, what the answer rests on.
@@ -67,6 +68,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     intent: str
     confidence: float
     score: float
+    limit: float = 0.0
     slots: tuple[Slot, ...] = ()
     others: tuple[Ranked, ...] = ()
     why: str = ""

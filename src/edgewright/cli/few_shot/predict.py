@@ -25,8 +25,8 @@ def command(index: Path, csv_path: Path, as_json: bool) -> None:
         if as_json:
             click.echo(msgspec.json.encode(one).decode())
             continue
-        near = f"nearest {one.nearest}, " if one.nearest != one.label else ""
-        far = f"({near}distance {one.distance:.3f}, limit {one.limit:.3f})"
+        near = f"too far from {one.nearest}, the nearest: " if one.nearest != one.label else ""
+        far = f"({near}distance {one.distance:.3f}, at most {one.limit:.3f} is near enough)"
         click.echo(f"{one.place}: {one.label}, {100 * one.confidence:.0f} % {far}")
 
 

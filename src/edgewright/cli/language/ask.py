@@ -115,7 +115,7 @@ def _show(answer: Answer, unused: bool) -> None:
         way = "words and vectors" if answer.hybrid else "words"
         hint = "; the index has vectors: --encoder DIR uses them" if unused else ""
         sure, limit = (f"{100 * share:.0f} %" for share in (answer.confidence, answer.threshold))
-        click.echo(f"by {way}; sure that it is there: {sure} (limit {limit}){hint}")
+        click.echo(f"by {way}; probability that the answer is there: {sure}, at least {limit} is needed{hint}")
 
 
 def _marked(one: Found) -> str:

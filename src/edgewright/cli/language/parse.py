@@ -51,7 +51,10 @@ def command(text: str, model: Path, today: datetime | None, encoder: Path | None
 
 
 def _print(found: Parsed) -> None:
-    click.echo(f"{found.intent}, {100 * found.confidence:.0f} %")
+    from edgewright.schema.language import OUT_OF_SCOPE
+
+    refused = found.intent == OUT_OF_SCOPE
+    click.echo(found.intent if refused else f"{found.intent}, {100 * found.confidence:.0f} %")
     for slot in found.slots:
         value = "" if slot.value is None or str(slot.value) == slot.text else f" = {slot.value}"
         click.echo(f"  {slot.name}: {slot.text!r}{value} ({slot.by}, {slot.begin} to {slot.end})")

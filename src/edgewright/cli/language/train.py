@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
 )
 @click.option("--size", default="64kB", show_default=True, help="Bytes of the student's arrays at most.")
+@click.option("--reject", metavar="SHARE", help="Share of the utterances in scope that may be refused, such as 2%. "
+              "[default: 2% with examples out of scope, 0.5% without]")  # fmt: skip
 @click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
 @click.option("--unlabelled", type=click.Path(path_type=Path), metavar="FILE", help="A text a line, for the teacher.")
@@ -38,6 +40,7 @@ def command(
     out: Path,
     validation: Path | None,
     size: str,
+    reject: str | None,
     slots: bool,
     teacher: Path | None,
     unlabelled: Path | None,
@@ -51,7 +54,10 @@ def command(
     """Train intents and slots from UTTERANCES (.toml, .json, .csv, or files as SNIPS and CLINC publish them).
 
     A fifth of each intent is held out to judge, calibrate and set the limit of scope by; the model that is written was
-    fitted on all. With --validation, those utterances do that, and nothing is held out.
+    fitted on all. With --validation, those utterances do that, and nothing is held out. Few examples are judged by
+    leaving each out in turn, and a linear model is taken unless the network makes clearly fewer mistakes.
+    An utterance that matches no intent well enough is refused as out of scope. --reject says how many of the utterances
+    in scope that may cost; a refusal of one of these counts as a mistake.
     With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
     and to texts without labels: ten utterances an intent then go a long way.
     """
@@ -65,6 +71,7 @@ def command(
         from edgewright.language.embedding import load
         from edgewright.language.embedding.remembering import Remembering
         from edgewright.language.intents.integers import size_of
+        from edgewright.language.intents.limit import share_of
         from edgewright.language.intents.teacher import Teacher
         from edgewright.language.intents.train import How
         from edgewright.language.trained import lines
@@ -78,7 +85,7 @@ def command(
     said += [f"{record.file}: {audited.told(record)}" for record in records]
     made = train(
         labelled,
-        How(size=size_of(size), seed=seed),
+        How(size=size_of(size), reject=None if reject is None else share_of(reject), seed=seed),
         name=name_of(out),
         slots=slots,
         teacher=Teacher(Remembering(load(teacher))) if teacher else None,

@@ -117,9 +117,9 @@ def _is_file(thing: str) -> bool:
 
 def _sentence(name: str, found: Choice) -> str:
     shown = "".join(c for c in name if c.isprintable())
-    near = f"nearest {found.nearest!r}: " if found.none else ""
+    near = f"too unlike {found.nearest!r}, the nearest" if found.none else f"like {found.description!r}"
     return (f"{shown}: {found.label}, {100 * found.confidence:.0f} % "
-            f"({near}cosine {found.cosine:.2f} to {found.description!r}, limit {found.limit:.2f})")  # fmt: skip
+            f"({near}: cosine {found.cosine:.2f}, at least {found.limit:.2f} is needed)")  # fmt: skip
 
 
 COMMAND = command

@@ -35,7 +35,7 @@ def train_head(parts: Parts, how: How, teacher: Teacher, unlabelled: Sequence[st
     arrays = fit(parts.texts, parts.targets)
     raw = teacher.logits(teacher.encode(parts.judges)).astype(np.float64)
     outside = teacher.logits(teacher.encode(parts.outside)).astype(np.float64) if parts.outside else raw[:0]
-    found, heat = judged(raw, outside, parts)
+    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
     if parts.held:
         arrays = fit([*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth]))
     scale = STEP / heat

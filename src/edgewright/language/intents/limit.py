@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import re
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.schema.errors import InputError
+
 Scores = NDArray[Any]
-# Of right answers on held-out utterances that may be refused, where nobody says what is out of scope.
-REFUSED = 0.03
+# Deviations below the mean under which a share of a normal distribution lies, for fewer sentences than show that share.
+_NORMAL = NormalDist()
 
 
-def limit(inside: Scores, outside: Scores) -> float:
+def share_of(text: str) -> float:
+    """The share of `--reject` as people write it: 2%, 2 % or 0.02.
+
+    Raises:
+        InputError: another text, or a share beyond 0 to 0.5.
+    """
+    found = re.fullmatch(r"([0-9]{0,3}(?:\.[0-9]{1,6})?)( ?%)?", text.strip())
+    share = float(found[1]) / (100 if found[2] else 1) if found and found[1] else -1.0
+    if not 0 <= share <= 0.5:
+        raise InputError("a share of 0 to 0.5, such as 2% or 0.02", repr(text[:40]), "--reject")
+    return share
+
+
+def limit(inside: Scores, outside: Scores, share: float) -> float:
     """The score from which on an utterance is in scope.
 
-    With examples out of scope, that of the largest mean of the shares that are right on either side; without, the
-    score that all but `REFUSED` of the utterances in scope reach.
+    At most `share` of the utterances in scope lie below it. With examples out of scope it is lower where that makes the
+    mean of the shares that are right on either side larger.
 
     Args:
         inside: scores of held-out utterances in scope, shape (n,), at least one.
         outside: scores of utterances out of scope, shape (m,), may be none.
+        share: of the utterances in scope that may be refused, 0..1.
     """
-    if not len(outside):
-        return float(np.quantile(inside, REFUSED))
+    refused_most = int(share * len(inside))
+    highest = float(np.sort(inside)[min(refused_most, len(inside) - 1)])
+    if refused_most == 0:
+        # Too few to see so small a share: where it would lie if scores were normal.
+        depth = _NORMAL.inv_cdf(min(max(share, 1e-6), 0.5))
+        highest = min(highest, float(inside.mean() + depth * inside.std()))
+    return min(highest, _balanced(inside, outside)) if len(outside) else highest
+
+
+def _balanced(inside: Scores, outside: Scores) -> float:
     ordered = np.unique(np.concatenate([inside, outside]))
     kept = 1.0 - np.searchsorted(np.sort(inside), ordered) / len(inside)
     refused = np.searchsorted(np.sort(outside), ordered) / len(outside)

@@ -19,6 +19,8 @@ from edgewright.training.calibrate import temperature
 from edgewright.training.losses import softmax_cross_entropy
 
 HELD_OUT = 0.2
+# Of utterances in scope, what may be refused: where nothing shows what is out of scope, and where examples do.
+REJECT, REJECT_TOLD = 0.005, 0.02
 Scores = NDArray[Any]
 
 
@@ -49,6 +51,7 @@ class Judged(msgspec.Struct, frozen=True):
         confidence: calibrated, shape (n,).
         scores, outside: largest logits of utterances in and out of scope.
         threshold: score from which on an utterance is in scope.
+        reject: share of the utterances in scope that it may refuse.
         refitted: whether the model was fitted on these utterances afterwards.
     """
 
@@ -58,7 +61,13 @@ class Judged(msgspec.Struct, frozen=True):
     scores: NDArray[np.float64]
     outside: NDArray[np.float64]
     threshold: float
+    reject: float
     refitted: bool
+
+    @property
+    def answered(self) -> NDArray[np.bool_]:
+        """Which utterances in scope are right as the model answers by default: a refusal is a mistake."""
+        return np.asarray((self.truth == self.answer) & (self.scores >= self.threshold), np.bool_)
 
 
 def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], seed: int) -> Parts:
@@ -96,17 +105,21 @@ def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) 
     return held_out(kinds, HELD_OUT, seed)[which]
 
 
-def judged(raw: Scores, outside: Scores, parts: Parts) -> tuple[Judged, float]:
+def judged(
+    raw: Scores, outside: Scores, truth: NDArray[np.int64], reject: float | None, refitted: bool
+) -> tuple[Judged, float]:
     """The judgement and the temperature.
 
     Args:
         raw: logits of the judges, shape (n, k).
         outside: logits of the utterances out of scope, shape (m, k).
-        parts: what they are of.
+        truth: class numbers of the judges, shape (n,).
+        reject: share of them that may be refused; None for the default.
+        refitted: as in `Judged`.
     """
-    heat = temperature(raw, parts.truth, softmax_cross_entropy)
+    heat = temperature(raw, truth, softmax_cross_entropy)
     scores, out_scores = raw.max(axis=1) / heat, outside.max(axis=1) / heat if len(outside) else np.zeros(0)
-    right = raw.argmax(axis=1) == parts.truth
-    least = limit(scores[right] if right.any() else scores, out_scores)
+    share = reject if reject is not None else REJECT_TOLD if len(outside) else REJECT
+    found = limit(scores, out_scores, share)
     chances = np.exp((raw - raw.max(axis=1, keepdims=True)) / heat).sum(axis=1)
-    return Judged(parts.truth, raw.argmax(axis=1), 1.0 / chances, scores, out_scores, least, parts.held), heat
+    return Judged(truth, raw.argmax(axis=1), 1.0 / chances, scores, out_scores, found, share, refitted), heat

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from edgewright.language.intents.bags import bags
 from edgewright.language.intents.integers import integers, shape_for, size_in_bytes
+from edgewright.language.intents.ladder import FitsText, Fitted, Rung, climb
+from edgewright.language.intents.linear import fit_linear, rows_for
 from edgewright.language.intents.material import Material, Say, Teaching, labelled, taught
 from edgewright.language.intents.network import Fit, Network
 from edgewright.language.intents.parts import Judged, Parts, judged
@@ -21,6 +24,8 @@ from edgewright.schema.language import HeadSpec, StudentSpec
 Arrays = dict[str, NDArray[Any]]
 # Steps of training; few texts are gone through more often.
 _STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 10, 200
+# Sentences an intent, in the mean, up to which simpler students are tried, too.
+_FEW = 40
 
 
 class How(msgspec.Struct, frozen=True):
@@ -31,6 +36,7 @@ class How(msgspec.Struct, frozen=True):
         characters, words: n-grams that it reads.
         teaching: how a teacher is used, where there is one.
         epochs: passes; judged by the number of texts when 0.
+        reject: share of the utterances in scope that may be refused; None for the default.
         seed: of all that is drawn.
     """
 
@@ -39,17 +45,19 @@ class How(msgspec.Struct, frozen=True):
     words: tuple[int, ...] = (1, 2)
     teaching: Teaching = Teaching()
     epochs: int = 0
+    reject: float | None = None
     seed: int = 0
 
 
 class Made(msgspec.Struct, frozen=True):
-    """A trained student, or a head for gateways."""
+    """A trained student, or a head for gateways; the ladder of students where there were few examples."""
 
     intents: tuple[str, ...]
     spec: StudentSpec | HeadSpec
     arrays: Arrays
     judged: Judged
     bytes: int
+    ladder: tuple[Rung, ...] = ()
 
 
 def train_student(
@@ -73,17 +81,54 @@ def train_student(
         InputError: a size without room.
     """
     classes = len(parts.intents)
-    spec, arrays = fit_student(parts.texts, parts.targets, classes, how, teacher, unlabelled, say)
-    raw, outside = (logits_of(spec, arrays, texts) * spec.scale for texts in (parts.judges, parts.outside))
-    found, heat = judged(raw, outside, parts)
+    network = partial(fit_student, classes=classes, how=how, teacher=teacher, unlabelled=unlabelled)
+    everything = [*parts.texts, *parts.judges] if parts.held else parts.texts
+    targets = np.concatenate([parts.targets, parts.truth]) if parts.held else parts.targets
+    rows = rows_for(how.size, classes)
+    if teacher is None and rows and len(everything) <= _FEW * classes:
+        return _laddered(parts, everything, targets, how, rows, network, say)
+    spec, arrays = network(parts.texts, parts.targets, say=say)
+    raw, outside = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside))
+    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
     if parts.held:
         if say:
             say("fitting on all of them")
-        texts, targets = [*parts.texts, *parts.judges], np.concatenate([parts.targets, parts.truth])
-        spec, arrays = fit_student(texts, targets, classes, how, teacher, unlabelled, None)
+        spec, arrays = network(everything, targets)
+    return _made(parts, (spec, arrays), found, heat)
+
+
+def _laddered(
+    parts: Parts,
+    texts: list[str],
+    targets: NDArray[np.int64],
+    how: How,
+    rows: int,
+    network: FitsText,
+    say: Say | None,
+) -> Made:
+    """The student of a few examples: all of them are judged, each by a student that did not see it."""
+    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.characters, words=how.words)
+    fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
+    if say:
+        told = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right" for rung in rungs)
+        name = "linear" if fit is linear else "network"
+        say(f"few examples, so each is judged by models that did not see it: {told}; {name} is taken")
+    fitted = fit(texts, targets)
+    truth = targets if parts.held else parts.truth
+    raw = crossed if parts.held else _scaled(fitted, parts.judges)
+    found, heat = judged(raw, _scaled(fitted, parts.outside), truth, how.reject, parts.held)
+    return _made(parts, fitted, found, heat, tuple(rungs))
+
+
+def _made(parts: Parts, fitted: Fitted, found: Judged, heat: float, ladder: tuple[Rung, ...] = ()) -> Made:
+    spec, arrays = fitted
     scale = spec.scale / heat
     spec = msgspec.structs.replace(spec, scale=scale, threshold=round(found.threshold / scale))
-    return Made(parts.intents, spec, arrays, found, size_in_bytes(arrays))
+    return Made(parts.intents, spec, arrays, found, size_in_bytes(arrays), ladder)
+
+
+def _scaled(fitted: Fitted, texts: Sequence[str]) -> NDArray[np.float64]:
+    return logits_of(*fitted, texts) * fitted[0].scale
 
 
 def fit_student(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.language.slots.iterations import Iterations
 from edgewright.runtime.utterance.attributes import attributes, keys, tokens
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
@@ -42,8 +43,15 @@ class Slotting(msgspec.Struct, frozen=True):
     iterations: int = 80
 
 
-def train_tagger(utterances: Sequence[Utterance], how: Slotting) -> tuple[TaggerSpec, Arrays]:
+def train_tagger(
+    utterances: Sequence[Utterance], how: Slotting, say: Callable[[str], None] | None = None
+) -> tuple[TaggerSpec, Arrays]:
     """A tagger from utterances with slots; those without any are examples of O.
+
+    Args:
+        utterances: with their slots and intents.
+        how: size, penalties and iterations.
+        say: told every ten seconds how far it is.
 
     Raises:
         InputError: no slot in any of them, more than 127 names, or a name that cannot be one.
@@ -56,7 +64,16 @@ def train_tagger(utterances: Sequence[Utterance], how: Slotting) -> tuple[Tagger
     names = {slot.name for one in utterances for slot in one.slots}
     if not names or len(names) > 127:
         raise InputError("1 to 127 names of slots", str(len(names)), do="Mark slots as [words](name)")
-    trainer = pycrfsuite.Trainer("lbfgs", verbose=False)
+
+    class Trainer(pycrfsuite.Trainer):  # type: ignore[misc] # untyped
+        """CRFsuite's, which tells of its iterations line by line."""
+
+        def message(self, message: str) -> None:
+            if said is not None:
+                said.hear(message)
+
+    said = None if say is None else Iterations(how.iterations, say)
+    trainer = Trainer("lbfgs", verbose=False)
     trainer.set_params({"c1": how.l1, "c2": how.l2, "max_iterations": how.iterations})
     neighbours: set[tuple[str, str]] = set()
     for one in utterances:

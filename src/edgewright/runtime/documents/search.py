@@ -104,7 +104,7 @@ class DocumentIndex:
             found = tuple(self._found(looked, row) for row in best.values())
         except BROKEN as error:
             raise damaged(self.path, str(error)) from None
-        sure = there(looked.figures[order[0]], vector is not None)
+        sure = there(looked.figures[order[0]], vector is not None, self.held.sentences)
         return Answer(question=question, found=found, confidence=sure, threshold=threshold,
                       unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
 
@@ -248,10 +248,17 @@ class DocumentIndex:
                      page=one.page, text=one.text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
 
 
-def there(figures_of: Figures, hybrid: bool) -> float:
-    """Probability that the answer is in the documents, from the figures of the best sentence."""
+def there(figures_of: Figures, hybrid: bool, sentences: int) -> float:
+    """Probability that the answer is in the documents, from the figures of the best sentence.
+
+    Args:
+        figures_of: shape (len(NAMES),).
+        hybrid: whether the question had a vector.
+        sentences: of all documents: the more there are, the nearer one comes by chance.
+    """
     chosen = weights.THERE_HYBRID if hybrid else weights.THERE_WORDS
-    return float(1 / (1 + np.exp(-(figures_of @ chosen[:-1] + chosen[-1]))))
+    total = figures_of @ chosen[:-2] + chosen[-2] * np.log(max(sentences, 1)) + chosen[-1]
+    return float(1 / (1 + np.exp(-total)))
 
 
 def check(question: str) -> None:

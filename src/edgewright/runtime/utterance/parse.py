@@ -83,17 +83,19 @@ class Understanding:
         number, logits = self.intent(text)
         chances = probabilities(logits, self._form.scale)
         others = self._likeliest(chances)
-        best, score, limit = others[0], float(logits.max()) * self._form.scale, self._form.threshold * self._form.scale
+        scale, best = self._form.scale, others[0]
+        score, limit = float(logits.max()) * scale, self._form.threshold * scale
         if number < 0:
-            why = f"nearest is {best.intent}, whose score {score:.2f} is below the limit {limit:.2f}"
+            why = f"too unlike the examples of every intent; {best.intent} is nearest"
             return Parsed(
-                text=text, intent=OUT_OF_SCOPE, confidence=best.confidence, score=score, others=others, why=why
-            )
+                text=text, intent=OUT_OF_SCOPE, confidence=best.confidence, score=score, limit=limit, others=others,
+                why=why,
+            )  # fmt: skip
         return Parsed(
-            text=text, intent=best.intent, confidence=best.confidence, score=score,
+            text=text, intent=best.intent, confidence=best.confidence, score=score, limit=limit,
             slots=self._slots(text, best.intent, today), others=others[1:],
-            why=f"score {score:.2f} is above the limit {limit:.2f}; next is {others[1].intent} "
-                f"with {100 * others[1].confidence:.0f} %",
+            why=f"like the examples of {best.intent}; next is {others[1].intent} with "
+                f"{100 * others[1].confidence:.0f} %",
         )  # fmt: skip
 
     def _likeliest(self, chances: NDArray[np.float64]) -> tuple[Ranked, ...]:

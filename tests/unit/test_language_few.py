@@ -1,0 +1,94 @@
+"""Few examples: which student they carry, that it is the same in every form, and what a user gets by default."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edgewright.language.intents.integers import size_in_bytes
+from edgewright.language.intents.ladder import climb
+from edgewright.language.intents.linear import fit_linear, rows_for
+from edgewright.language.intents.parts import parted
+from edgewright.language.intents.train import How, logits_of, train_student
+from edgewright.language.training import train
+from edgewright.language.utterances import Labelled
+from edgewright.runtime.utterance.parse import Understanding
+from edgewright.schema.language import Utterance
+
+DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",
+         "I am thirsty", "one lemonade please", "could I get something to drink")  # fmt: skip
+FOOD = ("I am hungry", "give me a sandwich", "can I have an apple", "two cookies for me", "I want something to eat",
+        "one salad please", "a chocolate bar", "could I get a bag of nuts")  # fmt: skip
+NEW = {"I want a soda please": "drink", "I would like a green tea": "drink", "give me some water please": "drink",
+       "coffee for me": "drink", "I am really thirsty": "drink", "get me a cola": "drink",
+       "I want an apple please": "food", "I am so hungry": "food", "give me two cookies": "food",
+       "a sandwich for me": "food", "something to eat please": "food", "I would like a salad": "food"}  # fmt: skip
+
+
+def sixteen() -> tuple[Utterance, ...]:
+    pairs = [*((text, "drink") for text in DRINK), *((text, "food") for text in FOOD)]
+    return tuple(Utterance(text=text, intent=intent) for text, intent in pairs)
+
+
+def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
+    said: list[str] = []
+    made = train(Labelled(sixteen()), How(size=16_000), name="drinks", say=said.append)
+    one = Understanding(made.spec, made.arrays)
+    assert {text: one.parse(text).intent for text in NEW} == NEW
+    assert made.spec.student is not None
+    assert made.spec.student.hidden == 2
+    assert made.spec.trained["ladder"][0]["name"] == "linear"
+    assert any("linear is taken" in line for line in said)
+    # All are judged, each by a student that did not see it.
+    assert made.spec.trained["judged"] == 16
+    assert made.spec.trained["as_answered"]["value"] <= made.spec.trained["accuracy"]["value"]
+
+
+def test_what_is_refused_counts_as_wrong() -> None:
+    found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).judged
+    refused = found.scores < found.threshold
+    assert refused.mean() == 0.5
+    assert found.answered.mean() <= 0.5
+    assert not found.answered[refused].any()
+    assert found.reject == 0.5
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_integers_answer_as_the_regression_does(classes: int) -> None:
+    texts = [f"{'abcde'[k % classes] * 3} {'vwxyz'[k % 5]}{k} word" for k in range(40)]
+    targets = np.arange(40) % classes
+    rows = rows_for(16_000, classes)
+    spec, arrays = fit_linear(texts, targets, classes, rows, (3, 4), (1, 2))
+    assert size_in_bytes(arrays) <= 16_000
+    assert (logits_of(spec, arrays, texts).argmax(axis=1) == targets).all()
+    assert arrays["table"].shape == (rows, classes)
+
+
+def test_a_size_without_room_for_a_row_an_intent_has_no_linear_student() -> None:
+    assert rows_for(64_000, 150) == 0
+    assert 0 < rows_for(64_000, 7) * 7 <= 64_000
+
+
+def test_the_ladder_climbs_only_for_what_is_clearly_better() -> None:
+    texts, targets = [f"sentence {chr(97 + k % 26)}{k}" for k in range(30)], np.arange(30) % 2
+    seen: list[int] = []
+
+    def wrong_in(count: int) -> object:
+        def fit(some: object, _: object) -> object:
+            seen.append(len(list(some)))  # type: ignore[call-overload]
+            return count
+
+        return fit
+
+    def logits(fitted: object, some: object) -> object:
+        places = [texts.index(text) for text in some]  # type: ignore[attr-defined]
+        return np.array([np.eye(2)[targets[k] ^ (k < fitted)] for k in places])  # type: ignore[operator]
+
+    for first, second, chosen in ((1, 0, 0), (0, 0, 0), (4, 0, 1), (0, 4, 0)):
+        students = [("simple", wrong_in(first)), ("large", wrong_in(second))]
+        fit, crossed, rungs = climb(students, texts, targets, logits, 0)  # type: ignore[arg-type]
+        assert fit is students[chosen][1]
+        # Beside at most one mistake nothing is clearly better, so nothing else is tried.
+        assert [rung.right for rung in rungs] == [30 - first, 30 - second][: 2 if first > 1 else 1]
+        assert (crossed.argmax(axis=1) != targets).sum() == (first, second)[chosen]
+    assert max(seen) < 30
