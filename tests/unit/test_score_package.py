@@ -126,6 +126,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, capsys: 
     text = tmp_path / "sentences.toml"
     text.write_text('[intents.a]\nexamples = ["b"]\n')
     assert "a file that a source reads" in refused(capsys, package, "--data", str(text))
+    assert "clinc150, a set of texts" in refused(capsys, package, "--data", "clinc150")
     assert "an index of documents, a forecaster" in refused(capsys, str(no_label), "--data", str(no_label))
 
 
@@ -164,12 +165,18 @@ def test_parts_are_the_whole() -> None:
         name="d", columns=(Column(name="x"), Column(name="y")),
         recordings=(Recording(name="r", values=values, target=target, groups=sessions, sessions=sessions),),
     )  # fmt: skip
-    for window in (None, WindowConfig(samples=20, step=3), WindowConfig(samples=20, step=3, within="recording")):
+    configs = (
+        None,
+        WindowConfig(samples=20, step=3),
+        WindowConfig(samples=20, step=3, within="recording"),
+        WindowConfig(samples=100, step=10, pad=True),
+    )
+    for window in configs:
         whole = cut(data, window)
         count, parts = cut_in_parts(data, window, 7)
         pieces = list(parts)
         assert count == len(whole.X) == sum(len(piece.X) for piece in pieces)
-        assert max(len(piece.X) for piece in pieces) == 7
+        assert max(len(piece.X) for piece in pieces) == min(7, count)
         for key in ("X", "y", "groups", "sessions", "starts"):
             together = np.concatenate([getattr(piece, key) for piece in pieces])
             np.testing.assert_array_equal(together, getattr(whole, key))

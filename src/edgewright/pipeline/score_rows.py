@@ -16,6 +16,7 @@ from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
 from edgewright.data.matching import conversion, find_labels, find_name, find_names, renamed
 from edgewright.data.targets import as_text
+from edgewright.runtime.catalogue import listing
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -24,7 +25,7 @@ from edgewright.schema.package import Manifest
 # Columns that play a part; a run folder knows their names.
 _PARTS = ("target", "group", "session", "time")
 # Of a pipeline's own table what names columns, which another file may call otherwise.
-_NAMING = {"path", "columns", "ignore", "units", "ranges", "part", *_PARTS}
+_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "part", *_PARTS}
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     place = None if kind and asked.data == kind else asked.data
     if not kind and own in public.names() and not _fits(manifest, asked):
         kind = own
+    if kind in listing(public.SETS, "TEXT"):
+        raise InputError(
+            f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
+            "Score a language model or an index of documents on it",
+        )  # fmt: skip
     table: dict[str, object] = {"kind": kind} if kind else guess(asked.data)
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
     mine = config.data if config is not None and own == table["kind"] else {}
@@ -95,7 +101,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
             )  # fmt: skip
         table["part"] = asked.part
     if "columns" in keys:
-        table.update(_named(manifest, config, asked, keys))
+        table.update(_named(manifest, mine, asked, keys))
     table.update(asked.settings)
     dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
     return as_trained(dataset, manifest, asked)
@@ -197,17 +203,18 @@ def _header(data: str) -> tuple[str, ...] | None:
     return None
 
 
-def _named(manifest: Manifest, config: PipelineConfig | None, asked: Asked, keys: tuple[str, ...]) -> dict[str, object]:
-    """The table's keys that name columns, by the names of the file.
+def _named(manifest: Manifest, mine: Mapping[str, Any], asked: Asked, keys: tuple[str, ...]) -> dict[str, object]:
+    """The table's keys that name columns, by the names of the file; as in the training, `mine`, where it has no header.
 
     Raises:
         InputError: a column of the package that is not there, or no labels.
         UnknownNameError: a column that was asked for by name.
     """
     header = _header(asked.data)
-    own = {key: str(config.data.get(key, "")) for key in _PARTS} if config is not None else {}
+    own = {key: str(mine.get(key, "")) for key in _PARTS}
     if header is None:
-        return {key: value for key in _PARTS if key in keys and (value := getattr(asked, key))}
+        kept = {key: mine[key] for key in ("columns", "ignore") if key in mine}
+        return {**kept, **{key: value for key in _PARTS if key in keys and (value := getattr(asked, key) or own[key])}}
     made: dict[str, object] = {}
     for key in _PARTS:
         said = getattr(asked, key)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from edgewright.compression.report import flips_by_class
 from edgewright.data.samples import cut_in_parts, part_of
-from edgewright.data.spool import piece_rows
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.material import SamplesHash, prepare
 from edgewright.pipeline.pipeline import Pipeline
@@ -33,6 +32,7 @@ from edgewright.schema.score import FormScore, Score
 from edgewright.schema.trace import EvaluationRecord, Interval
 
 _OWN_PARTS = ("train", "validation", "test")
+_PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
 
 
 @dataclass
@@ -119,8 +119,8 @@ def _ranges(count: int, most: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _most(manifest: Manifest) -> int:
-    """Samples that are held at once."""
-    return piece_rows(4 * int(np.prod(manifest.shape)))
+    """Samples that are answered at once: what features are computed from takes many times their own room."""
+    return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
 
 def _own_part(

@@ -22,21 +22,22 @@ MATRIX_CLASSES, CONFUSIONS, MISTAKES, GROUPS, LABEL = 12, 8, 5, 8, 14
 
 def evaluation_parts(evaluation: EvaluationRecord, page: Page) -> list[RenderableType]:
     """All blocks of the evaluation that have something to show."""
-    parts: list[RenderableType] = [_headline(evaluation, page)]
+    headline = _headline(evaluation, page)
+    parts: list[RenderableType] = [headline, Text("")] if headline.plain else []
     if evaluation.regression:
-        parts += [Text(""), _regression(evaluation)]
+        parts += [_regression(evaluation), Text("")]
     if evaluation.confusion:
-        parts += [Text(""), *_confusion(evaluation, page)]
+        parts += [*_confusion(evaluation, page), Text("")]
     if evaluation.classes:
-        parts += [Text(""), _classes(evaluation, page)]
+        parts += [_classes(evaluation, page), Text("")]
     if evaluation.groups:
-        parts += [Text(""), *_groups(evaluation, page)]
+        parts += [*_groups(evaluation, page), Text("")]
     if evaluation.mistakes:
-        parts += [Text(""), *_mistakes(evaluation, page)]
-    return parts
+        parts += [*_mistakes(evaluation, page), Text("")]
+    return parts[:-1]
 
 
-def _headline(evaluation: EvaluationRecord, page: Page) -> RenderableType:
+def _headline(evaluation: EvaluationRecord, page: Page) -> Text:
     """The figures that come first."""
     split = f", split by {evaluation.split_by}" if evaluation.split_by else ""
     looked = f"{plural(evaluation.samples, 'test sample')}, looked at once{split}"
