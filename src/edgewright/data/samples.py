@@ -77,9 +77,7 @@ def cut(dataset: DataSet, window: WindowConfig | None) -> Samples:
     return samples
 
 
-def cut_in_parts(
-    dataset: DataSet, window: WindowConfig | None, most: int, *, last: bool = False
-) -> tuple[int, Iterator[Samples]]:
+def cut_in_parts(dataset: DataSet, window: WindowConfig | None, most: int, *, last: bool = False) -> Iterator[Samples]:
     """As `cut`, a part of the samples at a time: windows overlap, and all of them can be far larger than the rows.
 
     Args:
@@ -88,21 +86,17 @@ def cut_in_parts(
         most: samples in a part.
         last: only the last sample of each session, which ends with the session.
 
-    Returns:
-        How many samples there are, and their parts in order.
-
     Raises:
         InputError: for unlabelled data, or no stretch as long as a window.
     """
     recordings = _prepared(dataset)
     if window is not None:
         found = _windows(recordings, dataset, window, last=last)
-        count = sum(len(one.first) for one in found)
-        return count, (_filled(bunch, dataset) for bunch in _bunches(found, most))
+        return (_filled(bunch, dataset) for bunch in _bunches(found, most))
     samples = _rows(recordings, dataset)
     ends = np.flatnonzero(np.append(samples.sessions[1:] != samples.sessions[:-1], True))
     chosen = ends if last else np.arange(len(samples.y))
-    return len(chosen), (part_of(samples, chosen[start : start + most]) for start in range(0, len(chosen), most))
+    return (part_of(samples, chosen[start : start + most]) for start in range(0, len(chosen), most))
 
 
 def part_of(samples: Samples, rows: NDArray[np.int64]) -> Samples:

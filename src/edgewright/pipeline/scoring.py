@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from edgewright.compression.report import flips_by_class
 from edgewright.data.samples import cut_in_parts, part_of
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
-from edgewright.pipeline.material import SamplesHash, prepare
+from edgewright.pipeline.folder import JUDGED, judged_of
+from edgewright.pipeline.material import prepare
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.provenance import Remembered, remembered
+from edgewright.pipeline.provenance import remembered
 from edgewright.pipeline.score_rows import Asked, read_labelled
+from edgewright.pipeline.seen import count_seen
 from edgewright.pipeline.store import INDEX
 from edgewright.pipeline.variants import recording_engine
 from edgewright.runtime.load import package_path
@@ -44,6 +46,8 @@ class _Told:
         answers: by form, probabilities (n, classes) or predictions (n, 1).
         missing: samples without an answer of the default form.
         unsure: answers below the package's confidence.
+        unlabelled: samples whose label was left out.
+        seen: samples that the package was fitted on, of the `comparable` ones that it can tell of.
     """
 
     truth: list[Any] = field(default_factory=list)
@@ -52,6 +56,8 @@ class _Told:
     missing: int = 0
     unsure: int = 0
     unlabelled: int = 0
+    seen: int = 0
+    comparable: int = 0
 
 
 def score_package(place: Path, asked: Asked) -> Score:
@@ -64,28 +70,27 @@ def score_package(place: Path, asked: Asked) -> Score:
     Raises:
         InputError: data that cannot be scored on, with what is missing.
     """
-    path = package_path(place)
-    package = read_package(path)
-    config = _config(place)
+    # Samples of a run's own split can judge no other fit than the one that has not seen them.
+    place, run = (place, place) if asked.data else (judged_of(place), place)
+    package, config = read_package(package_path(place)), _config(place)
     manifest = package.manifest
-    known = remembered(place) if place.is_dir() else Remembered(sha256=manifest.provenance.get("data", ""))
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
         if asked.data:
             dataset = read_labelled(manifest, config, asked, Path(room))
-            count, pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=asked.last)
+            pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=asked.last)
             name, part = dataset.name, asked.part
         else:
-            own, name, part = _own_part(place, config, known, asked, Path(room))
-            if part != "test":
-                does = (
-                    "was fitted on these samples" if part == "train" else "was stopped and calibrated by these samples"
-                )
-                notes.append(f"the package {does}: flattered")
-            count, pieces = len(own.X), (part_of(own, rows) for rows in _ranges(len(own.X), _most(manifest)))
-        told, sha256 = _answered(package, count, pieces, asked)
-    if known.sha256 and sha256 == known.sha256:
-        notes.append("these are the samples that the package was made from, training samples among them: flattered")
+            own, name, part = _own_part(run, config, asked, Path(room))
+            if place != run:
+                notes.append("of the fit that was judged; the package is fitted again, on these samples too")
+            if part == "validation":
+                notes.append("training was stopped and confidence calibrated by these samples: flattered")
+            pieces = (part_of(own, rows) for rows in _ranges(len(own.X), _most(manifest)))
+        told = _answered(package, pieces, asked)
+    if told.seen:
+        share = 100 * told.seen / told.comparable
+        notes.append(f"the package was fitted on these samples, on about {share:.0f} % of them: flattered")
     if told.missing:
         notes.append(f"{told.missing:,} samples with too many missing values got no answer and are not judged")
     if told.unlabelled:
@@ -102,14 +107,10 @@ def _config(place: Path) -> PipelineConfig | None:
 
 def _window(manifest: Manifest) -> WindowConfig | None:
     """How the package's windows are cut from labelled recordings."""
-    spec = manifest.window
-    return (
-        None
-        if spec is None
-        else msgspec.convert(
-            {key: getattr(spec, key) for key in ("samples", "step", "within", "pad", "target")}, WindowConfig
-        )
-    )
+    if manifest.window is None:
+        return None
+    keys = ("samples", "step", "within", "pad", "target")
+    return msgspec.convert({key: getattr(manifest.window, key) for key in keys}, WindowConfig)
 
 
 def _ranges(count: int, most: int) -> Iterator[NDArray[np.int64]]:
@@ -123,9 +124,7 @@ def _most(manifest: Manifest) -> int:
     return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
 
-def _own_part(
-    place: Path, config: PipelineConfig | None, known: Remembered, asked: Asked, spool: Path
-) -> tuple[Samples, str, str]:
+def _own_part(run: Path, config: PipelineConfig | None, asked: Asked, spool: Path) -> tuple[Samples, str, str]:
     """A part of a run's own split, read again.
 
     Raises:
@@ -136,6 +135,7 @@ def _own_part(
         raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")
     if part not in _OWN_PARTS:
         raise InputError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
+    known = remembered(run.parent if run.name == JUDGED else run)
     material = prepare(config, known.place(), spool=spool)
     if known.changed(material.sha256):
         raise InputError(
@@ -145,8 +145,8 @@ def _own_part(
     return part_of(material.samples, getattr(material.sides, part)), material.dataset.name, part
 
 
-def _answered(package: Package, count: int, pieces: Iterator[Samples], asked: Asked) -> tuple[_Told, str]:
-    """Answers of every form to all pieces, and the hash of the samples as a package keeps it."""
+def _answered(package: Package, pieces: Iterator[Samples], asked: Asked) -> _Told:
+    """Answers of every form to all pieces."""
     manifest = package.manifest
     forms = {
         form: Predictor(
@@ -155,10 +155,10 @@ def _answered(package: Package, count: int, pieces: Iterator[Samples], asked: As
         for form in sorted(manifest.forms, key=lambda form: form != "float")
     }
     told = _Told(answers={form: [] for form in forms})
-    hashed = SamplesHash((count, *manifest.shape))
     for samples in pieces:
         X = np.ascontiguousarray(samples.X[:], np.float32)
-        hashed.add(X, samples.y)
+        hits, comparable = count_seen(X, manifest.fit)
+        told.seen, told.comparable = told.seen + hits, told.comparable + comparable
         truth = np.asarray(samples.y)
         known = truth != "" if manifest.labels else np.isfinite(truth.astype(np.float64))
         told.unlabelled += int((~known).sum())
@@ -172,7 +172,7 @@ def _answered(package: Package, count: int, pieces: Iterator[Samples], asked: As
             told.groups.append(samples.groups[known][there])
         for form, answers in given.items():
             told.answers[form].append(_numbers(answers)[there])
-    return told, hashed.hexdigest()
+    return told
 
 
 def _numbers(answers: Answers) -> Floats:

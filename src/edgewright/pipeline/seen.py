@@ -38,12 +38,18 @@ def share_seen(X: Any, fit: FitSpec | None) -> float | None:  # noqa: ANN401 - a
         X: samples as the package takes them, shape (n, ...).
         fit: of its manifest; None in packages from before it.
     """
+    hits, comparable = count_seen(X, fit)
+    return hits / comparable if comparable else None
+
+
+def count_seen(X: Any, fit: FitSpec | None) -> tuple[int, int]:  # noqa: ANN401 - an array or spooled rows
+    """How many samples a fit has seen, of those that its sketch can tell of: counts of parts of samples add up."""
     if fit is None or not fit.seen:
-        return None
+        return 0, 0
     known = np.asarray([int(fit.seen[i : i + _DIGITS], 16) for i in range(0, len(fit.seen), _DIGITS)], np.uint64)
     found = _hashes(X, np.arange(len(X), dtype=np.int64))
     comparable = found if len(known) < _KEPT else found[found <= known[-1]]
-    return float(np.isin(comparable, known).mean()) if len(comparable) else None
+    return int(np.isin(comparable, known).sum()), len(comparable)
 
 
 def _hashes(X: Any, rows: NDArray[np.int64]) -> NDArray[np.uint64]:  # noqa: ANN401 - an array or spooled rows
