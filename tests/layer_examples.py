@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from edgewright.graph.layer import Layer, Shape
@@ -12,9 +13,14 @@ from edgewright.runtime.catalogue import find, listing
 PACKAGE = "edgewright.models.nn"
 KINDS = listing(PACKAGE, "LAYER")
 WINDOW: Shape = (3, 13)
+DENSE = {"kind": "dense", "units": 5}
 # Settings that reach the corners of a layer; a layer that is not here is tried with none.
 SETTINGS: dict[str, list[dict[str, Any]]] = {
     "dense": [{"units": 5}, {"units": 1, "activation": "sigmoid"}, {"units": 2, "activation": "linear"}],
+    "branches": [
+        {"units": 4, "parts": [{"inputs": 2, "layers": [{"kind": "flatten"}]}, {"inputs": 1, "last": True}]},
+        {"units": 3, "activation": "sigmoid", "parts": [{"inputs": 3, "last": True, "layers": [DENSE]}]},
+    ],
     "conv1d": [
         {"filters": 4, "kernel": 5},
         {"filters": 4, "kernel": 4, "stride": 3, "activation": "sigmoid"},
@@ -34,6 +40,6 @@ CASES = [(kind, settings) for kind in KINDS for settings in SETTINGS.get(kind, [
 
 def made(kind: str, settings: dict[str, Any]) -> tuple[Layer[Any], Any, Shape, dict[str, Any]]:
     layer: Layer[Any] = find(PACKAGE, kind, "LAYER", "layer")
-    config = layer.config(**settings)
+    config = msgspec.convert(settings, layer.config)
     shape: Shape = (7,) if kind == "dense" else WINDOW
     return layer, config, shape, layer.initialise(config, shape, np.random.default_rng(1))

@@ -66,7 +66,7 @@ def test_costs_count_the_weights(kind: str, settings: dict[str, Any]) -> None:
     assert layer.activation(config) == settings.get("activation", "relu" if parameters else "linear")
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("dense", "dropout", "flatten")])
+@pytest.mark.parametrize("kind", [k for k in KINDS if k not in ("branches", "dense", "dropout", "flatten")])
 def test_a_row_is_no_window(kind: str) -> None:
     layer, config, _, _ = made(kind, SETTINGS.get(kind, [{}])[0])
     with pytest.raises(InputError, match="windows of shape"):

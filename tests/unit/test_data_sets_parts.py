@@ -93,6 +93,21 @@ def test_mitdb_reads_several_files_and_knows_when_beats_were(tmp_path: Path) -> 
         mitdb.SET.load(mitdb.Config(), tmp_path)
 
 
+def test_mitdb_tells_how_far_beats_lie_apart() -> None:
+    folder = shared_data("mitdb") / "raw"
+    plain = mitdb.SET.load(mitdb.Config(), folder).recordings[0]
+    with_intervals = mitdb.SET.load(mitdb.Config(intervals=True), folder)
+    assert [c.name for c in with_intervals.columns[-3:]] == ["interval", "interval_share", "next_interval_share"]
+    values = with_intervals.recordings[0].values
+    assert plain.time is not None
+    np.testing.assert_allclose(values[1:, 200], np.diff(plain.time), rtol=1e-5)
+    np.testing.assert_allclose(values[20, 201], values[20, 200] / values[11:21, 200].mean(), rtol=1e-5)
+    np.testing.assert_allclose(values[20, 202], values[21, 200] / values[11:21, 200].mean(), rtol=1e-5)
+    np.testing.assert_array_equal(values[:, :200], plain.values)
+    with pytest.raises(InputError, match="intervals with form 'table'"):
+        mitdb.SET.load(mitdb.Config(intervals=True, form="windows"), folder)
+
+
 def test_mitdb_positions_are_those_of_the_annotations() -> None:
     folder = shared_data("mitdb")
     copied = {r.name: r for r in mitdb.SET.load(mitdb.Config(), folder).recordings}

@@ -37,7 +37,9 @@ def structured(model: Network, share: float) -> Network:
         InputError: no layer has units to spare, or not so many.
     """
     network = model.network()
-    places = [i for i, layer in enumerate(network.layers[:-1]) if layer.width]
+    # What lies before a layer whose weights do not say which input they belong to keeps its units.
+    first = max((i for i in range(len(network.layers)) if _unmapped(network, model.parameters_, i)), default=-1)
+    places = [i for i, layer in enumerate(network.layers[:-1]) if layer.width and i > first]
     if not places:
         raise InputError("a layer with units to leave out", "a network without hidden units", "--prune structured")
     limit = (1.0 - share) * macs(model)
@@ -55,6 +57,10 @@ def structured(model: Network, share: float) -> Network:
         "--prune structured",
         "Take a smaller share",
     )
+
+
+def _unmapped(network: Architecture, parameters: Sequence[Parameters], place: int) -> bool:
+    return bool(parameters[place]) and not network.layers[place].inputs
 
 
 def _strongest(strengths: NDArray[np.float64], count: int) -> Kept:
@@ -92,7 +98,7 @@ def _cut(model: Network, network: Architecture, kept: dict[int, Kept]) -> Networ
             own = _taken(layer.outputs, own, kept[place])
             tables[place][layer.width] = len(kept[place])
             coming = kept[place]
-        elif layer.width:
+        elif layer.width or _unmapped(network, model.parameters_, place):
             coming = np.arange(after)
         else:
             coming = _through(coming, after // before)

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 WEIGHTED = ("Gemm", "Conv")
 # How the output's scale comes about, by operator; what is not here is refused by name.
-MOVES = ("Flatten", "Reshape", "MaxPool", "Pad")  # rearranges or picks numbers: done on integers, the scale stays
+MOVES = (
+    "Flatten",
+    "Reshape",
+    "Slice",
+    "MaxPool",
+    "Pad",
+)  # moves or picks numbers: done on integers, the scale stays
 KEEPS = ("AveragePool", "GlobalMaxPool")  # the output lies within the input: the scale stays
 RANGES = ("Relu", "Clip", "GlobalAveragePool", "Add")  # a range of its own
 ENDS = ("Relu", "Clip")  # taken in by the operator before it: one rounding for both

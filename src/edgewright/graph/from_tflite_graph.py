@@ -61,7 +61,7 @@ def network_graph(network: IntegerNetwork, *, labels: tuple[str, ...] = ()) -> G
 
 
 # Operators that move bytes, or choose among them: they work on the bytes themselves.
-_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "concat"})
+_MOVES = frozenset({"reshape", "transpose", "max_pool", "pad", "slice", "concat"})
 
 
 class _Writer:
@@ -209,9 +209,11 @@ class _Writer:
         return self.chain.op("Pad", sources[0], widths, self.draft.constant(fill))
 
     def _concat(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
-        axis = operator.numbers["axis"][0]
-        turned = (2, 3, 1)[axis] if len(target.shape) == 3 else axis + 1
-        return self.chain.op("Concat", *sources, axis=turned)
+        return self.chain.op("Concat", *sources, axis=_axis(operator, target))
+
+    def _slice(self, operator: IntegerOperator, sources: list[str], target: IntegerValue) -> str:
+        ends = (operator.numbers["begin"][0], operator.numbers["end"][0], _axis(operator, target), 1)
+        return self.chain.op("Slice", sources[0], *(self.draft.integers([n]) for n in ends))
 
     def _last_channels(self, name: str, value: IntegerValue) -> str:
         if len(value.shape) != 3:
@@ -237,3 +239,9 @@ class _Writer:
         name = self._last_channels(sources[0], self.network.values[operator.inputs[0]])
         order = (0, *(axis + 1 for axis in operator.numbers["order"]))
         return self._first_channels(self.chain.op("Transpose", name, perm=order), target)
+
+
+def _axis(operator: IntegerOperator, target: IntegerValue) -> int:
+    """The axis of an operator along one, with the batch and the channels first."""
+    axis = operator.numbers["axis"][0]
+    return (2, 3, 1)[axis] if len(target.shape) == 3 else axis + 1

@@ -158,6 +158,23 @@ def places(walk: Walk, operator: Operator) -> None:
     walk.replace(operator, msgspec.structs.replace(before, numbers=numbers), (*out, shape[2]))
 
 
+@reads("SLICE")
+def cut(walk: Walk, operator: Operator) -> None:
+    """Neighbours along one axis that is not the batch."""
+    source, begin, size = walk.value(operator.inputs[0]), _integers(walk, operator, 1), _integers(walk, operator, 2)
+    shape = walk.shape(source)
+    if {len(begin), len(size)} != {len(shape) + 1} or begin[0] or size[0] not in (-1, 1):
+        raise InputError("a SLICE that keeps the batch axis", f"{begin}, {size}", operator.name)
+    lengths = tuple(n - b if s == -1 else s for n, b, s in zip(shape, begin[1:], size[1:], strict=True))
+    good = all(b >= 0 and s > 0 and b + s <= n for n, b, s in zip(shape, begin[1:], lengths, strict=True))
+    axes = [axis for axis, length in enumerate(lengths) if length != shape[axis]] or [0]
+    if not good or len(axes) > 1:
+        raise InputError("a SLICE along one axis, within its input", f"{begin}, {size} of {shape}", operator.name)
+    first = begin[axes[0] + 1]
+    numbers = {"axis": (axes[0],), "begin": (first,), "end": (first + lengths[axes[0]],)}
+    walk.add(operator, "slice", (source,), lengths, numbers=numbers)
+
+
 @reads("ADD")
 def add(walk: Walk, operator: Operator) -> None:
     """Two values of one shape."""

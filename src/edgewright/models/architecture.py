@@ -113,13 +113,13 @@ def architecture(tables: Sequence[dict[str, Any]], shape: Shape, outputs: int) -
     return Architecture(kinds=tuple(kinds), configs=tuple(configs), shapes=tuple(shapes))
 
 
-def read_layer(table: dict[str, Any], number: int) -> tuple[str, LayerConfig, Layer[Any]]:
+def read_layer(table: dict[str, Any], number: int, within: str = "model.layers") -> tuple[str, LayerConfig, Layer[Any]]:
     """Kind, configuration and definition of the layer a table describes; `number`, from 1, is for messages.
 
     Raises:
         InputError: no kind, an unknown kind or key, or a wrong value.
     """
-    where = f"model.layers {number}"
+    where = f"{within} {number}"
     rest = dict(table)
     if "kind" not in rest:
         raise InputError("a key 'kind'", ", ".join(rest) or "an empty table", where)

@@ -40,10 +40,13 @@ class Config(SourceConfig, frozen=True, kw_only=True, forbid_unknown_fields=True
         part: 'DS1' or 'train' (22 records), 'DS2' or 'test' (the 22 others) or 'both', as far as the folder has them.
         form: 'table': a beat is a row of 200 columns; 'windows': a beat is a session of 200 rows of one column, for
             networks that work along time.
+        intervals: of a table, three more columns: seconds from the R peak before, and that interval and the next one
+            as multiples of the mean of the last ten. At the ends of a record the nearest interval stands in.
     """
 
     part: str = "both"
     form: str = "table"
+    intervals: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,33 @@ def _found(folder: Path, part: str) -> Iterator[Beats]:
             yield copies[name] if name in copies else _original(headers[name])
 
 
-def _recording(beats: Beats, form: str) -> Recording:
+_INTERVALS, _LATELY = (("interval", "s"), ("interval_share", ""), ("next_interval_share", "")), 10
+
+
+def _intervals(beats: Beats) -> Floats:
+    """Shape (n, 3): seconds from the R peak before; this and the next interval as multiples of their mean lately.
+
+    Raises:
+        InputError: for beats whose places are not kept, or fewer than two.
+    """
+    if beats.peaks is None or len(beats.peaks) < 2:
+        raise InputError("two or more beats with the places of their R peaks", "none", f"record {beats.record}, sample")
+    between = np.diff(beats.peaks) / RATE
+    before, after = np.concatenate([between[:1], between]), np.concatenate([between, between[-1:]])
+    total = np.concatenate([[0.0], np.cumsum(before)])
+    ends = np.arange(1, len(before) + 1)
+    starts = np.maximum(0, ends - _LATELY)
+    lately = (total[ends] - total[starts]) / (ends - starts)
+    return np.stack([before, before / lately, after / lately], axis=1).astype(np.float32)
+
+
+def _recording(beats: Beats, form: str, intervals: bool) -> Recording:
     labels, name = beats.labels, beats.record
     values: Floats = ((beats.values - np.float32(_BASELINE)) / np.float32(_UNITS_PER_MV)).astype(np.float32)
     if form == "table":
         return Recording(
             name=f"record-{name}",
-            values=values,
+            values=np.concatenate([values, _intervals(beats)], axis=1) if intervals else values,
             target=labels,
             groups=files.same(name, len(values)),
             time=None if beats.peaks is None else (beats.peaks - beats.peaks[0]) / RATE,
@@ -132,11 +155,14 @@ def _load(config: Config, folder: Path) -> DataSet:
     wanted = list(_found(folder, config.part))
     if not wanted:
         raise InputError(f"records of {config.part}", "none", str(folder))
+    if config.intervals and config.form != "table":
+        raise InputError("intervals with form 'table'", "form 'windows'", "data.intervals")
+    extra = tuple(Column(name=name, unit=unit) for name, unit in _INTERVALS) if config.intervals else ()
     table = tuple(Column(name=f"sample_{i - BEFORE}", unit="mV") for i in range(BEFORE + AFTER))
     return DataSet(
         name="mitdb",
-        columns=table if config.form == "table" else (Column(name="ecg", unit="mV"),),
-        recordings=tuple(_recording(b, config.form) for b in wanted),
+        columns=(*table, *extra) if config.form == "table" else (Column(name="ecg", unit="mV"),),
+        recordings=tuple(_recording(b, config.form, config.intervals) for b in wanted),
         rate=None if config.form == "table" else RATE,
         target_name="beat",
         group_name="record",

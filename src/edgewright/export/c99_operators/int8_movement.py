@@ -23,6 +23,15 @@ def transpose(site: Site) -> None:
     site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
 
 
+@kernel("slice")
+def cut(site: Site) -> None:
+    """Neighbours along one axis."""
+    (axis,), (begin,), (end,) = (site.operator.numbers[name] for name in ("axis", "begin", "end"))
+    shape, places = site.values[0].shape, (*(slice(None),) * axis, slice(begin, end))
+    walk = site.inputs[0].seen(lambda view: view.reshape(shape)[places])
+    site.unit.copy(walk, site.output.viewed(lambda view: view.reshape(walk.shape)) or site.output)
+
+
 @kernel("pad")
 def pad(site: Site) -> None:
     """The byte of the real number 0 around height and width."""

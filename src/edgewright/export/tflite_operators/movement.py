@@ -24,6 +24,16 @@ def transpose(place: Place) -> None:
     place.builder.operator("TRANSPOSE", place.version(1, 2), (*place.inputs, order), (place.output,), options)
 
 
+@writes("slice")
+def cut(place: Place) -> None:
+    """SLICE along one axis."""
+    axis, begin = place.operator.numbers["axis"][0] + 1, place.operator.numbers["begin"][0]
+    starts = place.numbers(*(begin if n == axis else 0 for n in range(len(place.target.shape) + 1)))
+    sizes = place.numbers(*tensor_shape(place.target))
+    options = schema.SliceOptionsT()
+    place.builder.operator("SLICE", place.version(1, 2), (*place.inputs, starts, sizes), (place.output,), options)
+
+
 @writes("pad")
 def pad(place: Place) -> None:
     """PAD with the real number 0."""

@@ -86,8 +86,10 @@ class Reader:
         """The value at the boundary, brought to channels last."""
         shape = self.shapes[name]
         number = self.add_value(shape, grid)
-        if len(shape) == 1:
-            return number
+        return number if len(shape) == 1 else self.channels_last(number, shape, grid)
+
+    def channels_last(self, number: int, shape: tuple[int, ...], grid: tuple[float, int]) -> int:
+        """A value of the graph's shape, channels first, with its channels last."""
         if len(shape) == 2:
             shape = (shape[0], 1, shape[1])
             number = self.append(_move("reshape"), (number,), shape, grid)
@@ -97,8 +99,10 @@ class Reader:
         return self.append(_move("transpose", (1, 2, 0)), (number,), turned, grid)
 
     def flatten(self, node: Node, source: int) -> int:
-        """One row of features; the order of the graph is kept in mind, the bytes stay where they are."""
-        value = self.values[source]
+        """One row of features, its order in the graph kept in mind, the bytes where they are; or a row as a window."""
+        value, shape = self.values[source], self.shapes[node.outputs[0]]
+        if len(value.shape) == 1 and len(shape) > 1 and self.orders.get(source) is None:
+            return self.channels_last(source, shape, (value.scale, value.zero))
         if len(self.shapes[node.outputs[0]]) != 1:
             raise InputError("a reshape to one row of features", f"{self.shapes[node.outputs[0]]}", where(node))
         if len(value.shape) == 1:
@@ -114,8 +118,8 @@ class Reader:
         """Appends the operator of a node; gives the number of its output."""
         if node.op not in kinds():
             raise InputError(f"operators with an integer form ({', '.join(sorted(kinds()))})", node.op, where(node))
-        # Widths of padding are settings, as the limits of Clip are.
-        settled = node.inputs[1:] if node.op == "Pad" else ()
+        # Widths of padding and places of a slice are settings, as the limits of Clip are.
+        settled = node.inputs[1:] if node.op in ("Pad", "Slice") else ()
         missing = [name for name in node.inputs if name not in self.known and name not in settled]
         sources = tuple(self.known[name] for name in node.inputs if name in self.known)
         if node.op == "Clip":

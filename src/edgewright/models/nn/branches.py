@@ -1,0 +1,187 @@
+"""Parts of a sample through layers of their own, and what they say together."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.builder import Builder
+from edgewright.graph.layer import Activation, Layer, LayerConfig, Parameters, Shape
+from edgewright.models.architecture import read_layer
+from edgewright.models.nn._activation import activate, emit_activation, initial_weights
+from edgewright.schema.errors import InputError
+
+_WHERE = "model.layers branches"
+
+
+class Branch(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the sample.
+
+    Attributes:
+        inputs: columns of a row that it takes, or channels of a window, after those of the branches before it.
+        channels: cuts the columns of a row into so many channels of a window; 0 leaves them a row.
+        last: takes the last sample of its channels alone, for values that stand beside a window.
+        layers: of this part, in order, each a table with its `kind`.
+    """
+
+    inputs: Annotated[int, msgspec.Meta(gt=0)]
+    channels: Annotated[int, msgspec.Meta(ge=0)] = 0
+    last: bool = False
+    layers: tuple[dict[str, Any], ...] = ()
+
+    def __hash__(self) -> int:
+        return hash(msgspec.json.encode(self))
+
+
+class BranchesConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Several inputs of one network: each part goes through its own layers, then their weighted sums are added.
+
+    A window and values beside it, such as the shape of a heartbeat and its distance from the one before. It stands
+    first in a network.
+
+    Attributes:
+        parts: in the order of the columns or channels; together they take all of them.
+        units: number of outputs, each a weighted sum of what all parts give.
+        activation: 'relu', 'sigmoid' or 'linear'.
+    """
+
+    parts: tuple[Branch, ...]
+    units: Annotated[int, msgspec.Meta(gt=0)]
+    activation: Activation = "relu"
+
+
+class _Part:
+    """A branch with its layers, their shapes, and the place in the sample at which it begins."""
+
+    def __init__(self, number: int, branch: Branch, start: int, shape: Shape) -> None:
+        self.number, self.branch, self.start, self.whole = number, branch, start, shape
+        self.shapes: list[Shape] = [self._taken()]
+        self.layers: list[tuple[Layer[Any], LayerConfig]] = []
+        for place, table in enumerate(branch.layers, start=1):
+            kind, config, layer = read_layer(table, place, f"{_WHERE}, part {number + 1}, layer")
+            if kind == "branches":
+                raise InputError("layers other than branches", kind, f"{_WHERE}, part {number + 1}")
+            self.layers.append((layer, config))
+            self.shapes.append(layer.out_shape(config, self.shapes[-1]))
+
+    def _taken(self) -> Shape:
+        """Shape of what the branch takes of a sample."""
+        branch, where = self.branch, f"{_WHERE}, part {self.number + 1}"
+        if len(self.whole) == 1:
+            if branch.last:
+                raise InputError("'last' with windows", "rows", where, "Leave last out")
+            if branch.channels and branch.inputs % branch.channels:
+                told = f"{branch.inputs} inputs in {branch.channels} channels"
+                raise InputError("as many samples in each channel", told, where)
+            return (branch.channels, branch.inputs // branch.channels) if branch.channels else (branch.inputs,)
+        if branch.channels:
+            raise InputError("'channels' with rows", "windows, which have channels", where, "Leave channels out")
+        return (branch.inputs,) if branch.last else (branch.inputs, *self.whole[1:])
+
+    @property
+    def features(self) -> int:
+        """Numbers that it gives to the sum."""
+        return math.prod(self.shapes[-1])
+
+    def names(self, place: int) -> str:
+        """Beginning of the names of a layer's parameters."""
+        return f"part{self.number + 1}.layer{place + 1}."
+
+    @property
+    def sum_weights(self) -> str:
+        """Name of the weights of its sum."""
+        return f"part{self.number + 1}.weights"
+
+    def own(self, parameters: Parameters, place: int) -> Parameters:
+        """Parameters of one of its layers."""
+        before = self.names(place)
+        return {name.removeprefix(before): a for name, a in parameters.items() if name.startswith(before)}
+
+
+def _parts(config: BranchesConfig, shape: Shape) -> list[_Part]:
+    starts = np.cumsum([0, *(branch.inputs for branch in config.parts)]).tolist()
+    if starts[-1] != shape[0] or not config.parts:
+        kind = "columns" if len(shape) == 1 else "channels"
+        raise InputError(f"parts that take all {shape[0]} {kind}", f"{starts[-1]} in {len(config.parts)}", _WHERE)
+    return [_Part(n, branch, start, shape) for n, (branch, start) in enumerate(zip(config.parts, starts, strict=False))]
+
+
+def out_shape(config: BranchesConfig, shape: Shape) -> Shape:
+    """(columns,) or (channels, samples) -> (units,).
+
+    Raises:
+        InputError: for parts that do not take the whole sample, or an impossible shape in one of them.
+    """
+    _parts(config, shape)
+    return (config.units,)
+
+
+def initialise(config: BranchesConfig, shape: Shape, rng: np.random.Generator) -> Parameters:
+    """Parameters of all layers by part and layer; `partN.weights` of shape (features, units) and `bias`."""
+    made: Parameters = {}
+    parts = _parts(config, shape)
+    total = sum(part.features for part in parts)
+    for part in parts:
+        for place, (layer, own) in enumerate(part.layers):
+            found = layer.initialise(own, part.shapes[place], rng)
+            made |= {f"{part.names(place)}{name}": array for name, array in found.items()}
+        made[part.sum_weights] = initial_weights((part.features, config.units), total, config.activation, rng)
+    return {**made, "bias": np.zeros(config.units, np.float32)}
+
+
+def apply(config: BranchesConfig, parameters: Parameters, x: Any) -> Any:  # noqa: ANN401 - a JAX array or tracer
+    """(batch, *sample) -> (batch, units)."""
+    total = parameters["bias"]
+    for part in _parts(config, tuple(x.shape[1:])):
+        y = x[:, part.start : part.start + part.branch.inputs]
+        y = y[:, :, -1] if part.branch.last else y.reshape(y.shape[0], *part.shapes[0])
+        for place, (layer, own) in enumerate(part.layers):
+            y = layer.apply(own, part.own(parameters, place), y)
+        total = total + y.reshape(y.shape[0], -1) @ parameters[part.sum_weights]
+    return activate(config.activation, total)
+
+
+def macs(config: BranchesConfig, shape: Shape) -> int:
+    """Those of all layers, and features times units."""
+    return sum(
+        part.features * config.units
+        + sum(layer.macs(own, part.shapes[place]) for place, (layer, own) in enumerate(part.layers))
+        for part in _parts(config, shape)
+    )
+
+
+def to_graph(config: BranchesConfig, parameters: Parameters, builder: Builder, value: str, shape: Shape) -> str:
+    """Slice, the layers and a Gemm for each part; Add; the activation."""
+    total = ""
+    for part in _parts(config, shape):
+        end = part.start + part.branch.inputs
+        y = builder.op("Slice", value, *(builder.integers(n) for n in (part.start, end, 1, 1)))
+        if part.branch.last:
+            y = builder.op("Slice", y, *(builder.integers(n) for n in (shape[1] - 1, shape[1], 2, 1)))
+            y = builder.op("Flatten", y, axis=1)
+        if part.branch.channels:
+            y = builder.op("Reshape", y, builder.integers(-1, *part.shapes[0]))
+        for place, (layer, own) in enumerate(part.layers):
+            y = layer.to_graph(own, part.own(parameters, place), builder, y, part.shapes[place])
+        if len(part.shapes[-1]) > 1:
+            y = builder.op("Flatten", y, axis=1)
+        given = [builder.constant(parameters[part.sum_weights])]
+        given += [] if total else [builder.constant(parameters["bias"])]
+        y = builder.op("Gemm", y, *given)
+        total = builder.op("Add", total, y) if total else y
+    return emit_activation(builder, total, config.activation)
+
+
+LAYER = Layer(
+    config=BranchesConfig,
+    out_shape=out_shape,
+    initialise=initialise,
+    apply=apply,
+    macs=macs,
+    to_graph=to_graph,
+    formula=lambda config: f"{len(config.parts)} parts, each through its own layers; sum of x W of all, + b",
+    activation=lambda config: config.activation,
+)

@@ -1,0 +1,101 @@
+"""A window and values beside it in one network: every form answers alike, float and int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgewright.compression.int8 import quantise
+from edgewright.compression.prune import macs, structured
+from edgewright.export.tflite import to_tflite
+from edgewright.graph.extract import integer_network
+from edgewright.graph.from_tflite import read_tflite
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.proving import prove_place
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.data import Column
+from edgewright.schema.errors import InputError
+
+RNG = np.random.default_rng(0)
+CONVOLUTION = {"kind": "conv1d", "filters": 6, "kernel": 5, "stride": 2}
+WINDOWS = RNG.normal(size=(300, 3, 24)).astype(np.float32)
+ROWS = np.concatenate([WINDOWS[:, :2].reshape(300, 48), WINDOWS[:, 2, -1:]], axis=1)
+# What is asked needs both: the side value says which channel counts.
+Y = np.where(np.where(WINDOWS[:, 2, -1] > 0, *WINDOWS[:, :2].mean(axis=2).T) > 0, "up", "down")
+OF_WINDOWS: dict[str, Any] = {
+    "kind": "branches",
+    "units": 16,
+    "parts": ({"inputs": 2, "layers": (CONVOLUTION,)}, {"inputs": 1, "last": True}),
+}
+OF_ROWS: dict[str, Any] = {
+    "kind": "branches",
+    "units": 16,
+    "parts": ({"inputs": 48, "channels": 2, "layers": (CONVOLUTION,)}, {"inputs": 1}),
+}
+CASES = {"windows": (OF_WINDOWS, WINDOWS), "rows": (OF_ROWS, ROWS)}
+
+
+def _fitted(name: str, epochs: int = 15) -> NetworkClassifier:
+    layer, samples = CASES[name]
+    layers = (layer, {"kind": "dense", "units": 8})
+    return NetworkClassifier(layers, epochs=epochs, batch=32, learning_rate=0.01).fit(samples, Y)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_every_form_answers_alike(name: str, tmp_path: Path) -> None:
+    model, samples = _fitted(name), CASES[name][1]
+    assert (model.predict(samples) == Y).mean() > 0.8
+    columns = tuple(Column(name=f"c{n}") for n in range(samples.shape[1]))
+    graph = graph_of([("model", model)], samples.shape[1:], name, columns)
+    for form, made in (("float", graph), ("int8", quantise(graph, samples))):
+        (tmp_path / f"{form}.onnx").write_bytes(to_onnx(made))
+        record = prove_place(str(tmp_path / f"{form}.onnx"), rows=40)
+        assert record.passed
+        assert len(record.forms) > 6
+    network = integer_network(quantise(graph, samples))
+    again = read_tflite(to_tflite(network))
+    assert [o.kind for o in again.operators] == [o.kind for o in network.operators]
+
+
+def test_a_row_holds_what_a_window_and_a_value_hold() -> None:
+    """The same weights give the same answers, whether the sample comes as a row or as a window."""
+    of_rows, of_windows = _fitted("rows", epochs=1), _fitted("windows", epochs=1)
+    of_windows.parameters_ = of_rows.parameters_
+    np.testing.assert_allclose(of_rows.predict_proba(ROWS), of_windows.predict_proba(WINDOWS), atol=1e-6)
+
+
+def test_int8_keeps_the_answers() -> None:
+    model = _fitted("rows", epochs=8)
+    graph = graph_of([("model", model)], (49,), "rows", tuple(Column(name=f"c{n}") for n in range(49)))
+    answers = compile_graph(quantise(graph, ROWS))(ROWS)["label"]
+    assert (answers == compile_graph(graph)(ROWS)["label"]).mean() > 0.97
+
+
+def test_pruning_keeps_what_lies_before_the_sum() -> None:
+    model = _fitted("windows", epochs=2)
+    made = structured(model, 0.02)
+    assert macs(made) < macs(model)
+    assert made.parameters_[0]["part1.layer1.weights"].shape == model.parameters_[0]["part1.layer1.weights"].shape
+    assert made.predict(WINDOWS).shape == Y.shape
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"parts": ({"inputs": 48, "channels": 2},)}, "parts that take all 49 columns, got 48 in 1"),
+        ({"parts": ({"inputs": 49, "channels": 2},)}, "as many samples in each channel"),
+        ({"parts": ({"inputs": 48}, {"inputs": 1, "last": True})}, "'last' with windows, got rows"),
+        ({"parts": ({"inputs": 49, "layers": ({"kind": "branches"},)},)}, "parts|units"),
+        ({"parts": ({"inputs": 49, "layers": ({"kind": "densse", "units": 3},)},)}, "Did you mean 'dense'"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], told: str) -> None:
+    model = NetworkClassifier(({**OF_ROWS, **change},), epochs=1)
+    with pytest.raises(InputError, match=told):
+        model.fit(ROWS, Y)
