@@ -58,10 +58,10 @@ def score_language(
     refused, right = best < form.threshold, answer == truth
     judged = Judged(
         truth, answer, np.array([float(probabilities(row, form.scale).max()) for row in logits]), best * form.scale,
-        out * form.scale, form.threshold * form.scale, False,
+        out * form.scale, form.threshold * form.scale, float(spec.trained.get("reject", 0.0)), False,
     )  # fmt: skip
     figures = {
-        "accuracy": wilson(int((right & ~refused).sum()), len(truth)),
+        "accuracy": wilson(int(judged.answered.sum()), len(truth)),
         "argmax": wilson(int(right.sum()), len(truth)),
         "refused_in_scope": wilson(int(refused.sum()), len(truth)),
     }

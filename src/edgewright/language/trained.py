@@ -70,15 +70,7 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         f"{100 * told['reject']:g}% allows more or less); were none refused, {100 * told['accuracy']['value']:.1f} % "
         "would be right"
     )
-    worst = sorted(told["intents"], key=lambda one: (one["right"], one["intent"]))[:_WORST]
-    for one in worst if worst[0]["right"] < 1 else ():
-        yield (
-            f"  {one['intent']:<28} {100 * one['right']:.0f} % ({100 * one['low']:.0f} to {100 * one['high']:.0f}) "
-            f"of {one['judged']}"
-        )
-    for one in told["confused"][:_CONFUSED]:
-        times = "once" if one["times"] == 1 else f"{one['times']} times"
-        yield f"  {one['said']} was taken for {one['answered']} {times}"
+    yield from mistakes(told)
     outside = told["out_of_scope"]
     if outside is None:
         yield "  no example is out of scope, so nothing says how many of such utterances are refused"
@@ -90,3 +82,16 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
     slots = told["slots"]
     if slots is not None:
         yield f"  slots: F1 {100 * slots['f1']:.1f} on {slots['true']:,} slots held out"
+
+
+def mistakes(told: dict[str, Any]) -> Iterator[str]:
+    """The worst intents, and what is confused with what."""
+    worst = sorted(told["intents"], key=lambda one: (one["right"], one["intent"]))[:_WORST]
+    for one in worst if worst[0]["right"] < 1 else ():
+        yield (
+            f"  {one['intent']:<28} {100 * one['right']:.0f} % ({100 * one['low']:.0f} to {100 * one['high']:.0f}) "
+            f"of {one['judged']}"
+        )
+    for one in told["confused"][:_CONFUSED]:
+        times = "once" if one["times"] == 1 else f"{one['times']} times"
+        yield f"  {one['said']} was taken for {one['answered']} {times}"

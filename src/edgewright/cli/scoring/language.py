@@ -34,9 +34,9 @@ def _score(place: Path, asked: Asked) -> Score:
 
 
 def _show(console: Terminal, score: Score) -> None:
-    from edgewright.language.trained import lines
+    from edgewright.language.trained import mistakes
 
-    for line in lines(score.details):
+    for line in mistakes(score.details):
         console.print(line, markup=False, highlight=False)
 
 
