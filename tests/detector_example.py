@@ -18,7 +18,7 @@ KINDS = catalogue.listing(DETECTORS, "DETECTOR")
 CHANNELS = 3
 # Settings that make a test short, where the defaults are for real streams.
 SETTINGS: dict[str, dict[str, Any]] = {
-    "union": {"warm_up": 20},
+    "own_past": {"warm_up": 20},
     "spectral_residual": {"samples": 32},
     "half_space_trees": {"window": 64, "adapt": True},
     "autoencoder": {"epochs": 20, "mean": 3},

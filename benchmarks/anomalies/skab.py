@@ -1,4 +1,4 @@
-"""SKAB: the vector autoregression with fixed settings, on the protocol of the benchmark's own notebooks.
+"""SKAB: detectors of rows that belong together, on the protocol of the benchmark's own notebooks.
 
 Every file is an experiment of its own: the first 400 rows, where all is well, are fitted on and not judged; the rest is
 judged row by row. F1, false alarms (share of normal rows called odd) and missed (share of odd rows not called so) are
@@ -23,8 +23,14 @@ from edgewright.runtime.detectors import kind
 
 FOLDER = ROOT.parent / "shared" / "data" / "skab"
 FITTED = 400
-# What the nested choice may choose from.
-ORDERS, MEANS, MARGINS = (1, 2, 3, 5), (1, 5, 10, 15, 20, 30), (1.0, 1.5, 2.0, 3.0, 4.0)
+# What the choice may choose from: the detectors of channels that belong together, the rows of a mean, and how many
+# times the largest score of the fitted rows is odd; and how many calm rows it may call odd in the files it looks at.
+KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
+    *(("var", {"order": order}) for order in (1, 2, 3, 5)),
+    *(("pca", {"variance": share}) for share in (0.9, 1.0)),
+)
+MEANS, MARGINS = (1, 5, 10, 15, 20, 30, 45), (0.8, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0)
+MOST_FALSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,29 +74,38 @@ def flags(one: Experiment, name: str, settings: dict[str, Any], quantile: float,
     return np.asarray(np.nan_to_num(found) >= limit)
 
 
-def nested(given: list[Experiment]) -> Result:
-    """The vector autoregression with settings chosen on all other files, for each file."""
-    part = kind("var")
-    tables = []
-    for order, mean in product(ORDERS, MEANS):
+def left_out(given: list[Experiment]) -> tuple[Result, dict[str, tuple[Result, str]]]:
+    """Each group of files (valve1, valve2, other) by the setting that is best on the other two groups.
+
+    Returns:
+        Counts over all files, and of each group its own and the setting it was judged by.
+    """
+    names, tables = [], []
+    for (name, settings), mean in product(KINDS, MEANS):
+        part = kind(name)
         found, limits = [], []
         for one in given:
             time = np.arange(len(one.values), dtype=np.float64)
-            config = part.config(**{"order": order, "mean": mean})
-            learnt = part.fit(config, one.values[:FITTED], time[:FITTED])
+            learnt = part.fit(part.config(**settings, mean=mean), one.values[:FITTED], time[:FITTED])
             scores = np.nan_to_num(part.start(learnt).update(one.values, time))
             found.append(scores)
             limits.append(float(scores[:FITTED].max()))
         for margin in MARGINS:
             called = [scores >= margin * limit for scores, limit in zip(found, limits, strict=True)]
             tables.append(_counts(called, given))
+            told = ", ".join(f"{key} {value:g}" for key, value in {**settings, "mean": mean}.items())
+            names.append(f"{name} ({told}), {margin:g} x largest score")
     table = np.stack(tables)
-    total = table.sum(1)
-    chosen = []
-    for place in range(len(given)):
-        others = total - table[:, place]
-        chosen.append(table[int(np.argmax(2 * others[:, 0] / others[:, [0, 0, 1, 2]].sum(1))), place])
-    return _result(np.stack(chosen))
+    groups = np.array([one.name.split("/")[0] for one in given])
+    parts, each = [], {}
+    for group in dict.fromkeys(groups.tolist()):
+        own, others = groups == group, table[:, groups != group].sum(1)
+        skill = 2 * others[:, 0] / others[:, [0, 0, 1, 2]].sum(1)
+        skill[others[:, 1] > MOST_FALSE * others[:, [1, 3]].sum(1)] = -1
+        best = int(np.argmax(skill))
+        parts.append(table[best, own])
+        each[group] = (_result(table[best, own]), names[best])
+    return _result(np.concatenate(parts)), each
 
 
 def _counts(called: list[NDArray[np.bool_]], given: list[Experiment]) -> NDArray[np.float64]:

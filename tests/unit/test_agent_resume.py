@@ -28,13 +28,13 @@ def detector(folder: Path, name: str) -> None:
     part = kind(name)
     values = signal(60.0, period=1e9)
     learnt = part.fit(part.config(), values, np.arange(len(values)) / 50.0)
-    threshold = Threshold(value=1.0 if name == "union" else 4.0, by="given")
+    threshold = Threshold(value=1.0 if name == "own_past" else 4.0, by="given")
     columns = (Column(name="level"), Column(name="heat"))
     spec = DetectorSpec(kind=name, config={}, columns=columns, rate=50.0, threshold=threshold, refractory=200)
     write_detector(folder / "odd.detector", spec, learnt)
 
 
-@pytest.mark.parametrize("name", ["union", "var"])
+@pytest.mark.parametrize("name", ["own_past", "var"])
 def test_a_detector_goes_on_as_if_it_had_never_stopped(tmp_path: Path, name: str) -> None:
     values = signal(60.0, period=1e9, seed=5)
     for begin in (700, 1590, 2500):
@@ -104,7 +104,7 @@ def test_the_confidence_drifts_at_the_same_block_however_rows_came_and_the_agent
 
 def test_recordings_and_encrypted_columns_leave_no_state(tmp_path: Path) -> None:
     package(tmp_path / "switch.edge")
-    detector(tmp_path, "union")
+    detector(tmp_path, "own_past")
     settings = {"detectors": [{"path": "odd.detector"}]}
     given(tmp_path, packets(signal(4.0)), settings=settings)
     assert not (tmp_path / "store" / STATE_FILE).exists()
@@ -121,7 +121,7 @@ def test_recordings_and_encrypted_columns_leave_no_state(tmp_path: Path) -> None
 @pytest.mark.parametrize("damage", [b"", b"nothing", None])
 def test_a_damaged_state_is_as_none(tmp_path: Path, damage: bytes | None) -> None:
     package(tmp_path / "switch.edge")
-    detector(tmp_path, "union")
+    detector(tmp_path, "own_past")
     settings = {"detectors": [{"path": "odd.detector"}]}
     given(tmp_path, packets(signal(4.0)), settings=settings, live=True)
     place = tmp_path / "store" / STATE_FILE

@@ -124,6 +124,21 @@ def test_an_alarm_that_never_ends_is_said_to_be_one(folder: Path, tmp_path: Path
     assert "100.0 % of normal rows" in told
 
 
+def test_a_pause_is_a_number_of_rows_or_a_share_of_those_seen(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "paused.detector"
+    fit = ["detect", "fit", str(folder / "good.csv"), "--time", "time", "--detector", "own_past", "--threshold", "1"]
+    for asked, kept in (("150", 150.0), ("5%", 0.05), ("0", 0.0)):
+        assert run([*fit, "--out", str(out), "--force", "--refractory", asked]) == 0
+        assert read_detector(out).spec.refractory == kept
+    capsys.readouterr()
+    for wrong in ("0.05", "100%", "-3", "inf", "nan", "many"):
+        assert run([*fit, "--out", str(out), "--force", "--refractory", wrong]) == 2
+        assert "a number of rows, or 0.1% to 99.9% of the rows seen" in " ".join(capsys.readouterr().err.split())
+    windows = [*fit[:-4], "--detector", "k_means", "--window", "20", "--refractory", "5%"]
+    assert run([*windows, "--out", str(out), "--force"]) == 2
+    assert "a number of windows" in " ".join(capsys.readouterr().err.split())
+
+
 def test_labels_set_the_threshold(folder: Path, tmp_path: Path, capsys: Capture) -> None:
     out = tmp_path / "b.detector"
     arguments = ["fit", str(folder / "faulty.csv"), "--time", "time", "--target", "fault", "--detector", "robust"]

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.pipeline.detect_events import episodes
 from edgewright.runtime.archive import pack, unpack
 from edgewright.runtime.detector_file import DetectorFile, detector_bytes, parse_detector, read_detector, write_detector
 from edgewright.runtime.detectors import kind
@@ -79,8 +80,8 @@ def test_newer_and_forged_files_are_refused_by_name(tmp_path: Path) -> None:
         Watch(DetectorFile(_spec(), {**_learnt(), "unit": np.ones((1, 5))}))
     with pytest.raises(InputError, match="robust learns"):
         Watch(DetectorFile(_spec(), {**_learnt(), "mean": 1 << 60}))
-    with pytest.raises(InputError, match="union"):
-        Watch(DetectorFile(_spec(kind="union"), {"channels": 2, "config": {"bins": 1 << 40}}))
+    with pytest.raises(InputError, match="own_past"):
+        Watch(DetectorFile(_spec(kind="own_past"), {"channels": 2, "config": {"bins": 1 << 40}}))
 
 
 def test_alarms_begin_once_and_name_the_channel() -> None:
@@ -99,6 +100,28 @@ def test_within_the_refractory_rows_no_other_alarm_is_raised() -> None:
     values[2:15, 0] = 50
     judged = Watch(DetectorFile(_spec(refractory=5), _learnt())).push(values, np.arange(20.0))
     assert [j.row for j in judged if j.alarm] == [2, 8, 14]
+
+
+def test_a_pause_may_be_a_share_of_the_rows_seen() -> None:
+    values = np.zeros((130, 2), np.float32)
+    values[9:, 0] = 50
+    judged = Watch(DetectorFile(_spec(refractory=0.5), _learnt())).push(values, np.arange(130.0))
+    # Ten rows were seen, then 16, 25, 38 and so on: half of them keep quiet.
+    assert [j.row for j in judged if j.alarm] == [9, 15, 24, 37, 57, 87]
+    odd = np.array([j.odd for j in judged])
+    assert [row for row, _ in episodes(odd, 0.5)] == [9, 15, 24, 37, 57, 87]
+
+
+def test_a_share_of_windows_and_a_pause_below_nothing_are_refused() -> None:
+    window = WindowSpec(samples=8, step=3, rate=None)
+    for wrong in (_spec(refractory=-1.0), _spec(refractory=0.5, window=window)):
+        with pytest.raises(InputError, match="without another alarm"):
+            parse_detector(detector_bytes(wrong, _learnt()), "pump.detector")
+
+
+def test_a_detector_of_an_earlier_version_says_what_took_its_place() -> None:
+    with pytest.raises(InputError, match="own_past took its place"):
+        Watch(DetectorFile(_spec(kind="union"), {"channels": 2}))
 
 
 def test_a_watch_goes_on_from_its_state_in_the_middle_of_a_window_and_of_an_alarm() -> None:

@@ -11,8 +11,8 @@ from sklearn.decomposition import PCA
 
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.detectors._row import SlidingMean
+from edgewright.runtime.detectors.own_past import OwnPastConfig
 from edgewright.runtime.detectors.robust import RobustConfig
-from edgewright.runtime.detectors.union import UnionConfig
 from edgewright.schema.errors import InputError
 
 
@@ -62,21 +62,70 @@ def test_robust_scores_count_deviations_and_follow_the_time_of_day() -> None:
     assert plain.update(np.array([[5.0]], np.float32), np.zeros(1))[0] == pytest.approx(3 / 1.4826)
 
 
-def test_the_union_sees_a_spike_a_shift_and_an_odd_hour() -> None:
-    part = kind("union")
+def test_a_stream_is_judged_by_its_own_past_whatever_its_unit() -> None:
+    part = kind("own_past")
     rng = np.random.default_rng(0)
     time = np.arange(0, 20 * 86400, 900.0)
     wave = 10 * np.sin(2 * np.pi * time / 86400)
     values = (wave + 0.3 * rng.standard_normal(len(time)))[:, None].astype(np.float32)
-    learnt = part.fit(UnionConfig(bins=96, calm=1.0), values, time)
+    learnt = part.fit(OwnPastConfig(), values, time)
     calm = part.start(learnt).update(values, time)
-    assert np.isnan(calm[:150]).all()
+    assert np.isnan(calm[:50]).all()
     # The first day has no other to compare with.
-    assert np.nanmax(calm[500:]) < 1
+    assert np.nanmax(calm[200:]) < 1
     for change, rows in ((25.0, slice(1000, 1001)), (12.0, slice(1000, 1030)), (-10.0, slice(1000, 1010))):
         odd = values.copy()
         odd[rows] += np.float32(change)
-        assert part.start(learnt).update(odd, time)[rows].max() > 1
+        found = part.start(learnt).update(odd, time)
+        assert found[rows].max() > 1
+        # Another unit changes nothing; a power of two changes no digit either.
+        np.testing.assert_array_equal(part.start(learnt).update(odd * np.float32(1024), time), found)
+
+
+def test_an_odd_hour_is_seen_where_neither_level_nor_range_say_it() -> None:
+    part = kind("own_past")
+    time = np.arange(0, 20 * 86400, 3600.0)
+    values = np.where((time // 3600) % 24 < 12, 0.0, 10.0) + 0.5 * np.random.default_rng(1).standard_normal(len(time))
+    values[400:412] = 10.0 - values[400:412]
+    rows = values[:, None].astype(np.float32)
+    with_day, without = (
+        part.start(part.fit(OwnPastConfig(bins=bins), rows, time)).update(rows, time) for bins in (24, 0)
+    )
+    assert with_day[400:412].max() > 1 > np.nanmax(without[200:])
+    # Nobody knows the time: as if there were no parts of a day.
+    unknown = part.start(part.fit(OwnPastConfig(), rows, time)).update(rows, np.full(len(time), np.nan))
+    np.testing.assert_array_equal(unknown, without)
+
+
+def test_the_distances_are_judged_by_the_formula() -> None:
+    part = kind("own_past")
+    values = np.random.default_rng(2).standard_normal(300).astype(np.float32)
+    config = OwnPastConfig(bins=0, warm_up=0, beyond=1e9, near=0.5)
+    found = part.start(part.fit(config, values[:, None], np.zeros(300))).update(values[:, None], np.zeros(300))
+    near = fast = slow = float(values[0])
+    level, shift = [], []
+    for place, x in enumerate(values.astype(np.float64)):
+        level.append(abs(x - near))
+        near += max(0.5, 1 / (place + 1)) * (x - near)
+        fast += max(1 / 50, 1 / (place + 1)) * (x - fast)
+        shift.append(abs(fast - slow))
+        slow += max(1 / 2000, 1 / (place + 1)) * (x - slow)
+
+    def unusual(distances: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        short = 0.0
+        means: list[float] = []
+        out: list[float] = []
+        for place, distance in enumerate(distances):
+            short += max(0.1, 1 / (place + 1)) * (distance - short)
+            # Within the past all count alike: mean and deviation of all short means before.
+            deviation = float(np.std(means)) if means else 0.0
+            out.append(max(0.0, (short - float(np.mean(means))) / deviation) if deviation > 0 else 0.0)
+            means.append(short)
+        return np.array(out)
+
+    expected = np.sqrt((unusual(level) ** 2 + unusual(shift) ** 2) / 2) / 3
+    # The range has its limit at a thousand million widths, and is then 1e-9 at most.
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=2e-9)
 
 
 def test_the_autoregression_blames_the_channel_that_shifts() -> None:
@@ -133,7 +182,7 @@ def test_a_spike_stands_out_of_the_spectrum() -> None:
 def test_sliding_means_have_no_drift_and_settings_are_checked() -> None:
     sliding = SlidingMean(3, 1)
     assert [float(sliding.push(np.array([x]))[0]) for x in (3.0, 6.0, 9.0, 0.0)] == [3.0, 4.5, 6.0, 5.0]
-    for name, wrong in (("union", {"leak": 0.0}), ("pca", {"variance": 2.0}), ("var", {"order": 0}),
+    for name, wrong in (("own_past", {"leak": 2.0}), ("pca", {"variance": 2.0}), ("var", {"order": 0}),
                         ("half_space_trees", {"depth": 40}), ("spectral_residual", {"samples": 4})):  # fmt: skip
         part = kind(name)
         with pytest.raises(InputError):
@@ -155,7 +204,7 @@ def test_the_first_second_of_a_part_of_the_day_belongs_to_it() -> None:
     learnt = part.fit(config, np.repeat(values, 20, axis=0), np.repeat(np.concatenate([minutes, minutes + 86400]), 20))
     np.testing.assert_array_equal(learnt["centre"][:, 0], np.arange(1440))
     assert part.start(learnt).update(values[:1440], minutes + 10 * 86400).max() == 0
-    union = kind("union")
-    running = union.start(union.fit(UnionConfig(bins=1440, warm_up=1), values, minutes))
+    past = kind("own_past")
+    running = past.start(past.fit(OwnPastConfig(bins=1440, warm_up=1), values, minutes))
     running.update(values[:1440], minutes)
     assert running.state()["channels"][0][0] == [1] * 1440

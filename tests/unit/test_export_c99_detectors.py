@@ -39,7 +39,7 @@ SETTINGS: dict[str, list[dict[str, Any]]] = {
     "spectral_residual": [{}, {"samples": 33, "smooth": 2}, {"samples": 35, "smooth": 5}],
     "autoencoder": [{"epochs": 12}, {"epochs": 8, "mean": 4}],
     "k_means": [{"centres": 1}, {"centres": 6}],
-    "union": [{}, {"bins": 1440, "warm_up": 5}, {"bins": 0}, {"bins": 0, "warm_up": 5, "fast": 0.3, "slow": 0.02}],
+    "own_past": [{}, {"bins": 1440, "warm_up": 5}, {"bins": 0}, {"bins": 0, "warm_up": 5, "fast": 0.3, "slow": 0.02}],
     "var": [{}, {"order": 1, "mean": 1}],
 }
 CASES = [(kind, number) for kind in KINDS for number in range(len(SETTINGS.get(kind, [{}])))]
@@ -221,7 +221,7 @@ def test_what_has_no_form_in_c_is_refused() -> None:
 
 
 def test_a_row_of_unknown_time_is_taken_as_python_takes_it(library: Path) -> None:
-    for kind, number in (("robust", 2), ("union", 0)):
+    for kind, number in (("robust", 2), ("own_past", 0)):
         learnt, seen, _ = fitted(kind, number)
         function = getattr(ctypes.CDLL(str(library / "all.so")), f"{kind}{number}_9_detect_score")
         function.restype = ctypes.c_float
@@ -244,7 +244,7 @@ def test_a_broken_number_is_odd_and_soon_forgotten(kind: str, number: int, libra
     for row in (240, 242):
         assert (found[row] > before) == (wanted[row] > before), "as odd as in Python"
     assert np.isfinite(found[-60:]).all() or not np.isfinite(wanted[-60:]).all()
-    if kind != "union":
+    if kind != "own_past":
         # A range that has once been that wide is as good as none, there and here.
         np.testing.assert_allclose(found[-60:], wanted[-60:], rtol=2e-4, atol=2e-4 * float(np.nanmedian(scores)))
 

@@ -38,7 +38,7 @@ KEPT: dict[str, list[tuple[str, str, dict[str, Any], tuple[str, ...], WindowSpec
     "level": [
         ("a-shape", "pca", {"mean": 2}, ("x", "y"), WindowSpec(samples=8, step=4, rate=RATE)),
         ("b-own", "robust", {}, ("x", "y"), WindowSpec(samples=6, step=9, rate=RATE)),
-        ("c_day", "union", {"warm_up": 20}, ("y",), None),
+        ("c_day", "own_past", {"warm_up": 20}, ("y",), None),
         ("d_trees", "half_space_trees", {"adapt": True, "window": 64, "trees": 9}, ("y", "x"), None),
         ("e_net", "autoencoder", {"epochs": 8}, ("x", "y"), WindowSpec(samples=8, step=2, rate=RATE)),
     ],

@@ -62,12 +62,12 @@ def named(record: ProofRecord, stage: str) -> Difference:
     return record.breaks
 
 
-def detector(folder: Path, kind: str, window: WindowSpec | None = None) -> Path:
+def detector(folder: Path, kind: str, window: WindowSpec | None = None, refractory: float = 3) -> Path:
     """A fitted detector's file."""
     columns = tuple(Column(name=name) for name in "abc")
     limit = Threshold(value=2.0, by="given")
     spec = DetectorSpec(
-        kind=kind, config=SETTINGS.get(kind, {}), columns=columns, rate=0.1, threshold=limit, refractory=3,
+        kind=kind, config=SETTINGS.get(kind, {}), columns=columns, rate=0.1, threshold=limit, refractory=refractory,
         window=window,
     )  # fmt: skip
     place = folder / f"{kind}.detector"
@@ -98,6 +98,17 @@ def test_a_refractory_time_of_a_detector_is_named(tmp_path: Path) -> None:
     assert proof(place, data=str(data)).passed
     change: Change = lambda text: text.replace("quiet = 3u;", "quiet = 2u;")  # noqa: E731
     assert named(proof(place, "detector_detect.c", change, str(data)), "detector anomalies").origin.startswith("line")
+
+
+def test_a_pause_that_is_a_share_of_the_rows_is_proven_and_named_where_it_is_another(tmp_path: Path) -> None:
+    place = detector(tmp_path, "pca", refractory=0.05)
+    values = rows(300)[0]
+    values[100:140] += 30
+    data = tmp_path / "rows.csv"
+    np.savetxt(data, values, delimiter=",", header="a,b,c", comments="")
+    assert proof(place, data=str(data)).passed
+    change: Change = lambda text: text.replace("50u / 1000u", "70u / 1000u")  # noqa: E731
+    named(proof(place, "detector_detect.c", change, str(data)), "detector anomalies")
 
 
 def test_another_number_that_was_learnt_is_named_at_the_score(tmp_path: Path) -> None:

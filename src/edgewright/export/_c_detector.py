@@ -62,7 +62,7 @@ def write_detector_c99(
     name: str,
     columns: Sequence[str],
     threshold: float,
-    refractory: int = 0,
+    refractory: float = 0,
     window: WindowSpec | None = None,
     held: bool = True,
 ) -> dict[str, str]:
@@ -74,7 +74,8 @@ def write_detector_c99(
         name: of the files, and prefix of every name in them.
         columns: channels in the order of a row.
         threshold: a score from here on is odd.
-        refractory: rows (windows) after an anomaly in which no other is told; with 0, a run of odd rows is one.
+        refractory: rows (windows) after an anomaly in which no other is told, below 1 a share of the rows seen; with 0,
+            a run of odd rows is one.
         window: whose features the detector sees; None for rows.
         held: whether the code cuts the windows of rows; it is else given whole ones, as where a model has them.
 
@@ -97,7 +98,7 @@ def detector_form(
     *,
     columns: Sequence[str],
     threshold: float,
-    refractory: int = 0,
+    refractory: float = 0,
     window: WindowSpec | None = None,
     held: bool = True,
 ) -> Form:
@@ -156,6 +157,13 @@ def _source(form: Form) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def _pause(refractory: float) -> str:
+    """As `runtime.watching.pause` has it."""
+    if refractory >= 1:
+        return f"{int(refractory)}u"
+    return f"(uint32_t)((uint64_t)context->rows * {round(1000 * refractory)}u / 1000u)"
+
+
 def _judge(form: Form) -> str:
     """From a score to an anomaly."""
     wait = (
@@ -167,7 +175,7 @@ def _judge(form: Form) -> str:
             "    if (!odd) {",
             "        return 0;",
             "    }",
-            f"    context->quiet = {form.refractory}u;",
+            f"    context->quiet = {_pause(form.refractory)};",
         ]
         if form.refractory
         else [

@@ -26,7 +26,7 @@ class Form:
         score: its code.
         columns: channels in the order of a row.
         threshold: a score from here on is odd.
-        refractory: rows, or windows, after an anomaly in which no other is told.
+        refractory: rows, or windows, after an anomaly in which no other is told; below 1 this share of the rows seen.
         window: whose features the detector sees; None for rows.
         held: whether the code cuts the windows itself; it is else given whole ones.
     """
@@ -35,7 +35,7 @@ class Form:
     score: Score
     columns: tuple[str, ...]
     threshold: float
-    refractory: int
+    refractory: float
     window: WindowSpec | None
     held: bool
 
@@ -97,6 +97,8 @@ def checked(form: Form) -> Form:
             "detector in C",
         )
     window = form.window
+    if window is not None and 0 < form.refractory < 1:
+        raise InputError("a number of windows without another alarm", f"{form.refractory:g}", "detector in C")
     if window is not None and not 1 <= min(window.samples, window.step) <= max(window.samples, window.step) <= MOST:
         raise InputError(f"windows and steps of 1 to {MOST} rows", f"{window.samples} and {window.step}", "detector")
     return form

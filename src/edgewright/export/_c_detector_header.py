@@ -51,7 +51,7 @@ _TIME = """\
 /* Says the time of the rows that follow, in microseconds since 1970, until it is told anew. Before the first time it is
    not known: %s. */
 void @_detect_time(@_detect_context *context, int64_t microseconds);"""
-_UNKNOWN = {"union": "the time of day then takes no part", "robust": "a row then counts as of the first part"}
+_UNKNOWN = {"own_past": "the time of day then takes no part", "robust": "a row then counts as of the first part"}
 
 
 def detector_header(form: Form) -> str:
@@ -59,7 +59,8 @@ def detector_header(form: Form) -> str:
     window, each = form.window, "row" if form.window is None else "window"
     what = "Rows" if window is None or form.held else "Windows"
     columns = template_comment(", ".join(form.columns))
-    pause = f"{form.refractory} {each}s at least lie between two" if form.refractory else f"a run of odd {each}s is one"
+    told = f"{100 * form.refractory:g} % of the rows seen" if form.refractory < 1 else f"{form.refractory:g} {each}s"
+    pause = f"{told} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
     net = form.score.network is not None
     besides = " besides those of @_net.h" if net else ""

@@ -10,6 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.runtime.watching import pause
+
 _Z = 1.959963984540054
 _DAY = 86400.0
 # An alarm may begin a tenth of an event's length before it, so many rows at least and at most: labels are not exact.
@@ -59,7 +61,7 @@ def runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def episodes(odd: NDArray[np.bool_], refractory: int) -> list[tuple[int, int]]:
+def episodes(odd: NDArray[np.bool_], refractory: float) -> list[tuple[int, int]]:
     """Alarms as stretches of rows: runs of odd rows, or with a refractory time single rows, none within it."""
     if not refractory:
         return runs(odd)
@@ -67,11 +69,11 @@ def episodes(odd: NDArray[np.bool_], refractory: int) -> list[tuple[int, int]]:
     for row in np.flatnonzero(odd).tolist():
         if row >= free:
             found.append((row, row + 1))
-            free = row + 1 + refractory
+            free = row + 1 + pause(refractory, row + 1)
     return found
 
 
-def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: int = 0) -> Counts:
+def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: float = 0) -> Counts:
     """Compares rows called odd with rows labelled odd.
 
     An event is found by an alarm that begins in it, or at most a tenth of its length (1 to 10 rows) before it and lasts
@@ -81,7 +83,7 @@ def count(odd: NDArray[np.bool_], events: NDArray[np.bool_], refractory: int = 0
     Args:
         odd: shape (rows,), score at or above the threshold.
         events: shape (rows,), labels; a run of true rows is one event.
-        refractory: rows after an alarm without another.
+        refractory: rows after an alarm without another; below 1 a share of the rows seen.
     """
     alarms = episodes(odd, refractory)
     true = runs(events)

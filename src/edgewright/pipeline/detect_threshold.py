@@ -32,14 +32,14 @@ class Asked:
         quantile: of the training scores, instead; None where false alarms or labels say.
         margin: factor on the quantile.
         threshold: given by a person; None where it is found.
-        refractory: rows after an alarm without another.
+        refractory: rows after an alarm without another; below 1 a share of the rows seen.
     """
 
     false_alarms: float = FALSE_ALARMS
     quantile: float | None = None
     margin: float = 1.0
     threshold: float | None = None
-    refractory: int = 0
+    refractory: float = 0
 
 
 def threshold(pairs: Sequence[tuple[Stretch, Array]], asked: Asked, per_second: float | None) -> Threshold:
@@ -96,7 +96,7 @@ def _candidates(scores: Array) -> Array:
     return np.unique(np.concatenate([np.quantile(scores, shares), top * np.array([1.0, 1.1, 1.25, 1.5, 2.0])]))
 
 
-def _by_labels(pairs: Sequence[tuple[Stretch, Array]], tried: Array, refractory: int) -> float:
+def _by_labels(pairs: Sequence[tuple[Stretch, Array]], tried: Array, refractory: float) -> float:
     """The middle of the thresholds with the largest F1 of events."""
     results = []
     for value in tried:
@@ -121,7 +121,7 @@ def _by_alarms(pairs: Sequence[tuple[Stretch, Array]], tried: Array, asked: Aske
     return value
 
 
-def counted(odd: NDArray[np.bool_], events: NDArray[np.bool_] | None, refractory: int) -> list[Counts]:
+def counted(odd: NDArray[np.bool_], events: NDArray[np.bool_] | None, refractory: float) -> list[Counts]:
     """Counts of pieces of a stretch; a refractory time would begin anew in every piece, so that it is then one."""
     labels = np.zeros(len(odd), np.bool_) if events is None else events
     return [count(odd, labels, refractory)] if refractory else pieces(odd, labels, max(1, min(_PIECE, len(odd) // 20)))

@@ -156,7 +156,7 @@ def fit_detector(
     """
     how = asked or Asked()
     settings = configured(name, config or {})
-    _fits(name, watched)
+    _fits(name, watched, how.refractory)
     learnt = learn(name, settings, watched.stretches)
     if how.quantile is not None or watched.labelled:
         pairs = [(s, scored(name, learnt, s)) for s in watched.stretches]
@@ -181,12 +181,14 @@ def fit_detector(
     return Fitted(spec, learnt, state_bytes(learnt), state_bytes(running.state()), counts)
 
 
-def _fits(name: str, watched: Watched) -> None:
-    """Refuses a detector of samples on windows.
+def _fits(name: str, watched: Watched, refractory: float) -> None:
+    """Refuses a detector of samples on windows, and a pause that is a share of them.
 
     Raises:
         InputError: naming those that take windows.
     """
+    if watched.window is not None and 0 < refractory < 1:
+        raise InputError("a number of windows", f"{100 * refractory:g}%", "--refractory")
     if watched.window is not None and not kind(name).windows:
         takes = ", ".join(windowed())
         raise InputError(f"a detector that takes windows ({takes})", repr(name), "--detector", "Or watch rows")

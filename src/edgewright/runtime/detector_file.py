@@ -104,6 +104,8 @@ def _spec(text: bytes, where: str) -> DetectorSpec:
     window = spec.window
     if window is not None and not (0 < window.samples <= 1 << 20 and 0 < window.step <= 1 << 20):
         raise InputError("a window of sensible size", f"{window.samples}, {window.step}", f"{where}, {SPEC}")
+    if not 0 <= spec.refractory <= 1 << 31 or (window is not None and 0 < spec.refractory < 1):
+        raise InputError("rows (or windows) without another alarm, or a share of rows", f"{spec.refractory:g}", where)
     if not spec.columns or len(spec.columns) > 1 << 16 or not math.isfinite(spec.threshold.value):
         raise InputError("columns and a threshold", "none", f"{where}, {SPEC}")
     return spec

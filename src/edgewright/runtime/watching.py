@@ -71,11 +71,11 @@ class Watch:
         self._channels = len(file.spec.columns)
         window = file.spec.window
         self._held: deque[NDArray[np.float32]] = deque(maxlen=window.samples if window else 1)
-        self._rows, self._since, self._was_odd = 0, -1, False
+        self._rows, self._quiet, self._was_odd = 0, 0, False
         self._begun, self._time = 0, math.nan
         if state is not None:
             self._held.extend(np.asarray(state["held"], np.float32).reshape(-1, self._channels))
-            self._rows, self._since, self._was_odd = int(state["rows"]), int(state["since"]), bool(state["odd"])
+            self._rows, self._quiet, self._was_odd = int(state["rows"]), int(state["quiet"]), bool(state["odd"])
             self._begun, self._time = int(state["begun"]), math.nan if state["time"] is None else float(state["time"])
 
     def push(self, values: Floats, time: NDArray[np.float64]) -> list[Judged]:
@@ -123,11 +123,9 @@ class Watch:
     def _judge(self, seen: Floats, time: float) -> Judged:
         score = self._score(seen, time)
         odd = score >= self.spec.threshold.value
-        quiet = 0 <= self._since < self.spec.refractory
-        alarm = odd and not quiet and (self.spec.refractory > 0 or not self._was_odd)
+        alarm = odd and not self._quiet and (self.spec.refractory > 0 or not self._was_odd)
         channel = self._channel() if odd else -1
-        # Rows since the last alarm, counted no further than they matter.
-        self._since = 0 if alarm else min(self._since + 1, self.spec.refractory) if self._since >= 0 else -1
+        self._quiet = pause(self.spec.refractory, self._rows) if alarm else max(0, self._quiet - 1)
         self._was_odd = odd
         return Judged(self._rows - 1, time, score, odd, alarm, channel)
 
@@ -141,9 +139,19 @@ class Watch:
         """All it remembers, as arrays and JSON."""
         held = np.stack(self._held) if self._held else np.zeros((0, self._channels), np.float32)
         return {
-            "detector": self._running.state(), "held": held, "rows": self._rows, "since": self._since,
+            "detector": self._running.state(), "held": held, "rows": self._rows, "quiet": self._quiet,
             "odd": self._was_odd, "begun": self._begun, "time": None if math.isnan(self._time) else self._time,
         }  # fmt: skip
+
+
+def pause(refractory: float, rows: int) -> int:
+    """Rows after an alarm in which no other is raised.
+
+    Args:
+        refractory: so many; below 1 this share of the rows seen, in whole thousandths, as C counts them.
+        rows: seen, that of the alarm included.
+    """
+    return rows * round(1000 * refractory) // 1000 if refractory < 1 else int(refractory)
 
 
 def window_features(windows: Floats) -> Floats:

@@ -71,7 +71,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
         rate: rows a second; None where nobody knows.
         time: column with the time of a row; empty for none.
         threshold: from where on a score is odd.
-        refractory: rows (windows) after an alarm in which no other is raised.
+        refractory: rows (windows) after an alarm in which no other is raised; below 1, this share of the rows seen.
         learnt: JSON part of what was learnt; `arrays` names the others, a file `arrays/NAME.npy` each.
         rows: that it was fitted on.
         choice: how it was chosen; None when it was named.
@@ -85,7 +85,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
     rate: float | None = None
     time: str = ""
     threshold: Threshold
-    refractory: int = 0
+    refractory: float = 0
     learnt: dict[str, Any] = {}
     arrays: tuple[str, ...] = ()
     rows: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,3 +39,19 @@ def check_out(path: Path, force: bool) -> None:
         raise InputError("a new file", "one that exists", str(path), "Name another, or replace it with --force")
     if not path.parent.is_dir():
         raise InputError("a folder to write into", "none", str(path.parent), "Make it first")
+
+
+def refractory_of(text: str) -> float:
+    """Rows after an alarm without another: '150', or '5%' of the rows seen as a share below 1.
+
+    Raises:
+        InputError: anything else.
+    """
+    share = text.strip().endswith("%")
+    try:
+        value = float(text.strip().removesuffix("%")) / (100 if share else 1)
+    except ValueError:
+        value = math.nan
+    if not (0.001 <= value < 1 if share else 0 <= value <= 1 << 31 and value.is_integer()):
+        raise InputError("a number of rows, or 0.1% to 99.9% of the rows seen", repr(text), "--refractory")
+    return value

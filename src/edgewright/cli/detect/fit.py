@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 @click.option("--quantile", type=float, help="Threshold at this quantile of the training scores instead.")
 @click.option("--margin", type=float, default=1.0, show_default=True, help="Factor on that quantile.")
 @click.option("--threshold", type=float, help="Threshold itself instead.")
-@click.option("--refractory", type=click.IntRange(min=0), default=0, help="Rows after an alarm without another.")
+@click.option("--refractory", default="0", metavar="ROWS|5%",
+              help="Rows after an alarm without another, or a share of those seen.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was fitted as JSON.")
 def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's options
@@ -44,7 +45,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     fitted on. auto compares all detectors on parts in time that are held out, by labels or by injected anomalies, and
     takes the smallest of those that may be as good as the best.
     """
-    from edgewright.cli.detect._options import check_out, settings_of
+    from edgewright.cli.detect._options import check_out, refractory_of, settings_of
     from edgewright.pipeline.detect_choice import choose
     from edgewright.pipeline.detect_rows import read_watched
     from edgewright.pipeline.detect_threshold import Asked
@@ -66,6 +67,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         window=window,
         **{k: options[k] for k in ("kind", "target", "time", "ignore", "columns", "normal", "package")},
     )
+    options["refractory"] = refractory_of(options["refractory"])
     asked = Asked(**{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")})
     choice = choose(watched, asked) if detector == "auto" else None
     name = detector if choice is None else choice.tried[0].kind

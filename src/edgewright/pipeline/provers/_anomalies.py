@@ -14,7 +14,7 @@ from edgewright.pipeline.stream_rows import StreamRows, inserted
 from edgewright.proof.form import Stages
 from edgewright.proof.stream import Rule
 from edgewright.runtime.detector_file import DetectorFile
-from edgewright.runtime.watching import Judged, Watch
+from edgewright.runtime.watching import Judged, Watch, pause
 from edgewright.schema.data import Floats
 
 # A detector in float32 beside float64: so much of a score, and of the threshold.
@@ -186,12 +186,12 @@ def _single(row: Floats) -> Floats:
     return np.asarray(row, np.float32)
 
 
-def _calm(judged: NDArray[np.int64], scores: NDArray[np.float64], limit: float, refractory: int) -> int | None:
+def _calm(judged: NDArray[np.int64], scores: NDArray[np.float64], limit: float, refractory: float) -> int | None:
     """The last judged row behind so many that scored below the limit that the next anomaly is told; None for none."""
     odd = scores[judged] >= limit
     free = ~odd
     for at in np.flatnonzero(odd):
-        free[at : at + refractory + 2] = False
+        free[at : at + pause(refractory, int(judged[at]) + 1) + 2] = False
     ends = np.flatnonzero(free)
     return int(judged[ends[-1]]) if len(ends) else None
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime import catalogue
 from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
 
 
 class Running(Protocol):
@@ -62,11 +63,18 @@ class DetectorKind(Generic[C]):
     windows: bool = False
 
 
+# Detectors that files of old name, and what to do.
+_REPLACED = {"union": "own_past took its place: edgewright detect fit --detector own_past"}
+
+
 def kind(name: str) -> DetectorKind[DetectorConfig]:
     """The detector of this name.
 
     Raises:
         UnknownNameError: listing the known detectors.
+        InputError: one that another took the place of.
     """
+    if name in _REPLACED:
+        raise InputError("a detector of this version", repr(name), do=_REPLACED[name])
     found: DetectorKind[DetectorConfig] = catalogue.find(__name__, name, "DETECTOR", "detector")
     return found

@@ -1,0 +1,173 @@
+"""`own_past` on NAB: one setting for all streams, and settings chosen on other families of streams than those scored.
+
+The choice looks at the streams of its families as they are, backwards, and at every second row of each (both halves):
+what is good on one of these alone is chance. What is scored is the family that was left out, as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.anomalies.nab import Series, Weights, Worth, worth
+from edgewright.pipeline.detect_events import episodes
+from edgewright.runtime.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
+
+# Rows without another alarm, as a share of those seen: the one setting that belongs to the file of a detector.
+REST = 0.05
+# What the choice may choose from: weights of the means, and of the short mean of the distances.
+PACES = ((1 / 8, 1 / 16, 1 / 1000), (1 / 64, 1 / 50, 1 / 2000))
+SHORTS = (0.1, 0.2)
+DAYS = (False, True)
+COUNTED = ("mean square", "largest")
+# How far outside the range is odd, and what leaks from it.
+RANGES = ((0.1, 0.5), (0.2, 0.5), (0.4, 0.5), (0.2, 1.0))
+RESTS = (0.03, 0.05, 0.08)
+LIMITS = tuple(np.geomspace(1.0, 10.0, 24).tolist())
+# How much each form of the streams counts in the choice.
+_FORMS = {"as they are": 1.0, "backwards": 1.0, "every second row": 0.5, "every other second row": 0.5}
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Apart:
+    """Scores of families by settings that were chosen on the others.
+
+    Attributes:
+        score: of all streams, each scored by the setting chosen without its family.
+        each: score of each family, by name.
+        same: how many of the choices are the setting that is chosen on all families.
+        settings: how many were tried.
+    """
+
+    score: float
+    each: dict[str, float]
+    same: int
+    settings: int
+
+
+def scores(series: Series, config: OwnPastConfig) -> Array:
+    """Scores of a stream by the detector from a fresh start, as a device computes them; 0 while it learns."""
+    learnt = fit(config, np.zeros((1, 1), np.float32), np.zeros(1))
+    found = OwnPast(learnt).update(series.values.astype(np.float32)[:, None], series.time)
+    return np.nan_to_num(found)
+
+
+def alarms(found: Array, rest: float = REST) -> NDArray[np.bool_]:
+    """Rows that raise an alarm at the threshold 1."""
+    rows = np.zeros(len(found), np.bool_)
+    rows[[row for row, _ in episodes(found >= 1, rest)]] = True
+    return rows
+
+
+def family(name: str) -> str:
+    """Of a stream: its folder, where both folders of artificial streams are one."""
+    folder = name.split("/", maxsplit=1)[0]
+    return "artificial" if folder.startswith("artificial") else folder
+
+
+def left_out(given: Sequence[Series], weights: Weights) -> Apart:
+    """Each family by the setting that is best on the others, in the mean with the next limits below and above."""
+    names = [family(series.name) for series in given]
+    forms = {form: _columns([_as(series, form) for series in given], weights) for form in _FORMS}
+    whole, windows = forms["as they are"]
+    best = _chosen(forms, names, "")
+    total, same, each = 0.0, 0, {}
+    for held in dict.fromkeys(names):
+        own = [place for place, name in enumerate(names) if name == held]
+        setting = _chosen(forms, names, held)
+        found = float(whole[setting, own].sum())
+        each[held] = _told(found, float(windows[own].sum()), weights)
+        total += found
+        same += setting == best
+    return Apart(_told(total, float(windows.sum()), weights), each, same, len(whole))
+
+
+def _told(total: float, windows: float, weights: Weights) -> float:
+    return 100 * (total + windows * weights.missed) / (windows * (weights.found + weights.missed))
+
+
+def _chosen(forms: dict[str, tuple[Array, Array]], names: Sequence[str], held: str) -> int:
+    """The setting with the largest score of all families but one, in the weighted mean of the forms."""
+    others = [place for place, name in enumerate(names) if name != held]
+    mean = np.zeros(len(next(iter(forms.values()))[0]))
+    for form, (table, windows) in forms.items():
+        count = float(windows[others].sum())
+        mean += _FORMS[form] * (table[:, others].sum(1) + count) / count
+    by_limit = mean.reshape(-1, len(LIMITS))
+    smooth = (by_limit[:, :-2] + by_limit[:, 1:-1] + by_limit[:, 2:]) / 3
+    row, place = np.unravel_index(int(smooth.argmax()), smooth.shape)
+    return int(row) * len(LIMITS) + int(place) + 1
+
+
+def _as(series: Series, form: str) -> Series:
+    """The stream in another form, with what is left of its windows."""
+    rows = len(series.time)
+    if form == "as they are":
+        return series
+    if form == "backwards":
+        windows = tuple((rows - 1 - last, rows - 1 - first) for first, last in reversed(series.windows))
+        return Series(series.name, series.time, np.ascontiguousarray(series.values[::-1]), windows)
+    begin = 0 if form == "every second row" else 1
+    kept = np.arange(begin, rows, 2)
+    inside = [np.flatnonzero((kept >= first) & (kept <= last)) for first, last in series.windows]
+    windows = tuple((int(w[0]), int(w[-1])) for w in inside if len(w) > 4)
+    return Series(series.name, series.time[kept], series.values[kept], windows)
+
+
+def _columns(given: Sequence[Series], weights: Weights) -> tuple[Array, Array]:
+    """Raw score of every setting on every stream, shape (settings, streams), and the windows of each stream."""
+    values = [worth(len(s.time), s.windows, weights) for s in given]
+    columns = [_column(s, value, weights) for s, value in zip(given, values, strict=True)]
+    return np.stack(columns, 1), np.array([value.windows for value in values], np.float64)
+
+
+def _column(series: Series, value: Worth, weights: Weights) -> Array:
+    """Raw score of every setting on one stream, in the order of the products below."""
+    measured = {pace: [_measured(series, pace, short) for short in SHORTS] for pace in PACES}
+    outside = {0.5: measured[PACES[0]][0][0], 1.0: measured[PACES[0]][1][0]}
+    out = []
+    for pace, short, day, counted in product(PACES, range(len(SHORTS)), DAYS, COUNTED):
+        far = measured[pace][short][1][:, : 3 if day else 2]
+        unusual = np.nanmax(far, 1) if counted == "largest" else np.sqrt(np.nanmean(far * far, 1))
+        for beyond, leak in RANGES:
+            ranged = np.where(outside[leak] >= beyond, np.inf, unusual)
+            ranged[: OwnPastConfig().warm_up] = 0
+            # What is below the lowest limit is never an alarm.
+            odd = np.flatnonzero(ranged >= LIMITS[0])
+            for rest in RESTS:
+                out += [_score(odd[ranged[odd] >= limit], rest, value, weights) for limit in LIMITS]
+    return np.array(out)
+
+
+def _measured(series: Series, pace: tuple[float, float, float], short: float) -> tuple[Array, Array]:
+    """Widths outside the range, (rows,), and deviations of the distances, (rows, 3), NaN where one is not known."""
+    near, fast, slow = pace
+    leak = 0.5 if short == SHORTS[0] else 1.0
+    config = OwnPastConfig(near=near, fast=fast, slow=slow, short=short, leak=leak)
+    running = OwnPast(fit(config, np.zeros((1, 1), np.float32), np.zeros(1)))
+    outside, far, channel = np.empty(len(series.time)), np.full((len(series.time), 3), np.nan), Channel(config.bins)
+    for row, (x, time) in enumerate(zip(series.values.astype(np.float32).tolist(), series.time.tolist(), strict=True)):
+        outside[row], known = running.measured(channel, x, time)
+        far[row, : len(known)] = known
+    return outside, far
+
+
+def _score(odd: NDArray[np.int64], rest: float, value: Worth, weights: Weights) -> float:
+    """As `nab.score`, from the rows that are odd."""
+    best: dict[int, float] = {}
+    false, at = 0.0, 0
+    share = round(1000 * rest)
+    while at < len(odd):
+        row = int(odd[at])
+        window, gain = int(value.window[row]), float(value.gain[row])
+        if window >= 0:
+            best[window] = max(best.get(window, -weights.missed), gain)
+        elif window == -1:
+            false += gain
+        at = int(np.searchsorted(odd, row + 1 + (row + 1) * share // 1000))
+    return false + sum(best.values()) - weights.missed * (value.windows - len(best))
