@@ -122,6 +122,7 @@ def test_what_a_user_gets_counts_refusals(language: Path, tmp_path: Path, capsys
     assert figures["accuracy"]["value"] == pytest.approx(np.mean(answers))
     assert figures["accuracy"]["value"] <= figures["argmax"]["value"]
     assert figures["refused_out_of_scope"]["value"] in (0.5, 1.0)
+    assert any("flattered" in note for note in told["notes"])
     assert scored(capsys, str(language), "--data", str(place), "--part", "val")["samples"] == 2
     assert "one of the parts" in refused(capsys, str(language), "--data", str(place), "--part", "dev")
     assert run(["score", str(language), "--data", str(place), "--need", "accuracy>1"]) == 1

@@ -185,3 +185,38 @@ def test_parts_are_the_whole() -> None:
     (both,) = cut_in_parts(data, WindowConfig(samples=20, step=3, within="recording"), 7, last=True)
     assert both.starts.tolist() == [130, 130]
     np.testing.assert_array_equal(both.X[1], values[280:300].T)
+
+
+def _engines(place: Path, part: str, units: range, stop: int = 0) -> list[int]:
+    """Engines that wear in one reading, in the layout of C-MAPSS; how many cycles each still ran."""
+    rows, left = [], []
+    for number, unit in enumerate(units, 1):
+        noise = np.random.default_rng(unit).normal(size=60) / 10
+        readings = np.zeros((60 - stop, 26))
+        readings[:, 0], readings[:, 1] = number, np.arange(1, 61 - stop)
+        readings[:, 2:] = (np.arange(60) + noise)[: 60 - stop, None] * np.arange(1, 25)
+        rows.append(readings)
+        left.append(stop)
+    place.mkdir(exist_ok=True)
+    np.savetxt(place / f"{part}_FD003.txt", np.concatenate(rows), fmt="%.4f")
+    return left
+
+
+def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, capsys: Capture) -> None:
+    folder = tmp_path / "CMAPSSData"
+    _engines(folder, "train", range(8))
+    (folder / "RUL_FD003.txt").write_text("\n".join(map(str, _engines(folder, "test", range(20, 24), stop=15))) + "\n")
+    toml = tmp_path / "left.toml"
+    toml.write_text(
+        'name = "left"\ntask = "regression"\nrefit = false\n[data]\nkind = "cmapss"\nsubset = "FD003"\ncap = 50\n'
+        '[window]\nsamples = 10\nstep = 5\nwithin = "recording"\n[[stages]]\nkind = "statistics"\n'
+        '[[stages]]\nkind = "scale"\n[model]\nkind = "linear"\n[compression]\nint8 = false\n'
+    )
+    assert run(["run", str(toml), "--data", str(folder), "--out", str(tmp_path / "runs"), "--json"]) == 0
+    capsys.readouterr()
+    package = str(tmp_path / "runs" / "left" / "left.edge")
+    told = scored(capsys, package, "--data", str(folder), "--part", "test", "--last", "--need", "rmse<3")
+    assert told["samples"] == 4
+    assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
+    assert scored(capsys, package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
+    assert "'FD001', 'FD002'" in refused(capsys, package, "--data", str(folder), "--set", "subset=FD009")

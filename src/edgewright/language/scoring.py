@@ -18,12 +18,15 @@ from edgewright.language.trained import measures
 from edgewright.runtime.utterance.normalise import normalised
 from edgewright.runtime.utterance.parse import Understanding, probabilities
 from edgewright.schema.errors import InputError
-from edgewright.schema.language import OUT_OF_SCOPE, Parsed, Utterance
+from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Utterance
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
 from edgewright.training.metrics import wilson
 
 _DRAWS = 500
+_AS_ANSWERED = "accuracy is of what a user gets: an utterance in scope that is refused is wrong"
+# A model keeps some odd and short texts as well, which may stand anywhere.
+_FEW = 3
 
 
 def score_language(
@@ -77,8 +80,18 @@ def score_language(
     details: dict[str, Any] = measures(made, slots, len(utterances))
     return Score(
         kind="language", name=spec.name, data=where, samples=len(kept), unit="utterance", figures=figures,
-        details=details, notes=("accuracy is of what a user gets: an utterance in scope that is refused is wrong",),
+        details=details,
+        notes=(_AS_ANSWERED, *_flattered(spec, kept)),
     )  # fmt: skip
+
+
+def _flattered(spec: LanguageSpec, kept: Sequence[tuple[Utterance, str]]) -> tuple[str, ...]:
+    """Whether the model was trained on some of the utterances, by the ones that it keeps as test vectors."""
+    there = {normalised(one.text) for one, _ in kept}
+    known = sum(normalised(vector.text) in there for vector in spec.vectors)
+    if known < _FEW:
+        return ()
+    return (f"{known} of the {len(spec.vectors)} sentences that the model keeps of its training are here: flattered",)
 
 
 def _logits(understanding: Understanding, texts: Sequence[str]) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ from edgewright.pipeline.compress_subject import Subject, open_model, open_run
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.packaging import build_package
-from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.provenance import config_hash, loader_text
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
@@ -224,7 +224,7 @@ def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path:
         provenance={
             "config": config_hash(config),
             "data": material.sha256,
-            "kind": str(config.data.get("kind", "")),
+            "loader": loader_text(config),
             "seed": str(config.seed),
             "form": form.name,
             "result": result,

@@ -17,7 +17,7 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import Judged
 from edgewright.pipeline.measure import measured
 from edgewright.pipeline.packaging import build_package
-from edgewright.pipeline.provenance import config_hash
+from edgewright.pipeline.provenance import config_hash, loader_text
 from edgewright.pipeline.refit import Fit, refit
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
@@ -148,7 +148,7 @@ def _write(
         provenance={
             "config": config_hash(config),
             "data": material.sha256,
-            "kind": str(config.data.get("kind", "")),
+            "loader": loader_text(config),
             "seed": str(config.seed),
             "result": _result(compression) + (f"; {refit_told(again)}" if again is not None and refitted else ""),
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.data.audited import LIMIT_KEY
+from edgewright.data.public import names
 from edgewright.pipeline.compress_record import RECORD, read_record
 from edgewright.pipeline.material import Material
 from edgewright.schema.config import PipelineConfig
@@ -28,6 +30,17 @@ def config_hash(config: PipelineConfig) -> str:
     data = {key: value for key, value in config.data.items() if key != "path"}
     placeless = msgspec.structs.replace(config, data=data)
     return hashlib.sha256(msgspec.json.encode(placeless, order="deterministic")).hexdigest()
+
+
+def loader_text(config: PipelineConfig) -> str:
+    """What reads data as the package's were read, as JSON: the kind, and of a public set the keys of its loader.
+
+    Names of columns and paths of a user's own data stay out of the package; so does the part of a set, because other
+    parts are what it is scored on.
+    """
+    kind = config.data.get("kind", "")
+    keys = {key: value for key, value in config.data.items() if key not in ("path", "part", LIMIT_KEY)}
+    return msgspec.json.encode(keys if kind in names() else {"kind": kind}, order="deterministic").decode()
 
 
 def data_path(config: PipelineConfig, data: str | None) -> str:

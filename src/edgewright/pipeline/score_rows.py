@@ -79,7 +79,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     Raises:
         InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
     """
-    own = str(config.data.get("kind", "")) if config is not None else manifest.provenance.get("kind", "")
+    loader = _loader(manifest, config)
+    own = str(loader.get("kind", ""))
     kind = set_of(asked) or asked.kind
     place = None if kind and asked.data == kind else asked.data
     if not kind and own in public.names() and not _fits(manifest, asked):
@@ -91,7 +92,7 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
         )  # fmt: skip
     table: dict[str, object] = {"kind": kind} if kind else guess(asked.data)
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
-    mine = config.data if config is not None and own == table["kind"] else {}
+    mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
     if asked.part:
         if "part" not in keys:
@@ -105,6 +106,16 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     table.update(asked.settings)
     dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
     return as_trained(dataset, manifest, asked)
+
+
+def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
+    """The table that read the data of the training, as far as it is known."""
+    if config is not None:
+        return dict(config.data)
+    try:
+        return msgspec.json.decode(manifest.provenance.get("loader", "{}"), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
 
 
 def as_trained(dataset: DataSet, manifest: Manifest, asked: Asked) -> DataSet:
