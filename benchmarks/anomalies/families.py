@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from benchmarks.anomalies.nab import Series, Weights, Worth, worth
 from edgewright.pipeline.detect_events import episodes
 from edgewright.runtime.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
+from edgewright.runtime.watching import pause
 
 # Rows without another alarm, as a share of those seen: the one setting that belongs to the file of a detector.
 REST = 0.05
@@ -161,7 +162,6 @@ def _score(odd: NDArray[np.int64], rest: float, value: Worth, weights: Weights) 
     """As `nab.score`, from the rows that are odd."""
     best: dict[int, float] = {}
     false, at = 0.0, 0
-    share = round(1000 * rest)
     while at < len(odd):
         row = int(odd[at])
         window, gain = int(value.window[row]), float(value.gain[row])
@@ -169,5 +169,5 @@ def _score(odd: NDArray[np.int64], rest: float, value: Worth, weights: Weights) 
             best[window] = max(best.get(window, -weights.missed), gain)
         elif window == -1:
             false += gain
-        at = int(np.searchsorted(odd, row + 1 + (row + 1) * share // 1000))
+        at = int(np.searchsorted(odd, row + 1 + pause(rest, row + 1)))
     return false + sum(best.values()) - weights.missed * (value.windows - len(best))

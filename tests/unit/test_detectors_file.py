@@ -13,7 +13,7 @@ from edgewright.pipeline.detect_events import episodes
 from edgewright.runtime.archive import pack, unpack
 from edgewright.runtime.detector_file import DetectorFile, detector_bytes, parse_detector, read_detector, write_detector
 from edgewright.runtime.detectors import kind
-from edgewright.runtime.watching import FEATURES, Watch, state_bytes, window_features
+from edgewright.runtime.watching import FEATURES, Watch, pause, state_bytes, window_features
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
@@ -110,6 +110,8 @@ def test_a_pause_may_be_a_share_of_the_rows_seen() -> None:
     assert [j.row for j in judged if j.alarm] == [9, 15, 24, 37, 57, 87]
     odd = np.array([j.odd for j in judged])
     assert [row for row, _ in episodes(odd, 0.5)] == [9, 15, 24, 37, 57, 87]
+    # A stream of a year is not deaf for weeks.
+    assert [pause(0.05, rows) for rows in (20, 20_000, 31_536_000)] == [1, 1000, 1000]
 
 
 def test_a_share_of_windows_and_a_pause_below_nothing_are_refused() -> None:

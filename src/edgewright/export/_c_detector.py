@@ -12,7 +12,7 @@ from edgewright.export._c_text import TYPES, entries, identifier, number
 from edgewright.export.c99_detectors import Learnt, writer
 from edgewright.export.contract import Subject
 from edgewright.runtime.integer.rounding import rounding_of
-from edgewright.runtime.watching import FEATURES
+from edgewright.runtime.watching import FEATURES, MOST_SEEN
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 
@@ -161,7 +161,7 @@ def _pause(refractory: float) -> str:
     """As `runtime.watching.pause` has it."""
     if refractory >= 1:
         return f"{int(refractory)}u"
-    return f"(uint32_t)((uint64_t)context->rows * {round(1000 * refractory)}u / 1000u)"
+    return f"(context->rows < {MOST_SEEN}u ? context->rows : {MOST_SEEN}u) * {round(1000 * refractory)}u / 1000u"
 
 
 def _judge(form: Form) -> str:

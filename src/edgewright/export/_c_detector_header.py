@@ -6,6 +6,7 @@ import numpy as np
 
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_text import template_comment
+from edgewright.runtime.watching import MOST_SEEN
 
 _OPEN = """\
 #ifndef @@_DETECT_H
@@ -59,7 +60,9 @@ def detector_header(form: Form) -> str:
     window, each = form.window, "row" if form.window is None else "window"
     what = "Rows" if window is None or form.held else "Windows"
     columns = template_comment(", ".join(form.columns))
-    told = f"{100 * form.refractory:g} % of the rows seen" if form.refractory < 1 else f"{form.refractory:g} {each}s"
+    told = f"{form.refractory:g} {each}s"
+    if form.refractory < 1:
+        told = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
     pause = f"{told} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
     tables = sum(table.nbytes for table in form.tables().values())
     net = form.score.network is not None

@@ -19,6 +19,8 @@ from edgewright.schema.errors import InputError
 FEATURES = ("mean", "deviation", "step", "range")
 # A step in time longer than this many usual steps is a gap that no window crosses.
 GAP = 5.0
+# Rows of which a pause may be a share.
+MOST_SEEN = 20_000
 # What NumPy and the detectors raise for arrays that do not go together: a forged file must not end in a traceback.
 _MISFIT = (KeyError, ValueError, TypeError, IndexError, AttributeError, ArithmeticError, MemoryError)
 
@@ -149,9 +151,10 @@ def pause(refractory: float, rows: int) -> int:
 
     Args:
         refractory: so many; below 1 this share of the rows seen, in whole thousandths, as C counts them.
-        rows: seen, that of the alarm included.
+        rows: seen, that of the alarm included; no more than `MOST_SEEN` count, or after a year a pause
+            would last for weeks.
     """
-    return rows * round(1000 * refractory) // 1000 if refractory < 1 else int(refractory)
+    return min(rows, MOST_SEEN) * round(1000 * refractory) // 1000 if refractory < 1 else int(refractory)
 
 
 def window_features(windows: Floats) -> Floats:

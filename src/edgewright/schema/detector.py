@@ -71,7 +71,8 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
         rate: rows a second; None where nobody knows.
         time: column with the time of a row; empty for none.
         threshold: from where on a score is odd.
-        refractory: rows (windows) after an alarm in which no other is raised; below 1, this share of the rows seen.
+        refractory: rows (windows) after an alarm in which no other is raised; below 1, this share of the
+            rows seen, of 20,000 at most.
         learnt: JSON part of what was learnt; `arrays` names the others, a file `arrays/NAME.npy` each.
         rows: that it was fitted on.
         choice: how it was chosen; None when it was named.
