@@ -60,7 +60,7 @@ def detector_header(form: Form) -> str:
     window, each = form.window, "row" if form.window is None else "window"
     what = "Rows" if window is None or form.held else "Windows"
     columns = template_comment(", ".join(form.columns))
-    told = f"{form.refractory:g} {each}s"
+    told = f"{int(form.refractory)} {each}s"
     if form.refractory < 1:
         told = f"{100 * form.refractory:g} % of the rows seen (of {MOST_SEEN:,} at most)"
     pause = f"{told} at least lie between two" if form.refractory else f"a run of odd {each}s is one"
