@@ -36,6 +36,7 @@ class Source(Generic[S]):
         in_parts: (config, seed, folder) -> data set whose values lie in a file without a name in that folder, or None
             where they are better loaded.
         whole: whether no reading can be missing, as in sound.
+        simulated: whether no sensor measured the rows.
     """
 
     config: type[S]
@@ -43,6 +44,7 @@ class Source(Generic[S]):
     suffixes: tuple[str, ...] = ()
     in_parts: Callable[[S, int, Path], DataSet | None] | None = None
     whole: bool = False
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ class PublicSet(Generic[S]):
         carried: folder of a copy that an installed package carries; None when there is none.
         whole: whether no reading can be missing, as in sound.
         file: name of its one file, where it has one: a file of another name is read as this one.
+        simulated: whether no sensor measured the rows.
     """
 
     title: str
@@ -104,6 +107,7 @@ class PublicSet(Generic[S]):
     carried: Callable[[], Path] | None = None
     whole: bool = False
     file: str = ""
+    simulated: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from edgewright.data.audited import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
-from edgewright.data.contract import PublicSet, Source
+from edgewright.data.contract import PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_columns
 from edgewright.data.public import folder_of, opened
 from edgewright.graph.tables import convert_table
@@ -45,12 +47,25 @@ def load_data(
     if path is not None:
         keys["path"] = path
     part = find_kind(kind, where)
-    config = convert_table(_without_marks(keys), part.config, where)
+    dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
+    return msgspec.structs.replace(dataset, name=f"Simulated {dataset.name}") if part.simulated else dataset
+
+
+def _loaded(
+    part: Source[Any] | PublicSet[Any], kind: str, config: SourceConfig, seed: int, spool: Path | None
+) -> DataSet:
     if isinstance(part, Source):
         spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
         return part.load(config, seed) if spooled is None else spooled
     with opened(folder_of(kind, part, config.path), part) as folder:
         return part.load(config, folder)
+
+
+def simulated_title(title: str, table: dict[str, object]) -> str:
+    """A title for what a table [data] gives: it begins with "Simulated data" where no sensor measured the rows."""
+    kind = table.get("kind")
+    simulated = isinstance(kind, str) and find_kind(kind, "[data]").simulated
+    return f"Simulated data. {title}".rstrip() if simulated else title
 
 
 def _without_marks(keys: dict[str, object]) -> dict[str, object]:

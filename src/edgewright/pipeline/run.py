@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from edgewright.compression.section import refuse_float_layers
+from edgewright.data.load import simulated_title
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.answerable import answerable
@@ -91,7 +92,7 @@ def run_pipeline(
     with new_run_folder(Path(out), config.name, force=force) as place:
         check_names(config)
         folder = place.work
-        job.listener.start(config.name, config.title, config.device.profile)
+        job.listener.start(config.name, simulated_title(config.title, config.data), config.device.profile)
         with job.listener.doing("Reading data"):
             material = prepare(config, data, spool=folder)
         _refuse_leaks(job, material)
@@ -142,7 +143,7 @@ def _record(
     compression, device = deployed.compression, deployed.device
     return Trace(
         name=job.config.name,
-        title=job.config.title,
+        title=simulated_title(job.config.title, job.config.data),
         task=material.task,
         verdict=verdict(evaluation=evaluation, compression=compression, device=device),
         insight=key_insight(

@@ -21,7 +21,7 @@ _NOBODY = Markup("<p>Nobody ever began it.</p>")
 
 def simulation_page(result: Result) -> str:
     """One file, self-contained."""
-    title = f"{result.devices:,} devices over {result.spell}"
+    title = f"Simulated: {result.devices:,} devices over {result.spell}"
     story = Facts(rows=tuple((moment(line.at), line.text) for line in result.story))
     held = Facts(rows=tuple(("holds" if one.held else "VIOLATED", f"{one.rule}: {one.found}") for one in result.held))
     did = effects_charts(result)

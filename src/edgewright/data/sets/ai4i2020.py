@@ -69,6 +69,7 @@ SET = PublicSet(
     licence="UCI states CC BY 4.0 for its collection (unverified)",
     citation="Matzka: Explainable Artificial Intelligence for Predictive Maintenance Applications. AI4I 2020.",
     task="machine failure: 2 classes, 3 % of the rows fail, no groups",
+    simulated=True,
     config=Config,
     load=_load,
     folder="ai4i2020",

@@ -103,6 +103,7 @@ SET = PublicSet(
     citation="Saxena, Goebel, Simon, Eklund: Damage Propagation Modeling for Aircraft Engine Run-to-Failure "
     "Simulation. PHM 2008.",
     task="cycles left until failure: regression, split by engine",
+    simulated=True,
     config=Config,
     load=_load,
     folder="cmapss",

@@ -128,4 +128,4 @@ def _load(config: Config, seed: int) -> DataSet:
     )
 
 
-SOURCE = Source(config=Config, load=_load)
+SOURCE = Source(config=Config, load=_load, simulated=True)

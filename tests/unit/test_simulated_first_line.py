@@ -1,0 +1,55 @@
+"""'Simulated' stands in the first line of whatever no sensor measured and no device did."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from edgewright.cli.main import run
+from edgewright.data.load import SETS, SOURCES, load_data, simulated_title
+from edgewright.runtime.catalogue import find, listing
+
+Capture = pytest.CaptureFixture[str]
+TOML = """name = "pump"
+refit = false
+title = "Does this pump need attention?"
+[data]
+kind = "machine"
+machines = 8
+rows = 240
+[model]
+kind = "linear"
+[compression]
+int8 = false
+"""
+
+
+def _first(text: str) -> str:
+    return next(line for line in text.splitlines() if line.strip())
+
+
+def test_sources_and_sets_that_nobody_measured_are_marked() -> None:
+    marked = {name for name in listing(SOURCES, "SOURCE") if find(SOURCES, name, "SOURCE", "source").simulated}
+    marked |= {name for name in listing(SETS, "SET") if find(SETS, name, "SET", "set").simulated}
+    assert marked == {"machine", "plant", "wearable", "ai4i2020", "cmapss"}
+    assert load_data({"kind": "machine", "rows": 40}, seed=0).name.startswith("Simulated ")
+    assert simulated_title("A title", {"kind": "csv"}) == "A title"
+
+
+def test_a_run_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "pump.toml").write_text(TOML, encoding="utf-8")
+    assert run(["run", str(tmp_path / "pump.toml"), "--out", str(tmp_path / "runs")]) in (0, 1)
+    assert "Simulated data." in _first(capsys.readouterr().out)
+    page = (tmp_path / "runs" / "pump" / "trace.html").read_text(encoding="utf-8")
+    assert re.search(r"<title>[^<]*Simulated data\.", page)
+    assert re.search(r"<h1>[^/]*Simulated data\.", page)
+
+
+def test_a_fleet_says_so_on_the_terminal_and_on_its_page(tmp_path: Path, capsys: Capture) -> None:
+    assert run(["fleet", "simulate", "20", "--out", str(tmp_path / "told")]) == 0
+    assert _first(capsys.readouterr().out).startswith("Simulated: 20 devices")
+    page = (tmp_path / "told" / "simulation.html").read_text(encoding="utf-8")
+    assert "<title>Simulated: 20 devices" in page
+    assert "<h1>Simulated: 20 devices" in page
