@@ -37,7 +37,7 @@ def simple_subjects(count: int, seed: int) -> Iterator[Subject]:
         y = level if amount else _LABELS[np.searchsorted(cuts, level)]
         stages: list[dict[str, Any]] = [{"kind": "impute"}] if rng.random() < 0.25 else []
         stages += [{"kind": "scale", "method": "standard", "clip": 8.0}] if kind in _SCALED else []
-        graph = _fitted(kind, stages, X, y, "regression" if amount else "classification", number)
+        graph = fitted_model(kind, stages, X, y, "regression" if amount else "classification", number)
         yield Subject(f"{seed}.{number} {kind}", graph, None, X[0])
 
 
@@ -49,9 +49,10 @@ def _rows(rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.flo
     return X, told + rng.normal(0.0, rng.uniform(0.05, 0.8), len(X))
 
 
-def _fitted(
+def fitted_model(
     kind: str, stages: list[dict[str, Any]], X: NDArray[np.float32], y: NDArray[Any], task: str, seed: int
 ) -> Graph:
+    """The graph of stages and a model fitted on rows, (n, columns), as a pipeline would have it."""
     names = tuple(f"column{n}" for n in range(X.shape[1]))
     context = Context(shape=X.shape[1:], names=names, units=("",) * len(names), rate=None, task=task, seed=seed)
     steps: list[tuple[str, Any]] = []

@@ -12,13 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.export import contract
+from edgewright.export.program import program_of
 from edgewright.graph.stage import Context
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.contexts import next_context
+from edgewright.pipeline.footprint import as_integers
 from edgewright.pipeline.parts import build, parts
+from edgewright.pipeline.toolchain import Truth, truth_of
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.footprint import Footprint
 from edgewright.schema.graph import Graph
+from edgewright.schema.profile import Profile
+from edgewright.schema.program import Program
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 UNITS = ("g", "g", "g", "rad/s", "rad/s", "rad/s")
@@ -28,12 +36,39 @@ LABELS = ("laying", "sitting", "standing", "walking", "walking_down", "walking_u
 
 @dataclass(frozen=True)
 class Subject:
-    """A pipeline: its name, its float graph, its int8 graph (None for a float one), and a window to count on."""
+    """A pipeline: its name, its float graph, its int8 graph (None where it stays as it is), and a row to count on."""
 
     name: str
     graph: Graph
     small: Graph | None
     row: NDArray[np.float32]
+
+    def exactly(self) -> Program:
+        """The program of the form that is compiled."""
+        graph = self.small or self.graph
+        return program_of(graph, contract.Subject("model", graph).integers)
+
+    def before(self) -> Program:
+        """The program as it is counted from the float graph, before anything was calibrated."""
+        small = self.small
+        graph = self.graph if small is None else small if _by_bytes(small) else as_integers(self.graph)
+        return program_of(graph, contract.Subject("model", graph).integers)
+
+    def estimate(self, profile: Profile) -> Footprint:
+        """The estimate of that program."""
+        form = "float" if self.small is None else "int8"
+        return program_footprint(profile, self.before(), form=form)
+
+    def truth(self, core: str) -> Truth:
+        """What it takes, compiled and counted."""
+        graph = self.small or self.graph
+        return truth_of(graph, contract.Subject("model", graph).integers, core, self.row)
+
+
+def _by_bytes(graph: Graph) -> bool:
+    """Whether the softmax, too, works on bytes, which `as_integers` leaves to floats."""
+    softmax = {name for node in graph.nodes if node.op == "Softmax" for name in node.outputs}
+    return any(node.op == "QuantizeLinear" and node.inputs[0] in softmax for node in graph.nodes)
 
 
 def windows(samples: int, seed: int) -> NDArray[np.float32]:
@@ -107,7 +142,7 @@ def _convolutions(rng: np.random.Generator) -> list[dict[str, Any]]:
     return layers
 
 
-def _row_subjects(count: int, seed: int) -> Iterator[Subject]:
+def row_subjects(count: int, seed: int) -> Iterator[Subject]:
     """Dense networks on rows of some columns, scaled, now and then with gaps filled and products of columns."""
     for number in range(count):
         rng = np.random.default_rng([seed, number])
@@ -155,11 +190,8 @@ def fitted(
     return graph_of([*steps, ("model", model)], tuple(X.shape[1:]), f"subject{seed}")
 
 
-def subjects(count: int, seed: int, trained: bool = True, rows: bool = False) -> Iterator[Subject]:
+def hapt_subjects(count: int, seed: int, *, trained: bool = True) -> Iterator[Subject]:
     """So many pipelines, drawn by the seed: three of five on features, others on raw windows; one of eight float."""
-    if rows:
-        yield from _row_subjects(count, seed)
-        return
     whole = hapt_stages()
     for number in range(count):
         rng = np.random.default_rng([seed, number])

@@ -3,57 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.estimate.random_networks import odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
-from benchmarks.estimate.subjects import Subject, subjects
-from edgewright.export import contract
-from edgewright.pipeline.toolchain import Truth, truth_of
+from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
+from edgewright.pipeline.toolchain import Truth
 
 
 class Part(NamedTuple):
-    """A set of subjects: how many are drawn, their seed, and what `subjects` takes beside; or simple ones."""
+    """A set of subjects: its name, what draws them, how many, and the seed."""
 
+    name: str
+    draw: Callable[[int, int], Iterator[Subject]]
     many: int
     seed: int
-    trained: bool = True
-    rows: bool = False
-    simple: bool = False
-
-    def subjects(self) -> Iterator[Subject]:
-        """Those that are drawn."""
-        if self.simple:
-            return simple_subjects(self.many, self.seed)
-        return subjects(self.many, self.seed, self.trained, self.rows)
 
 
-def truths(core: str, parts: Sequence[Part], kept: Path | None) -> Iterator[tuple[Subject, Truth]]:
-    """Subjects of several sets with what their programs take on a core; arguments as of `_truths`."""
-    for part in parts:
-        yield from _truths(core, part, kept)
+def parts(share: float) -> tuple[Part, ...]:
+    """What coefficients are fitted on, or so much of it."""
+    whole = (
+        Part("networks", random_networks, 200, 21),
+        Part("smaller", simple_subjects, 80, 11),
+        Part("rows", row_subjects, 24, 5),
+        Part("untrained", lambda many, seed: hapt_subjects(many, seed, trained=False), 60, 1),
+        Part("features", hapt_subjects, 20, 4),
+        Part("shapes", odd_networks, 48, 23),
+    )
+    return tuple(part._replace(many=round(part.many * share)) for part in whole)
 
 
-def _truths(core: str, part: Part, kept: Path | None) -> Iterator[tuple[Subject, Truth]]:
+def drawn(chosen: Sequence[Part]) -> Iterator[Subject]:
+    """The subjects of several sets."""
+    for part in chosen:
+        yield from part.draw(part.many, part.seed)
+
+
+def truths(core: str, subjects: Iterable[Subject], kept: Path | None) -> Iterator[tuple[Subject, Truth]]:
     """Subjects with what their programs take on a core.
 
     Args:
         core: name of an emulated core.
-        part: of the subjects.
+        subjects: programs.
         kept: folder in which truths are kept between runs; None measures all of them.
     """
-    path = None if kept is None else kept / f"{core}-{part.seed}.json"
+    path = None if kept is None else kept / f"{core}.json"
     known: dict[str, Truth] = {}
     if path is not None and path.exists():
         known = msgspec.json.decode(path.read_bytes(), type=dict[str, Truth])
-    for subject in part.subjects():
+    for subject in subjects:
         if subject.name not in known:
-            graph = subject.small or subject.graph
-            network = contract.Subject("model", graph).integers
-            known[subject.name] = truth_of(graph, network, core, subject.row)
+            known[subject.name] = subject.truth(core)
             print(f"{core} {subject.name}: {known[subject.name]}", file=sys.stderr, flush=True)
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ def emulator() -> None:
 def _holds(found: Footprint | None, flash: int, ram: int, instructions: int) -> None:
     assert found is not None
     for spread, true in ((found.flash, flash), (found.ram, ram), (found.instructions, instructions)):
+        assert spread is not None
         assert spread.low <= true <= spread.high
         assert true / 4 < spread.value < true * 4
 
@@ -75,4 +76,5 @@ def test_what_was_never_measured_is_not_said_and_a_gateway_is_told_of_its_engine
     large = detector_price("robust", learnt, ("a", "b"))(load_profile("raspberry-pi-5"))
     assert large is not None
     assert large.flash.value > 1e6
+    assert large.latency_us is not None
     assert large.latency_us.value < 100.0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from benchmarks.estimate.subjects import subjects
+from benchmarks.estimate.subjects import hapt_subjects
 
 from edgewright.cli.main import run
 from edgewright.graph.onnx_writer import to_onnx
@@ -21,7 +21,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    subject = list(subjects(4, 5))[-1]
+    subject = list(hapt_subjects(4, 5))[-1]
     assert subject.small is not None
     path = tmp_path_factory.mktemp("estimate") / "waist.onnx"
     path.write_bytes(to_onnx(subject.small))

@@ -98,7 +98,9 @@ def _bytes(spread: Spread) -> str:
     return bytes_text(spread.value)
 
 
-def _time(spread: Spread) -> str:
+def _time(spread: Spread | None) -> str:
+    if spread is None:
+        return "unknown"
     value = spread.value
     return f"{value:.3g} us" if value < 1000 else f"{value / 1000:.3g} ms"
 

@@ -1,26 +1,35 @@
 """Counting what stands in generated C, and what one call of it works out: its loops have fixed lengths.
 
 The text is our own, so that a few regular expressions read it. Kinds: `load`, `store`, `add`, `mul`, `div`, `compare`
-of floats, the same with `i.` before them in the integer network, `loop` and `turn`, `call NAME`, and for functions
-that have loops of their own what these do (`dense mac`, `dense row`).
+of expressions, `loop` and `turn`, `call NAME`, and for functions that have loops of their own what these do (`dense
+mac`, `dense row`). Operators whose loops are written in one way (convolutions, pools, all of the integer network) are
+counted by their shape: `conv place.j` is a block of channels at a place, within which compilers do as they do.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-_FOR = re.compile(r"for \((?:int|int32_t) (\w+) = ([^;]+); ([^;]+); (.*)\) \{$")
-_SET = re.compile(r"const int (\w+) = (.*);$")
+import numpy as np
+
+from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
+
 _POINTER = re.compile(r"(?:const )?\w+ \*(?:const )?(\w+) = (.*);$")
-_CHOICE = re.compile(r"< (\d+) \?")
+_LANE = re.compile(r"s\d \+?= .*\[")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
 _PLACE = re.compile(r"\[[^\[\]]*\]")
+# Those that set the error number, which lies in memory of the library.
+_LIBRARY = re.compile(r"\b(expf|logf|sqrtf|powf|sinf|cosf|tanhf|log1pf|expm1f|atan2f|erff)\(")
+_COPY = re.compile(r"\bmem(?:cpy|move)\(.*, (\d+)\);")
+# Bytes that compilers for ARM copy by loads and stores.
+_WRITTEN_OUT = 64
 _WORDS = frozenset({"for", "if", "sizeof", "while", "return"})
 _TYPES = re.compile(r"\((?:const )?(?:float|u?int\d+_t|int)(?: \*)?\)")
-# How often the body of an `if` runs; one that asks whether a tap lies within the image nearly always does.
-_RARE, _USUAL = 0.25, ("taps > 0", "column >= 0")
+# How often the body of an `if` runs where nothing says so.
+_RARE = 0.25
+# Float operators whose loops cost what their shape says; the others leave expressions, of which every part counts.
+_SHAPED = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"})
 
 Work = Callable[[Sequence[str], "Tally"], Mapping[str, float]]
 
@@ -42,6 +51,20 @@ class Tally:
         self.run: dict[str, float] = {}
         self.prefix, self.sizes = f"{prefix}_", sizes
 
+    def functions(self, text: str) -> None:
+        """Notes what the C library brings along: functions that `text` calls, and its error number once any sets it."""
+        called = set(_LIBRARY.findall(text))
+        for name in called:
+            self.once(f"has {name}")
+        if called:
+            self.once("has errno")
+        self.copies(int(size) for size in _COPY.findall(text))
+
+    def copies(self, sizes: Iterable[int]) -> None:
+        """Notes the library's function that copies bytes, which is there once one of so many is not written out."""
+        if any(size > _WRITTEN_OUT for size in sizes):
+            self.once("has long copy")
+
     def add(self, kind: str, times: float, count: float = 1.0) -> None:
         """A kind that stands `count` times in a place that runs `times` times."""
         if count:
@@ -52,73 +75,94 @@ class Tally:
         """A function that is there or is not."""
         self.written[kind] = 1.0
 
-    def step(self, lines: Sequence[str], integer: bool) -> None:
-        """Counts the lines of a step."""
-        sort = "i." if integer else ""
+    def step(self, lines: Sequence[str], integer: bool, work: str = "") -> None:
+        """Counts the lines of a step; `work` is the operator whose loops they are."""
+        shaped = work if integer or work in _SHAPED else ""
+        sort = f"{shaped} " if shaped else ""
         self.add(f"{sort}step", 1.0)
-        known: dict[str, float] = {}
-        stack = [1.0]
-        turns: dict[str, float] = {}
+        places = Places(lines)
+        stack = [places.whole]
         for raw in lines:
             line = raw.strip()
-            times = stack[-1]
+            now = stack[-1]
             if line.startswith("}"):
                 stack.pop()
                 continue
-            found = _FOR.match(line)
+            found = FOR.match(line)
             if found:
-                length = _length(found, known, turns)
-                turns[found[1]] = length
-                self.add(f"{sort}loop{len(stack) if len(stack) < 4 else 3}", times)
-                # A short loop of fixed length is written out by the compiler.
-                self.add(f"{sort}turn" if length > 4 else f"{sort}short turn", times * length)
-                self.written[f"{sort}turn"] = self.written.get(f"{sort}turn", 0.0)
-                stack.append(times * length)
+                stack.append(self.loop(places, found, now, shaped, len(stack)))
                 continue
             if line.endswith("{"):
-                opened = line.startswith("if")
-                if opened:
-                    self.expression(line[2:-1], times, sort)
-                stack.append(times * (1.0 if not opened or any(usual in line for usual in _USUAL) else _RARE))
+                opened = line.startswith("if (")
+                if opened and not shaped:
+                    self.expression(line[2:-1], now.total, "")
+                stack.append(places.when(line[4:-3], now, _RARE) if opened else now)
                 continue
-            chosen = _SET.match(line)
+            chosen = SET.match(line)
             if chosen:
-                choice = _CHOICE.search(chosen[2])
-                known[chosen[1]] = float(choice[1]) if choice else 0.0
-                self.add(f"{sort}place", times)
+                divided = places.set(chosen[1])
+                if shaped:
+                    self.add(f"{sort}divide", now.total, divided)
+                else:
+                    self.add("place", now.total)
                 continue
-            self.line(line, times, sort, known)
+            if shaped:
+                self.shaped(line, now, sort, places)
+            else:
+                self.line(line, now.total, places)
 
-    def line(self, line: str, times: float, sort: str, known: Mapping[str, float]) -> None:
+    def loop(self, places: Places, found: re.Match[str], outer: Turns, shaped: str, depth: int) -> Turns:
+        """Counts a loop; gives its body."""
+        made = places.loop(found, outer)
+        if shaped:
+            if made.path != outer.path:
+                self.add(f"{shaped} {made.path}", made.total)
+            return made
+        self.add(f"loop{min(depth, 3)}", outer.total)
+        kind = "turn" if made.length > SHORT else "short turn"
+        self.run[kind] = self.run.get(kind, 0.0) + made.total
+        self.written[kind] = self.written.get(kind, 0.0) + 1.0
+        return made
+
+    def shaped(self, line: str, now: Turns, sort: str, places: Places) -> None:
+        """Counts a statement in the loops of an operator that are counted by their shape."""
+        if _LANE.match(line):
+            self.add(f"{sort}lane", now.total)
+        if line.startswith("a += "):
+            self.add(f"{sort}sum", now.total)
+        for name, arguments in _calls(line):
+            self.call(name, arguments, now, places)
+            self.add(f"{sort}factor", now.total, sum("multiplier" in text for text in arguments))
+
+    def line(self, line: str, times: float, places: Places) -> None:
         """Counts one statement."""
         if _POINTER.match(line):
-            self.add(f"{sort}address", times)
+            self.add("address", times)
             return
         target, equals, value = line.partition(" = ")
         if not equals:
             target, equals, value = line.partition(" += ")
             value = value + " + " if equals else line
         if equals and "[" in target and not target.startswith(("int32_t", "const", "float")):
-            self.add(f"{sort}store", times)
-            self.add(f"{sort}load", times, _PLACE.sub("", target).count("["))
+            self.add("store", times)
+            self.add("load", times, _PLACE.sub("", target).count("["))
         for name, arguments in _calls(value):
-            self.call(name, arguments, times, sort, known)
-        self.expression(value, times, sort)
+            self.call(name, arguments, Turns(np.asarray(times), times), places)
+        self.expression(value, times, "")
 
-    def call(self, name: str, arguments: Sequence[str], times: float, sort: str, known: Mapping[str, float]) -> None:
+    def call(self, name: str, arguments: Sequence[str], now: Turns, places: Places) -> None:
         """Counts a call of a function, and what the function does where it has loops of its own."""
         short = name.removeprefix(self.prefix)
         self.once(f"has {short}")
+        self.add(f"call {short}", now.total)
         if short.startswith("dots"):
             # The call stands in a loop over blocks of channels; the length may depend on the place.
-            length = _number(arguments[2], known)
-            self.add(f"call {short}", times)
-            self.run[f"{short} turn"] = self.run.get(f"{short} turn", 0.0) + times * length
-            return
-        self.add(f"call {short}", times)
-        if short in _WORK:
+            pairs, odd = places.mean(arguments[2], now)
+            self.run[f"{short} pair"] = self.run.get(f"{short} pair", 0.0) + pairs
+            self.run[f"{short} odd"] = self.run.get(f"{short} odd", 0.0) + odd
+        elif short in _WORK:
             for kind, amount in _WORK[short](arguments, self).items():
-                self.run[kind] = self.run.get(kind, 0.0) + times * amount
+                self.run[kind] = self.run.get(kind, 0.0) + now.total * amount
 
     def expression(self, text: str, times: float, sort: str) -> None:
         """Counts loads and operators."""
@@ -134,25 +178,6 @@ class Tally:
         self.add(f"{sort}mul", times, text.count(" * "))
         self.add(f"{sort}div", times, text.count(" / "))
         self.add(f"{sort}compare", times, len(re.findall(r" (?:[<>]=?|[!=]=|&&|\|\|) ", text)))
-
-
-def _length(found: re.Match[str], known: Mapping[str, float], turns: Mapping[str, float]) -> float:
-    """How often a loop turns; an inner one over a block of an outer one, on average."""
-    start, condition, step = found[2], found[3], found[4].split(",")[0]
-    if " && " in condition and start in turns:
-        return _number(condition.rsplit(" < ", 1)[1], known) / turns[start]
-    limit = re.split(r" <=? ", condition.split(" && ")[0])[1]
-    stride = _number(step.split("+= ")[1], known) if "+=" in step else 1.0
-    return max(0.0, math.ceil((_number(limit, known) - _number(start, known)) / stride))
-
-
-def _number(text: str, known: Mapping[str, float]) -> float:
-    """A product of numbers and names whose value is known."""
-    made = 1.0
-    for word in text.split(" * "):
-        word = word.strip()
-        made *= float(word) if word.lstrip("-").isdigit() else known.get(word, 0.0)
-    return made
 
 
 def _calls(text: str) -> list[tuple[str, list[str]]]:
@@ -210,7 +235,7 @@ def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
 
 def _softmax(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
     del tally
-    return {"softmax entry": _number(arguments[2], {})}
+    return {"softmax entry": float(arguments[2])}
 
 
 _WORK: dict[str, Work] = {

@@ -25,12 +25,14 @@ class Step:
         reads: buffers read.
         writes: buffers written.
         condition: name that must be defined for the code to be compiled, or nothing.
+        work: operator that the loops are of; empty for expressions, which any operator may leave.
     """
 
     lines: tuple[str, ...]
     reads: tuple[Buffer, ...]
     writes: tuple[Buffer, ...]
     condition: str = ""
+    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class Unit:
         steps: in the order in which they run.
         taps: entries of each stage's output.
         place: layer or stage whose code is being written; tables are named after it.
+        work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
     """
 
@@ -78,6 +81,7 @@ class Unit:
     _helpers: dict[str, str] = field(default_factory=dict)
     taps: list[int] = field(default_factory=list)
     place: str = ""
+    work: str = ""
     _used: set[str] = field(default_factory=set)
 
     def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
@@ -166,13 +170,20 @@ class Unit:
         return f"{self.name}_{name}"
 
     def step(
-        self, lines: Sequence[str], reads: Sequence[Source], writes: Sequence[Source], condition: str = ""
+        self,
+        lines: Sequence[str],
+        reads: Sequence[Source],
+        writes: Sequence[Source],
+        condition: str = "",
+        *,
+        work: str | None = None,
     ) -> None:
-        """Appends code that reads and writes values."""
+        """Appends code that reads and writes values; `work` is the operator being written where it is left out."""
         read = {leaf.buffer.key: leaf.buffer for source in reads for leaf in source.leaves}
         written = {leaf.buffer.key: leaf.buffer for source in writes for leaf in source.leaves}
         self._used.update(buffer.name for buffer in read.values())
-        self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition))
+        made = self.work if work is None else work
+        self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made))
 
     def stored(self, source: Source, *, in_order: bool = False) -> Source:
         """The value in a buffer; written there by a loop where it is an expression."""
@@ -195,7 +206,7 @@ class Unit:
         names = tuple(f"i{n}" for n in range(len(walk.lengths)))
         places = [f"{leaf.buffer.name}[{walk.index(n + 1, names)}]" for n, leaf in enumerate(source.leaves)]
         line = f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {source.text.format(*places)};"
-        self.step(nested(walk.lengths, names, [line]), (source,), (target,), condition)
+        self.step(nested(walk.lengths, names, [line]), (source,), (target,), condition, work="")
 
     def tables(self) -> list[str]:
         """Definitions of the tables that are read, in the order in which they were made."""

@@ -34,10 +34,13 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
     tally = Tally(unit.name, unit.table_sizes)
     for place, step in enumerate(unit.steps):
         if not step.condition:
-            tally.step(step.lines, place in inside)
+            tally.step(step.lines, place in inside, step.work)
+    tally.functions("\n".join([*unit.helpers(), *(line for step in unit.steps for line in step.lines)]))
     floats = sum(not step.condition for step in unit.steps) - len(inside)
     tally.add("function", 1.0, len(borders) - 1 + floats // STEPS)
-    tally.add("answer", sum(int(np.prod(source.shape)) for source in face.outputs.values()))
+    answers = [int(np.prod(source.shape)) for source in face.outputs.values()]
+    tally.add("answer", sum(answers))
+    tally.copies(4 * count for count in answers)
     return Program(
         name=graph.name,
         constants=unit.table_bytes,

@@ -117,7 +117,7 @@ def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, not
     if missing:
         notes.append(f"not compiled: {', '.join(missing)} not installed (apt-get install {PACKAGES})")
         return False
-    return before.instructions.how == "estimated"
+    return before.instructions is None or before.instructions.how == "estimated"
 
 
 def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, known: tuple[Miss, ...]) -> Footprint:
@@ -127,6 +127,7 @@ def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, kn
     size = f"arm-none-eabi-gcc -O2 for {profile.core}"
     return msgspec.structs.replace(
         before,
+        notes=(UNVERIFIED,) if before.latency_us is None else before.notes,
         flash=_exact(truth.flash, "B", "compiled", size),
         ram=_exact(truth.ram + buffer, "B", "compiled", f"{size}, stack seen under emulation"),
         instructions=instructions,
@@ -140,6 +141,8 @@ def _exact(value: float, unit: str, how: How, source: str) -> Spread:
 
 
 def _misses(profile: Profile, subject: Subject, before: Footprint, truth: Truth, buffer: int) -> list[Miss]:
+    if before.instructions is None:
+        return []
     past = population_of(profile, program_of(subject.graph, subject.integers))
     pairs = (
         ("flash", before.flash.value - past.flash, truth.flash - past.flash),

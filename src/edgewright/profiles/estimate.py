@@ -34,7 +34,7 @@ def estimate(
         rows.append(_measured("package", float(package_bytes), profile.package.value, "B"))
     if measured_latency_us is not None:
         rows.append(_measured("latency", measured_latency_us, deadline_us, "us"))
-    else:
+    elif found.latency_us is not None:
         rows.append(_row("latency", found.latency_us, deadline_us))
     over = [row for row in rows if 0 < row.available < row.used]
     beyond = [
@@ -65,6 +65,7 @@ def _measured(name: str, value: float, available: float, unit: str) -> BudgetRow
 
 def _latency_note(profile: Profile, found: Footprint) -> str:
     """What the latency is made of."""
-    if takes_programs(profile) and found.instructions.how != "modelled":
+    counted = found.instructions is not None and found.instructions.how != "modelled"
+    if takes_programs(profile) and counted and found.latency_us is not None:
         return f"latency is modelled, unverified on silicon: {found.latency_us.source}"
     return found.notes[-1]

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgewright.profiles.cores import Core, core, simple, weighed
-from edgewright.profiles.misses import ASSUMED, Miss, bar, shipped
+from edgewright.profiles.cores import Core, core, weighed
+from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint, How, Spread
 from edgewright.schema.profile import Profile
@@ -32,14 +32,10 @@ SYSTEM_CODE = (4_000_000.0, 200_000.0, 31_000_000.0)
 SYSTEM_STACK = (65_536.0, 16_384.0, 1_048_576.0)
 # Where a profile does not say how long an instruction takes.
 CYCLES, CYCLES_ERROR = 1.5, 0.5
-# Networks unlike those that coefficients were fitted on (of one answer, or smaller than any of them) had from nothing
-# to twice what was estimated of all that is not exact anyway. Rules, trees, linear models and neighbours have
-# coefficients and a past of their own.
-OTHER, OTHER_ERROR, SMALLER = "other programs", 1.0, "smaller programs"
 # A rule alone takes some dozens of bytes and instructions, of which no share says much.
 _LEAST = 64.0
-# A softmax over more than that is one over examples, not over classes.
-_MOST_CLASSES = 64
+# Loops cost what they cost, however often they turn; so many times the longest program that was fitted on is another.
+_LONGER = 10.0
 UNVERIFIED = "latency and energy are modelled, unverified on silicon"
 
 
@@ -69,51 +65,36 @@ class Population:
 
     Attributes:
         kind: of `profiles.misses`.
-        assumed: half-width where too few misses are known.
         flash, ram: exact bytes that no miss is relative to.
-        least: half-width in bytes or instructions that no bar is below.
     """
 
     kind: str
-    assumed: float = ASSUMED
-    flash: int = 0
-    ram: int = 0
-    least: float = 0.0
-
-
-def _as_fitted(counts: dict[str, float]) -> dict[str, float]:
-    """Counts with a sigmoid in the place of the softmax that coefficients know: both bring the exponential along."""
-    if "call softmax" in counts:
-        return counts
-    return {kind.replace("sigmoid", "softmax"): count for kind, count in counts.items()}
-
-
-def _is_fitted(table: Core, kind: str, program: Program) -> bool:
-    """Whether a network is one of those that a core's coefficients were fitted on: not smaller than any of them."""
-    flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
-    least = min((m.estimated for m in shipped() if m.kind == kind and m.quantity == "flash"), default=0.0)
-    return flash >= least
-
-
-def _weighing(profile: Profile, program: Program) -> tuple[Core, Population]:
-    """The coefficients that weigh a program, and the past that it belongs to."""
-    name = _core_of(profile)
-    table, kind = core(name), profile.core or name
-    fitted = _is_fitted(table, kind, program)
-    ends = {"has softmax", "has sigmoid"} & set(program.written)
-    examples = program.run.get("softmax entry", 0.0) > _MOST_CLASSES
-    layers = program.written.get("call dense", 0.0) > 1 or "i.step" in program.written
-    if not ends or examples or not (fitted or layers):
-        past = Population(f"{kind} ({SMALLER})", OTHER_ERROR, program.constants, program.values, _LEAST)
-        return simple(name), past
-    if fitted and "has softmax" in program.written:
-        return table, Population(kind)
-    return table, Population(f"{kind} ({OTHER})", OTHER_ERROR, program.constants, program.values)
+    flash: int
+    ram: int
 
 
 def population_of(profile: Profile, program: Program) -> Population:
-    """The past that a program belongs to: that of its core, or of programs unlike those that were fitted on."""
-    return _weighing(profile, program)[1]
+    """The past that a program belongs to: convolutions of floats, other networks, or what is smaller than those."""
+    kinds = set(program.run)
+    if any(kind.startswith("Conv ") for kind in kinds):
+        sort = "float convolution"
+    elif "call dense" in kinds or any(kind.endswith(" step") for kind in kinds):
+        sort = "network"
+    else:
+        sort = "smaller program"
+    return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
+
+
+def strange(table: Core, program: Program) -> str:
+    """Why a program is none of those that a core's coefficients were fitted on; empty where it is one of them."""
+    unseen = [kind for kind in program.run if kind not in table.instructions]
+    unseen += [kind for kind in program.written if kind not in table.code and kind not in unseen]
+    if unseen:
+        more = f" and {len(unseen) - 1} more" if len(unseen) > 1 else ""
+        return f"no program that estimates were fitted on has {unseen[0]!r}{more}"
+    if weighed(table.instructions, program.run) > _LONGER * table.longest:
+        return f"it runs more than {_LONGER:g} times as long as any program that estimates were fitted on"
+    return ""
 
 
 def program_footprint(
@@ -131,29 +112,51 @@ def program_footprint(
     Raises:
         UnknownNameError: for a core without coefficients.
     """
-    table, past = _weighing(profile, program)
-    flash = program.constants + max(0.0, weighed(table.code, _as_fitted(program.written)))
-    stack = max(0.0, weighed(table.stack, _as_fitted(program.written)))
-    values = program.values + table.beside + stack
-    instructions = max(1.0, weighed(table.instructions, _as_fitted(program.run)))
-    ram = _spread(values, past, "ram", "B", own, past.ram)
-    if buffer_bytes:
-        ram = Spread(
-            value=ram.value + buffer_bytes, low=ram.low + buffer_bytes, high=ram.high + buffer_bytes, unit="B",
-            how=ram.how, source=ram.source,
-        )  # fmt: skip
+    table, past = core(_core_of(profile)), population_of(profile, program)
+    unknown = strange(table, program)
+    if unknown:
+        return _unknown(profile, program, form, buffer_bytes, unknown)
+    flash = program.constants + weighed(table.code, program.written)
+    ram = program.values + weighed(table.stack, program.written)
+    instructions = max(1.0, weighed(table.instructions, program.run))
     counted = _spread(instructions, past, "instructions", "instructions", own)
     latency = program_latency(profile, counted, own)
     return Footprint(
         profile=profile.name,
         form=form,
         flash=_spread(flash, past, "flash", "B", own, past.flash),
-        ram=ram,
+        ram=_more(_spread(ram, past, "ram", "B", own, past.ram), buffer_bytes),
         instructions=counted,
         latency_us=latency,
         energy_uj=energy(profile, latency),
         notes=(UNVERIFIED,),
     )
+
+
+def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:
+    """What is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
+    source = f"tables and values alone; code and stack are unknown: {why}"
+
+    def beside(exact: int, most: float) -> Spread:
+        return Spread(value=exact, low=exact, high=exact + most, unit="B", how="at least", source=source)
+
+    return Footprint(
+        profile=profile.name,
+        form=form,
+        flash=beside(program.constants, MICRO_CODE[2]),
+        ram=beside(program.values + buffer_bytes, MICRO_STACK[2]),
+        instructions=None,
+        latency_us=None,
+        notes=(f"instructions and latency are unknown: {why}; `edgewright estimate --compile` counts them",),
+    )
+
+
+def _more(spread: Spread, count: int) -> Spread:
+    """The same with so many bytes more."""
+    return Spread(
+        value=spread.value + count, low=spread.low + count, high=spread.high + count, unit=spread.unit, how=spread.how,
+        source=spread.source,
+    )  # fmt: skip
 
 
 def program_latency(profile: Profile, instructions: Spread, own: Sequence[Miss] = ()) -> Spread:
@@ -233,7 +236,8 @@ def over_budget(found: Footprint, budget: Budget) -> tuple[str, ...]:
         if limit is None:
             continue
         if spread is None:
-            told.append(f"{name} is not known: the profile {found.profile} has no active power")
+            why = f"the profile {found.profile} has no active power" if found.latency_us else found.notes[0]
+            told.append(f"{name} is not known: {why}")
         elif spread.value > limit:
             beyond = amount(spread.value - limit, spread.unit)
             told.append(
@@ -260,8 +264,8 @@ def amount(value: float, unit: str) -> str:
 
 
 def _spread(value: float, past: Population, quantity: str, unit: str, own: Sequence[Miss], exact: int = 0) -> Spread:
-    found = bar(past.kind, quantity, own, past.assumed)
-    around = max(past.least, found.width * (value - exact))
+    found = bar(past.kind, quantity, own)
+    around = max(_LEAST, found.width * (value - exact))
     return Spread(
         value=value, low=max(exact, value - around, 0.0), high=value + around, unit=unit, how="estimated",
         source=found.source,

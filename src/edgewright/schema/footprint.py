@@ -7,8 +7,9 @@ from typing import Literal
 import msgspec
 
 # 'estimated': from the model's operators; 'compiled', 'counted': by the toolchain, instructions under emulation;
-# 'modelled': cycles or energy from instructions, unverified on silicon; 'measured': on a board.
-How = Literal["estimated", "compiled", "counted", "modelled", "measured"]
+# 'modelled': cycles or energy from instructions, unverified on silicon; 'measured': on a board; 'at least': the tables
+# and values of a program that estimates were not fitted on.
+How = Literal["estimated", "at least", "compiled", "counted", "modelled", "measured"]
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,8 +39,8 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
         form: 'int8', 'int4' or 'float': how the network's weights are held.
         flash: bytes of code and constants; on a device with a system, of model and engine.
         ram: bytes of static memory and stack.
-        instructions: of one answer.
-        latency_us: of one answer.
+        instructions: of one answer; None where it is none of the programs that estimates were fitted on.
+        latency_us: of one answer; None as well.
         energy_uj: of one answer; None where the profile knows no power.
         notes: what the figures leave open.
     """
@@ -48,7 +49,7 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
     form: str
     flash: Spread
     ram: Spread
-    instructions: Spread
-    latency_us: Spread
+    instructions: Spread | None
+    latency_us: Spread | None
     energy_uj: Spread | None = None
     notes: tuple[str, ...] = ()

@@ -99,7 +99,7 @@ def _print(made: Estimate, checked: tuple[Checked, ...]) -> None:
         ("energy", found.energy_uj, limits.energy_uj),
     ]
     for name, spread, limit in rows:
-        click.echo(_row(name, spread, limit))
+        click.echo(_row(name, spread, limit, found.latency_us is not None and name == "energy"))
     sources = dict.fromkeys(s.source for _, s, _ in rows if s is not None and s.how == "estimated")
     for source in sources:
         click.echo(f"  error bars: {source}")
@@ -111,11 +111,15 @@ def _print(made: Estimate, checked: tuple[Checked, ...]) -> None:
         _accelerator(one)
 
 
-def _row(name: str, spread: Spread | None, limit: float | None) -> str:
+def _row(name: str, spread: Spread | None, limit: float | None, timed: bool = False) -> str:
     from edgewright.profiles.footprint import amount
 
     if spread is None:
-        return f"  {name:<13} not known: the profile has no power"
+        why = "not known: the profile has no power" if timed else "unknown"
+        return f"  {name:<13} {why}"
+    if spread.how == "at least":
+        most = "" if limit is None else f" of {amount(limit, spread.unit)}"
+        return f"  {name:<13} at least {amount(spread.value, spread.unit)}{most}, the rest is unknown"
     span = (
         ""
         if spread.low == spread.high
@@ -134,7 +138,9 @@ def _before(made: Estimate) -> str:
         ("instructions", made.before.instructions, made.found.instructions),
     )
     return ", ".join(
-        f"{name} {amount(before.value, before.unit)} ({before.value / found.value - 1:+.1%})"
+        f"{name} unknown"
+        if before is None or found is None or before.how == "at least"
+        else f"{name} {amount(before.value, before.unit)} ({before.value / found.value - 1:+.1%})"
         for name, before, found in pairs
     )
 

@@ -108,6 +108,7 @@ def write_float(spot: Spot) -> Source:
     floats = operator.known
     if spot.node.op not in floats:
         raise UnknownNameError("operator for C", spot.node.op, floats, where(spot.node))
+    spot.unit.work = spot.node.op
     return floats[spot.node.op](spot)
 
 
@@ -120,4 +121,5 @@ def write_integer(site: Site) -> Source:
     integers = kernel.known
     if site.operator.kind not in integers:
         raise UnknownNameError("integer operator for C", site.operator.kind, integers)
+    site.unit.work = site.operator.kind
     return integers[site.operator.kind](site) or site.output

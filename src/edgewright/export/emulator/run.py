@@ -72,6 +72,7 @@ def run_on_device(
     *,
     optimise: str = "-O2",
     timeout: float = 120.0,
+    counted: float = _COUNTED,
 ) -> DeviceRun:
     """Compiles C for a microcontroller, feeds it rows under emulation, and gives the answers.
 
@@ -82,6 +83,7 @@ def run_on_device(
         rows: shape (n, ...), of a type whose rows have `entry.input_bytes`.
         optimise: '-O2', '-Os', '-O3'.
         timeout: seconds the emulation may take.
+        counted: most instructions that are spent on counting; the fewer, the less exact (`DeviceRun.counted_within`).
 
     Raises:
         UnknownNameError: for a device that is not known.
@@ -98,8 +100,8 @@ def run_on_device(
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         call = f'#include "{entry.header}"\n' + _IDLE % entry.call
-        image = _build(folder / "model", {**files, _ADAPTER: call}, entry, target, optimise)
-        idle = _build(folder / "idle", {_ADAPTER: _IDLE % "(void)in; (void)out;"}, entry, target, optimise)
+        image = _build(folder / "model", {**files, _ADAPTER: call}, entry, target, optimise, counted)
+        idle = _build(folder / "idle", {_ADAPTER: _IDLE % "(void)in; (void)out;"}, entry, target, optimise, counted)
         (folder / "rows.bin").write_bytes(data.tobytes())
         _emulate(image, folder, target, timeout)
         outputs = np.frombuffer((folder / "answers.bin").read_bytes(), np.uint8)
@@ -118,14 +120,16 @@ def run_on_device(
     )
 
 
-def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str) -> Path:
+def _build(
+    folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float
+) -> Path:
     folder.mkdir()
     own = resources.files(__package__)
     texts = {**files, _HARNESS: (own / _HARNESS).read_text("utf-8"), _MEMORY: (own / _MEMORY).read_text("utf-8")}
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     sizes = {"INPUT_BYTES": entry.input_bytes, "OUTPUT_BYTES": entry.output_bytes}
-    settings = [f"-D{name}={value}u" for name, value in {**sizes, "MOST_TICKS": int(_COUNTED / target.tick)}.items()]
+    settings = [f"-D{name}={value}u" for name, value in {**sizes, "MOST_TICKS": int(counted / target.tick)}.items()]
     options = ("-mthumb", *target.options, optimise, *_FLAGS, *settings)
     places = ("-Wl,--defsym=flash_bytes=" + str(target.flash), "-Wl,--defsym=ram_bytes=" + str(target.ram))
     sources = sorted(name for name in texts if name.endswith(".c"))

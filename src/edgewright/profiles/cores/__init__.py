@@ -10,33 +10,33 @@ import msgspec
 from edgewright.schema.errors import UnknownNameError
 
 FOLDER = Path(__file__).resolve().parent
-# Coefficients of programs smaller than networks, a file a core as well.
-SIMPLE = FOLDER / "simple"
-VERSION = 1
+VERSION = 2
 
 
 class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Coefficients of one core; each sum is over the kinds of a `Program` and the constant under ''.
+
+    A kind that no fitted program has is not among them.
 
     Attributes:
         version: of the format.
         name: of the core.
         made_with: compiler, options and emulator.
         subjects: programs that they were fitted on.
+        longest: instructions of the longest of those.
         code: bytes a kind that stands in the code.
         instructions: a kind that is worked out once.
-        stack: bytes a kind that stands in the code.
-        beside: bytes of static memory beside the model's values, as the C library's error number.
+        stack: bytes of stack, and of static memory beside the model's values, a kind that stands in the code.
     """
 
     version: int = VERSION
     name: str
     made_with: str
     subjects: int
+    longest: int
     code: dict[str, float]
     instructions: dict[str, float]
     stack: dict[str, float]
-    beside: float
 
 
 @cache
@@ -55,18 +55,6 @@ def core(name: str) -> Core:
     if name not in known():
         raise UnknownNameError("core with coefficients", name, known())
     return msgspec.json.decode((FOLDER / f"{name}.json").read_bytes(), type=Core)
-
-
-@cache
-def simple(name: str) -> Core:
-    """The coefficients of a core for rules, trees and the like; `stack` is there all that is beside the values.
-
-    Raises:
-        UnknownNameError: as `core`.
-    """
-    if name not in known():
-        raise UnknownNameError("core with coefficients", name, known())
-    return msgspec.json.decode((SIMPLE / f"{name}.json").read_bytes(), type=Core)
 
 
 def weighed(coefficients: dict[str, float], counts: dict[str, float]) -> float:

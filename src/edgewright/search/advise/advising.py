@@ -148,8 +148,8 @@ def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small
     """Time and power of an answer; no time where nothing is known of the model, which a note says."""
     name = "active" if small else "system_active"
     watts = profile.active.value if profile.active and not figures.is_given(name) else figures[name]
-    time = footprint.latency_us.value / 1e6 if footprint else 0.0
-    return placement.Work(profile.name, time, watts, footprint is not None)
+    time = footprint.latency_us if footprint else None
+    return placement.Work(profile.name, time.value / 1e6 if time else 0.0, watts, time is not None)
 
 
 def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
@@ -159,9 +159,10 @@ def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) 
         return ()
     able: list[tuple[float, str]] = []
     for rung in ladder.rungs:
-        if rung.footprint is None or rung.score is None or rung.title == found.choice:
+        time = rung.footprint.latency_us if rung.footprint else None
+        if time is None or rung.score is None or rung.title == found.choice:
             continue
-        own = replace(setting.works[placement.DEVICE], latency_s=rung.footprint.latency_us.value / 1e6)
+        own = replace(setting.works[placement.DEVICE], latency_s=time.value / 1e6)
         works = {**setting.works, placement.DEVICE: own}
         best, _ = placement.choose(placement.places(replace(setting, works=works), needs))
         if not best.misses:
@@ -184,8 +185,9 @@ def _nearest(found: Found, asked: Asked, profile: Profile) -> tuple[str, ...]:
         if name == profile.name or not takes_programs(other):
             continue
         print_ = found.price(other)
-        if print_ is not None and not over_budget(print_, Budget(latency_us=latency * 1e6)):
-            able.append((print_.latency_us.value, name, print_.latency_us.value / 1e6))
+        time = print_.latency_us if print_ else None
+        if print_ is not None and time is not None and not over_budget(print_, Budget(latency_us=latency * 1e6)):
+            able.append((time.value, name, time.value / 1e6))
     if not able:
         return ("no microcontroller of `edgewright profiles` answers that soon with this model",)
     _, name, value = max(able)
@@ -199,8 +201,8 @@ def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting
             low, high = placement.amount_bytes(spread.low), placement.amount_bytes(spread.high)
             told.append((name, f"{placement.amount_bytes(spread.value)} ({low} to {high}), {spread.how}"))
         time = footprint.latency_us
-        low, high = placement.seconds(time.low / 1e6), placement.seconds(time.high / 1e6)
-        told.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} ({low} to {high}), {time.how}"))
+        span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
+        told.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
     told.append(("energy of the device", f"{placement.joules(place.energy_j_day)} a day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])

@@ -165,7 +165,7 @@ def _price(rung: RungRecord) -> tuple[str, ...]:
     if found is None:
         return (rung.title, rung.unpriced, "", "")
     sizes = (amount_bytes(found.flash.value), amount_bytes(found.ram.value))
-    return (rung.title, *sizes, seconds(found.latency_us.value / 1e6))
+    return (rung.title, *sizes, seconds(found.latency_us.value / 1e6) if found.latency_us else "unknown")
 
 
 def _peer(peer: PeerRecord) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from edgewright.pipeline.parts import build, build_model, parts
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.schema.budget import Budget
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.graph import Graph
 from edgewright.schema.profile import Profile
@@ -131,6 +131,8 @@ class Estimator:
 
     def _estimate(self, config: PipelineConfig) -> Estimate:
         found = self.footprint(config)
+        if found.latency_us is None:
+            raise InputError("a program like those that estimates were fitted on", found.notes[0], f"{config.name}")
         made = self.untrained(config)
         model = made.steps[-1][1]
         sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]

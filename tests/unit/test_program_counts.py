@@ -1,0 +1,110 @@
+"""What one call of generated C works out: exact where taps lie outside the image, and unknown where nothing was fitted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from benchmarks.estimate.draft import Draft
+
+from edgewright.export import contract
+from edgewright.export.program import program_of
+from edgewright.export.subject import read_subject
+from edgewright.graph.cost import cost
+from edgewright.pipeline.estimating import estimate_place
+from edgewright.pipeline.footprint import form_footprint
+from edgewright.profiles import cores
+from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.estimate import estimate
+from edgewright.profiles.footprint import over_budget, program_footprint, strange
+from edgewright.schema.budget import Budget
+from edgewright.schema.graph import Graph
+from support import shared_data
+
+MODELS = (
+    "ad01_fp32", "ad01_int8", "kws_ref_model", "kws_ref_model_float32", "pretrainedResnet", "pretrainedResnet_quant",
+    "str_ww_ref_model", "vww_96_int8",
+)  # fmt: skip
+# Counted on an emulated Cortex-M4.
+COUNTED = {"kws_ref_model": 11_062_220, "pretrainedResnet_quant": 40_095_600, "ad01_int8": 795_998}
+CORE = load_profile("cortex-m4")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_network_takes_fewer_instructions_than_it_multiplies(name: str) -> None:
+    """Coefficients of programs without any loop were laid on what has no softmax: 2,598 for 11 million."""
+    graph = read_subject(next(shared_data("mlperf-tiny").rglob(f"{name}.tflite"))).graph
+    found = form_footprint(CORE, graph).instructions
+    assert found is not None
+    assert found.value > cost(graph).total.macs
+    if name in COUNTED:
+        assert found.value == pytest.approx(COUNTED[name], rel=0.4)
+        assert found.low <= COUNTED[name] <= found.high
+
+
+@pytest.mark.parametrize("form", ["float", "int8"])
+def test_a_regressor_of_convolutions_is_a_network(form: str) -> None:
+    subject = Draft("series", (3, 60), 4).conv(12, 5).conv(16, 5, 2).pool("GlobalAveragePool").dense(1, "").subject(form)
+    found = subject.estimate(CORE).instructions
+    assert found is not None
+    assert found.value > cost(subject.graph).total.macs
+
+
+@pytest.mark.parametrize(("stride", "kernel", "side"), [(1, 3, 5), (2, 5, 9), (1, 7, 4)])
+def test_taps_outside_the_image_are_not_counted(stride: int, kernel: int, side: int) -> None:
+    channels, filters = 2, 4
+    subject = Draft("one", (channels, side, side), 3).conv(filters, kernel, stride).dense(1, "").subject("int8")
+    assert subject.small is not None
+    run = program_of(subject.small, contract.Subject("m", subject.small).integers).run
+    before = kernel // 2
+    inside = [
+        sum(0 <= place * stride - before + tap < side for tap in range(kernel)) for place in range(-(-side // stride))
+    ]
+    macs = channels * sum(inside) ** 2
+    convolved = {kind: count for kind, count in run.items() if kind.startswith("dots4_less")}
+    assert 2 * convolved["dots4_less pair"] + convolved["dots4_less odd"] == macs
+    floats = program_of(subject.graph).run
+    assert floats["Conv sum"] == filters * macs
+
+
+def _odd() -> Graph:
+    """A network whose last function no fitted program calls."""
+    draft = Draft("odd", (6,), 2).dense(4)
+    draft.act("Erf")
+    return draft.dense(2, "").finish()
+
+
+def test_what_no_fitted_program_has_is_unknown_everywhere() -> None:
+    program = program_of(_odd())
+    assert "erf" in strange(cores.core("cortex-m4"), program)
+    found = program_footprint(CORE, program, form="float", buffer_bytes=40)
+    assert (found.instructions, found.latency_us, found.energy_uj) == (None, None, None)
+    assert (found.flash.how, found.flash.value, found.flash.low) == ("at least", program.constants, program.constants)
+    assert found.ram.value == program.values + 40
+    assert "unknown: no program that estimates were fitted on has" in found.notes[0]
+    assert "latency is not known" in over_budget(found, Budget(latency_us=1e6))[0]
+    assert over_budget(found, Budget(flash=1))[0].startswith("flash")
+    record = estimate(CORE, found, deadline_us=1e6)
+    assert [row.name for row in record.rows] == ["flash", "RAM"]
+    assert any("unknown" in note for note in record.notes)
+
+
+def test_a_program_longer_than_any_fitted_is_unknown() -> None:
+    program = Draft("long", (3, 32), 2).conv(8, 3).dense(2, "").subject("float").exactly()
+    table = cores.core("cortex-m4")
+    assert not strange(table, program)
+    long = {kind: count * 1e6 for kind, count in program.run.items()}
+    assert "times as long" in strange(table, msgspec.structs.replace(program, run=long))
+
+
+def test_a_model_that_was_not_fitted_on_is_told_as_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from edgewright.graph.onnx_writer import to_onnx
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(to_onnx(_odd()))
+    made, _ = estimate_place(path, CORE, compiled=False)
+    assert made.found.instructions is None
+    assert np.isfinite(made.found.flash.high)
