@@ -33,7 +33,7 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None
     """
     written = [program.written for program, _ in pairs]
     flash = np.array([truth.flash for _, truth in pairs], float)
-    code = flash - [program.constants for program, _ in pairs]
+    code = flash - np.array([program.constants for program, _ in pairs], float)
     counted = np.array([truth.instructions for _, truth in pairs], float)
     ram = np.array([truth.ram for _, truth in pairs], float)
     stack = ram - [program.values for program, _ in pairs]
@@ -53,6 +53,7 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None
         made_with=made_with,
         subjects=len(pairs),
         longest=int(counted.max()),
+        smallest=int(code.min()),
         code=_fit(written, code, flash, started(near.code if near else empty, expected.code, 1.0)),
         instructions=_fit([program.run for program, _ in pairs], counted, counted, run),
         stack=_fit(written, stack, ram, started(near.stack if near else empty, expected.stack, 1.0)),

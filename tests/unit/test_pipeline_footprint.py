@@ -132,16 +132,12 @@ def test_estimates_are_near_what_is_compiled_and_counted(core: str, tmp_path: Pa
         assert made.found.flash.how == "compiled"
         assert _known(made.found.instructions).how == "counted"
         assert _known(made.found.latency_us).how == "modelled"
-        assert made.before.flash.value == pytest.approx(made.found.flash.value, rel=0.05)
+        assert made.before.flash.value == pytest.approx(made.found.flash.value, rel=0.1)
         assert made.before.ram.value == pytest.approx(made.found.ram.value, rel=0.05)
-        assert _known(made.before.instructions).value == pytest.approx(
-            _known(made.found.instructions).value, rel=0.15
-        )
+        assert _known(made.before.instructions).value == pytest.approx(_known(made.found.instructions).value, rel=0.15)
     kept, said = own()
     assert said == ""
-    assert {(m.kind, m.quantity) for m in kept} == {
-        (f"{core} network", q) for q in ("flash", "ram", "instructions")
-    }
+    assert {(m.kind, m.quantity) for m in kept} == {(f"{core} network", q) for q in ("flash", "ram", "instructions")}
     assert len(kept) == 6
 
 

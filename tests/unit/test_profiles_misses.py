@@ -47,7 +47,9 @@ def test_it_covers_nine_of_ten_in_99_of_100_pasts() -> None:
 
 def test_what_comes_with_edgewright_is_within_what_is_promised() -> None:
     sorts = ("network", "float convolution", "smaller program")
-    assert {m.kind for m in shipped()} >= {f"{core} {sort}" for core in ("cortex-m4", "cortex-m0plus") for sort in sorts}
+    assert {m.kind for m in shipped()} >= {
+        f"{core} {sort}" for core in ("cortex-m4", "cortex-m0plus") for sort in sorts
+    }
     for sort, widest in zip(sorts, (0.4, 0.5, 0.5), strict=True):
         assert bar(f"cortex-m4 {sort}", "instructions").width <= widest
         assert bar(f"cortex-m4 {sort}", "flash").width <= widest

@@ -1,4 +1,4 @@
-"""What one call of generated C works out: exact where taps lie outside the image, and unknown where nothing was fitted."""
+"""What one call of generated C works out: exact where taps lie outside the image; unknown where nothing was fitted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def test_no_network_takes_fewer_instructions_than_it_multiplies(name: str) -> No
 
 @pytest.mark.parametrize("form", ["float", "int8"])
 def test_a_regressor_of_convolutions_is_a_network(form: str) -> None:
-    subject = Draft("series", (3, 60), 4).conv(12, 5).conv(16, 5, 2).pool("GlobalAveragePool").dense(1, "").subject(form)
+    subject = (
+        Draft("series", (3, 60), 4).conv(12, 5).conv(16, 5, 2).pool("GlobalAveragePool").dense(1, "").subject(form)
+    )
     found = subject.estimate(CORE).instructions
     assert found is not None
     assert found.value > cost(subject.graph).total.macs

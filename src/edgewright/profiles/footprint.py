@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from edgewright.profiles.cores import Core, core, weighed
 from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
@@ -116,7 +118,11 @@ def program_footprint(
     unknown = strange(table, program)
     if unknown:
         return _unknown(profile, program, form, buffer_bytes, unknown)
-    flash = program.constants + weighed(table.code, program.written)
+    code = weighed(table.code, program.written)
+    flash = _spread(program.constants + code, past, "flash", "B", own, past.flash)
+    if code < table.smallest:
+        # What is smaller than any program that was fitted on may be as small as its tables.
+        flash = msgspec.structs.replace(flash, low=float(past.flash))
     ram = program.values + weighed(table.stack, program.written)
     instructions = max(1.0, weighed(table.instructions, program.run))
     counted = _spread(instructions, past, "instructions", "instructions", own)
@@ -124,7 +130,7 @@ def program_footprint(
     return Footprint(
         profile=profile.name,
         form=form,
-        flash=_spread(flash, past, "flash", "B", own, past.flash),
+        flash=flash,
         ram=_more(_spread(ram, past, "ram", "B", own, past.ram), buffer_bytes),
         instructions=counted,
         latency_us=latency,
@@ -153,10 +159,7 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
 
 def _more(spread: Spread, count: int) -> Spread:
     """The same with so many bytes more."""
-    return Spread(
-        value=spread.value + count, low=spread.low + count, high=spread.high + count, unit=spread.unit, how=spread.how,
-        source=spread.source,
-    )  # fmt: skip
+    return msgspec.structs.replace(spread, value=spread.value + count, low=spread.low + count, high=spread.high + count)
 
 
 def program_latency(profile: Profile, instructions: Spread, own: Sequence[Miss] = ()) -> Spread:

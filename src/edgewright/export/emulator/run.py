@@ -120,9 +120,7 @@ def run_on_device(
     )
 
 
-def _build(
-    folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float
-) -> Path:
+def _build(folder: Path, files: Mapping[str, str], entry: Entry, target: Board, optimise: str, counted: float) -> Path:
     folder.mkdir()
     own = resources.files(__package__)
     texts = {**files, _HARNESS: (own / _HARNESS).read_text("utf-8"), _MEMORY: (own / _MEMORY).read_text("utf-8")}

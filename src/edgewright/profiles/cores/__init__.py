@@ -24,6 +24,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         made_with: compiler, options and emulator.
         subjects: programs that they were fitted on.
         longest: instructions of the longest of those.
+        smallest: bytes of code of the smallest.
         code: bytes a kind that stands in the code.
         instructions: a kind that is worked out once.
         stack: bytes of stack, and of static memory beside the model's values, a kind that stands in the code.
@@ -34,6 +35,7 @@ class Core(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     made_with: str
     subjects: int
     longest: int
+    smallest: int
     code: dict[str, float]
     instructions: dict[str, float]
     stack: dict[str, float]
