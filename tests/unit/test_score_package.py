@@ -127,6 +127,7 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, capsys: 
     text = tmp_path / "sentences.toml"
     text.write_text('[intents.a]\nexamples = ["b"]\n')
     assert "a file that a source reads" in refused(capsys, package, "--data", str(text))
+    assert f"at {no_label}" in refused(capsys, package, "--data", str(no_label), "--kind", "ai4i2020")
     assert "clinc150, a set of texts" in refused(capsys, package, "--data", "clinc150")
     assert "an index of documents, a forecaster" in refused(capsys, str(no_label), "--data", str(no_label))
 

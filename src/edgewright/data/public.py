@@ -131,7 +131,14 @@ def opened(path: Path, part: Public | None = None) -> Iterator[Path]:
     elif path.is_file() and part is not None:
         with tempfile.TemporaryDirectory() as room:
             (Path(room) / (part.file or path.name)).symlink_to(path.absolute())
-            yield Path(room)
+            try:
+                yield Path(room)
+            except UnknownNameError:
+                raise
+            except InputError as error:
+                # Whoever named a file reads of that file.
+                where = error.where.replace(str(Path(room) / part.file), str(path)).replace(room, str(path))
+                raise InputError(error.expected, error.got, where, error.do) from None
     else:
         yield path
 
