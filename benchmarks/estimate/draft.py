@@ -86,6 +86,12 @@ class Draft:
         self.shape = (units,)
         return self.act(act)
 
+    def part(self, start: int, stop: int) -> Draft:
+        """Some of the channels, or columns."""
+        self._op("Slice", *(self.builder.integers(number) for number in (start, stop, 1)))
+        self.shape = (stop - start, *self.shape[1:])
+        return self
+
     def add(self, value: str, act: str = "") -> Draft:
         """The sum with an earlier value of the same shape."""
         self._op("Add", value)

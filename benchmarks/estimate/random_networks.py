@@ -199,3 +199,32 @@ def _narrow(rng: Rng, name: str) -> Draft:
     if rng.random() < 0.5 and min(draft.shape[1:]) == 1:
         draft.pool(str(rng.choice(["MaxPool", "AveragePool"])), 1, 2)
     return _end(rng, draft)
+
+
+def branched_networks(count: int, seed: int) -> Iterator[Subject]:
+    """Networks whose window and side values go through layers of their own, and are added."""
+    return _turns((_branched,), count, seed)
+
+
+def _branched(rng: Rng, name: str) -> Draft:
+    """Some channels through convolutions, the others through a dense layer, the sum of both through another."""
+    draft = (
+        _signal(rng, name) if rng.random() < 0.7 else Draft(name, (int(rng.integers(6, 41)),), int(rng.integers(99)))
+    )
+    whole, cut = draft.shape[0], int(rng.integers(1, max(2, draft.shape[0])))
+    units = _width(rng, 24)
+    start = draft.value, draft.shape
+    if cut < whole:
+        draft.part(0, cut)
+    if len(draft.shape) > 1:
+        draft.conv(_width(rng, 24), int(rng.choice([3, 5])), int(rng.choice([1, 2]))).pool("GlobalAveragePool")
+    draft.dense(units, "")
+    if cut < whole:
+        first = draft.value
+        draft.value, draft.shape = start
+        draft.part(cut, whole).dense(units, "").add(first, "Relu")
+    return _end_of_rows(rng, draft)
+
+
+def _end_of_rows(rng: Rng, draft: Draft) -> Draft:
+    return draft.classes(int(rng.integers(2, 9))) if rng.random() < 0.6 else draft.dense(int(rng.choice([1, 2])), "")

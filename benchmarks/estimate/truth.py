@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from benchmarks.estimate.random_networks import odd_networks, random_networks
+from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 from edgewright.pipeline.toolchain import Truth
@@ -33,6 +33,7 @@ def parts(share: float) -> tuple[Part, ...]:
         Part("untrained", lambda many, seed: hapt_subjects(many, seed, trained=False), 60, 1),
         Part("features", hapt_subjects, 20, 4),
         Part("shapes", odd_networks, 48, 23),
+        Part("branches", branched_networks, 24, 29),
     )
     return tuple(part._replace(many=round(part.many * share)) for part in whole)
 

@@ -34,6 +34,10 @@ class Quiet(Listener):
         answer()
         return super().doing(label, total)
 
+    def ahead(self, sentence: str) -> None:
+        """A line beside the output, so that `--json` stays whole."""
+        click.echo(sentence, err=True)
+
     def cancelled(self) -> bool:
         """Nobody cancels but with Ctrl-C, which is an exception."""
         answer()

@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.models.architecture import architecture
+from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
@@ -18,6 +20,7 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import build_model
+from edgewright.pipeline.work_ahead import tell_ahead, training_s
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -56,6 +59,11 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
         y = np.concatenate([y, material.extra_y])
     validation = (flow.rows(sides.validation), material.samples.y[sides.validation]) if len(sides.validation) else None
     classes = len(np.unique(material.samples.y)) if material.task == "classification" else 0
+    if isinstance(model, Network):
+        network = architecture(model.layers, flow.context.shape, max(1, classes))
+        tell_ahead(
+            job.listener, "Training", training_s(network, config.training.epochs * len(y), config.training.batch)
+        )
     job.listener.training_started(config.training.epochs, classes)
     with job.listener.doing("Training", config.training.epochs) as advance:
 

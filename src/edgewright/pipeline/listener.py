@@ -74,6 +74,9 @@ class Listener:
         """Work that may take a while; the function given is called with the amount done since its last call."""
         return nullcontext(lambda amount: None)
 
+    def ahead(self, sentence: str) -> None:
+        """Long work is about to begin, and takes what the sentence says."""
+
     def cancelled(self) -> bool:
         """Whether training should stop."""
         return False

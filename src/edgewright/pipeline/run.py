@@ -30,7 +30,8 @@ from edgewright.pipeline.notebook import run_html
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.refit import Fit
-from edgewright.pipeline.scaling import scale
+from edgewright.pipeline.scaling import scale, scaling_s
+from edgewright.pipeline.work_ahead import tell_ahead
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
@@ -103,7 +104,7 @@ def run_pipeline(
             )
         _refuse_float_layers(job.config, material.task, flow)
         material = answerable(job, material, flow)
-        scaling = _grow(job, data)
+        scaling = _grow(job, flow, data)
         model = learn(job, material, flow)
         judged = judge(job, material, flow, model)
         deployed = deploy(job, Fit(material, flow, model), judged, folder)
@@ -201,12 +202,13 @@ def _refuse_float_layers(config: PipelineConfig, task: str, flow: Flow) -> None:
         refuse_float_layers(architecture(model.layers, flow.context.shape, 2))
 
 
-def _grow(job: Job, data: str | None) -> ScalingRecord | None:
+def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
     """The comparison over data sizes, where the configuration asks for one."""
     wanted = job.config.scaling
     if wanted is None:
         return None
     total = len(wanted.rows) * len(wanted.architectures)
+    tell_ahead(job.listener, "Training at growing sizes", scaling_s(job.config, wanted, flow.context.shape))
     with job.listener.doing("Training at growing sizes", total) as advance:
 
         def point(record: ScalingPoint, done: int, of: int) -> None:

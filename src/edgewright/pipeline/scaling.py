@@ -14,12 +14,15 @@ from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
 from edgewright.data.targets import task_of
+from edgewright.graph.layer import Shape
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.architecture import architecture
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.measure import latency, measured
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.work_ahead import training_s
 from edgewright.runtime.engines import choose
 from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
 from edgewright.schema.data import Samples
@@ -78,6 +81,24 @@ def scale(
     )
 
 
+def scaling_s(config: PipelineConfig, wanted: ScalingConfig, shape: Shape) -> float:
+    """CPU seconds that all of it takes at most: trainings end sooner where their validation loss stops falling.
+
+    Args:
+        config: the pipeline.
+        wanted: its `scaling` table.
+        shape: of one sample as the network takes it.
+    """
+    networks = [architecture(layers, shape, 1) for layers in wanted.architectures.values()]
+    share = 1.0 - config.split.test - config.split.validation
+    looks = [share * size * _epochs(wanted, size) for size in wanted.rows]
+    return sum(training_s(network, seen, config.training.batch) for network in networks for seen in looks)
+
+
+def _epochs(wanted: ScalingConfig, size: int) -> int:
+    return wanted.epochs if not wanted.looks else min(wanted.epochs, max(1, wanted.looks // size))
+
+
 def _material(config: PipelineConfig, wanted: ScalingConfig, data: str | None) -> tuple[Samples, Rows, Rows, Rows]:
     """Enough samples for the largest size; training and validation shuffled by the seed, so any first part is fair."""
     table = dict(config.data)
@@ -112,7 +133,7 @@ def _point(
     kept = np.unique(np.concatenate([train, watch, test]))
     part = _subset(samples, kept)
     inside, beside = np.searchsorted(kept, train), np.searchsorted(kept, watch)
-    epochs = wanted.epochs if not wanted.looks else min(wanted.epochs, max(1, wanted.looks // size))
+    epochs = _epochs(wanted, size)
     training = msgspec.structs.replace(config.training, epochs=epochs, patience=wanted.patience)
     model = build_model(msgspec.structs.replace(config, training=training), task, layers)
 

@@ -1,0 +1,38 @@
+"""What training will take of a processor, told before it begins where that is long."""
+
+from __future__ import annotations
+
+from edgewright.models.architecture import Architecture
+from edgewright.pipeline.listener import Listener
+from edgewright.runtime.durations import duration_text
+
+LONG_S = 20.0
+# CPU seconds of a two-core x86 machine, for a network in JAX: its start, a batch, a multiply-accumulate of one sample
+# forwards and back. Another machine differs, by two or three times.
+_START_S, _BATCH_S, _MAC_S = 1.2, 6e-5, 1.2e-10
+
+
+def training_s(network: Architecture, looks: float, batch: int) -> float:
+    """CPU seconds that training takes at most.
+
+    Args:
+        network: to be trained.
+        looks: samples looked at, all epochs together.
+        batch: samples of a step.
+    """
+    layers = zip(network.layers, network.configs, network.shapes, strict=False)
+    macs = sum(layer.macs(config, shape) for layer, config, shape in layers)
+    return _START_S + looks * macs * _MAC_S + looks / batch * _BATCH_S
+
+
+def tell_ahead(listener: Listener, work: str, seconds: float) -> None:
+    """Tells the listener what work takes, before it begins, where that is over `LONG_S`.
+
+    Args:
+        listener: hears it.
+        work: what is done, as 'Training at growing sizes'.
+        seconds: of a processor, at most.
+    """
+    if seconds > LONG_S:
+        told = duration_text(float(f"{seconds:.2g}"))
+        listener.ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
