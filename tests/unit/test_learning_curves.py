@@ -15,12 +15,13 @@ from edgewright.schema.curve import CurvePoint, Curves, encode_curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
 from edgewright.search.curves.later import came_true, read_curves
-from edgewright.search.curves.measure import Asked, measure
+from edgewright.search.curves.measure import Asked, measure, record_of
 from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.of_samples import OfSamples
 from edgewright.search.curves.of_text import OfText
 from edgewright.search.curves.page import curves_page
 from edgewright.search.curves.pieces import drawn, pieces_of
+from edgewright.search.curves.verdict import law_words, single_words
 from edgewright.search.ladder.metrics import METRICS
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.problem import Problem
@@ -32,7 +33,7 @@ class Known:
     """A learner whose curve is known: .2 at 1,000 samples, falling as their square root to a floor."""
 
     name, model, error, share, unit = "known", "a formula", "error rate", True, "row"
-    samples, pieces, draws, scalable, fingerprint = 1000.0, 1000, 1.0, True, "abc"
+    samples, pieces, draws, scalable, judges, fingerprint = 1000.0, 1000, 1.0, True, 10_000, "abc"
 
     def __init__(self, exponent: float = 0.5, noise: float = 0.02) -> None:
         self.exponent, self.noise, self.asked = exponent, noise, 0
@@ -84,6 +85,42 @@ def test_labels_and_size_are_weighed_against_each_other() -> None:
     assert "labels are worth more than a bigger model" in record.verdict
     flat = _measured(Known(exponent=0.0))
     assert "may be nothing" in flat.verdict
+
+
+def test_few_wrong_answers_are_said_to_answer_nothing_before_anything_is_measured() -> None:
+    few = Known()
+    few.judges = 300
+    record = _measured(few, pool=0.5)
+    assert "cannot be answered" in record.verdict
+    assert "98 are needed" in record.data.unanswerable
+    assert "worth +" not in record.verdict
+    checked = _measured(few, pool=0.5, check=True)
+    assert not checked.data.broken
+    assert "nothing was promised" in checked.verdict
+    assert not _measured(Known(), pool=0.5).data.unanswerable
+
+
+def test_an_interval_wider_than_a_third_answers_nothing() -> None:
+    record = _measured(Known(noise=0.6), pool=0.5, parameters=False)
+    assert "of the error wide" in record.data.unanswerable
+    assert "cannot be answered" in curves_page(record)
+
+
+def test_a_floor_above_what_was_measured_is_never_said() -> None:
+    points = [CurvePoint(size=float(n), errors=(e, e * 1.001)) for n, e in ((100, 0.3), (200, 0.18), (400, 0.2))]
+    made = record_of(points, 800.0, None)
+    assert made.floor <= made.lowest
+    assert "floor" in law_words(made, "size", share=True)
+    later = msgspec.structs.replace(made, measured=made.floor / 2)
+    assert "floor" not in law_words(later, "size", share=True)
+
+
+def test_the_noise_of_a_single_training_is_told_apart_from_the_mean() -> None:
+    record = _measured(Known(noise=0.05), parameters=False)
+    spread = np.std(record.data.points[-1].errors, ddof=1)
+    assert record.data.single == pytest.approx(1.645 * spread)
+    assert "a single training lies within" in single_words(record.data, share=True)
+    assert _measured(Known(noise=0.0), parameters=False).data.single == pytest.approx(0.0, abs=1e-12)
 
 
 def test_one_draw_is_enough_where_nothing_is_random() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from edgewright.pipeline.folder import new_run_folder
 from edgewright.schema.curve import CurveRecord, Curves, encode_curves
 from edgewright.search.curves.page import curves_page
-from edgewright.search.curves.verdict import figure
+from edgewright.search.curves.promise import LEVEL
+from edgewright.search.curves.verdict import figure, law_words, single_words
 from edgewright.trace.words import plural
 
 _BAR = 32
@@ -33,15 +34,15 @@ def _table(record: CurveRecord, what: str, share: bool) -> list[str]:
         times = plural(len(point.errors), "time")
         lines.append(f"  {point.size:>12,.0f}  {figure(point.mean, share):<9} {bar:<{_BAR}}  {times}")
     told = record.predicted
-    span = f"{figure(told.low, share)} to {figure(told.high, share)}"
+    span = f"{figure(told.low, share)} to {figure(told.high, share)}{', too wide' if record.unanswerable else ''}"
     bar = "." * max(1, round(told.value / most * _BAR))
-    lines.append(f"  {record.at:>12,.0f}  {figure(told.value, share):<9} {bar:<{_BAR}}  predicted, 90 %: {span}")
+    lines.append(
+        f"  {record.at:>12,.0f}  {figure(told.value, share):<9} {bar:<{_BAR}}  predicted, {100 * LEVEL:.0f} %: {span}"
+    )
     if record.measured is not None:
         lines.append(f"  {record.at:>12,.0f}  {figure(record.measured, share):<9} measured afterwards")
-    power = record.exponent
-    lines.append(f"  falls as size^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f}) to a floor of "
-                 f"{figure(record.floor, share)}")  # fmt: skip
-    return lines
+    lines.append(f"  {law_words(record, 'size', share)}")
+    return [*lines, f"  {said}"] if (said := single_words(record, share)) else lines
 
 
 def stored(out: Path, record: Curves, later: Curves | None) -> Path:

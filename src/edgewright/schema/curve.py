@@ -32,8 +32,10 @@ class CurveRecord(Part, frozen=True, kw_only=True):
     Attributes:
         points: smallest size first.
         exponent: of the power law; `floor` the error that no size removes.
-        at: the size that is predicted, `predicted` its error with a 90 % interval.
-        gain: how much the error falls from the largest size to that one, with a 90 % interval.
+        at: the size that is predicted, `predicted` its error with its interval, as the mean over seeds of the model.
+        gain: how much the error falls from the largest size to that one, with its interval.
+        single: how far one training lies from the mean over seeds, in nine of ten, in the unit of the error.
+        unanswerable: why the prediction says too little, before anything is measured; empty where it says enough.
         measured: the error at that size where it was measured afterwards.
     """
 
@@ -43,6 +45,8 @@ class CurveRecord(Part, frozen=True, kw_only=True):
     at: float
     predicted: Interval
     gain: Interval
+    single: float = 0.0
+    unanswerable: str = ""
     measured: float | None = None
 
     @property
@@ -51,6 +55,17 @@ class CurveRecord(Part, frozen=True, kw_only=True):
         if self.measured is None:
             return None
         return self.predicted.low <= self.measured <= self.predicted.high
+
+    @property
+    def broken(self) -> bool:
+        """Whether something was promised and did not come true."""
+        return not self.unanswerable and self.inside is False
+
+    @property
+    def lowest(self) -> float:
+        """The lowest error that was measured; no floor lies above it."""
+        known = [point.mean for point in self.points]
+        return min(known if self.measured is None else [*known, self.measured])
 
 
 class Curves(Part, frozen=True, kw_only=True):
@@ -62,6 +77,7 @@ class Curves(Part, frozen=True, kw_only=True):
         unit: what a subset keeps whole, such as 'group' or 'row'.
         data: against the amount of data; `parameters` against the size of the network, None for other models.
         verdict: in a sentence.
+        judges: samples that judge, where the error is a share of them; else 0.
         fingerprint: of data, model and metric: another record's prediction is of the same thing only where it agrees.
         cpu_seconds: spent in all.
     """
@@ -75,6 +91,7 @@ class Curves(Part, frozen=True, kw_only=True):
     data: CurveRecord
     parameters: CurveRecord | None = None
     verdict: str = ""
+    judges: int = 0
     fingerprint: str = ""
     cpu_seconds: float = 0.0
 

@@ -26,6 +26,8 @@ MISFITS = np.array([0.02, 0.04, 0.08, 0.16])
 _LIKELY = np.array([0.45, 0.35, 0.15, 0.05])
 # Errors are counted on samples, and no point is surer than this.
 _SUREST = 0.004
+# Weights that change no quantile, and halvings that find one to a millionth of a millionth of where it is looked for.
+_NOTHING, _HALVINGS = 1e-9, 40
 # Exponents of published learning curves lie between .07 and .5, those of small data above; the weight falls to a third
 # at 0 and .8.
 _TYPICAL, _WIDTH = 0.4, 0.28
@@ -51,6 +53,7 @@ class PowerLaw:
         levels: shape (misfits, floors, exponents), mean of the logarithm of the error at `last`.
         spreads: shape (misfits, 1, 1), standard deviation of that logarithm.
         noise: standard deviation of the logarithm of one more measurement at the largest size.
+        lowest: error that was measured; no floor lies above it.
     """
 
     last: float
@@ -58,6 +61,7 @@ class PowerLaw:
     levels: Floats
     spreads: Floats
     noise: float
+    lowest: float
 
     @property
     def exponent(self) -> float:
@@ -71,7 +75,7 @@ class PowerLaw:
     @property
     def floor(self) -> float:
         """Mean of the error that no amount of data removes."""
-        return float((self.weights * FLOORS[:, None] * np.exp(self.levels)).sum())
+        return min(self.lowest, float((self.weights * FLOORS[:, None] * np.exp(self.levels)).sum()))
 
     def at(self, size: float, probability: float = 0.9, *, measured: bool = True) -> Predicted:
         """The error at a size.
@@ -130,7 +134,7 @@ def fit_power_law(sizes: Floats, errors: Floats, deviations: Floats, noise: floa
     weights /= weights.sum()
     if noise is None:
         noise = float(relative[np.argmax(sizes)])
-    return PowerLaw(last, weights, levels, total**-0.5, noise)
+    return PowerLaw(last, weights, levels, total**-0.5, noise, float(errors.min()))
 
 
 def _misfit(ratio: Floats) -> Floats:
@@ -167,8 +171,11 @@ def _normal(z: Floats) -> Floats:
 
 
 def _mixture_quantile(means: Floats, deviations: Floats, weights: Floats, q: float) -> float:
+    # Most curves of the grid weigh nothing: all that is left out together is less than a hundred-thousandth.
+    some = weights > _NOTHING * weights.max()
+    means, deviations, weights = means[some], deviations[some], weights[some] / weights[some].sum()
     low, high = float((means - 8 * deviations).min()), float((means + 8 * deviations).max())
-    for _ in range(60):
+    for _ in range(_HALVINGS):
         middle = (low + high) / 2
         if float((weights * _normal((middle - means) / deviations)).sum()) < q:
             low = middle

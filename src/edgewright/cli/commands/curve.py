@@ -81,7 +81,7 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
         if place is not None:
             click.echo(f"wrote {click.format_filename(place)}")
     said = later if later is not None else record
-    return CHECK_SAID_NO if said.data.inside is False else DONE
+    return CHECK_SAID_NO if said.data.broken else DONE
 
 
 def _learner(**options: Any) -> Learner:  # noqa: ANN401 - click's options

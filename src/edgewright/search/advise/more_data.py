@@ -39,4 +39,4 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing) -> tu
         found = measure(learner, Asked(parameters=False), doing)
     except InputError as error:
         return None, f"not measured: {error}"
-    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 90 %)"
+    return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 80 %)"

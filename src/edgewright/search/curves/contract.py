@@ -18,6 +18,7 @@ class Learner(Protocol):
         pieces: wholes that a subset is drawn from; in the fold that has fewest.
         draws: factor on how often each size is drawn; less for what takes long to train.
         scalable: whether `width` has a meaning.
+        judges: samples that judge, where the error is the share of them that is wrong; 0 where it is not.
         fingerprint: of data, model and metric.
     """
 
@@ -30,6 +31,7 @@ class Learner(Protocol):
     pieces: int
     draws: float
     scalable: bool
+    judges: int
     fingerprint: str
 
     def judge(self, share: float, repeat: int, *, pool: float = 1.0, width: float = 1.0) -> float:

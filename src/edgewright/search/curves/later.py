@@ -11,8 +11,8 @@ from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.curve import CURVE_VERSION, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.search.curves.measure import LEVEL
 from edgewright.search.curves.noise import law_of
+from edgewright.search.curves.promise import METHOD, promised, why_unanswerable
 from edgewright.search.curves.verdict import verdict
 
 
@@ -63,14 +63,15 @@ def came_true(before: Curves, now: Curves) -> Curves:
     """
     size, error = now.data.points[-1].size, now.data.points[-1].mean
     comparable(before, now.fingerprint, size)
-    told = law_of(before.data.points).at(size, LEVEL)
+    told = promised(law_of(before.data.points), size)
     here = float(np.mean(before.data.points[-1].errors))
-    name = before.data.predicted.method
+    wrong = before.data.points[-1].mean * before.judges if before.judges else None
     data = msgspec.structs.replace(
         before.data,
+        unanswerable=why_unanswerable(told, wrong),
         at=size,
-        predicted=Interval(value=told.value, low=told.low, high=told.high, method=name),
-        gain=Interval(value=here - told.value, low=here - told.high, high=here - told.low, method=name),
+        predicted=told,
+        gain=Interval(value=here - told.value, low=here - told.high, high=here - told.low, method=METHOD),
         measured=error,
     )
     return verdict(msgspec.structs.replace(before, data=data, parameters=None))

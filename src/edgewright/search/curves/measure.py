@@ -15,10 +15,12 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
 from edgewright.search.curves.contract import Learner
 from edgewright.search.curves.noise import law_of
+from edgewright.search.curves.promise import LEVEL, METHOD, promised, why_unanswerable
 from edgewright.search.curves.verdict import verdict
 
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-LEVEL = 0.9
+# A single training is said to lie within so many deviations of the mean over seeds: nine of ten do.
+_NINE_OF_TEN = 1.645
 # Shares of what there is, and how often each is drawn; of the whole there is one draw, and its repeats are seeds.
 SHARES = ((1 / 32, 12), (1 / 16, 12), (1 / 8, 12), (1 / 4, 10), (1 / 2, 8), (1.0, 4))
 # Few people or days give few sizes of whole ones; these are then taken closer together.
@@ -69,6 +71,7 @@ def measure(learner: Learner, asked: Asked, doing: Doing) -> Curves:
         unit=learner.unit,
         data=data,
         parameters=parameters,
+        judges=learner.judges,
         fingerprint=learner.fingerprint,
         cpu_seconds=time.process_time() - started,
     )
@@ -113,7 +116,7 @@ def _data(learner: Learner, asked: Asked, doing: Doing) -> CurveRecord:
         repeats = len(points[-1].errors)
         with doing("The size that was predicted", repeats) as advance:
             measured = float(np.mean(_repeated(learner, wanted, repeats, 1.0, advance)))
-    return record_of(points, wanted * learner.samples, measured)
+    return record_of(points, wanted * learner.samples, measured, judges=learner.judges)
 
 
 def _repeated(
@@ -147,7 +150,7 @@ def _parameters(learner: Learner, doing: Doing) -> CurveRecord | None:
 
 
 def record_of(
-    points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None
+    points: Sequence[CurvePoint], at: float, measured: float | None, base: float | None = None, *, judges: int = 0
 ) -> CurveRecord:
     """The law of some points, and what it says of a size.
 
@@ -156,22 +159,25 @@ def record_of(
         at: size that is asked about.
         measured: the error there, where that is known.
         base: size from which the gain counts; the largest measured when None.
+        judges: samples that judge, where errors are shares of them; 0 where they are not.
 
     Raises:
         InputError: an error of nothing, or fewer than three sizes.
     """
     law = law_of(points)
-    told, here = law.at(at, LEVEL), law.at(base or law.last, LEVEL, measured=False)
+    told, here = promised(law, at), promised(law, base or law.last, measured=False)
     low, high = law.exponents(LEVEL)
-    name = "weighed power laws, 90 %"
+    largest = max(points, key=lambda point: point.size)
     return CurveRecord(
         points=tuple(points),
-        exponent=Interval(value=law.exponent, low=low, high=high, method=name),
+        exponent=Interval(value=law.exponent, low=low, high=high, method=METHOD),
         floor=law.floor,
         at=at,
-        predicted=Interval(value=told.value, low=told.low, high=told.high, method=name),
+        predicted=told,
         gain=Interval(
-            value=here.value - told.value, low=here.value - told.high, high=here.value - told.low, method=name
+            value=here.value - told.value, low=here.value - told.high, high=here.value - told.low, method=METHOD
         ),
+        single=_NINE_OF_TEN * float(np.std(largest.errors, ddof=1)) if len(largest.errors) > 1 else 0.0,
+        unanswerable=why_unanswerable(told, largest.mean * judges if judges else None),
         measured=measured,
     )

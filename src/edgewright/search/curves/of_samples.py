@@ -66,6 +66,7 @@ class OfSamples:
         self.draws = 2.0 if self._samples < _FEW else 0.5 if self._samples > _MANY else 1.0
         self.pieces = self._samples if problem.by == "row" else min(len(pieces) for pieces in self._pieces)
         self.scalable = self._tail.model.kind == "network"
+        self.judges = sum(len(fold.test) for fold in self._folds) if metric.name == "accuracy" else 0
         told = (
             problem.name, whole.window, whole.stages, whole.model, whole.training,
             metric.name, problem.by, problem.task,

@@ -67,6 +67,7 @@ class OfText:
         self.model = f"a student of at most {size:,} bytes"
         self.samples = float(len(self._texts))
         self.pieces = len(self._texts)
+        self.judges = len(self._truth)
         told = f"{name} {size} {self._intents}"
         self.fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
 

@@ -6,10 +6,13 @@ from markupsafe import Markup
 
 from edgewright.schema.curve import CurveRecord, Curves
 from edgewright.schema.lesson import Grid, Paragraph
-from edgewright.search.curves.verdict import figure
+from edgewright.search.curves.promise import LEVEL
+from edgewright.search.curves.verdict import figure, law_words, single_words
 from edgewright.trace.blocks_html import blocks_html
 from edgewright.trace.charts import Chart, Curve, draw, legend
 from edgewright.trace.own_page import sections_page
+
+_PER_CENT = f"{100 * LEVEL:.0f} %"
 
 
 def curves_page(record: Curves, later: Curves | None = None) -> str:
@@ -30,7 +33,7 @@ def chart_of(record: CurveRecord, what: str, error: str, share: bool) -> Chart:
     told = record.predicted
     measured = tuple((point.size, point.mean) for point in record.points)
     curves = [Curve("measured", measured if record.measured is None else (*measured, (record.at, record.measured)))]
-    for name, value in (("predicted", told.value), ("low, 90 %", told.low), ("high, 90 %", told.high)):
+    for name, value in (("predicted", told.value), (f"low, {_PER_CENT}", told.low), (f"high, {_PER_CENT}", told.high)):
         curves.append(Curve(name, ((last.size, last.mean), (record.at, value))))
     label = (
         f"{error} against {what}: {figure(measured[0][1], share)} at {measured[0][0]:,.0f}, "
@@ -60,16 +63,15 @@ def _section(record: CurveRecord, what: str, curves: Curves) -> Markup:
         for point in record.points
     ]
     told = record.predicted
-    span = f"predicted, 90 %: {figure(told.low, curves.share)} to {figure(told.high, curves.share)}"
+    span = f"predicted, {_PER_CENT}: {figure(told.low, curves.share)} to {figure(told.high, curves.share)}"
     rows.append((f"{record.at:,.0f}", figure(told.value, curves.share), "", span))
     if record.measured is not None:
         inside = "inside the interval" if record.inside else "outside the interval"
         rows.append((f"{record.at:,.0f}", figure(record.measured, curves.share), "", f"measured afterwards, {inside}"))
-    power = record.exponent
-    law = (
-        f"Falls as {what} to the power of minus {power.value:.2f} ({power.low:.2f} to {power.high:.2f}), "
-        f"to a floor of {figure(record.floor, curves.share)}."
-    )
+    said = "; ".join(filter(None, (law_words(record, what, curves.share), single_words(record, curves.share))))
+    law = f"{said[:1].upper()}{said[1:]}."
+    if record.unanswerable:
+        law = f"Cannot be answered: {record.unanswerable}. {law}"
     blocks = (
         Grid(headers=(what, curves.error, "repeats", ""), rows=tuple(rows), figures=(0, 1, 2)),
         Paragraph(text=law),

@@ -12,17 +12,36 @@ def verdict(curves: Curves) -> Curves:
     """The curves with their sentence."""
     data, parameters = curves.data, curves.parameters
     times = data.at / data.points[-1].size
-    told = [
-        f"{_times(times)} the data ({data.at:,.0f} samples) is worth {worth(data.gain, curves.share)}"
-        f"{'' if data.gain.low > 0 else ', which may be nothing'}"
-    ]
-    if parameters is not None:
+    asked = f"{_times(times)} the data ({data.at:,.0f} samples)"
+    if data.unanswerable:
+        told = [f"what {asked} is worth cannot be answered: {data.unanswerable}"]
+    else:
+        nothing = "" if data.gain.low > 0 else ", which may be nothing"
+        told = [f"{asked} is worth {worth(data.gain, curves.share)}{nothing}"]
+    if parameters is not None and not (data.unanswerable or parameters.unanswerable):
         told.append(f"a model of twice the parameters {worth(parameters.gain, curves.share)}")
         told.append(_which(data, parameters))
     if data.measured is not None:
-        inside = "inside" if data.inside else "OUTSIDE"
-        told.append(f"measured afterwards: {figure(data.measured, curves.share)}, {inside} the interval")
+        inside = "inside the interval" if data.inside else "OUTSIDE the interval"
+        said = "nothing was promised" if data.unanswerable else inside
+        told.append(f"measured afterwards: {figure(data.measured, curves.share)}, {said}")
     return msgspec.structs.replace(curves, verdict="; ".join(told))
+
+
+def law_words(record: CurveRecord, what: str, share: bool) -> str:
+    """How the error falls with size; a floor above what was measured is none."""
+    power = record.exponent
+    said = f"falls as {what}^-{power.value:.2f} ({power.low:.2f} to {power.high:.2f})"
+    return f"{said} to a floor of {figure(record.floor, share)}" if record.floor <= record.lowest else said
+
+
+def single_words(record: CurveRecord, share: bool) -> str:
+    """How far one training lies from the mean that is predicted; empty where the model has nothing random."""
+    return (
+        f"a single training lies within {figure(record.single, share)} of that mean, in 9 of 10"
+        if record.single
+        else ""
+    )
 
 
 def worth(gain: Interval, share: bool) -> str:

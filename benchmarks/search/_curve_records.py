@@ -1,0 +1,44 @@
+"""Curves that were measured, kept as `curve.json`: another law can be asked without training again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.search._curve_cases import quiet
+from edgewright.schema.curve import Curves, encode_curves
+from edgewright.search.curves.contract import Learner
+from edgewright.search.curves.later import read_curves
+from edgewright.search.curves.measure import Asked, measure, record_of
+
+
+def kept(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """What is named besides `--keep DIR`, and that folder."""
+    if "--keep" not in arguments:
+        return arguments, None
+    place = arguments.index("--keep")
+    folder = Path(arguments[place + 1])
+    folder.mkdir(parents=True, exist_ok=True)
+    return arguments[:place] + arguments[place + 2 :], folder
+
+
+def curve(folder: Path | None, name: str, pool: float, make: Callable[[], Learner]) -> Curves:
+    """The record of a curve with what was measured afterwards, weighed anew.
+
+    Args:
+        folder: where records are kept; None keeps none.
+        name: of the file.
+        pool: share of the data that the prediction may use; twice of it is measured.
+        make: the learner, where nothing is kept.
+    """
+    file = None if folder is None else folder / f"{name}.json"
+    if file is not None and file.exists():
+        record = read_curves(file)
+        data = record_of(record.data.points, record.data.at, record.data.measured, judges=record.judges)
+        return msgspec.structs.replace(record, data=data)
+    record = measure(make(), Asked(pool=pool, check=True, parameters=False), quiet)
+    if file is not None:
+        file.write_bytes(encode_curves(record))
+    return record
