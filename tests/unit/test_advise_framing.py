@@ -78,6 +78,16 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     assert [said.split()[0] for said in tight.unmet] == ["flash", "score:"]
 
 
+def test_a_forecast_is_measured_with_the_seasons_that_the_printed_command_takes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    hours = np.arange(672)
+    flow = 20 + 3 * np.sin(2 * np.pi * hours / 24) - 0.6 * (hours // 24 % 7 >= 5) + 0.5 * rng.normal(size=672)
+    rows = [[str(3600 * n), f"{value:.3f}"] for n, value in zip(hours, flow, strict=True)]
+    file = str(write_rows(tmp_path / "pump.csv", rows, header="time,flow"))
+    ahead = advise(Asked(data=file, task="forecasting"), silent)
+    assert "seasonal naive, 168 rows" in {name for name, _ in ahead.measured}
+
+
 def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     rows = []

@@ -6,6 +6,7 @@ import shlex
 
 import numpy as np
 
+from edgewright.language.forecasting.calendar_seasons import choose_seasons
 from edgewright.language.forecasting.choose import Asked as Ahead
 from edgewright.language.forecasting.choose import fit_forecaster
 from edgewright.pipeline.detect_choice import choose
@@ -178,7 +179,9 @@ def _forecasting(
     values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
     horizon = max(1, min(horizon, len(values) // 6))
     with doing("Forecasters, backtested", None):
-        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=(season,) if season else ()))
+        # As the command does that is printed below: with the seasons that it would take by itself.
+        step = 1 / rows.dataset.rate if rows.dataset.rate else 0.0
+        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
     spec = made.spec
     command = _forecast(rows, asked, season)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
