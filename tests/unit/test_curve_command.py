@@ -41,7 +41,7 @@ def test_a_check_says_whether_it_came_true(tmp_path: Path, capsys: Capture, monk
     record = msgspec.json.decode(capsys.readouterr().out, type=Curves)
     assert record.data.measured is not None
     assert 430 < record.data.at < 440
-    assert code == (0 if record.data.inside else 1)
+    assert code == int(record.data.broken)
     monkeypatch.setattr(CurveRecord, "inside", property(lambda self: False))
     assert run(["curve", file, *QUICK, "--check"]) == 1
     assert "OUTSIDE the interval" in capsys.readouterr().out
