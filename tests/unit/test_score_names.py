@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+from pathlib import Path
+
 import pytest
 
+from edgewright.data.load import load_data
 from edgewright.data.matching import conversion, find_labels, find_name, find_names, plain
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
@@ -57,6 +61,18 @@ def test_a_label_that_is_unknown_is_refused_or_named() -> None:
 def test_units_are_converted(column: Column, other: str, value: float, is_: float) -> None:
     factor, offset = conversion(column, other, "f.csv")
     assert factor * value + offset == pytest.approx(is_, abs=1e-9)
+
+
+def test_a_packed_file_of_a_set_is_read_whatever_its_name(tmp_path: Path) -> None:
+    header = "UDI,Product ID,Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],"
+    rows = [f"{n},x,{'LMH'[n % 3]},300,310,1500,{40 + n},5,{n % 2}" for n in range(4)]
+    place = tmp_path / "may.csv.gz"
+    place.write_bytes(gzip.compress("\n".join([header + "Tool wear [min],Machine failure", *rows, ""]).encode()))
+    data = load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
+    assert data.recordings[0].target.tolist() == ["no", "yes", "no", "yes"]
+    place.write_bytes(gzip.compress(b"a,b\n1,2\n"))
+    with pytest.raises(InputError, match=r"Air temperature.*may\.csv\.gz"):
+        load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
 
 
 def test_another_quantity_is_refused() -> None:

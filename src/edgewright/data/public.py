@@ -130,14 +130,16 @@ def opened(path: Path, part: Public | None = None) -> Iterator[Path]:
             yield unpack(path, Path(room) / "set")
     elif path.is_file() and part is not None:
         with tempfile.TemporaryDirectory() as room:
-            (Path(room) / (part.file or path.name)).symlink_to(path.absolute())
+            packing = path.suffix if part.file and path.suffix in (".gz", ".xz") else ""
+            name = (part.file or path.name) + packing
+            (Path(room) / name).symlink_to(path.absolute())
             try:
                 yield Path(room)
             except UnknownNameError:
                 raise
             except InputError as error:
                 # Whoever named a file reads of that file.
-                where = error.where.replace(str(Path(room) / part.file), str(path)).replace(room, str(path))
+                where = error.where.replace(str(Path(room) / name), str(path)).replace(room, str(path))
                 raise InputError(error.expected, error.got, where, error.do) from None
     else:
         yield path
