@@ -52,7 +52,8 @@ def _whole(record: ProofRecord, page: Page) -> Iterator[RenderableType]:
     """A proof without its parts."""
     made = f"{plural(record.constructed, 'row')} by construction" if record.constructed else ""
     facts = page.facts(record.source, made, f"{shape_text(record.shape)} each", seconds_text(record.seconds))
-    yield Text.assemble(("prove ", "bold"), (record.name, ACCENT))
+    emulated = any(" emulated " in form.name for form in record.forms)
+    yield Text.assemble(("prove ", "bold"), (record.name, ACCENT), "   Simulated processor among the forms" * emulated)
     yield note(facts)
     for sentence in record.notes:
         yield Text(sentence, style=WARN)

@@ -90,7 +90,9 @@ def _figures(measured: tuple[str, ...]) -> dict[str, float]:
 
 def _print(made: Estimate, checked: tuple[Checked, ...]) -> None:
     found, limits = made.found, made.limits
-    click.echo(f"{made.name}, {found.form}, on {made.device}: {made.description}")
+    emulated = found.instructions is not None and found.instructions.how == "counted"
+    head = "Simulated processor: " if emulated else ""
+    click.echo(f"{head}{made.name}, {found.form}, on {made.device}: {made.description}")
     rows: list[tuple[str, Spread | None, float | None]] = [
         ("flash", found.flash, limits.flash),
         ("RAM", found.ram, limits.ram),

@@ -65,8 +65,8 @@ def print_trained(made: Trained, out: Path, size: int) -> None:
 def print_score(score: DenoiseScore) -> None:
     """The table by noise, and where it wins and loses."""
     word = "mixed in" if score.snr_low == score.snr_high else "mixed in evenly"
-    click.echo(f"{score.recordings:,} recordings of {score.groups:,} held out; noise {word} at {score.snr_low:g} to "
-               f"{score.snr_high:g} dB; improvements in dB with 95 % intervals")  # fmt: skip
+    click.echo(f"Simulated noise: {score.recordings:,} recordings of {score.groups:,} held out; noise {word} at "
+               f"{score.snr_low:g} to {score.snr_high:g} dB; improvements in dB with 95 % intervals")  # fmt: skip
     noise = ""
     for row in score.rows:
         if row.noise != noise:

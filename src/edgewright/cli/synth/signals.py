@@ -74,7 +74,7 @@ def command(
         return
     count = len(made.recordings)
     ways = f"{count:,} recording{'s' if count != 1 else ''} by {method}"
-    click.echo(f"{rows:,} synthetic rows in {ways}; sessions begin with synthetic/")
+    click.echo(f"Simulated: {rows:,} synthetic rows in {ways}; sessions begin with synthetic/")
     click.echo(f"wrote {out}")
     click.echo(f"[data]  {_reading(made)}")
 

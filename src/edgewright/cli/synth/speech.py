@@ -50,7 +50,9 @@ def command(words: tuple[str, ...], out: Path, voices: tuple[str, ...], copies: 
         shutil.rmtree(folder, ignore_errors=True)
         raise
     told = {"folder": str(out), "files": len(made.recordings), "rate": made.rate}
-    click.echo(msgspec.json.encode(told) if as_json else f"wrote {len(made.recordings)} synthetic prompts to {out}")
+    click.echo(
+        msgspec.json.encode(told) if as_json else f"Simulated: wrote {len(made.recordings)} synthetic prompts to {out}"
+    )
 
 
 COMMAND = command

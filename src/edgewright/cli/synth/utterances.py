@@ -46,9 +46,9 @@ def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_jso
     if as_json:
         click.echo(msgspec.json.encode({"file": str(out), "sentences": len(made), "findings": findings}))
         return
+    click.echo(f"Simulated: wrote {len(made):,} synthetic sentences to {out}")
     for finding in findings:
         click.echo(f"note: {finding}")
-    click.echo(f"wrote {len(made):,} synthetic sentences to {out}")
 
 
 COMMAND = command

@@ -57,7 +57,8 @@ def command(
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
         return
     trained = f"{people} people" if people else "all others"
-    click.echo(f"{found.windows:,} real windows of {found.people} people, {found.folds} folds, trained on {trained}")
+    real = f"{found.windows:,} real windows of {found.people} people"
+    click.echo(f"Simulated copies beside {real}, {found.folds} folds, trained on {trained}")
     for said, figure in (("without", found.without), (f"with {method}", found.beside)):
         click.echo(
             f"  {said:<16} {100 * figure.value:5.1f} % right ({100 * figure.low:.1f} to {100 * figure.high:.1f})"
