@@ -20,7 +20,8 @@ from scipy.sparse import csr_matrix
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float32]
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8
+# So large an epsilon keeps the steps of rare n-grams small; Adam would else make them as large as those of common ones.
+_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-3
 TOP = 127
 # Of the hidden values of training: the largest that int8 keeps apart.
 _KEPT = 0.9995
@@ -40,8 +41,8 @@ class Fit(msgspec.Struct, frozen=True):
     hidden: int
     epochs: int = 15
     batch: int = 128
-    rate: float = 0.01
-    forget: float = 0.2
+    rate: float = 0.02
+    forget: float = 0.5
     rounded_from: float = 0.6
     seed: int = 0
 

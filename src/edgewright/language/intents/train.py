@@ -23,9 +23,11 @@ from edgewright.schema.language import HeadSpec, StudentSpec
 
 Arrays = dict[str, NDArray[Any]]
 # Steps of training; few texts are gone through more often.
-_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 2_000, 10, 200
-# Sentences an intent, in the mean, up to which simpler students are tried, too.
-_FEW = 40
+_STEPS, _FEWEST_EPOCHS, _MOST_EPOCHS = 3_500, 10, 200
+# Sentences an intent, in the mean, and in all, up to which simpler students are tried, too.
+_FEW, _FEW_IN_ALL = 40, 1_000
+# Bytes from which on n-grams of four lengths do better than of two (docs/adr/0057-language-as-answered.md).
+_LARGE = 256_000
 
 
 class How(msgspec.Struct, frozen=True):
@@ -33,7 +35,7 @@ class How(msgspec.Struct, frozen=True):
 
     Attributes:
         size: bytes of its arrays at most.
-        characters, words: n-grams that it reads.
+        characters, words: n-grams that it reads; of characters those that suit the size where none are named.
         teaching: how a teacher is used, where there is one.
         epochs: passes; judged by the number of texts when 0.
         reject: share of the utterances in scope that may be refused; None for the default.
@@ -41,12 +43,17 @@ class How(msgspec.Struct, frozen=True):
     """
 
     size: int = 64_000
-    characters: tuple[int, ...] = (3, 4)
+    characters: tuple[int, ...] = ()
     words: tuple[int, ...] = (1, 2)
     teaching: Teaching = Teaching()
     epochs: int = 0
     reject: float | None = None
     seed: int = 0
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """Lengths of the n-grams of characters: more of them take twice the time and need the room."""
+        return self.characters or ((2, 3, 4, 5) if self.size >= _LARGE else (3, 4))
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -85,7 +92,7 @@ def train_student(
     everything = [*parts.texts, *parts.judges] if parts.held else parts.texts
     targets = np.concatenate([parts.targets, parts.truth]) if parts.held else parts.targets
     rows = rows_for(how.size, classes)
-    if teacher is None and rows and len(everything) <= _FEW * classes:
+    if teacher is None and rows and len(everything) <= min(_FEW * classes, _FEW_IN_ALL):
         return _laddered(parts, everything, targets, how, rows, network, say)
     spec, arrays = network(parts.texts, parts.targets, say=say)
     raw, outside = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside))
@@ -107,7 +114,7 @@ def _laddered(
     say: Say | None,
 ) -> Made:
     """The student of a few examples: all of them are judged, each by a student that did not see it."""
-    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.characters, words=how.words)
+    linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=how.words)
     fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
     if say:
         told = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right" for rung in rungs)
@@ -162,8 +169,8 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
         if say and (epoch + 1) % every == 0:
             say(f"  epoch {epoch + 1} of {epochs}: loss {loss:.4f}")
 
-    network.train(bags(material.texts, how.characters, how.words, rows), material.targets, told)
-    return integers(network, how.characters, how.words)
+    network.train(bags(material.texts, how.read, how.words, rows), material.targets, told)
+    return integers(network, how.read, how.words)
 
 
 def logits_of(spec: StudentSpec, arrays: Arrays, texts: Sequence[str]) -> NDArray[np.float64]:
