@@ -10,6 +10,8 @@ _BEGUN = re.compile(r"\*{5} Iteration #(\d+) \*{5}")
 _LOSS = re.compile(r"Loss: ([\d.]+)")
 # Between two lines; a training that is over before has none.
 _SILENT_S = 10.0
+# Iteration from which on the time left is said.
+_STEADY = 10
 
 
 class Iterations:
@@ -39,4 +41,6 @@ class Iterations:
         if now - self._told < _SILENT_S and (number > 1 or left < _SILENT_S):
             return
         self._told = now
-        self._say(f"  slots: iteration {number} of {self._most}, loss {loss:,.0f}, at most {left:.0f} s left")
+        # The first iterations take longer than the others.
+        soon = f", at most {left:.0f} s left" if number >= _STEADY or number == self._most else ""
+        self._say(f"  slots: iteration {number} of {self._most}, loss {loss:,.0f}{soon}")
