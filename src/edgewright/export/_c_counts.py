@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from edgewright.export._c_loops import FOR, SET, SHORT, Places, Turns
+from edgewright.export._c_spectrum import factors
 
 _POINTER = re.compile(r"(?:const )?\w+ \*(?:const )?(\w+) = (.*);$")
 _LANE = re.compile(r"s\d \+?= .*\[")
@@ -30,6 +31,9 @@ _TYPES = re.compile(r"\((?:const )?(?:float|u?int\d+_t|int)(?: \*)?\)")
 _RARE = 0.25
 # Float operators whose loops cost what their shape says; the others leave expressions, of which every part counts.
 _SHAPED = frozenset({"Conv", "MaxPool", "GlobalMaxPool", "AveragePool", "GlobalAveragePool"})
+
+# Functions that are written in several forms.
+_FORMS = frozenset({"power", "direct"})
 
 Work = Callable[[Sequence[str], "Tally"], Mapping[str, float]]
 
@@ -50,6 +54,7 @@ class Tally:
         self.written: dict[str, float] = {}
         self.run: dict[str, float] = {}
         self.prefix, self.sizes = f"{prefix}_", sizes
+        self.routines: dict[str, Tally] = {}
 
     def functions(self, text: str) -> None:
         """Notes what the C library brings along: functions that `text` calls, and its error number once any sets it."""
@@ -111,6 +116,19 @@ class Tally:
             else:
                 self.line(line, now.total, places)
 
+    def routine(self, name: str, parts: Sequence[tuple[int, Sequence[str]]]) -> None:
+        """Counts a function that works out one row of several parts: once where it stands, and a row at each call."""
+        rows = sum(count for count, _ in parts)
+        mean = Tally(self.prefix[:-1], self.sizes)
+        for count, lines in parts:
+            part = Tally(self.prefix[:-1], self.sizes)
+            part.step(lines, False)
+            for kind, amount in part.written.items():
+                self.written[kind] = self.written.get(kind, 0.0) + amount
+            for kind, amount in part.run.items():
+                mean.run[kind] = mean.run.get(kind, 0.0) + amount * count / rows
+        self.routines[name.removeprefix(self.prefix)] = mean
+
     def loop(self, places: Places, found: re.Match[str], outer: Turns, shaped: str, depth: int) -> Turns:
         """Counts a loop; gives its body."""
         made = places.loop(found, outer)
@@ -153,6 +171,16 @@ class Tally:
     def call(self, name: str, arguments: Sequence[str], now: Turns, places: Places) -> None:
         """Counts a call of a function, and what the function does where it has loops of its own."""
         short = name.removeprefix(self.prefix)
+        if short in self.routines:
+            self.add("call rows", now.total)
+            for kind, amount in self.routines[short].run.items():
+                self.run[kind] = self.run.get(kind, 0.0) + now.total * amount
+            return
+        if short.endswith("_hann"):
+            self.run["fft wave"] = self.run.get("fft wave", 0.0) + now.total * float(arguments[3])
+        # A function of several forms has the form behind its name: power4_hann.
+        plain = re.split(r"[\d_]", short)[0]
+        short = plain if plain in _FORMS else short
         self.once(f"has {short}")
         self.add(f"call {short}", now.total)
         if short.startswith("dots"):
@@ -225,12 +253,35 @@ def _mirrored(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
     return {"mirrored row": half, "mirrored pair": half * half}
 
 
+def _smooth(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"smooth row": float(arguments[5])}
+
+
 def _power(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
-    half = float(arguments[7])
-    passes = tally.sizes.get(arguments[6], 0)
-    # A butterfly of radix p takes p * p products; of lengths of powers of 2 it is mostly 4.
-    mean = half ** (1.0 / max(passes, 1))
-    return {"fft product": half * passes * mean, "fft point": half * (passes + 2)}
+    half, made = int(arguments[8]), {"fft bin": float(arguments[8]) + 1.0}
+    for radix in factors(half):
+        tally.once("has pass4" if radix == 4 else "has pass")
+        kinds = {"fft quad": half / 4} if radix == 4 else {"fft product": half * radix, "fft point": half}
+        for kind, count in kinds.items():
+            made[kind] = made.get(kind, 0.0) + count
+    return made
+
+
+def _direct(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    length = float(arguments[7])
+    return {"fft product": length * (length + 1) / 2, "fft bin": (length + 1) / 2}
+
+
+def _terms(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"sum term": float(arguments[-1])}
+
+
+def _bands(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
+    del tally
+    return {"dense row": float(arguments[5])}
 
 
 def _softmax(arguments: Sequence[str], tally: Tally) -> Mapping[str, float]:
@@ -243,7 +294,11 @@ _WORK: dict[str, Work] = {
     "runs": _runs,
     "shifted": _shifted,
     "mirrored": _mirrored,
+    "smooth": _smooth,
     "power": _power,
+    "direct": _direct,
+    "bands": _bands,
+    **dict.fromkeys(("sum", "dot", "rest", "line"), _terms),
     "softmax": _softmax,
     "softmax_bytes": _softmax,
 }

@@ -11,8 +11,9 @@ import numpy as np
 
 from edgewright.export._c_header import header, network_header
 from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_steps import COUNTER, ROW, Routine, Step
 from edgewright.export._c_text import APART, TYPES, literal, number
-from edgewright.export._c_unit import Arena, Step, Unit
+from edgewright.export._c_unit import Arena, Unit
 from edgewright.graph.mask import without_mask
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
@@ -66,17 +67,17 @@ def files(unit: Unit, face: Interface) -> dict[str, str]:
     cuts = (0, *face.borders, whole)
     labels = ["before", "round", "network", "after"] if face.network is not None else ["before", "after"]
     parts = [(label, unit.steps[a:b]) for label, a, b in zip(labels, cuts[:-1], cuts[1:], strict=True)]
-    functions = []
-    calls = []
+    calls: list[str] = []
     values = "context->values.arena" if face.network is not None else "context->arena"
     place = partial(_place, arena, values)
+    functions = [_routine(unit, routine, place) for routine in unit.routines]
     for label, steps in _pieces(parts):
         if label == "network":
             functions.append(_network(unit, steps, arena))
             first, last = (place(buffer, buffer is face.ends[0]) for buffer in face.ends)
             calls.append(f"    (void){name}_network(&context->values.network, {first}, {last});")
             continue
-        uses = any(buffer.name == "input" for step in steps for buffer in step.reads)
+        uses = any(buffer.name == "input" for step in steps for buffer in step.buffers)
         functions.append(_function(unit, label, steps, arena, values, "const float *input" if uses else ""))
         calls.append(f"    {name}_{label}(context{', input' if uses else ''});")
     lines = [*_checks(unit, face), *calls, *_answer(face, place), *_doubts(unit, face)]
@@ -190,17 +191,38 @@ def _blocks(steps: Sequence[Step], place: Place) -> list[str]:
     """The steps between braces, each with pointers to what it uses."""
     lines = []
     for step in steps:
-        block = ["    {"]
-        written = {buffer.key for buffer in step.writes}
-        used = (*step.writes, *(buffer for buffer in step.reads if buffer.key not in written))
-        for buffer in used:
-            if not buffer.fixed:
-                constant = buffer.key not in written
-                block.append("        " + _pointer(buffer, place(buffer, constant), constant))
-        block += ["        " + line for line in step.lines]
-        block.append("    }")
+        block = ["    {", *("        " + line for line in _block(step, place)), "    }"]
         lines += [f"#ifdef {step.condition}", *block, "#endif"] if step.condition else block
     return lines
+
+
+def _block(step: Step, place: Place) -> list[str]:
+    """The lines of a step after pointers to what they name."""
+    written = {buffer.key for buffer in step.writes}
+    used = {b.key: b for b in (*step.writes, *step.reads) if not b.fixed}
+    text = " ".join(step.lines)
+    named = [b for b in used.values() if re.search(rf"\b{b.name}\b", text)]
+    pointers = [_pointer(b, place(b, b.key not in written), b.key not in written) for b in named]
+    return [*pointers, *step.lines, *_blocks(step.inner, place), *(["}"] if step.inner else [])]
+
+
+def _routine(unit: Unit, routine: Routine, place: Place) -> str:
+    """A function that works out one row."""
+    lines, last = [], len(routine.parts) - 1
+    for part, (rows, step) in enumerate(routine.parts):
+        block = ["    " + line for line in _block(step, place)]
+        if part < last:
+            block = [f"    if ({COUNTER} < {rows}) {{", *("    " + line for line in block), "        return;", "    }"]
+            block.append(f"    {COUNTER} -= {rows};")
+        lines += block
+    words = routine.arguments.split(", ")
+    given = "".join([f"{unit.name}_context *context, ", "const float *input, " if len(words) > 1 else ""])
+    body = " ".join(lines)
+    unused = [f"    (void){word};" for word in (*words, COUNTER) if not re.search(rf"\b{word}\b", body)]
+    apart = unit.helper("apart", APART)
+    return "\n".join([
+        f"{apart} static void {routine.name}({given}int {COUNTER}, float *{ROW}) {{", *unused, *lines, "}",
+    ])  # fmt: skip
 
 
 def _checks(unit: Unit, face: Interface) -> list[str]:

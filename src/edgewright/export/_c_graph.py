@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.export._c_picks import with_early_picks
 from edgewright.export._c_spectrum import with_spectra
 from edgewright.export._c_trees import with_walks
 from edgewright.graph.extract import WEIGHTED
@@ -61,8 +62,11 @@ def plan_graph(graph: Graph, integer: bool) -> Plan:
             "a float input whose lengths are fixed", f"{source.dtype} of shape {source.shape}", f"graph {graph.name}"
         )
     end = network_end(graph) if integer else ""
-    made = _values(graph)
     graph, alias = _once(graph)
+    graph = with_early_picks(graph, {name: tuple(array.shape) for name, array in _values(graph).items()})
+    graph, again = _once(_flat(graph))
+    alias |= again
+    made = _values(graph)
     graph = with_walks(with_spectra(graph))
     before, after = _parts(graph, end, alias)
     constant = _constant_values(graph)
@@ -115,6 +119,29 @@ def _values(graph: Graph) -> dict[str, Array]:
 
 def _kind(array: Array) -> str:
     return {"f": "float32", "b": "bool"}.get(array.dtype.kind, "int32")
+
+
+def _flat(graph: Graph) -> Graph:
+    """The graph with values that are put together in two steps put together in one."""
+    made = {node.outputs[0]: node for node in graph.nodes if node.op == "Concat"}
+    uses: Counter[str] = Counter(name for node in graph.nodes for name in node.inputs)
+    uses.update([value.name for value in graph.outputs] + [mark.value for mark in graph.stages] + [graph.boundary])
+    nodes, gone = [], set()
+    for node in graph.nodes:
+        if node.op == "Concat":
+            parts: list[str] = []
+            for name in node.inputs:
+                inner = made.get(name)
+                alone = inner is not None and uses[name] == 1
+                if inner is not None and alone and inner.attributes.get("axis") == node.attributes.get("axis"):
+                    gone.add(name)
+                    parts += inner.inputs
+                else:
+                    parts.append(name)
+            node = msgspec.structs.replace(node, inputs=tuple(parts))
+            made[node.outputs[0]] = node
+        nodes.append(node)
+    return msgspec.structs.replace(graph, nodes=tuple(n for n in nodes if n.outputs[0] not in gone))
 
 
 def _once(graph: Graph) -> tuple[Graph, dict[str, str]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from edgewright.export._c_banks import Bank, banks_of
+from edgewright.export._c_channels import LoopWriter
 from edgewright.export._c_files import Interface, files, network_files
 from edgewright.export._c_graph import Plan, plan_graph
 from edgewright.export._c_images import image_channels, turning
 from edgewright.export._c_names import layer_names, node_names
-from edgewright.export._c_source import Buffer, Source
+from edgewright.export._c_picks import channels_of
+from edgewright.export._c_rows import Rows
+from edgewright.export._c_source import REPEATED, Buffer, Source, work
 from edgewright.export._c_text import identifier
 from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Site, Spot, write_float, write_integer
@@ -155,25 +160,73 @@ def _limits(graph: Graph, ranges: Sequence[Range]) -> tuple[Range, ...]:
 
 
 def _floats(unit: Unit, plan: Plan, nodes: Sequence[Node], values: dict[str, Source], names: Mapping[str, str]) -> None:
-    for node in nodes:
-        output = node.outputs[0]
-        unit.place = names.get(output, "")
-        # Constant weights and biases become tables in the order in which a product reads them, and by that name.
-        constants = tuple(plan.constants.get(name) for name in node.inputs)
-        own = [node.op in WEIGHTED and place > 0 and array is not None for place, array in enumerate(constants)]
-        sources = tuple(
-            _value(unit, plan, values, name) if name and not written else None
-            for name, written in zip(node.inputs, own, strict=True)
-        )
-        spot = Spot(
-            unit=unit,
-            node=node,
-            inputs=sources,
-            constants=constants,
-            shape=plan.shapes[output],
-            kind=plan.kinds[output],
-        )
-        _keep(unit, plan, output, write_float(spot), values)
+    """Writes nodes one by one, and those that treat channels alike as loops over the channels."""
+    inside: Counter[str] = Counter(name for node in nodes for name in node.inputs)
+    seen = {value for _, value in plan.taps}
+    outside = frozenset(
+        n.outputs[0] for n in nodes if n.outputs[0] in seen or plan.uses[n.outputs[0]] != inside[n.outputs[0]]
+    )
+    rows = Rows(nodes, plan.constants, plan.shapes, outside)
+    groups = rows.groups()
+    banks = banks_of(plan, nodes, groups)
+    found: dict[str, Bank] = {}
+    writer = LoopWriter(unit, plan, rows, values, found, names, banks)
+    in_loops = {name for group in groups for name in group.made}
+    single = [node for node in nodes if node.outputs[0] not in in_loops]
+    made = {name for node in nodes for name in node.outputs}
+    known: set[str] = set()
+    while single or groups:
+        for node in list(single):
+            if not (made & set(node.inputs)) - known:
+                single.remove(node)
+                name = node.outputs[0]
+                if name in banks:
+                    found[name] = Bank([_value(unit, plan, values, part) for part in node.inputs])
+                    _tap_bank(unit, plan, name, found[name])
+                else:
+                    _node(unit, plan, node, values, names, rows, found)
+                known.update(node.outputs)
+        ready = [group for group in groups if not (made & group.needs) - known]
+        if not ready:
+            continue
+        alike = [group for group in ready if writer.form(group) == writer.form(ready[0])]
+        writer.write(alike)
+        groups = [group for group in groups if group not in alike]
+        for group in alike:
+            known.update(group.given)
+            for name in group.given:
+                _tap(unit, plan, name, values)
+
+
+def _node(
+    unit: Unit, plan: Plan, node: Node, values: dict[str, Source], names: Mapping[str, str], rows: Rows,
+    banks: Mapping[str, Bank],
+) -> None:  # fmt: skip
+    """Writes a node, or keeps it as the expression that others work out where they read it."""
+    output = node.outputs[0]
+    unit.place = names.get(output, "")
+    places = channels_of(node, plan.constants, plan.shapes)
+    if places is not None and node.inputs[0] in banks:
+        part = banks[node.inputs[0]].part_of([int(p) for p in places])
+        if part is not None:
+            _keep(unit, plan, output, part, values, rows)
+            return
+    # Constant weights and biases become tables in the order in which a product reads them, and by that name.
+    constants = tuple(plan.constants.get(name) for name in node.inputs)
+    own = [node.op in WEIGHTED and place > 0 and array is not None for place, array in enumerate(constants)]
+    sources = tuple(
+        _value(unit, plan, values, name) if name and not written else None
+        for name, written in zip(node.inputs, own, strict=True)
+    )
+    spot = Spot(
+        unit=unit,
+        node=node,
+        inputs=sources,
+        constants=constants,
+        shape=plan.shapes[output],
+        kind=plan.kinds[output],
+    )
+    _keep(unit, plan, output, write_float(spot), values, rows)
 
 
 def _value(unit: Unit, plan: Plan, values: dict[str, Source], name: str) -> Source:
@@ -181,9 +234,12 @@ def _value(unit: Unit, plan: Plan, values: dict[str, Source], name: str) -> Sour
     return unit.constant(plan.constants[name]) if name in plan.constants else values[name]
 
 
-def _keep(unit: Unit, plan: Plan, name: str, source: Source, values: dict[str, Source]) -> None:
-    """Names a value; an expression that is read more than once is worked out now."""
-    values[name] = source if plan.uses[name] <= 1 else unit.stored(source)
+def _keep(
+    unit: Unit, plan: Plan, name: str, source: Source, values: dict[str, Source], rows: Rows | None = None
+) -> None:
+    """Names a value; an expression that is read more than once is worked out now, unless it is long and cheap."""
+    again = plan.uses[name] <= 1 or (rows is not None and rows.repeats(name) and work(source) <= REPEATED)
+    values[name] = source if again else unit.stored(source)
     _tap(unit, plan, name, values)
 
 
@@ -191,6 +247,13 @@ def _tap(unit: Unit, plan: Plan, name: str, values: dict[str, Source]) -> None:
     for _, value in plan.taps:
         if value == name:
             unit.tap(values[name])
+
+
+def _tap_bank(unit: Unit, plan: Plan, name: str, bank: Bank) -> None:
+    """Keeps the channels of a bank one after the other where the code is compiled with taps."""
+    for _, value in plan.taps:
+        if value == name:
+            unit.tap_parts(bank.parts)
 
 
 def _tap_names(plan: Plan, source: str, seen: Sequence[str]) -> tuple[str, ...]:

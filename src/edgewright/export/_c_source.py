@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
+# Operators a value that are rather repeated for every reader than kept in memory for all samples.
+REPEATED = 24
+_OPERATOR = re.compile(r" [-+*] | \? | [<>]=? |\(-\{")
+_SLOW = re.compile(r"(?:sqrtf|expf|logf|powf|tanhf|_sigmoid|_sum|_dot)\(| / ")
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +119,19 @@ class Source:
             raise ValueError(f"a view of shape {self.shape} that would be a copy")
         return found
 
+    def rows(self, start: int, count: int, step: int = 1) -> Source:
+        """So many entries of axis 1."""
+        return self.seen(lambda view: view[:, start : start + step * count : step])
+
     def spread(self, shape: tuple[int, ...]) -> Source:
         """The value repeated to a larger shape."""
         leaves = tuple(replace(leaf, view=np.broadcast_to(leaf.view, shape)) for leaf in self.leaves)
         return replace(self, shape=shape, leaves=leaves)
+
+
+def work(source: Source) -> int:
+    """Operators that an expression takes a value; those that take long count as several."""
+    return len(_OPERATOR.findall(source.text)) + 16 * len(_SLOW.findall(source.text))
 
 
 def combined(text: str, kind: str, sources: tuple[Source, ...]) -> Source:

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 from edgewright.schema.graph import Array, Graph, Node
 
 OP = "PowerSpectrum"
-# What a pass of the FFT takes of half the transform's length. One pass of 4 rounds once where two of 2 round twice.
-RADICES = (4, 2, 3, 5, 7)
 # Largest deviation from a cosine, of the largest entry: float32 entries are right to half of 1.2e-7.
 _TOLERANCE = 5e-7
 _SHORTEST = 16
@@ -28,7 +26,7 @@ class Transform:
     """A real transform of `length` numbers, of which only the first samples may be other than zero.
 
     Attributes:
-        length: even; its half has small prime factors.
+        length: of the transform.
         window: factor of each sample.
         power: factor of each bin's squared magnitude.
     """
@@ -38,14 +36,15 @@ class Transform:
     power: NDArray[np.float32]
 
 
-def factors(half: int) -> tuple[int, ...] | None:
-    """Radices of the passes, or None where a factor is too large."""
-    found = []
-    for radix in RADICES:
+def factors(half: int) -> tuple[int, ...]:
+    """Radices of the passes: 4 as often as it goes, for one pass of it rounds once where two of 2 round twice."""
+    found, radix = [], 4
+    while half > 1:
         while half % radix == 0:
             half //= radix
             found.append(radix)
-    return tuple(found) if half == 1 else None
+        radix = 2 if radix == 4 else 3 if radix == 2 else radix + 2
+    return tuple(found)
 
 
 def recognise(cosine: Array, sine: Array) -> Transform | None:
@@ -53,12 +52,17 @@ def recognise(cosine: Array, sine: Array) -> Transform | None:
     if cosine.shape != sine.shape or cosine.ndim != 2:
         return None
     samples, bins = cosine.shape
-    length = 2 * (bins - 1)
-    if length < max(samples, _SHORTEST) or factors(length // 2) is None:
-        return None
     window = cosine[:, 0].astype(np.float64)
     if not window.any():
         return None
+    for length in (2 * (bins - 1), 2 * bins - 1):
+        if length >= max(samples, _SHORTEST) and (found := _transform(cosine, sine, window, length)) is not None:
+            return found
+    return None
+
+
+def _transform(cosine: Array, sine: Array, window: NDArray[np.float64], length: int) -> Transform | None:
+    samples, bins = cosine.shape
     angle = 2 * np.pi * (np.outer(np.arange(samples), np.arange(bins)) % length) / length
     scales = []
     for matrix, wave in ((cosine, np.cos(angle)), (sine, np.sin(angle))):
@@ -68,8 +72,8 @@ def recognise(cosine: Array, sine: Array) -> Transform | None:
         if np.abs(matrix - basis * scale).max() > _TOLERANCE * np.abs(cosine).max():
             return None
         scales.append(scale)
-    # The sine of the first and last bin is nothing but zeros and has no scale.
-    inner = slice(1, bins - 1)
+    # The sine of the first bin, and of the last of an even length, is nothing but zeros and has no scale.
+    inner = slice(1, bins - 1 if length % 2 == 0 else bins)
     if not np.allclose(np.abs(scales[0][inner]), np.abs(scales[1][inner]), rtol=1e-6):
         return None
     return Transform(length, window.astype(np.float32), (scales[0] ** 2).astype(np.float32))

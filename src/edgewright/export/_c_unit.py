@@ -10,29 +10,11 @@ import numpy as np
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export._c_slots import slot_tables
 from edgewright.export._c_source import Buffer, Leaf, Source, loops
+from edgewright.export._c_steps import Routine, Step, lives
 from edgewright.export._c_text import TYPES, entries, number, smallest
 from edgewright.schema.graph import Array
 
 _BYTES = {"float": 4, "int32_t": 4, "int8_t": 1, "uint8_t": 1}
-
-
-@dataclass(frozen=True)
-class Step:
-    """Lines of code, with the buffers they use.
-
-    Attributes:
-        lines: between braces.
-        reads: buffers read.
-        writes: buffers written.
-        condition: name that must be defined for the code to be compiled, or nothing.
-        work: operator that the loops are of; empty for expressions, which any operator may leave.
-    """
-
-    lines: tuple[str, ...]
-    reads: tuple[Buffer, ...]
-    writes: tuple[Buffer, ...]
-    condition: str = ""
-    work: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +46,8 @@ class Unit:
         name: prefix of all names.
         steps: in the order in which they run.
         taps: entries of each stage's output.
+        routines: functions that give rows of values which lie in several places.
+        reserved: memory of values that are put together, where their parts are written to at once.
         place: layer or stage whose code is being written; tables are named after it.
         work: operator whose code is being written.
         slots: whether constants are read from a slot of flash (`_c_slots`) instead of being written into the code.
@@ -80,9 +64,12 @@ class Unit:
     _roles: dict[tuple[int, str], str] = field(default_factory=dict)
     _helpers: dict[str, str] = field(default_factory=dict)
     taps: list[int] = field(default_factory=list)
+    routines: list[Routine] = field(default_factory=list)
+    reserved: dict[str, Source] = field(default_factory=dict)
     place: str = ""
     work: str = ""
     _used: set[str] = field(default_factory=set)
+    _stored: dict[int, tuple[list[Step], Source, Source]] = field(default_factory=dict)
 
     def buffer(self, size: int, kind: str = "float32", name: str = "") -> Buffer:
         """New memory; `name` makes it fixed: a table or an argument, with no place in the arena."""
@@ -160,6 +147,10 @@ class Unit:
             tables[f"{self.name}_reals"] = np.array(self._reals, np.float32)
         return tables
 
+    def use(self, buffer: Buffer) -> None:
+        """Says that a pointer to a buffer is read."""
+        self._used.add(buffer.name)
+
     def mark(self, sources: Iterable[Source]) -> None:
         """Says that code outside the steps reads these values."""
         self._used.update(leaf.buffer.name for source in sources for leaf in source.leaves)
@@ -186,12 +177,15 @@ class Unit:
         self.steps.append(Step(tuple(lines), tuple(read.values()), tuple(written.values()), condition, made))
 
     def stored(self, source: Source, *, in_order: bool = False) -> Source:
-        """The value in a buffer; written there by a loop where it is an expression."""
+        """The value in a buffer; written there by a loop where it is an expression, once a function or loop."""
         if source.lying or (source.plain and not in_order):
             return source
-        target = self.fresh(source.shape, source.kind)
-        self.copy(source, target)
-        return target
+        known = self._stored.get(id(source))
+        if known is None or known[0] is not self.steps:
+            target = self.fresh(source.shape, source.kind)
+            self.copy(source, target)
+            known = self._stored[id(source)] = self.steps, source, target
+        return known[2]
 
     def tap(self, source: Source) -> None:
         """Keeps a stage's output where the code is compiled with taps; the expression stays one with what follows."""
@@ -199,6 +193,17 @@ class Unit:
         target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), source.shape)
         self.taps.append(count)
         self.copy(source, target, f"{self.name.upper()}_TAPS")
+
+    def tap_parts(self, sources: Sequence[Source]) -> None:
+        """The same of a value that lies in parts along axis 1."""
+        count = sum(int(np.prod(source.shape)) for source in sources)
+        rows, rest = sum(source.shape[1] for source in sources), sources[0].shape[2:]
+        target = self.source(self.buffer(count, "float32", f"{self.name}_tap{len(self.taps)}"), (1, rows, *rest))
+        self.taps.append(count)
+        start = 0
+        for source in sources:
+            self.copy(source, target.rows(start, source.shape[1]), f"{self.name.upper()}_TAPS")
+            start += source.shape[1]
 
     def copy(self, source: Source, target: Source, condition: str = "") -> None:
         """Works an expression out into memory of the same shape, only compiled where `condition` is defined."""
@@ -243,23 +248,18 @@ class Unit:
             inside: numbers of the steps of the integer network.
             ends: its input and output, which it is given.
         """
-        first: dict[int, int] = {}
-        last: dict[int, int] = {}
-        for place, step in enumerate(self.steps):
-            for buffer in (*step.writes, *step.reads):
-                first.setdefault(buffer.key, place)
-                last[buffer.key] = place
-        last |= {buffer.key: len(self.steps) for buffer in kept}
-        lives: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
+        first, last, inside = lives(self.steps, inside)
+        last |= {buffer.key: max(last.values(), default=0) + 1 for buffer in kept}
+        alive: dict[str, list[Lifetime]] = {"network": [], "floats": [], "integers": []}
         given = {buffer.key: name for buffer, name in zip(ends, ("in", "out"), strict=False)}
         for b in self._buffers:
             if not b.fixed and b.key in first:
                 own = b.key not in given and first[b.key] in inside and last[b.key] in inside
                 kind = "integers" if b.kind == "int32" else "network" if own else "floats"
-                lives[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
-        network, integers = plan(lives["network"]), plan(lives["integers"])
-        floats = plan(lives["floats"], {life: network[0][life.key] for life in lives["network"]})
-        apart = sum(-(-life.size // 4) * 4 for alive in lives.values() for life in alive)
+                alive[kind].append(Lifetime(b.key, b.size * _BYTES[TYPES[b.kind]], first[b.key], last[b.key]))
+        network, integers = plan(alive["network"]), plan(alive["integers"])
+        floats = plan(alive["floats"], {life: network[0][life.key] for life in alive["network"]})
+        apart = sum(-(-life.size // 4) * 4 for some in alive.values() for life in some)
         return Arena({**floats[0], **integers[0]}, network[1], given, floats[1], integers[1], apart)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from edgewright.export._c_counts import Tally
 from edgewright.export._c_files import STEPS
 from edgewright.export._c_pipeline import lay_out
+from edgewright.export._c_unit import Unit
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.program import Program
@@ -32,12 +35,16 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
     inside = range(borders[2], borders[3]) if network is not None else range(0)
     arena = unit.arena(kept, inside, face.ends)
     tally = Tally(unit.name, unit.table_sizes)
+    for routine in unit.routines:
+        tally.routine(routine.name, [(rows, step.text) for rows, step in routine.parts])
     for place, step in enumerate(unit.steps):
         if not step.condition:
-            tally.step(step.lines, place in inside, step.work)
-    tally.functions("\n".join([*unit.helpers(), *(line for step in unit.steps for line in step.lines)]))
+            tally.step(step.text, place in inside, step.work)
+    texts = [line for step in unit.steps for line in step.text]
+    texts += [line for routine in unit.routines for _, step in routine.parts for line in step.text]
+    tally.functions("\n".join([*unit.helpers(), *texts]))
     floats = sum(not step.condition for step in unit.steps) - len(inside)
-    tally.add("function", 1.0, len(borders) - 1 + floats // STEPS)
+    tally.add("function", 1.0, len(borders) - 1 + floats // STEPS + len(unit.routines))
     answers = [int(np.prod(source.shape)) for source in face.outputs.values()]
     tally.add("answer", sum(answers))
     tally.copies(4 * count for count in answers)
@@ -47,4 +54,12 @@ def program_of(graph: Graph, network: IntegerNetwork | None = None) -> Program:
         values=arena.floats + arena.integers,
         written=tally.written,
         run=tally.run,
+        network=_tables_of(unit, inside),
     )
+
+
+def _tables_of(unit: Unit, inside: range) -> int:
+    """Bytes of the tables that some steps name."""
+    text = " ".join(line for place in inside for line in unit.steps[place].text)
+    words = set(re.findall(r"\w+", text))
+    return sum(array.nbytes for name, array in unit.contents().items() if name in words)

@@ -9,10 +9,51 @@ from numpy.typing import NDArray
 
 from edgewright.graph.formula import Value, matmul
 
+# How much longer zeros may make a window where that saves steps.
+_LONGER = 1.125
+# Steps a sample up to which a length is taken as it is: 250 and 1,000 samples take 285 and 301, 486 take 335.
+_MOST_STEPS = 305
+
 
 def frequencies(samples: int, rate: float) -> NDArray[np.float64]:
     """Frequency in Hz of each bin; none is beyond half the rate, where a band may end, by its last digit."""
     return np.asarray(np.minimum(np.fft.rfftfreq(samples, 1.0 / rate), rate / 2), np.float64)
+
+
+def fast_length(samples: int) -> int:
+    """A length, of at least so many samples, whose transform takes few steps.
+
+    A window whose half is a product of few small primes is long enough as it is. Another is followed by zeros: a
+    transform takes steps by the sum of the primes of its length, of a prime of 500 some hundred times those of 512.
+    Zeros move the bins a little closer together; what they sum to stays the same.
+    """
+    own = _steps(samples // 2) if samples % 2 == 0 else None
+    if own is not None and own <= _MOST_STEPS * (samples // 2):
+        return samples
+    found = {length: _steps(length // 2) for length in range(samples + samples % 2, 2 * samples + 2, 2)}
+    near = [length for length, steps in found.items() if steps is not None and length <= _LONGER * samples]
+    # Powers of 2 lie less than a factor of 2 apart: there is always one.
+    near = near or [length for length, steps in found.items() if steps is not None][:1]
+    return min(near, key=lambda length: found[length] or 0)
+
+
+def cheaper_length(samples: int) -> int | None:
+    """The nearest length, at most an eighth away, that takes half as many steps; None where there is none."""
+    used = _steps(fast_length(samples) // 2) or 0
+    near = range(round(samples / _LONGER), round(samples * _LONGER) + 1)
+    steps = {length: _steps(length // 2) for length in near if length % 2 == 0}
+    found = [length for length, count in steps.items() if count is not None and 2 * count <= used]
+    return min(found, key=lambda length: abs(length - samples), default=None)
+
+
+def _steps(half: int) -> int | None:
+    """Instructions, roughly, of the passes over so many complex numbers; None where a prime is too large."""
+    steps, left = 0, half
+    for radix in (4, 2, 3, 5, 7):
+        while left % radix == 0:
+            left //= radix
+            steps += half * (16 if radix == 4 else 25 + 14 * radix)
+    return steps if left == 1 else None
 
 
 def hann(samples: int) -> NDArray[np.float64]:

@@ -61,6 +61,7 @@ class Spectral(SampleTransformer):
         rate: samples a second.
         names: of the channels that arrive.
         noise: of each channel used, None to take `floor`.
+        length: of the transform, the window followed by zeros; the window itself when None.
 
     Attributes:
         guard_: power added before a division, for each channel used.
@@ -85,8 +86,10 @@ class Spectral(SampleTransformer):
         rate: float = 50.0,
         names: tuple[str, ...] = (),
         noise: tuple[float, ...] | None = None,
+        length: int | None = None,
     ) -> None:
         self.noise = noise
+        self.length = length
         self.features = features
         self.edges = edges
         self.window = window
@@ -117,12 +120,13 @@ class Spectral(SampleTransformer):
         if self.channels is not None:
             x = take(x, np.asarray(self.channels, np.int64), 1)
         samples = int(self.shape_[1])
-        cosine, sine = _dft.matrices(samples, self.window)
+        cosine, sine = _dft.matrices(samples, self.window, self.length)
         power = _dft.power(centre(x, 2) if self.detrend else x, cosine, sine)
-        return Spectrum(power, _dft.frequencies(samples, self.rate), np.asarray(self.guard_, np.float32))
+        frequencies = _dft.frequencies(self.length or samples, self.rate)
+        return Spectrum(power, frequencies, np.asarray(self.guard_, np.float32))
 
     def _learn(self, X: NDArray[np.float32], y: Any) -> None:  # noqa: ANN401 - unused
-        frequencies = _dft.frequencies(X.shape[2], self.rate)
+        frequencies = _dft.frequencies(self.length or X.shape[2], self.rate)
         if "bands" in self.features:
             empty = np.flatnonzero(band_matrix(frequencies, self.edges).sum(axis=0) == 0)
             if len(empty):
@@ -201,6 +205,7 @@ def _build(config: SpectralConfig, context: Context) -> Spectral:
         rate=rate,
         names=context.names,
         noise=of_channels(config.noise, len(used), "spectral"),
+        length=length if (length := _dft.fast_length(context.shape[1])) != context.shape[1] else None,
     )
 
 
@@ -209,8 +214,14 @@ def _why(estimator: Spectral) -> str:
     out = len(estimator.get_feature_names_out())
     return (
         f"Steps, tremor and machines have their frequencies: {channels} x {samples} values at {estimator.rate:g} Hz "
-        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz."
+        f"become {out} numbers with a resolution of {estimator.rate / samples:.3g} Hz.{_hint(samples)}"
     )
+
+
+def _hint(samples: int) -> str:
+    """A length of windows whose spectrum takes half the steps."""
+    other = _dft.cheaper_length(samples)
+    return "" if other is None else f" Windows of {other} samples instead of {samples} halve the steps of the spectrum."
 
 
 STAGE = Stage(
@@ -219,7 +230,8 @@ STAGE = Stage(
     state=("shape_", "guard_", "floors_"),
     why=_why,
     formula=(
-        "P[k] = s_k (sum_t w_t c_t cos(2 pi k t/S))^2 + s_k (sum_t w_t c_t sin(2 pi k t/S))^2; band = sum of P; "
-        "centroid = sum f P / sum P; peak = sum f r^8 / sum r^8 with r = P / max P; entropy = -sum p log p / log K"
+        "P[k] = s_k (sum_t w_t c_t cos(2 pi k t/L))^2 + s_k (sum_t w_t c_t sin(2 pi k t/L))^2, L >= S; "
+        "band = sum of P; centroid = sum f P / sum P; peak = sum f r^8 / sum r^8 with r = P / max P; "
+        "entropy = -sum p log p / log K"
     ),
 )

@@ -14,6 +14,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
         values: bytes of static memory for values, exact.
         written: how often each kind of expression, loop or call stands in the code.
         run: how often each is worked out in one call.
+        network: bytes of the tables that the integer network reads; 0 for a float one.
     """
 
     name: str
@@ -21,3 +22,4 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     values: int
     written: dict[str, float]
     run: dict[str, float]
+    network: int = 0

@@ -5,15 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.export._c_source import Source, loops
+from edgewright.export._c_source import Source, combined, loops
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
+from edgewright.export.c99_operators._banded import smoothed
 from edgewright.export.c99_operators._rows import over_rows
+from edgewright.export.c99_operators.reduction import reduced
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 
 Matrix = NDArray[np.float32]
+# Numbers from which those on a line are not stored.
+_LINE = 32
 
 
 @operator("MatMul")
@@ -41,16 +45,39 @@ def gemm(spot: Spot) -> Source:
 def product(spot: Spot, source: Source, weights: Matrix, bias: Matrix | None) -> Source:
     """Products x @ weights + bias along the last axis; columns of mostly zeros are cut to what they hold."""
     unit = spot.unit
+    solved = smoothed(spot, source, weights) if bias is None else None
+    if solved is not None:
+        return solved
     source = unit.stored(source)
-    target = unit.fresh(spot.shape)
     inputs, outputs = weights.shape
     call = (_shifted(spot, weights) or _runs(spot, weights) or _mirrored(spot, weights)) if bias is None else None
+    if call is None and outputs == 1 and bias is None:
+        return _dotted(spot, source, weights)
+    target = unit.fresh(spot.shape)
     if call is None:
         table = unit.table(np.ascontiguousarray(weights.T), "weights")
         offset = "0" if bias is None else unit.table(np.asarray(bias), "bias")
         call = f"{unit.helper('dense', _DENSE)}({{x}}, {{step}}, {table}, {offset}, {{y}}, {inputs}, {outputs});"
     over_rows(spot, source, target, call)
     return target
+
+
+def _dotted(spot: Spot, source: Source, weights: Matrix) -> Source:
+    """A single column: a sum of products as of any two values."""
+    column, count = weights[:, 0].astype(np.float64), len(weights)
+    step = float(column[-1] - column[0]) / max(count - 1, 1)
+    line = column[0] + step * np.arange(count)
+    if (
+        count >= _LINE
+        and source.leaves[0].view.strides[-1] == 1
+        and np.abs(column - line).max() <= 2e-7 * np.abs(column).max()
+    ):
+        first = source.seen(lambda view: view[..., :1])
+        call = f"{spot.unit.helper('line', _ON_LINE)}(&{{0}}, {spot.unit.real(float(column.mean()))}, "
+        return Source(spot.shape, "float32", first.leaves, f"{call}{spot.unit.real(step)}, {count})")
+    row = spot.unit.constant(weights[:, 0])
+    both = combined("({0} * {1})", "float32", (source, row))
+    return reduced(spot, "ReduceSum", both, (len(source.shape) - 1,), spot.shape)
 
 
 def _shifted(spot: Spot, weights: Matrix) -> str | None:
@@ -82,7 +109,9 @@ def _runs(spot: Spot, weights: Matrix) -> str | None:
         return None
     unit = spot.unit
     values = np.concatenate([weights[f : f + c, j] for j, (f, c) in enumerate(zip(first, count, strict=True))])
-    tables = (unit.table(smallest(v).astype(np.uint16)) for v in (first, count))
+    tables = [unit.table(smallest(v).astype(np.uint16)) for v in (first, count)]
+    if len(values) and (values == 1).all():
+        return f"{unit.helper('bands', _BANDS)}({{x}}, {{step}}, {', '.join(tables)}, {{y}}, {outputs});"
     table = unit.table(np.asarray(values, np.float32)) if len(values) else "0"
     call = unit.helper("runs", _RUNS)
     return f"{call}({{x}}, {{step}}, {table}, {', '.join(tables)}, {{y}}, {outputs});"
@@ -166,6 +195,33 @@ static void @_runs(const float *x, int step, const float *weights, const uint16_
             a += v[i * step] * weights[i];
         }
         y[j] = (a + b) + (c + d);
+    }
+}"""
+
+_ON_LINE = """\
+/* Sum of products with numbers on a line: their mean, and the step from one to the next. */
+static float @_line(const float *x, float mean, float step, int count) {
+    float a = 0.0f, b = 0.0f;
+    for (int i = 0; i < count / 2; ++i) {
+        const float first = x[i], last = x[count - 1 - i];
+        a += first + last;
+        b += (last - first) * (0.5f * (float)(count - 1 - 2 * i));
+    }
+    if (count % 2 == 1) {
+        a += x[count / 2];
+    }
+    return mean * a + step * b;
+}"""
+
+_BANDS = """\
+static void @_bands(const float *x, int step, const uint16_t *first, const uint16_t *count, float *y, int outputs) {
+    for (int j = 0; j < outputs; ++j) {
+        const float *v = x + first[j] * step;
+        float a = 0.0f;
+        for (int i = count[j]; i > 0; --i, v += step) {
+            a += *v;
+        }
+        y[j] = a;
     }
 }"""
 

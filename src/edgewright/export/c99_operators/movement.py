@@ -102,10 +102,10 @@ def _copied(spot: Spot, source: Source, places: np.typing.NDArray[np.int64], axi
 
 @operator("Concat")
 def concat(spot: Spot) -> Source:
-    """One after the other along an axis; expressions are worked out right into their place."""
+    """One after the other along an axis; expressions are worked out right into their place, if they are not there."""
     rank = len(spot.shape)
     axis = int(str(spot.node.attributes.get("axis", 0))) % rank
-    target = spot.unit.fresh(spot.shape, spot.kind)
+    target = spot.unit.reserved.get(spot.node.outputs[0]) or spot.unit.fresh(spot.shape, spot.kind)
     start = 0
     for place in range(len(spot.inputs)):
         source = spot.source(place)
@@ -139,4 +139,5 @@ def pad(spot: Spot) -> Source:
 def _into(spot: Spot, source: Source, target: Source, cut: tuple[slice, ...]) -> None:
     leaf = target.leaves[0]
     part = Source(source.shape, target.kind, (Leaf(leaf.buffer, leaf.base, leaf.view[cut]),), "{0}")
-    spot.unit.copy(source, part)
+    if not (source.plain and source.leaves[0].same(part.leaves[0])):
+        spot.unit.copy(source, part)

@@ -6,14 +6,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edgewright.export._c_source import Bytes, Source, combined, loops
-from edgewright.export._c_text import number
+from edgewright.export._c_source import Bytes, Source, combined, loops, work
+from edgewright.export._c_text import APART, number
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.schema.graph import Array
 
 # Longer sums are made of blocks: float32 then loses the digits of a block and of the blocks, not of the whole length.
 BLOCK = 32
+# Sums of fewer neighbours stand where they are needed.
+_SHORT = 16
+# Terms and operators of a sum that is an expression, and results from which it pays.
+_FEW, _CHEAP, _MANY = 4, 18, 64
 # How an operator takes one value in, from `a` the total and `x` the value.
 _TAKE = {
     "ReduceSum": "a += x;",
@@ -67,6 +71,9 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
     """Appends a reduction of an expression; `shape` is that of the output, with or without the reduced axes."""
     rank = len(source.shape)
     turned = source.seen(kept_first(rank, axes))
+    found = _short(op, turned, rank - len(axes), shape) or _called(spot, op, turned, rank - len(axes), shape)
+    if found is not None:
+        return found
     target = spot.unit.fresh(shape)
     count = rank - len(axes)
     seen = target.seen(lambda view: view.reshape(turned.shape[:count] + (1,) * len(axes)))
@@ -85,6 +92,51 @@ def reduced(spot: Spot, op: str, source: Source, axes: tuple[int, ...], shape: t
     body.append(f"{target.leaves[0].buffer.name}[{walk.index(0, names)}] = {result};")
     spot.unit.step(nested(walk.lengths[: walk.outer], names[: walk.outer], body), (turned,), (target,))
     return target
+
+
+def _short(op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
+    """A sum over a few axes of many values as an expression, where that is cheap to repeat."""
+    count = int(np.prod(turned.shape[kept:]))
+    if op not in ("ReduceSum", "ReduceMean") or count > _FEW or int(np.prod(shape)) < _MANY:
+        return None
+    found = [part for place in np.ndindex(turned.shape[kept:]) if (part := _entry(turned, place, shape)) is not None]
+    if len(found) < count:
+        return None
+    text = "{0}"
+    for place in range(1, count):
+        text = f"({text} + {{{place}}})"
+    total = combined(text if op == "ReduceSum" else f"({text} / {number(float(count))})", "float32", tuple(found))
+    return total if work(total) <= _CHEAP else None
+
+
+def _entry(turned: Source, place: tuple[int, ...], shape: tuple[int, ...]) -> Source | None:
+    """What is reduced at one place of the reduced axes, which come last."""
+
+    def change(view: Bytes) -> Bytes:
+        for index in reversed(place):
+            view = view[..., index]
+        return view.reshape(shape)
+
+    return turned.viewed(change)
+
+
+def _called(spot: Spot, op: str, turned: Source, kept: int, shape: tuple[int, ...]) -> Source | None:
+    """A sum of neighbours, or of products of neighbours, as the call of a function."""
+    walk = loops(turned.shape, turned.leaves, split=kept)
+    inner = walk.lengths[walk.outer :]
+    if op not in ("ReduceSum", "ReduceMean") or len(inner) != 1 or inner[0] < _SHORT or turned.kind != "float32":
+        return None
+    strides = tuple(walk.strides[n][-1] for n in range(len(turned.leaves)))
+    known = _CALLED.get((turned.text, strides))
+    first = _entry(turned, (0,) * (len(turned.shape) - kept), shape)
+    if known is None or first is None or any(leaf.buffer.kind != "float32" for leaf in turned.leaves):
+        return None
+    spot.unit.helper("apart", APART)
+    word, given, text = known
+    total = f"{spot.unit.helper(word, text)}({given}, {inner[0]})"
+    return Source(
+        shape, "float32", first.leaves, f"({total} / {number(float(inner[0]))})" if op == "ReduceMean" else total
+    )
 
 
 def _blocks(length: int, name: str, take: list[str]) -> list[str]:
@@ -172,6 +224,35 @@ static void @_softmax(const float *in, float *out, int count, int step) {
         out[i * step] /= total;
     }
 }"""
+
+
+def _summing(name: str, arguments: str, term: str, told: str) -> str:
+    return f"""\
+/* Sum of {told}, in blocks: float32 loses the digits of a block instead of those of the whole length. */
+@_apart static float @_{name}({arguments}, int count) {{
+    float a = 0.0f;
+    while (count > 0) {{
+        float b = 0.0f;
+        for (int i = count < {BLOCK} ? count : {BLOCK}; i > 0; --i) {{
+            b += {term};
+        }}
+        a += b;
+        count -= {BLOCK};
+    }}
+    return a;
+}}"""
+
+
+_PRODUCTS = _summing("dot", "const float *x, const float *y", "*x++ * *y++", "products of neighbours")
+# By an expression and its strides from neighbour to neighbour: name, arguments and text of the function that sums it.
+_CALLED = {
+    ("{0}", (1,)): ("sum", "&{0}", _summing("sum", "const float *x", "*x++", "neighbours")),
+    ("({0} * {0})", (1,)): ("dot", "&{0}, &{0}", _PRODUCTS),
+    ("({0} * {1})", (1, 1)): ("dot", "&{0}, &{1}", _PRODUCTS),
+    ("({0} - {1})", (1, 0)): (
+        "rest", "&{0}, {1}", _summing("rest", "const float *x, float level", "*x++ - level", "what neighbours exceed"),
+    ),
+}  # fmt: skip
 
 
 def integers(array: Array | None) -> tuple[int, ...] | None:

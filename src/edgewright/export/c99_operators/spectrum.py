@@ -1,15 +1,25 @@
-"""Power spectra by a fixed-size FFT of mixed radix, tables in flash."""
+"""Power spectra by a fixed-size FFT of mixed radix, with a quarter of a cosine in flash."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.export._c_source import Source
 from edgewright.export._c_spectrum import OP, factors
+from edgewright.export._c_unit import Unit
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._rows import over_rows
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
+
+Table = NDArray[np.float32]
+# Largest deviation from a formula, of the largest entry: float32 entries are right to half of 1.2e-7.
+_TOLERANCE = 5e-7
+# Largest radices that functions of a pass are written for, so that two lengths share one; larger ones have their own.
+_RADICES = (8, 16)
 
 
 @operator(OP)
@@ -17,82 +27,204 @@ def power_spectrum(spot: Spot) -> Source:
     """(..., samples) -> (..., bins).
 
     Raises:
-        InputError: for a length that the passes cannot make.
+        InputError: for tables that are not constant.
     """
     unit = spot.unit
     length = int(str(spot.node.attributes["length"]))
     window, power = spot.constants[1], spot.constants[2]
-    radices = factors(length // 2)
-    if radices is None or window is None or power is None:
-        raise InputError("a length of small prime factors and constant tables", str(length), where(spot.node))
-    even = bool((window == window[0]).all())
-    if even:
-        power = power * window[0] * window[0]
-    angle = 2 * np.pi * np.arange(length) / length
-    # Quarter turns are whole numbers; the last digit of pi would leave 6e-17.
-    turns = np.round(np.stack([np.cos(angle), -np.sin(angle)], axis=1), 15) + 0.0
-    tables = [
-        "0" if even else unit.table(window),
-        str(len(window)),
-        unit.table(np.asarray(power, np.float32)),
-        unit.table(turns.astype(np.float32)),
-        unit.table(np.asarray(radices, np.uint8)),
-        str(length // 2),
-    ]
+    if window is None or power is None:
+        raise InputError("constant tables of a spectrum", "others", where(spot.node))
     source, target = unit.stored(spot.source(0)), unit.fresh(spot.shape)
-    scratch = (unit.fresh((length,)), unit.fresh((length,)))
-    unit.helper("pass", _STAGE)
-    names = [s.leaves[0].buffer.name for s in scratch]
-    call = f"{unit.helper('power', _POWER)}({{x}}, {{step}}, {', '.join([*tables, *names])}, {{y}});"
-    over_rows(spot, source, target, call, scratch)
+    turn = math.lcm(length, 4)
+    angle = np.cos(2 * np.pi * np.arange(turn // 4 + 1) / turn)
+    # Of a quarter turn the cosine is 0; the last digit of pi would leave 6e-17.
+    quarter = unit.table(np.where(angle < 1e-15, 0.0, angle).astype(np.float32), "cosine")
+    unit.helper("wave", _WAVE)
+    factor, power = _window(unit, np.asarray(window, np.float32), np.asarray(power, np.float32), length)
+    scale = _scale(unit, power, length)
+    tables = [factor[0], str(len(window)), scale[0], quarter, str(turn // 4)]
+    if length % 2:
+        tables.append(str(length))
+        word, text, scratch = "direct", _DIRECT, [unit.fresh((length,))]
+    else:
+        radices = factors(length // 2)
+        tables += [unit.table(np.asarray(radices, np.uint16), "radices"), str(length // 2)]
+        word, text = _fast(unit, radices), _POWER
+        text = text.replace("TRANSFORM", word)
+        word, scratch = word.replace("transform", "power"), [unit.fresh((length,)), unit.fresh((length,))]
+    word = f"{word}{factor[2]}{scale[2]}"
+    text = text.replace("NAME", word).replace("WINDOW", factor[1]).replace("SCALE", scale[1])
+    memory = ", ".join(s.leaves[0].buffer.name for s in scratch)
+    call = f"{unit.helper(word, text)}({{x}}, {{step}}, {', '.join(tables)}, {memory}, {{y}});"
+    over_rows(spot, source, target, call, tuple(scratch))
     return target
 
 
+def _window(unit: Unit, window: Table, power: Table, length: int) -> tuple[tuple[str, str, str], Table]:
+    """Table, C and short name of the window's factors, and the factors of the bins that go with them."""
+    if (window == window[0]).all():
+        return ("0", "1.0f", ""), power * window[0] * window[0]
+    count = len(window)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(count) / count)
+    size = float(np.abs(window).max() / hann.max())
+    if count == length and np.abs(window - hann * size).max() <= _TOLERANCE * size:
+        return ("0", "(0.5f - 0.5f * @_wave(quarter, turns, i * unit))", "_hann"), power * np.float32(size * size)
+    if np.abs(window[1:] - window[1:][::-1]).max() <= _TOLERANCE * np.abs(window).max():
+        half = unit.table(window[: count // 2 + 1], "window")
+        return (half, "window[2 * i < count ? i : count - i]", "_half"), power
+    return (unit.table(window, "window"), "window[i]", "_full"), power
+
+
+def _scale(unit: Unit, power: Table, length: int) -> tuple[str, str, str]:
+    """Table, C and short name of the bins' factors: two where all but those at the ends are alike."""
+    last = len(power) - (length % 2 == 0)
+    inner = power[1:last]
+    alike = len(inner) > 0 and np.abs(inner - inner[0]).max() <= _TOLERANCE * inner[0]
+    if alike and abs(power[-1] - (power[0] if length % 2 == 0 else inner[0])) <= _TOLERANCE * inner[0]:
+        ends = "k == 0" if length % 2 else "k % half == 0"
+        return unit.table(np.array([power[0], inner.mean()], np.float32), "scale"), f"scale[{ends} ? 0 : 1]", ""
+    return unit.table(power, "scale"), "scale[k]", "_each"
+
+
+def _fast(unit: Unit, radices: tuple[int, ...]) -> str:
+    """Name of the function that runs the passes, with functions for these radices alone."""
+    most = max(radices) if set(radices) != {4} else 0
+    plain = next((limit for limit in _RADICES if most <= limit), most)
+    four = "@_pass4(a, b, n, s, quarter, turns, half);"
+    other = f"@_pass_{plain}(a, b, *radices, n, s, quarter, turns, half);"
+    if not most:
+        word, lines = "transform4", [four]
+    elif 4 not in radices:
+        word, lines = f"transform{plain}", [other]
+    else:
+        word, lines = f"transform4_{plain}", ["if (*radices == 4) {", f"    {four}", "} else {", f"    {other}", "}"]
+    if 4 in radices:
+        unit.helper("pass4", _PASS4)
+    if most:
+        unit.helper(f"pass_{plain}", _GENERAL.replace("NAME", f"pass_{plain}").replace("MOST", str(plain)))
+    unit.helper(word, _TRANSFORM.replace("NAME", word).replace("CALL", "\n        ".join(lines)))
+    return word
+
+
+_WAVE = """\
+/* The cosine of j of 4 * turns parts of a whole turn, from a table of the first quarter. */
+static float @_wave(const float *quarter, int turns, int j) {
+    j = j > 2 * turns ? 4 * turns - j : j;
+    return j > turns ? -quarter[2 * turns - j] : quarter[j];
+}"""
 # The self-sorting form of Stockham (Cochran et al., "What is the Fast Fourier Transform?", Proc. IEEE 55, 1967):
 # no reordering by reversed digits, so any radix will do.
-_STAGE = """\
-/* One pass of radix p over n groups of s complex numbers; turn[j] is exp(-2 pi i j / whole). */
-static void @_pass(const float *in, float *out, int p, int n, int s, const float *turn, int whole) {
-    const int m = n / p;
+_PASS4 = """\
+/* One pass of radix 4 over n groups of s complex numbers of a transform of `half`. */
+static void @_pass4(const float *in, float *out, int n, int s, const float *quarter, int turns, int half) {
+    const int m = n / 4, unit = 4 * turns / half * s;
     for (int q = 0; q < m; ++q) {
-        for (int r = 0; r < p; ++r) {
-            for (int i = 0; i < s; ++i) {
-                float re = 0.0f, im = 0.0f;
-                int j = q * r * 2 * s;
-                for (int u = 0; u < p; ++u) {
-                    const float *v = in + 2 * (i + s * (q + m * u));
-                    const float c = turn[2 * j], d = turn[2 * j + 1];
-                    re += v[0] * c - v[1] * d;
-                    im += v[0] * d + v[1] * c;
-                    j += r * (whole / p);
-                    j -= j >= whole ? whole : 0;
-                }
-                out[2 * (i + s * (p * q + r))] = re;
-                out[2 * (i + s * (p * q + r)) + 1] = im;
+        float c[3], d[3];
+        for (int r = 0; r < 3; ++r) {
+            const int j = q * (r + 1) * unit;
+            c[r] = @_wave(quarter, turns, j);
+            d[r] = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
+        }
+        for (int i = 0; i < s; ++i) {
+            const float *v = in + 2 * (i + s * q);
+            float *w = out + 2 * (i + 4 * s * q), y[4][2];
+            for (int k = 0; k < 2; ++k) {
+                const float e = v[k], f = v[2 * s * m + k], g = v[4 * s * m + k], h = v[6 * s * m + k];
+                y[0][k] = e + g;
+                y[1][k] = f + h;
+                y[2][k] = e - g;
+                y[3][k] = f - h;
+            }
+            w[0] = y[0][0] + y[1][0];
+            w[1] = y[0][1] + y[1][1];
+            for (int r = 0; r < 3; ++r) {
+                const float sign = r == 0 ? 1.0f : -1.0f;
+                const float re = r == 1 ? y[0][0] - y[1][0] : y[2][0] + sign * y[3][1];
+                const float im = r == 1 ? y[0][1] - y[1][1] : y[2][1] - sign * y[3][0];
+                w[2 * s * (r + 1)] = re * c[r] - im * d[r];
+                w[2 * s * (r + 1) + 1] = re * d[r] + im * c[r];
             }
         }
     }
 }"""
-_POWER = """\
-/* Squared magnitudes of the real transform of 2 * half numbers: even and odd ones as one complex transform. */
-static void @_power(const float *x, int step, const float *window, int count, const float *scale, const float *turn,
-                    const uint8_t *radices, int half, float *a, float *b, float *out) {
-    for (int i = 0; i < 2 * half; ++i) {
-        a[i] = i < count ? x[i * step] * (window != 0 ? window[i] : 1.0f) : 0.0f;
+_GENERAL = """\
+/* One pass of radix p over n groups of s complex numbers of a transform of `half`. */
+static void @_NAME(const float *in, float *out, int p, int n, int s, const float *quarter, int turns, int half) {
+    const int m = n / p, whole = 4 * turns, unit = whole / half * s;
+    float c[MOST], d[MOST];
+    for (int u = 0, j = 0; u < p; ++u, j += whole / p) {
+        c[u] = @_wave(quarter, turns, j);
+        d[u] = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
     }
+    for (int q = 0; q < m; ++q) {
+        for (int r = 0; r < p; ++r) {
+            const int j = q * r * unit;
+            const float e = @_wave(quarter, turns, j);
+            const float f = @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
+            for (int i = 0; i < s; ++i) {
+                const float *v = in + 2 * (i + s * q);
+                float re = 0.0f, im = 0.0f;
+                for (int u = 0, k = 0; u < p; ++u, v += 2 * s * m) {
+                    re += v[0] * c[k] - v[1] * d[k];
+                    im += v[0] * d[k] + v[1] * c[k];
+                    k += r;
+                    k -= k >= p ? p : 0;
+                }
+                out[2 * (i + s * (p * q + r))] = re * e - im * f;
+                out[2 * (i + s * (p * q + r)) + 1] = re * f + im * e;
+            }
+        }
+    }
+}"""
+_TRANSFORM = """\
+/* The complex transform of `half` numbers in a; the result lies in what is given back, a or b. */
+static float *@_NAME(float *a, float *b, const uint16_t *radices, int half, const float *quarter, int turns) {
     for (int n = half, s = 1; n > 1; ++radices) {
         float *const done = b;
-        @_pass(a, b, *radices, n, s, turn, 2 * half);
+        CALL
         b = a;
         a = done;
         n /= *radices;
         s *= *radices;
     }
+    return a;
+}"""
+_POWER = """\
+/* Squared magnitudes of the real transform of 2 * half numbers: even and odd ones as one complex transform. */
+static void @_NAME(const float *x, int step, const float *window, int count, const float *scale,
+                   const float *quarter, int turns, const uint16_t *radices, int half, float *a, float *b,
+                   float *out) {
+    const int unit = 2 * turns / half;
+    (void)window;
+    for (int i = 0; i < 2 * half; ++i) {
+        a[i] = i < count ? x[i * step] * WINDOW : 0.0f;
+    }
+    a = @_TRANSFORM(a, b, radices, half, quarter, turns);
     for (int k = 0; k <= half; ++k) {
         const float *z = a + 2 * (k % half), *y = a + 2 * ((half - k) % half);
         const float even = z[0] + y[0], even_i = z[1] - y[1], odd = z[1] + y[1], odd_i = y[0] - z[0];
-        const float c = turn[2 * k], d = turn[2 * k + 1];
+        const float c = @_wave(quarter, turns, k * unit), d = @_wave(quarter, turns, k * unit + turns);
         const float re = 0.5f * (even + c * odd - d * odd_i), im = 0.5f * (even_i + c * odd_i + d * odd);
-        out[k] = scale[k] * (re * re + im * im);
+        out[k] = SCALE * (re * re + im * im);
+    }
+}"""
+_DIRECT = """\
+/* Squared magnitudes of the real transform of an odd number of samples, bin by bin. */
+static void @_NAME(const float *x, int step, const float *window, int count, const float *scale,
+                   const float *quarter, int turns, int length, float *a, float *out) {
+    const int unit = 4 * turns / length;
+    (void)window;
+    for (int i = 0; i < count; ++i) {
+        a[i] = x[i * step] * WINDOW;
+    }
+    for (int k = 0; 2 * k < length; ++k) {
+        float re = 0.0f, im = 0.0f;
+        for (int i = 0, j = 0; i < count; ++i) {
+            re += a[i] * @_wave(quarter, turns, j);
+            im += a[i] * @_wave(quarter, turns, j < 3 * turns ? j + turns : j - 3 * turns);
+            j += k * unit;
+            j -= j >= 4 * turns ? 4 * turns : 0;
+        }
+        out[k] = SCALE * (re * re + im * im);
     }
 }"""

@@ -1,0 +1,132 @@
+"""Whittaker's smoother as elimination in a band of five: O(n) steps, and tables that end where the factors settle."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.export._c_source import Source
+from edgewright.export._c_unit import Unit
+from edgewright.export.c99_operators import Spot
+from edgewright.export.c99_operators._rows import over_rows
+
+Matrix = NDArray[np.float32]
+_SHORTEST = 8
+# Float32 entries are right to half of 1.2e-7, an inverse in float64 to less.
+_TOLERANCE = 2e-7
+# Factors that differ by less of themselves are one.
+_SETTLED = 2.0**-21
+# Rows at the end whose factors are others than those that settled.
+_LAST = 2
+
+
+def smoothed(spot: Spot, source: Source, weights: Matrix) -> Source | None:
+    """The product with a smoother's matrix by elimination; None where the matrix is none."""
+    stiffness = stiffness_of(weights)
+    if stiffness is None:
+        return None
+    unit, count = spot.unit, len(weights)
+    target = unit.fresh(spot.shape)
+    unit.copy(source, target)
+    over_rows(spot, target, target, f"{_call(unit, count, stiffness)};")
+    return target
+
+
+def stiffness_of(weights: Matrix) -> float | None:
+    """The stiffness k with `weights` = inverse(I + k D'D), D the second difference; None where there is none."""
+    count = len(weights)
+    if weights.shape[1] != count or count < _SHORTEST:
+        return None
+    # Lines go through unchanged, and both directions of time are the same.
+    time = np.arange(count) - (count - 1) / 2
+    matrix = weights.astype(np.float64)
+    size = np.abs(matrix).max()
+    if np.abs(matrix.sum(axis=1) - 1).max() > 1e-5 or np.abs(matrix @ time - time).max() > 1e-5 * count:
+        return None
+    if np.abs(matrix - matrix.T).max() > _TOLERANCE * size:
+        return None
+    return _search(weights.tobytes(), count)
+
+
+@lru_cache(maxsize=16)
+def _search(content: bytes, count: int) -> float | None:
+    """The stiffness by Newton's method on its logarithm: the matrix is smooth in it."""
+    matrix = np.frombuffer(content, np.float32).reshape(count, count).astype(np.float64)
+    second = np.diff(np.eye(count), 2, axis=0)
+    rough = second.T @ second
+    bent = matrix @ rough
+    stiffness = float(np.sum((np.eye(count) - matrix) * bent) / max(float(np.sum(bent * bent)), 1e-300))
+    for _ in range(12):
+        if not 0 < stiffness < 1e9:
+            return None
+        made = np.linalg.inv(np.eye(count) + stiffness * rough)
+        away = matrix - made
+        if np.abs(away).max() <= _TOLERANCE * np.abs(made).max():
+            return stiffness
+        slope = -stiffness * made @ rough @ made
+        stiffness *= float(np.exp(np.clip(np.sum(away * slope) / np.sum(slope * slope), -2.0, 2.0)))
+    return None
+
+
+def factors(count: int, stiffness: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What elimination divides by and takes off: 1 - k / pivot of each row, and 1 plus a row's two factors."""
+    second = np.diff(np.eye(count), 2, axis=0)
+    matrix = np.eye(count) + stiffness * second.T @ second
+    pivot, near, far = (np.zeros(count + 2, np.longdouble) for _ in range(3))
+    for i in range(count):
+        far[i] = matrix[i, i - 2] / pivot[i - 2] if i > 1 else 0
+        near[i] = (matrix[i, i - 1] - far[i] * pivot[i - 2] * near[i - 1]) / pivot[i - 1] if i > 0 else 0
+        pivot[i] = matrix[i, i] - near[i] ** 2 * pivot[i - 1] - far[i] ** 2 * pivot[i - 2]
+    rest = 1 - np.longdouble(stiffness) / pivot[:count]
+    level = 1 + near[:count] + far[:count]
+    return rest.astype(np.float64), level.astype(np.float64)
+
+
+def _call(unit: Unit, count: int, stiffness: float) -> str:
+    rest, level = factors(count, stiffness)
+    head = _head(rest, level)
+    kept = np.r_[0:head, count - _LAST : count]
+    tables = [unit.table(values[kept].astype(np.float32)) for values in (rest, level)]
+    unit.helper("band", _BAND)
+    scale = unit.real(1.0 / stiffness)
+    return f"{unit.helper('smooth', _SMOOTH)}({{y}}, {', '.join(tables)}, {scale}, {head}, {count})"
+
+
+def _head(rest: NDArray[np.float64], level: NDArray[np.float64]) -> int:
+    """Rows up to which the factors differ from those in the middle; all but the last where they never settle."""
+    inner = len(rest) - _LAST
+    for head in range(1, inner):
+        if all(np.abs(v[head - 1 : inner] - v[head - 1]).max() <= _SETTLED * abs(v[head - 1]) for v in (rest, level)):
+            return head
+    return inner
+
+
+_BAND = """\
+/* Place of a row in tables of the first rows and the last two: those between are like the last of the first. */
+static int @_band(int i, int head, int count) {
+    return i < head ? i : i < count - 2 ? head - 1 : head + i - (count - 2);
+}"""
+
+# In differences from row to row: a sum of values would lose the digits in which slow changes lie.
+_SMOOTH = """\
+/* (I + k D'D) y = x solved in place by elimination, D the second difference. */
+static void @_smooth(float *y, const float *rest, const float *level, float scale, int head, int count) {
+    float value = 0.0f, step = 0.0f;
+    for (int i = 0; i < count; ++i) {
+        const float before = i > 1 ? 1.0f - rest[@_band(i - 2, head, count)] : 0.0f;
+        step = y[i] + before * step - level[@_band(i, head, count)] * value;
+        value += step;
+        y[i] = value;
+    }
+    value = step = 0.0f;
+    for (int i = count - 1; i >= 0; --i) {
+        const float own = rest[@_band(i, head, count)], next = i < count - 2 ? own : 1.0f;
+        const float last = i > 0 ? rest[@_band(i - 1, head, count)] : 1.0f;
+        const float fall = i < count - 1 ? level[@_band(i + 1, head, count)] + (last - next) : 0.0f;
+        step = y[i] * (1.0f - own) * scale + (1.0f - next) * step - fall * value;
+        value += step;
+        y[i] = value;
+    }
+}"""

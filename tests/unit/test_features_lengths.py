@@ -1,0 +1,111 @@
+"""What a spectrum costs by the length of its window: no length is much dearer than its neighbours."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from edgewright.export.program import program_of
+from edgewright.features import _dft, spectral
+from edgewright.features.spectral import Spectral, SpectralConfig
+from edgewright.graph.builder import Builder
+from edgewright.graph.formula import Term
+from edgewright.graph.stage import Context
+from edgewright.pipeline.toolchain import truth_of
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph
+
+CHANNELS = 3
+# Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.
+CODE, BESIDE = 2_900, 350
+# Instructions, roughly, of what generated C counts; others take 1.5.
+WEIGHTS = {
+    "fft quad": 70.0, "fft product": 15.0, "fft point": 40.0, "fft bin": 80.0, "fft wave": 30.0, "sum term": 4.0,
+    "div": 14.0, "call logf": 60.0, "turn": 3.0, "step": 0.0, "answer": 0.0,
+}  # fmt: skip
+
+
+def stage(samples: int) -> tuple[Spectral, Floats]:
+    X = np.random.default_rng(samples).normal(0, 1, (4, CHANNELS, samples)).astype(np.float32)
+    context = Context(
+        shape=(CHANNELS, samples), names=("x", "y", "z"), units=("", "", ""), rate=100.0, task="classification", seed=0
+    )
+    made = spectral.STAGE.build(SpectralConfig(), context)
+    assert isinstance(made, Spectral)
+    return made.fit(X, np.arange(4) % 2), X
+
+
+def graph(samples: int) -> Graph:
+    made, X = stage(samples)
+    builder = Builder("spectrum", (CHANNELS, samples))
+    value = made.formula(Term(builder, builder.input))
+    return builder.finish({"prediction": (value.name, "float32", (made.transform(X).shape[1],))})
+
+
+@cache
+def cost(samples: int) -> tuple[float, float, float]:
+    """Flash, RAM and instructions of the stage in C, by the generator's own counts."""
+    program = program_of(graph(samples))
+    work = sum(count * WEIGHTS.get(kind, 1.5) for kind, count in program.run.items())
+    return CODE + program.constants, BESIDE + program.values, work
+
+
+def dear(lengths: list[int]) -> list[tuple[int, int, float]]:
+    """Lengths that cost more than twice what a neighbour costs."""
+    found = []
+    for one, other in pairwise(lengths):
+        for first, second in zip(cost(one), cost(other), strict=True):
+            if max(first, second) > 2 * min(first, second):
+                found.append((one, other, first / second))
+    return found
+
+
+def test_lengths_around_powers_of_two_and_around_primes_cost_alike() -> None:
+    for around in (17, 64, 127, 208):
+        assert dear([around - 1, around, around + 1]) == []
+
+
+@pytest.mark.slow
+def test_no_length_from_16_to_1024_costs_more_than_twice_its_neighbours() -> None:
+    # Neighbours that are padded to one length differ in nothing but a sample.
+    pairs = [n for n in range(16, 1024) if _dft.fast_length(n) != _dft.fast_length(n + 1)]
+    assert len(pairs) > 100
+    assert [found for n in pairs for found in dear([n, n + 1])] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("around", [128, 208, 512])
+def test_compiled_lengths_cost_no_more_than_twice_their_neighbours(around: int) -> None:
+    found = []
+    for samples in (around - 1, around, around + 1):
+        truth = truth_of(graph(samples), None, "cortex-m4", stage(samples)[1][0])
+        found.append((truth.flash, truth.ram, truth.instructions))
+    for figures in zip(*found, strict=True):
+        assert max(figures) <= 2 * min(figures)
+
+
+@pytest.mark.parametrize("samples", [16, 17, 104, 127, 208, 209, 251, 1021])
+def test_the_powers_are_those_of_numpy(samples: int) -> None:
+    length = _dft.fast_length(samples)
+    assert samples <= length <= 1.3 * samples
+    X = np.random.default_rng(0).normal(0, 1, (5, samples))
+    taper = _dft.hann(samples)
+    exact = np.abs(np.fft.rfft(X * taper, length)) ** 2 / (length * np.sum(taper**2))
+    exact[:, 1 : (length + 1) // 2] *= 2
+    found = _dft.power(X, *_dft.matrices(samples, "hann", length))
+    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-6 * float(exact.max()))
+
+
+def test_a_window_of_small_primes_stays_as_long_as_it_is() -> None:
+    assert [_dft.fast_length(n) for n in (100, 128, 200, 250, 256, 400)] == [100, 128, 200, 250, 256, 400]
+    assert stage(200)[0].length is None
+    assert stage(209)[0].length == _dft.fast_length(209) != 209
+
+
+def test_a_length_that_halves_the_steps_is_named() -> None:
+    assert _dft.cheaper_length(250) == 256
+    assert "Windows of 256 samples instead of 250" in spectral.STAGE.why(stage(250)[0])
+    assert "instead of" not in spectral.STAGE.why(stage(256)[0])
