@@ -83,11 +83,7 @@ def train(
     odd = check_validation(labelled.utterances, labelled.validation)
     parts = parted(labelled.utterances, labelled.validation, how.seed)
     if say:
-        held = "a fifth of each, " if parts.held else ""
-        say(
-            f"{len(parts.texts):,} utterances of {len(parts.intents)} intents to fit, {held}{len(parts.truth):,} to "
-            "judge by"
-        )
+        say(f"{len(parts.texts) + len(parts.truth):,} utterances of {len(parts.intents)} intents")
     if gateway and teacher is not None:
         made = train_head(parts, how, teacher, unlabelled)
     else:

@@ -94,6 +94,9 @@ def train_student(
     rows = rows_for(how.size, classes)
     if teacher is None and rows and len(everything) <= min(_FEW * classes, _FEW_IN_ALL):
         return _laddered(parts, everything, targets, how, rows, network, say)
+    if say:
+        held = "a fifth of each intent is held out" if parts.held else "the validation"
+        say(f"{held}: {len(parts.truth):,} to judge by")
     spec, arrays = network(parts.texts, parts.targets, say=say)
     raw, outside = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside))
     found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
