@@ -59,13 +59,23 @@ def budgets(
 def with_estimates(
     config: PipelineConfig, material: Material, forms: list[Form], compression: CompressionRecord
 ) -> CompressionRecord:
-    """The comparison with an estimate of each form's latency on the device beside the figures of this machine."""
+    """The comparison with what each form takes of the device, as a whole program, beside what was measured here."""
     variants = []
     for form, variant in zip(forms, compression.variants, strict=True):
-        rows = budgets(config, material, form, None, None).rows
-        row = next(row for row in rows if row.name == "latency")
-        span = Interval(value=row.used, low=row.low, high=row.high, method="estimated from cycles")
-        variants.append(msgspec.structs.replace(variant, device_us=span))
+        rows = {row.name: row for row in budgets(config, material, form, None, None).rows}
+        spans = {
+            name: Interval(value=row.used, low=row.low, high=row.high, method="estimated") for name, row in rows.items()
+        }
+        # A device with an operating system has a row of storage, which holds an engine for all its models.
+        small = "flash" in spans
+        variants.append(
+            msgspec.structs.replace(
+                variant,
+                device_us=spans.get("latency"),
+                device_flash=spans.get("flash"),
+                device_ram=spans.get("RAM") if small else None,
+            )
+        )
     return msgspec.structs.replace(compression, variants=tuple(variants), device=config.device.profile)
 
 

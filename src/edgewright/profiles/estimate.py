@@ -48,7 +48,7 @@ def estimate(
         description=profile.description,
         rows=tuple(rows),
         fits=not over,
-        notes=(*beyond, *told),
+        notes=(*beyond, *(found.notes[:-1] if small else ()), *told),
     )
 
 

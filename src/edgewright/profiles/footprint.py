@@ -135,8 +135,16 @@ def program_footprint(
         instructions=counted,
         latency_us=latency,
         energy_uj=energy(profile, latency),
-        notes=(UNVERIFIED,),
+        notes=(*_shares(program), UNVERIFIED),
     )
+
+
+def _shares(program: Program) -> tuple[str, ...]:
+    """What the network takes of the whole program, where it is not all there is."""
+    if not 0 < program.network < program.constants:
+        return ()
+    whole = "flash and RAM are those of the whole program, from a raw sample to the answer"
+    return (f"{whole}; the network's tables are {amount(program.network, 'B')} of the flash",)
 
 
 def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:

@@ -149,7 +149,8 @@ class EngineFlips(Part, frozen=True, kw_only=True):
 class VariantRecord(Part, frozen=True, kw_only=True):
     """A form of the model: float, int8, ...; `flips` are samples whose class differs from float, by class of float.
 
-    `latency_p50_us` and `latency_p99_us` are measured on this machine, `device_us` is estimated for the profile.
+    `latency_p50_us` and `latency_p99_us` are measured on this machine, `device_us` is estimated for the profile; so are
+    `device_flash` and `device_ram` of a microcontroller, bytes of the whole program.
     `engine_flips` are of engines that round in their own way, empty where the form has no integers.
     """
 
@@ -165,6 +166,8 @@ class VariantRecord(Part, frozen=True, kw_only=True):
     how: How = "measured"
     error: float | None = None
     device_us: Interval | None = None
+    device_flash: Interval | None = None
+    device_ram: Interval | None = None
     engine_flips: tuple[EngineFlips, ...] = ()
 
 

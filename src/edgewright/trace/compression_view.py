@@ -54,15 +54,20 @@ def _variants(record: CompressionRecord) -> RenderableType:
 def _latency(record: CompressionRecord) -> RenderableType:
     """One sample: measured on this machine beside the estimate for the device."""
     estimated = any(v.device_us is not None for v in record.variants)
+    whole = any(v.device_flash is not None for v in record.variants)
     heads = ["one sample", "here p50", "here p99", "engine", *([f"on {record.device}"] if estimated else [])]
-    made = table(heads, (1, 2, 4))
+    heads += ["program's flash", "RAM"] if whole else []
+    made = table(heads, (1, 2, 4, 5, 6))
     for v in record.variants:
         cells = [microseconds_text(v.latency_p50_us), microseconds_text(v.latency_p99_us), v.engine]
         if v.device_us is not None:
             low, high = microseconds_text(v.device_us.low), microseconds_text(v.device_us.high)
             cells.append(f"{microseconds_text(v.device_us.value)} ({low} to {high})")
+        elif estimated:
+            cells.append("-")
+        cells += [bytes_text(round(s.value)) for s in (v.device_flash, v.device_ram) if s is not None]
         add(made, Text(v.name, style="bold"), *cells)
-    add(made, "", "measured", "measured", "", *(["estimated"] if estimated else []), style=QUIET)
+    add(made, "", "measured", "measured", "", *["estimated"] * (estimated + 2 * whole), style=QUIET)
     return made
 
 

@@ -41,6 +41,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
         "limit": "".join(limit),
         "flips": [text for v in record.variants for text in (flips_text(v), engine_flips_text(v)) if text],
         "estimated": any(v.device_us is not None for v in record.variants),
+        "whole": any(v.device_flash is not None for v in record.variants),
         "fragile": FRAGILE_CHANGE,
     }
 

@@ -1,0 +1,73 @@
+"""What a user pays is the whole program; what its network takes of it stands beside it."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from benchmarks.estimate.subjects import fitted, windows
+
+from edgewright.export.contract import Subject
+from edgewright.export.program import program_of
+from edgewright.pipeline import budget
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.footprint import as_integers
+from edgewright.profiles.catalogue import load_profile
+from edgewright.profiles.estimate import estimate
+from edgewright.profiles.footprint import program_footprint
+from edgewright.schema.graph import Graph
+from edgewright.schema.program import Program
+from edgewright.schema.trace import CompressionRecord, Interval, VariantRecord
+
+STAGES = [{"kind": "statistics"}, {"kind": "scale", "method": "standard"}]
+UNITS = 16
+
+
+def small() -> Graph:
+    return as_integers(fitted(STAGES, [{"kind": "dense", "units": UNITS}], windows(64, 1), 1, True))
+
+
+def test_the_tables_of_the_network_are_counted_apart() -> None:
+    graph = small()
+    network = Subject("model", graph).integers
+    assert network is not None
+    program = program_of(graph, network)
+    features = int(np.prod(network.values[network.input].shape))
+    weights = UNITS * features + len(graph.labels) * UNITS
+    biases = 4 * (UNITS + len(graph.labels))
+    # Multipliers and shifts of channels that do not share them are tables, too.
+    assert weights + biases <= program.network <= weights + biases + 5 * (UNITS + len(graph.labels))
+    # Each feature is scaled by two numbers of four bytes, which the network does not read.
+    assert program.constants >= program.network + 8 * features
+
+
+def program(network: int) -> Program:
+    """Counts that every core was fitted on, with so many bytes of the network's tables."""
+    counts = {"step": 4.0, "load": 40.0, "store": 20.0, "add": 20.0, "mul": 20.0}
+    return Program(name="small", constants=5_000, values=500, written=counts, run=counts, network=network)
+
+
+def test_a_record_says_what_the_network_takes_of_the_whole_program() -> None:
+    profile = load_profile("cortex-m4")
+    record = estimate(profile, program_footprint(profile, program(3_000), form="int8"))
+    assert any("the network's tables are 3.00 kB of the flash" in note for note in record.notes)
+    for alone in (0, 5_000):
+        record = estimate(profile, program_footprint(profile, program(alone), form="int8"))
+        assert not any("network" in note for note in record.notes)
+
+
+def test_forms_of_unknown_latency_stand_in_the_comparison(monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = load_profile("cortex-m4")
+    strange = msgspec.structs.replace(program(3_000), run={"nothing known": 1.0}, written={"nothing known": 1.0})
+    record = estimate(profile, program_footprint(profile, strange, form="int8"))
+    monkeypatch.setattr(budget, "budgets", lambda *_: record)
+    interval = Interval(value=0.9, low=0.8, high=1.0, method="")
+    variant = VariantRecord(
+        name="float", accuracy=interval, flips=0, flips_by_class=(), weight_bytes=10, file_bytes=20,
+        latency_p50_us=1.0, latency_p99_us=2.0, engine="numpy",
+    )  # fmt: skip
+    compression = CompressionRecord(variants=(variant,), max_drop=0.1, drop=0.0, within=True)
+    made = budget.with_estimates(read_config("demo"), None, [None], compression)  # type: ignore[arg-type, list-item]
+    assert made.variants[0].device_us is None
+    assert made.variants[0].device_flash is not None
+    assert made.variants[0].device_flash.value == 5_000
