@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.spool import SpooledRows
+from edgewright.pipeline.joint import joint_reference
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.seen import fit_spec
 from edgewright.runtime.engines import get
@@ -130,6 +131,7 @@ def build_package(
         forms=forms,
         default=default,
         reference=reference(samples, train),
+        joint=joint_reference(material.dataset, samples, train),
         licences=tuple(text for text in (material.dataset.licence,) if text),
         provenance=provenance,
         files=(),

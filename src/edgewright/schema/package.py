@@ -44,6 +44,23 @@ class ReferenceColumn(msgspec.Struct, frozen=True, kw_only=True):
     quantiles: tuple[float, ...]
 
 
+class JointReference(msgspec.Struct, frozen=True, kw_only=True):
+    """What channels looked like together in training: means of their products, and directions for `runtime.drift`.
+
+    Attributes:
+        units: people, machines or recordings that it was made of; `seconds` of one, in the median.
+        directions: how many.
+        data: base64 of little-endian numbers, c channels and p = c + c (c + 1) / 2 products: center and scale (c
+            float32 each), means of the products (p float32), their deviation between units (p float16), directions
+            (p by `directions` float16).
+    """
+
+    units: int
+    seconds: float
+    directions: int
+    data: str
+
+
 class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What a model was fitted on.
 
@@ -74,6 +91,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         decision: how the answers of a stream become decisions and alarms; packages without it decide by each window.
         missing: largest share of a sample's values, of a window's the share of a channel's readings, that may be
             missing where there is an answer; None in packages from before that rule.
+        joint: what its channels looked like together; None for few people, machines or recordings, or without time.
         fit: what it was fitted on; None in packages from before that was kept.
     """
 
@@ -97,3 +115,4 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     decision: DecisionSpec = DecisionSpec()
     missing: float | None = None
     fit: FitSpec | None = None
+    joint: JointReference | None = None

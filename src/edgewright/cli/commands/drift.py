@@ -73,7 +73,7 @@ def command(
                 click.echo(msgspec.json.encode(event).decode())
     if state is not None:
         write_atomic(state, watch.state())
-    drifted = any(channel.drifted for channel in watch.channels)
+    drifted = any(channel.drifted for channel in watch.channels) or (watch.joint is not None and watch.joint.told)
     if as_json:
         for row in _rows(watch):
             click.echo(msgspec.json.encode(row).decode())
@@ -111,6 +111,9 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
         if channel.drifted:
             row["since"] = channel.since
         made.append(row)
+    if watch.joint is not None:
+        joint = watch.joint
+        made.append({"channel": "together", "drifted": joint.told, "score": joint.score, "test": "together"})
     return made
 
 
@@ -126,7 +129,7 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
     click.echo(f"{plural(watch.rows, 'row')} in {plural(watch.blocks, 'block')} of {watch.block:,}")
     head = ("channel", "mean", "trained", "deviation", "trained", "psi", "score", "")
     lines = [head]
-    for row in _rows(watch):
+    for row in _rows(watch)[: len(watch.channels)]:
         said = "as trained"
         if "since" in row:
             said = f"drifts since {told_time(row['since'], watch, dated)} ({row['test']})"
@@ -141,11 +144,13 @@ def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
             for i, (text, w) in enumerate(zip(line, widths, strict=True))
         ]
         click.echo("  ".join(cells).rstrip())
+    if watch.joint is not None:
+        click.echo(f"together: {'drifts' if watch.joint.told else 'as trained'}, score {watch.joint.score:.2f}")
     for event in events:
         began = told_time(event.detail["since"], watch, dated)
         click.echo(
-            f"{told_time(event.time, watch, dated)}: {event.label} drifts, {event.detail['test']}, "
-            f"score {event.score:.2f}, since {began}"
+            f"{told_time(event.time, watch, dated)}: {event.label} drifts, "
+            f"{event.detail.get('change', event.detail['test'])}, score {event.score:.2f}, since {began}"
         )
 
 

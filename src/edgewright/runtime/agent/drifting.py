@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgewright.runtime.agent.answering import Answerer
 from edgewright.runtime.agent.remembered import Kept, goes_on
 from edgewright.runtime.drift.sketch import SKETCH_BYTES
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch
+from edgewright.runtime.drift.watch import DriftConfig, DriftWatch, together
 from edgewright.runtime.ready import Ready
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
@@ -93,7 +93,8 @@ class Drifting:
         return [base64.b64encode(part).decode("ascii") for part in parts]
 
     def _anew(self) -> DriftWatch:
-        return DriftWatch(self._answerer.manifest.reference, self._answerer.rate, self._config)
+        manifest = self._answerer.manifest
+        return DriftWatch(manifest.reference, self._answerer.rate, self._config, together(manifest, self._config))
 
     def _resume(self, state: bytes) -> None:
         try:

@@ -16,12 +16,14 @@ from edgewright.runtime.drift.channel import ChannelWatch
 from edgewright.runtime.drift.confidence import ConfidenceWatch
 from edgewright.runtime.drift.ring import BLOCKS
 from edgewright.runtime.drift.sketch import SKETCH_BYTES, Sketch
+from edgewright.runtime.drift.together import Named, Together
 from edgewright.schema.data import Floats
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import Manifest, ReferenceColumn
 
-_VERSION = 1
+# 2: with what channels are together, where the package knows that.
+_VERSION = 2
 _HEAD = struct.Struct("<BIIdH")
 _LEAST_ROWS = 8
 _PER_RHYTHM = LENGTHS[0]
@@ -49,13 +51,18 @@ class DriftWatch:
         reference: of the package, in the order of the columns.
         rate: rows a second; None where nobody knows.
         config: how.
+        joint: of the package, and its columns; None where channels are looked at one by one only.
 
     Raises:
         InputError: no reference, or a setting that is not possible.
     """
 
     def __init__(
-        self, reference: Sequence[ReferenceColumn], rate: float | None, config: DriftConfig | None = None
+        self,
+        reference: Sequence[ReferenceColumn],
+        rate: float | None,
+        config: DriftConfig | None = None,
+        joint: Together | None = None,
     ) -> None:
         self.config = config or DriftConfig()
         if not reference:
@@ -71,6 +78,7 @@ class DriftWatch:
         self.alpha = alpha
         self.channels = tuple(ChannelWatch(column, self.config.sizes, alpha) for column in reference)
         self.confidence = ConfidenceWatch()
+        self.joint = joint
         self._filled = 0
         self.rows = 0
         # When each block of the rings began: common to all channels.
@@ -112,6 +120,8 @@ class DriftWatch:
                 self._start = float(time[place])
             for index, channel in enumerate(self.channels):
                 channel.push(np.ascontiguousarray(values[place:end, index], np.float32))
+            if self.joint is not None:
+                self.joint.push(values[place:end])
             self._filled += end - place
             self.rows += end - place
             if self._filled == self.block:
@@ -131,6 +141,8 @@ class DriftWatch:
             finding = channel.close()
             if finding is not None:
                 events.append(self._event(channel, finding, time, stream))
+        if self.joint is not None and (named := self.joint.close()) is not None:
+            events.append(self._changed(named, time, stream))
         doubt = self.confidence.close()
         if doubt is not None:
             began = self._began[max(0, len(self._began) - 1 - doubt.blocks)]
@@ -139,6 +151,13 @@ class DriftWatch:
                 Event(kind="drift", stream=stream, time=time, label="confidence", score=abs(doubt.step), detail=detail)
             )
         return events
+
+    def _changed(self, named: Named, time: float, stream: str) -> Event:
+        """What changed between channels, in words; the channels of the likeliest change are its label."""
+        since = self._began[max(0, len(self._began) - named.blocks)]
+        label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
+        detail = {"test": "together", "since": since, "change": ", or ".join(fault.said for fault in named.faults)}
+        return Event(kind="drift", stream=stream, time=time, label=label, score=named.score, detail=detail)
 
     def _event(self, channel: ChannelWatch, finding: Finding, time: float, stream: str) -> Event:
         since = self._began[min(finding.since, len(self._began) - 1)]
@@ -159,6 +178,7 @@ class DriftWatch:
         """All it remembers, exact: `restore` goes on as if it had never stopped."""
         parts = [struct.pack(f"<{len(self._began)}d", *self._began), self.confidence.to_bytes()]
         parts += [channel.to_bytes() for channel in self.channels]
+        parts += [] if self.joint is None else [self.joint.to_bytes()]
         head = _HEAD.pack(_VERSION, self.block, self._filled, self._start, len(parts))
         body = b"".join(struct.pack("<H", len(part)) + part for part in parts)
         state = head + struct.pack("<Q", self.rows) + body
@@ -182,7 +202,8 @@ class DriftWatch:
         if block != self.block:
             raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
                              "Give the rhythm it was made with, or begin anew")  # fmt: skip
-        if count != len(self.channels) + 2:
+        wanted = len(self.channels) + 2 + (version > 1 and self.joint is not None)
+        if count != wanted:
             raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
                              "It belongs to another package")  # fmt: skip
         if filled >= block:
@@ -196,6 +217,8 @@ class DriftWatch:
             raise wrong
         self._began = deque(struct.unpack(f"<{len(parts[0]) // 8}d", parts[0]), maxlen=BLOCKS)
         self.confidence.restore(parts[1])
+        if self.joint is not None and version > 1:
+            self.joint.restore(parts.pop())
         for channel, part in zip(self.channels, parts[2:], strict=True):
             channel.restore(part)
         self._filled, self._start = filled, began
@@ -212,7 +235,14 @@ def watch_of(manifest: Manifest, config: DriftConfig | None = None) -> DriftWatc
     Raises:
         InputError: as `DriftWatch`.
     """
-    return DriftWatch(manifest.reference, manifest.window.rate if manifest.window else None, config)
+    config = config or DriftConfig()
+    rate = manifest.window.rate if manifest.window else None
+    return DriftWatch(manifest.reference, rate, config, together(manifest, config))
+
+
+def together(manifest: Manifest, config: DriftConfig) -> Together | None:
+    """The channels of a package together; None where it does not know them so."""
+    return None if manifest.joint is None else Together(manifest.joint, manifest.columns, config.rhythm)
 
 
 def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:
