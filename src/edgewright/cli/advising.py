@@ -17,7 +17,7 @@ from edgewright.search.advise.document import battery_text, computing_text, late
 from edgewright.search.advise.markdown import markdown
 from edgewright.search.advise.page import advice_page
 from edgewright.search.advise.placement import amount_bytes, dollars, joules
-from edgewright.search.ladder.verdict import figure, signed
+from edgewright.search.ladder.verdict import change, figure
 from edgewright.trace.words import shorten
 
 T = TypeVar("T")
@@ -83,10 +83,9 @@ def _measured(record: Advice) -> list[str]:
         if rung.score is None:
             lines.append(f"  {mark} {rung.title:<14} {rung.left_out}")
             continue
-        gain = f"{signed(rung.gain.value)} ({signed(rung.gain.low)} to {signed(rung.gain.high)})" if rung.gain else ""
         flash = amount_bytes(rung.footprint.flash.value) if rung.footprint else "-"
-        lines.append(f"  {mark} {rung.title:<14} {figure(rung.score.value):<8} {gain:<32} {flash:>9}".rstrip())
-    return lines + _points([ladder.stopped])
+        lines.append(f"  {mark} {rung.title:<14} {figure(rung.score.value):<8} {change(rung):<42} {flash:>9}".rstrip())
+    return lines + _points([ladder.stopped, *([ladder.power] if ladder.power else [])])
 
 
 def stored(out: Path | None, record: Advice) -> Path:

@@ -8,7 +8,7 @@ import textwrap
 from edgewright.schema.footprint import Spread
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.verdict import figure, signed, span
+from edgewright.search.ladder.verdict import change, figure, taken
 from edgewright.trace.words import bytes_text
 
 _BAR = 24
@@ -25,7 +25,7 @@ def ladder_lines(record: LadderRecord) -> list[str]:
         lines += _rung(rung, record, low, high)
     for peer in record.peers:
         lines += _peer(peer, low, high)
-    lines += ["", *_wrapped(record.verdict, ""), *_wrapped(record.stopped, "")]
+    lines += ["", *_wrapped(record.verdict, ""), *_wrapped(record.stopped, ""), *_wrapped(record.power, "")]
     if record.chosen and not record.interrupted:
         lines.append(f"make a run of it: --run {record.chosen} --out runs")
     return lines
@@ -82,9 +82,8 @@ def _rung(rung: RungRecord, record: LadderRecord, low: float, high: float) -> li
     ) if rung.footprint else f" {rung.unpriced[:26]}"  # fmt: skip
     lines = [f"{mark} {rung.title:<14} {figure(rung.score.value):<8} {bar(rung.score, low, high)} {price}"]
     if rung.gain is not None:
-        taken = "climbed" if rung.climbed else f"beyond the device's {rung.beyond}" if rung.beyond else "not climbed"
         before = next((r.title for r in record.rungs if r.name == rung.against), rung.against)
-        lines.append(f"    {signed(rung.gain.value)} ({span(rung.gain)}) over {before}: {taken}")
+        lines.append(f"    {change(rung)} over {before}: {rung.why or taken(rung)}")
     return lines + _wrapped(rung.says, "    ", _SAID)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.data.checks_columns import place
-from edgewright.data.clock import rate_of
+from edgewright.data.clock import measured_rate, pace
 from edgewright.data.findings import Finding, percent
 from edgewright.data.samples import GAP
 from edgewright.runtime.durations import duration_text
@@ -36,10 +36,9 @@ def clocks(dataset: DataSet) -> list[Finding]:
 
 def _rate(dataset: DataSet, timed: list[Recording]) -> list[Finding]:
     """The estimated rate against the declared one, and the jitter of the steps."""
-    rates = [rate for r in timed if r.time is not None and (rate := rate_of(r.time)) is not None]
-    if not rates:
+    rate = measured_rate(r.time for r in timed)
+    if rate is None:
         return []
-    rate = float(np.median(rates))
     steps = np.concatenate([np.diff(r.time) for r in timed if r.time is not None])
     steps = steps[(steps > 0) & (steps < GAP / rate)]
     jitter = float(np.quantile(np.abs(steps * rate - 1.0), 0.95)) if len(steps) else 0.0
@@ -47,11 +46,11 @@ def _rate(dataset: DataSet, timed: list[Recording]) -> list[Finding]:
     findings = [
         Finding(
             kind="rate", severity="warning" if jitter > 0.2 else "note", numbers=numbers,
-            sentence=f"{rate:.4g} samples a second; 95 of 100 steps are within {percent(jitter)} of that",
+            sentence=f"{pace(rate)}; 95 of 100 steps are within {percent(jitter)} of that",
         )
     ]  # fmt: skip
     if dataset.rate is not None and abs(dataset.rate - rate) > RATE_TOLERANCE * rate:
-        sentence = f"{dataset.rate:g} samples a second are declared, the times say {rate:.4g}"
+        sentence = f"declared is {pace(dataset.rate)}, the times say {pace(rate)}"
         findings.append(
             Finding(
                 kind="rate-differs",

@@ -92,6 +92,17 @@ def rate_of(time: NDArray[np.float64]) -> float | None:
     return 1.0 / step if step > 0 else None
 
 
+def measured_rate(times: Iterable[NDArray[np.float64] | None]) -> float | None:
+    """Samples a second by the times of recordings: the median of their rates; None where none carries a time."""
+    rates = [rate for time in times if time is not None and (rate := rate_of(time)) is not None]
+    return tidy_rate(float(np.median(rates))) if rates else None
+
+
+def pace(rate: float) -> str:
+    """A rate in words: rows a second, or seconds from one row to the next."""
+    return f"a row every {1 / rate:.4g} s" if rate < 1 else f"{rate:.4g} rows a second"
+
+
 def common_rate(rates: Sequence[tuple[str, float | None]], tolerance: float = 0.02) -> float | None:
     """The one rate of several recordings: the median of theirs.
 

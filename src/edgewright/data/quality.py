@@ -8,7 +8,7 @@ from edgewright.data.checks_columns import constant, identifiers, missing, out_o
 from edgewright.data.checks_target import balance, predictors
 from edgewright.data.checks_time import clocks
 from edgewright.data.checks_units import units
-from edgewright.data.clock import rate_of, tidy_rate
+from edgewright.data.clock import measured_rate
 from edgewright.data.findings import Finding, Quality, worst_first
 from edgewright.data.targets import as_text, class_names, labelled, task_of
 from edgewright.schema.data import DataSet
@@ -36,14 +36,13 @@ def examine(dataset: DataSet) -> Quality:
             count_of = {str(n): int(c) for n, c in zip(names, counts, strict=True)}
             classes = {name: count_of[name] for name in class_names(names)}
     groups = {str(g) for r in dataset.recordings if r.groups is not None for g in np.unique(r.groups)}
-    rates = [rate for r in dataset.recordings if r.time is not None and (rate := rate_of(r.time)) is not None]
     return Quality(
         rows=sum(len(r.values) for r in dataset.recordings),
         labelled=sum(int(labelled(t).sum()) for t in known),
         recordings=len(dataset.recordings),
         columns=len(dataset.columns),
         groups=len(groups),
-        rate=tidy_rate(float(np.median(rates))) if rates else None,
+        rate=measured_rate(r.time for r in dataset.recordings) or dataset.rate,
         classes=classes,
         findings=worst_first(findings),
     )

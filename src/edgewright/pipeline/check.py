@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 
 from edgewright.data.findings import Finding, Quality
+from edgewright.data.framing import sound_window
 from edgewright.data.leakage import overlap, shared
 from edgewright.data.load import find_time, guess, load_data
 from edgewright.data.quality import examine
@@ -14,7 +15,7 @@ from edgewright.data.targets import encode_target, task_of
 from edgewright.pipeline.inflation import Inflation, inflation_of, quick_answers
 from edgewright.pipeline.swapped_labels import swapped_labels
 from edgewright.schema.config import WindowConfig
-from edgewright.schema.data import Samples, Split
+from edgewright.schema.data import DataSet, Samples, Split
 from edgewright.schema.errors import InputError
 
 
@@ -29,6 +30,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
         leakage: what stands on both sides of that split.
         inflation: how much a random split flatters; None where nothing can leak.
         given: whether the data's own split was judged; its leaks are errors.
+        framed: how sound was cut into windows by itself; empty where nothing was.
         labels: persons two of whose labels look swapped.
     """
 
@@ -39,6 +41,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     leakage: tuple[Finding, ...]
     inflation: Inflation | None
     given: bool
+    framed: str = ""
     labels: tuple[Finding, ...] = ()
 
     @property
@@ -86,21 +89,23 @@ def check_data(
     quality = examine(dataset)
     if all(recording.target is None for recording in dataset.recordings):
         return Checked(name=dataset.name, quality=quality, task="", split="", leakage=(), inflation=None, given=False)
-    samples = cut(dataset, WindowConfig(samples=window) if window else None)
+    framing, framed = _framing(dataset, window)
+    samples, length = cut(dataset, framing), framing.samples if framing else None
     task = task_of(samples.y)
     samples = msgspec.structs.replace(samples, y=encode_target(samples.y, task))
     if split_column:
         sides = _given(samples, split_column)
-        leaks = tuple(f for f in overlap(samples, sides, window or None) if f.kind != "same-session")
+        leaks = tuple(f for f in overlap(samples, sides, length) if f.kind != "same-session")
         told = f"the column {split_column!r}"
     else:
         sides = _random(samples, seed)
-        leaks = overlap(samples, sides, window or None)
+        leaks = overlap(samples, sides, length)
         told = "a random split of the samples"
     answers = None if split_column and samples.groups is None else quick_answers(samples, task, seed)
     return Checked(
         name=dataset.name,
         quality=quality,
+        framed=framed,
         task=task,
         split=told,
         leakage=leaks,
@@ -108,6 +113,14 @@ def check_data(
         labels=() if answers is None else swapped_labels(answers),
         given=bool(split_column),
     )
+
+
+def _framing(dataset: DataSet, window: int) -> tuple[WindowConfig | None, str]:
+    """The window that is asked for, else the one that sound is cut in."""
+    sound, why = sound_window(dataset)
+    if not window:
+        return sound, why
+    return WindowConfig(samples=window, pad=sound is not None), ""
 
 
 def _table(path: str, kind: str, named: dict[str, object]) -> dict[str, object]:

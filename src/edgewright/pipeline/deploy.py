@@ -24,7 +24,7 @@ from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.package import model_file
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
-from edgewright.trace.facts import refit_told
+from edgewright.trace.facts import refit_told, scores_told
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,16 @@ def _write(
             "data": material.sha256,
             "loader": loader_text(config),
             "seed": str(config.seed),
-            "result": _result(compression) + (f"; {refit_told(again)}" if again is not None and refitted else ""),
+            "result": _result(job, compression) + (f"; {refit_told(again)}" if again is not None and refitted else ""),
             **({"labels": "; ".join(map(told, material.labels))} if material.labels else {}),
         },
         seed=config.seed,
     )
 
 
-def _result(compression: CompressionRecord) -> str:
+def _result(job: Job, compression: CompressionRecord) -> str:
+    if job.crossed is not None and job.crossed.scores:
+        return scores_told(job.crossed.scores, job.crossed.folds)
     last = compression.variants[-1]
     if last.accuracy is None:
         return f"rmse {last.error:.6g}"

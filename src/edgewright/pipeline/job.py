@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from edgewright.pipeline.crossed import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import StageRecord
@@ -18,12 +19,14 @@ class Job:
         listener: hears of every part as soon as it stands.
         cards: of the data flow, in order.
         warnings: for the end of the record.
+        crossed: what folds found of the model before; None where the test samples alone judge it.
     """
 
     config: PipelineConfig
     listener: Listener
     cards: list[StageRecord] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    crossed: Crossed | None = None
 
     def card(self, record: StageRecord) -> None:
         """Adds a card and tells the listener."""

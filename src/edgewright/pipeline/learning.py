@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
+from edgewright.pipeline.crossed import crossed_evaluation
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
@@ -73,6 +74,8 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
             return job.listener.cancelled()
 
         done = measured(lambda: model.fit(rows, y, validation=validation, on_epoch=on_epoch))
+    if job.crossed is not None and config.training.calibrate and hasattr(model, "apply_temperature"):
+        model.apply_temperature(job.crossed.temperature)
     trained = training_record(model)
     job.listener.training(trained)
     job.card(_card(job, material, flow, model, len(rows), done.cost))
@@ -126,6 +129,8 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         evaluation = evaluate_numbers(truth, answers, groups, split_by=sides.by)
         places = [0]
     evaluation = msgspec.structs.replace(evaluation, unit="row" if samples.X.ndim == 2 else "window")
+    if job.crossed is not None:
+        evaluation = crossed_evaluation(job.crossed, samples, evaluation)
     job.listener.evaluation(evaluation)
     predictions = tuple(
         explain(

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.data.targets import as_text
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
-from edgewright.pipeline.material import Material, every_sample
+from edgewright.pipeline.material import Material, drawn, every_sample
 from edgewright.pipeline.measure import measured
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.variants import Form, asked, make_forms
@@ -88,7 +89,11 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
     where it answers them worse than a fit that had not seen them, or where its exported forms differ from it.
     """
     had = len(judged.material.sides.train)
-    record = RefitRecord(samples=len(judged.material.samples.X), judged=had, epochs=judged.model.training_.best_epoch)
+    crossed = job.crossed is not None and job.crossed.evaluates
+    record = RefitRecord(
+        samples=len(judged.material.samples.X), judged=had, epochs=judged.model.training_.best_epoch,
+        folds=job.crossed.folds if job.crossed is not None and crossed else 0,
+    )  # fmt: skip
     if job.listener.cancelled():
         return _kept(record, "training was cancelled"), None, []
     try:
@@ -101,11 +106,11 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
     samples = fit.material.samples
     shape = tuple(samples.X.shape[1:])
     forms = make_forms(job.config, graph_of(fit.steps, shape, job.config.name, samples.columns), fit.material)
-    rows = judged.material.compared
+    rows = drawn(samples, np.arange(len(samples.X))) if crossed else judged.material.compared
     answers = answers_of(fit.model, fit.flow, rows, fit.material.task)
     same = agreement(forms[0], samples.X[rows], fit.flow.array(rows), answers)
     why = "" if same.whole else f"the exported model differs from the Python pipeline: {same.sentence}"
-    why = why or _worse(job.config.compression.max_drop, judged.material, forms, evaluation)
+    why = why or _worse(job.config.compression.max_drop, fit.material, rows, forms, evaluation)
     spent = msgspec.structs.replace(record, seconds=done.cost.seconds, cpu_seconds=done.cost.cpu_seconds)
     return (_kept(spent, why), None, []) if why else (spent, fit, forms)
 
@@ -114,9 +119,10 @@ def _kept(record: RefitRecord, why: str) -> RefitRecord:
     return msgspec.structs.replace(record, kept=False, why=why)
 
 
-def _worse(max_drop: float, material: Material, forms: list[Form], evaluation: EvaluationRecord) -> str:
+def _worse(
+    max_drop: float, material: Material, rows: NDArray[np.int64], forms: list[Form], evaluation: EvaluationRecord
+) -> str:
     """Why the forms cannot be trusted though they have seen the test samples; empty where they can."""
-    rows = material.compared
     X, y = material.samples.X[rows], material.samples.y[rows]
     answers = [asked(form.model)(X) for form in forms]
     if evaluation.accuracy is not None:

@@ -16,6 +16,7 @@ from edgewright.models.base import Network
 from edgewright.pipeline.answerable import answerable
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
+from edgewright.pipeline.crossed import Crossed
 from edgewright.pipeline.deploy import Deployed, deploy
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
@@ -68,6 +69,7 @@ def run_pipeline(
     force: bool = False,
     listener: Listener | None = None,
     command: str = "",
+    crossed: Crossed | None = None,
 ) -> RunResult:
     """Runs a pipeline.
 
@@ -78,6 +80,7 @@ def run_pipeline(
         force: replace a run folder of this name.
         listener: hears every part of the record as soon as it stands.
         command: for the provenance.
+        crossed: what folds found of the model before: they judge it then.
 
     Returns:
         The folder and record. A run whose int8 form loses more than `compression.max_drop`, or which does not fit its
@@ -88,7 +91,7 @@ def run_pipeline(
         CheckFailedError: the split leaks, and the configuration does not allow it.
     """
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    job = Job(config, listener or Listener())
+    job = Job(config, listener or Listener(), crossed=crossed)
     stages = parts(config.stages, f"{config.name}.toml")
     with new_run_folder(Path(out), config.name, force=force) as place:
         check_names(config)

@@ -17,8 +17,11 @@ class RungRecord(Part, frozen=True, kw_only=True):
         name, title: of the rung.
         says: what it is when fitted on all samples, in a sentence; empty where it was not measured.
         score: of the answers to samples that did not fit it, with a 95 % interval.
-        gain: over the rung `against`, above zero is better; with an interval that is corrected for the number of looks.
+        gain: over the rung `against`, above zero is better; with an interval that is corrected for the number of looks,
+            of 95 % with few units.
+        p: of an exact paired test of that gain, corrected for the other rungs; None with many units.
         climbed: whether it was taken; `chosen` whether it is the one that stands at the end.
+        why: why it was taken without a test; empty where it was not.
         footprint: on the profile; None where `unpriced` says why.
         beyond: what of the device it surely exceeds: such a rung is not climbed; empty where it fits.
         left_out: why it was not measured; empty where it was.
@@ -31,6 +34,8 @@ class RungRecord(Part, frozen=True, kw_only=True):
     score: Interval | None = None
     gain: Interval | None = None
     against: str = ""
+    p: float | None = None
+    why: str = ""
     climbed: bool = False
     chosen: bool = False
     footprint: Footprint | None = None
@@ -61,6 +66,8 @@ class LadderRecord(Part, frozen=True, kw_only=True):
         held: groups that were left out from the beginning.
         metric: the score, `higher` whether more is better, `metric_why` why it was taken.
         looks: rungs that may be compared; each gain's interval is one of 1 - 0.05/looks.
+        smallest_p: that a paired test over so few units can give; None where there are many, and intervals decide.
+        power: what such a test can show, in a sentence; empty with many units.
         patience: rungs in a row without a gain after which nothing is tried; 0 tries all.
         rungs: from the bottom.
         peers: models that are no rungs.
@@ -89,6 +96,8 @@ class LadderRecord(Part, frozen=True, kw_only=True):
     higher: bool
     metric_why: str
     looks: int
+    smallest_p: float | None = None
+    power: str = ""
     patience: int
     rungs: tuple[RungRecord, ...]
     peers: tuple[PeerRecord, ...] = ()

@@ -63,6 +63,8 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
         regression: 'mae', 'rmse', 'r2' by name.
         intervals: of 'mae' and 'rmse', by group where groups are known.
         unit: what a sample is: 'row' or 'window'.
+        folds: so many judged all samples in turn, each by a fit that had not seen them; 0 where test samples did.
+        scores: what a ladder's folds were judged by, by its title.
     """
 
     samples: int
@@ -80,6 +82,8 @@ class EvaluationRecord(Part, frozen=True, kw_only=True):
     regression: dict[str, float] = msgspec.field(default_factory=dict)
     intervals: dict[str, Interval] = msgspec.field(default_factory=dict)
     unit: str = "row"
+    folds: int = 0
+    scores: dict[str, Interval] = msgspec.field(default_factory=dict)
 
 
 class RefitRecord(Part, frozen=True, kw_only=True):
@@ -88,6 +92,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
     Attributes:
         samples: it was fitted on, those that judged among them; `judged` those of the fit that was judged.
         epochs: as many as the judged fit kept; 0 for a model without.
+        folds: that gave the figures, where those are of folds; 0 otherwise.
         kept: whether the package holds it; `why` not.
         seconds, cpu_seconds: it took.
     """
@@ -95,6 +100,7 @@ class RefitRecord(Part, frozen=True, kw_only=True):
     samples: int
     judged: int
     epochs: int = 0
+    folds: int = 0
     kept: bool = True
     why: str = ""
     seconds: float = 0.0

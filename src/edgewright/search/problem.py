@@ -52,6 +52,7 @@ class Problem:
         held: groups that were left out because a report judges on them.
         config: of the pipeline the problem was taken from; None for data alone.
         whole: classes of the problem that this is a part of; empty for a whole.
+        notes: what was decided by itself about how samples are cut.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Problem:
     held: tuple[str, ...] = ()
     config: PipelineConfig | None = None
     whole: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ def problem_of_data(
     return _problem(dataset, window, task, (), None)
 
 
-def problem_of_pipeline(config: PipelineConfig, data: str | None = None) -> Problem:
+def problem_of_pipeline(config: PipelineConfig, data: str | None = None, dataset: DataSet | None = None) -> Problem:
     """The problem of a pipeline, without the people or machines that its split names for the test.
 
     They are left out before a window is cut.
@@ -118,13 +120,14 @@ def problem_of_pipeline(config: PipelineConfig, data: str | None = None) -> Prob
     Args:
         config: of the pipeline.
         data: path that overrides the one in `[data]`.
+        dataset: recordings that were read already.
 
     Raises:
         InputError, CheckFailedError: as `problem_of_data`.
     """
     place = data or config.data.get("path")
     records(place if isinstance(place, str) else None, limit_of(config.data))
-    dataset = load_data(config.data, seed=config.seed, path=data)
+    dataset = dataset or load_data(config.data, seed=config.seed, path=data)
     held = tuple(config.split.test_groups)
     if held:
         dataset = msgspec.structs.replace(dataset, recordings=tuple(_without(r, held) for r in dataset.recordings))

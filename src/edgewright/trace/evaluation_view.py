@@ -11,6 +11,7 @@ from edgewright.trace.facts import (
     frequent_confusions,
     group_figures,
     interval_text,
+    scores_told,
     span,
     worst_groups,
 )
@@ -41,6 +42,8 @@ def _headline(evaluation: EvaluationRecord, page: Page) -> Text:
     """The figures that come first."""
     split = f", split by {evaluation.split_by}" if evaluation.split_by else ""
     looked = f"{plural(evaluation.samples, 'test sample')}, looked at once{split}"
+    if evaluation.folds and evaluation.samples:
+        looked = scores_told(evaluation.scores, evaluation.folds)
     # Samples that no split chose: who scores on them says what they are.
     lines = [Text(looked, style=QUIET)] if split else []
     figures = []

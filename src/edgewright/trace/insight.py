@@ -15,6 +15,7 @@ from edgewright.schema.trace import (
     Trace,
     VariantRecord,
 )
+from edgewright.trace.facts import scores_told
 from edgewright.trace.words import amount, measure_word, microseconds_text, number, percent, points
 
 # A disturbance as small as those of the robustness table that costs this much accuracy is named in the verdict.
@@ -230,6 +231,8 @@ def verdict(
     where = f" for {device.profile}" if device is not None else ""
     problems = _problems(evaluation, compression, device)
     if problems:
+        if evaluation is not None and evaluation.scores:
+            problems.append(scores_told(evaluation.scores, evaluation.folds))
         return f"not ready{where}: {'; '.join(problems)}"
     said = []
     if evaluation is not None and evaluation.accuracy is not None:
@@ -237,6 +240,8 @@ def verdict(
         said.append(f"{percent(a.value, 1)} right (95 %: {percent(a.low, 1)} to {percent(a.high, 1)})")
     elif evaluation is not None and evaluation.regression:
         said.append(", ".join(f"{name} {number(value)}" for name, value in sorted(evaluation.regression.items())))
+    if evaluation is not None and evaluation.scores:
+        said.append(scores_told(evaluation.scores, evaluation.folds))
     if compression is not None and _variant(compression, "int8") is not None:
         said.append("int8 within the limit")
     if device is not None:

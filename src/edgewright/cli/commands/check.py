@@ -22,7 +22,12 @@ _MARKS = {"error": "x", "warning": "!", "note": "-"}
 @click.option("--ignore", multiple=True, metavar="COLUMN", help="Column that is no measurement; may be repeated.")
 @click.option("--pattern", default="", help="What a file's name means, such as {label}_{person}_{index}.")
 @click.option("--split", "split_column", default="", help="Column that says which rows train and which test.")
-@click.option("--window", type=click.IntRange(min=0), default=0, help="Rows in a window; 0 looks at single rows.")
+@click.option(
+    "--window",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Rows in a window; 0: rows, of sound windows.",
+)
 @click.option("--kind", default="", help="Source or public set; judged by the path when left out.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the random split and the quick model.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
@@ -75,13 +80,15 @@ def command(
 
 
 def _lines(found: Checked) -> list[str]:
+    from edgewright.data.clock import pace
+
     quality = found.quality
     counts = {
         "row": quality.rows, "column": quality.columns, "recording": quality.recordings, "group": quality.groups
     }  # fmt: skip
     head = f"{found.name}: " + ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in counts.items() if n)
     if quality.rate:
-        head += f", {quality.rate:.4g} Hz"
+        head += f", {pace(quality.rate)}"
     lines = [head]
     if quality.classes:
         lines.append("classes: " + ", ".join(f"{name} {count:,}" for name, count in quality.classes.items()))
@@ -91,6 +98,7 @@ def _lines(found: Checked) -> list[str]:
         return [*lines, "", "no target named: leakage was not looked for (--target COLUMN)"]
     if found.labels:
         lines += ["", "labels", *(f"  {_MARKS[f.severity]} {f.sentence}" for f in found.labels)]
+    lines += ["", found.framed] if found.framed else []
     lines += ["", f"leakage in {found.split}"]
     lines += [f"  {_MARKS[f.severity]} {f.sentence}" for f in found.leakage] or ["  nothing stands on both sides"]
     measured = found.inflation

@@ -45,8 +45,9 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
     """Climb from the majority to a large network on DATA (a file, a folder, a pipeline) while that surely pays.
 
     Each rung is cross-validated by group, or by blocks of time; its gain over the rung that stands has an interval that
-    is corrected for the number of looks, and it is climbed only where that excludes zero. With --run RUNG nothing is
-    measured: the pipeline of that rung is run and packaged; --run chosen measures first.
+    is corrected for the number of looks, and it is climbed only where that excludes zero. With few people an exact test
+    stands beside it, and the lowest rung within a standard error of the best is chosen. With --run RUNG only that rung
+    is judged, fitted on all samples and packaged; --run chosen measures all first.
     """
     from edgewright.cli.interrupt import loading
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.advise.contract import Asked
+from edgewright.search.ladder.make_run import run_name
 from edgewright.search.problem import Problem
 
 # Options of a ladder that `check` does not take.
-_NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target")
+_NOT_CHECKED = ("--device", "--by", "--leave-out", "--step", "--window-target", "--metric", "--task")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
             return (f"edgewright ladder {data}",)
         common = " ".join(part for part in options if not part.startswith(_NOT_CHECKED))
         return (f"edgewright check {data} {common}".rstrip(),)
-    name = f"{setup.config.name}-{rung.replace('_', '-')}"
+    name = run_name(setup.config.name, rung)
     return (
         f"edgewright ladder {data} {' '.join(options)} --run {rung}".replace("  ", " "),
         f"edgewright prove runs/{name}",
@@ -66,12 +67,16 @@ def _options(setup: Setup, asked: Asked) -> list[str]:
     ignored = setup.named.get("ignore")
     made += [f"--ignore {shlex.quote(str(name))}" for name in ignored] if isinstance(ignored, list) else []
     window = setup.problem.window
-    if setup.named and window is not None:
+    if setup.named and window is not None and (asked.window or not window.pad):
         made.append(f"--window {window.samples}")
         made += [f"--step {window.step}"] if window.step else []
         made += [f"--window-target {window.target}"] if window.target != "last" else []
     if setup.named and asked.held:
         made.append(f"--leave-out {','.join(asked.held)}")
+    if setup.named and asked.task in ("classification", "regression"):
+        made.append(f"--task {asked.task}")
+    made += [f"--metric {asked.metric}"] if asked.metric else []
+    made += [f"--seed {asked.seed}"] if asked.seed and setup.named else []
     if asked.by != "auto":
         made.append(f"--by {asked.by}")
     if asked.device != "cortex-m4":

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from edgewright.schema.advice import Advice, Place
-from edgewright.schema.ladder import PeerRecord, RungRecord
+from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
 from edgewright.schema.lesson import Block, Code, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.placement import DEVICE, SERVER, amount_bytes, count, days, dollars, joules, seconds
-from edgewright.search.ladder.verdict import figure, signed, span
+from edgewright.search.ladder.verdict import change, figure, signed, span, taken
 from edgewright.trace.words import number
 
 CONTEXT, OPTIONS, DECISION, CONSEQUENCES = "Context", "Options measured", "Decision", "Consequences"
@@ -135,10 +135,9 @@ def _options(record: Advice) -> tuple[Block, ...]:
         Grid(
             headers=("rung", "score, 95 %", "gain", "taken"),
             rows=(*(_rung(rung, ladder.rungs) for rung in ladder.rungs), *(_peer(peer) for peer in ladder.peers)),
-            caption=f"The interval of a gain is one of {100 * (1 - 0.05 / ladder.looks):.2f} %, corrected for "
-            f"{ladder.looks} looks.",
+            caption=_caption(ladder),
         ),
-        Paragraph(text=_sentence(ladder.stopped)),
+        Paragraph(text=" ".join(_sentence(text) for text in (ladder.stopped, ladder.power) if text)),
         Grid(
             headers=(f"on {ladder.profile}", "flash", "RAM", "latency"),
             rows=tuple(_price(rung) for rung in ladder.rungs if rung.score),
@@ -151,13 +150,23 @@ def _options(record: Advice) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def _caption(ladder: LadderRecord) -> str:
+    """What the intervals and probabilities of gains are."""
+    if ladder.power:
+        return (
+            f"p is exact: answers of two rungs are exchanged for whole {ladder.kept}s; it is corrected for all rungs. "
+            "Intervals are of 95 %."
+        )
+    level = 100 * (1 - 0.05 / ladder.looks)
+    return f"The interval of a gain is one of {level:.2f} %, corrected for {ladder.looks} looks."
+
+
 def _rung(rung: RungRecord, rungs: tuple[RungRecord, ...]) -> tuple[str, ...]:
     if rung.score is None:
         return (rung.title, "", "", rung.left_out)
     over = next((other.title for other in rungs if other.name == rung.against), "")
-    gain = f"{signed(rung.gain.value)} ({span(rung.gain)}) over {over}" if rung.gain else ""
-    taken = "yes" if rung.climbed else f"beyond the {rung.beyond}" if rung.beyond else "no"
-    return (rung.title, _score(rung.score), gain, taken)
+    gain = f"{change(rung)} over {over}" if rung.gain else ""
+    return (rung.title, _score(rung.score), gain, rung.why or taken(rung))
 
 
 def _price(rung: RungRecord) -> tuple[str, ...]:

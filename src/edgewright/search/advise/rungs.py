@@ -12,7 +12,7 @@ from edgewright.schema.ladder import LadderRecord, RungRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.schema.trace import Interval
 from edgewright.search.advise.needs import limit_of
-from edgewright.search.ladder.verdict import figure, signed, span
+from edgewright.search.ladder.verdict import change, figure, signed, span
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,17 @@ def budget_of(needs: tuple[Need, ...], profile: Profile, round_trip: float) -> B
 
 
 def choose_rung(record: LadderRecord, budget: Budget, needs: tuple[Need, ...]) -> Chosen:
-    """The highest rung that was climbed and is within the budget, else the best of all that are.
+    """The ladder's choice where it is within the budget, else the highest that was climbed, else the best that is.
 
     Where none is, the one that is least beyond it, with by how much.
     """
     measured = [rung for rung in record.rungs if rung.score is not None]
     beyond = {rung.name: over_budget(rung.footprint, budget) if rung.footprint else () for rung in measured}
     fitting = [rung for rung in measured if not beyond[rung.name]]
-    climbed = [rung for rung in fitting if rung.climbed]
-    if climbed:
+    climbed = [rung for rung in fitting if rung.climbed and (rung.gain is not None or len(fitting) == 1)]
+    if (choice := rung_of(record, record.chosen)) in fitting and choice is not None:
+        rung, why = choice, _why(record, choice)
+    elif climbed:
         rung = climbed[-1]
         why = _why(record, rung)
     elif fitting:
@@ -89,13 +91,13 @@ def _why(record: LadderRecord, rung: RungRecord) -> str:
     said = f"{record.metric_title} {figure(rung.score.value)} ({figure(rung.score.low)} to {figure(rung.score.high)})"
     if rung.gain is not None and rung.climbed:
         before = rung_of(record, rung.against)
-        said += f", {signed(rung.gain.value)} ({span(rung.gain)}) over {before.title if before else rung.against}"
+        said += f", {change(rung)} over {before.title if before else rung.against}"
     above = _above(record, rung)
     if above and above[0].gain is not None:
         many = f"the best of {len(above)} tried above it" if len(above) > 1 else "tried above it"
-        said += f"; {above[0].title}, {many}, changes {signed(above[0].gain.value)} ({span(above[0].gain)}), "
-        said += _verdict(above[0].gain)
-    return said
+        said += f"; {above[0].title}, {many}, changes {change(above[0])}"
+        said += f", {_verdict(above[0].gain)}" if above[0].p is None else ""
+    return f"{said}. {record.stopped}. {record.power}" if record.power else said
 
 
 def _verdict(gain: Interval) -> str:
@@ -152,7 +154,8 @@ def flips(record: LadderRecord, rung: RungRecord) -> tuple[Flip, ...]:
         told.append(
             Flip(
                 when=f"with --patience 0 the ladder also tries {', '.join(untried)}",
-                then=f"they were left out because {record.patience} rungs in a row brought no sure gain",
+                then=f"they were left out because {record.patience} rungs in a row brought no "
+                f"{'better score' if record.power else 'sure gain'}",
             )
         )
     return tuple(told)

@@ -6,13 +6,14 @@ import math
 
 import numpy as np
 
-from edgewright.data.targets import as_text, labelled, task_of
+from edgewright.data.clock import pace
+from edgewright.data.framing import sound_window, stretches
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet
 
 # From this rate on a reading is a part of a movement or a sound, and says little by itself.
 FASTEST_ROWS = 5.0
-# Seconds of a window: some steps of a person, some turns of a machine. Sound is judged in seconds.
+# Seconds of a window: some steps of a person, some turns of a machine.
 SECONDS = 2.5
 _SHORTEST = 8
 
@@ -23,10 +24,13 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     A power of two of samples, about 2.5 s, and no more than half of what a label usually lasts.
     """
     rate = dataset.rate
+    sound, why = sound_window(dataset)
+    if sound is not None:
+        return sound, why
     if rate is None:
         return None, "rows carry no time: each is judged by itself"
     if rate < FASTEST_ROWS:
-        return None, f"{_every(rate)}: each row is a state of its own, and is judged by itself"
+        return None, f"{pace(rate)}: each row is a state of its own, and is judged by itself"
     lasts = _usual_run(dataset)
     wanted = min(SECONDS * rate, lasts / 2) if lasts else SECONDS * rate
     samples = 2 ** round(math.log2(max(_SHORTEST, wanted)))
@@ -37,23 +41,7 @@ def window_for(dataset: DataSet) -> tuple[WindowConfig | None, str]:
     return WindowConfig(samples=samples), why + told
 
 
-def _every(rate: float) -> str:
-    return f"a row every {1 / rate:.3g} s" if rate < 1 else f"{rate:g} rows a second"
-
-
 def _usual_run(dataset: DataSet) -> float:
     """Median number of rows that a label lasts; 0 for amounts."""
-    runs: list[int] = []
-    for recording in dataset.recordings:
-        if recording.target is None:
-            continue
-        y = np.asarray(recording.target)
-        known = labelled(y)
-        if not known.any() or task_of(y[known]) != "classification":
-            return 0.0
-        names = as_text(y)
-        turns = np.flatnonzero(names[1:] != names[:-1]) + 1
-        edges = np.concatenate(([0], turns, [len(names)]))
-        lengths = np.diff(edges)
-        runs += [int(n) for n, at in zip(lengths, edges[:-1], strict=True) if known[at]]
+    runs = stretches(dataset)
     return float(np.median(runs)) if runs else 0.0

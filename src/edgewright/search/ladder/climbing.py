@@ -1,5 +1,8 @@
 """Whether a rung is worth its step: its gain over the rung that stands, with an interval that knows of all looks.
 
+A rung that is better and takes no more flash and RAM is taken without a test: nothing speaks for the other one.
+With few people or days no interval excludes zero; `few` chooses there, at the end, among all that were measured.
+
 Every rung above the lowest may be looked at, so each interval is one of 1 - 0.05/looks (Bonferroni): that any rung is
 climbed without a gain has a chance of at most one in twenty. A rung is compared with the one chosen so far, not with
 its neighbour, so that a weak rung hides no strong one above it; after `patience` rungs in a row without a sure gain
@@ -18,12 +21,15 @@ from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.metrics import Flags, Metric, interval
+from edgewright.search.ladder.metrics import Flags, Metric, interval, jackknife
 
 ERROR = 0.05
 # Above a linear model that is good, trees and neighbours may bring nothing where a network does: a patience of three
 # would stop below it (docs/adr/0041).
 PATIENCE = 4
+# Up to so many units an exact test replaces intervals, and each unit is a fold of its own.
+FEW = 10
+NO_SIZE = (math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,16 @@ class Judge:
         """Of the interval of a gain."""
         return 1.0 - ERROR / max(1, self.looks)
 
+    @property
+    def units(self) -> int:
+        """Number of the groups."""
+        return int(self.groups.max()) + 1
+
+    @property
+    def few(self) -> bool:
+        """Whether there are so few groups that an interval of a gain would exclude nothing."""
+        return self.units <= FEW
+
     def scored(self, rows: Flags, answers: Floats) -> float:
         """The score of some of the samples; accuracy at the mix of classes that all samples have.
 
@@ -71,16 +87,10 @@ class Judge:
     def gain(self, answers: Floats, before: Floats, level: float | None = None) -> Interval:
         """How much better `answers` are than `before` on the same samples; above zero is better for every metric."""
         if not self.metric.higher:
-            return interval(
-                lambda rows: self.scored(rows, before) - self.scored(rows, answers), self.groups,
-                level or self.level, self.by,
-            )  # fmt: skip
+            return interval(lambda rows: self.change(rows, answers, before), self.groups, level or self.level, self.by)
         every = np.ones(len(self.y), bool)
         base, reached = self.scored(every, before), self.scored(every, answers)
-        found = interval(
-            lambda rows: self._odds(self.scored(rows, answers)) - self._odds(self.scored(rows, before)),
-            self.groups, level or self.level, self.by,
-        )  # fmt: skip
+        found = interval(lambda rows: self.change(rows, answers, before), self.groups, level or self.level, self.by)
 
         def shifted(change: float) -> float:
             moved = 1.0 / (1.0 + math.exp(-self._odds(base) - change)) - base
@@ -90,11 +100,63 @@ class Judge:
         method = f"log odds, {found.method}"
         return Interval(value=reached - base, low=shifted(found.low), high=shifted(found.high), method=method)
 
+    def change(self, rows: Flags, answers: Floats, before: Floats) -> float:
+        """How much better answers are to some of the samples: log odds of shares, errors as they are."""
+        if not self.metric.higher:
+            return self.scored(rows, before) - self.scored(rows, answers)
+        return self._odds(self.scored(rows, answers)) - self._odds(self.scored(rows, before))
+
+    def behind(self, answers: Floats, best: Floats) -> float:
+        """By how many standard errors answers are worse than the best ones, group by group; 0 where they are not."""
+        lost, error = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
+        return 0.0 if lost <= 0 else lost / error if error else math.inf
+
     def _odds(self, share: float) -> float:
         """Logarithm of the odds of a score between 0 and 1; half a sample away from both ends."""
         end = 0.5 / len(self.y)
         held = min(max(share, end), 1.0 - end)
         return math.log(held / (1.0 - held))
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A rung that was measured.
+
+    Attributes:
+        answers: to all samples.
+        score: of them, so that more is better.
+        fits: whether the device can hold it.
+        size: estimated bytes of flash and RAM.
+    """
+
+    answers: Floats
+    score: float
+    fits: bool = True
+    size: tuple[float, float] = NO_SIZE
+
+    def beats(self, other: Tried) -> bool:
+        """Whether it is better and takes no more flash and no more RAM, so that nothing speaks for the other."""
+        smaller = all(own <= others < math.inf for own, others in zip(self.size, other.size, strict=True))
+        return self.fits and self.score > other.score and smaller
+
+
+@dataclass(frozen=True)
+class Step:
+    """What became of a rung.
+
+    Attributes:
+        against: the rung that it was held against; empty for the lowest.
+        gain: over that one.
+        climbed: whether it was taken.
+        p: of an exact test of that gain; None where none was made.
+        why: why it was taken without a test; empty otherwise.
+    """
+
+    against: str = ""
+    gain: Interval | None = None
+    climbed: bool = False
+    p: float | None = None
+    why: str = ""
 
 
 @dataclass
@@ -103,37 +165,69 @@ class Climb:
 
     Attributes:
         judge: of all rungs.
-        patience: rungs in a row without a gain after which it ends, once one was climbed.
-        chosen: name of the rung that stands; `answers` are its.
-        learned: whether it was climbed, so that it is better than the lowest.
+        patience: rungs in a row without a gain after which it ends, once one was climbed. With few units: without a
+            better score.
+        chosen: name of the rung that stands.
+        learned: whether one was climbed, so that the lowest no longer stands.
         idle: rungs in a row without a gain since.
+        tried: every rung that was measured, from the bottom; `steps` what became of each.
     """
 
     judge: Judge
     patience: int = PATIENCE
     chosen: str = ""
-    answers: Floats = field(default_factory=lambda: np.empty((0, 0), np.float32))
     learned: bool = False
     idle: int = 0
+    tried: dict[str, Tried] = field(default_factory=dict)
+    steps: dict[str, Step] = field(default_factory=dict)
 
-    def step(self, name: str, answers: Floats, fits: bool = True) -> tuple[Interval | None, bool]:
+    @property
+    def answers(self) -> Floats:
+        """Those of the rung that stands."""
+        return self.tried[self.chosen].answers
+
+    def step(
+        self, name: str, answers: Floats, fits: bool = True, size: tuple[float, float] = NO_SIZE
+    ) -> tuple[Interval | None, bool]:
         """Looks at the next rung: its gain over the one that stands, and whether it is climbed.
+
+        With few units the best so far stands, until all are measured and one of them is chosen.
 
         Args:
             name: of the rung.
             answers: to all samples.
             fits: whether the device can hold it.
+            size: estimated bytes of flash and RAM.
         """
+        score = self.judge.scored(np.ones(len(self.judge.y), bool), answers) * (1 if self.judge.metric.higher else -1)
+        new = self.tried[name] = Tried(answers, score, fits, size)
         if not self.chosen:
-            self.chosen, self.answers = name, answers
+            self.chosen, self.steps[name] = name, Step(climbed=True)
             return None, True
-        gain = self.judge.gain(answers, self.answers)
-        climbed = fits and gain.low > 0
+        stands = self.tried[self.chosen]
+        gain = self.judge.gain(answers, stands.answers, 0.95 if self.judge.few else None)
+        sure = score > stands.score if self.judge.few else gain.low > 0
+        climbed = fits and (sure or new.beats(stands))
+        self.steps[name] = Step(self.chosen, gain, climbed, why="" if sure or not climbed else self._smaller())
         if climbed:
-            self.chosen, self.answers, self.learned, self.idle = name, answers, True, 0
+            self.chosen, self.learned, self.idle = name, True, 0
+            self.settle()
         else:
             self.idle += self.learned
         return gain, climbed
+
+    def settle(self) -> None:
+        """Takes the best of the rungs that are better than the one that stands and not larger, where there are any."""
+        stands = self.tried[self.chosen]
+        better = [name for name, one in self.tried.items() if one.beats(stands)]
+        if better:
+            name = max(better, key=lambda one: self.tried[one].score)
+            gain = self.judge.gain(self.tried[name].answers, stands.answers, 0.95 if self.judge.few else None)
+            self.steps[name] = Step(self.chosen, gain, climbed=True, why=self._smaller())
+            self.chosen = name
+
+    def _smaller(self) -> str:
+        return f"better than {self.chosen} and not larger: no test is needed"
 
     @property
     def tired(self) -> bool:

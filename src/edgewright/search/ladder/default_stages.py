@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.data.framing import SOUND
 from edgewright.search.problem import Problem
 
 Table = dict[str, Any]
 
-# From this rate on a single channel is taken for sound or vibration: its bands are on the mel scale.
-SOUND = 4000.0
 # More channels have too many pairs for all correlations.
 MOST_CORRELATED = 12
 # Hz between which the movements of people and of slow machines lie.
@@ -27,11 +26,22 @@ _ROTATION = ("gyr", "rot", "omega", "ang")
 
 
 def plain_stages(problem: Problem) -> tuple[Table, ...]:
-    """Rows as they are, missing values filled; of windows mean, deviation, extremes and mean change of each channel."""
+    """Rows as they are, missing values filled; of windows mean, deviation, extremes and mean change of each channel.
+
+    Of sound mean and deviation of the coefficients of its spectrum: those of the wave itself say next to nothing.
+    """
     filled: list[Table] = [{"kind": "impute"}] if np.isnan(problem.samples.X).any() else []
     if problem.samples.X.ndim == 2:
         return tuple(filled)
+    if _is_sound(problem):
+        return (*filled, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std"]})
     return (*filled, {"kind": "statistics", "features": ["mean", "std", "min", "max", "mean_abs_diff"]})
+
+
+def _is_sound(problem: Problem) -> bool:
+    """Whether samples are a single channel of sound or vibration: its bands are on the mel scale."""
+    samples = problem.samples
+    return bool(samples.rate and samples.rate >= SOUND and samples.X.shape[1] == 1)
 
 
 def feature_stages(problem: Problem) -> tuple[Table, ...]:
@@ -42,7 +52,7 @@ def feature_stages(problem: Problem) -> tuple[Table, ...]:
         return tuple(filled)
     channels, length = samples.X.shape[1:]
     names = [column.name for column in samples.columns]
-    if samples.rate and samples.rate >= SOUND and channels == 1:
+    if _is_sound(problem):
         return (*filled, {"kind": "mfcc"}, {"kind": "statistics", "features": ["mean", "std", "min", "max"]})
     vectors = _vectors(names)
     moving = [v for v in vectors if not v[0].lower().startswith(_ROTATION)]

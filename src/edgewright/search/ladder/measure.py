@@ -16,10 +16,11 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
-from edgewright.search.ladder.climbing import Climb, Judge
+from edgewright.search.ladder.climbing import FEW, NO_SIZE, Climb, Judge
 from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Part, Rung
 from edgewright.search.ladder.cost import beyond, price
 from edgewright.search.ladder.features import config_of, part_of
+from edgewright.search.ladder.few import choose_with_few, power, smallest_p
 from edgewright.search.ladder.leaks import telling
 from edgewright.search.ladder.metrics import choose, codes, groups_of
 from edgewright.search.ladder.rungs_found import ladder_rungs
@@ -28,7 +29,7 @@ from edgewright.search.problem import Fold, Indices, Problem, folds
 
 FOLDS = 5
 # Up to so many units each is a fold of its own.
-ALONE = 10
+ALONE = FEW
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -97,6 +98,7 @@ class Ladder:
                 self._all(climb, made)
         except KeyboardInterrupt:
             interrupted = True
+            _settle(climb)
             done = {rung.name for rung in made}
             made += [
                 RungRecord(name=name, title=rung.title, left_out="interrupted")
@@ -109,6 +111,7 @@ class Ladder:
         for name, rung in self.rungs.items():
             made.append(self._rung(name, rung, climb))
             self._on_rung(made[-1])
+        _settle(climb)
         self._compare(climb)
 
     def parts(self, columns: Columns) -> tuple[Part, ...]:
@@ -137,10 +140,12 @@ class Ladder:
             answers = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
             whole = rung.fit(parts[-1], config)
             advance(1)
-        against = climb.chosen
         footprint, unpriced = price(whole, self.problem, config, self.profile)
         over = beyond(footprint, self.profile)
-        gain, climbed = climb.step(name, answers, fits=not over)
+        # A state table beside a model is no part of its footprint: how large both are is not known.
+        known = footprint is not None and not rung.beside(whole, self.problem)
+        size = (footprint.flash.value, footprint.ram.value) if footprint is not None and known else NO_SIZE
+        gain, climbed = climb.step(name, answers, fits=not over, size=size)
         self.answers[name] = answers
         return RungRecord(
             name=name,
@@ -148,13 +153,22 @@ class Ladder:
             says=whole.says(),
             score=self.judge.score(answers),
             gain=gain,
-            against=against,
+            against=climb.steps[name].against,
             climbed=climbed,
             footprint=footprint,
             unpriced=unpriced,
             beyond=over,
             cpu_seconds=time.process_time() - started,
         )
+
+    def crossed(self, name: str) -> Floats:
+        """Answers of a rung to every sample, by fits that had not seen its unit; made now where nobody asked before."""
+        if name not in self.answers:
+            rung = self.rungs[name]
+            config, parts = rung.tail(self.configs[rung.columns]), self.parts(rung.columns)
+            with threadpool_limits(1), self._doing(rung.title.capitalize(), len(self.folds)) as advance:
+                self.answers[name] = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
+        return self.answers[name]
 
     def _crossed(
         self,
@@ -216,7 +230,8 @@ class Ladder:
 
     def _record(self, made: list[RungRecord], climb: Climb, interrupted: bool, spent: float) -> LadderRecord:
         problem = self.problem
-        rungs = tuple(msgspec.structs.replace(rung, chosen=rung.name == climb.chosen) for rung in made)
+        rungs = tuple(_settled(rung, climb) for rung in made)
+        units = int(problem.units.max()) + 1
         said: dict[str, Any] = verdict(rungs, self.metric, self.judge, climb, self.peers, interrupted)
         return LadderRecord(
             name=problem.name,
@@ -226,7 +241,7 @@ class Ladder:
             columns=self._columns(climb),
             classes=problem.classes,
             kept=problem.by,
-            units=int(problem.units.max()) + 1,
+            units=units,
             folds=len(self.folds),
             held=problem.held,
             metric=self.metric.name,
@@ -234,13 +249,32 @@ class Ladder:
             higher=self.metric.higher,
             metric_why=self.why,
             looks=self.judge.looks,
+            smallest_p=smallest_p(units) if self.judge.few else None,
+            power=power(units, problem.by) if self.judge.few else "",
             patience=self.asked.patience,
             rungs=rungs,
             peers=tuple(self.peers),
             chosen=climb.chosen,
             profile=self.config.device.profile,
-            notes=telling(problem),
+            notes=(*problem.notes, *telling(problem)),
             interrupted=interrupted,
             cpu_seconds=spent,
             **said,
         )
+
+
+def _settle(climb: Climb) -> None:
+    """With few units the choice is made when all rungs are measured."""
+    if climb.judge.few and climb.tried:
+        choose_with_few(climb)
+
+
+def _settled(rung: RungRecord, climb: Climb) -> RungRecord:
+    """The rung with what became of it in the end."""
+    step = climb.steps.get(rung.name)
+    if step is None:
+        return rung
+    return msgspec.structs.replace(
+        rung, chosen=rung.name == climb.chosen, against=step.against, gain=step.gain, climbed=step.climbed, p=step.p,
+        why=step.why,
+    )  # fmt: skip

@@ -154,6 +154,18 @@ def groups_of(problem: Problem, seed: int = 0) -> NDArray[np.int64]:
     return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)
 
 
+def jackknife(statistic: Callable[[Flags], float], groups: NDArray[np.int64]) -> tuple[float, float]:
+    """A figure and its standard error by leaving out each group once.
+
+    Args:
+        statistic: (which samples count) -> figure.
+        groups: of each sample, 0 to g-1.
+    """
+    value, count = statistic(np.ones(len(groups), bool)), int(groups.max()) + 1
+    without = np.array([statistic(groups != g) for g in range(count)])
+    return value, math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+
+
 def interval(
     statistic: Callable[[Flags], float],
     groups: NDArray[np.int64],
@@ -170,10 +182,8 @@ def interval(
         by: what the groups are, for the method's name.
         within: limits of the figure itself.
     """
-    every = np.ones(len(groups), bool)
-    value, count = statistic(every), int(groups.max()) + 1
-    without = np.array([statistic(groups != g) for g in range(count)])
-    spread = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    value, spread = jackknife(statistic, groups)
+    count = int(groups.max()) + 1
     half = float(student.ppf(0.5 + level / 2, count - 1)) * spread
     low, high = value - half, value + half
     if within is not None:

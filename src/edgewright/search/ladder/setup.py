@@ -10,9 +10,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.data.load import find_kind, find_time, guess
+from edgewright.data.framing import sound_window
+from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
+from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
 from edgewright.search.ladder.leaks import as_rows, in_blocks, refuse_random
 from edgewright.search.problem import Problem, problem_of_pipeline
@@ -58,11 +60,14 @@ def problem_and_config(
         left: tuple[str, ...] = ()
     else:
         config = _config(data, table, window, held, task, profile, seed)
-        problem = problem_of_pipeline(config)
+        dataset = load_data(config.data, seed=seed)
+        window, notes = _framed(dataset, window)
+        config = msgspec.structs.replace(config, window=window)
+        problem = replace(problem_of_pipeline(config, dataset=dataset), notes=notes)
         left = _silent(problem)
         if left and _has_ignore(config):
             config = _config(data, {**table, "ignore": [*_listed(table), *left]}, window, held, task, profile, seed)
-            problem = problem_of_pipeline(config)
+            problem = replace(problem_of_pipeline(config), notes=notes)
         elif left:
             problem = _without_columns(problem, left)
     if by == "row":
@@ -72,6 +77,14 @@ def problem_and_config(
     else:
         refuse_random(problem)
     return problem, config, left
+
+
+def _framed(dataset: DataSet, window: WindowConfig | None) -> tuple[WindowConfig | None, tuple[str, ...]]:
+    """The window that is asked for; of sound one by itself, and sounds that are shorter are filled up."""
+    sound, why = sound_window(dataset)
+    if sound is None or window is None:
+        return (window, ()) if sound is None else (sound, (f"{why}; --window N says otherwise",))
+    return msgspec.structs.replace(window, pad=True), ("sounds shorter than a window are filled up with zeros",)
 
 
 def _config(

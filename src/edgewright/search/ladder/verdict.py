@@ -22,21 +22,24 @@ def verdict(
     chosen = next((rung for rung in rungs if rung.name == climb.chosen), None)
     if chosen is None or chosen.score is None:
         return {"verdict": "interrupted before anything was measured", "stopped": "interrupted"}
-    enough = "stands so far" if interrupted else "is enough"
+    enough = "stands so far" if interrupted else "is chosen" if judge.few else "is enough"
     said = [f"the rung '{chosen.title}' {enough}: {metric.title} {figure(chosen.score.value)}{_above(chosen, rungs)}"]
     tried = [rung for rung in rungs if rung.gain is not None and not rung.climbed and rung.against == chosen.name]
     if tried:
         best = max(tried, key=lambda rung: rung.gain.value if rung.gain is not None else 0.0)
         many = f"of the {len(tried)} rungs tried above it the best" if len(tried) > 1 else "the rung tried above it"
-        said.append(f"{many}, {best.title}, changes {_change(best.gain)}")
+        said.append(f"{many}, {best.title}, changes {change(best)}")
     for peer in peers:
         sure = "" if peer.gain.low > 0 or peer.gain.high < 0 else ", which chance may have done"
         said.append(
-            f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {_change(peer.gain)}{sure}"
+            f"{peer.title}: {figure(peer.score.value)}; the rung '{chosen.title}' gains {signed(peer.gain.value)} "
+            f"({span(peer.gain)}){sure}"
         )
     untried = [rung.title for rung in rungs if rung.left_out == "not tried"]
     if interrupted:
         stopped = "interrupted: what was measured stands"
+    elif untried and judge.few:
+        stopped = f"{climb.idle} rungs in a row scored no better: {', '.join(untried)} not tried"
     elif untried:
         stopped = (
             f"{climb.idle} rungs in a row brought no sure gain over {chosen.title} (each interval "
@@ -44,17 +47,45 @@ def verdict(
         )
     else:
         stopped = "the top was reached"
+    if judge.few and not interrupted:
+        stopped += f"; {_rule(chosen, rungs, climb)}"
     return {"verdict": "; ".join(said), "stopped": stopped}
+
+
+def _rule(chosen: RungRecord, rungs: Sequence[RungRecord], climb: Climb) -> str:
+    """By which rule a rung was chosen where units are few."""
+    titles = {rung.name: rung.title for rung in rungs}
+    best = max((name for name, one in climb.tried.items() if one.fits), key=lambda name: climb.tried[name].score)
+    if chosen.why:
+        return f"'{chosen.title}' is {chosen.why}"
+    if best == chosen.name:
+        return f"'{chosen.title}' scored best, and no lower rung comes within a standard error of it"
+    if climb.judge.behind(climb.answers, climb.tried[best].answers) > 1:
+        return f"'{chosen.title}' is the lowest rung that the device holds"
+    return f"'{chosen.title}' is the lowest rung within a standard error of the best, '{titles[best]}'"
 
 
 def _above(chosen: RungRecord, rungs: Sequence[RungRecord]) -> str:
     """What it gains over the rung that stood before it."""
     before = next((rung for rung in rungs if rung.name == chosen.against), None)
-    return "" if before is None else f", {_change(chosen.gain)} over {before.title}"
+    return "" if before is None else f", {change(chosen)} over {before.title}"
 
 
-def _change(gain: Interval | None) -> str:
-    return "" if gain is None else f"{signed(gain.value)} ({span(gain)})"
+def taken(rung: RungRecord) -> str:
+    """What became of a rung, in a word; of few units a test says whether it was shown to be better."""
+    if rung.climbed:
+        return "climbed" if rung.p is None else "chosen"
+    if rung.beyond:
+        return f"beyond the device's {rung.beyond}"
+    return "not climbed" if rung.p is None else "not chosen"
+
+
+def change(rung: RungRecord) -> str:
+    """A gain with its interval, and the p of an exact test where one was made."""
+    if rung.gain is None:
+        return ""
+    exact = "" if rung.p is None else f", p {rung.p:.2g}"
+    return f"{signed(rung.gain.value)} ({span(rung.gain)}{exact})"
 
 
 def figure(value: float) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from edgewright.schema.trace import EvaluationRecord, Trace
-from edgewright.trace.facts import beside_accuracy, frequent_confusions, group_figures, refit_told, span, worst_groups
+from edgewright.trace.facts import (
+    beside_accuracy,
+    frequent_confusions,
+    group_figures,
+    refit_told,
+    scores_told,
+    span,
+    worst_groups,
+)
 from edgewright.trace.sections import Section
 from edgewright.trace.words import number, percent
 
@@ -39,6 +47,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
         "mistakes": mistakes,
         "grouped": any(m.group for m in mistakes),
         "measures": measures,
+        "scores": scores_told(evaluation.scores, evaluation.folds) if evaluation.folds else "",
         "groups": shown[:_GROUPS],
         "more_groups": shown[_GROUPS:],
         "better": "a higher accuracy" if measures == ["accuracy"] else "smaller errors",

@@ -9,7 +9,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
@@ -123,7 +123,8 @@ def _setup(seen: Look, asked: Asked) -> Setup:
     else:
         folder = seen.place is not None and seen.place.is_dir()
         named = _named(seen, asked, known if folder else "")
-        left += _no_measurement(seen, asked)
+        _find_time(named, asked, why)
+        left += _no_measurement(seen, asked, str(named.get("time", "")))
         named["ignore"] = [*asked.ignore, *(name for name, _ in left)]
         window = _window(seen, asked, named, why)
         problem, config = _problem(asked, named, window, left)
@@ -199,9 +200,17 @@ def _named(seen: Look, asked: Asked, known: str) -> dict[str, object]:
     return {key: value for key, value in named.items() if value}
 
 
-def _no_measurement(seen: Look, asked: Asked) -> list[tuple[str, str]]:
+def _find_time(named: dict[str, object], asked: Asked, why: list[str]) -> None:
+    """Takes the column that is called as times usually are, where none is named, and says so."""
+    table = {**({} if "kind" in named else guess(asked.data)), "path": asked.data, **named, "ignore": [*asked.ignore]}
+    if "time" not in named and (time := find_time(table)):
+        named["time"] = time
+        why.append(f"the column {time} holds the times of rows: whole days or blocks of time are judged, not rows")
+
+
+def _no_measurement(seen: Look, asked: Asked, time: str) -> list[tuple[str, str]]:
     """Columns of text, and counters of rows, that have no part."""
-    parts = {asked.target, asked.group, asked.session, asked.time, *asked.ignore, *asked.keep, ""}
+    parts = {asked.target, asked.group, asked.session, time, *asked.ignore, *asked.keep, ""}
     found = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 
@@ -217,6 +226,8 @@ def _window(seen: Look, asked: Asked, named: dict[str, object], why: list[str]) 
         raise InputError("a target", "none in the data", asked.data, "Name its column with --target")
     window, said = window_for(dataset)
     why.append(said)
+    if window is not None and window.pad:
+        return None  # sound, which the ladder frames by itself
     return window and msgspec.structs.replace(window, target=asked.window_target)
 
 
