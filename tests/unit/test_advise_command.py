@@ -54,10 +54,10 @@ def test_needs_that_nothing_meets_are_said_with_the_nearest(here: Path, capsys: 
     own = here / "board.toml"
     own.write_text('name = "board"\ninherits = "nrf52840"\n', encoding="utf-8")
     asked = ["advise", "rows.csv", "--target", "y", "--by", "row", "--no-curve", "--device", "board.toml"]
-    assert run([*asked, "--need", "flash=50B,score=0.9999", "--out", "tight"]) == 1
+    assert run([*asked, "--need", "flash=1B,score=0.9999", "--out", "tight"]) == 1
     out = capsys.readouterr().out
     assert "NOT MET: flash" in out
-    assert "beyond 50 B" in out
+    assert "beyond 1 B" in out
     assert "short of 0.9999; the nearest measured is" in out
     record = _read(here / "tight")
     assert (record.met, record.device) == (False, "board")
