@@ -88,7 +88,7 @@ def test_pruning_keeps_what_lies_before_the_sum() -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"parts": ({"inputs": 48, "channels": 2},)}, "parts that take all 49 columns, got 48 in 1"),
+        ({"parts": ({"inputs": 48, "channels": 2},)}, "parts whose inputs add up to 49 columns, got 48"),
         ({"parts": ({"inputs": 49, "channels": 2},)}, "as many samples in each channel"),
         ({"parts": ({"inputs": 48}, {"inputs": 1, "last": True})}, "'last' with windows, got rows"),
         ({"parts": ({"inputs": 49, "layers": ({"kind": "branches"},)},)}, "parts|units"),

@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.data.load import load_data
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
+from edgewright.pipeline.score_rows import Asked, as_trained
+from edgewright.runtime.package import read_package
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]
@@ -152,7 +156,7 @@ def test_a_windowed_regression_is_scored_by_its_own_windows(tmp_path: Path, caps
     variants = {one["name"]: one["error"] for one in record["compression"]["variants"]}
     assert {form["name"]: form["figure"] for form in told["forms"]} == pytest.approx(variants)
     assert "by group" in told["figures"]["rmse"]["method"]
-    assert told["notes"] == ["of the fit that was judged; the package is fitted again, on these samples too"]
+    assert told["notes"] == ["the figures are of the judged fit; the package was fitted again, on these samples too"]
     assert scored(capsys, str(tmp_path / "runs" / "left" / "judged"))["figures"] == told["figures"]
     whole = scored(capsys, package, "--data", str(data), "--group", "unit", "--session", "unit")
     assert whole["samples"] == 6 * 17
@@ -221,3 +225,33 @@ def test_a_package_alone_knows_the_loader_of_its_set(tmp_path: Path, capsys: Cap
     assert {row["group"] for row in told["evaluation"]["groups"]} == {f"test-engine-{n}" for n in range(1, 5)}
     assert scored(capsys, package, "--data", str(folder), "--part", "test")["samples"] == 4 * 8
     assert "'FD001', 'FD002'" in refused(capsys, package, "--data", str(folder), "--set", "subset=FD009")
+
+
+def test_mistakes_are_named_by_their_row_in_the_data(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    own = scored(capsys, str(made.folder), "--part", "train")["evaluation"]["mistakes"]
+    assert own
+    assert all(rows()[row["row"]][2] == row["truth"] for row in own)
+    turned = [[a, b, {"on": "off", "off": "on"}[label]] for a, b, label in rows()]
+    place = write_rows(tmp_path / "turned.csv", turned)
+    worst = scored(capsys, str(made.folder), "--data", str(place))["evaluation"]["mistakes"]
+    assert worst
+    assert all(turned[row["row"]][2] == row["truth"] for row in worst)
+
+
+def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_path: Path, capsys: Capture) -> None:
+    assert "no --target with the run's own data" in refused(capsys, str(made.folder), "--target", "nope")
+    assert "no such file" in refused(capsys, str(made.folder), "--data", str(tmp_path / "none.csv"))
+    columns = (Column(name="a"), Column(name="b"))
+    values, target = np.zeros((0, 2), np.float32), np.zeros(0, np.str_)
+    bare = DataSet(name="bare", columns=columns, recordings=(Recording(name="r", values=values, target=target),))
+    package = read_package(next(made.folder.glob("*.edge")))
+    with pytest.raises(InputError, match="without rows - at bare"):
+        as_trained(bare, package.manifest, Asked())
+
+
+def test_a_file_that_the_loader_of_a_set_reads_keeps_its_name_in_errors(tmp_path: Path) -> None:
+    place = write_rows(tmp_path / "mine.csv", [["1", "2", "on"]])
+    with pytest.raises(InputError, match=r"Air temperature") as refusal:
+        load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
+    assert str(refusal.value).endswith(f"- at {place}")
+    assert refusal.value.where == str(place)

@@ -79,6 +79,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     Raises:
         InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
     """
+    if not set_of(asked) and not asked.kind and not Path(asked.data).exists():
+        raise InputError("a file, a folder or a public set", "no such file", asked.data, "Check the path")
     loader = _loader(manifest, config)
     own = str(loader.get("kind", ""))
     kind = set_of(asked) or asked.kind
@@ -94,6 +96,8 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
     mine = loader if own == table["kind"] else {}
     table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
+    if kind in listing(public.SETS, "SET"):
+        refuse_columns(asked, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
     if asked.part:
         if "part" not in keys:
             raise InputError(
@@ -106,6 +110,17 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     table.update(asked.settings)
     dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
     return as_trained(dataset, manifest, asked)
+
+
+def refuse_columns(asked: Asked, reader: str, do: str) -> None:
+    """Refuses options that name columns where the columns are given.
+
+    Raises:
+        InputError: naming the first such option.
+    """
+    for key in _PARTS:
+        if said := getattr(asked, key):
+            raise InputError(f"no --{key} with {reader}, which knows its columns", repr(said), f"--{key}", do)
 
 
 def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
@@ -166,6 +181,8 @@ def _values(recording: Recording, order: list[int], factors: list[tuple[float, f
 def _labels(dataset: DataSet, manifest: Manifest, asked: Asked) -> dict[str, str]:
     """What each label of the data is called in the package."""
     there = {str(name) for r in dataset.recordings if r.target is not None for name in np.unique(as_text(r.target))}
+    if not sum(len(recording.values) for recording in dataset.recordings):
+        raise InputError("labelled rows", "a table without rows", dataset.name)
     if not there - {""}:
         raise InputError("labelled rows", "none", dataset.name, "Name the column with the labels: --target COLUMN")
     where = f"{dataset.name}, {dataset.target_name or 'labels'}"

@@ -19,7 +19,7 @@ from edgewright.pipeline.folder import JUDGED, judged_of
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.provenance import remembered
-from edgewright.pipeline.score_rows import Asked, read_labelled
+from edgewright.pipeline.score_rows import Asked, read_labelled, refuse_columns
 from edgewright.pipeline.seen import count_seen
 from edgewright.pipeline.store import INDEX
 from edgewright.pipeline.variants import recording_engine
@@ -43,6 +43,7 @@ class _Told:
 
     Attributes:
         truth, groups: of the samples.
+        numbers: of the samples in the data, from 0.
         answers: by form, probabilities (n, classes) or predictions (n, 1).
         missing: samples without an answer of the default form.
         unsure: answers below the package's confidence.
@@ -52,6 +53,7 @@ class _Told:
 
     truth: list[Any] = field(default_factory=list)
     groups: list[Labels] = field(default_factory=list)
+    numbers: list[NDArray[np.int64]] = field(default_factory=list)
     answers: dict[str, list[Floats]] = field(default_factory=dict)
     missing: int = 0
     unsure: int = 0
@@ -75,19 +77,20 @@ def score_package(place: Path, asked: Asked) -> Score:
     package, config = read_package(package_path(place)), _config(place)
     manifest = package.manifest
     notes: list[str] = []
+    rows: NDArray[np.int64] | None = None
     with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
         if asked.data:
             dataset = read_labelled(manifest, config, asked, Path(room))
             pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=asked.last)
             name, part = dataset.name, asked.part
         else:
-            own, name, part = _own_part(run, config, asked, Path(room))
+            own, rows, name, part = _own_part(run, config, asked, Path(room))
             if place != run:
-                notes.append("of the fit that was judged; the package is fitted again, on these samples too")
+                notes.append("the figures are of the judged fit; the package was fitted again, on these samples too")
             if part == "validation":
                 notes.append("training was stopped and confidence calibrated by these samples: flattered")
-            pieces = (part_of(own, rows) for rows in _ranges(len(own.X), _most(manifest)))
-        told = _answered(package, pieces, asked)
+            pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
+        told = _answered(package, pieces, asked, rows)
     if told.seen:
         share = 100 * told.seen / told.comparable
         notes.append(f"the package was fitted on these samples, on about {share:.0f} % of them: flattered")
@@ -124,12 +127,15 @@ def _most(manifest: Manifest) -> int:
     return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
 
 
-def _own_part(run: Path, config: PipelineConfig | None, asked: Asked, spool: Path) -> tuple[Samples, str, str]:
+def _own_part(
+    run: Path, config: PipelineConfig | None, asked: Asked, spool: Path
+) -> tuple[Samples, NDArray[np.int64], str, str]:
     """A part of a run's own split, read again.
 
     Raises:
         InputError: a package alone, another part, or data that changed since.
     """
+    refuse_columns(asked, "the run's own data", "Name other data with --data")
     part = asked.part or "test"
     if config is None:
         raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")
@@ -142,11 +148,14 @@ def _own_part(run: Path, config: PipelineConfig | None, asked: Asked, spool: Pat
             "the data of the run, as they were", "others", known.place() or str(config.data.get("kind")),
             "Name what to score on with --data, or run the pipeline again",
         )  # fmt: skip
-    return part_of(material.samples, getattr(material.sides, part)), material.dataset.name, part
+    rows = getattr(material.sides, part)
+    return part_of(material.samples, rows), rows, material.dataset.name, part
 
 
-def _answered(package: Package, pieces: Iterator[Samples], asked: Asked) -> _Told:
-    """Answers of every form to all pieces."""
+def _answered(
+    package: Package, pieces: Iterator[Samples], asked: Asked, rows: NDArray[np.int64] | None = None
+) -> _Told:
+    """Answers of every form to all pieces; `rows` are the numbers of their samples, which are counted otherwise."""
     manifest = package.manifest
     forms = {
         form: Predictor(
@@ -155,6 +164,7 @@ def _answered(package: Package, pieces: Iterator[Samples], asked: Asked) -> _Tol
         for form in sorted(manifest.forms, key=lambda form: form != "float")
     }
     told = _Told(answers={form: [] for form in forms})
+    start = 0
     for samples in pieces:
         X = np.ascontiguousarray(samples.X[:], np.float32)
         hits, comparable = count_seen(X, manifest.fit)
@@ -168,6 +178,9 @@ def _answered(package: Package, pieces: Iterator[Samples], asked: Asked) -> _Tol
         told.missing += int(first.missing.sum())
         told.unsure += int((first.unsure & there).sum())
         told.truth.append(truth[known][there])
+        places = np.arange(start, start + len(X)) if rows is None else rows[start : start + len(X)]
+        told.numbers.append(places[known][there])
+        start += len(X)
         if samples.groups is not None:
             told.groups.append(samples.groups[known][there])
         for form, answers in given.items():
@@ -184,7 +197,7 @@ def _score(manifest: Manifest, told: _Told, *, name: str, part: str, notes: list
     truth = np.concatenate(told.truth)
     groups = np.concatenate(told.groups) if told.groups else None
     answers = {form: np.concatenate(pieces) for form, pieces in told.answers.items()}
-    evaluation, figures = _evaluated(manifest, truth, answers[manifest.default], groups)
+    evaluation, figures = _evaluated(manifest, truth, answers[manifest.default], groups, np.concatenate(told.numbers))
     evaluation = msgspec.structs.replace(evaluation, unit="window" if manifest.window else "row")
     if manifest.labels:
         sure = 1 - told.unsure / len(truth)
@@ -201,12 +214,12 @@ def _evaluated(
     truth: Any,  # noqa: ANN401 - text or numbers
     answers: Floats,
     groups: Labels | None,
+    numbers: NDArray[np.int64],
 ) -> tuple[EvaluationRecord, dict[str, Interval]]:
     """The evaluation of the default form, and its figures by name."""
     if not manifest.labels:
         found = evaluate_numbers(np.asarray(truth, np.float64), answers, groups, split_by="")
         return found, {key: found.intervals.get(key, _alone(value)) for key, value in found.regression.items()}
-    numbers = np.arange(len(truth))
     names, counts = np.unique(truth, return_counts=True)
     majority = float(counts.max() / len(truth)) if len(names) else 0.0
     found = evaluate_classes(truth, answers, manifest.labels, groups, numbers, split_by="", majority=majority)

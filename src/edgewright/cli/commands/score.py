@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "score",
-    epilog="Example: edgewright score runs/hapt --data har-hapt --part test --need 'accuracy>=0.95'",
+    epilog="Example: edgewright score runs/hapt --data hapt --part test --need 'accuracy>=0.95'",
 )
 @click.argument("model", metavar="RUN|PACKAGE|FILE", type=click.Path(path_type=Path))
 @click.option("--data", default="", metavar="DATA", help="File or folder with labels, or the name of a public set.")

@@ -105,7 +105,9 @@ def _parts(config: BranchesConfig, shape: Shape) -> list[_Part]:
     starts = np.cumsum([0, *(branch.inputs for branch in config.parts)]).tolist()
     if starts[-1] != shape[0] or not config.parts:
         kind = "columns" if len(shape) == 1 else "channels"
-        raise InputError(f"parts that take all {shape[0]} {kind}", f"{starts[-1]} in {len(config.parts)}", _WHERE)
+        inputs = " + ".join(str(branch.inputs) for branch in config.parts)
+        got = f"{inputs} = {starts[-1]}" if len(config.parts) > 1 else str(starts[-1])
+        raise InputError(f"parts whose inputs add up to {shape[0]} {kind}", got, _WHERE)
     return [_Part(n, branch, start, shape) for n, (branch, start) in enumerate(zip(config.parts, starts, strict=False))]
 
 
