@@ -7,9 +7,10 @@ import re
 _DOTS = re.compile(r"dots(\d)(?:_less)? (pair|odd)$")
 _RUN = {
     "": 20.0, "add": 1.0, "answer": 2.0, "compare": 2.0, "dense mac": 5.0, "dense row": 15.0, "div": 14.0,
-    "fft point": 13.0, "fft product": 25.0, "function": 8.0, "load": 2.0, "loop1": 4.0, "loop2": 4.0, "loop3": 4.0,
-    "mirrored pair": 13.0, "mirrored row": 40.0, "mul": 2.0, "place": 2.0, "short turn": 1.5, "softmax entry": 60.0,
-    "store": 1.5, "turn": 3.0,
+    "fft bin": 30.0, "fft point": 13.0, "fft product": 25.0, "fft quad": 45.0, "fft wave": 60.0, "function": 8.0,
+    "load": 2.0, "loop1": 4.0, "loop2": 4.0, "loop3": 4.0, "mirrored pair": 13.0, "mirrored row": 40.0, "mul": 2.0,
+    "place": 2.0, "short turn": 1.5, "smooth row": 40.0, "softmax entry": 60.0, "store": 1.5, "sum term": 5.0,
+    "turn": 3.0,
 }  # fmt: skip
 _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "function": 24.0, "load": 6.0, "mul": 4.0,
          "store": 4.0, "turn": 4.0, "short turn": 6.0}  # fmt: skip
@@ -17,8 +18,11 @@ _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "func
 _LIBRARY = {"has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0}
 
 # What a core without a floating-point unit takes as many times as long.
-_FLOATS = frozenset({"add", "mul", "div", "compare", "dense mac", "mirrored pair", "fft product", "softmax entry",
-                     "call max", "call min", "call sigmoid", "call to_byte", "call expf", "call logf"})  # fmt: skip
+_FLOATS = frozenset({
+    "add", "mul", "div", "compare", "dense mac", "mirrored pair", "fft product", "fft point", "fft bin", "fft quad",
+    "fft wave", "smooth row", "sum term", "softmax entry", "call max", "call min", "call sigmoid", "call to_byte",
+    "call expf", "call logf",
+})  # fmt: skip
 BY_LIBRARY = 20.0
 
 

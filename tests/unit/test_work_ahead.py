@@ -12,7 +12,7 @@ from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.scaling import scaling_s
-from edgewright.pipeline.work_ahead import LONG_S, tell_ahead, training_s
+from edgewright.pipeline.work_ahead import LONG_S, tell_ahead, told_by_first, training_s
 from edgewright.schema.trace import EpochRecord
 
 
@@ -36,9 +36,9 @@ class Heard(Listener):
 
 def test_short_work_says_nothing_and_long_work_how_long() -> None:
     heard = Heard()
-    tell_ahead(heard, "Training", LONG_S)
+    tell_ahead(heard.ahead, "Training", LONG_S)
     assert heard.sentences == []
-    tell_ahead(heard, "Training", 273.4)
+    tell_ahead(heard.ahead, "Training", 273.4)
     assert heard.sentences == ["Training takes up to about 4 min 30 s of a processor (estimated; Ctrl-C ends it)"]
 
 
@@ -69,6 +69,17 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
         changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant")
         run_pipeline(read_config("activity", changes), out=tmp_path, listener=heard)
         assert len(heard.sentences) == told
+
+
+def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 3.0, 99.0))
+    monkeypatch.setattr("edgewright.pipeline.work_ahead.time.process_time", lambda: next(clock))
+    heard, moved = Heard(), list[int]()
+    step = told_by_first(moved.append, heard.ahead, "The curve", 40)
+    step(1)
+    step(1)
+    assert heard.sentences == ["The curve takes up to about 2 min of a processor (estimated; Ctrl-C ends it)"]
+    assert moved == [1, 1]
 
 
 def test_more_looks_and_wider_layers_take_longer() -> None:

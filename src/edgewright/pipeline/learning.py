@@ -62,9 +62,8 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
     classes = len(np.unique(material.samples.y)) if material.task == "classification" else 0
     if isinstance(model, Network):
         network = architecture(model.layers, flow.context.shape, max(1, classes))
-        tell_ahead(
-            job.listener, "Training", training_s(network, config.training.epochs * len(y), config.training.batch)
-        )
+        looks = config.training.epochs * len(y)
+        tell_ahead(job.listener.ahead, "Training", training_s(network, looks, config.training.batch))
     job.listener.training_started(config.training.epochs, classes)
     with job.listener.doing("Training", config.training.epochs) as advance:
 

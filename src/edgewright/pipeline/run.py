@@ -211,7 +211,7 @@ def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:
     if wanted is None:
         return None
     total = len(wanted.rows) * len(wanted.architectures)
-    tell_ahead(job.listener, "Training at growing sizes", scaling_s(job.config, wanted, flow.context.shape))
+    tell_ahead(job.listener.ahead, "Training at growing sizes", scaling_s(job.config, wanted, flow.context.shape))
     with job.listener.doing("Training at growing sizes", total) as advance:
 
         def point(record: ScalingPoint, done: int, of: int) -> None:

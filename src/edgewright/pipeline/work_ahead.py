@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from edgewright.models.architecture import Architecture
-from edgewright.pipeline.listener import Listener
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from edgewright.runtime.durations import duration_text
 
+if TYPE_CHECKING:
+    # It brings JAX, which telling does without.
+    from edgewright.models.architecture import Architecture
+
+Ahead = Callable[[str], None]
 LONG_S = 20.0
 # CPU seconds of a two-core x86 machine, for a network in JAX: its start, a batch, a multiply-accumulate of one sample
 # forwards and back. Another machine differs, by two or three times.
@@ -25,14 +32,28 @@ def training_s(network: Architecture, looks: float, batch: int) -> float:
     return _START_S + looks * macs * _MAC_S + looks / batch * _BATCH_S
 
 
-def tell_ahead(listener: Listener, work: str, seconds: float) -> None:
-    """Tells the listener what work takes, before it begins, where that is over `LONG_S`.
+def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
+    """Tells what work takes, before it begins, where that is over `LONG_S`.
 
     Args:
-        listener: hears it.
+        ahead: takes the sentence, as `Listener.ahead`.
         work: what is done, as 'Training at growing sizes'.
         seconds: of a processor, at most.
     """
     if seconds > LONG_S:
         told = duration_text(float(f"{seconds:.2g}"))
-        listener.ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
+        ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
+
+
+def told_by_first(advance: Callable[[int], None], ahead: Ahead, work: str, parts: int) -> Callable[[int], None]:
+    """What to call after each of several like parts of work; the first one says what all of them take."""
+    started = time.process_time()
+    seen: list[float] = []
+
+    def step(amount: int) -> None:
+        if not seen:
+            seen.append(time.process_time() - started)
+            tell_ahead(ahead, work, seen[0] / max(1, amount) * parts)
+        advance(amount)
+
+    return step

@@ -70,7 +70,7 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
     )  # fmt: skip
     if before is not None:
         comparable(before, learner.fingerprint, shares_of(learner, asked.pool)[-1][0] * learner.samples)
-    record = measure(learner, asked, listener.doing)
+    record = measure(learner, asked, listener.doing, listener.ahead)
     later = came_true(before, record) if before is not None else None
     place = stored(out, record, later) if out is not None else None
     if as_json:

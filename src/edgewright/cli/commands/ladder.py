@@ -101,7 +101,7 @@ def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  #
             seed=options["seed"],
         )
     asked = Asked(metric=options["metric"], patience=options["patience"])
-    return Ladder(problem, config, asked, listener.doing), left
+    return Ladder(problem, config, asked, listener.doing, ahead=listener.ahead), left
 
 
 def _run(ladder: Ladder, rung: str, out: Path, force: bool, as_json: bool, record: Any) -> None:  # noqa: ANN401

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
+from edgewright.pipeline.work_ahead import Ahead, told_by_first
 from edgewright.schema.curve import CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
@@ -48,20 +49,21 @@ class Asked:
     parameters: bool = True
 
 
-def measure(learner: Learner, asked: Asked, doing: Doing) -> Curves:
+def measure(learner: Learner, asked: Asked, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
     """Both curves of a learner.
 
     Args:
         learner: trains and judges.
         asked: what is told.
         doing: shows progress.
+        ahead: told what long work takes, by its first part.
 
     Raises:
         InputError: too little data for three sizes, or no error that could fall.
     """
     started = time.process_time()
     with threadpool_limits(1):
-        data = _data(learner, asked, doing)
+        data = _data(learner, asked, doing, ahead)
         parameters = _parameters(learner, doing) if asked.parameters and learner.scalable else None
     made = Curves(
         name=learner.name,
@@ -103,10 +105,13 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
     return made
 
 
-def _data(learner: Learner, asked: Asked, doing: Doing) -> CurveRecord:
+def _data(learner: Learner, asked: Asked, doing: Doing, ahead: Ahead) -> CurveRecord:
     shares = shares_of(learner, asked.pool)
     points: list[CurvePoint] = []
-    with doing("Parts of the data", sum(repeats for _, repeats in shares)) as advance:
+    total = sum(repeats for _, repeats in shares)
+    with doing("Parts of the data", total) as advance:
+        # Every size gets as many steps of training, and takes as long.
+        advance = told_by_first(advance, ahead, "The curve over parts of the data", total)
         for share, repeats in shares:
             errors = _repeated(learner, share, repeats, asked.pool, advance)
             points.append(CurvePoint(size=share * learner.samples, errors=errors))

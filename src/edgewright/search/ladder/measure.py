@@ -12,6 +12,8 @@ import msgspec
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
+from edgewright.models.architecture import architecture
+from edgewright.pipeline.work_ahead import Ahead, tell_ahead, training_s
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
@@ -62,6 +64,7 @@ class Ladder:
         asked: what is told.
         doing: shows progress.
         on_rung: told of every rung as soon as it is measured.
+        ahead: told what long training will take.
     """
 
     def __init__(
@@ -71,9 +74,10 @@ class Ladder:
         asked: Asked,
         doing: Doing,
         on_rung: Callable[[RungRecord], None] = lambda _: None,
+        ahead: Ahead = lambda _: None,
     ) -> None:
         self.problem, self.asked, self._doing, self._on_rung = problem, asked, doing, on_rung
-        self.config = config
+        self.config, self._ahead = config, ahead
         self.configs = {columns: config_of(config, problem, columns) for columns in (PLAIN, FEATURES)}
         self.profile = load_profile(config.device.profile)
         self.metric, self.why = choose(problem, asked.metric)
@@ -136,6 +140,10 @@ class Ladder:
             return RungRecord(name=name, title=rung.title, left_out="not tried")
         started = time.process_time()
         config, parts = rung.tail(self.configs[rung.columns]), self.parts(rung.columns)
+        if config.model.kind == "network":
+            network = architecture(config.model.layers, parts[-1].X.shape[1:], max(1, len(self.problem.classes)))
+            looks = (len(self.folds) + 1) * config.training.epochs * len(self.problem.y)
+            tell_ahead(self._ahead, rung.title.capitalize(), training_s(network, looks, config.training.batch))
         with self._doing(rung.title.capitalize(), len(self.folds) + 1) as advance:
             answers = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
             whole = rung.fit(parts[-1], config)
