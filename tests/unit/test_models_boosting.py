@@ -9,6 +9,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from edgewright import Pipeline
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.boosting import Boosting
+from edgewright.pipeline.config import parse
+from edgewright.pipeline.parts import build_model
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.onnx_reader import read_onnx
@@ -67,3 +69,16 @@ def test_a_model_without_trees_of_numbers_is_refused() -> None:
     peer = HistGradientBoostingClassifier(max_iter=3, categorical_features=[0, 1]).fit(kinds, AMOUNT > 0)
     with pytest.raises(InputError, match="splits on categories"):
         Boosting.from_fitted(peer)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("kind = 'linear'\nrounds = 5", "the key rounds with kind = 'boosting', got kind = 'linear'"),
+        ("kind = 'boosting'\nrounds = 100000000", "1000"),
+    ],
+)
+def test_keys_of_another_model_are_refused(table: str, told: str) -> None:
+    text = f'name = "m"\n[data]\nkind = "csv"\n[model]\n{table}\n'
+    with pytest.raises(InputError, match=told):
+        build_model(parse(text, "m.toml"), "classification")

@@ -47,7 +47,7 @@ def read_model(
     """
     data, folder = (source, None) if isinstance(source, bytes) else _file(Path(source))
     title = name or ("model" if folder is None else Path(str(source)).stem)
-    parsed = read_ensemble(data) or parse(data, lambda entries: _outside(entries, folder))
+    parsed = read_ensemble(data, title) or parse(data, lambda entries: _outside(entries, folder))
     if any(key.startswith("edgewright.") for key in parsed.metadata) and shape is None:
         return _named(read_onnx(data), labels)
     draft = _draft(parsed, title, shape)

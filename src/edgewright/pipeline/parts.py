@@ -94,6 +94,21 @@ def model_of(config: PipelineConfig) -> Model:
     return found
 
 
+def _refuse_other_keys(config: PipelineConfig) -> None:
+    """Keys of boosted trees; layers stay where a pipeline is tried with another kind of model."""
+    for key in ("rounds", "leaves"):
+        if config.model.kind != "boosting" and getattr(config.model, key) != getattr(ModelConfig(), key):
+            raise InputError(
+                f"the key {key} with kind = 'boosting'", f"kind = {config.model.kind!r}", f"{config.name} [model]",
+                f"Leave {key} out, or take kind = 'boosting'",
+            )  # fmt: skip
+
+
 def build_model(config: PipelineConfig, task: str, architecture: ModelConfig | None = None) -> Any:  # noqa: ANN401
-    """The unfitted model of a pipeline, with other layers where an architecture is given."""
+    """The unfitted model of a pipeline, with other layers where an architecture is given.
+
+    Raises:
+        InputError: for keys of another kind of model.
+    """
+    _refuse_other_keys(config)
     return model_of(config).build(architecture or model_config(config), config.training, task, config.seed)

@@ -105,8 +105,8 @@ class ModelConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     kind: str = "network"
     layers: tuple[dict[str, Any], ...] = ({"kind": "dense", "units": 64}, {"kind": "dense", "units": 64})
-    rounds: Positive = 30
-    leaves: Annotated[int, msgspec.Meta(ge=2)] = 16
+    rounds: Annotated[int, msgspec.Meta(gt=0, le=1000)] = 30
+    leaves: Annotated[int, msgspec.Meta(ge=2, le=256)] = 16
 
 
 class CompressionConfig(Table, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -48,8 +48,8 @@ def is_ensemble(place: Path) -> bool:
         return format_of(file.read(_HEAD)) is not None
 
 
-def read_ensemble(data: bytes) -> Parsed | None:
-    """The model in the bytes; None for any other file.
+def read_ensemble(data: bytes, name: str) -> Parsed | None:
+    """The model in the bytes; None for any other file. `name` is for messages.
 
     Raises:
         InputError: for a damaged file, or one that has no place in the dialect.
@@ -61,4 +61,6 @@ def read_ensemble(data: bytes) -> Parsed | None:
         return known.read(data)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         told = "one that ends early or has other contents"
-        raise InputError(f"a whole model of {known.title}", told, "the file", "Save it again") from None
+        raise InputError(f"a whole model of {known.title}", told, f"model {name}", "Save it again") from None
+    except InputError as error:
+        raise InputError(error.expected, error.got, f"model {name}", error.do) from None

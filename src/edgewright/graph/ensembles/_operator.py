@@ -64,7 +64,8 @@ def parsed(
     """
     nodes = [(number, place, node) for number, tree in enumerate(trees) for place, node in enumerate(tree)]
     if not 0 < len(nodes) <= _LARGEST or not 0 < columns <= _LARGEST:
-        raise InputError(f"trees of 1 to {_LARGEST:,} nodes", f"{len(nodes):,} nodes, {columns:,} columns", "the model")
+        told = f"{len(nodes):,} nodes, {columns:,} columns"
+        raise InputError(f"trees of 1 to {_LARGEST:,} nodes in all", told, "the model", "Save it again")
     leaves = [(number, place, node.value) for number, place, node in nodes if node.yes < 0]
     prefix = "class" if classes else "target"
     attributes: dict[str, Any] = {

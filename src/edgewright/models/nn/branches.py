@@ -65,7 +65,12 @@ class _Part:
             if kind == "branches":
                 raise InputError("layers other than branches", kind, f"{_WHERE}, part {number + 1}")
             self.layers.append((layer, config))
-            self.shapes.append(layer.out_shape(config, self.shapes[-1]))
+            try:
+                self.shapes.append(layer.out_shape(config, self.shapes[-1]))
+            except InputError as error:
+                row = len(self.shapes[-1]) == 1 and "windows" in error.expected
+                do = "Say in how many channels its columns stand, such as channels = 1" if row else error.do
+                raise InputError(error.expected, error.got, f"{_WHERE}, part {number + 1}, layer {place}", do) from None
 
     def _taken(self) -> Shape:
         """Shape of what the branch takes of a sample."""
