@@ -243,9 +243,9 @@ def quantise(rng: np.random.Generator) -> IntegerNetwork:
 
 
 def moves(rng: np.random.Generator) -> IntegerNetwork:
-    """Reshape, transpose, pad, concat, reshape."""
+    """Reshape, transpose, pad, concat, slices of either axis, reshape."""
     first = _value(rng, (3, 20))
-    shapes = [(3, 20), (1, 3, 20), (1, 20, 3), (2, 23, 3), (2, 23, 6), (276,)]
+    shapes = [(3, 20), (1, 3, 20), (1, 20, 3), (2, 23, 3), (2, 23, 6), (2, 20, 6), (2, 20, 4), (160,)]
     values = [IntegerValue(shape=shape, scale=first.scale, zero=first.zero) for shape in shapes]
     return _network(
         values,
@@ -254,7 +254,9 @@ def moves(rng: np.random.Generator) -> IntegerNetwork:
             IntegerOperator(kind="transpose", inputs=(1,), output=2, numbers={"order": (0, 2, 1)}),
             IntegerOperator(kind="pad", inputs=(2,), output=3, numbers={"pads": (1, 2, 0, 1)}),
             IntegerOperator(kind="concat", inputs=(3, 3), output=4, numbers={"axis": (2,)}),
-            IntegerOperator(kind="reshape", inputs=(4,), output=5),
+            IntegerOperator(kind="slice", inputs=(4,), output=5, numbers={"axis": (1,), "begin": (2,), "end": (22,)}),
+            IntegerOperator(kind="slice", inputs=(5,), output=6, numbers={"axis": (2,), "begin": (1,), "end": (5,)}),
+            IntegerOperator(kind="reshape", inputs=(6,), output=7),
         ],
     )
 

@@ -126,6 +126,11 @@ def _reshape(operator: IntegerOperator, inputs: Values, output: IntegerValue, ar
     return arrays[0].reshape(len(arrays[0]), *output.shape)
 
 
+def _slice(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
+    first = operator.numbers["begin"][0]
+    return np.take(arrays[0], range(first, operator.numbers["end"][0]), axis=operator.numbers["axis"][0] + 1)
+
+
 def _transpose(operator: IntegerOperator, inputs: Values, output: IntegerValue, arrays: Sequence[Ints]) -> Ints:
     return arrays[0].transpose(0, *(axis + 1 for axis in operator.numbers["order"]))
 
@@ -133,5 +138,5 @@ def _transpose(operator: IntegerOperator, inputs: Values, output: IntegerValue, 
 _RUNS: dict[str, Run] = {
     "dense": _dense, "conv": _conv, "depthwise": _depthwise, "average_pool": _average_pool, "max_pool": _max_pool,
     "mean": _mean, "add": _add, "relu": _again, "quantise": _again, "logistic": _logistic, "softmax": _softmax,
-    "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose,
+    "pad": _pad, "concat": _concat, "reshape": _reshape, "transpose": _transpose, "slice": _slice,
 }  # fmt: skip

@@ -98,14 +98,15 @@ def test_a_frequency_band_that_begins_a_bin_late_in_c() -> None:
 
 def test_a_turn_of_the_transform_with_another_sign_in_c() -> None:
     def mirrored(text: str) -> str:
-        return text.replace("re += v[0] * c - v[1] * d;", "re += v[0] * c + v[1] * d;")
+        return text.replace("= re * c[r] - im * d[r];", "= re * c[r] + im * d[r];")
 
     record, name = in_c("int8", mirrored)
     assert "Hz" in named(record, name, "spectral").place
 
 
 def test_no_window_function_in_c() -> None:
-    record, name = in_c("float", lambda text: table(text, "float 32", lambda values: ["0.03125f"] * 32))
+    window = "(0.5f - 0.5f * model_wave(quarter, turns, i * unit))"
+    record, name = in_c("float", lambda text: text.replace(window, "1.0f"))
     assert "Hz" in named(record, name, "spectral").place
 
 

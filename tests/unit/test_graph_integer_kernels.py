@@ -184,7 +184,7 @@ def test_grids_an_operator_cannot_have_are_refused() -> None:
 
 
 def test_every_kernel_is_tried_here_and_an_unknown_one_is_named() -> None:
-    tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "concat"}
+    tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "slice", "concat"}
     assert set(catalogue.names("edgewright.runtime.kernels")) == tried
     with pytest.raises(UnknownNameError, match=r"no integer operator 'convv'.*Did you mean 'conv'"):
         kernel("convv")

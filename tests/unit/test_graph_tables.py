@@ -23,7 +23,10 @@ def test_a_good_table_becomes_the_struct() -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"sampels": 3, "samples": 2}, "Known: pad, samples, step, within. Did you mean 'samples'? - at w [window]"),
+        (
+            {"sampels": 3, "samples": 2},
+            "Known: pad, samples, step, target, within. Did you mean 'samples'? - at w [window]",
+        ),
         ({"samples": "x"}, "expected a whole number, got 'x' - at w [window] samples"),
         ({"samples": 0}, "expected a whole number of at least 1, got 0 - at w [window] samples"),
         ({}, "expected the key `samples`, got none - at w [window]. Add samples = ... there"),
@@ -39,7 +42,10 @@ def test_messages_name_the_key(table: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("table", "place"),
     [
-        ({"window": {"samples": 1, "stp": 2}}, "Known: pad, samples, step, within. Did you mean 'step'? - at f window"),
+        (
+            {"window": {"samples": 1, "stp": 2}},
+            "Known: pad, samples, step, target, within. Did you mean 'step'? - at f window",
+        ),
         (
             {"scaling": {"rows": [1, "a"], "architectures": {}}},
             "expected a whole number, got 'a' - at f scaling.rows[1]",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright import Pipeline
 from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
 from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.runtime.onnx_reader import read_onnx
@@ -90,9 +91,11 @@ def test_rows_with_every_value_missing_and_far_out_are_answered_alike(lesson: Ca
 @pytest.mark.parametrize("name", NAMES)
 def test_int8_answers_as_the_record_says(name: str, lesson: Callable[[str], Lesson]) -> None:
     asked = lesson(name)
-    X, y = held_out(Pipeline.load(asked.folder))
-    ask = session((asked.folder / "model.int8.onnx").read_bytes())
-    labels = np.asarray(read_onnx((asked.folder / "model.int8.onnx").read_bytes()).labels)
+    # The figures are of the fit that has not seen the test samples.
+    judged = judged_of(asked.folder)
+    X, y = held_out(Pipeline.load(judged))
+    ask = session((judged / "model.int8.onnx").read_bytes())
+    labels = np.asarray(read_onnx((judged / "model.int8.onnx").read_bytes()).labels)
     found = labels[ask.run(["label"], {ask.get_inputs()[0].name: X})[0].ravel()]
     assert asked.trace.compression is not None
     int8 = {variant.name: variant for variant in asked.trace.compression.variants}["int8"]
