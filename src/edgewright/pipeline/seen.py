@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.spool import SpooledRows, piece_rows
 from edgewright.schema.package import FitSpec
 
 _KEPT, _DIGITS = 64, 10
-_ROWS = 4096
+_PIECE_BYTES = 2**19
 
 
 def fit_spec(X: Any, rows: NDArray[np.int64], *, refitted: bool) -> FitSpec:  # noqa: ANN401 - an array or spooled rows
@@ -56,7 +55,8 @@ def _hashes(X: Any, rows: NDArray[np.int64]) -> NDArray[np.uint64]:  # noqa: ANN
     """A hash of 40 bits of each sample's float32 values; all missing values are alike."""
     size = int(np.prod(X.shape[1:]))
     odd = np.random.default_rng(0).integers(0, 2**63, size, np.uint64) * np.uint64(2) + np.uint64(1)
-    step = piece_rows(4 * size) if isinstance(X, SpooledRows) else _ROWS
+    # Products of 64 bits take several times the room of the values.
+    step = max(1, _PIECE_BYTES // (4 * size))
     made = [np.zeros(0, np.uint64)]
     for start in range(0, len(rows), step):
         values = np.asarray(X[rows[start : start + step]], np.float32).reshape(-1, size) + np.float32(0)

@@ -34,7 +34,7 @@ CHOSEN = "chosen"
 @click.option("--task", type=click.Choice(["auto", "classification", "regression"]), default="auto", show_default=True)
 @click.option("--metric", default="", help="accuracy, balanced-accuracy, macro-f1, average-precision, mae, rmse.")
 @click.option("--device", default="cortex-m4", show_default=True, metavar="PROFILE", help="Where it is to run.")
-@click.option("--patience", type=click.IntRange(min=0), default=4, show_default=True,
+@click.option("--patience", type=click.IntRange(min=0), default=5, show_default=True,
               help="Rungs in a row without a sure gain after one was climbed; 0 tries all.")  # fmt: skip
 @click.option("--run", "rung", default="", metavar="RUNG", help="Make a run of this rung, or of the 'chosen' one.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs.")

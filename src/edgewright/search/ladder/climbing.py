@@ -24,9 +24,9 @@ from edgewright.schema.trace import Interval
 from edgewright.search.ladder.metrics import Flags, Metric, interval, jackknife
 
 ERROR = 0.05
-# Above a linear model that is good, trees and neighbours may bring nothing where a network does: a patience of three
-# would stop below it (docs/adr/0041).
-PATIENCE = 4
+# Above a good linear model trees, boosting and neighbours may bring nothing where a network does: a patience of
+# four would stop below it (docs/adr/0041).
+PATIENCE = 5
 # Up to so many units an exact test replaces intervals, and each unit is a fold of its own.
 FEW = 10
 NO_SIZE = (math.inf, math.inf)

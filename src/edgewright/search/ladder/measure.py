@@ -18,7 +18,7 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
-from edgewright.search.ladder.climbing import FEW, NO_SIZE, Climb, Judge
+from edgewright.search.ladder.climbing import FEW, NO_SIZE, PATIENCE, Climb, Judge
 from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Part, Rung
 from edgewright.search.ladder.cost import beyond, price
 from edgewright.search.ladder.features import config_of, part_of
@@ -46,7 +46,7 @@ class Asked:
     """
 
     metric: str = ""
-    patience: int = 4
+    patience: int = PATIENCE
     rungs: tuple[str, ...] = ()
 
 
