@@ -16,10 +16,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.compact import prune, shorten
+from edgewright.compression.compact import shorten
 from edgewright.compression.ranges import SIGMOID, Grid, Method, Range, grid, watch
 from edgewright.compression.section import ENDS, FIXED, KEEPS, MOVES, WEIGHTED, Section, network_section
 from edgewright.compression.weights import LEVELS, PerChannel, to_integers
+from edgewright.graph.pruning import prune
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 

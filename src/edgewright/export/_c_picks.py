@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.graph.pruning import prune
 from edgewright.schema.graph import Array, Graph, Node
 
 # Operators that work value by value and are cheap to repeat.
@@ -64,7 +65,7 @@ class _Mover:
             nodes.append(node)
         if len(nodes) == len(self.graph.nodes):
             return self.graph
-        return _needed(msgspec.structs.replace(self.graph, nodes=tuple(nodes), constants=self.constants))
+        return prune(msgspec.structs.replace(self.graph, nodes=tuple(nodes), constants=self.constants))
 
     def _long(self, name: str) -> bool:
         shape = self.shapes.get(name, ())
@@ -124,14 +125,3 @@ class _Mover:
         made = f"{name} rows {len(self.known)} picked"
         self.fresh.append(Node(op="Gather", inputs=(name, index), outputs=(made,), attributes={"axis": 1}))
         return made
-
-
-def _needed(graph: Graph) -> Graph:
-    """The graph without nodes that nothing reads."""
-    wanted = {value.name for value in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
-    nodes = []
-    for node in reversed(graph.nodes):
-        if wanted.intersection(node.outputs):
-            nodes.append(node)
-            wanted.update(node.inputs)
-    return msgspec.structs.replace(graph, nodes=tuple(nodes[::-1]))

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, counted, present
+from edgewright.graph.pruning import prune
 from edgewright.runtime.missing import needed
-from edgewright.schema.graph import Array, Graph, Node
+from edgewright.schema.graph import Graph, Node
 
 NO_LABEL = -1
 
@@ -121,16 +122,4 @@ def _replace(graph: Graph, replaced: dict[str, str]) -> Graph:
         if not gone.intersection(node.outputs)
     )
     stages = tuple(msgspec.structs.replace(mark, value=now(mark.value)) for mark in graph.stages)
-    return _pruned(msgspec.structs.replace(graph, nodes=nodes, stages=stages, boundary=now(graph.boundary)))
-
-
-def _pruned(graph: Graph) -> Graph:
-    """The graph without nodes and constants that nothing reads."""
-    wanted = {value.name for value in graph.outputs} | {mark.value for mark in graph.stages} | {graph.boundary}
-    nodes = []
-    for node in reversed(graph.nodes):
-        if wanted.intersection(node.outputs):
-            nodes.append(node)
-            wanted.update(node.inputs)
-    constants: dict[str, Array] = {name: array for name, array in graph.constants.items() if name in wanted}
-    return msgspec.structs.replace(graph, nodes=tuple(nodes[::-1]), constants=constants)
+    return prune(msgspec.structs.replace(graph, nodes=nodes, stages=stages, boundary=now(graph.boundary)))

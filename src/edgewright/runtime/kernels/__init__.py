@@ -130,6 +130,22 @@ def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -
             )
 
 
+def on_one_grid(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """The `prepare` of operators that move or pick integers: nothing to work out, one grid before and after."""
+    del rounding
+    same_grid(inputs, output, operator.kind)
+    return operator
+
+
+def clamped_on_one_grid(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """The `prepare` of pools: only the clamp of a fused activation, one grid before and after."""
+    return clamped(on_one_grid(operator, inputs, output, rounding), output)
+
+
 @dataclass(frozen=True)
 class Sums:
     """What the sums of products of each output channel can be.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Function, Site, clamped, same_grid
+from edgewright.runtime.kernels import Function, Site, clamped_on_one_grid
 from edgewright.runtime.kernels._windows import padded, placement, taps
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 ONNX = ("AveragePool",)
 
@@ -29,13 +29,7 @@ def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     return IntegerOperator(kind="average_pool", inputs=(), output=-1, numbers=numbers), (*places, site.graph_shape[0])
 
 
-def prepare(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Only the clamp of a fused activation."""
-    del rounding
-    same_grid(inputs, output, operator.kind)
-    return clamped(operator, output)
+prepare = clamped_on_one_grid
 
 
 def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:

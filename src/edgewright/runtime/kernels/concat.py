@@ -6,17 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Function, same_grid
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.runtime.kernels import Function, on_one_grid
+from edgewright.schema.integer import IntegerOperator, IntegerValue
 
-
-def prepare(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Nothing to work out; inputs of other scales are requantised before."""
-    del rounding
-    same_grid(inputs, output, operator.kind)
-    return operator
+prepare = on_one_grid
 
 
 def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edgewright.runtime.kernels import Function, Site, same_grid
+from edgewright.runtime.kernels import Function, Site, on_one_grid
 from edgewright.runtime.kernels._windows import padded
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 ONNX = ("Pad",)
 
@@ -35,13 +35,7 @@ def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     return IntegerOperator(kind="pad", inputs=(), output=-1, numbers=numbers), shape
 
 
-def prepare(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Nothing to work out."""
-    del rounding
-    same_grid(inputs, output, operator.kind)
-    return operator
+prepare = on_one_grid
 
 
 def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:

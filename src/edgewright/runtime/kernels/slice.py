@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edgewright.runtime.kernels import Function, Site, same_grid
+from edgewright.runtime.kernels import Function, Site, on_one_grid
 from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
-from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+from edgewright.schema.integer import IntegerOperator, IntegerValue
 
 ONNX = ("Slice",)
 
@@ -37,13 +37,7 @@ def read(site: Site) -> tuple[IntegerOperator, tuple[int, ...]]:
     return IntegerOperator(kind="slice", inputs=(), output=-1, numbers=numbers), tuple(shape)
 
 
-def prepare(
-    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
-) -> IntegerOperator:
-    """Nothing to work out."""
-    del rounding
-    same_grid(inputs, output, operator.kind)
-    return operator
+prepare = on_one_grid
 
 
 def build(operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue) -> Function:
