@@ -16,7 +16,7 @@ from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerC
 from edgewright.fleet.simulate.drawing import lines
 from edgewright.fleet.simulate.fault import SHORTEST
 from edgewright.fleet.simulate.outbox import EVERY, HOLDS, SimulatedOutbox
-from edgewright.fleet.simulate.plan import BEGINS, STAGES, least_days
+from edgewright.fleet.simulate.plan import BEGINS, QUORUM, STAGES, least_days
 from edgewright.fleet.simulate.result import Result
 from edgewright.fleet.simulate.run import simulate
 from edgewright.fleet.simulate.settings import Settings, faults, long_enough
@@ -52,6 +52,13 @@ def test_a_bad_model_is_halted_in_the_canary_and_everybody_is_back(bad: Result) 
     assert any(point.versions.get(2) for point in bad.timeline)
     assert bad.timeline[-1].versions.get(2, 0) == 0
     assert {one.name for one in bad.held} >= {"halted", "in time", "exposed", "all back", "nobody is bricked"}
+
+
+@pytest.mark.parametrize(("devices", "seed"), [(4, 1), (5, 0)])
+def test_the_canary_of_a_few_devices_is_as_large_as_the_gates_need(devices: int, seed: int) -> None:
+    result = simulate(Settings(devices=devices, days=least_days(), seed=seed))
+    assert result.canary >= QUORUM
+    assert result.good, [one for one in result.held if not one.held]
 
 
 def test_what_is_printed_says_what_happened_and_draws_it(bad: Result) -> None:

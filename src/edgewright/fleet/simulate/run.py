@@ -15,7 +15,7 @@ from edgewright.fleet.simulate.behaviour import GOOD, Behaviour
 from edgewright.fleet.simulate.device import POLL, Device
 from edgewright.fleet.simulate.fault import ALWAYS
 from edgewright.fleet.simulate.invariants import RULES
-from edgewright.fleet.simulate.plan import BEGINS, HOUR, plan_for
+from edgewright.fleet.simulate.plan import BEGINS, HOUR, QUORUM, plan_for
 from edgewright.fleet.simulate.result import Broke, Result
 from edgewright.fleet.simulate.served import PRODUCT, Served
 from edgewright.fleet.simulate.settings import Settings, broken, check
@@ -173,13 +173,13 @@ class Simulation:
         self.faults.started(self)
 
     def _plan(self, new: Release) -> Plan:
-        """The plan as somebody signs it who looks first whether its canary is large enough to be heard."""
+        """The plan as somebody signs it who looks first whether its canary has as many devices as the gates need."""
         for number in range(_SALTS):
             salt = Drawn(self.settings.seed, f"plan {number}").bytes(32)
             plan = plan_for(new, self.back, self.settings.devices, self.world, salt)
             first = plan.stages[0].percent
             there = sum(place(plan.salt, plan.id, device.id) < first for device in self.devices)
-            if there >= 0.8 * first / 100.0 * self.settings.devices:
+            if there >= max(QUORUM, 0.8 * first / 100.0 * self.settings.devices):
                 break
         return plan
 
