@@ -43,6 +43,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
 
     kind = ""
     missing = False
+    function = ""
     learned: tuple[str, ...] = ()
 
     shape_: Any
@@ -194,7 +195,7 @@ class PlainModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn carries n
                 parameters=sum(int(a.size) for a in self.arrays().values()),
                 macs=self.macs(),
                 activation_bytes=4 * self._out,
-                activation="linear",
+                activation=self.function,
                 formula=self.says(names)[:_TOLD],
             ),
         )

@@ -25,6 +25,7 @@ class Linear(PlainModel):
     """
 
     kind = "linear"
+    function = "linear"
     learned = ("weights_", "bias_")
 
     weights_: Floats

@@ -60,12 +60,14 @@ def learn(job: Job, material: Material, flow: Flow) -> Any:  # noqa: ANN401 - an
         y = np.concatenate([y, material.extra_y])
     validation = (flow.rows(sides.validation), material.samples.y[sides.validation]) if len(sides.validation) else None
     classes = len(np.unique(material.samples.y)) if material.task == "classification" else 0
+    epochs = 0
     if isinstance(model, Network):
+        epochs = config.training.epochs
         network = architecture(model.layers, flow.context.shape, max(1, classes))
-        looks = config.training.epochs * len(y)
+        looks = epochs * len(y)
         tell_ahead(job.listener.ahead, "Training", training_s(network, looks, config.training.batch))
-    job.listener.training_started(config.training.epochs, classes)
-    with job.listener.doing("Training", config.training.epochs) as advance:
+    job.listener.training_started(epochs, classes)
+    with job.listener.doing("Training", epochs or None) as advance:
 
         def on_epoch(record: EpochRecord) -> bool:
             advance(1)

@@ -113,7 +113,9 @@ def _results(entries: Sequence[Entry]) -> Iterator[ResultRow]:
         yield from _form([_variant(t, form) for t in traces], form)
     yield _figures("parameters", [float(parameters(t)) if t.layers else None for t in traces], lambda v: f"{v:,.0f}")
     yield _figures(
-        "epochs", [float(len(t.training.epochs)) if t.training else None for t in traces], lambda v: f"{v:.0f}"
+        "epochs",
+        [float(len(t.training.epochs)) if t.training and t.training.epochs else None for t in traces],
+        lambda v: f"{v:.0f}",
     )
     yield _texts("verdict", [t.verdict or NONE for t in traces])
 

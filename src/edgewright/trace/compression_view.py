@@ -1,4 +1,4 @@
-"""Compression: the forms of the model side by side, and how the small one stands disturbed samples."""
+"""Compression: the forms of the model side by side, and how the small one answers disturbed samples."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ def compression_parts(record: CompressionRecord, page: Page) -> list[RenderableT
     ratios = int8_against_float(record)
     if ratios:
         parts.append(Text(ratios))
-    parts.append(_limit(record))
+    if len(record.variants) > 1:
+        parts.append(_limit(record))
     parts += [Text(""), _latency(record), Text("")]
+    if any(v.device_flash is not None for v in record.variants):
+        parts += [_program(record), Text("")]
     for variant in record.variants:
         flips = flips_text(variant)
         parts += [note(text) for text in (flips, engine_flips_text(variant)) if text]
@@ -44,7 +47,7 @@ def _variants(record: CompressionRecord) -> RenderableType:
             Text(v.name, style="bold"),
             interval_text(v.accuracy) if v.accuracy is not None else number(v.error) if v.error is not None else "-",
             f"{v.flips:,}" if v.accuracy is not None else "-",
-            bytes_text(v.weight_bytes),
+            bytes_text(v.weight_bytes) if v.weight_bytes else "-",
             bytes_text(v.file_bytes),
             Text(v.how, style=QUIET),
         )
@@ -54,10 +57,8 @@ def _variants(record: CompressionRecord) -> RenderableType:
 def _latency(record: CompressionRecord) -> RenderableType:
     """One sample: measured on this machine beside the estimate for the device."""
     estimated = any(v.device_us is not None for v in record.variants)
-    whole = any(v.device_flash is not None for v in record.variants)
     heads = ["one sample", "here p50", "here p99", "engine", *([f"on {record.device}"] if estimated else [])]
-    heads += ["program's flash", "RAM"] if whole else []
-    made = table(heads, (1, 2, 4, 5, 6))
+    made = table(heads, (1, 2, 4))
     for v in record.variants:
         cells = [microseconds_text(v.latency_p50_us), microseconds_text(v.latency_p99_us), v.engine]
         if v.device_us is not None:
@@ -65,9 +66,18 @@ def _latency(record: CompressionRecord) -> RenderableType:
             cells.append(f"{microseconds_text(v.device_us.value)} ({low} to {high})")
         elif estimated:
             cells.append("-")
-        cells += [bytes_text(round(s.value)) for s in (v.device_flash, v.device_ram) if s is not None]
         add(made, Text(v.name, style="bold"), *cells)
-    add(made, "", "measured", "measured", "", *["estimated"] * (estimated + 2 * whole), style=QUIET)
+    add(made, "", "measured", "measured", "", *["estimated"] * estimated, style=QUIET)
+    return made
+
+
+def _program(record: CompressionRecord) -> RenderableType:
+    """Flash and RAM of the whole program that answers with each form."""
+    made = table([f"program on {record.device or 'the device'}", "flash", "RAM", ""], (1, 2))
+    for v in record.variants:
+        if v.device_flash is not None and v.device_ram is not None:
+            sizes = (bytes_text(round(s.value)) for s in (v.device_flash, v.device_ram))
+            add(made, Text(v.name, style="bold"), *sizes, Text("estimated", style=QUIET))
     return made
 
 
@@ -78,7 +88,7 @@ def _limit(record: CompressionRecord) -> Text:
 
 
 def _robustness(record: CompressionRecord) -> RenderableType:
-    made = table(["int8 with disturbed samples", "accuracy", "change"], (1, 2))
+    made = table([f"{record.variants[-1].name} with disturbed samples", "accuracy", "change"], (1, 2))
     for row in record.robustness:
         change = Text(f"{100 * row.change:+.1f} points", style=BAD if row.change <= FRAGILE_CHANGE else "")
         add(made, row.disturbance, fraction(row.accuracy), change)

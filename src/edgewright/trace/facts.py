@@ -93,9 +93,16 @@ def frequent_confusions(evaluation: EvaluationRecord, most: int) -> list[tuple[i
 
 
 def training_facts(training: TrainingRecord) -> tuple[list[str], list[str], list[str]]:
-    """How training was set up, how it ended, what it cost; empty facts are left out."""
+    """How training was set up, how it ended, what it cost; empty facts are left out.
+
+    A model that is fitted without epochs has no batches, no optimiser and no kept epoch.
+    """
     ran = len(training.epochs)
-    rate = training.seconds / ran if ran else 0.0
+    cpu = f"{seconds_text(training.cpu_seconds)} of CPU" if training.cpu_seconds else ""
+    if not ran:
+        fitted = [f"trained on {plural(training.samples, 'sample')}", training.loss_name, training.stopped]
+        return fitted, [], [fact for fact in (seconds_text(training.seconds), cpu) if fact]
+    rate = training.seconds / ran
     lines = (
         [
             f"trained on {plural(training.samples, 'sample')}",
@@ -111,7 +118,7 @@ def training_facts(training: TrainingRecord) -> tuple[list[str], list[str], list
         ],
         [
             f"{seconds_text(training.seconds)} for {plural(ran, 'epoch')} ({seconds_text(rate)} each)",
-            f"{seconds_text(training.cpu_seconds)} of CPU" if training.cpu_seconds else "",
+            cpu,
             f"compiling took {seconds_text(training.compile_seconds)}" if training.compile_seconds else "",
         ],
     )

@@ -234,9 +234,10 @@ def _task(progress: Progress) -> str:
     said = progress.opening.config.get("task")
     if isinstance(said, str) and said != "auto":
         return said
-    if not progress.total_epochs:
-        return ""
-    return "classification" if progress.classes else "regression"
+    if progress.classes:
+        return "classification"
+    # Without classes and epochs, training has not begun, or the model has no epochs.
+    return "regression" if progress.total_epochs else ""
 
 
 def _training(progress: Progress) -> TrainingRecord | None:

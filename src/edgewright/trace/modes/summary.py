@@ -31,7 +31,9 @@ def _flow(trace: Trace) -> list[tuple[str, str]]:
         rows.append(("data", flow_text(shaped[0].shape_out, shaped[-1].shape_out)))
         rows.append(("stages", ", ".join(stage.name for stage in trace.stages)))
     if trace.layers:
-        rows.append(("network", f"{len(trace.layers)} layers, {parameters(trace):,} parameters"))
+        epochs = trace.training is None or trace.training.epochs
+        made = f"{len(trace.layers)} layers" if epochs else trace.layers[0].name
+        rows.append(("network" if epochs else "model", f"{made}, {parameters(trace):,} parameters"))
     return rows
 
 

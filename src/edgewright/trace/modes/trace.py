@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgewright.schema.lesson import Block, Facts, Grid, Heading, Paragraph
 from edgewright.schema.trace import Trace
 from edgewright.trace.anchors import COMPRESSION, DEVICE, EVALUATION, FLOW, MODEL, PREDICTION, SCALING, TRAINING
-from edgewright.trace.facts import measured
+from edgewright.trace.facts import measured, training_facts
 from edgewright.trace.lesson_parts import epoch_grid, prediction_blocks, prediction_title, stage_blocks
 from edgewright.trace.modes import Mode
 from edgewright.trace.observations import FOLD_ABOVE, notable
@@ -38,6 +38,9 @@ def _training(trace: Trace) -> list[Block]:
     training = trace.training
     if training is None:
         return []
+    if not training.epochs:
+        fitted = Paragraph(text=f"{'; '.join(fact for line in training_facts(training) for fact in line)}.")
+        return [Heading(text="Training trace", anchor=TRAINING), fitted]
     shown = notable(training.epochs)
     folded = len(training.epochs) - len(shown)
     blocks: list[Block] = [Heading(text="Training trace", anchor=TRAINING), epoch_grid(shown)]
@@ -90,7 +93,8 @@ def _compression(trace: Trace) -> list[Block]:
         return []
     rows = tuple(
         (form.name, "-" if form.accuracy is None else percent(form.accuracy.value, 1), f"{form.flips:,}",
-         bytes_text(form.weight_bytes), bytes_text(form.file_bytes), microseconds_text(form.latency_p50_us), form.how)
+         bytes_text(form.weight_bytes) if form.weight_bytes else "-", bytes_text(form.file_bytes),
+         microseconds_text(form.latency_p50_us), form.how)
         for form in found.variants
     )  # fmt: skip
     headers = ("form", "accuracy", "flips", "weights", "file", "p50 here", "")

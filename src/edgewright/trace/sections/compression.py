@@ -23,7 +23,6 @@ def view(trace: Trace) -> Mapping[str, object] | None:
     if record is None or not record.variants:
         return None
     classes = any(v.accuracy is not None for v in record.variants)
-    limit = limit_words(record)
     largest = max(v.weight_bytes for v in record.variants)
     return {
         "record": record,
@@ -38,7 +37,7 @@ def view(trace: Trace) -> Mapping[str, object] | None:
             for v in record.variants
         ],
         "ratios": int8_against_float(record),
-        "limit": "".join(limit),
+        "limit": "".join(limit_words(record)) if len(record.variants) > 1 else "",
         "flips": [text for v in record.variants for text in (flips_text(v), engine_flips_text(v)) if text],
         "estimated": any(v.device_us is not None for v in record.variants),
         "whole": any(v.device_flash is not None for v in record.variants),
