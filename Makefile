@@ -47,7 +47,7 @@ docs: install
 
 # Fast tests first, so that a mistake shows early; -rs lists what was left out because it is absent here.
 unit: install
-	$(BIN)/pytest -rs -m "not slow and not heavy" -n 2
+	$(BIN)/pytest -rs -m "not slow and not heavy" -n 2 --dist loadfile
 
 # Many of these wait for a browser, a server or an emulator: three at once keep two cores busy. They share the machine with
 # each other and with whatever else runs: one that fails is run once more, alone, and has failed when it fails again.

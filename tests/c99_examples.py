@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from c99_operator_cases import cases
 from c99_stages import CASES, fitted
-from edgewright.export._c_host import STRICT
+from edgewright.export._c_host import STRICT, CModel, compile_c99
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
@@ -129,6 +129,32 @@ def put(folder: Path) -> str:
             (folder / name).write_text(text, encoding="utf-8")
     (folder / "all.c").write_text("".join(f'#include "{name}.c"\n' for name in everything()))
     return "all.c"
+
+
+def load_together(
+    models: Mapping[str, Files], folder: Path, *, flags: Sequence[str], compiler: str = "", taps: bool = True
+) -> dict[str, CModel]:
+    """Compile models of different names as one source, and open each of them.
+
+    A compiler takes longer to start, to link and to read <math.h> than over a model.
+
+    Args:
+        models: name -> files, as `write_c99` gives them for that name.
+        folder: where files and the library go.
+        flags: of the compiler.
+        compiler: name or path; found when empty.
+        taps: whether the stages can be seen.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for files in models.values():
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    defines = [f"#define {name.upper()}_TAPS 1\n" for name in models if taps]
+    sources = [f'#include "{name}.c"\n' for name in models]
+    heads = {file: text for files in models.values() for file, text in files.items() if file.endswith(".h")}
+    files = {"all.c": "".join([*defines, *sources]), **heads}
+    library = compile_c99(files, folder, flags=flags, compiler=compiler, taps=False)
+    return {name: CModel(library, files[f"{name}.h"], name) for name, files in models.items()}
 
 
 def call(folder: Path, *command: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from c99_examples import Files, everything
 from c99_language_example import jumble, model
@@ -26,9 +28,12 @@ from edgewright.pipeline.detecting import learn
 from edgewright.runtime.catalogue import listing
 from edgewright.runtime.detector_file import detector_bytes
 from edgewright.runtime.detectors import kind as detector
+from edgewright.runtime.state_check import CheckedTable
+from edgewright.runtime.utterance.model_file import Arrays
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
+from edgewright.schema.language import LanguageSpec
 from edgewright.schema.package import WindowSpec
 from integer_networks import small
 from runtime_example import classifier, regressor
@@ -40,36 +45,36 @@ WORDS = ("class", "or", "new", "namespace")
 """Names of columns and labels that are words of C++."""
 
 
-KINDS = (
-    *("examples", "rows", "windows", "language", "features", "dialogue", "denoiser", "boards"),
-    *("forecast operator", "forecast template"),
-    *(f"detector {kind}" for kind in DETECTORS),
-)
+@cache
+def export(kind: str) -> Files:
+    """Return what one kind of export writes: file name -> text."""
+    return WRITERS[kind]()
+
+
+def _examples() -> Files:
+    return {file: text for files in everything().values() for file, text in files.items()}
+
+
+def _language() -> Files:
+    return hearing_files(_dialogue(), *_intents(), "not")
 
 
 @cache
-def exports() -> dict[str, Files]:
-    """What each kind of export writes, by a name for it."""
-    language = model(jumble(1, 50))
-    made = {
-        "examples": {file: text for files in everything().values() for file, text in files.items()},
-        **{f"detector {kind}": _detector(kind) for kind in DETECTORS},
-        "rows": _files(Subject("and", classifier(), columns=_columns(10), stream=_stream(None, "walk", "or", "class"))),
-        "windows": _files(_watched()),
-        "language": hearing_files(read_dialogue(ROOT / "docs" / "examples" / "vending.toml")[0], *language, "not"),
-        "features": write_features_c99(language[0], name="xor"),
-        "dialogue": dialogue_files(read_dialogue(ROOT / "docs" / "examples" / "vending.toml")[0], "bitand"),
-        "denoiser": write_denoiser_c99(random_denoiser(channels=2), name="this").files,
-        "boards": {
-            file: data.decode()
-            for file, data in slot_files(Subject("compl", small("pools")), bytes(32)).items()
-            if not file.endswith(".json")
-        },
-    }
-    values = 5.0 + np.sin(np.arange(300) * 2 * np.pi / 12)
-    for name, given in (("operator", values), ("template", np.exp(values + np.arange(300) / 99))):
-        made[f"forecast {name}"] = write_forecaster_c99(fit_forecaster(given, Asked(6, (12,))), name=name)
-    return made
+def _intents() -> tuple[LanguageSpec, Arrays]:
+    return model(jumble(1, 50))
+
+
+def _dialogue() -> CheckedTable:
+    return read_dialogue(ROOT / "docs" / "examples" / "vending.toml")[0]
+
+
+def _boards() -> Files:
+    files = slot_files(Subject("compl", small("pools")), bytes(32))
+    return {file: data.decode() for file, data in files.items() if not file.endswith(".json")}
+
+
+def _forecast(name: str, values: NDArray[np.float64]) -> Files:
+    return write_forecaster_c99(fit_forecaster(values, Asked(6, (12,))), name=name)
 
 
 def _columns(count: int) -> tuple[Column, ...]:
@@ -112,3 +117,22 @@ def _watched() -> Subject:
         made[name] = detector_bytes(spec, learnt)
     stream = _stream(WindowSpec(samples=8, step=4, rate=9.0))
     return Subject("export", regressor(), columns=_columns(2), stream=stream, detectors=made)
+
+
+_SEASON = 5.0 + np.sin(np.arange(300) * 2 * np.pi / 12)
+WRITERS: dict[str, Callable[[], Files]] = {
+    "examples": _examples,
+    "rows": lambda: _files(
+        Subject("and", classifier(), columns=_columns(10), stream=_stream(None, "walk", "or", "class"))
+    ),
+    "windows": lambda: _files(_watched()),
+    "language": _language,
+    "features": lambda: write_features_c99(_intents()[0], name="xor"),
+    "dialogue": lambda: dialogue_files(_dialogue(), "bitand"),
+    "denoiser": lambda: write_denoiser_c99(random_denoiser(channels=2), name="this").files,
+    "boards": _boards,
+    "forecast operator": lambda: _forecast("operator", _SEASON),
+    "forecast template": lambda: _forecast("template", np.exp(_SEASON + np.arange(300) / 99)),
+    **{f"detector {kind}": partial(_detector, kind) for kind in DETECTORS},
+}
+"""Writer of each kind of export."""

@@ -11,13 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from edgewright.cli.show import Shown
-from edgewright.pipeline.config import read_config
-from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace import Trace
-from edgewright.trace.record import read_trace
 from small_pipeline import write_rows, write_toml
 
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
@@ -61,6 +56,14 @@ class Lesson:
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
     """Gives a shipped pipeline's run by its name; the first who asks runs it, other workers wait and read."""
+    # JAX and scikit-learn take seconds to import, which the process that only hands out the tests need not.
+    from rich.console import Console
+
+    from edgewright.cli.show import Shown
+    from edgewright.pipeline.config import read_config
+    from edgewright.pipeline.run import run_pipeline
+    from edgewright.trace.record import read_trace
+
     base = tmp_path_factory.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lessons"
     shared.mkdir(exist_ok=True)

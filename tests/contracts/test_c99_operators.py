@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
+from c99_examples import ROUNDINGS, load_together
 from c99_operator_cases import cases, made
 from c99_stages import need_compiler
 from edgewright.export._c_host import STRICT, load_c99
@@ -17,6 +17,7 @@ from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.integer.network import run_integer, with_rounding
 from edgewright.runtime.operators import operator as numpy_operators
 from edgewright.schema.graph import Array
+from edgewright.schema.integer import IntegerNetwork
 from integer_layers import LAYERS, some
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")
@@ -49,16 +50,15 @@ def test_every_float_operator_has_a_case_and_a_numpy_form() -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_integer_layers_of_every_shape_give_every_byte_of_the_reference(kind: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(17)
-    tried = 0
+    drawn: dict[str, IntegerNetwork] = {}
     for number in range(6):
         network = LAYERS[kind](rng)
-        for rounding in ("litert", "tflm"):
-            ready: Any = with_rounding(network, rounding)
-            model = load_c99(write_network_c99(ready, name="layer"), tmp_path / f"{number}{rounding}", flags=FLAGS)
-            x = some(ready, rng, 40)
-            np.testing.assert_array_equal(model.network(x), run_integer(ready, x).reshape(40, -1))
-            tried += 1
-    assert tried == 12
+        drawn |= {f"{rounding}{number}": with_rounding(network, rounding) for rounding in ROUNDINGS}
+    models = load_together({name: write_network_c99(drawn[name], name=name) for name in drawn}, tmp_path, flags=FLAGS)
+    assert len(models) == 12
+    for name, network in drawn.items():
+        x = some(network, rng, 40)
+        np.testing.assert_array_equal(models[name].network(x), run_integer(network, x).reshape(40, -1), err_msg=name)
 
 
 def test_every_integer_kind_has_a_case() -> None:

@@ -25,7 +25,10 @@ def test_a_damaged_database_is_told(tmp_path: Path, words: tuple[str, ...], caps
     assert "fleet restore --backup" in said
 
 
-def test_a_locked_database_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_locked_database_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_PATIENCE_MS", 100)
     made = fleet(tmp_path / "fleet", NOW)
     assert run(["fleet", "devices", "--fleet", str(made.folder)]) == 0
     other = sqlite3.connect(made.folder / sqlite.NAME, isolation_level=None)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from c99_examples import ROUNDINGS, load_together
 from c99_stages import CASES, fitted, need_compiler
-from edgewright.export._c_host import STRICT, compile_c99, find_compiler, load_c99
+from edgewright.export._c_host import STRICT, CModel, compile_c99, find_compiler, load_c99
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
@@ -49,15 +50,27 @@ def answers(graph: Graph, rounding: Rounding, x: NDArray[np.float32]) -> NDArray
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-@pytest.mark.parametrize("rounding", ["litert", "tflm"])
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
+    """Return every network, compiled together: float, and integers with both roundings."""
+    need_compiler()
+    made = {f"float_{name}": write_c99(float_form(name), name=f"float_{name}") for name in NETWORKS}
+    for name in NETWORKS:
+        for rounding in ROUNDINGS:
+            word = f"{rounding}_{name}"
+            made[word] = write_network_c99(integer_network(small(name), rounding), name=word)
+    return load_together(made, tmp_path_factory.mktemp("networks"), flags=FLAGS)
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_byte_of_an_integer_network_is_that_of_the_reference(
-    name: str, rounding: Rounding, tmp_path: Path
+    name: str, rounding: Rounding, models: dict[str, CModel]
 ) -> None:
     network = integer_network(small(name), rounding)
-    model = load_c99(write_network_c99(network, name="net"), tmp_path, flags=FLAGS)
     x = np.random.default_rng(1).integers(-128, 128, (300, *network.values[network.input].shape)).astype(np.int8)
-    np.testing.assert_array_equal(model.network(in_c(network, x)), run_integer(network, x).reshape(300, -1))
+    found = models[f"{rounding}_{name}"].network(in_c(network, x))
+    np.testing.assert_array_equal(found, run_integer(network, x).reshape(300, -1))
 
 
 @pytest.mark.parametrize("name", ["dense", "separable"])
@@ -74,10 +87,10 @@ def test_a_quantised_pipeline_answers_as_the_reference(name: str, rounding: Roun
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_float_network_answers_as_the_graph(name: str, tmp_path: Path) -> None:
+def test_a_float_network_answers_as_the_graph(name: str, models: dict[str, CModel]) -> None:
     graph = float_form(name)
     x = samples_of(graph)
-    found = load_c99(write_c99(graph, name="floats"), tmp_path, flags=FLAGS).predict(x).outputs
+    found = models[f"float_{name}"].predict(x).outputs
     for output, expected in compile_graph(graph)(x).items():
         np.testing.assert_allclose(found[output], expected, rtol=1e-5, atol=1e-6)
 

@@ -40,14 +40,19 @@ _CALL = re.compile(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"')
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with all of the code, the objects of gcc beside it."""
+    """Return a folder with all of the code, and its object with every stage visible."""
     need("gcc", "nm", "objdump")
     made = tmp_path_factory.mktemp("all")
-    source = put(made)
-    # Some warnings of gcc come of its optimiser alone. Without optimisation every call in the source is in the graph.
-    call(made, "gcc", *WARNINGS, "-O1", "-c", source, "-o", "plain.o")
-    call(made, "gcc", *WARNINGS, *taps(), "-O0", "-fcallgraph-info", "-c", source, "-o", "taps.o")
+    # Without optimisation every call in the source is in the graph.
+    call(made, "gcc", *WARNINGS, *taps(), "-O0", "-fcallgraph-info", "-c", put(made), "-o", "taps.o")
     return made
+
+
+@pytest.fixture(scope="module", params=["-O0", pytest.param("-O1", marks=pytest.mark.slow)])
+def plain(request: pytest.FixtureRequest, folder: Path) -> str:
+    """Return the object without taps; some warnings of gcc come of its optimiser alone."""
+    call(folder, "gcc", *WARNINGS, request.param, "-c", "all.c", "-o", "plain.o")
+    return "plain.o"
 
 
 def taps() -> list[str]:
@@ -55,8 +60,8 @@ def taps() -> list[str]:
     return [f"-D{name.upper()}_TAPS" for name in everything()]
 
 
-def test_gcc_warns_of_nothing_with_taps_or_without(folder: Path) -> None:
-    assert (folder / "plain.o").exists()
+def test_gcc_warns_of_nothing_with_taps_or_without(folder: Path, plain: str) -> None:
+    assert (folder / plain).exists()
     assert (folder / "taps.o").exists()
 
 
@@ -75,12 +80,12 @@ def test_a_compiler_that_is_asked_for_strictness_is_strict(tmp_path: Path) -> No
         call(tmp_path, "gcc", *WARNINGS, "-fsyntax-only", "loose.c")
 
 
-def test_objects_need_nothing_but_the_functions_of_math_h(folder: Path) -> None:
-    needed = {line.split()[-1] for line in call(folder, "nm", "-u", "plain.o").splitlines()}
+def test_objects_need_nothing_but_the_functions_of_math_h(folder: Path, plain: str) -> None:
+    needed = {line.split()[-1] for line in call(folder, "nm", "-u", plain).splitlines()}
     assert needed <= MATH | MEMORY
     assert {"expf", "sqrtf", "memcpy"} <= needed, "the pipelines do use some"
     # Code that runs before main would have a place in the list of constructors.
-    assert not re.search(r"\.(init_array|ctors|preinit_array)", call(folder, "objdump", "-h", "plain.o", "taps.o"))
+    assert not re.search(r"\.(init_array|ctors|preinit_array)", call(folder, "objdump", "-h", plain, "taps.o"))
 
 
 def test_networks_of_integers_take_no_mathematics(folder: Path) -> None:
@@ -125,7 +130,7 @@ def test_no_function_calls_itself_even_by_way_of_others(folder: Path) -> None:
 _TABLES = r"\w*(?:table|weights|bias|multiplier|shift|low|high|cosine|window|scale|radices)(?:_\d+)?"
 
 
-def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(folder: Path) -> None:
+def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(folder: Path, plain: str) -> None:
     kinds = {name: "context" if name in pipelines() else "network_context" for name in everything()}
     lines = [f'#include "{name}.h"\nchar {name}_ram[sizeof({name}_{kind})];\n' for name, kind in kinds.items()]
     (folder / "sizes.c").write_text("".join(lines))
@@ -136,7 +141,7 @@ def test_contexts_and_tables_are_what_the_header_says_and_nothing_is_static(fold
         said = memory(files, name)
         # No structure of C is empty; that of a pipeline with integers holds four bytes at least.
         assert (values[name] if said[0] else 0, tables[name]) == said, name
-    assert not re.search(r" [bBdD] ", call(folder, "nm", "plain.o"))
+    assert not re.search(r" [bBdD] ", call(folder, "nm", plain))
 
 
 def sizes(folder: Path, file: str, kinds: str, names: str) -> dict[str, int]:

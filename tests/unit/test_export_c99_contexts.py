@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from c99_examples import Files, call, need, sizes_of
-from c99_exports import exports
+from c99_exports import export
 from c99_stages import fitted, need_compiler
 from edgewright.export._c_host import compile_c99, context_of, load_c99
 from edgewright.export.c99 import write_c99, write_network_c99
@@ -40,7 +40,7 @@ class _Stream:
 @pytest.mark.parametrize(("kind", "name", "channels"), [("rows", "and", 10), ("windows", "export", 2)])
 def test_two_streams_in_turns_give_what_each_gives_alone(kind: str, name: str, channels: int, tmp_path: Path) -> None:
     need_compiler()
-    library = ctypes.CDLL(str(compile_c99(exports()[kind], tmp_path, taps=False)))
+    library = ctypes.CDLL(str(compile_c99(export(kind), tmp_path, taps=False)))
     rows = 3 * np.random.default_rng(1).normal(size=(2, 300, channels)).astype(np.float32)
     alone = []
     for given in rows:

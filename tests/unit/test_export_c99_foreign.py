@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from c99_examples import load_together
 from c99_stages import need_compiler
-from edgewright.export._c_host import STRICT, load_c99
+from edgewright.export._c_host import STRICT, CModel, load_c99
 from edgewright.export._c_trees import OP, with_walks
 from edgewright.export.c99 import write_c99
 from edgewright.graph.from_onnx import read_model
 from edgewright.runtime.executor import compile_graph
+from edgewright.schema.graph import Graph
 
 MODELS = Path(__file__).resolve().parent.parent / "fixtures" / "models"
 NAMES = sorted(path.stem for path in MODELS.glob("*.onnx"))
@@ -24,12 +26,31 @@ def compiler() -> None:
     need_compiler()
 
 
+@pytest.fixture(scope="module")
+def graphs() -> dict[str, Graph]:
+    """Return every foreign model by a name that C allows."""
+    return {c_name(name): read_model((MODELS / f"{name}.onnx").read_bytes()) for name in NAMES}
+
+
+@pytest.fixture(scope="module")
+def models(graphs: dict[str, Graph], tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
+    """Return every foreign model, compiled together."""
+    need_compiler()
+    files = {name: write_c99(graph, name=name) for name, graph in graphs.items()}
+    return load_together(files, tmp_path_factory.mktemp("foreign"), flags=(*STRICT, "-O1", "-ffp-contract=off"))
+
+
+def c_name(name: str) -> str:
+    """Return the name of a file as a name that C allows."""
+    return name.replace("-", "_").replace(".", "_")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_foreign_model_in_c_answers_as_its_graph(name: str, tmp_path: Path) -> None:
-    graph = read_model((MODELS / f"{name}.onnx").read_bytes())
+def test_a_foreign_model_in_c_answers_as_its_graph(
+    name: str, graphs: dict[str, Graph], models: dict[str, CModel]
+) -> None:
     x = np.load(MODELS / f"{name}.npz")["x"].astype(np.float32)
-    model = load_c99(write_c99(graph, name="model"), tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
-    found = model.predict(x).outputs
+    graph, found = graphs[c_name(name)], models[c_name(name)].predict(x).outputs
     for output, expected in compile_graph(graph)(x).items():
         field = output if output in found else "prediction"
         atol = 2e-6 * max(1.0, float(np.abs(expected).max()))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from c99_examples import Files, need
-from c99_exports import exports
+from c99_exports import export
 from c99_stages import CASES, fitted, need_compiler
 from edgewright.export._c_host import compile_c99, context_of
 from edgewright.export._c_self_test import write_self_test
@@ -48,8 +48,8 @@ def test_stages_with_a_window_and_packages_pass_theirs(tmp_path: Path) -> None:
     need_compiler()
     for place, case in enumerate(case for case in CASES if case[1] in ("scale", "spectral", "log_mel", "statistics")):
         assert answer_of(both(fitted(*case)[0], None), "eye", tmp_path / str(place)) == 0, case
-    assert answer_of(exports()["rows"], "and", tmp_path / "rows") == 0
-    assert answer_of(exports()["windows"], "export", tmp_path / "windows") == 0
+    assert answer_of(export("rows"), "and", tmp_path / "rows") == 0
+    assert answer_of(export("windows"), "export", tmp_path / "windows") == 0
 
 
 def test_another_order_of_an_image_fails_in_both_functions(tmp_path: Path) -> None:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from c99_examples import Files, load_together, need
 from c99_stages import CASES, fitted, in_onnxruntime, need_compiler, share_of_tolerance
-from edgewright.export._c_host import STRICT, compile_c99, load_c99
+from edgewright.export._c_host import STRICT, CModel
 from edgewright.export.c99 import write_c99
 from edgewright.graph.onnx_writer import to_onnx
 
 
-@pytest.fixture(autouse=True)
-def compiler() -> None:
-    """These tests compile what they write."""
+@pytest.fixture(scope="module")
+def sources() -> dict[str, Files]:
+    """Return the C of every stage by its name."""
+    made = {f"{kind}{number}": fitted(room, kind, number)[0] for room, kind, number in CASES}
+    return {name: write_c99(graph, name=name) for name, graph in made.items()}
+
+
+@pytest.fixture(scope="module")
+def models(sources: dict[str, Files], tmp_path_factory: pytest.TempPathFactory) -> dict[str, CModel]:
+    """Return every stage, compiled together."""
     need_compiler()
+    folder = tmp_path_factory.mktemp("stages")
+    return load_together(sources, folder, flags=(*STRICT, "-O1", "-ffp-contract=off"))
 
 
 @pytest.mark.parametrize(("room", "kind", "number"), CASES)
-def test_a_stage_in_c_gives_what_onnx_runtime_gives(room: str, kind: str, number: int, tmp_path: Path) -> None:
+def test_a_stage_in_c_gives_what_onnx_runtime_gives(
+    room: str, kind: str, number: int, models: dict[str, CModel]
+) -> None:
     graph, _, X = fitted(room, kind, number)
-    files = write_c99(graph, name="stage")
-    model = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off"))
-    found = model.predict(X)
+    found = models[f"{kind}{number}"].predict(X)
     assert share_of_tolerance(in_onnxruntime(to_onnx(graph), X), found.outputs["prediction"]) <= 1.0
-    # Without taps, and by another compiler where there is one, it compiles without a warning too.
-    other = "clang" if shutil.which("clang") else ""
-    assert compile_c99(files, tmp_path / "plain", flags=(*STRICT, "-O0"), compiler=other, taps=False).exists()
     np.testing.assert_array_equal(
         found.stages[kind].ravel(), found.outputs["prediction"].ravel(), err_msg="the tap is not the output"
     )
+
+
+def test_clang_warns_of_no_stage_without_taps(sources: dict[str, Files], tmp_path: Path) -> None:
+    need("clang")
+    assert load_together(sources, tmp_path, flags=(*STRICT, "-O0"), compiler="clang", taps=False).keys() == set(sources)

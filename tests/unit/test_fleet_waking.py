@@ -17,6 +17,7 @@ from edgewright.fleet.control.conducting import conductor
 from edgewright.fleet.control.herald import Herald
 from edgewright.fleet.control.plane import open_plane
 from edgewright.fleet.control.publisher import take_in
+from edgewright.fleet.wire import broker as broker_wire
 from edgewright.fleet.wire.broker import news_topic
 from edgewright.schema.errors import InputError
 from mqtt_broker import Broker
@@ -41,7 +42,13 @@ class Count:
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
+def _prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is lost is tried again at once, not after seconds."""
+    monkeypatch.setattr(broker_wire, "_FIRST", (0.05, 0.1))
+
+
+@pytest.fixture
+def broker(tmp_path: Path, _prompt: None) -> Iterator[Broker]:
     if not shutil.which("mosquitto", path="/usr/sbin:/usr/bin") or not shutil.which("mosquitto_pub"):
         left_out("mosquitto and mosquitto_pub are not installed")
     made = Broker(tmp_path)
