@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from advice_example import setting, with_figure
@@ -67,6 +69,25 @@ def test_needs_are_missed_by_how_much() -> None:
     best, why = choose((device, gateway, server))
     assert best.name == "device"
     assert why.startswith("no place meets every need; the device comes nearest: latency=5ms")
+
+
+def test_a_need_that_depends_on_an_unknown_time_is_not_met() -> None:
+    known = setting()
+    works = {name: replace(work, latency_s=0.0, known=False) for name, work in known.works.items()}
+    needs = parse_needs("latency=2s,battery=1d,price=99USD/y,offline")
+    assert not any(place.misses for place in places(known, needs)[:2])
+    device, gateway, _ = places(replace(known, works=works), needs)
+    assert [miss.split(":")[0] for miss in device.misses] == ["latency=2s", "battery=1d", "price=99USD/y"]
+    assert [miss.split(":")[0] for miss in gateway.misses] == ["latency=2s"]
+    assert all("not known" in miss for miss in (*device.misses, *gateway.misses))
+    # What is missed even without any computing is missed by how much, and offline depends on no time.
+    (slow,) = places(replace(known, works=works), parse_needs("latency=50ms"))[1].misses
+    assert slow == "latency=50ms: 100 ms, beyond it by 50 ms"
+    # One unconfirmed need is nearer to being met than one that is missed.
+    partly = replace(known, works={**known.works, "device": works["device"]})
+    best, why = choose(places(partly, parse_needs("latency=50ms")))
+    assert (best.name, "not known" in why) == ("device", True)
+    assert not any("need" in flip.when for flip in turning(partly, (), best))
 
 
 def test_the_cheapest_that_can_is_advised_with_its_margin() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from benchmarks.estimate.simple import simple_subjects
+from benchmarks.estimate.simple import fitted_model, simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 
 from edgewright.export import contract
@@ -184,6 +184,31 @@ def test_programs_smaller_than_networks_are_near_what_is_counted(core: str) -> N
         for name, limit in (("flash", 0.3), ("ram", 0.3), ("instructions", 0.5)):
             spread, true = getattr(found, name), getattr(truth, name)
             assert abs(spread.value / true - 1) <= limit, (subject.name, name, spread.value, true)
+
+
+def _majority(task: str) -> tuple[Graph, np.ndarray]:
+    X = np.random.default_rng(0).normal(size=(90, 5)).astype(np.float32)
+    y = np.where(X[:, 0] > 0.3, "a", "b") if task == "classification" else X[:, 0].astype(np.float64)
+    return fitted_model("majority", [], X, y, task, 0), X[0]
+
+
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_majority_has_a_price(task: str) -> None:
+    found = form_footprint(load_profile("cortex-m4"), _majority(task)[0])
+    assert found.flash.value < 500
+    assert _known(found.instructions).value < 200
+    assert found.latency_us is not None
+
+
+@pytest.mark.slow
+@EMULATED
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_a_majority_takes_what_its_bars_say(task: str) -> None:
+    graph, row = _majority(task)
+    found, truth = form_footprint(load_profile("cortex-m4"), graph), truth_of(graph, None, "cortex-m4", row)
+    for name in ("flash", "ram", "instructions"):
+        spread = _known(getattr(found, name))
+        assert spread.low <= getattr(truth, name) <= spread.high, (name, spread, truth)
 
 
 def test_small_networks_have_the_bars_of_networks() -> None:

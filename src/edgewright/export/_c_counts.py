@@ -21,7 +21,8 @@ _LANE = re.compile(r"s\d \+?= .*\[")
 _CALL = re.compile(r"\b([A-Za-z_]\w*)\(")
 _PLACE = re.compile(r"\[[^\[\]]*\]")
 # Those that set the error number, which lies in memory of the library.
-_LIBRARY = re.compile(r"\b(expf|logf|sqrtf|powf|sinf|cosf|tanhf|log1pf|expm1f|atan2f|erff)\(")
+LIBRARY = ("expf", "logf", "sqrtf", "powf", "sinf", "cosf", "tanhf", "log1pf", "expm1f", "atan2f", "erff")
+_LIBRARY = re.compile(rf"\b({'|'.join(LIBRARY)})\(")
 _COPY = re.compile(r"\bmem(?:cpy|move)\(.*, (\d+)\);")
 # Bytes that compilers for ARM copy by loads and stores.
 _WRITTEN_OUT = 64
@@ -178,6 +179,9 @@ class Tally:
             return
         if short.endswith("_hann"):
             self.run["fft wave"] = self.run.get("fft wave", 0.0) + now.total * float(arguments[3])
+        if short == "isnan":  # x != x
+            self.add("compare", now.total)
+            return
         # A function of several forms has the form behind its name: power4_hann.
         plain = re.split(r"[\d_]", short)[0]
         short = plain if plain in _FORMS else short

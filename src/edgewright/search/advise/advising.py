@@ -162,7 +162,7 @@ def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) 
         time = rung.footprint.latency_us if rung.footprint else None
         if time is None or rung.score is None or rung.title == found.choice:
             continue
-        own = replace(setting.works[placement.DEVICE], latency_s=time.value / 1e6)
+        own = replace(setting.works[placement.DEVICE], latency_s=time.value / 1e6, known=True)
         works = {**setting.works, placement.DEVICE: own}
         best, _ = placement.choose(placement.places(replace(setting, works=works), needs))
         if not best.misses:
@@ -203,10 +203,12 @@ def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting
         time = footprint.latency_us
         span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
         told.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
-    told.append(("energy of the device", f"{placement.joules(place.energy_j_day)} a day"))
+    known = place.computing or place.name != placement.DEVICE
+    least, most = ("", "") if known else ("at least ", "at most ")
+    told.append(("energy of the device", f"{least}{placement.joules(place.energy_j_day)} a day"))
     if setting.battery:
         cell = placement.joules(setting.figures["cell"])
-        told.append(("battery", f"{placement.days(place.battery_days)} from a cell of {cell}"))
+        told.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
     told.append(("money", f"{placement.dollars(place.cost_year)} a year and device"))
     return tuple(told)
 

@@ -17,6 +17,8 @@ from edgewright.search.advise.figures import Figures
 DAY = 86_400.0
 YEAR_DAYS = 365.25
 JOULES_KWH = 3.6e6
+# A need that cannot be confirmed is missed, by less than any that is known to be.
+_UNCONFIRMED = 1.0 + 1e-9
 DEVICE, GATEWAY, SERVER = "device", "gateway", "server"
 
 
@@ -157,6 +159,8 @@ def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
             factor, said = math.inf, "offline: it is silent without internet"
         elif need.name == "privacy" and place.name != DEVICE:
             factor, said = math.inf, f"privacy: {place.leaves}"
+        if factor <= 1 and (unknown := _unknown(place, need)):
+            factor, said = _UNCONFIRMED, unknown
         if factor > 1:
             told, worst = [*told, said], max(worst, factor)
     if place.name in setting.cannot:
@@ -166,6 +170,13 @@ def _judged(place: Place, setting: Setting, needs: tuple[Need, ...]) -> Place:
         told.append(f"{setting.figures.radio} may send {amount_bytes(most)}/day: {amount_bytes(place.bytes_day)}/day")
         worst = max(worst, place.bytes_day / most)
     return msgspec.structs.replace(place, misses=tuple(told), beyond=min(worst, 1e9))
+
+
+def _unknown(place: Place, need: Need) -> str:
+    """Why nobody can confirm that a need is met: it depends on how long an answer takes, which is not known there."""
+    if place.computing or need.name not in (("latency", "battery", "price") if place.name == DEVICE else ("latency",)):
+        return ""
+    return f"{need.text}: cannot be confirmed, how long {place.runs_on} takes for an answer is not known"
 
 
 def choose(found: tuple[Place, ...]) -> tuple[Place, str]:

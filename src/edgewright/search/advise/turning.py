@@ -26,11 +26,12 @@ def _by_needs(setting: Setting, needs: tuple[Need, ...], place: Place) -> tuple[
     """For each amount that was not asked for: the limit from which on this place misses it, and what is left."""
     names = {need.name for need in needs}
     told = []
-    if "latency" not in names and place.latency_s > 0:
+    if "latency" not in names and place.latency_s > 0 and place.computing:
         limit = place.latency_s
         then = _left(setting, needs, Need(name="latency", text="latency", limit=limit * 0.99))
         told.append(Flip(when=f"with a latency need below {placement.seconds(limit)}", then=then))
-    if "battery" not in names and setting.battery and math.isfinite(place.battery_days):
+    known = place.computing or place.name != placement.DEVICE
+    if "battery" not in names and setting.battery and known and math.isfinite(place.battery_days):
         limit = place.battery_days
         then = _left(setting, needs, Need(name="battery", text="battery", limit=limit * 1.01))
         told.append(Flip(when=f"with a battery need above {placement.days(limit)}", then=then))
