@@ -85,9 +85,9 @@ def _sizes() -> bool:
 def _people(forms: dict[str, Form]) -> bool:
     rows, reached, first = [], True, forms["float"]
     for name, form in forms.items():
-        accuracy = metrics.bootstrap_by_group(form.people, _mean(form.right.astype(np.float64)))
+        accuracy = metrics.group_interval(form.people, _mean(form.right.astype(np.float64)))
         lost = first.right.astype(np.float64) - form.right.astype(np.float64)
-        drop = metrics.bootstrap_by_group(form.people, _mean(100 * lost))
+        drop = metrics.group_interval(form.people, _mean(100 * lost))
         flips = int((form.answers != first.answers).sum())
         asks = ""
         if name in POINTS:

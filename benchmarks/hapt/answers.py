@@ -42,7 +42,7 @@ class Answers:
         """Over all windows, with the interval of drawing people anew."""
         truth, answer = self._numbers()
         classes = len(self.labels)
-        return metrics.bootstrap_by_group(self.people, lambda i: metrics.macro_f1(truth[i], answer[i], classes))
+        return metrics.group_interval(self.people, lambda i: metrics.macro_f1(truth[i], answer[i], classes))
 
     def by_person(self, figure: Callable[[Answers], float]) -> dict[str, float]:
         """A figure for each person, in the order of their numbers."""

@@ -21,7 +21,7 @@ from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.remembering import Remembering
 from edgewright.language.intents.integers import size_in_bytes
-from edgewright.language.intents.limit import auroc, auroc_interval
+from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.parts import Parts
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, fit_student, logits_of, train_student
@@ -153,16 +153,15 @@ def student(given: Given, teacher: Teacher | None = None) -> list[Row]:
         raise TypeError("a student")
     known, unknown = (logits_of(made.spec, made.arrays, texts) for texts in (given.val, given.outside))
     right, refused = answers(made, given.val, given.truth)
-    area = auroc(known.max(axis=1), unknown.max(axis=1))
-    low, high = auroc_interval(known.max(axis=1), unknown.max(axis=1))
-    shown = f"{area:.3f} ({low:.3f} to {high:.3f})"
+    area = auroc_interval(known.max(axis=1), unknown.max(axis=1))
+    shown = f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
     answered, name = float(np.mean(right & ~refused)), "int8 student" if teacher is None else "int8 student, taught"
     gone = float(np.mean(unknown.max(axis=1) < made.spec.threshold))
     return [
         Row(TASK, f"{name}, as answered",
             f"{_share(answered, given)} / {shown}; {100 * np.mean(refused):.1f} % refused, out of scope "
             f"{100 * gone:.0f} %", f"{made.bytes / 1000:.0f} kB", f"{100 * LEAST:.0f} % / {LEAST_AREA}; 600 kB",
-            answered >= LEAST and area >= LEAST_AREA and made.bytes <= SIZE),
+            answered >= LEAST and area.value >= LEAST_AREA and made.bytes <= SIZE),
         Row(TASK, "the same, were nothing refused", _share(float(np.mean(right)), given), "",
             f"{100 * LEAST_NAMED:.0f} %", float(np.mean(right)) >= LEAST_NAMED),
     ]  # fmt: skip
@@ -170,9 +169,8 @@ def student(given: Given, teacher: Teacher | None = None) -> list[Row]:
 
 def _row(model: str, known: Scores, unknown: Scores, takes: str, given: Given) -> Row:
     right = float(np.mean(known.argmax(axis=1) == given.truth))
-    area = auroc(known.max(axis=1), unknown.max(axis=1))
-    low, high = auroc_interval(known.max(axis=1), unknown.max(axis=1))
-    return Row(TASK, model, f"{_share(right, given)} / {area:.3f} ({low:.3f} to {high:.3f})", takes)
+    area = auroc_interval(known.max(axis=1), unknown.max(axis=1))
+    return Row(TASK, model, f"{_share(right, given)} / {area.value:.3f} ({area.low:.3f} to {area.high:.3f})", takes)
 
 
 def _share(value: float, given: Given) -> str:

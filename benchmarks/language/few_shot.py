@@ -24,6 +24,7 @@ from edgewright.runtime.neighbours.nearest import LIMITS, NONE, Examples
 from edgewright.runtime.neighbours.space import place_of, unit_rows
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.neighbours import Space
+from edgewright.training.metrics import SHARE, group_interval
 
 FOLDS, DRAWS, COUNTS, SEED = 4, 2, (1, 5, 20), 7
 CHANGES = ("training.augment=[]",)
@@ -31,6 +32,7 @@ TASK = "HAPT windows, people left out"
 Floats = NDArray[np.float32]
 Text = NDArray[np.str_]
 Numbers = NDArray[np.int64]
+Shares = list[tuple[int, float]]
 
 
 @dataclass(frozen=True)
@@ -42,20 +44,21 @@ class Fold:
     people: Text
     left: tuple[str, ...]
     out: str
+    number: int
     right: float = 0.0
 
 
 @dataclass
 class Found:
-    """Shares by person left out, of one space and count."""
+    """Shares of one space and count, each with the number of its fold: people of a fold share their networks."""
 
-    six: list[float] = field(default_factory=list)
-    new: list[float] = field(default_factory=list)
-    rest: list[float] = field(default_factory=list)
-    own: list[float] = field(default_factory=list)
-    kept: list[float] = field(default_factory=list)
-    refused: list[float] = field(default_factory=list)
-    area: list[float] = field(default_factory=list)
+    six: Shares = field(default_factory=list)
+    new: Shares = field(default_factory=list)
+    rest: Shares = field(default_factory=list)
+    own: Shares = field(default_factory=list)
+    kept: Shares = field(default_factory=list)
+    refused: Shares = field(default_factory=list)
+    area: Shares = field(default_factory=list)
 
 
 def rows() -> list[Row]:
@@ -78,17 +81,17 @@ def _told(one: Found) -> str:
     return (
         f"six known activities {_share(one.six)}; one never seen, added: {_share(one.new)} of it, {_share(one.rest)} "
         f"of the others; added by the wearer's examples {_share(one.own)}; before it is added {_share(one.refused)} "
-        f"of it refused, {_share(one.kept)} of the others kept, AUROC {np.mean(one.area):.2f}"
+        f"of it refused, {_share(one.kept)} of the others kept, AUROC {np.mean([area for _, area in one.area]):.2f}"
     )
 
 
-def _share(values: list[float]) -> str:
-    """Mean with a 95 % interval that draws the measurements (folds, people, activities) anew."""
+def _share(values: Shares) -> str:
+    """Mean with its 95 % interval over folds."""
     if not values:
         return "-"
-    drawn = np.random.default_rng(0).choice(values, (1000, len(values))).mean(axis=1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return f"{100 * np.mean(values):.0f} % ({100 * low:.0f} to {100 * high:.0f})"
+    folds_of, shares = (np.array(column) for column in zip(*values, strict=True))
+    found = group_interval(folds_of, lambda rows: float(shares[rows].mean()), by="fold", within=SHARE)
+    return f"{100 * found.value:.0f} % ({100 * found.low:.0f} to {100 * found.high:.0f})"
 
 
 def folds() -> Iterator[Fold]:
@@ -110,7 +113,7 @@ def folds() -> Iterator[Fold]:
             vectors = {s: unit_rows(np.concatenate([part[p] for part in parts])) for s, p in places.items()}
             label = np.array(trained.graph.labels)[np.concatenate([part["label"] for part in parts]).reshape(-1)]
             test = np.isin(owners, left)
-            yield Fold(vectors, truth, owners, left, str(out), float(np.mean((label == truth)[test])))
+            yield Fold(vectors, truth, owners, left, str(out), number, float(np.mean((label == truth)[test])))
 
 
 def _without(dataset: DataSet, activity: str) -> DataSet:
@@ -133,23 +136,23 @@ def _measure(fold: Fold, vectors: Floats, key: tuple[Space, int], random: np.ran
     whole = _answers(vectors, drawn, np.flatnonzero(test), space)
     truth = fold.truth[test]
     if not fold.out:
-        into.six.append(float(np.mean(whole[0] == truth)))
+        into.six.append((fold.number, float(np.mean(whole[0] == truth))))
         return
     new = truth == fold.out
-    into.new.append(float(np.mean(whole[0][new] == truth[new])))
-    into.rest.append(float(np.mean(whole[0][~new] == truth[~new])))
+    into.new.append((fold.number, float(np.mean(whole[0][new] == truth[new]))))
+    into.rest.append((fold.number, float(np.mean(whole[0][~new] == truth[~new]))))
     known = {name: places for name, places in drawn.items() if name != fold.out}
     _, said, ratio = _answers(vectors, known, np.flatnonzero(test), space)
-    into.kept.append(float(np.mean(said[~new] != NONE)))
-    into.refused.append(float(np.mean(said[new] == NONE)))
-    into.area.append(auroc(-ratio[~new], -ratio[new]))
+    into.kept.append((fold.number, float(np.mean(said[~new] != NONE))))
+    into.refused.append((fold.number, float(np.mean(said[new] == NONE))))
+    into.area.append((fold.number, auroc(-ratio[~new], -ratio[new])))
     for person in fold.left:
         own = np.flatnonzero((fold.people == person) & (fold.truth == fold.out))
         if len(own) > count:
             given = random.choice(own, count, replace=False)
             judged = np.setdiff1d(own, given)
             nearest = _answers(vectors, {**known, fold.out: given}, judged, space)[0]
-            into.own.append(float(np.mean(nearest == fold.out)))
+            into.own.append((fold.number, float(np.mean(nearest == fold.out))))
 
 
 def _answers(vectors: Floats, drawn: dict[str, Numbers], judged: Numbers, space: Space) -> tuple[Text, Text, Floats]:

@@ -17,7 +17,7 @@ from benchmarks.language.intents import utterances
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Vectors
-from edgewright.language.intents.limit import auroc, auroc_interval
+from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.zero_shot.choice import Choice, Chooser
 from edgewright.language.zero_shot.labels import labels_of
 from edgewright.language.zero_shot.text import text_chooser
@@ -88,12 +88,12 @@ def _row(task: str, model: str, known: list[Choice], outside: list[Choice], trut
     nearest = np.array([one.nearest for one in known]) == truth
     kept, held = ~np.array([one.none for one in known]), np.array([one.none for one in outside])
     sure = np.array([one.cosine - one.limit for one in known]), np.array([one.cosine - one.limit for one in outside])
-    low, high = auroc_interval(*sure)
+    area = auroc_interval(*sure)
     said = np.array([one.confidence for one in known])
     right = np.where(kept, nearest, False)
     reached = (
         f"{share(nearest)} nearest; with 'none of these' {share(right)} right, {share(held)} of others refused, "
-        f"AUROC {auroc(*sure):.3f} ({low:.3f} to {high:.3f}); of labels said {share(nearest[kept])} right "
+        f"AUROC {area.value:.3f} ({area.low:.3f} to {area.high:.3f}); of labels said {share(nearest[kept])} right "
         f"where {100 * said[kept].mean():.0f} % were said"
     )
     return Row(task, model, reached, "")

@@ -107,7 +107,7 @@ def test_numbers_of_features_are_explained() -> None:
         msgspec.structs.replace(tried(0, 0.1, 10), point=few),
         msgspec.structs.replace(tried(1, 0.05, 20), point=own),
     ]
-    found = result("s", OWN, space, trials, trials, {})
+    found = result("s", OWN, space, trials, trials, {}, "classification")
     shown = page(found, "classification")
     assert (
         "Features by number" in shown

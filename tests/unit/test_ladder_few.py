@@ -1,16 +1,28 @@
-"""A choice with few people: better and not larger wins, an exact test says what it can show."""
+"""A choice with few people: better and not larger wins, an exact test says what it can show, in every command."""
 
 from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
+from benchmarks.language.few_shot import _share
 from numpy.typing import NDArray
 
+from edgewright.pipeline.tuning_choice import Cost
+from edgewright.pipeline.tuning_curve import paired
+from edgewright.pipeline.tuning_grid import Tally
+from edgewright.pipeline.tuning_grid import Tried as TriedDecision
+from edgewright.schema.device import DecisionSpec
+from edgewright.search.architecture.comparison import compare
+from edgewright.search.architecture.estimating import Estimate
+from edgewright.search.architecture.trial import Judged, Tried
 from edgewright.search.ladder.climbing import Climb, Judge
-from edgewright.search.ladder.few import choose_with_few, power, probabilities, smallest_p
+from edgewright.search.ladder.few import choose_with_few, probabilities
 from edgewright.search.ladder.metrics import METRICS
+from edgewright.training.metrics import group_interval
+from edgewright.training.permutation_test import power, smallest_p
 
 EACH = 100
 
@@ -107,3 +119,53 @@ def test_equal_rungs_are_told_apart_no_more_often_than_stated() -> None:
         shown += min(found.values()) <= 0.05
     # Of 100 draws at 5 %, 12 or more have a chance of less than 1 in 200.
     assert shown < 12
+
+
+def _judged(errors: list[int]) -> Judged:
+    """Six people of a hundred windows, with so many wrong answers each."""
+    found = np.concatenate([np.arange(EACH) < wrong for wrong in errors])
+    interval = group_interval(np.repeat(np.arange(6), EACH), lambda rows: float(found[rows].mean()), by="unit")
+    return Judged(
+        error=interval.value, low=interval.low, high=interval.high, method=interval.method, macro_f1=None, units=6,
+        samples=600, unit_sums=tuple(map(float, errors)), unit_samples=(EACH,) * 6,
+    )  # fmt: skip
+
+
+def test_points_of_a_search_are_compared_by_the_same_test() -> None:
+    trials = [
+        Tried(number=n, batch=0, point={}, estimate=Estimate(flash=n, ram=1, latency_us=1), state="done")
+        for n in (3, 5, 8)
+    ]
+    judged = {3: _judged([20] * 6), 5: _judged([9, 12, 10, 13, 8, 11]), 8: _judged([10, 9, 11, 9, 10, 10])}
+    found = compare(trials, judged, "classification")
+    assert found is not None
+    assert (found.best, found.enough) == (8, 5)
+    assert found.power == power(6, "unit")
+    assert set(found.p) == {3, 5}
+    assert found.p[3] == pytest.approx(smallest_p(6))
+    assert found.p[5] > 0.05
+    # A study of an earlier version kept no sums.
+    assert compare(trials, {n: msgspec.structs.replace(one, unit_sums=()) for n, one in judged.items()}, "") is None
+
+
+def test_a_tuned_decision_is_held_against_the_old_one_by_the_same_test() -> None:
+    people = [f"p{n}" for n in range(6)]
+
+    def decided(missed: list[int]) -> TriedDecision:
+        return TriedDecision(DecisionSpec(alarms=("fall",)), tuple(Tally(9, m, 0, 0, 3600.0, ()) for m in missed))
+
+    found = paired(decided([1] * 6), decided([3] * 6), Cost(1, 20), people)
+    assert found is not None
+    assert found.p == pytest.approx(smallest_p(6))
+    assert found.power == power(6, "person", "people")
+    mixed = paired(decided([1, 4, 1, 4, 1, 4]), decided([3] * 6), Cost(1, 20), people)
+    assert mixed is not None
+    assert mixed.p > 0.5
+    assert paired(decided([1] * 12), decided([3] * 12), Cost(), [f"p{n}" for n in range(12)]) is None
+
+
+def test_few_folds_of_people_say_how_little_they_tell() -> None:
+    # Two draws of four folds are no eight measurements.
+    values = [(fold, 0.6 + 0.1 * fold + 0.01 * draw) for fold in range(4) for draw in range(2)]
+    low, high = (float(part) for part in _share(values)[:-1].split("(")[1].split(" to "))
+    assert high - low > 35

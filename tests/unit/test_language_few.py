@@ -7,6 +7,7 @@ import pytest
 
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.ladder import climb
+from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.linear import fit_linear, rows_for
 from edgewright.language.intents.parts import parted
 from edgewright.language.intents.train import How, logits_of, train_student
@@ -14,6 +15,7 @@ from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
 from edgewright.runtime.utterance.parse import Understanding
 from edgewright.schema.language import Utterance
+from edgewright.training.metrics import wilson
 
 DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",
          "I am thirsty", "one lemonade please", "could I get something to drink")  # fmt: skip
@@ -88,7 +90,24 @@ def test_the_ladder_climbs_only_for_what_is_clearly_better() -> None:
         students = [("simple", wrong_in(first)), ("large", wrong_in(second))]
         fit, crossed, rungs = climb(students, texts, targets, logits, 0)  # type: ignore[arg-type]
         assert fit is students[chosen][1]
+        # Four against none: the smallest p of an exact sign test over four sentences.
+        assert [rung.p for rung in rungs] == [None, 0.125][: len(rungs)]
         # Beside at most one mistake nothing is clearly better, so nothing else is tried.
         assert [rung.right for rung in rungs] == [30 - first, 30 - second][: 2 if first > 1 else 1]
         assert (crossed.argmax(axis=1) != targets).sum() == (first, second)[chosen]
     assert max(seen) < 30
+
+
+def test_few_utterances_out_of_scope_tell_little_even_where_all_of_them_are_told_apart() -> None:
+    inside, outside = np.linspace(1, 2, 40), np.array([0.1, 0.2, 0.3])
+    apart = auroc_interval(inside, outside)
+    assert (apart.value, apart.high) == (1.0, 1.0)
+    assert apart.low == pytest.approx(wilson(3, 3).low)
+    rng, held = np.random.default_rng(5), 0
+    for _ in range(300):
+        found = auroc_interval(rng.normal(1, 1, 60), rng.normal(0, 1, 5))
+        # Of two normal distributions whose middles lie one deviation apart.
+        held += found.low <= 0.7602 <= found.high
+    assert held >= 275
+    assert found.method == "jackknife of both sides, t with 4 degrees of freedom, 95 %"
+    assert auroc_interval(inside, np.array([])).low == 0.0

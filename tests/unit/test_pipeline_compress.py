@@ -232,6 +232,23 @@ def test_the_table_on_the_terminal(trained: Path, tmp_path: Path, capsys: pytest
     assert "look" in out and "by row" in out
 
 
+def test_what_few_people_tell_of_a_loss_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    people = [[*row, f"p{n % 12}"] for n, row in enumerate(rows(CLASSES, 300))]
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv", people, header="a,b,label,who"))
+    toml.write_text(toml.read_text().replace("[data]\n", '[data]\ngroup = "who"\n'))
+    run_folder = run_small(toml, tmp_path / "runs", "training.epochs=5").folder
+    given = ["compress", str(run_folder), "--int8", "--max-drop", "100%", "--out", str(tmp_path / "compressed")]
+    assert run(given) == 0
+    record = read_record(tmp_path / "compressed")
+    float_row, row = record.rows
+    assert (float_row.drop_interval, float_row.p) == (None, None)
+    assert row.drop_interval is not None
+    assert row.drop_interval.method.startswith("jackknife by group, t with ")
+    assert row.drop_interval.low <= row.drop <= row.drop_interval.high
+    assert row.p is not None
+    assert "smallest p is" in capsys.readouterr().out
+
+
 def foreign(path: Path, *, outputs: int = 3) -> None:
     builder = Builder("elsewhere", (2,), input_name="x")
     generator = np.random.default_rng(0)

@@ -139,7 +139,7 @@ def test_errors_have_intervals_by_group_and_a_row_a_group() -> None:
         by_group, by_sample = found.intervals[name], alone.intervals[name]
         assert by_group.value == found.regression[name] == by_sample.value
         assert by_group.low < by_group.value < by_group.high
-        assert by_group.method == "bootstrap by group"
+        assert by_group.method.startswith("jackknife by group")
         assert by_sample.method == "bootstrap by sample"
         # Errors of one engine are alike, so engines drawn anew say how little ten of them tell.
         assert by_group.high - by_group.low > 4 * (by_sample.high - by_sample.low)
@@ -160,7 +160,7 @@ def test_the_terminal_shows_both() -> None:
     truth, answer, groups = _errors()
     found = evaluate_numbers(truth, answer, groups, split_by="group")
     told = _shown(found)
-    assert "bootstrap by group" in told
+    assert "jackknife by group" in told
     assert span(found.intervals["rmse"]) in told
     assert "engine-9" in told
     assert "the 8 worst of 10 groups; the best has rmse" in told
@@ -170,6 +170,6 @@ def test_the_page_shows_both(tmp_path: Path) -> None:
     result = _run(tmp_path, "last")
     assert result.page is not None
     page = result.page.read_text()
-    assert "those of the errors by bootstrap by group" in page
+    assert "those of the errors by jackknife by group" in page
     assert "By group, the worst first" in page
     assert page.count("machine-") >= 3

@@ -28,11 +28,15 @@ def test_numbers_as_classes_stand_by_size() -> None:
 def test_the_method_of_an_interval_is_what_was_drawn() -> None:
     truth = np.array(["a", "b"] * 6)
     probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (12, 1))
-    four = np.repeat(["p", "q", "r", "s"], 3)
-    for groups, method in ((None, "sample"), (np.full(12, "p"), "sample, within one group"), (four, "group")):
+    four, many = np.repeat(["p", "q", "r", "s"], 3), np.arange(12).astype(str)
+    drawn, few = "bootstrap by", "jackknife by group, t with 3 degrees of freedom, 95 %"
+    for groups, method in (
+        (None, f"{drawn} sample"), (np.full(12, "p"), f"{drawn} sample, within one group"), (four, few),
+        (many, f"{drawn} group"),
+    ):  # fmt: skip
         record = evaluate_classes(truth, probabilities, ["a", "b"], groups, ROWS, split_by="row", majority=0.5)
         assert record.macro_f1 is not None
-        assert record.macro_f1.method == f"bootstrap by {method}"
+        assert record.macro_f1.method == method
 
 
 @pytest.mark.parametrize("right", [80, 100])
@@ -42,7 +46,7 @@ def test_groups_that_are_alike_do_not_make_the_interval_narrower_than_samples_do
     alone = wilson(2 * right, 200)
     assert interval.value == alone.value
     assert interval.low <= alone.low and interval.high >= alone.high
-    assert interval.method == "bootstrap by group, too narrow: 2 groups"
+    assert interval.method == "jackknife by group, t with 1 degrees of freedom, 95 %"
     f1 = macro_f1_interval(np.ones(200, np.int64), answer, 2, np.repeat(["p", "q"], 100))
     assert f1.method == interval.method
     assert f1.high - f1.low > 0.01 or right == 100

@@ -135,7 +135,7 @@ def _go(asked: Asked, run: Search, profile: Profile) -> None:
     else:
         judged = run.study.judged()
     folder = run.study.folder
-    found = result(str(folder), run.study.identity, run.space, trials, front, judged)
+    found = result(str(folder), run.study.identity, run.space, trials, front, judged, run.task)
     write_points(run.space, run.study, front, judged, asked.data)
     write_atomic(folder / "front.html", page(found, run.task).encode())
     write_atomic(folder / "front.json", msgspec.json.encode(found))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.matching import find_labels
-from edgewright.language.intents.limit import auroc, auroc_interval
+from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.parts import Judged
 from edgewright.language.intents.train import Made
 from edgewright.language.slots.score import SlotScore, score
@@ -21,7 +21,7 @@ from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Utterance
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import wilson
+from edgewright.training.metrics import SHARE, group_interval, wilson
 
 _DRAWS = 500
 _AS_ANSWERED = "accuracy is of what a user gets: an utterance in scope that is refused is wrong"
@@ -69,9 +69,7 @@ def score_language(
         "refused_in_scope": wilson(int(refused.sum()), len(truth)),
     }
     if len(out):
-        low, high = auroc_interval(judged.scores, judged.outside)
-        area = auroc(judged.scores, judged.outside)
-        figures["auroc"] = Interval(value=area, low=low, high=high, method="both sides drawn anew")
+        figures["auroc"] = auroc_interval(judged.scores, judged.outside)
         figures["refused_out_of_scope"] = wilson(int((out < form.threshold).sum()), len(out))
     slots = None
     if spec.tagger is not None and any(one.slots for one, _ in inside):
@@ -112,10 +110,9 @@ def _slots(
         each.append((count.right, count.found, count.true))
         whole += found.intent == intent and count.right == count.found == count.true
     counts = np.array(each, np.int64)
-    random = np.random.default_rng(0)
-    drawn = [_f1(counts[random.integers(len(counts), size=len(counts))]) for _ in range(_DRAWS)]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    f1 = Interval(value=_f1(counts), low=float(low), high=float(high), method="utterances drawn anew")
+    f1 = group_interval(
+        np.arange(len(counts)), lambda rows: _f1(counts[rows]), by="utterance", within=SHARE, repeats=_DRAWS
+    )
     right, found_slots, true = (int(number) for number in counts.sum(axis=0))
     return SlotScore(right, found_slots, true), f1, wilson(whole, len(inside))
 

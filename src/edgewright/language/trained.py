@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.language.intents.limit import auroc, auroc_interval
+from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.train import Made
 from edgewright.language.slots.score import SlotScore
 from edgewright.training.metrics import calibration_error, class_scores, confusion, wilson
@@ -34,7 +34,7 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
     ]
     all_right = wilson(int(right.sum()), len(right))
     answered = wilson(int(judged.answered.sum()), len(right))
-    low, high = auroc_interval(judged.scores, judged.outside)
+    area = auroc_interval(judged.scores, judged.outside)
     return {
         "utterances": utterances,
         "judged": len(right),
@@ -46,7 +46,7 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
         "out_of_scope": None
         if not len(judged.outside)
         else {
-            "judged": len(judged.outside), "auroc": auroc(judged.scores, judged.outside), "low": low, "high": high,
+            "judged": len(judged.outside), "auroc": area.value, "low": area.low, "high": area.high,
             "refused": float(np.mean(judged.outside < judged.threshold)),
         },
         "intents": each,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
@@ -27,6 +29,7 @@ from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
 from edgewright.training import metrics
+from edgewright.training.permutation_test import of_sums, probabilities
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ def rows_of(
     """
     sides = subject.material.sides
     made: list[CompressRow] = []
+    errors: dict[str, NDArray[np.float64]] = {}
     first: Seen | None = None
     for form in forms:
         answer = asked(form.model)
@@ -59,9 +63,50 @@ def rows_of(
         seen = Seen(answer(X[sides.validation]), answer(X[sides.test]))
         first = first or seen
         made.append(_row(subject, form, seen, first, made[0] if made else None))
+        errors[form.name] = _errors(subject, sides.test, seen.test)
         advance(1)
+    made = _tested(made, errors, test_groups(subject))
     marks = front([_figures(row) for row in made])
     return tuple(msgspec.structs.replace(row, front=mark) for row, mark in zip(made, marks, strict=True))
+
+
+def test_groups(subject: Subject) -> NDArray[np.generic] | None:
+    """Group of each test sample; None where fewer than two are known."""
+    groups = subject.material.samples.groups
+    own = None if groups is None else groups[subject.material.sides.test]
+    return None if own is None or len(np.unique(own)) < 2 else own
+
+
+def _tested(
+    rows: list[CompressRow], errors: dict[str, NDArray[np.float64]], groups: NDArray[np.generic] | None
+) -> list[CompressRow]:
+    """The rows with what each form loses on the test samples: its interval, and with few groups an exact test."""
+    first, *others = rows
+    classes = first.accuracy is not None
+    names, numbers = np.unique(np.arange(len(errors[first.name])) if groups is None else groups, return_inverse=True)
+
+    def figure(total: float, samples: int) -> float:
+        return total / samples if classes else math.sqrt(total / samples)
+
+    def lost(name: str) -> Callable[[NDArray[np.int64]], float]:
+        def of(indices: NDArray[np.int64]) -> float:
+            own, float_own = (figure(float(errors[n][indices].sum()), len(indices)) for n in (name, first.name))
+            return own - float_own if classes else _grown(own, float_own)
+
+        return of
+
+    found: dict[str, float] = {}
+    if groups is not None and len(names) <= metrics.FEW_GROUPS:
+        sums = {name: np.bincount(numbers, each).astype(np.float64) for name, each in errors.items()}
+        whole = partial(figure, samples=len(numbers))
+        pairs = {row.name: of_sums(sums[row.name], sums[first.name], whole) for row in others}
+        found = probabilities(pairs, len(names))
+    made = [first]
+    for row in others:
+        by = "sample" if groups is None else "group"
+        interval = metrics.group_interval(numbers, lost(row.name), by=by)
+        made.append(msgspec.structs.replace(row, drop_interval=interval, p=found.get(row.name)))
+    return made
 
 
 def _figures(row: CompressRow) -> tuple[float, ...]:
@@ -129,6 +174,15 @@ def _accuracy(subject: Subject, side: NDArray[np.int64], answers: Floats) -> Int
     true = np.asarray([places[str(label)] for label in as_text(samples.y[side])], np.int64)
     groups = None if samples.groups is None else samples.groups[side]
     return metrics.accuracy_interval(true, np.argmax(answers, axis=1), groups)
+
+
+def _errors(subject: Subject, side: NDArray[np.int64], answers: Floats) -> NDArray[np.float64]:
+    """Of each sample: whether its class is wrong, or its squared error."""
+    truth, labels = subject.material.samples.y[side], np.asarray(subject.graph.labels)
+    if len(labels) == 0:
+        return np.square(np.ravel(answers).astype(np.float64) - np.asarray(truth, np.float64))
+    wrong: NDArray[np.float64] = (labels.astype(str)[np.argmax(answers, axis=1)] != as_text(truth)).astype(np.float64)
+    return wrong
 
 
 def _error(subject: Subject, side: NDArray[np.int64], answers: Floats) -> float:

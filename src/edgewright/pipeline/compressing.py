@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.budget import budgets
 from edgewright.pipeline.compress_forms import CompressForm, Maker
-from edgewright.pipeline.compress_judge import rows_of
+from edgewright.pipeline.compress_judge import rows_of, test_groups
 from edgewright.pipeline.compress_options import Wanted, names
 from edgewright.pipeline.compress_record import write_record
 from edgewright.pipeline.compress_subject import Subject, open_model, open_run
@@ -26,6 +27,8 @@ from edgewright.schema.compress import CompressRecord, CompressRow
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import DeviceRecord
+from edgewright.training.metrics import FEW_GROUPS
+from edgewright.training.permutation_test import power
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def _write(
         f"{len(sides.test):,} are looked at once for the table",
         data_hash=subject.material.sha256,
         data_path=subject.data_path,
-        notes=_notes(wanted, rows[0].engine, source),
+        notes=(*_notes(wanted, rows[0].engine, source), *_power(subject)),
     )
     write_record(record, folder)
     return record
@@ -240,6 +243,15 @@ def _float_bytes(form: CompressForm) -> bytes:
 def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
     kind = Form("int8" if form.integer else "float", form.graph, form.model)
     return budgets(subject.config, subject.material, kind, package, row.latency_p50_us)
+
+
+def _power(subject: Subject) -> tuple[str, ...]:
+    """What a comparison over few test groups can show."""
+    groups = test_groups(subject)
+    count = 0 if groups is None else len(np.unique(groups))
+    if not 2 <= count <= FEW_GROUPS:
+        return ()
+    return (f"p is of an exact test over the {count} groups of the test samples: {power(count, 'group')}.",)
 
 
 def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:

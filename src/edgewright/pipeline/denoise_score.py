@@ -18,7 +18,7 @@ from edgewright.schema.data import DataSet, Floats
 from edgewright.schema.denoise import DenoiseRow, DenoiserSpec, DenoiseScore
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import bootstrap_by_group, widened
+from edgewright.training.metrics import group_interval, widened
 
 INT8, FLOAT, ALL = "int8", "float", "all"
 Method = Callable[[Floats], Floats]
@@ -177,7 +177,7 @@ def _rows(pairs: Sequence[_Pair], which: str, methods: Sequence[str], seed: int)
     def interval(values: Sequence[float]) -> Interval:
         figures = np.asarray(values, np.float64)
         statistic = lambda rows: float(figures[rows].mean())  # noqa: E731
-        alone = bootstrap_by_group(np.arange(len(figures)), statistic, seed=seed, method="bootstrap by pair")
+        alone = group_interval(np.arange(len(figures)), statistic, seed=seed, by="pair")
         return widened(alone, units, statistic)
 
     made = []

@@ -15,7 +15,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, cross_va
 from edgewright.schema.data import Samples
 from edgewright.schema.trace import Interval
 from edgewright.trace.words import plural
-from edgewright.training.metrics import bootstrap_by_group
+from edgewright.training.metrics import group_interval
 
 _MOST = 10_000
 _TREES = 60
@@ -80,7 +80,7 @@ def inflation(samples: Samples, task: str, seed: int) -> Inflation | None:
 def inflation_of(answers: QuickAnswers, seed: int) -> Inflation:
     """The inflation that the answers of a quick model show; `seed` draws the units of the interval."""
     y, loose, honest, classify = answers.y, answers.random, answers.kept, answers.classify
-    difference = bootstrap_by_group(
+    difference = group_interval(
         answers.units,
         lambda i: _score(y[i], loose[i], classify) - _score(y[i], honest[i], classify),
         repeats=500,

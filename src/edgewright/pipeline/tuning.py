@@ -11,7 +11,7 @@ from edgewright.pipeline.folder import judged_of, new_run_folder
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.tuning_asked import Asked, fits, refuse, taken, tolerance_of, within
 from edgewright.pipeline.tuning_choice import ByLabel, folds_of, front, held_out
-from edgewright.pipeline.tuning_curve import day_of, point
+from edgewright.pipeline.tuning_curve import day_of, paired, point
 from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
@@ -126,7 +126,7 @@ def _record(answers: _Answers, asked: Asked, found: ByLabel, hears: Listener) ->
         rule, at = taken(tried, places, asked, unit if answers.per_second else None)
     with hears.doing("Judging on others", folds_of(groups)) as advance:
         others = held_out(found, rule, groups, advance)
-    chosen = tried[places[at]].spec
+    chosen, before = tried[places[at]].spec, answers.before()
     notes = _edges(chosen, asked.grid)
     if others is None:
         notes.append("Only one person or recording is known: how the choice does on others could not be judged")
@@ -150,7 +150,8 @@ def _record(answers: _Answers, asked: Asked, found: ByLabel, hears: Listener) ->
         points=tuple(point(tried[place], asked.cost, groups, unit, front=True) for place in places),
         chosen=at,
         held_out=None if others is None else point(others, asked.cost, groups, unit),
-        before=point(answers.before(), asked.cost, groups, unit),
+        before=point(before, asked.cost, groups, unit),
+        test=None if others is None else paired(others, before, asked.cost, groups),
         decision=chosen,
         notes=tuple(notes),
     )

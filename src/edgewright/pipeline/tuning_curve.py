@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,18 +13,18 @@ from edgewright.pipeline.detect_events import rate, share
 from edgewright.pipeline.tuning_choice import Cost
 from edgewright.pipeline.tuning_grid import Tried
 from edgewright.schema.trace_flow import Interval
-from edgewright.schema.tuning import TunePoint
+from edgewright.schema.tuning import TunePoint, TuneTest
+from edgewright.training.metrics import FEW_GROUPS, SHARE, group_interval
+from edgewright.training.permutation_test import of_sums, power, probabilities
 
-_DRAWS, _DAY = 1000, 86400.0
-# From fewer people it cannot be told how much they differ.
-_FEW = 4
+_DAY = 86400.0
 
 
 def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: bool = False) -> TunePoint:
     """What a decision gives, with intervals.
 
     The interval of the missed share is Wilson's, that of the rate Byar's for Poisson counts; where two people or more
-    are known, whole people are drawn anew as well, and the wider end counts.
+    are known, the interval over whole people is computed as well, and the wider end counts.
 
     Args:
         one: decision over all tapes.
@@ -34,13 +35,8 @@ def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: 
     """
     table = _by_group(one, groups)
     events, missed, false, exposure = table.sum(0).tolist()
-    few = f", {len(table)} people" if 1 < len(table) < _FEW else ""
-    drawn = _drawn(table)
     miss = share(int(missed), int(events))
     alarm = rate(int(false), exposure / unit)
-    with np.errstate(all="ignore"):
-        misses = drawn[:, 1] / drawn[:, 0]
-        alarms = drawn[:, 2] / (drawn[:, 3] / unit)
     delays = [d for t in one.tallies for d in t.delays]
     own = {one.spec.thresholds.get(label, 0.0) for label in one.spec.alarms}
     return TunePoint(
@@ -51,9 +47,9 @@ def point(one: Tried, cost: Cost, groups: Sequence[str], unit: float, *, front: 
         refractory=one.spec.refractory,
         events=int(events),
         missed=int(missed),
-        missed_share=_wider(miss, misses, "wilson", len(table), few),
+        missed_share=_wider(miss, "wilson", table[:, 1], table[:, 0], SHARE),
         false=int(false),
-        false_rate=_wider(alarm, alarms, "poisson", len(table), few),
+        false_rate=_wider(alarm, "poisson", table[:, 2], table[:, 3] / unit, (0.0, math.inf)),
         delay=float(np.median(delays)) if delays else None,
         cost=cost.of(one.tallies),
         front=front,
@@ -69,22 +65,50 @@ def _by_group(one: Tried, groups: Sequence[str]) -> NDArray[np.float64]:
     return table
 
 
-def _drawn(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of people drawn again with replacement, shape (draws, 4); the same draws every time."""
-    generator = np.random.default_rng(0)
-    return np.asarray(table[generator.integers(0, len(table), (_DRAWS, len(table)))].sum(1))
-
-
 def _wider(
-    alone: tuple[float, float, float], drawn: NDArray[np.float64], method: str, people: int, few: str
+    alone: tuple[float, float, float],
+    method: str,
+    counts: NDArray[np.float64],
+    bases: NDArray[np.float64],
+    within: tuple[float, float],
 ) -> Interval:
+    """The interval of a count over a base, never narrower than the one over people."""
     value, low, high = alone
-    drawn = drawn[np.isfinite(drawn)]
-    if people > 1 and len(drawn):
-        method += f" and bootstrap by person{few}"
-        low, high = min(low, float(np.quantile(drawn, 0.025))), max(high, float(np.quantile(drawn, 0.975)))
+    made = Interval(value=value, low=low, high=high, method=method)
+    if len(counts) > 1:
+
+        def ratio(people: NDArray[np.int64]) -> float:
+            base = float(bases[people].sum())
+            return float(counts[people].sum()) / base if base else value
+
+        found = group_interval(np.arange(len(counts)), ratio, by="person", within=within)
+        low, high = min(low, found.low), max(high, found.high)
+        made = msgspec.structs.replace(made, low=low, high=high, method=f"{method} and {found.method}")
     # Without any exposure nothing is known, which JSON has no number for.
-    return Interval(value=value, low=low, high=high if math.isfinite(high) else 1e9, method=method)
+    return made if math.isfinite(high) else msgspec.structs.replace(made, high=1e9)
+
+
+def paired(others: Tried, before: Tried, cost: Cost, groups: Sequence[str]) -> TuneTest | None:
+    """Test whether the choice costs few people, who took no part in it, less than the package's own decision.
+
+    Args:
+        others: each person judged by the decision that the others chose.
+        before: the package's own decision.
+        cost: see `Cost`.
+        groups: of each tape.
+
+    Returns:
+        The exact test of the difference; None where people are many and intervals tell.
+    """
+    people = len(set(groups))
+    if people > FEW_GROUPS:
+        return None
+    own, old = (
+        cost.miss * table[:, 1] + cost.false_alarm * table[:, 2]
+        for table in (_by_group(one, groups) for one in (others, before))
+    )
+    found = probabilities({"cost": of_sums(own, old, float)}, people)
+    return TuneTest(p=found["cost"], power=power(people, "person", "people"))
 
 
 def day_of(per_second: float | None) -> tuple[float, str]:

@@ -18,6 +18,8 @@ class CompressRow(Part, frozen=True, kw_only=True):
         validation: accuracy on the validation samples, on which was chosen; `validation_error` of a regression.
         accuracy: on the test samples, looked at once, with the interval by group; `error` of a regression.
         drop: what it loses against float on the test samples: accuracy, or the relative growth of the error.
+        drop_interval: of `drop`, by group where groups are known; None of float.
+        p: of an exact test over few groups that the form loses nothing, corrected for the other forms.
         validation_drop: the same on the validation samples.
         flips: test samples whose class differs from float, by class of float in `flips_by_class`.
         engine_flips: test samples to which another engine gives another class than generated C, by engine.
@@ -38,6 +40,8 @@ class CompressRow(Part, frozen=True, kw_only=True):
     accuracy: Interval | None = None
     error: float | None = None
     drop: float
+    drop_interval: Interval | None = None
+    p: float | None = None
     validation_drop: float
     flips: int = 0
     flips_by_class: tuple[tuple[str, int], ...] = ()

@@ -44,6 +44,13 @@ class TunePoint(Part, frozen=True, kw_only=True):
     front: bool = False
 
 
+class TuneTest(Part, frozen=True, kw_only=True):
+    """An exact test over few people: its two-sided p, and what such a test can show, in a sentence."""
+
+    p: float
+    power: str
+
+
 class TuneRecord(Part, frozen=True, kw_only=True):
     """A tuning.
 
@@ -65,6 +72,7 @@ class TuneRecord(Part, frozen=True, kw_only=True):
         held_out: the choice, thresholds of labels included, made without a person and judged on that person, over all
             of them; None with only one.
         before: the package's own decision with the same alarms.
+        test: of the cost of `held_out` against that of `before`, where people are few; None with many or one.
         decision: in the new package.
         notes: what a reader must know.
     """
@@ -90,5 +98,6 @@ class TuneRecord(Part, frozen=True, kw_only=True):
     chosen: int
     held_out: TunePoint | None
     before: TunePoint
+    test: TuneTest | None = None
     decision: DecisionSpec
     notes: tuple[str, ...] = ()

@@ -40,16 +40,24 @@ def _answers(record: CompressRecord) -> RenderableType:
     score = "test accuracy (95 %)" if classes else "test error"
     made = table(["form", "validation", score, "lost", "flips"], (1, 2, 3, 4))
     for row in record.rows:
-        lost = f"{100 * row.drop:+.2f} points" if classes else f"{100 * row.drop:+.1f} %"
         add(
             made,
             _Name(row, record.chosen),
             f"{row.validation.value:.4f}" if row.validation is not None else number(row.validation_error),
             interval_text(row.accuracy) if row.accuracy is not None else number(row.error),
-            "-" if row is record.rows[0] else lost,
+            "-" if row is record.rows[0] else _lost(row, classes),
             f"{row.flips:,}" if row.accuracy is not None else "-",
         )
     return made
+
+
+def _lost(row: CompressRow, classes: bool) -> str:
+    """'+0.42 points (-0.10 to +0.94), p 0.25'."""
+    digits, unit = (2, " points") if classes else (1, " %")
+    told, found = f"{100 * row.drop:+.{digits}f}{unit}", row.drop_interval
+    if found is not None:
+        told += f" ({100 * found.low:+.{digits}f} to {100 * found.high:+.{digits}f})"
+    return told if row.p is None else f"{told}, p {row.p:.2g}"
 
 
 def _costs(record: CompressRecord) -> RenderableType:

@@ -137,6 +137,9 @@ def _choice(record: TuneRecord) -> tuple[Block, ...]:
                     "people more than people. More people, or the old package, would serve strangers better."
                 )
             )
+        if record.test is not None:
+            text = f"Exact test of that cost against the one before: p {record.test.p:.2g}; {record.test.power}."
+            made.append(Paragraph(text=text))
     return tuple(made)
 
 

@@ -8,14 +8,17 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
 from edgewright.schema.trace import Interval
 
 Numbers = NDArray[np.int64]
 # Two-sided 95 % point of the normal distribution.
 Z95 = 1.959963984540054
-# From fewer groups it cannot be told how much groups differ.
-FEW_GROUPS = 4
+# Up to so many groups, groups drawn anew give intervals that are too narrow, and no interval of a gain excludes zero.
+FEW_GROUPS = 10
+ANY = (-math.inf, math.inf)
+SHARE = (0.0, 1.0)
 
 
 def confusion(truth: Numbers, answer: Numbers, classes: int) -> Numbers:
@@ -57,24 +60,74 @@ def wilson(right: int, total: int) -> Interval:
     return Interval(value=share, low=max(0.0, centre - half), high=min(1.0, centre + half), method="wilson")
 
 
-def bootstrap_by_group(
+def jackknife(statistic: Callable[[Numbers], float], groups: NDArray[np.generic]) -> tuple[float, float, int]:
+    """Compute a figure and its standard error by leaving out each group once (Efron and Stein, 1981).
+
+    Args:
+        statistic: from indices of samples to the figure.
+        groups: group of each sample, shape (n,).
+
+    Returns:
+        The figure of all samples, its standard error and the number of groups.
+    """
+    names, numbers = np.unique(groups, return_inverse=True)
+    count = len(names)
+    without = np.array([statistic(np.flatnonzero(numbers != group)) for group in range(count)])
+    error = math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
+    return statistic(np.arange(len(groups), dtype=np.int64)), error, count
+
+
+def student_t(freedom: int, level: float = 0.95) -> float:
+    """Compute the two-sided point of Student's t with so many degrees of freedom."""
+    return float(stdtrit(freedom, 0.5 + level / 2))
+
+
+def jackknife_interval(
+    statistic: Callable[[Numbers], float],
+    groups: NDArray[np.generic],
+    by: str,
+    within: tuple[float, float] = ANY,
+    level: float = 0.95,
+) -> Interval:
+    """Compute a figure with its jackknife interval by Student's t: with few groups it is as wide as it must be.
+
+    Args:
+        statistic: from indices of samples to the figure.
+        groups: group of each sample, shape (n,); at least two groups.
+        by: what the groups are, for the method's name.
+        within: limits of the figure itself.
+        level: of the interval.
+    """
+    value, error, count = jackknife(statistic, groups)
+    half = student_t(count - 1, level) * error
+    method = f"jackknife by {by}, t with {count - 1} degrees of freedom, {100 * level:.3g} %"
+    return Interval(value=value, low=max(within[0], value - half), high=min(within[1], value + half), method=method)
+
+
+def group_interval(
     groups: NDArray[np.generic],
     statistic: Callable[[Numbers], float],
     *,
+    by: str = "group",
+    within: tuple[float, float] = ANY,
     repeats: int = 1000,
     seed: int = 0,
-    method: str = "bootstrap by group",
 ) -> Interval:
-    """A figure with its 95 % percentile interval when whole groups (people, machines) are drawn anew.
+    """Compute a figure with its 95 % interval over groups that stay whole (people, machines).
+
+    Many groups are drawn anew (percentile bootstrap); with up to `FEW_GROUPS` the jackknife takes its place.
 
     Args:
         groups: group of each sample, shape (n,).
         statistic: from indices of samples (repeated ones come repeatedly) to the figure.
+        by: what the groups are, for the method's name.
+        within: limits of the figure itself.
         repeats: draws.
         seed: of the draws.
-        method: what to call it.
     """
     names, inverse, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    if 1 < len(names) <= FEW_GROUPS:
+        return jackknife_interval(statistic, groups, by, within)
     order = np.argsort(inverse, kind="stable")
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     generator = np.random.default_rng(seed)
@@ -87,14 +140,14 @@ def bootstrap_by_group(
         drawn.append(statistic(order[np.arange(int(length.sum())) + shift]))
     low, high = np.quantile(drawn, [0.025, 0.975])
     value = statistic(np.arange(len(groups), dtype=np.int64))
-    return Interval(value=value, low=float(low), high=float(high), method=method)
+    return Interval(value=value, low=float(low), high=float(high), method=f"bootstrap by {by}")
 
 
 def accuracy_interval(truth: Numbers, answer: Numbers, groups: NDArray[np.generic] | None) -> Interval:
     """Accuracy with its interval: by group where at least two are known, else Wilson's."""
     right = truth == answer
     alone = wilson(int(right.sum()), len(right))
-    return widened(alone, groups, lambda indices: float(right[indices].mean()))
+    return widened(alone, groups, lambda indices: float(right[indices].mean()), SHARE)
 
 
 def macro_f1_interval(
@@ -105,20 +158,20 @@ def macro_f1_interval(
     def statistic(indices: Numbers) -> float:
         return macro_f1(truth[indices], answer[indices], classes)
 
-    alone = bootstrap_by_group(np.arange(len(truth)), statistic, repeats=repeats, method="bootstrap by sample")
-    return widened(alone, groups, statistic, repeats)
+    alone = group_interval(np.arange(len(truth)), statistic, by="sample", within=SHARE, repeats=repeats)
+    return widened(alone, groups, statistic, SHARE, repeats)
 
 
 def regression_intervals(error: NDArray[np.floating], groups: NDArray[np.generic] | None) -> dict[str, Interval]:
     """'mae' and 'rmse' of the errors with their intervals: by group where at least two are known, else by sample."""
     size = np.abs(np.asarray(error, np.float64))
     square = size**2
-    repeats = 1000 if len(size) < 20_000 else 200
+    repeats, within = 1000 if len(size) < 20_000 else 200, (0.0, math.inf)
 
     def made(statistic: Callable[[Numbers], float]) -> Interval:
         by_sample = np.arange(len(size))
-        alone = bootstrap_by_group(by_sample, statistic, repeats=repeats, method="bootstrap by sample")
-        return widened(alone, groups, statistic, repeats)
+        alone = group_interval(by_sample, statistic, by="sample", within=within, repeats=repeats)
+        return widened(alone, groups, statistic, within, repeats)
 
     return {
         "mae": made(lambda rows: float(size[rows].mean())),
@@ -127,25 +180,26 @@ def regression_intervals(error: NDArray[np.floating], groups: NDArray[np.generic
 
 
 def widened(
-    alone: Interval, groups: NDArray[np.generic] | None, statistic: Callable[[Numbers], float], repeats: int = 1000
+    alone: Interval,
+    groups: NDArray[np.generic] | None,
+    statistic: Callable[[Numbers], float],
+    within: tuple[float, float] = ANY,
+    repeats: int = 1000,
 ) -> Interval:
-    """The interval by group, never narrower than the one in which every sample stands for itself.
-
-    Few groups that happen to be alike give a bootstrap narrower than even their samples allow. Where there are too
-    few groups to tell how much they differ, the method says so.
+    """Compute the interval by group, never narrower than the one in which every sample stands for itself.
 
     Args:
         alone: as if all samples were independent.
         groups: of each sample, None where unknown; with one group only, `alone` is all that can be said.
-        statistic: as for `bootstrap_by_group`.
+        statistic: as for `group_interval`.
+        within: limits of the figure itself.
         repeats: draws.
     """
     known = 0 if groups is None else len(np.unique(groups))
     if groups is None or known < 2:
         return msgspec.structs.replace(alone, method=f"{alone.method}, within one group") if known else alone
-    few = f", too narrow: {known} groups" if known < FEW_GROUPS else ""
-    drawn = bootstrap_by_group(groups, statistic, repeats=repeats, method=f"bootstrap by group{few}")
-    return msgspec.structs.replace(drawn, low=min(drawn.low, alone.low), high=max(drawn.high, alone.high))
+    found = group_interval(groups, statistic, within=within, repeats=repeats)
+    return msgspec.structs.replace(found, low=min(found.low, alone.low), high=max(found.high, alone.high))
 
 
 def calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:

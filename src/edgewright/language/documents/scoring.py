@@ -15,7 +15,7 @@ from edgewright.runtime.documents.search import DocumentIndex
 from edgewright.schema.errors import InputError
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
-from edgewright.training.metrics import bootstrap_by_group, widened, wilson
+from edgewright.training.metrics import group_interval, widened, wilson
 
 _TOP = 10
 
@@ -120,7 +120,7 @@ def score_index(index: DocumentIndex, asked: Sequence[Asked], encoder: Encodes |
         }  # fmt: skip
         figures = {name: _share(hits[there], groups[there]) for name, hits in of.items()}
         gains = np.where(rank >= 0, 1.0 / np.maximum(rank + 1, 1), 0.0)[there]
-        figures[f"mrr@{_TOP}"] = bootstrap_by_group(
+        figures[f"mrr@{_TOP}"] = group_interval(
             groups[there] if any(groups) else np.arange(int(there.sum())), lambda rows: float(gains[rows].mean())
         )
     if not there.all():

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgewright.runtime.utterance.normalise import normalised
 from edgewright.schema.language import StudentSpec
+from edgewright.training.permutation_test import sign_test
 
 # Sentences up to which each is left out in turn, and parts beyond.
 _ONE_BY_ONE, _PARTS = 20, 5
@@ -31,11 +32,14 @@ class Rung(msgspec.Struct, frozen=True):
         name: of it.
         right: sentences that it answered right when they were left out.
         judged: sentences in all.
+        p: of an exact sign test against the student that stood, over the sentences that only one of them answers
+            right; None for the first.
     """
 
     name: str
     right: int
     judged: int
+    p: float | None = None
 
 
 def climb(
@@ -71,9 +75,10 @@ def climb(
             made[out] = logits_of(fitted, [text for text, gone in zip(texts, out, strict=True) if gone])
         right = made.argmax(axis=1) == targets
         won, lost = int((right & ~best_right).sum()), int((best_right & ~right).sum())
+        p = sign_test(max(won, lost), won + lost) if rungs else None
         if not rungs or won - lost > math.sqrt(won + lost):
             best, best_logits, best_right = fit, made, right
-        rungs.append(Rung(name, int(right.sum()), len(right)))
+        rungs.append(Rung(name, int(right.sum()), len(right), p))
     return best, best_logits, rungs
 
 

@@ -120,7 +120,7 @@ def _laddered(
     linear = partial(fit_linear, classes=len(parts.intents), rows=rows, characters=how.read, words=how.words)
     fit, crossed, rungs = climb([("linear", linear), ("network", network)], texts, targets, _scaled, how.seed)
     if say:
-        told = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right" for rung in rungs)
+        told = ", ".join(f"{rung.name} {rung.right} of {rung.judged} right{_tested(rung)}" for rung in rungs)
         name = "linear" if fit is linear else "network"
         say(f"few examples, so each is judged by models that did not see it: {told}; {name} is taken")
     fitted = fit(texts, targets)
@@ -128,6 +128,10 @@ def _laddered(
     raw = crossed if parts.held else _scaled(fitted, parts.judges)
     found, heat = judged(raw, _scaled(fitted, parts.outside), truth, how.reject, parts.held)
     return _made(parts, fitted, found, heat, tuple(rungs))
+
+
+def _tested(rung: Rung) -> str:
+    return "" if rung.p is None else f" (exact sign test: p {rung.p:.2g})"
 
 
 def _made(parts: Parts, fitted: Fitted, found: Judged, heat: float, ladder: tuple[Rung, ...] = ()) -> Made:

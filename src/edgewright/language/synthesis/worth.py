@@ -15,7 +15,7 @@ from edgewright.language.synthesis.windows import SOUND
 from edgewright.schema.data import Floats, Labels, Samples
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace_flow import Interval
-from edgewright.training.metrics import bootstrap_by_group
+from edgewright.training.metrics import group_interval
 
 _BANDS, _PARTS_OF_SOUND = 12, 6
 
@@ -94,7 +94,7 @@ def worth(
 
 
 def _interval(groups: Labels, values: NDArray[np.float64], seed: int) -> Interval:
-    return bootstrap_by_group(groups, lambda rows: float(values[rows].mean()), seed=seed, method="bootstrap by person")
+    return group_interval(groups, lambda rows: float(values[rows].mean()), seed=seed, by="person")
 
 
 def features(x: Floats, rate: float) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from markupsafe import Markup
 
+from edgewright.search.architecture.comparison import Comparison, compare
 from edgewright.search.architecture.front import RULE
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Identity
@@ -35,7 +36,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What a search has found; `features` are named in the order of their numbers."""
+    """What a search has found; `features` are named in the order of their numbers, `comparison` is of judged points."""
 
     study: str
     identity: Identity
@@ -44,11 +45,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     front: tuple[Point, ...]
     features: tuple[str, ...] = ()
+    comparison: Comparison | None = None
 
 
 def result(
-    folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried], judged: dict[int, Judged]
-) -> Result:
+    folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried],
+    judged: dict[int, Judged], task: str,
+) -> Result:  # fmt: skip
     """The whole record of a study."""
     states: dict[str, int] = {}
     for trial in trials:
@@ -69,7 +72,7 @@ def result(
     ]
     return Result(
         study=folder, identity=own, trials=len(trials), states=states, rule=RULE, front=tuple(points),
-        features=feature_names(space),
+        features=feature_names(space), comparison=compare(front, judged, task),
     )  # fmt: skip
 
 
@@ -88,6 +91,8 @@ def rows(found: Result) -> list[list[str]]:
             if point.judged is None
             else f"{point.judged.error:.4f} ({point.judged.low:.4f} to {point.judged.high:.4f})"
         )
+        if found.comparison is not None and point.number in found.comparison.p:
+            left += f", p {found.comparison.p[point.number]:.2g}"
         error = "" if point.error is None else f"{point.error:.4f}"
         costs = [f"{point.flash / 1e3:.1f} kB", f"{point.network / 1e3:.1f} kB", f"{point.ram / 1e3:.1f} kB"]
         made.append([str(point.number), error, left, *costs, f"{point.latency_us / 1e3:.2f} ms", point.choice])
@@ -110,10 +115,25 @@ def page(found: Result, task: str) -> str:
         chart = Chart("Error", f"{name}, {unit}", (Curve("front", points),), label, dots=True)
         shown.append((f"by-{name.lower()}", f"Error against {name}", draw(chart)))
     shown.append(("table", "Points of the front", _table(headings(task), rows(found))))
+    compared = comparison_text(found)
+    if compared:
+        shown.append(("compared", "Points compared", Markup("<p>{}</p>").format(compared)))
     if found.features:
         shown.append(("features", "Features by number", _table(["number", "trials", "features"], legend(found))))
     counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
     return sections_page(f"Search: {found.identity.pipeline}", f"{found.trials} trials: {counts}; {found.rule}.", shown)
+
+
+def comparison_text(found: Result) -> str:
+    """Which judged point is large enough, and what few units can show; empty where none were compared."""
+    told = found.comparison
+    if told is None:
+        return ""
+    enough = f"trial {told.enough} is the smallest that is within one standard error of the best, trial {told.best}"
+    if told.enough == told.best:
+        enough = f"no smaller point than trial {told.best}, the best, is within one standard error of it"
+    exact = f"; p is of an exact test against trial {told.best}: {told.power}" if told.power else ""
+    return f"Leaving units out, {enough}{exact}."
 
 
 def legend(found: Result) -> list[list[str]]:

@@ -19,6 +19,7 @@ from edgewright.search.architecture.cache import ArrayCache
 from edgewright.search.architecture.estimating import Estimate
 from edgewright.search.architecture.features import Features, Rows
 from edgewright.search.architecture.training import Asked, answers, errors_in, errors_of, train_all
+from edgewright.training.metrics import SHARE, group_interval
 
 TRY, JUDGE = "edgewright.search.architecture.trial:try_out", "edgewright.search.architecture.trial:judge"
 # Training samples on which ranges of activations are watched, as in a run.
@@ -63,18 +64,23 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         error: share of wrong classes, or root mean squared error.
-        low, high: 95 % interval of the error of whole units drawn anew.
+        low, high: 95 % interval of the error over whole units, and `method` how it was computed.
         macro_f1: of a classification.
         units: how many were left out.
         samples: how many were answered.
+        unit_sums: wrong classes or squared errors of each unit, and `unit_samples` how many it has; empty in studies
+            of earlier versions.
     """
 
     error: float
     low: float
     high: float
+    method: str = ""
     macro_f1: float | None
     units: int
     samples: int
+    unit_sums: tuple[float, ...] = ()
+    unit_samples: tuple[int, ...] = ()
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,11 +173,17 @@ def _judged(features: Features, config: PipelineConfig) -> Judged | None:
             found.append(np.asarray(classes)[places])
     every, owner = np.concatenate(errors), np.concatenate(units)
     root = problem.task == "regression"
-    low, high = _interval(every, owner, root=root)
-    error = float(np.sqrt(every.mean()) if root else every.mean())
+    numbers = np.unique(owner, return_inverse=True)[1]
+
+    def figure(rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> float:
+        return float(np.sqrt(every[rows].mean()) if root else every[rows].mean())
+
+    judged = group_interval(owner, figure, by="unit", within=(0.0, np.inf) if root else SHARE)
     f1 = None if root else float(f1_score(np.concatenate(truths), np.concatenate(found), average="macro"))
     return Judged(
-        error=error, low=low, high=high, macro_f1=f1, units=len(np.unique(owner)), samples=len(every)
+        error=judged.value, low=judged.low, high=judged.high, method=judged.method, macro_f1=f1,
+        units=int(numbers.max()) + 1, samples=len(every), unit_sums=tuple(np.bincount(numbers, every).tolist()),
+        unit_samples=tuple(np.bincount(numbers).tolist()),
     )  # fmt: skip
 
 
@@ -187,18 +199,3 @@ def _packaged(model: object, rows: Rows, config: PipelineConfig) -> np.ndarray[t
     ask = recording_engine(packed).load(packed)
     pieces = [ask(np.ascontiguousarray(rows.test[i : i + 4096]))["raw"] for i in range(0, len(rows.test), 4096)]
     return np.concatenate(pieces).reshape(len(rows.test), -1)
-
-
-def _interval(
-    errors: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-    owner: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
-    *,
-    root: bool,
-) -> tuple[float, float]:
-    """95 % interval of the mean with whole units drawn anew, a thousand times."""
-    numbers = np.unique(owner, return_inverse=True)[1]
-    sums, counts = np.bincount(numbers, errors), np.bincount(numbers)
-    drawn = np.random.default_rng(0).integers(0, len(sums), (1000, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.quantile(np.sqrt(means) if root else means, [0.025, 0.975])
-    return float(low), float(high)

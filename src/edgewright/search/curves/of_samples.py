@@ -14,11 +14,11 @@ from edgewright.search.curves.behind import Behind
 from edgewright.search.curves.pieces import drawn, pieces_of
 from edgewright.search.ladder.contract import Rung
 from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.measure import ALONE
 from edgewright.search.ladder.metrics import Metric, codes
 from edgewright.search.ladder.rungs_found import ladder_rungs
 from edgewright.search.ladder.tails import fit_end
 from edgewright.search.problem import Fold, Indices, Problem, folds
+from edgewright.training.metrics import FEW_GROUPS
 
 # Every fold has its own part of the data, so more folds make the mean over them surer.
 FOLDS = 8
@@ -53,7 +53,7 @@ class OfSamples:
         self._common = self._behind.config if self._behind else common
         self._tail = self._rung.tail(self._common)
         units = int(problem.units.max()) + 1
-        self._folds = folds(problem, min(count, units), seed=config.seed, leave_one_out=units <= min(ALONE, count))
+        self._folds = folds(problem, min(count, units), seed=config.seed, leave_one_out=units <= min(FEW_GROUPS, count))
         self._pieces = [pieces_of(problem, fold.train) for fold in self._folds]
         self._codes = codes(problem)
         self.name, self.model = problem.name, self._rung.title

@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.metrics import Flags, Metric, interval, jackknife
+from edgewright.search.ladder.metrics import Metric
+from edgewright.training.metrics import ANY, FEW_GROUPS, SHARE, Numbers, jackknife, jackknife_interval
+from edgewright.training.permutation_test import ERROR
 
-ERROR = 0.05
 # Above a good linear model trees, boosting and neighbours may bring nothing where a network does: a patience of
 # four would stop below it (docs/adr/0041).
 PATIENCE = 5
-# Up to so many units an exact test replaces intervals, and each unit is a fold of its own.
-FEW = 10
 NO_SIZE = (math.inf, math.inf)
 
 
@@ -56,6 +55,11 @@ class Judge:
         return 1.0 - ERROR / max(1, self.looks)
 
     @property
+    def every(self) -> Numbers:
+        """Indices of all samples."""
+        return np.arange(len(self.y), dtype=np.int64)
+
+    @property
     def units(self) -> int:
         """Number of the groups."""
         return int(self.groups.max()) + 1
@@ -63,9 +67,9 @@ class Judge:
     @property
     def few(self) -> bool:
         """Whether there are so few groups that an interval of a gain would exclude nothing."""
-        return self.units <= FEW
+        return self.units <= FEW_GROUPS
 
-    def scored(self, rows: Flags, answers: Floats) -> float:
+    def scored(self, rows: Numbers, answers: Floats) -> float:
         """The score of some of the samples; accuracy at the mix of classes that all samples have.
 
         Days and people differ in how much of each class they hold. Both rungs face the same mix, so a unit that is left
@@ -81,16 +85,17 @@ class Judge:
 
     def score(self, answers: Floats) -> Interval:
         """The score of answers to all samples with its 95 % interval."""
-        within = (0.0, 1.0) if self.metric.higher else (0.0, math.inf)
-        return interval(lambda rows: self.scored(rows, answers), self.groups, 0.95, self.by, within)
+        within = SHARE if self.metric.higher else (0.0, math.inf)
+        return jackknife_interval(lambda rows: self.scored(rows, answers), self.groups, self.by, within)
 
     def gain(self, answers: Floats, before: Floats, level: float | None = None) -> Interval:
         """How much better `answers` are than `before` on the same samples; above zero is better for every metric."""
+        found = jackknife_interval(
+            lambda rows: self.change(rows, answers, before), self.groups, self.by, ANY, level or self.level
+        )
         if not self.metric.higher:
-            return interval(lambda rows: self.change(rows, answers, before), self.groups, level or self.level, self.by)
-        every = np.ones(len(self.y), bool)
-        base, reached = self.scored(every, before), self.scored(every, answers)
-        found = interval(lambda rows: self.change(rows, answers, before), self.groups, level or self.level, self.by)
+            return found
+        base, reached = self.scored(self.every, before), self.scored(self.every, answers)
 
         def shifted(change: float) -> float:
             moved = 1.0 / (1.0 + math.exp(-self._odds(base) - change)) - base
@@ -100,7 +105,7 @@ class Judge:
         method = f"log odds, {found.method}"
         return Interval(value=reached - base, low=shifted(found.low), high=shifted(found.high), method=method)
 
-    def change(self, rows: Flags, answers: Floats, before: Floats) -> float:
+    def change(self, rows: Numbers, answers: Floats, before: Floats) -> float:
         """How much better answers are to some of the samples: log odds of shares, errors as they are."""
         if not self.metric.higher:
             return self.scored(rows, before) - self.scored(rows, answers)
@@ -108,7 +113,7 @@ class Judge:
 
     def behind(self, answers: Floats, best: Floats) -> float:
         """By how many standard errors answers are worse than the best ones, group by group; 0 where they are not."""
-        lost, error = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
+        lost, error, _ = jackknife(lambda rows: self.change(rows, best, answers), self.groups)
         return 0.0 if lost <= 0 else lost / error if error else math.inf
 
     def _odds(self, share: float) -> float:
@@ -199,7 +204,7 @@ class Climb:
             fits: whether the device can hold it.
             size: estimated bytes of flash and RAM.
         """
-        score = self.judge.scored(np.ones(len(self.judge.y), bool), answers) * (1 if self.judge.metric.higher else -1)
+        score = self.judge.scored(self.judge.every, answers) * (1 if self.judge.metric.higher else -1)
         new = self.tried[name] = Tried(answers, score, fits, size)
         if not self.chosen:
             self.chosen, self.steps[name] = name, Step(climbed=True)

@@ -2,66 +2,31 @@
 
 The choice is the rule of one standard error (Breiman et al., 1984): the lowest rung that is no more than one standard
 error worse than the best, both judged on the same people. A higher rung is taken where an exact test shows that it is
-better, and one that is better and not larger without a test. The test exchanges the answers of two rungs for whole
-people: if the rungs were alike, each of the 2^n exchanges would be as likely as what was measured. Several rungs are
-corrected for by the largest statistic of each exchange (Westfall and Young, 1993).
+better, and one that is better and not larger without a test. The test is that of `training.permutation_test`.
 """
 
 from __future__ import annotations
-
-import itertools
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
-from edgewright.search.ladder.climbing import ERROR, Climb, Judge, Step
-
-
-def exchanged(judge: Judge, answers: Floats, before: Floats) -> NDArray[np.float64]:
-    """How much better `answers` are, for each exchange of whole units with `before`, the first as measured.
-
-    Exchanging the others of the units gives the same with the other sign, so half of the 2^n exchanges are enough.
-    """
-    every = np.ones(len(judge.y), bool)
-    found = []
-    for swaps in itertools.product((False, True), repeat=judge.units - 1):
-        turned = np.array((False, *swaps))[judge.groups][:, None]
-        found.append(judge.change(every, np.where(turned, before, answers), np.where(turned, answers, before)))
-    return np.array(found)
+from edgewright.search.ladder.climbing import Climb, Judge, Step
+from edgewright.training import permutation_test
+from edgewright.training.permutation_test import ERROR
 
 
 def probabilities(judge: Judge, pairs: dict[str, tuple[Floats, Floats]]) -> dict[str, float]:
     """Two-sided p of each pair of rungs, corrected for the others: how often chance makes so large a difference."""
-    spread = {name: exchanged(judge, *pair) for name, pair in pairs.items()}
-    scaled = {name: np.abs(x) / max(math.sqrt(float((x**2).mean())), 1e-12) for name, x in spread.items()}
-    if not scaled:
-        return {}
-    largest = np.max(list(scaled.values()), axis=0)
-    return {name: float((largest >= x[0] - 1e-9).mean()) for name, x in scaled.items()}
 
+    def difference(answers: Floats, before: Floats) -> permutation_test.Difference:
+        def of(swapped: NDArray[np.bool_]) -> float:
+            turned = swapped[judge.groups][:, None]
+            return judge.change(judge.every, np.where(turned, before, answers), np.where(turned, answers, before))
 
-def smallest_p(units: int) -> float:
-    """The smallest two-sided p that so many units can give: all of them agree."""
-    return 2.0 / 2.0**units
+        return of
 
-
-def power(units: int, kept: str) -> str:
-    """What a paired test over so many units can show, in a sentence."""
-    smallest = smallest_p(units)
-    if smallest > ERROR:
-        return f"with {units} {kept}s no difference could be shown at 5 %: the smallest p is {smallest:.3g}"
-    agree = next(k for k in range(units // 2, units + 1) if _sign_test(k, units) <= ERROR)
-    which = f"all {units}" if agree == units else f"at least {agree} of {units}"
-    return (
-        f"with {units} {kept}s the smallest p is {smallest:.2g}: by the sign test a difference is shown at 5 % only "
-        f"where {which} {kept}s agree"
-    )
-
-
-def _sign_test(agree: int, units: int) -> float:
-    return min(1.0, 2.0 * sum(math.comb(units, k) for k in range(agree, units + 1)) / 2.0**units)
+    return permutation_test.probabilities({name: difference(*pair) for name, pair in pairs.items()}, judge.units)
 
 
 def choose_with_few(climb: Climb) -> None:

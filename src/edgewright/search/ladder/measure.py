@@ -18,20 +18,20 @@ from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.ladder import LadderRecord, PeerRecord, RungRecord
-from edgewright.search.ladder.climbing import FEW, NO_SIZE, PATIENCE, Climb, Judge
+from edgewright.search.ladder.climbing import NO_SIZE, PATIENCE, Climb, Judge
 from edgewright.search.ladder.contract import FEATURES, PLAIN, Columns, Part, Rung
 from edgewright.search.ladder.cost import beyond, price
 from edgewright.search.ladder.features import config_of, part_of
-from edgewright.search.ladder.few import choose_with_few, power, smallest_p
+from edgewright.search.ladder.few import choose_with_few
 from edgewright.search.ladder.leaks import telling
 from edgewright.search.ladder.metrics import choose, codes, groups_of
 from edgewright.search.ladder.rungs_found import ladder_rungs
 from edgewright.search.ladder.verdict import verdict
 from edgewright.search.problem import Fold, Indices, Problem, folds
+from edgewright.training.metrics import FEW_GROUPS
+from edgewright.training.permutation_test import power, smallest_p
 
 FOLDS = 5
-# Up to so many units each is a fold of its own.
-ALONE = FEW
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -84,7 +84,7 @@ class Ladder:
         self.rungs = ladder_rungs(asked.rungs)
         self.offered = {name: rung for name, rung in self.rungs.items() if not rung.lacks(problem)}
         units = int(problem.units.max()) + 1
-        self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= ALONE)
+        self.folds = folds(problem, FOLDS, seed=config.seed, leave_one_out=units <= FEW_GROUPS)
         kept = problem.by if units <= 50 else f"fifty lots of {problem.by}s"
         self.judge = Judge(self.metric, codes(problem), groups_of(problem), kept, max(1, len(self.offered) - 1))
         self._parts: dict[bytes, tuple[Part, ...]] = {}

@@ -1,7 +1,6 @@
-"""By what a problem is judged, and how sure a score or a difference of two scores is.
+"""By what a problem is judged, and the groups over which its intervals are taken.
 
-Intervals are those of the delete-one jackknife over units that stay whole (people, days) with Student's t: a few units
-make them wide, where drawing units anew would make them too narrow. Many rows are dealt into fifty groups.
+Groups are units that stay whole (people, days). Many rows are dealt into fifty groups.
 """
 
 from __future__ import annotations
@@ -13,15 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import UnknownNameError
-from edgewright.schema.trace import Interval
 from edgewright.search.problem import Problem
 from edgewright.training import metrics
 
-Flags = NDArray[np.bool_]
 # More units than this are dealt into that many groups.
 MOST_UNITS = 50
 # A class of less than this share of two is rare: what counts is how it is ranked before the other.
@@ -152,41 +148,3 @@ def groups_of(problem: Problem, seed: int = 0) -> NDArray[np.int64]:
         dealt[order] = np.arange(len(order)) % MOST_UNITS
         return dealt
     return (rng.permutation(count) % MOST_UNITS)[problem.units].astype(np.int64)
-
-
-def jackknife(statistic: Callable[[Flags], float], groups: NDArray[np.int64]) -> tuple[float, float]:
-    """A figure and its standard error by leaving out each group once.
-
-    Args:
-        statistic: (which samples count) -> figure.
-        groups: of each sample, 0 to g-1.
-    """
-    value, count = statistic(np.ones(len(groups), bool)), int(groups.max()) + 1
-    without = np.array([statistic(groups != g) for g in range(count)])
-    return value, math.sqrt((count - 1) / count * float(((without - without.mean()) ** 2).sum()))
-
-
-def interval(
-    statistic: Callable[[Flags], float],
-    groups: NDArray[np.int64],
-    level: float,
-    by: str,
-    within: tuple[float, float] | None = None,
-) -> Interval:
-    """A figure with its interval.
-
-    Args:
-        statistic: (which samples count) -> figure.
-        groups: of each sample, 0 to g-1.
-        level: of the interval, such as 0.95.
-        by: what the groups are, for the method's name.
-        within: limits of the figure itself.
-    """
-    value, spread = jackknife(statistic, groups)
-    count = int(groups.max()) + 1
-    half = float(student.ppf(0.5 + level / 2, count - 1)) * spread
-    low, high = value - half, value + half
-    if within is not None:
-        low, high = max(within[0], low), min(within[1], high)
-    name = f"jackknife by {by}, t with {count - 1} degrees of freedom, {100 * level:.3g} %"
-    return Interval(value=value, low=low, high=high, method=name)
