@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.sets import (
     ai4i2020,
@@ -225,6 +226,13 @@ def test_skab_anomaly_free_is_unlabelled(tmp_path: Path) -> None:
     data = skab.SET.load(skab.Config(), tmp_path)
     assert [r.target is None for r in data.recordings] == [True, False]
     assert len(skab.SET.load(skab.Config(anomaly_free=False), tmp_path).recordings) == 1
+    # One experiment is named alone, packed or not.
+    one = load_data({"kind": "skab", "path": str(tmp_path / "valve1" / "0.csv")}, seed=0)
+    assert [recording.name for recording in one.recordings] == ["valve1/0"]
+    (tmp_path / "valve1" / "0.csv").rename(tmp_path / "0.csv")
+    (tmp_path / "anomaly-free").rename(tmp_path / "others")
+    with pytest.raises(InputError, match=r"recordings of the public set 'skab'.*Name the folder of the whole set"):
+        load_data({"kind": "skab", "path": str(tmp_path)}, seed=0)
 
 
 def test_ai4i2020_names_an_unknown_grade(tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ def test_a_detector_has_the_figures_of_detect_score(tmp_path: Path, capsys: Capt
         }
     assert told["figures"]["row_false"]["value"] == theirs["row_false"]
     scored(capsys, made, "--data", data, "--target", "odd", "--need", "recall>=1.1", code=1)
+    for words in (("--map", "foo=bar"), ("--group", "v"), ("--encoder", "x"), ("--set", "a=b"), ("--last",)):
+        said = refused(capsys, made, "--data", data, "--target", "odd", *words)
+        assert "options of a detector (--data, --kind, --target, --normal)" in said
+        assert f"got {words[0]}" in said
     assert "rows with labels" in refused(capsys, made)
     assert "odd" in refused(capsys, made, "--data", data, "--target", "broken")
 
@@ -136,6 +140,10 @@ def test_intents_that_the_model_does_not_know(language: Path, tmp_path: Path, ca
     told = scored(capsys, str(language), "--data", str(place), "--map", "furniture=out of scope")
     assert told["figures"]["refused_out_of_scope"]["value"] in (0.0, 1.0)
     assert "utterances with parts" in refused(capsys, str(language), "--data", str(place), "--part", "test")
+    assert "no column or label of the data 'chairs'" in refused(
+        capsys, str(language), "--data", str(place), "--map", "chairs=drink"
+    )
+    assert "options of a language model" in refused(capsys, str(language), "--data", str(place), "--normal", "0")
 
 
 def test_snips_is_judged_by_the_part_that_validates(tmp_path: Path) -> None:

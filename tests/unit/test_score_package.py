@@ -128,6 +128,14 @@ def test_what_cannot_be_scored_is_told(made: RunResult, tmp_path: Path, capsys: 
     assert "Name a file, a folder or a public set" in refused(capsys, package)
     assert "one of train, validation, test" in refused(capsys, folder, "--part", "DS2")
     assert "which has none" in refused(capsys, folder, "--data", str(no_label), "--part", "test")
+    good = str(write_rows(tmp_path / "good.csv"))
+    assert "no column or label of the data 'foo'. Known: a, b, label, off, on" in refused(
+        capsys, folder, "--data", good, "--map", "foo=bar"
+    )
+    assert "no column or label of the model 'bar'" in refused(capsys, folder, "--data", good, "--map", "a=bar")
+    assert "Name them with --data" in refused(capsys, folder, "--map", "a=b")
+    for words in (("--normal", "ok"), ("--encoder", "x")):
+        assert f"got {words[0]} - at edgewright score" in refused(capsys, folder, "--data", good, *words)
     text = tmp_path / "sentences.toml"
     text.write_text('[intents.a]\nexamples = ["b"]\n')
     assert "a file that a source reads" in refused(capsys, package, "--data", str(text))

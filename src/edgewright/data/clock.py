@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,11 @@ _SCALE = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _MAGNITUDES = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"))
 # Names of a column that holds the times of rows, without a unit at the end.
 _COLUMNS = frozenset({"time", "date", "datetime", "timestamp"})
+# An ISO date, and an epoch of 2001 to 2096 in s, ms, us or ns. So many cells are looked at; a file of several people
+# or files one after the other goes back now and then, birthdays do half of the time.
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_EPOCH = re.compile(r"[123]\d{9}(\d{3}){0,3}(\.\d*)?")
+_LOOKED_AT, _BACK = 1000, 0.1
 _NAMED = re.compile(r"(?:_|\[|\(|\s)(s|ms|us|µs|ns)[\])]?$", re.IGNORECASE)
 
 
@@ -36,9 +42,36 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
     unit: float
 
 
-def find_time_column(columns: Iterable[str]) -> str:
-    """The first column that is called as times usually are ('timestamp', 'time_ms'); empty where none is."""
-    return next((name for name in columns if _NAMED.sub("", name.strip()).lower() in _COLUMNS), "")
+def find_time_column(columns: Mapping[str, Sequence[str]]) -> str:
+    """Find the column that holds the times of rows, by its name ('timestamp', 'time_ms') or else by its first values.
+
+    Args:
+        columns: the first cells of each column by its name; none where only names are known.
+
+    Returns:
+        The column's name; of several the one with the most different times. Empty where none is found.
+    """
+    named = next((name for name in columns if _NAMED.sub("", name.strip()).lower() in _COLUMNS), "")
+    if named:
+        return named
+    found = {name: count for name, cells in columns.items() if (count := _count_times(cells)) > 1}
+    return max(found, key=lambda name: found[name], default="")
+
+
+def _count_times(cells: Sequence[str]) -> int:
+    """Number of different times in cells that are all ISO dates or all epochs, and hardly ever go back; else 0."""
+    told = [cell.strip() for cell in cells[:_LOOKED_AT] if cell.strip()]
+    if all(_DATE.match(cell) for cell in told):
+        try:
+            times = [_iso(cell, 0, "", str) for cell in told]
+        except InputError:
+            return 0
+    elif all(_EPOCH.fullmatch(cell) for cell in told):
+        times = [float(cell) for cell in told]
+    else:
+        return 0
+    back = sum(later < earlier for earlier, later in pairwise(times))
+    return len(set(times)) if back <= _BACK * len(times) else 0
 
 
 def read_clock(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from edgewright.runtime.csv_blocks import Block, blocks
 from edgewright.runtime.csv_header import read_header
-from edgewright.runtime.rows import read_csv
+from edgewright.runtime.rows import iter_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 
@@ -37,6 +37,17 @@ def read_columns(path: Path, name: str, delimiter: str | None = None) -> tuple[s
             break
     header, _ = read_header(opening, name, delimiter, None)
     return tuple(column for column in header.names if column)
+
+
+def read_opening(path: Path) -> dict[str, list[str]]:
+    """Read the first rows of a CSV file as text, by column.
+
+    Raises:
+        InputError: for a missing or empty file, or a header that is none.
+    """
+    names = read_columns(path, path.name)
+    first = next(iter_csv(path, name=path.name, text_columns=names))
+    return {name: cells.tolist() for name, cells in first.text.items()}
 
 
 def read_text(path: Path, delimiter: str | None = None) -> tuple[dict[str, Labels], tuple[int, ...]]:

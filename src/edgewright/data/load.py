@@ -10,7 +10,7 @@ import msgspec
 from edgewright.data.audited import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source, SourceConfig
-from edgewright.data.headers import read_columns
+from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
 from edgewright.graph.tables import convert_table
 from edgewright.runtime.catalogue import find, listing
@@ -57,8 +57,15 @@ def _loaded(
     if isinstance(part, Source):
         spooled = part.in_parts(config, seed, spool) if spool is not None and part.in_parts is not None else None
         return part.load(config, seed) if spooled is None else spooled
-    with opened(folder_of(kind, part, config.path), part) as folder:
-        return part.load(config, folder)
+    place = folder_of(kind, part, config.path)
+    with opened(place, part) as folder:
+        dataset = part.load(config, folder)
+    if not any(len(recording.values) for recording in dataset.recordings):
+        raise InputError(
+            f"recordings of the public set {kind!r}", "none", str(place),
+            f"Name the folder of the whole set, or read a file of your own as a table instead of --kind {kind}",
+        )  # fmt: skip
+    return dataset
 
 
 def simulated_title(title: str, table: dict[str, object]) -> str:
@@ -127,13 +134,13 @@ def guess(path: str) -> dict[str, object]:
 
 
 def find_time(table: dict[str, object]) -> str:
-    """The column that holds the times of a CSV file, or of the first one in a folder, by its usual names.
+    """Find the column that holds the times of a CSV file, or of the first one in a folder.
 
     Args:
         table: of the data, as `load_data` takes it, without its `time`.
 
     Returns:
-        The column's name; empty where no column is called so, or the data name their times themselves.
+        The column's name; empty where none is found, or the data name their times themselves.
     """
     if table["kind"] not in ("csv", "folder"):
         return ""
@@ -146,10 +153,10 @@ def find_time(table: dict[str, object]) -> str:
     if first is None:
         return ""
     try:
-        columns = read_columns(first, first.name)
+        columns = read_opening(first)
     except InputError:
         return ""
-    return find_time_column(name for name in columns if name not in taken)
+    return find_time_column({name: cells for name, cells in columns.items() if name not in taken})
 
 
 def _by_suffix(name: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgewright.data.tabular import unit_in
 from edgewright.schema.data import Column, Labels
-from edgewright.schema.errors import InputError
+from edgewright.schema.errors import InputError, UnknownNameError
 
 _BRACKETS = re.compile(r"[\[(][^\])]*[\])]")
 # What two classes are called that say whether something is so.
@@ -67,6 +67,25 @@ def find_names(wanted: Sequence[str], there: Sequence[str], given: Mapping[str, 
             f"Say which column is {absent[0]!r}: --map 'COLUMN={absent[0]}'",
         )  # fmt: skip
     return [name for name in found if name is not None]
+
+
+def check_names(given: Mapping[str, str], there: Iterable[str], wanted: Iterable[str]) -> None:
+    """Refuse names that a person said and that neither the data nor the model has.
+
+    Args:
+        given: names of the data, and the name of the model that each stands for; '' leaves a label out.
+        there: columns and labels of the data.
+        wanted: columns and labels of the model.
+
+    Raises:
+        UnknownNameError: naming the first such name, with the known ones.
+    """
+    known, own = set(there) - {""}, set(wanted) - {""}
+    for name, other in given.items():
+        if name not in known:
+            raise UnknownNameError("column or label of the data", name, known, f"--map {name}={other}")
+        if other and other not in own:
+            raise UnknownNameError("column or label of the model", other, own, f"--map {name}={other}")
 
 
 def find_labels(wanted: Sequence[str], there: Iterable[str], given: Mapping[str, str], where: str) -> dict[str, str]:

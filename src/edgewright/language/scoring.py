@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.matching import find_labels
+from edgewright.data.matching import check_names, find_labels
 from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.parts import Judged
 from edgewright.language.intents.train import Made
@@ -49,6 +49,7 @@ def score_language(
     spec = understanding.spec
     form = spec.student or spec.head
     told = {OUT_OF_SCOPE: OUT_OF_SCOPE, **names}
+    check_names(names, (one.intent for one in utterances), (*spec.intents, OUT_OF_SCOPE))
     kinds = find_labels((*spec.intents, OUT_OF_SCOPE), sorted({one.intent for one in utterances}), told, where)
     kept = [(one, kinds[one.intent]) for one in utterances if kinds[one.intent]]
     inside = [(one, intent) for one, intent in kept if intent != OUT_OF_SCOPE]

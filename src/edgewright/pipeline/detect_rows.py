@@ -135,8 +135,13 @@ def read_watched(
                          "Name the normal label: --normal LABEL")  # fmt: skip
     stretches = taken if spec is None else [_windowed(s, spec) for t in taken for s in _without_gaps(t, dataset.rate)]
     if not sum(len(s.values) for s in stretches):
-        least = spec.samples if spec else 1
-        raise InputError(f"at least {least} rows in a recording", "fewer", dataset.name)
+        longest = max((len(s.values) for s in taken), default=0)
+        if spec is None or not longest:
+            raise InputError("rows", "none", dataset.name, "Name a file or folder that has some")
+        raise InputError(
+            f"a recording of at least {spec.samples} rows without a gap, as the window needs",
+            f"{longest} rows in the longest", dataset.name, "Give longer recordings, or a shorter window",
+        )  # fmt: skip
     chosen = tuple(dataset.columns[index] for index in order)
     return Watched(dataset.name, chosen, tuple(stretches), spec, dataset.rate)
 

@@ -14,7 +14,7 @@ import polars as pl
 from edgewright.data import public
 from edgewright.data.headers import read_columns
 from edgewright.data.load import find_kind, guess, load_data
-from edgewright.data.matching import conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
 from edgewright.data.targets import as_text
 from edgewright.runtime.catalogue import listing
 from edgewright.schema.config import PipelineConfig
@@ -109,7 +109,21 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
         table.update(_named(manifest, mine, asked, keys))
     table.update(asked.settings)
     dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
+    _check_names(dataset, manifest, asked, mine)
     return as_trained(dataset, manifest, asked)
+
+
+def _check_names(dataset: DataSet, manifest: Manifest, asked: Asked, mine: Mapping[str, Any]) -> None:
+    """Refuse names of `--map` that neither the data nor the package has."""
+    there = {*(_header(asked.data) or ()), *(column.name for column in dataset.columns), *_label_names(dataset)}
+    own = {*(column.name for column in manifest.columns), *manifest.labels, manifest.target}
+    check_names(asked.names, there, own | {str(mine.get(key, "")) for key in _PARTS})
+
+
+def _label_names(dataset: DataSet) -> set[str]:
+    """Labels of a data set, amounts as text."""
+    targets = (np.asarray(r.target) for r in dataset.recordings if r.target is not None)
+    return {str(name) for target in targets for name in np.unique(as_text(target))}
 
 
 def refuse_columns(asked: Asked, reader: str, do: str) -> None:
@@ -180,7 +194,7 @@ def _values(recording: Recording, order: list[int], factors: list[tuple[float, f
 
 def _labels(dataset: DataSet, manifest: Manifest, asked: Asked) -> dict[str, str]:
     """What each label of the data is called in the package."""
-    there = {str(name) for r in dataset.recordings if r.target is not None for name in np.unique(as_text(r.target))}
+    there = _label_names(dataset)
     if not sum(len(recording.values) for recording in dataset.recordings):
         raise InputError("labelled rows", "a table without rows", dataset.name)
     if not there - {""}:

@@ -136,6 +136,11 @@ def _own_part(
         InputError: a package alone, another part, or data that changed since.
     """
     refuse_columns(asked, "the run's own data", "Name other data with --data")
+    for option, given in (("--kind", asked.kind), ("--map", asked.names), ("--set", asked.settings)):
+        if given:
+            raise InputError(
+                "data that are not the run's own", "none", option, "Name them with --data, or leave it out"
+            )
     part = asked.part or "test"
     if config is None:
         raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")

@@ -148,10 +148,11 @@ def _questions(options: dict[str, Any]) -> None:
         return "" if text == "usual" else text
 
     if seen.header:
+        time = find_time_column({name: seen.column(name) for name in seen.header})
         for name, question, default in (
             ("target", "which column is to be predicted", ""),
             ("group", "which column names the person or machine", ""),
-            ("time", "which column holds the time", find_time_column(seen.header)),
+            ("time", "which column holds the time", time),
         ):
             if not options[name]:
                 options[name] = ask(question, default, column)

@@ -86,7 +86,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
 
 
 def _usual_time(data: str, options: dict[str, Any]) -> str:
-    """The column of times of a file of rows, where it is called as such columns usually are."""
+    """The column of times of a file of rows; empty where none is found."""
     from edgewright.data.load import find_time, guess
 
     if not Path(data).is_file() or data.endswith(".edge"):

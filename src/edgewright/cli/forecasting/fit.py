@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.argument("data", metavar="DATA")
 @click.option("--horizon", type=click.IntRange(1, 10_000), required=True, help="Rows ahead.")
 @click.option("--column", default="", metavar="NAME", help="Column of the values, where there is more than one.")
-@click.option("--time", default="", metavar="NAME", help="Column of the times; one called time or date when left out.")
+@click.option("--time", default="", metavar="NAME", help="Column of the times; found by name or values when left out.")
 @click.option("--season", default="", metavar="N[,N]", help="Rows after which it repeats, or none. [default: found]")
 @click.option("--levels", default="80,95", show_default=True, metavar="P[,P]", help="Intervals, in per cent.")
 @click.option("--resample", type=click.FloatRange(0, min_open=True), help="Average rows onto steps of so many seconds.")

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
 
+# Options by the names of what they say in `Asked`.
+OPTIONS = {
+    "kind": "--kind", "part": "--part", "target": "--target", "group": "--group", "session": "--session",
+    "time": "--time", "names": "--map", "settings": "--set", "normal": "--normal", "last": "--last",
+    "engine": "--engine", "encoder": "--encoder",
+}  # fmt: skip
 _SQLITE = b"SQLite format 3\0"
 
 
@@ -27,12 +33,14 @@ class Scored:
         what: for messages, such as 'a detector'.
         holds: a name in the archives that are read, or the first bytes of the files; a name such as `.edge` is that
             of a file, or of one in a folder.
+        takes: options that it uses, beside `--data`; any other is refused.
         score: on labelled data.
         show: prints more than the figures; None where there is no more.
     """
 
     what: str
     holds: str
+    takes: frozenset[str]
     score: Callable[[Path, Asked], Score]
     show: Callable[[Terminal, Score], None] | None = None
 
@@ -58,6 +66,18 @@ def kind_of(place: Path) -> tuple[str, Scored]:
     whats = ", ".join(scored.what for scored in known.values())
     got = f"a {place.suffix or 'file'} of another kind" if place.is_file() else "a folder without a package"
     raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels of its own: package it first")
+
+
+def refuse_options(scored: Scored, asked: Asked) -> None:
+    """Refuse an option that does nothing for a kind of model.
+
+    Raises:
+        InputError: naming the first such option.
+    """
+    for key, option in OPTIONS.items():
+        if getattr(asked, key) and key not in scored.takes:
+            known = ", ".join(name for one, name in OPTIONS.items() if one in scored.takes)
+            raise InputError(f"options of {scored.what} (--data, {known})", option, "edgewright score", "Leave it out")
 
 
 def _marks(place: Path) -> Iterator[str]:

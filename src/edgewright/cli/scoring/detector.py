@@ -27,8 +27,6 @@ def _score(place: Path, asked: Asked) -> Score:
 
     if not asked.data:
         raise InputError("rows with labels", "none", "--data", "Name a file, a folder or a public set: --data DATA")
-    if asked.part or asked.last:
-        raise InputError("all rows", "--part or --last", "score of a detector")
     named = set_of(asked)
     found = judge(
         read_detector(place),
@@ -58,4 +56,4 @@ def _interval(told: dict[str, Any], method: str) -> Interval:
     return Interval(value=told["value"], low=told["low"], high=told["high"], method=method)
 
 
-SCORED = Scored("a detector", "detector.json", _score)
+SCORED = Scored("a detector", "detector.json", frozenset({"kind", "target", "normal"}), _score)

@@ -21,11 +21,9 @@ def _score(place: Path, asked: Asked) -> Score:
 
     if not asked.data:
         raise InputError("questions with answers", "none", "--data", "Name a CSV or JSON file: --data FILE")
-    if asked.part or asked.last or asked.target:
-        raise InputError("all questions", "--part, --target or --last", "score of an index")
     questions = read_questions(folder_of_set(asked))
     with DocumentIndex(place) as index:
         return score_index(index, questions, load(Path(asked.encoder)) if asked.encoder else None, asked.data)
 
 
-SCORED = Scored("an index of documents", "sqlite", _score)
+SCORED = Scored("an index of documents", "sqlite", frozenset({"kind", "encoder"}), _score)

@@ -18,7 +18,7 @@ def _score(place: Path, asked: Asked) -> Score:
 
     from edgewright.cli.forecasting._rows import coming_rows
     from edgewright.data.headers import read_columns
-    from edgewright.data.matching import find_name, find_names
+    from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.score import score_forecaster
     from edgewright.runtime.forecasting.forecaster_file import read_forecaster
     from edgewright.schema.errors import InputError
@@ -30,9 +30,8 @@ def _score(place: Path, asked: Asked) -> Score:
     if not path.is_file():
         got = "none" if not asked.data else "no file"
         raise InputError("a CSV file with the rows that came", got, asked.data or "--data", "Name it: --data FILE.csv")
-    if asked.kind or asked.part or asked.last:
-        raise InputError("rows of a CSV file", "--kind, --part or --last", "score of a forecaster")
     header = read_columns(path, path.name)
+    check_names(asked.names, header, (spec.column, spec.time))
     column = asked.target or find_names([spec.column], header, asked.names, path.name)[0]
     time = (asked.time or find_name(spec.time, header, asked.names) or spec.time) if spec.time else ""
     if column not in header:
@@ -56,4 +55,4 @@ def _score(place: Path, asked: Asked) -> Score:
     )  # fmt: skip
 
 
-SCORED = Scored("a forecaster", "forecaster.json", _score)
+SCORED = Scored("a forecaster", "forecaster.json", frozenset({"target", "time", "names"}), _score)

@@ -25,8 +25,6 @@ def _score(place: Path, asked: Asked) -> Score:
 
     if not asked.data:
         raise InputError("labelled utterances", "none", "--data", "Name a file, a folder or a public set: --data DATA")
-    if asked.last or asked.target:
-        raise InputError("utterances", "--target or --last, which are of rows", "score of a language model")
     utterances, part = read_judged(folder_of_set(asked), asked.part)
     understanding = Understanding.load(place, load(Path(asked.encoder)) if asked.encoder else None)
     found = score_language(understanding, utterances, asked.names, asked.data)
@@ -40,4 +38,4 @@ def _show(console: Terminal, score: Score) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-SCORED = Scored("a language model", "language.json", _score, _show)
+SCORED = Scored("a language model", "language.json", frozenset({"kind", "part", "names", "encoder"}), _score, _show)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgewright.cli.scoring import Scored
+from edgewright.cli.scoring import OPTIONS, Scored
 
 if TYPE_CHECKING:
     from edgewright.cli.terminal import Terminal
@@ -28,4 +28,5 @@ def _show(console: Terminal, score: Score) -> None:
     print_parts(score_parts(score, page), console, page)
 
 
-SCORED = Scored("a package or run folder", ".edge", _score, _show)
+TAKES = frozenset(OPTIONS) - {"normal", "encoder"}
+SCORED = Scored("a package or run folder", ".edge", TAKES, _score, _show)

@@ -43,7 +43,7 @@ def _recording(path: Path) -> Recording:
     if "anomaly" in table.columns:
         target = np.where(files.numbers(table, ("anomaly",), path)[:, 0] > 0, "anomaly", "normal")
     return Recording(
-        name=f"{path.parent.name}/{files.stem(path)}",
+        name=f"{path.resolve().parent.name}/{files.stem(path)}",
         values=files.numbers(table, tuple(READINGS), path),
         target=target,
         time=files.seconds(table, "datetime", path),
@@ -52,7 +52,8 @@ def _recording(path: Path) -> Recording:
 
 def _load(config: Config, folder: Path) -> DataSet:
     kinds = ("valve1", "valve2", "other", *(("anomaly-free",) if config.anomaly_free else ()))
-    paths = [p for p in files.need_files(folder, "*.csv") if p.parent.name in kinds]
+    # A file that is named alone lies in the folder itself.
+    paths = [p for p in files.need_files(folder, "*.csv") if p.parent.name in kinds or p.is_symlink()]
     return DataSet(
         name="skab",
         columns=tuple(READINGS.values()),

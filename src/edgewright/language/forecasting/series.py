@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from edgewright.data.clock import find_time_column, read_clock
-from edgewright.data.headers import read_columns
+from edgewright.data.headers import read_columns, read_opening
 from edgewright.data.load import guess
 from edgewright.runtime.rows import read_csv
 from edgewright.schema.errors import InputError, UnknownNameError
@@ -48,7 +48,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
     Args:
         path: the file.
         column: whose values; may be left out where there is one besides the time.
-        time: column of the times; a column called time, date, datetime or timestamp when left out.
+        time: column of the times; found by its name or its values when left out.
         resample: seconds of a step onto which rows are averaged; 0 keeps the file's own.
 
     Raises:
@@ -60,7 +60,7 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
         raise InputError("a CSV or Parquet file", f"{kind} data", path)
     name = Path(path).name
     columns = read_columns(Path(path), name, None) if kind == "csv" else _parquet_columns(Path(path), name)
-    time = time or find_time_column(columns)
+    time = time or find_time_column(read_opening(Path(path)) if kind == "csv" else dict.fromkeys(columns, ()))
     column = column or _only([c for c in columns if c != time], name)
     for wanted in (column, time):
         if wanted and wanted not in columns:

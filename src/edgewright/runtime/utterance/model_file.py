@@ -77,10 +77,12 @@ def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | N
     """The student, or the head on an encoder.
 
     Raises:
-        InputError: neither of them, arrays that do not fit, or a head without its encoder.
+        InputError: neither of them, arrays that do not fit, a head without its encoder, or a student with one.
     """
     student = student_of(spec, arrays, where)
     if student is not None:
+        if encoder is not None:
+            raise InputError("no encoder: this model reads words itself", "one", where, "Leave --encoder out")
         return student
     if spec.head is None:
         raise InputError("a model with a student or a head", "one without", where)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.clock import find_time_column
-from edgewright.data.load import guess, load_data
+from edgewright.data.load import find_time, guess, load_data
 from edgewright.language.forecasting.season import find_seasons
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import UnknownNameError
 from edgewright.search.advise.contract import Asked
-from edgewright.search.advise.look import Look, look
+from edgewright.search.advise.look import Look
 
 FEWEST = 30
 # Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
@@ -52,27 +51,19 @@ def read_rows(seen: Look, asked: Asked) -> Rows:
         InputError: rows that cannot be read.
         UnknownNameError: no column of numbers has the target's name.
     """
-    time = asked.time or find_time_column(_header(seen))
     labels = asked.target if asked.task == "anomaly" else ""
+    table = {"kind": asked.kind, "path": asked.data} if asked.kind else guess(asked.data)
+    time = asked.time or find_time({**table, "target": asked.target, "ignore": [*asked.ignore]})
     parts = {time, labels, asked.group, asked.session, *asked.ignore, ""}
     left = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
     left += [(name, "it counts rows") for name in seen.counters if name not in parts]
     named = {"group": asked.group, "session": asked.session, "time": time, "target": labels,
              "ignore": [*asked.ignore, *(name for name, _ in left)]}  # fmt: skip
-    table = {"kind": asked.kind, "path": asked.data} if asked.kind else guess(asked.data)
     dataset = load_data({**table, **{k: v for k, v in named.items() if v}}, seed=asked.seed)
     names = [column.name for column in dataset.columns]
     if asked.target and not labels and asked.target not in names:
         raise UnknownNameError("column of numbers", asked.target, names, "--target")
     return Rows(dataset, time, tuple(left), names.index(asked.target) if asked.target and not labels else 0)
-
-
-def _header(seen: Look) -> tuple[str, ...]:
-    """Columns of the table, or of the first one in a folder."""
-    if seen.header or seen.place is None or not seen.place.is_dir():
-        return seen.header
-    files = sorted(path for path in seen.place.rglob("*") if path.is_file() and not path.name.startswith("."))
-    return next((found for file in files if (found := look(str(file)).header)), ())
 
 
 def season_of(rows: Rows) -> int:

@@ -201,7 +201,7 @@ def _named(seen: Look, asked: Asked, known: str) -> dict[str, object]:
 
 
 def _find_time(named: dict[str, object], asked: Asked, why: list[str]) -> None:
-    """Takes the column that is called as times usually are, where none is named, and says so."""
+    """Takes the column that holds the times of rows, where none is named, and says so."""
     table = {**({} if "kind" in named else guess(asked.data)), "path": asked.data, **named, "ignore": [*asked.ignore]}
     if "time" not in named and (time := find_time(table)):
         named["time"] = time
