@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.store import load_fitted
 from edgewright.runtime.drift.against import stability_index
@@ -139,7 +140,7 @@ def main() -> None:
         name: {str(g) for g in np.unique(groups[rows])}
         for name, rows in (("training", material.sides.train), ("validation", material.sides.validation))
     }
-    manifest = read_package(package_path(asked.run)).manifest
+    manifest = read_package(package_path(judged_of(asked.run))).manifest
     for name, people in side.items():
         control(manifest, material.dataset, people, f"{len(people)} {name} people")
     faults(manifest, material.dataset, side["training"])
