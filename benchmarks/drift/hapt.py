@@ -113,8 +113,8 @@ def faults(manifest: Manifest, dataset: DataSet, people: set[str]) -> None:
             half = len(rows) // 2
             rows[half:] = change(rows[half:])
             events, _ = watched(manifest, rows)
-            named = [event for event in events if event.label in wanted]
-            others += sum(event.label not in wanted for event in events)
+            named = [event for event in events if set(event.label.split(", ")) <= set(wanted)]
+            others += len(events) - len(named)
             if named:
                 delays.append(named[0].time - half / RATE)
                 offs.append(abs(named[0].detail["since"] - half / RATE))
