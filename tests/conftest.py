@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from compiler_cache import share_compiled
 from edgewright.schema.trace import Trace
-from small_pipeline import write_rows, write_toml
 
 # Scalability as it ships trains up to 100,000 rows; two small sizes show the same page.
 CHANGES = {"scalability": ("scaling.rows=[500,1000]", "scaling.epochs=2", "training.epochs=3")}
@@ -56,7 +56,7 @@ class Lesson:
 @pytest.fixture(scope="session")
 def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
     """Gives a shipped pipeline's run by its name; the first who asks runs it, other workers wait and read."""
-    # JAX and scikit-learn take seconds to import, which the process that only hands out the tests need not.
+    # JAX and scikit-learn take seconds to import, and the process that hands out the tests needs neither.
     from rich.console import Console
 
     from edgewright.cli.show import Shown
@@ -64,9 +64,7 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
     from edgewright.pipeline.run import run_pipeline
     from edgewright.trace.record import read_trace
 
-    base = tmp_path_factory.getbasetemp()
-    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "lessons"
-    shared.mkdir(exist_ok=True)
+    shared = _shared(tmp_path_factory, "lessons")
 
     def ask(name: str) -> Lesson:
         text = shared / f"{name}.txt"
@@ -85,8 +83,26 @@ def lesson(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Lesson]:
     return ask
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Generator[None, None, None]:
+    """Compile the same C once for all workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        share_compiled(patch, _shared(tmp_path_factory, "compiled"))
+        yield
+
+
+def _shared(tmp_path_factory: pytest.TempPathFactory, name: str) -> Path:
+    """Return a folder that all workers of this session have in common."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     """A pipeline's TOML over 120 rows of two columns, with its data beside it; trains in tenths of a second."""
+    from small_pipeline import write_rows, write_toml
+
     rows = write_rows(tmp_path / "rows.csv")
     return write_toml(tmp_path / "small.toml", rows)

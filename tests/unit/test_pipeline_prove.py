@@ -41,8 +41,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run_small(toml, place / "runs", *changes).folder
 
 
-def test_every_form_of_a_run_is_proven_on_its_test_samples(folder: Path) -> None:
-    record = prove_place(str(folder))
+@pytest.fixture(scope="module")
+def record(folder: Path) -> ProofRecord:
+    return prove_place(str(folder))
+
+
+def test_every_form_of_a_run_is_proven_on_its_test_samples(record: ProofRecord) -> None:
     assert record.passed and record.source == "test samples of small"
     names = [form.name for form in record.forms]
     assert names[0] == "Python pipeline" and "integer reference" in names and "int8 ONNX in NumPy" in names
@@ -141,10 +145,9 @@ def test_ranges_are_written_and_read() -> None:
             read_ranges({METADATA: text})
 
 
-def test_c_and_the_extension_equal_the_reference_from_the_boundary_on(folder: Path) -> None:
+def test_c_and_the_extension_equal_the_reference_from_the_boundary_on(record: ProofRecord) -> None:
     if not can_build():
         left_out("no C compiler")
-    record = prove_place(str(folder))
     exact = {p.second: p.exact_from_boundary for p in record.pairs if p.first == "integer reference"}
     found = [name for name in exact if name.startswith(("int8 C99", "int8 extension", "int8 .tflite in LiteRT ref"))]
     assert len(found) >= 2 and all(exact[name] for name in found)
