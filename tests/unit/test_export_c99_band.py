@@ -25,7 +25,7 @@ def smoothing(samples: int, cutoff: float) -> Graph:
 @pytest.mark.parametrize(("samples", "cutoff"), [(8, 0.4), (9, 0.1), (30, 0.05), (128, 0.016), (200, 0.04)])
 def test_a_smoother_is_recognised_by_its_numbers(samples: int, cutoff: float) -> None:
     found = stiffness_of(smoother(samples, cutoff))
-    assert found == pytest.approx((2 * np.sin(np.pi * cutoff)) ** -4, rel=1e-5)
+    assert found == pytest.approx((2 * np.sin(np.pi * cutoff)) ** -4, rel=1e-7)
 
 
 def test_what_is_no_smoother_is_not_taken_for_one() -> None:
@@ -52,6 +52,25 @@ def test_elimination_is_as_exact_as_the_product(samples: int, cutoff: float, tmp
     exact = np.linalg.solve(system, x.reshape(40, samples).T.astype(np.float64)).T
     away = np.abs(found.outputs["prediction"].reshape(40, samples) - exact).max()
     assert away <= 1e-5 * float(np.ptp(exact))
+
+
+@pytest.mark.parametrize(("samples", "cutoff"), [(128, 0.016), (200, 0.04)])
+def test_slow_changes_are_as_exact_as_in_the_product(samples: int, cutoff: float, tmp_path: Path) -> None:
+    """What is left of a slow change when the smoother's is taken off shows an error of the whole window at once."""
+    need_compiler()
+    rng = np.random.default_rng(1)
+    slow = 2 * np.pi * rng.uniform(0.2, 0.7, (200, 2, 1)) * cutoff * np.arange(samples)
+    x = (10 * np.sin(slow + rng.uniform(0, 6, (200, 2, 1)))).astype(np.float32)
+    files = write_c99(smoothing(samples, cutoff), name="smoothing")
+    found = load_c99(files, tmp_path, flags=(*STRICT, "-O1", "-ffp-contract=off")).predict(x)
+    matrix = smoother(samples, cutoff)
+    exact = x.astype(np.float64) @ matrix.astype(np.float64)
+
+    def slow_error(values: np.ndarray) -> float:
+        waves = np.fft.rfft(values.reshape(x.shape) - exact, axis=2)[..., 1 : int(cutoff * samples) + 1]
+        return float(np.sqrt(np.mean(np.abs(waves) ** 2)))
+
+    assert slow_error(found.outputs["prediction"]) <= 4 * slow_error(x @ matrix)
 
 
 def test_tables_end_where_the_factors_settle() -> None:

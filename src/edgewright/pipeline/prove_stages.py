@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,9 +13,13 @@ from edgewright.graph.extract import value_names
 from edgewright.graph.mask import NO_LABEL, without_mask
 from edgewright.graph.stages import network_values, preprocessing
 from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
-from edgewright.runtime.executor import compile_graph
-from edgewright.schema.graph import Graph, Value
+from edgewright.runtime.executor import Run, compile_graph
+from edgewright.runtime.operators import Function
+from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import IntegerNetwork
+
+# Operator that moves a result.
+_MOVE = "MovedResult"
 
 
 def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -39,6 +43,23 @@ def ends(graph: Graph) -> dict[str, str]:
     found = {name: name for name in known if any(v.name == name for v in graph.outputs)}
     # A model from elsewhere with several outputs keeps their names.
     return found or {v.name: v.name for v in graph.outputs}
+
+
+def with_moved_results(graph: Graph, values: Sequence[str], move: Function) -> Run:
+    """Prepare a graph in which every result on the way to some of its values goes through a function.
+
+    Args:
+        graph: with one input.
+        values: that are given.
+        move: of a result, such as `moved_results` of `proof.tolerance`.
+    """
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        exact = tuple(name and f"{name} exact" for name in node.outputs)
+        nodes.append(msgspec.structs.replace(node, outputs=exact))
+        pairs = zip(exact, node.outputs, strict=True)
+        nodes += [Node(op=_MOVE, inputs=(inside,), outputs=(name,)) for inside, name in pairs if name]
+    return compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), tuple(values), own={_MOVE: move})
 
 
 def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:

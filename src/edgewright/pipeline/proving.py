@@ -16,7 +16,7 @@ from edgewright.graph.stages import float_part, preprocessing
 from edgewright.pipeline.adversarial import with_constructed
 from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.prove_rows import Chosen, choose_rows
-from edgewright.pipeline.prove_stages import all_values, boundary_value, renamed
+from edgewright.pipeline.prove_stages import all_values, boundary_value, renamed, with_moved_results
 from edgewright.pipeline.prove_stream import stream_proof
 from edgewright.pipeline.prove_subject import read_subject, with_artefacts
 from edgewright.pipeline.provers import Asked, prover_of
@@ -31,7 +31,15 @@ from edgewright.proof.form import (
     Yardstick,
 )
 from edgewright.proof.prove import earliest, odd_one, prove
-from edgewright.proof.tolerance import last_digits, moved_readings, shaken_readings, spreads, wide_digits
+from edgewright.proof.tolerance import (
+    DRAWS,
+    last_digits,
+    moved_readings,
+    moved_results,
+    shaken_readings,
+    spreads,
+    wide_digits,
+)
 from edgewright.runtime.executor import compile_graph
 from edgewright.runtime.ranges import outside
 from edgewright.schema.errors import InputError
@@ -174,6 +182,10 @@ def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
     run = compile_graph(graph, tuple(stages.values()))
     given = renamed(run(chosen.samples), stages)
     moved = [renamed(run(samples), stages) for samples in moved_readings(chosen.samples)]
+    first = preprocessing(graph)
+    if first:
+        chance = with_moved_results(graph, tuple(first.values()), moved_results(np.random.default_rng(0)))
+        moved += [renamed(chance(chosen.samples), first) for _ in range(DRAWS)]
     odd = chosen.constructed
     data = slice(None) if odd is None else ~odd
     spread, digits = spreads({stage: values[data] for stage, values in given.items()}), last_digits(given, moved)
@@ -182,7 +194,6 @@ def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
         wide = wide_digits({stage: values[odd] for stage, values in given.items()}, shaken, spread)
         for stage, values in wide.items():
             digits[stage][odd] = values
-    before = frozenset(preprocessing(graph))
     _, mask = without_mask(graph)
     grid = None if subject.network is None else subject.network.values[subject.network.input]
     return Yardstick(
@@ -192,7 +203,7 @@ def yardstick(subject: Subject, chosen: Chosen) -> Yardstick:
         origins=chosen.origins,
         labels=graph.labels,
         int8_tolerance=_ends_tolerance(subject),
-        before=before,
+        before=frozenset(first),
         constructed=chosen.constructed,
         unanswered=None if mask is None else mask.unanswered(chosen.samples),
         step=0.0 if grid is None else float(grid.scale),

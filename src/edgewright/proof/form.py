@@ -62,7 +62,7 @@ class Yardstick:
 
     Attributes:
         spread: stage -> how much each value varies over the samples, broadcast against (n, ...).
-        digits: stage -> what the last digits of the readings can change, shape (n, ...).
+        digits: stage -> what the last digits of readings, and of results on the way, can change, shape (n, ...).
         names: stage -> names of its features or channels.
         origins: where each sample came from, shape (n,).
         labels: of the classes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -16,8 +17,11 @@ Matrix = NDArray[np.float32]
 _SHORTEST = 8
 # Float32 entries are right to half of 1.2e-7, an inverse in float64 to less.
 _TOLERANCE = 2e-7
-# Factors that differ by less of themselves are one.
-_SETTLED = 2.0**-21
+# Factors that differ by less of themselves are one: half of the last digit of float32.
+_SETTLED = 2.0**-25
+# Steps of the search for the stiffness, as shares of it, below which it is found. All entries together tell it to 1e-9,
+# a single one to 1e-6, and a smoother that is off by a share has its error in slow changes alone.
+_FOUND, _STEPS = 1e-9, 16
 # Rows at the end whose factors are others than those that settled.
 _LAST = 2
 
@@ -58,15 +62,16 @@ def _search(content: bytes, count: int) -> float | None:
     rough = second.T @ second
     bent = matrix @ rough
     stiffness = float(np.sum((np.eye(count) - matrix) * bent) / max(float(np.sum(bent * bent)), 1e-300))
-    for _ in range(12):
+    for _ in range(_STEPS):
         if not 0 < stiffness < 1e9:
             return None
         made = np.linalg.inv(np.eye(count) + stiffness * rough)
         away = matrix - made
-        if np.abs(away).max() <= _TOLERANCE * np.abs(made).max():
-            return stiffness
         slope = -stiffness * made @ rough @ made
-        stiffness *= float(np.exp(np.clip(np.sum(away * slope) / np.sum(slope * slope), -2.0, 2.0)))
+        step = float(np.clip(np.sum(away * slope) / np.sum(slope * slope), -2.0, 2.0))
+        if abs(step) <= _FOUND:
+            return stiffness if np.abs(away).max() <= _TOLERANCE * np.abs(made).max() else None
+        stiffness *= math.exp(step)
     return None
 
 
@@ -90,7 +95,7 @@ def _call(unit: Unit, count: int, stiffness: float) -> str:
     kept = np.r_[0:head, count - _LAST : count]
     tables = [unit.table(values[kept].astype(np.float32)) for values in (rest, level)]
     unit.helper("band", _BAND)
-    scale = unit.real(1.0 / stiffness)
+    scale = unit.real(_scale(rest[head - 1], level[head - 1]) if head < count - _LAST else 1.0 / stiffness)
     return f"{unit.helper('smooth', _SMOOTH)}({{y}}, {', '.join(tables)}, {scale}, {head}, {count})"
 
 
@@ -101,6 +106,14 @@ def _head(rest: NDArray[np.float64], level: NDArray[np.float64]) -> int:
         if all(np.abs(v[head - 1 : inner] - v[head - 1]).max() <= _SETTLED * abs(v[head - 1]) for v in (rest, level)):
             return head
     return inner
+
+
+def _scale(rest: float, level: float) -> float:
+    """One over the stiffness, of settled factors as float32 has them: it lets a constant through unchanged.
+
+    Elimination multiplies a constant by (1 - rest) / (stiffness * level^2), which is 1 of factors that are not rounded.
+    """
+    return float(np.float32(level)) ** 2 / (1.0 - float(np.float32(rest)))
 
 
 _BAND = """\

@@ -1,0 +1,115 @@
+"""Slow bands of a watch that swings: what float32 rounds away is no disagreement, another logarithm is one."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from c99_stages import need_compiler
+from edgewright.features.spectral import Spectral
+from edgewright.graph.builder import Builder
+from edgewright.models.network import NetworkClassifier
+from edgewright.pipeline.forms import Subject, forms_of
+from edgewright.pipeline.forms.c99 import Files, c_form
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.prove_rows import Chosen
+from edgewright.pipeline.prove_stages import with_moved_results
+from edgewright.pipeline.prove_subject import subject_of
+from edgewright.pipeline.proving import prove_subject
+from edgewright.preprocessing.gravity import Gravity
+from edgewright.preprocessing.scale import Scale
+from edgewright.proof.form import Form
+from edgewright.proof.tolerance import DRAWS, last_digits, moved_readings, moved_results
+from edgewright.runtime.executor import compile_graph
+from edgewright.schema.data import Floats
+from edgewright.schema.proof import ProofRecord
+
+WINDOWS, SAMPLES, RATE = 400, 200, 20.0
+AXES = ("x", "y", "z")
+SLOW = (0.3, 0.6, 1.0, 3.0)
+
+
+@cache
+def swinging() -> Chosen:
+    """Windows of an arm that turns through gravity once in many seconds and trembles a little, in m/s2."""
+    rng = np.random.default_rng(3)
+    time = np.arange(SAMPLES) / RATE
+    turn = rng.uniform(0, 6, (WINDOWS, 1)) + rng.uniform(0.1, 0.4, (WINDOWS, 1)) * np.sin(
+        2 * np.pi * rng.uniform(0.1, 0.35, (WINDOWS, 1)) * time + rng.uniform(0, 6, (WINDOWS, 1))
+    )
+    X = 9.8 * np.stack([np.cos(turn), np.sin(turn), 0.01 * np.cos(turn)], axis=1)
+    noisy: Floats = (X + rng.normal(0, 0.2, X.shape)).astype(np.float32)
+    return Chosen(noisy, tuple(f"window {i}" for i in range(WINDOWS)), "windows of the test")
+
+
+@cache
+def subject() -> Subject:
+    """Gravity, slow bands as logarithms, scale and a small network."""
+    steps = [
+        ("gravity", Gravity(cutoff=0.8, rate=RATE, keep_arriving=False, names=AXES)),
+        ("spectral", Spectral(edges=SLOW, rate=RATE, channels=(3, 4, 5), noise=(0.02,) * 3)),
+        ("scale", Scale("standard")),
+        ("model", NetworkClassifier(({"kind": "dense", "units": 4},), epochs=1)),
+    ]
+    made = Pipeline(steps)
+    made.fit(swinging().samples, np.array(["a", "b"])[np.arange(WINDOWS) % 2])
+    return subject_of("swinging", {"float": made.graph((3, SAMPLES), "swinging")}, pipeline=made)
+
+
+def proven(*faulty: Form) -> ProofRecord:
+    """The proof of the fitted pipeline, NumPy and C, and of a form with a fault."""
+    known = ("Python pipeline", "float ONNX in NumPy", "float C99 by gcc")
+    forms = [form for form in forms_of(subject()) if form.name in known]
+    return prove_subject(subject(), "swinging", swinging(), [*forms, *faulty])
+
+
+def test_float32_of_a_slow_band_beside_a_large_movement_is_proven() -> None:
+    need_compiler()
+    record = proven()
+    assert record.passed, record.breaks
+    assert len(record.forms) >= 2
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("logf(", "1.0001f * logf("),
+        ("logf(", "0.001f + logf("),
+        ("logf(", "log1pf("),
+    ],
+)
+def test_another_logarithm_is_found(right: str, wrong: str) -> None:
+    need_compiler()
+
+    def changed(files: Files) -> Files:
+        assert right in files["model.c"]
+        return {**files, "model.c": files["model.c"].replace(right, wrong)}
+
+    record = proven(c_form(subject(), "float", "C with another logarithm", change=changed))
+    assert not record.passed and record.odd == "C with another logarithm"
+    assert record.breaks is not None and record.breaks.stage == "spectral"
+
+
+def test_what_a_result_on_the_way_loses_is_allowed() -> None:
+    """Values beside a level of 1,000 that goes out again have lost the digits of 1,000, whatever the readings show."""
+    builder = Builder("level", (8,))
+    high = builder.op("Add", builder.input, builder.constant(np.full(8, 1000, np.float32)))
+    back = builder.op("Sub", high, builder.constant(np.full(8, 1000, np.float32)))
+    graph = builder.finish({"prediction": (back, "float32", (8,))})
+    x = np.random.default_rng(0).normal(0, 1, (300, 8)).astype(np.float32)
+    given = compile_graph(graph)(x)
+    lost = np.abs(given["prediction"].astype(np.float64) - x)
+    move = moved_results(np.random.default_rng(1))
+    moved = [with_moved_results(graph, ("prediction",), move)(x) for _ in range(DRAWS)]
+    readings = [compile_graph(graph)(samples) for samples in moved_readings(x)]
+    found, alone = (last_digits(given, ways)["prediction"] for ways in (moved, readings))
+    assert (lost <= found).all() and found.max() < 1e-3
+    assert not (lost <= alone).all()
+
+
+def test_integers_and_missing_values_are_not_moved() -> None:
+    move = moved_results(np.random.default_rng(0))
+    for values in (np.arange(5), np.array([True, False]), np.array([np.nan, np.inf, -np.inf, 0.0], np.float32)):
+        np.testing.assert_array_equal(move(values), values)
