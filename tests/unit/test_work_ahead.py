@@ -4,16 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from rich.console import Console
 
+from edgewright.cli.main import run
+from edgewright.cli.show import Quiet, Shown
+from edgewright.cli.working import Working
+from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
 from edgewright.pipeline import run as running
+from edgewright.pipeline.compress_options import Wanted, read_pruning
+from edgewright.pipeline.compressing import compress
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.scaling import scaling_s
+from edgewright.pipeline.tuning import tune
+from edgewright.pipeline.tuning_asked import Asked as TuneAsked
+from edgewright.pipeline.tuning_choice import Cost
 from edgewright.pipeline.work_ahead import LONG_S, tell_ahead, told_by_first, training_s
 from edgewright.schema.trace import EpochRecord
+from edgewright.search.advise.advising import advise
+from edgewright.search.advise.contract import Asked as AdviseAsked
+from edgewright.search.ladder.measure import Asked
+from ladder_problems import ladder, silent, table
+from small_pipeline import rows, write_rows, write_toml
 
 
 class Heard(Listener):
@@ -69,6 +85,102 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
         changes = ("data.rows=400", f"training.epochs={epochs}", "training.schedule=constant")
         run_pipeline(read_config("activity", changes), out=tmp_path, listener=heard)
         assert len(heard.sentences) == told
+
+
+@pytest.fixture
+def all_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work of any length is long."""
+    monkeypatch.setattr("edgewright.pipeline.work_ahead.LONG_S", 0.0)
+
+
+class Named(Listener):
+    """Keeps what work is told of."""
+
+    def __init__(self) -> None:
+        self.work: list[str] = []
+
+    def ahead(self, sentence: str) -> None:
+        self.work.append(sentence.split(" takes up to about ", maxsplit=1)[0])
+
+
+@pytest.mark.usefixtures("all_long")
+def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> None:
+    toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))
+    heard = Named()
+    folder = run_pipeline(read_config(str(toml), ("refit=true",)), out=tmp_path / "runs", listener=heard).folder
+    assert heard.work == ["Training", "Refitting on all samples"]
+    heard = Named()
+    wanted = Wanted(qat=True, prune=(read_pruning("structured:0.5"),))
+    compress(folder, wanted, out=tmp_path / "smaller", listener=heard)
+    assert heard.work == ["Training 3 networks"]
+    heard = Named()
+    others = str(write_rows(tmp_path / "others.csv", rows(count=60)))
+    tune(folder, TuneAsked(Cost(1.0, 1.0), alarms=("on",)), data=others, target="label", listener=heard)
+    assert heard.work[:2] == ["Answering recordings", "Trying decisions"]
+
+
+@pytest.mark.usefixtures("all_long")
+def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
+    path, heard = table(tmp_path / "rows.csv"), Named()
+    climbing = ladder(path, Asked(rungs=("majority", "forest", "small_network")))
+    climbing._ahead = heard.ahead
+    climbing.climb()
+    assert heard.work == ["Plain", "Majority", "Forest", "Small network"]
+    heard = Named()
+    advise(AdviseAsked(data=str(path), target="y", by="row", curve=False), silent, heard.ahead)
+    assert {"Majority", "Threshold"} <= set(heard.work)
+
+
+@pytest.mark.usefixtures("all_long")
+def test_a_pool_of_series_is_told_once() -> None:
+    rng, heard = np.random.default_rng(0), Named()
+    series = [np.sin(np.arange(300) * 2 * np.pi / 24 + k) + 0.1 * rng.normal(size=300) for k in range(6)]
+    fit_pool(series, (24,), 24, ahead=heard.ahead)
+    assert heard.work == ["Learning from 6 series"]
+
+
+@pytest.mark.usefixtures("all_long")
+@pytest.mark.parametrize(
+    ("arguments", "work"),
+    [
+        (("detect", "fit", "rows.csv", "--out", "rows.detector"), "Comparing 8 detectors"),
+        (
+            ("label", "suggest", "texts.csv", "--text", "text", "--out", "t.labelling"),
+            "Comparing the words of 40 texts",
+        ),
+    ],
+)
+def test_a_command_says_it_on_standard_error_and_with_json_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...],
+    work: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    values = np.random.default_rng(0).normal(size=(1_900, 1))
+    write_rows(Path("rows.csv"), [[f"{value:.3f}"] for (value,) in values], header="a")
+    write_rows(Path("texts.csv"), [[f"switch lamp {n} on in room {n % 7}"] for n in range(40)], header="text")
+    assert run([*arguments]) == 0
+    assert capsys.readouterr().err.startswith(f"{work} takes up to about ")
+    Path(arguments[arguments.index("--out") + 1]).unlink()
+    assert run([*arguments, "--json"]) == 0
+    assert "takes up to" not in capsys.readouterr().err
+
+
+def test_the_line_is_on_standard_error_and_with_json_there_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    Quiet().ahead("long")
+    assert capsys.readouterr() == ("", "")
+    for listener in (Working(Console()), Shown(Console())):
+        listener.ahead("long")
+        assert capsys.readouterr() == ("", "long\n")
+
+
+def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((0.0, 50.0, 53.0))
+    monkeypatch.setattr("edgewright.pipeline.work_ahead.time.process_time", lambda: next(clock))
+    heard = Heard()
+    step = told_by_first(lambda _: None, heard.ahead, "Training", 10, skipped=1)
+    for _ in range(3):
+        step(1)
+    assert heard.sentences == ["Training takes up to about 30 s of a processor (estimated; Ctrl-C ends it)"]
 
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:

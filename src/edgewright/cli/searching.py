@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +14,10 @@ import click
 import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from edgewright.cli.terminal import Terminal
+from edgewright.cli.terminal import Terminal, print_ahead
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import sha256
+from edgewright.pipeline.work_ahead import told_by_first
 from edgewright.profiles.catalogue import load_profile
 from edgewright.runtime.files import write_atomic
 from edgewright.schema.budget import Budget, parse_budget
@@ -125,6 +126,8 @@ def _go(asked: Asked, run: Search, profile: Profile) -> None:
     quiet = asked.as_json
     before = len(run.study.trials())
     with _progress(asked.trials, before, quiet) as told:
+        if asked.engine == "local" and asked.workers == 1 and not quiet:
+            told = _ahead(told, asked.trials - before)
         run = Search(run.space, run.budget, run.estimator, run.shared, run.study, run.engine, told)
         trials = run.run(asked.trials)
     front = front_of(trials)
@@ -254,6 +257,17 @@ def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
         yield told
     finally:
         bar.stop()
+
+
+def _ahead(told: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Sequence[Tried]], None]:
+    """Print what all trials take, by the first batch of them."""
+    step = told_by_first(lambda _: None, print_ahead, "The search", trials)
+
+    def heard(made: Sequence[Tried]) -> None:
+        step(len(made))
+        told(made)
+
+    return heard
 
 
 def _kept_so_far(study: Study, asked: Asked) -> str:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from edgewright.cli.interrupt import answer, loading
-from edgewright.cli.terminal import Terminal
+from edgewright.cli.terminal import Terminal, print_ahead
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.journalling import journalled
 from edgewright.pipeline.listener import Listener
@@ -27,16 +27,12 @@ __all__ = ["Quiet", "Shown", "Terminal", "run_and_show"]
 
 
 class Quiet(Listener):
-    """A run that prints nothing but can be ended with Ctrl-C."""
+    """A run that prints nothing, as with `--json`, but can be ended with Ctrl-C."""
 
     def doing(self, label: str, total: int | None = None) -> AbstractContextManager[Callable[[int], None]]:
         """Work that may take a while, unless Ctrl-C was pressed."""
         answer()
         return super().doing(label, total)
-
-    def ahead(self, sentence: str) -> None:
-        """A line beside the output, so that `--json` stays whole."""
-        click.echo(sentence, err=True)
 
     def cancelled(self) -> bool:
         """Nobody cancels but with Ctrl-C, which is an exception."""
@@ -55,6 +51,10 @@ class Shown(TerminalTrace, Quiet):
         """A bar on a terminal, nothing elsewhere."""
         answer()
         return progress(self.console, label, total)
+
+    def ahead(self, sentence: str) -> None:
+        """Print a line on standard error."""
+        print_ahead(sentence)
 
     def cancelled(self) -> bool:
         """Nobody cancels but with Ctrl-C, which is an exception."""

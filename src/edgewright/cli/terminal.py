@@ -1,10 +1,11 @@
-"""The console of commands that print more than a line."""
+"""The console of commands that print more than a line, and the line that long work begins with."""
 
 from __future__ import annotations
 
 import errno
 import os
 
+import click
 from rich.console import Console
 
 
@@ -18,3 +19,8 @@ class Terminal(Console):
             BrokenPipeError: always.
         """
         raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+
+
+def print_ahead(sentence: str) -> None:
+    """Print the estimate of long work on standard error, beside the output."""
+    click.echo(sentence, err=True)

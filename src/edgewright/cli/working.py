@@ -9,6 +9,7 @@ from rich.console import Console
 
 from edgewright.cli.interrupt import answer
 from edgewright.cli.show import Quiet
+from edgewright.cli.terminal import print_ahead
 from edgewright.trace.progress import progress
 
 
@@ -22,3 +23,7 @@ class Working(Quiet):
         """A bar on a terminal, nothing elsewhere."""
         answer()
         return progress(self.console, label, total)
+
+    def ahead(self, sentence: str) -> None:
+        """Print a line on standard error."""
+        print_ahead(sentence)

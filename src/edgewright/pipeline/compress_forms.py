@@ -22,9 +22,11 @@ from edgewright.pipeline.compress_options import Pruning, Wanted
 from edgewright.pipeline.compress_subject import Subject
 from edgewright.pipeline.compress_teacher import teacher_answers
 from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.work_ahead import tell_ahead, training_s
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.trace import EpochRecord
+from edgewright.trace.words import plural
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Maker:
         plain = None
         if subject.model is not None and self.wanted.trains:
             plain = lesson(subject.model, *subject.training(), subject.validation())
+            self._tell_ahead(subject.model, len(plain.samples.rows))
         first = Base("float", "as the run left it", subject.model, subject.graph, None, plain)
         yield first
         whole = [first]
@@ -99,6 +102,15 @@ class Maker:
         for base in whole:
             for cut in self.wanted.prune:
                 yield self._structured(base, cut) if cut.kind == "structured" else self._magnitude(base, cut)
+
+    def _tell_ahead(self, model: Network, samples: int) -> None:
+        """Give the estimate of all trainings to the listener, before the first one."""
+        whole = 1 + bool(self.wanted.distil)
+        bases = whole * (1 + len(self.wanted.prune))
+        trainings = bases - 1 + (bases if self.wanted.qat else 0)
+        batch = self.subject.config.training.batch
+        seconds = trainings * training_s(model.network(), samples * self.epochs, batch)
+        tell_ahead(self.listener.ahead, f"Training {plural(trainings, 'network')}", seconds)
 
     def _distilled(self, base: Base) -> Base:
         model, plain = _own(base)

@@ -13,6 +13,7 @@ from edgewright.pipeline.detect_rows import Stretch, Watched, with_limit
 from edgewright.pipeline.detect_threshold import Asked, counted, threshold
 from edgewright.pipeline.detecting import BLOCKS, DETECTORS, blocks, configured, learn, scored, windowed
 from edgewright.pipeline.injecting import APART, KINDS, inject
+from edgewright.pipeline.work_ahead import Ahead, tell_ahead
 from edgewright.runtime import catalogue
 from edgewright.runtime.detectors import kind
 from edgewright.runtime.watching import state_bytes
@@ -21,6 +22,9 @@ from edgewright.schema.errors import EdgewrightError, InputError
 
 # Rows that are looked at: enough for some forty injected events, and half a minute of scoring.
 MOST = 12_000
+# CPU seconds of a two-core x86 machine that one detector takes for a row and for a value of it, with one part held out.
+# Fitted to a stream of NAB, ETT, SKAB and WISDM (1 to 43 columns, 3 to 5 parts): all eight detectors within 25 %.
+_ROW_S, _VALUE_S = 2.2e-5, 2.2e-6
 _LABELLED = "event F1 on labelled rows, {parts} blocks in time, each judged by a fit and a threshold on the others"
 _INJECTED = (
     "event F1 on anomalies put into rows without labels ({kinds}), {parts} blocks in time, each judged by a fit and a "
@@ -37,10 +41,15 @@ class _Tried:
     bytes: int
 
 
-def choose(watched: Watched, asked: Asked) -> Choice:
-    """Compares all detectors and says which is taken and why; it is the first of `tried`.
+def choose(watched: Watched, asked: Asked, ahead: Ahead = lambda _: None) -> Choice:
+    """Compare all detectors and say which is taken and why; it is the first of `tried`.
 
     Without labels the parts get injected anomalies of several kinds: a proxy, which is said.
+
+    Args:
+        watched: rows or windows.
+        asked: how the threshold is found; its refractory time holds in the comparison, too.
+        ahead: gets the estimate of long work before it begins.
 
     Raises:
         InputError: no detector can be judged on so few rows.
@@ -49,6 +58,7 @@ def choose(watched: Watched, asked: Asked) -> Choice:
     labels = some.labelled
     parts = blocks(some.stretches, max(BLOCKS, min(5, len(some.stretches))))
     names = catalogue.listing(DETECTORS, "DETECTOR") if watched.window is None else windowed()
+    tell_ahead(ahead, f"Comparing {len(names)} detectors", len(names) * len(parts) * sum(map(_part_s, some.stretches)))
     tried, failed = [], []
     for name in names:
         try:
@@ -69,6 +79,11 @@ def choose(watched: Watched, asked: Asked) -> Choice:
     if not labels:
         measure = _INJECTED.format(kinds=", ".join(KINDS), parts=len(parts))
     return Choice(measure=measure, reason=_reason(taken, best, equal), tried=(*skills, *failed))
+
+
+def _part_s(stretch: Stretch) -> float:
+    """CPU seconds that one detector takes with a stretch while one part is held out."""
+    return len(stretch.values) * _ROW_S + stretch.values.size * _VALUE_S
 
 
 def _try(name: str, parts: list[tuple[Stretch, ...]], labels: bool, asked: Asked, per_second: float | None) -> _Tried:

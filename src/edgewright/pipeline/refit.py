@@ -20,6 +20,7 @@ from edgewright.pipeline.measure import measured
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.variants import Form, asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
+from edgewright.pipeline.work_ahead import tell_ahead
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
 from edgewright.training import metrics
@@ -96,8 +97,14 @@ def refit(job: Job, judged: Fit, evaluation: EvaluationRecord) -> tuple[RefitRec
     )  # fmt: skip
     if job.listener.cancelled():
         return _kept(record, "training was cancelled"), None, []
+    trained = judged.model.training_
+    # A model without epochs is fitted once more as it was; a network for the epochs that were kept.
+    share = trained.best_epoch / len(trained.epochs) if trained.epochs else 1.0
+    stages = sum(card.cpu_seconds for card in job.cards[1:] if card.kind != "model")
+    seconds = (stages + share * trained.cpu_seconds) * record.samples / max(1, had)
+    tell_ahead(job.listener.ahead, "Refitting on all samples", seconds)
     try:
-        done = measured(lambda: fit_all(job, judged.material, judged.model.training_))
+        done = measured(lambda: fit_all(job, judged.material, trained))
     except Cancelled:
         return _kept(record, "refitting was cancelled"), None, []
     except InputError as error:

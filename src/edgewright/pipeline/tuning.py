@@ -16,6 +16,7 @@ from edgewright.pipeline.tuning_data import TuneData, alarm_labels, tune_data
 from edgewright.pipeline.tuning_grid import Grid, Tried, judged, try_all
 from edgewright.pipeline.tuning_streams import Tape, tapes_of
 from edgewright.pipeline.variants import recording_engine
+from edgewright.pipeline.work_ahead import told_by_first
 from edgewright.runtime.load import package_path
 from edgewright.runtime.package import Package, read_package, write_package
 from edgewright.runtime.predictor import Predictor
@@ -76,12 +77,16 @@ def tune(
     form = asked.form or package.manifest.default
     answering = read_package(package_path(judged_of(place))) if found.own else package
     predictor = Predictor(answering, form=form, engine=recording_engine(answering.model(form)).name)
-    with hears.doing("Answering recordings", len(found.dataset.recordings)) as advance:
+    recordings = len(found.dataset.recordings)
+    with hears.doing("Answering recordings", recordings) as advance:
+        advance = told_by_first(advance, hears.ahead, "Answering recordings", recordings)
         tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
     tolerance = tolerance_of(asked, package.manifest, tapes[0])
     refuse(tapes, alarms, tolerance, found)
     grid, thinned = within(asked.grid, tapes)
-    with hears.doing("Trying decisions", len(grid) // len(grid.refractory)) as advance:
+    decisions = len(grid) // len(grid.refractory)
+    with hears.doing("Trying decisions", decisions) as advance:
+        advance = told_by_first(advance, hears.ahead, "Trying decisions", decisions)
         shared = try_all(tapes, package.manifest.labels, alarms, tolerance, grid, advance)
     answers = _Answers(package, predictor, found, tapes, alarms, tolerance, per_second)
     record = _record(
@@ -124,7 +129,9 @@ def _record(answers: _Answers, asked: Asked, found: ByLabel, hears: Listener) ->
         tried = found(range(len(tapes)))
         places = front(tried)
         rule, at = taken(tried, places, asked, unit if answers.per_second else None)
-    with hears.doing("Judging on others", folds_of(groups)) as advance:
+    folds = folds_of(groups)
+    with hears.doing("Judging on others", folds) as advance:
+        advance = told_by_first(advance, hears.ahead, "Judging on others", folds)
         others = held_out(found, rule, groups, advance)
     chosen, before = tried[places[at]].spec, answers.before()
     notes = _edges(chosen, asked.grid)

@@ -45,15 +45,29 @@ def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
         ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
 
 
-def told_by_first(advance: Callable[[int], None], ahead: Ahead, work: str, parts: int) -> Callable[[int], None]:
-    """What to call after each of several like parts of work; the first one says what all of them take."""
+def told_by_first(
+    advance: Callable[[int], None], ahead: Ahead, work: str, parts: int, *, skipped: int = 0
+) -> Callable[[int], None]:
+    """Return what to call after each of several like parts of work; the first one gives the estimate of all.
+
+    Args:
+        advance: called with every amount of parts, in any case.
+        ahead: takes the sentence, as `Listener.ahead`.
+        work: what is done, as 'Trying decisions'.
+        parts: all of them.
+        skipped: calls that are not measured, because their part also compiles or draws what all of them need.
+    """
     started = time.process_time()
-    seen: list[float] = []
+    calls = 0
 
     def step(amount: int) -> None:
-        if not seen:
-            seen.append(time.process_time() - started)
-            tell_ahead(ahead, work, seen[0] / max(1, amount) * parts)
+        nonlocal started, calls
+        calls += 1
+        if calls <= skipped + 1:
+            now = time.process_time()
+            if calls == skipped + 1:
+                tell_ahead(ahead, work, (now - started) / max(1, amount) * parts)
+            started = now
         advance(amount)
 
     return step

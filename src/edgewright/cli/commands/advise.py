@@ -73,7 +73,7 @@ def command(interactive: bool, out: Path | None, as_json: bool, **options: Any) 
         _questions(options)
     asked = _asked(options)
     listener = Quiet() if as_json else Working(Terminal(stderr=True))
-    record = advise(asked, listener.doing)
+    record = advise(asked, listener.doing, listener.ahead)
     place = stored(out, record)
     if as_json:
         sys.stdout.buffer.write(encode_advice(record))

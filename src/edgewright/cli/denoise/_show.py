@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.terminal import print_ahead
+from edgewright.pipeline.work_ahead import told_by_first
+
 if TYPE_CHECKING:
     from edgewright.pipeline.denoising import Trained
     from edgewright.schema.denoise import DenoiseScore
@@ -34,6 +37,7 @@ def told(made: Trained, out: Path, size: int) -> dict[str, Any]:
 def print_epochs(epochs: int) -> Callable[[EpochRecord], None]:
     """A line of the trace for each epoch: losses, and the validation loss as a bar that gets longer as it falls."""
     first: list[float] = []
+    step = told_by_first(lambda _: None, print_ahead, "Training", epochs, skipped=1)
 
     def show(row: EpochRecord) -> None:
         watched = row.loss if row.validation_loss is None else row.validation_loss
@@ -41,9 +45,9 @@ def print_epochs(epochs: int) -> Callable[[EpochRecord], None]:
             first.append(watched)
             click.echo("epoch  training  validation (10 log10 of the error left, in dB)")
         bar = "#" * max(0, min(_BARS, round(2 * (first[0] - watched))))
+        step(1)
         click.echo(f"{row.epoch:>5}  {row.loss:8.2f}  {watched:10.2f}  {bar}".rstrip())
 
-    del epochs
     return show
 
 

@@ -46,6 +46,7 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     takes the smallest of those that may be as good as the best.
     """
     from edgewright.cli.detect._options import check_out, refractory_of, settings_of
+    from edgewright.cli.terminal import print_ahead
     from edgewright.pipeline.detect_choice import choose
     from edgewright.pipeline.detect_rows import read_watched
     from edgewright.pipeline.detect_threshold import Asked
@@ -69,7 +70,8 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     )
     options["refractory"] = refractory_of(options["refractory"])
     asked = Asked(**{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")})
-    choice = choose(watched, asked) if detector == "auto" else None
+    ahead = (lambda _: None) if as_json else print_ahead
+    choice = choose(watched, asked, ahead) if detector == "auto" else None
     name = detector if choice is None else choice.tried[0].kind
     config = settings_of(options["settings"])
     made = fit_detector(watched, name, config=config, asked=asked, time=options["time"], choice=choice)

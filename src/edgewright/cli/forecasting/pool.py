@@ -37,6 +37,7 @@ def command(
 
     with loading():
         from edgewright.cli.forecasting.fit import asked_seasons
+        from edgewright.cli.terminal import print_ahead
         from edgewright.language.forecasting.pool import fit_pool
         from edgewright.language.forecasting.pool_file import write_pool
 
@@ -44,7 +45,7 @@ def command(
         raise InputError("a name that is free", f"{out.name}, which is there", str(out), "Use --force")
     seasons = asked_seasons(season)
     series, notes = _series(folder, column, time, seasons)
-    pool = fit_pool(series, seasons, horizon, name=out.stem)
+    pool = fit_pool(series, seasons, horizon, name=out.stem, ahead=(lambda _: None) if as_json else print_ahead)
     size = write_pool(out, pool)
     if as_json:
         import msgspec

@@ -70,6 +70,7 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
+        from edgewright.cli.terminal import print_ahead
         from edgewright.language.labelling.items import read_items
         from edgewright.language.labelling.making import changed, make
         from edgewright.language.labelling.project import Project
@@ -91,7 +92,8 @@ def command(
             for name, line in named.items():
                 project.add_class(name, line)
             used = encoder_of(project, encoder)
-            found = suggest(project, encoder=used, by=by, least=least, count=count, seed=seed)
+            ahead = (lambda _: None) if as_json else print_ahead
+            found = suggest(project, encoder=used, by=by, least=least, count=count, seed=seed, ahead=ahead)
             note = changed(project)
     except BaseException:
         # Nobody has labelled anything in it yet, and the same command is to work once it is corrected.

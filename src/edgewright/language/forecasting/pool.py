@@ -7,7 +7,7 @@ k-means does; Bagirov et al. call it clusterwise regression). Groups of levels a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgewright.language.forecasting.backtest import actual, folds_of, naive_error
 from edgewright.language.forecasting.forms import lags_for
 from edgewright.language.forecasting.linear import PENALTY, run, unscaled
+from edgewright.pipeline.work_ahead import Ahead, told_by_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import LinearModel
 from edgewright.schema.forecast_pool import ForecastPool, PoolMember
@@ -46,7 +47,14 @@ class _Kind:
     difference: bool
 
 
-def fit_pool(series: Sequence[Floats], seasons: tuple[int, ...], horizon: int, *, name: str = "pool") -> ForecastPool:
+def fit_pool(
+    series: Sequence[Floats],
+    seasons: tuple[int, ...],
+    horizon: int,
+    *,
+    name: str = "pool",
+    ahead: Ahead = lambda _: None,
+) -> ForecastPool:
     """Recursions for series that are alike to these.
 
     Args:
@@ -54,6 +62,7 @@ def fit_pool(series: Sequence[Floats], seasons: tuple[int, ...], horizon: int, *
         seasons: ascending; none for none.
         horizon: rows ahead.
         name: for people.
+        ahead: gets the estimate of long work, by its first round.
 
     Raises:
         InputError: no series is long enough.
@@ -67,25 +76,39 @@ def fit_pool(series: Sequence[Floats], seasons: tuple[int, ...], horizon: int, *
     scaled = [(values - values.mean()) / naive_error(values, unit) for values in usable]
     base = max((s for s in seasons if s in lags), default=1)
     members: list[PoolMember] = []
-    for groups, kind in ((GROUPS, _Kind(lags, base, False)), (GROUPS_DIFFERENCES, _Kind(lags, base, True))):
-        members += _groups(scaled, max(1, min(groups, len(scaled) // _LEAST_SERIES)), kind, unit, horizon)
+    counted = [
+        (max(1, min(groups, len(scaled) // _LEAST_SERIES)), kind)
+        for groups, kind in ((GROUPS, _Kind(lags, base, False)), (GROUPS_DIFFERENCES, _Kind(lags, base, True)))
+    ]
+    # A round compares every series with every group.
+    work = sum(count * _rounds(count) for count, _ in counted)
+    step = told_by_first(lambda _: None, ahead, f"Learning from {len(scaled):,} series", work)
+    for count, kind in counted:
+        members += _groups(scaled, count, kind, unit, horizon, step)
     return ForecastPool(
         name=name, seasons=seasons, horizon=horizon, members=tuple(members), series=len(usable),
         rows=sum(map(len, usable)),
     )  # fmt: skip
 
 
-def _groups(scaled: list[Floats], count: int, kind: _Kind, unit: int, horizon: int) -> list[PoolMember]:
+def _rounds(count: int) -> int:
+    return _ROUNDS if count > 1 else 1
+
+
+def _groups(
+    scaled: list[Floats], count: int, kind: _Kind, unit: int, horizon: int, step: Callable[[int], None]
+) -> list[PoolMember]:
     sums = [_sums(values, kind) for values in scaled]
     random = np.random.default_rng(0)
     weights = [_solved([sums[k]], kind) for k in random.choice(len(scaled), count, replace=False)]
     owners = np.zeros(len(scaled), np.int64)
-    for _ in range(_ROUNDS if count > 1 else 1):
+    for _ in range(_rounds(count)):
         errors = [[_error(values, kind, some, unit, horizon) for some in weights] for values in scaled]
         owners = np.argmin(np.array(errors), axis=1)
         for number in range(count):
             own = [sums[k] for k in np.flatnonzero(owners == number)]
             weights[number] = _solved(own, kind) if own else weights[number]
+        step(count)
     what = "differences" if kind.difference else "levels"
     made = []
     for number, some in enumerate(weights):

@@ -18,6 +18,7 @@ from edgewright.language.intents.material import Material, Say, Teaching, labell
 from edgewright.language.intents.network import Fit, Network
 from edgewright.language.intents.parts import Judged, Parts, judged
 from edgewright.language.intents.teacher import Teacher
+from edgewright.pipeline.work_ahead import told_by_first
 from edgewright.runtime.utterance.student import Student
 from edgewright.schema.language import HeadSpec, StudentSpec
 
@@ -172,7 +173,10 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
     network = Network(rows, classes, fit)
     every = max(1, epochs // 4)
 
+    step = told_by_first(lambda _: None, say or (lambda _: None), "Training the student", epochs)
+
     def told(epoch: int, loss: float) -> None:
+        step(1)
         if say and (epoch + 1) % every == 0:
             say(f"  epoch {epoch + 1} of {epochs}: loss {loss:.4f}")
 

@@ -13,6 +13,7 @@ from edgewright.language.labelling.choosing import choose
 from edgewright.language.labelling.project import Project, now
 from edgewright.language.labelling.suggesters import FOLDER, Encodes, Given, Scores, Suggester
 from edgewright.language.labelling.vectors import vectors_of
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import MACHINE
@@ -54,7 +55,7 @@ class Round(msgspec.Struct, frozen=True):
 
 def suggest(
     project: Project, *, encoder: Encodes | None = None, by: str = "", least: float = LEAST, count: int = QUEUED,
-    seed: int = 0,
+    seed: int = 0, ahead: Ahead = lambda _: None,
 ) -> Round:  # fmt: skip
     """Suggests a label for every item that nobody labelled, and chooses what to label next.
 
@@ -65,6 +66,7 @@ def suggest(
         least: confidence below which an item is left empty.
         count: items that are chosen to be labelled next.
         seed: of what is drawn.
+        ahead: gets the estimate of long work before it begins.
 
     Raises:
         UnknownNameError: no such suggester.
@@ -78,7 +80,7 @@ def suggest(
         np.int64,
     )
     taken = np.array([i.id in humans for i in items])
-    vectors = vectors_of(project, encoder)
+    vectors = vectors_of(project, encoder, ahead)
     given = Given(vectors, targets, tuple(classes), tuple(classes.values()), encoder, seed)
     believed = _believed(given, [by] if by else _known(given))
     queued = choose(vectors, np.flatnonzero(~taken), count, believed.shares, seed)

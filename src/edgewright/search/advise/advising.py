@@ -7,6 +7,7 @@ from dataclasses import replace
 import msgspec
 
 from edgewright.pipeline.config import names_pipeline
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.profiles.catalogue import listing, load_profile
 from edgewright.profiles.footprint import over_budget, takes_programs
 from edgewright.schema.advice import Advice, Need, Place, Traffic
@@ -25,8 +26,13 @@ from edgewright.search.ladder.verdict import figure
 GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
 
 
-def advise(asked: Asked, doing: Doing) -> Advice:
+def advise(asked: Asked, doing: Doing, ahead: Ahead = lambda _: None) -> Advice:
     """Frames, weighs where it should run, measures, and decides.
+
+    Args:
+        asked: data, device and needs.
+        doing: shows progress.
+        ahead: gets the estimate of long work before it begins.
 
     Raises:
         InputError: data, needs or figures that cannot be used.
@@ -37,7 +43,7 @@ def advise(asked: Asked, doing: Doing) -> Advice:
     radio = asked.radio or usual_radio(profile, takes_programs(profile))
     figures = Figures(radio, asked.prices)
     seen = Look(None) if asked.path and names_pipeline(asked.data, asked.path) else look(asked.data)
-    found = framing_of(seen, asked).advise(seen, asked, doing)
+    found = framing_of(seen, asked).advise(seen, asked, doing, ahead)
     footprint = found.price(profile)
     setting = _setting(found, asked, profile, figures, footprint)
     places = placement.places(setting, asked.needs)

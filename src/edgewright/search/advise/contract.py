@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.schema.advice import Capability, Existing, Flip, Frame, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.curve import Curves
@@ -131,7 +132,7 @@ class Framing:
     rank: int
     tasks: tuple[str, ...]
     fits: Callable[[Look, Asked], bool]
-    advise: Callable[[Look, Asked, Doing], Found]
+    advise: Callable[[Look, Asked, Doing, Ahead], Found]
 
 
 def capabilities(**needed: str) -> tuple[Capability, ...]:

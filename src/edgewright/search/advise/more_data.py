@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.schema.curve import Curves
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import Doing
@@ -15,7 +16,7 @@ FOLDS = 3
 _MOST = ((30, 300_000), (45, 60_000), (65, 300_000), (200, 20_000))
 
 
-def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing) -> tuple[Curves | None, str]:
+def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead: Ahead) -> tuple[Curves | None, str]:
     """The curve of a rung, and what it says or why there is none.
 
     Args:
@@ -23,6 +24,7 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing) -> tu
         rung: name of the chosen one.
         wanted: whether it is measured in any case, or in none; None decides by the work it is.
         doing: shows progress.
+        ahead: gets the estimate of long work before it begins.
     """
     later = "edgewright curve measures it"
     if wanted is False:
@@ -36,7 +38,7 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing) -> tu
         return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve insists); {later}"
     learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
-        found = measure(learner, Asked(parameters=False), doing)
+        found = measure(learner, Asked(parameters=False), doing, ahead)
     except InputError as error:
         return None, f"not measured: {error}"
     return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 80 %)"

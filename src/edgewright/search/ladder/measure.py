@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
 from edgewright.models.architecture import architecture
-from edgewright.pipeline.work_ahead import Ahead, tell_ahead, training_s
+from edgewright.pipeline.work_ahead import Ahead, tell_ahead, told_by_first, training_s
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
@@ -125,6 +125,7 @@ class Ladder:
         if key not in self._parts:
             every = np.arange(len(self.problem.y), dtype=np.int64)
             with self._doing(f"{columns.capitalize()}, fold by fold", len(self.folds) + 1) as advance:
+                advance = told_by_first(advance, self._ahead, columns.capitalize(), len(self.folds) + 1)
                 made = []
                 for train in (*(fold.train for fold in self.folds), every):
                     made.append(part_of(self.problem, config, train))
@@ -140,11 +141,14 @@ class Ladder:
             return RungRecord(name=name, title=rung.title, left_out="not tried")
         started = time.process_time()
         config, parts = rung.tail(self.configs[rung.columns]), self.parts(rung.columns)
+        fits, title = len(self.folds) + 1, rung.title.capitalize()
         if config.model.kind == "network":
             network = architecture(config.model.layers, parts[-1].X.shape[1:], max(1, len(self.problem.classes)))
-            looks = (len(self.folds) + 1) * config.training.epochs * len(self.problem.y)
-            tell_ahead(self._ahead, rung.title.capitalize(), training_s(network, looks, config.training.batch))
-        with self._doing(rung.title.capitalize(), len(self.folds) + 1) as advance:
+            looks = fits * config.training.epochs * len(self.problem.y)
+            tell_ahead(self._ahead, title, training_s(network, looks, config.training.batch))
+        with self._doing(title, fits) as advance:
+            if config.model.kind != "network":
+                advance = told_by_first(advance, self._ahead, title, fits)
             answers = self._crossed(parts, lambda part: rung.fit(part, config).answers, advance)
             whole = rung.fit(parts[-1], config)
             advance(1)

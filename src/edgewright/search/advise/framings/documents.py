@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.schema.advice import Existing, Frame
 from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
 from edgewright.search.advise.look import Look
@@ -22,7 +23,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     files = sorted(
         path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))

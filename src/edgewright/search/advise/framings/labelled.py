@@ -11,6 +11,7 @@ import numpy as np
 
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.advice import Existing
@@ -52,7 +53,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
         return False
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
         setup = _setup(seen, asked)
     profile = load_profile(asked.device)
@@ -61,14 +62,14 @@ def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
     setup = replace(setup, config=msgspec.structs.replace(setup.config, device=device))
     radio = asked.radio or usual_radio(profile, takes_programs(profile))
     budget = budget_of(asked.needs, profile, Figures(radio, asked.prices)["radio_round_trip"])
-    ladder = Ladder(problem, setup.config, Told(metric=asked.metric), doing)
+    ladder = Ladder(problem, setup.config, Told(metric=asked.metric), doing, ahead=ahead)
     # Rungs that surely exceed what is asked for are not climbed, as those beyond the device are not.
     ladder.profile = _within(profile, budget.flash, budget.ram)
     record = ladder.climb()
     if record.interrupted:
         raise KeyboardInterrupt
     chosen = choose_rung(record, budget, asked.needs)
-    curve, curve_note = curve_of(ladder, chosen.rung.name, asked.curve, doing)
+    curve, curve_note = curve_of(ladder, chosen.rung.name, asked.curve, doing, ahead)
     window = problem.window
     changes, how = _changes(problem)
     return Found(

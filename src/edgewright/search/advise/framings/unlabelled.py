@@ -7,12 +7,13 @@ import shlex
 import numpy as np
 
 from edgewright.language.forecasting.calendar_seasons import choose_seasons
-from edgewright.language.forecasting.choose import Asked as Ahead
+from edgewright.language.forecasting.choose import Asked as Forecasting
 from edgewright.language.forecasting.choose import fit_forecaster
 from edgewright.pipeline.detect_choice import choose
 from edgewright.pipeline.detect_rows import Watched, read_watched, with_limit
 from edgewright.pipeline.detect_threshold import Asked as Limits
 from edgewright.pipeline.detecting import configured, learn
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.schema.advice import Existing, Flip, Frame
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError
@@ -32,7 +33,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
     return seen.place is not None and asked.task not in ("classification", "regression")
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
         rows = read_rows(seen, asked)
     found = len(rows.values)
@@ -49,7 +50,7 @@ def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
         if could and not asked.target
         else ()
     )
-    return how(rows, asked, why, (season, kinds, apart), doing, notes)
+    return how(rows, asked, why, (season, kinds, apart), doing, ahead, notes)
 
 
 def _task(rows: Rows, asked: Asked, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
@@ -75,7 +76,13 @@ def _task(rows: Rows, asked: Asked, season: int, kinds: int, apart: float) -> tu
 
 
 def _anomaly(
-    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows,
+    asked: Asked,
+    why: tuple[str, ...],
+    seen: tuple[int, int, float],
+    doing: Doing,
+    ahead: Ahead,
+    notes: tuple[str, ...],
 ) -> Found:
     choice: Choice | None = None
     reason = ""
@@ -86,7 +93,7 @@ def _anomaly(
             watched = with_limit(read_watched(asked.data, kind=asked.kind, target=asked.target, time=rows.time,
                                               ignore=(*asked.ignore, *ignored)), MOST)  # fmt: skip
             price = _detector(ROBUST, watched)
-            choice = choose(watched, Limits())
+            choice = choose(watched, Limits(), ahead)
             price = _detector(choice.tried[0].kind, watched)
         except EdgewrightError as error:
             reason = str(error)
@@ -170,7 +177,13 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
 
 
 def _forecasting(
-    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows,
+    asked: Asked,
+    why: tuple[str, ...],
+    seen: tuple[int, int, float],
+    doing: Doing,
+    ahead: Ahead,
+    notes: tuple[str, ...],
 ) -> Found:
     season = seen[0]
     horizon = season or _HORIZON
@@ -181,7 +194,7 @@ def _forecasting(
     with doing("Forecasters, backtested", None):
         # As the command does that is printed below: with the seasons that it would take by itself.
         step = 1 / rows.dataset.rate if rows.dataset.rate else 0.0
-        made = fit_forecaster(values, Ahead(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
+        made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
     spec = made.spec
     command = _forecast(rows, asked, season)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
@@ -214,7 +227,13 @@ def _forecasting(
 
 
 def _clustering(
-    rows: Rows, asked: Asked, why: tuple[str, ...], seen: tuple[int, int, float], doing: Doing, notes: tuple[str, ...]
+    rows: Rows,
+    asked: Asked,
+    why: tuple[str, ...],
+    seen: tuple[int, int, float],
+    doing: Doing,
+    ahead: Ahead,
+    notes: tuple[str, ...],
 ) -> Found:
     _, kinds, apart = seen
     fit = f"edgewright detect fit {_common(rows, asked)} --detector k_means --out kinds.detector"

@@ -11,6 +11,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
 from edgewright.language.utterances import read
+from edgewright.pipeline.work_ahead import Ahead
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
@@ -54,7 +55,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
         return False
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing) -> Found:
+def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     found = _read(seen, asked)
     if found is None:
         return _unlabelled(seen)
