@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
-from benchmarks.language.intents import answers
+from benchmarks.language.intents import answers, refusals
 from benchmarks.language.row import DATA, Row, encoder_directory, left_out
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.remembering import Remembering
@@ -156,7 +156,7 @@ def student(given: Given, teacher: Teacher | None = None) -> list[Row]:
     area = auroc_interval(known.max(axis=1), unknown.max(axis=1))
     shown = f"{area.value:.3f} ({area.low:.3f} to {area.high:.3f})"
     answered, name = float(np.mean(right & ~refused)), "int8 student" if teacher is None else "int8 student, taught"
-    gone = float(np.mean(unknown.max(axis=1) < made.spec.threshold))
+    gone = float(np.mean(refusals(made, unknown)))
     return [
         Row(TASK, f"{name}, as answered",
             f"{_share(answered, given)} / {shown}; {100 * np.mean(refused):.1f} % refused, out of scope "

@@ -7,6 +7,7 @@ utterance that it refuses counts as wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from edgewright.language.embedding import load
 from edgewright.language.intents.parts import parted
 from edgewright.language.intents.train import How, Made, logits_of, train_student
 from edgewright.language.utterances import read
+from edgewright.runtime.utterance.student import Student
 from edgewright.schema.language import StudentSpec, Utterance
 
 SIZE, LESS, LEAST = 64_000, 0.003, 0.980
@@ -68,7 +70,15 @@ def answers(made: Made, texts: list[str], truth: NDArray[np.int64]) -> tuple[NDA
     if not isinstance(made.spec, StudentSpec):
         raise TypeError("a student")
     logits = logits_of(made.spec, made.arrays, texts)
-    return logits.argmax(axis=1) == truth, logits.max(axis=1) < made.spec.threshold
+    return logits.argmax(axis=1) == truth, refusals(made, logits)
+
+
+def refusals(made: Made, logits: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which texts a student refuses, shape (n,), by their integer logits."""
+    if not isinstance(made.spec, StudentSpec):
+        raise TypeError("a student")
+    limits = Student(made.spec, made.arrays, len(made.intents), "the student").limits
+    return np.asarray(logits.max(axis=1) < limits[logits.argmax(axis=1)], np.bool_)
 
 
 def _svm(texts: NDArray[np.object_], targets: NDArray[np.int64], parts: Folds) -> tuple[list[float], int]:

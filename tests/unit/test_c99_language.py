@@ -122,7 +122,7 @@ def compare(code: Code, words: tuple[int, ...], given: list[str]) -> None:
         assert logits == wanted.tolist(), text
         best = int(wanted.argmax())
         assert (answer.nearest, answer.logit) == (best, wanted[best])
-        assert answer.intent == (best if wanted[best] >= spec.student.threshold else -1)
+        assert answer.intent == (best if wanted[best] >= student.limits[best] else -1)
         powers = np.exp((wanted - wanted.max()) * spec.student.scale)
         assert answer.confidence == pytest.approx(1 / powers.sum(), rel=1e-4)
 

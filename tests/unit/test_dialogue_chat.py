@@ -96,9 +96,7 @@ def test_no_dialogue(tmp_path: Path, capsys: Capture) -> None:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("vending") / "vending.language"
-    # By default 2 % of 160 sentences are refused, and then what is no word at all is not.
-    asked = [str(EXAMPLES / "vending-utterances.toml"), "--reject", "5%", "--out", str(out), "--json"]
-    assert run(["language", "train", *asked]) == 0
+    assert run(["language", "train", str(EXAMPLES / "vending-utterances.toml"), "--out", str(out), "--json"]) == 0
     return out
 
 

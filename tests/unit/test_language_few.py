@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,12 +11,14 @@ from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.ladder import climb
 from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.linear import fit_linear, rows_for
-from edgewright.language.intents.parts import parted
+from edgewright.language.intents.parts import judged, parted
 from edgewright.language.intents.train import How, logits_of, train_student
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
+from edgewright.runtime.utterance.hashing import rows_of
+from edgewright.runtime.utterance.normalise import normalised
 from edgewright.runtime.utterance.parse import Understanding
-from edgewright.schema.language import Utterance
+from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.metrics import wilson
 
 DRINK = ("I want a soda", "give me a cola please", "can I have some water", "a green tea for me", "pour me a coffee",
@@ -48,11 +52,42 @@ def test_sixteen_sentences_carry_a_linear_student_that_is_right() -> None:
 
 def test_what_is_refused_counts_as_wrong() -> None:
     found = train_student(parted(sixteen(), (), 0), How(size=8_000, reject=0.5)).judged
-    refused = found.scores < found.threshold
-    assert refused.mean() == 0.5
-    assert found.answered.mean() <= 0.5
-    assert not found.answered[refused].any()
+    assert found.refused.any()
+    assert not found.answered[found.refused].any()
     assert found.reject == 0.5
+
+
+def test_refusing_what_would_be_wrong_costs_nothing() -> None:
+    # Ten right answers score 11 to 20, ten wrong ones 1 to 10.
+    scores, truth = np.arange(1.0, 21.0), np.zeros(20, np.int64)
+    raw = np.zeros((20, 2))
+    raw[np.arange(20), (scores <= 10).astype(int)] = scores
+    found, heat = judged(raw, raw[:0], truth, 0.2, False)
+    # A further right answer lies below the second smallest of ten with a probability of 2 in 11.
+    assert found.refused.sum() == 11, "all wrong answers and one right answer"
+    assert found.answered.sum() == 9
+    assert found.threshold * heat == pytest.approx(12)
+
+
+@pytest.mark.parametrize("reject", [0.0, 0.02, None])
+@pytest.mark.parametrize("count", [8, 45])
+def test_a_text_without_a_known_ngram_is_refused_whatever_the_limit(reject: float | None, count: int) -> None:
+    # With 45 sentences an intent the network is fitted, with 8 the linear model.
+    given = tuple(
+        Utterance(text=f"{text} {'now ' * (k // 8)}".strip(), intent=intent)
+        for texts, intent in ((DRINK, "drink"), (FOOD, "food"))
+        for k, text in zip(range(count), itertools.cycle(texts), strict=False)
+    )
+    made = train(Labelled(given), How(size=16_000, reject=reject, epochs=3), name="drinks")
+    assert made.spec.student is not None
+    one, student = Understanding(made.spec, made.arrays), made.spec.student
+    filled = np.any(made.arrays["table"], axis=1)
+    unknown = [
+        text for text in (chr(0x1F300 + k) for k in range(40))
+        if not np.any(filled[rows_of(normalised(text), student.characters, student.words, student.rows)])
+    ]  # fmt: skip
+    assert unknown, "n-grams that no sentence has fall on rows that no sentence has"
+    assert {one.parse(text).intent for text in unknown} == {OUT_OF_SCOPE}
 
 
 @pytest.mark.parametrize("classes", [2, 5])

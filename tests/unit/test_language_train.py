@@ -65,7 +65,7 @@ def test_what_was_learnt_is_understood(understood: Understood) -> None:
     slot = next(slot for slot in found.slots if slot.name == "what")
     assert (slot.text, slot.value) == ("Soda", "soda")
     assert one.parse("two sandwiches and one salad").intent == "food"
-    assert one.parse("cancel").intent == "stop"
+    assert one.parse("stop it").intent == "stop"
     assert understood.made.bytes <= 16_000
     assert understood.spec.trained["accuracy"]["value"] > 0.8
     assert understood.spec.trained["slots"]["f1"] > 0.8
@@ -226,14 +226,17 @@ def test_sizes() -> None:
 def test_the_limit_of_scope_and_its_area() -> None:
     inside, outside = np.array([3.0, 4, 5, 6]), np.array([1.0, 2, 3.5])
     assert limit(inside, outside, 0.5) == 3.75
-    assert limit(inside, outside, 0.25) == 3.75
+    # A further score lies below the smallest of four with a probability of 1 in 5.
+    assert limit(inside, outside, 0.25) == 3
     assert limit(inside, outside, 0.0) < 3
     assert auroc(inside, outside) == pytest.approx(11 / 12)
     assert auroc(inside, inside) == 0.5
     many = np.arange(1000.0)
     for share in (0.0, 0.005, 0.02, 0.1):
-        assert np.mean(many < limit(many, np.zeros(0), share)) == share
+        assert share - 0.0011 < np.mean(many < limit(many, np.zeros(0), share)) <= share
         assert np.mean(many < limit(many, many - 1, share)) <= share
+    # Two scores say nothing of so small a share.
+    assert limit(inside[:2], outside[:0], 0.02) < -5
     assert [share_of(text) for text in ("2%", "2 %", "0.02", ".5%", "0")] == [0.02, 0.02, 0.02, 0.005, 0.0]
     for text in ("", "two", "60%", "-1%", "2 percent"):
         with pytest.raises(InputError, match="--reject"):

@@ -59,10 +59,12 @@ def score_language(
     outside = _logits(understanding, [one.text for one, intent in kept if intent == OUT_OF_SCOPE])
     truth = np.array([spec.intents.index(intent) for _, intent in inside], np.int64)
     answer, best, out = logits.argmax(axis=1), logits.max(axis=1), outside.max(axis=1, initial=np.iinfo(np.int64).min)
-    refused, right = best < form.threshold, answer == truth
+    limits, right = understanding.limits, answer == truth
+    refused, refused_outside = best < limits[answer], out < limits[outside.argmax(axis=1)]
     judged = Judged(
         truth, answer, np.array([float(probabilities(row, form.scale).max()) for row in logits]), best * form.scale,
-        out * form.scale, form.threshold * form.scale, float(spec.trained.get("reject", 0.0)), False,
+        out * form.scale, refused, refused_outside, form.threshold * form.scale,
+        float(spec.trained.get("reject", 0.0)), False,
     )  # fmt: skip
     figures = {
         "accuracy": wilson(int(judged.answered.sum()), len(truth)),
@@ -71,7 +73,7 @@ def score_language(
     }
     if len(out):
         figures["auroc"] = auroc_interval(judged.scores, judged.outside)
-        figures["refused_out_of_scope"] = wilson(int((out < form.threshold).sum()), len(out))
+        figures["refused_out_of_scope"] = wilson(int(refused_outside.sum()), len(out))
     slots = None
     if spec.tagger is not None and any(one.slots for one, _ in inside):
         slots, figures["slot_f1"], figures["whole"] = _slots(understanding, inside)

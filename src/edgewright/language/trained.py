@@ -42,12 +42,13 @@ def measures(made: Made, slots: SlotScore | None, utterances: int) -> dict[str, 
         "as_answered": {"value": answered.value, "low": answered.low, "high": answered.high},
         "reject": judged.reject,
         "calibration_error": calibration_error(judged.confidence, right),
-        "kept_in_scope": float(np.mean(judged.scores >= judged.threshold)),
+        "kept_in_scope": float(np.mean(~judged.refused)),
+        "refused_right": float(np.mean(judged.refused[right])) if right.any() else 0.0,
         "out_of_scope": None
         if not len(judged.outside)
         else {
             "judged": len(judged.outside), "auroc": area.value, "low": area.low, "high": area.high,
-            "refused": float(np.mean(judged.outside < judged.threshold)),
+            "refused": float(np.mean(judged.refused_outside)),
         },
         "intents": each,
         "confused": sorted(wrong, key=lambda one: (-one["times"], str(one["said"]))),
@@ -66,9 +67,9 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         f"{told['judged']:,} utterances held out; calibration error {100 * told['calibration_error']:.1f} points"
     )
     yield (
-        f"  {100 * refused:.1f} % of them are refused as out of scope, which counts as wrong (--reject "
-        f"{100 * told['reject']:g}% allows more or less); were none refused, {100 * told['accuracy']['value']:.1f} % "
-        "would be right"
+        f"  {100 * refused:.1f} % of them are refused as out of scope, which counts as wrong. Without refusals "
+        f"{100 * told['accuracy']['value']:.1f} % are right; {100 * told['refused_right']:.1f} % of these right "
+        f"answers are refused (--reject allows {100 * told['reject']:g} %)"
     )
     yield from mistakes(told)
     outside = told["out_of_scope"]

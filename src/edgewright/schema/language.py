@@ -58,7 +58,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
         intent: one of the model's, or `OUT_OF_SCOPE`.
         confidence: calibrated probability of the likeliest intent: of 100 answers at .85, 85 are right in scope.
         score: largest logit; below `limit` an utterance is out of scope.
-        limit: the model's; 0 where there was no word to judge.
+        limit: of the likeliest intent; 0 where there was no word to judge.
         slots: in the order of the text.
         others: the next likeliest intents.
         why: in words, what the answer rests on.
@@ -83,7 +83,8 @@ class StudentSpec(msgspec.Struct, frozen=True, kw_only=True):
         rows, hidden: of the table.
         factor, shift: fixed-point scale from sums of rows to the hidden layer.
         scale: of a logit of integers, with the temperature in it.
-        threshold: integer logit below which an utterance is out of scope.
+        threshold: integer logit below which an utterance is out of scope; an intent also needs a larger logit than
+            a text without a known n-gram gives it.
     """
 
     characters: tuple[int, ...]

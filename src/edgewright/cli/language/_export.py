@@ -117,6 +117,7 @@ def _network(
         from edgewright.language.intents.graph import float_graph, int8_graph
         from edgewright.runtime import catalogue
         from edgewright.runtime.utterance.features import UNIT, ZERO
+        from edgewright.runtime.utterance.student import Student
 
     if form not in ("float", "int8"):
         raise UnknownNameError("form of a language model", form, ("float", "int8"), "--form")
@@ -132,11 +133,17 @@ def _network(
     said += chosen.told(subject).split("; ") if chosen.told(subject) else []
     student = spec.student
     if student is not None:
-        limit = student.threshold * student.scale
-        said.append(f"out of scope where the largest logit is below {limit:.4g}")
-        if form == "int8":
-            last = subject.network.values[subject.network.output]
-            said[-1] += f", which is byte {max(-128, math.ceil(limit / last.scale + last.zero))}"
+        limits = Student(student, arrays, len(spec.intents), word).limits
+        last = subject.network.values[subject.network.output] if form == "int8" else None
+
+        def shown(limit: int) -> str:
+            value = limit * student.scale
+            byte = "" if last is None else f" (byte {max(-128, math.ceil(value / last.scale + last.zero))})"
+            return f"{value:.4g}{byte}"
+
+        said.append(f"out of scope where the largest logit is below {shown(student.threshold)}")
+        for name, limit in zip(spec.intents, limits.tolist(), strict=True):
+            said[-1] += f", of {name} below {shown(limit)}" if limit > student.threshold else ""
     left = [part for part, there in (("slots", spec.tagger), ("gazetteers", spec.gazetteers)) if there]
     if left:
         said.append(f"{' and '.join(left)} are in --to c99")

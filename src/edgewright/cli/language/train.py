@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     help="Utterances to judge, calibrate and set the limit of scope by. [default: a fifth of each intent]",
 )
 @click.option("--size", default="64kB", show_default=True, help="Bytes of the student's arrays at most.")
-@click.option("--reject", metavar="SHARE", help="Share of the utterances in scope that may be refused, such as 2%. "
+@click.option("--reject", metavar="SHARE", help="Largest share of the right answers that may be refused, such as 2%. "
               "[default: 2% with examples out of scope, 0.5% without]")  # fmt: skip
 @click.option("--slots", is_flag=True, help="Train a tagger of the slots that the utterances mark.")
 @click.option("--teacher", type=click.Path(path_type=Path), metavar="DIR", help="Directory of a sentence encoder.")
@@ -56,8 +56,8 @@ def command(
     A fifth of each intent is held out to judge, calibrate and set the limit of scope by; the model that is written was
     fitted on all. With --validation, those utterances do that, and nothing is held out. Few examples are judged by
     leaving each out in turn, and a linear model is taken unless the network makes clearly fewer mistakes.
-    An utterance that matches no intent well enough is refused as out of scope. --reject says how many of the utterances
-    in scope that may cost; a refusal of one of these counts as a mistake.
+    An utterance that matches no intent well enough is refused as out of scope. --reject limits the share of the right
+    answers that this may cost. A text without any n-gram of the training is always refused.
     With --teacher, the student also learns the answers of a linear head on that encoder's vectors, to new sentences
     and to texts without labels: ten utterances an intent then go a long way.
     """

@@ -11,7 +11,7 @@ from edgewright.export._c_text import entries, identifier, literal, number, temp
 from edgewright.export.c99_language.features import ROOT
 from edgewright.export.c99_language.hashing import functions, longest, tables
 from edgewright.export.c99_language.slots import Slots
-from edgewright.runtime.utterance.student import FRACTION
+from edgewright.runtime.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, StudentSpec
 
@@ -114,7 +114,7 @@ int @_parse(@_context *context, const char *text, size_t bytes, @_answer *answer
     for (int k = 0; k < @@_INTENTS; ++k) {
         sum += expf((float)(context->out[k] - context->out[best]) * %(scale)s);
     }
-    answer->intent = context->out[best] >= %(threshold)s ? best : @@_OUT_OF_SCOPE;
+    answer->intent = context->out[best] >= @_limits[best] ? best : @@_OUT_OF_SCOPE;
     answer->nearest = best;
     answer->logit = context->out[best];
     answer->confidence = 1.0f / sum;
@@ -151,7 +151,8 @@ def _header(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
     kept = (arrays[key] for key in ("table", "bias", "head", "last"))
     return _HEADER % {
         "title": template_comment(spec.name), "classes": classes,
-        "flash": sum(array.nbytes for array in kept) + slots.flash(),
+        # With a limit an intent.
+        "flash": sum(array.nbytes for array in kept) + 4 * classes + slots.flash(),
         "ram": 4 * (longest() + 2 + student.hidden + classes) + slots.ram(), "longest": longest(),
         "scale": number(student.scale), "slots": slots.header(),
         "fields": "\n".join(f"    {field};" for field in [
@@ -165,15 +166,15 @@ def _source(spec: LanguageSpec, student: StudentSpec, arrays: dict[str, NDArray[
     texts = ",\n".join(f"    {_name(intent)}" for intent in spec.intents)
     before, after = functions(student.rows, student.characters, student.words)
     stored = {"table": "int8_t", "bias": "int32_t", "head": "int8_t", "last": "int32_t"}
+    limits = Student(student, arrays, len(spec.intents), spec.name).limits.astype(np.int32)
     weights = [
-        f"static const {kind} @_{key}[{arrays[key].size}] = {{\n{entries(np.ascontiguousarray(arrays[key]))}\n}};"
-        for key, kind in stored.items()
-    ]
+        f"static const {kind} @_{key}[{array.size}] = {{\n{entries(np.ascontiguousarray(array))}\n}};"
+        for key, kind, array in (*((key, kind, arrays[key]) for key, kind in stored.items()),
+                                 ("limits", "int32_t", limits))
+    ]  # fmt: skip
     numbers = {
         "hidden": student.hidden, "shift": student.shift, "half": student.shift - 1,
         "bias_shift": student.shift - FRACTION, "factor": student.factor, "scale": number(student.scale),
-        # The smallest 32-bit number has no literal of its own.
-        "threshold": "INT32_MIN" if student.threshold <= -(1 << 31) else f"INT32_C({student.threshold})",
     }  # fmt: skip
     state = "#define @_NOTHING UINT32_MAX"
     blocks = [

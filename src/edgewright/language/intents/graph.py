@@ -15,7 +15,7 @@ from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import finish_outputs
 from edgewright.runtime.utterance.features import MOST, UNIT
-from edgewright.runtime.utterance.student import FRACTION
+from edgewright.runtime.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.language import LanguageSpec, StudentSpec
@@ -75,7 +75,8 @@ def _build(spec: LanguageSpec, arrays: dict[str, NDArray[Any]]) -> tuple[Graph, 
     logits = builder.op("Gemm", hidden, _floats(builder, head), _floats(builder, last))
     value = builder.op("Softmax", logits, axis=1)
     builder.stage("model", value)
-    metadata = {"edgewright.threshold": repr(student.threshold * student.scale)}
+    limits = Student(student, arrays, len(spec.intents), spec.name).limits * student.scale
+    metadata = {"edgewright.limits": " ".join(map(repr, limits.tolist()))}
     return builder.finish(finish_outputs(builder, value, len(spec.intents)), metadata), sums, hidden, logits
 
 

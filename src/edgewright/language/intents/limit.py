@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from statistics import NormalDist
 from typing import Any
 
 import msgspec
@@ -17,8 +16,6 @@ from edgewright.training.metrics import FEW_GROUPS, jackknife, student_t, wilson
 
 Scores = NDArray[Any]
 _DRAWS = 500
-# Deviations below the mean under which a share of a normal distribution lies, for fewer sentences than show that share.
-_NORMAL = NormalDist()
 
 
 def share_of(text: str) -> float:
@@ -35,22 +32,26 @@ def share_of(text: str) -> float:
 
 
 def limit(inside: Scores, outside: Scores, share: float) -> float:
-    """The score from which on an utterance is in scope.
+    """Choose the score from which on an utterance is in scope.
 
-    At most `share` of the utterances in scope lie below it. With examples out of scope it is lower where that makes the
-    mean of the shares that are right on either side larger.
+    An utterance that is answered right lies below it with a probability of at most `share`: below the j-th smallest of
+    n scores lies a further one with probability j / (n + 1) (conformal prediction; Vovk et al., 2005). To refuse one
+    that is answered wrong costs nothing. With examples out of scope the limit is lower where that makes the mean of the
+    shares that are right on either side larger.
 
     Args:
-        inside: scores of held-out utterances in scope, shape (n,), at least one.
+        inside: scores of held-out utterances in scope that are answered right, shape (n,), at least one.
         outside: scores of utterances out of scope, shape (m,), may be none.
-        share: of the utterances in scope that may be refused, 0..1.
+        share: of `inside` that may be refused, 0..1.
     """
-    refused_most = int(share * len(inside))
-    highest = float(np.sort(inside)[min(refused_most, len(inside) - 1)])
-    if refused_most == 0:
-        # Too few to see so small a share: where it would lie if scores were normal.
-        depth = _NORMAL.inv_cdf(min(max(share, 1e-6), 0.5))
-        highest = min(highest, float(inside.mean() + depth * inside.std()))
+    place = int(share * (len(inside) + 1))
+    highest = float(np.sort(inside)[max(place, 1) - 1])
+    if place == 0:
+        # Too few to see so small a share: below which a further one lies if scores are normal (prediction limit).
+        count = len(inside)
+        spread = float(inside.std(ddof=1)) * (1 + 1 / count) ** 0.5 if count > 1 else 0.0
+        depth = student_t(max(count - 1, 1), 1 - 2 * min(max(share, 1e-6), 0.5))
+        highest = min(highest, float(inside.mean()) - depth * spread)
     return min(highest, _balanced(inside, outside)) if len(outside) else highest
 
 

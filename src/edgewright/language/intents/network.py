@@ -87,6 +87,8 @@ class Network:
             InputError: the loss is no number.
         """
         fit, count = self._fit, bags.shape[0]
+        # N-grams that no text has say nothing.
+        self.weights["table"][bags.getnnz(axis=0) == 0] = 0.0
         batches = -(-count // fit.batch)
         for epoch in range(fit.epochs):
             if epoch >= fit.rounded_from * fit.epochs:

@@ -19,7 +19,7 @@ from edgewright.training.calibrate import temperature
 from edgewright.training.losses import softmax_cross_entropy
 
 HELD_OUT = 0.2
-# Of utterances in scope, what may be refused: where nothing shows what is out of scope, and where examples do.
+# Share of the right answers that may be refused: where nothing shows what is out of scope, and where examples do.
 REJECT, REJECT_TOLD = 0.005, 0.02
 Scores = NDArray[Any]
 
@@ -50,8 +50,9 @@ class Judged(msgspec.Struct, frozen=True):
         truth, answer: class numbers, shape (n,).
         confidence: calibrated, shape (n,).
         scores, outside: largest logits of utterances in and out of scope.
-        threshold: score from which on an utterance is in scope.
-        reject: share of the utterances in scope that it may refuse.
+        refused, refused_outside: which of these are refused as out of scope.
+        threshold: score below which an utterance is out of scope.
+        reject: share of the right answers that it may refuse.
         refitted: whether the model was fitted on these utterances afterwards.
     """
 
@@ -60,6 +61,8 @@ class Judged(msgspec.Struct, frozen=True):
     confidence: NDArray[np.float64]
     scores: NDArray[np.float64]
     outside: NDArray[np.float64]
+    refused: NDArray[np.bool_]
+    refused_outside: NDArray[np.bool_]
     threshold: float
     reject: float
     refitted: bool
@@ -67,7 +70,7 @@ class Judged(msgspec.Struct, frozen=True):
     @property
     def answered(self) -> NDArray[np.bool_]:
         """Which utterances in scope are right as the model answers by default: a refusal is a mistake."""
-        return np.asarray((self.truth == self.answer) & (self.scores >= self.threshold), np.bool_)
+        return np.asarray((self.truth == self.answer) & ~self.refused, np.bool_)
 
 
 def parted(utterances: Sequence[Utterance], validation: Sequence[Utterance], seed: int) -> Parts:
@@ -106,20 +109,37 @@ def held_sentences(texts: Sequence[str], targets: NDArray[np.int64], seed: int) 
 
 
 def judged(
-    raw: Scores, outside: Scores, truth: NDArray[np.int64], reject: float | None, refitted: bool
+    raw: Scores,
+    outside: Scores,
+    truth: NDArray[np.int64],
+    reject: float | None,
+    refitted: bool,
+    unknown: Scores | None = None,
 ) -> tuple[Judged, float]:
-    """The judgement and the temperature.
+    """Judge a model by utterances that it was not fitted on.
 
     Args:
         raw: logits of the judges, shape (n, k).
         outside: logits of the utterances out of scope, shape (m, k).
         truth: class numbers of the judges, shape (n,).
-        reject: share of them that may be refused; None for the default.
+        reject: share of the right answers that may be refused; None for the default.
         refitted: as in `Judged`.
+        unknown: logits of a text without a known n-gram, shape (k,), which the answered intent must exceed.
+
+    Returns:
+        The judgement and the temperature.
     """
     heat = temperature(raw, truth, softmax_cross_entropy)
     scores, out_scores = raw.max(axis=1) / heat, outside.max(axis=1) / heat if len(outside) else np.zeros(0)
     share = reject if reject is not None else REJECT_TOLD if len(outside) else REJECT
-    found = limit(scores, out_scores, share)
+    answer = raw.argmax(axis=1)
+    right = answer == truth
+    found = limit(scores[right] if right.sum() > 1 else scores, out_scores, share)
+    refused, refused_outside = scores < found, out_scores < found
+    if unknown is not None:
+        refused |= raw.max(axis=1) <= unknown[answer]
+        refused_outside |= outside.max(axis=1) <= unknown[outside.argmax(axis=1)]
     chances = np.exp((raw - raw.max(axis=1, keepdims=True)) / heat).sum(axis=1)
-    return Judged(truth, raw.argmax(axis=1), 1.0 / chances, scores, out_scores, found, share, refitted), heat
+    return Judged(
+        truth, answer, 1.0 / chances, scores, out_scores, refused, refused_outside, found, share, refitted
+    ), heat  # fmt: skip

@@ -39,7 +39,7 @@ class How(msgspec.Struct, frozen=True):
         characters, words: n-grams that it reads; of characters those that suit the size where none are named.
         teaching: how a teacher is used, where there is one.
         epochs: passes; judged by the number of texts when 0.
-        reject: share of the utterances in scope that may be refused; None for the default.
+        reject: share of the right answers that may be refused; None for the default.
         seed: of all that is drawn.
     """
 
@@ -99,8 +99,8 @@ def train_student(
         held = "a fifth of each intent is held out" if parts.held else "the validation"
         say(f"{held}: {len(parts.truth):,} to judge by")
     spec, arrays = network(parts.texts, parts.targets, say=say)
-    raw, outside = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside))
-    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held)
+    raw, outside, unknown = (_scaled((spec, arrays), texts) for texts in (parts.judges, parts.outside, [""]))
+    found, heat = judged(raw, outside, parts.truth, how.reject, parts.held, unknown[0])
     if parts.held:
         if say:
             say("fitting on all of them")
@@ -127,7 +127,8 @@ def _laddered(
     fitted = fit(texts, targets)
     truth = targets if parts.held else parts.truth
     raw = crossed if parts.held else _scaled(fitted, parts.judges)
-    found, heat = judged(raw, _scaled(fitted, parts.outside), truth, how.reject, parts.held)
+    outside, unknown = (_scaled(fitted, some) for some in (parts.outside, [""]))
+    found, heat = judged(raw, outside, truth, how.reject, parts.held, unknown[0])
     return _made(parts, fitted, found, heat, tuple(rungs))
 
 

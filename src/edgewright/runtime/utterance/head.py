@@ -30,7 +30,7 @@ class Encodes(Protocol):
 
 
 class Head:
-    """Text to logits in whole steps, through an encoder.
+    """Text to logits in whole steps, through an encoder; `limits`, shape (k,), from which on each intent is answered.
 
     Args:
         spec: which encoder, and the scale of a step.
@@ -60,6 +60,7 @@ class Head:
         if not math.isfinite(spec.scale) or spec.scale <= 0:
             raise InputError("a positive scale", str(spec.scale), where)
         self._encoder, self._weights, self._offsets = encoder, arrays["weights"], arrays["offsets"]
+        self.limits: NDArray[np.int64] = np.full(classes, spec.threshold, np.int64)
 
     def logits(self, text: str) -> NDArray[np.int64]:
         """Logits in steps of `STEP`, shape (k,)."""

@@ -25,7 +25,7 @@ MOST_SLOTS = 32
 
 
 class Understanding:
-    """A model that was read and proven; `parse` is what a device calls.
+    """A model that was read and proven; `parse` is what a device calls, `limits` are those of its student or head.
 
     Args:
         spec, arrays: as `read_language` gives them.
@@ -41,6 +41,7 @@ class Understanding:
     ) -> None:
         self.spec = spec
         self._logits = form_of(spec, arrays, where, encoder)
+        self.limits = self._logits.limits
         form = spec.student or spec.head
         if form is None:
             raise InputError("a model with a student or a head", "one without", where)
@@ -62,7 +63,7 @@ class Understanding:
         """Number of the likeliest intent, -1 for out of scope, and the integer logits."""
         logits = self._logits.logits(text)
         best = int(logits.argmax())
-        return (best if logits[best] >= self._form.threshold else -1), logits
+        return (best if logits[best] >= self.limits[best] else -1), logits
 
     def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
         """What an utterance says.
@@ -84,7 +85,7 @@ class Understanding:
         chances = probabilities(logits, self._form.scale)
         others = self._likeliest(chances)
         scale, best = self._form.scale, others[0]
-        score, limit = float(logits.max()) * scale, self._form.threshold * scale
+        score, limit = float(logits.max()) * scale, float(self.limits[int(logits.argmax())]) * scale
         if number < 0:
             why = f"too unlike the examples of every intent; {best.intent} is nearest"
             return Parsed(

@@ -28,7 +28,7 @@ ARRAYS = {"table": np.int8, "bias": np.int32, "head": np.int8, "last": np.int32}
 
 
 class Student:
-    """Text to integer logits.
+    """Text to integer logits; `limits`, shape (k,), are those from which on each intent is answered.
 
     Args:
         spec: sizes and scales.
@@ -60,6 +60,8 @@ class Student:
         half = 1 << (spec.shift - 1)
         self._bias = (arrays["bias"].astype(np.int64) << (spec.shift - FRACTION)) + half
         self._last = arrays["last"].astype(np.int64)
+        # An intent needs more than it has from a text without a known n-gram.
+        self.limits: NDArray[np.int64] = np.maximum(spec.threshold, self.logits("") + 1)
 
     def logits(self, text: str) -> NDArray[np.int64]:
         """Integer logits, shape (k,); those of the biases alone for a text without a word."""
