@@ -134,7 +134,15 @@ def put(folder: Path) -> str:
 def load_together(
     models: Mapping[str, Files], folder: Path, *, flags: Sequence[str], compiler: str = "", taps: bool = True
 ) -> dict[str, CModel]:
-    """Compile models of different names as one source, and open each of them.
+    """Compile models of different names as one source (`compile_together`), and open each of them."""
+    library = compile_together(models, folder, flags=flags, compiler=compiler, taps=taps)
+    return {name: CModel(library, files[f"{name}.h"], name) for name, files in models.items()}
+
+
+def compile_together(
+    models: Mapping[str, Files], folder: Path, *, flags: Sequence[str], compiler: str = "", taps: bool = True
+) -> Path:
+    """Compile models of different names as one source.
 
     A compiler takes longer to start, to link and to read <math.h> than over a model.
 
@@ -144,17 +152,19 @@ def load_together(
         flags: of the compiler.
         compiler: name or path; found when empty.
         taps: whether the stages can be seen.
+
+    Returns:
+        Path of the library.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for files in models.values():
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
+    texts = {file: text for files in models.values() for file, text in files.items()}
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     defines = [f"#define {name.upper()}_TAPS 1\n" for name in models if taps]
-    sources = [f'#include "{name}.c"\n' for name in models]
-    heads = {file: text for files in models.values() for file, text in files.items() if file.endswith(".h")}
+    sources = [f'#include "{name}"\n' for name in texts if name.endswith(".c")]
+    heads = {name: text for name, text in texts.items() if name.endswith(".h")}
     files = {"all.c": "".join([*defines, *sources]), **heads}
-    library = compile_c99(files, folder, flags=flags, compiler=compiler, taps=False)
-    return {name: CModel(library, files[f"{name}.h"], name) for name, files in models.items()}
+    return compile_c99(files, folder, flags=flags, compiler=compiler, taps=False)
 
 
 def call(folder: Path, *command: str) -> str:

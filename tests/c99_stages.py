@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from edgewright.export import _c_host
 from edgewright.export._c_host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
@@ -38,6 +40,16 @@ def need_compiler() -> None:
     """Leaves the test out where there is no C compiler."""
     if not any(shutil.which(name) for name in COMPILERS):
         left_out("a C compiler")
+
+
+def use_one_compiler(patch: pytest.MonkeyPatch) -> None:
+    """Let a proof compile with the first compiler that is here.
+
+    That all of them give the same answers is what test_export_compilers.py is about.
+    """
+    need_compiler()
+    here = [compiler for compiler in _c_host.compilers() if compiler.command]
+    patch.setattr(_c_host, "compilers", lambda: (here[0],))
 
 
 def in_onnxruntime(model: bytes, X: Floats) -> Floats:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from c99_examples import Files, need
+from c99_examples import Files, compile_together, need
 from c99_exports import export
 from c99_stages import CASES, fitted, need_compiler
-from edgewright.export._c_host import compile_c99, context_of
+from edgewright.export._c_host import FLAGS, context_of
 from edgewright.export._c_self_test import write_self_test
 from edgewright.export.c99 import write_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
@@ -24,32 +25,42 @@ from support import left_out
 PREDICT, NETWORK = 1, 2
 
 
-def answer_of(files: Files, name: str, folder: Path, compiler: str = "") -> int:
-    """What the self-test of a compiled export says."""
-    library = ctypes.CDLL(str(compile_c99(files, folder, compiler=compiler, taps=False)))
-    return int(getattr(library, f"{name}_self_test")(context_of(library, f"{name}_self_test_context")))
+def answers_of(models: Mapping[str, Files], folder: Path, compiler: str = "") -> dict[str, int]:
+    """Return what the self-test of each export says; they are compiled together."""
+    library = ctypes.CDLL(str(compile_together(models, folder, flags=FLAGS, compiler=compiler, taps=False)))
+    return {
+        name: int(getattr(library, f"{name}_self_test")(context_of(library, f"{name}_self_test_context")))
+        for name in models
+    }
 
 
-def both(graph: Graph, network: IntegerNetwork | None, *, turned: bool = True) -> Files:
+def answer_of(files: Files, name: str, folder: Path) -> int:
+    """Return what the self-test of an export says."""
+    return answers_of({name: files}, folder)[name]
+
+
+def both(graph: Graph, network: IntegerNetwork | None, *, name: str = "eye", turned: bool = True) -> Files:
     """A pipeline and its self-test."""
-    return {**write_c99(graph, network, name="eye", turned=turned), **write_self_test(graph, network, name="eye")}
+    return {**write_c99(graph, network, name=name, turned=turned), **write_self_test(graph, network, name=name)}
 
 
 @pytest.mark.parametrize("compiler", ["gcc", pytest.param("clang", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("name", [*LAYERS, "picture"])
-def test_every_build_passes_its_self_test(name: str, compiler: str, tmp_path: Path) -> None:
+def test_every_build_passes_its_self_test(compiler: str, tmp_path: Path) -> None:
     need(compiler)
-    floats = picture() if name == "picture" else trained(name)
-    assert answer_of(both(floats, None), "eye", tmp_path / "float", compiler) == 0
-    assert answer_of(both(small(name), integer_network(small(name), "tflm")), "eye", tmp_path / "int8", compiler) == 0
+    builds = {}
+    for name in (*LAYERS, "picture"):
+        floats = picture() if name == "picture" else trained(name)
+        builds[f"float_{name}"] = both(floats, None, name=f"float_{name}")
+        builds[f"int8_{name}"] = both(small(name), integer_network(small(name), "tflm"), name=f"int8_{name}")
+    assert answers_of(builds, tmp_path, compiler) == dict.fromkeys(builds, 0)
 
 
 def test_stages_with_a_window_and_packages_pass_theirs(tmp_path: Path) -> None:
     need_compiler()
-    for place, case in enumerate(case for case in CASES if case[1] in ("scale", "spectral", "log_mel", "statistics")):
-        assert answer_of(both(fitted(*case)[0], None), "eye", tmp_path / str(place)) == 0, case
-    assert answer_of(export("rows"), "and", tmp_path / "rows") == 0
-    assert answer_of(export("windows"), "export", tmp_path / "windows") == 0
+    cases = {f"{case[1]}{case[2]}": case for case in CASES if case[1] in ("scale", "spectral", "log_mel", "statistics")}
+    builds = {name: both(fitted(*case)[0], None, name=name) for name, case in cases.items()}
+    builds |= {"and": export("rows"), "export": export("windows")}
+    assert answers_of(builds, tmp_path) == dict.fromkeys(builds, 0)
 
 
 def test_another_order_of_an_image_fails_in_both_functions(tmp_path: Path) -> None:

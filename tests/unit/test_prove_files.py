@@ -12,11 +12,10 @@ import pytest
 
 from c99_language_example import jumble
 from c99_language_example import model as language_model
-from c99_stages import need_compiler
+from c99_stages import use_one_compiler
 from denoiser_example import random_denoiser
 from detector_example import KINDS, SETTINGS, fitted, rows
 from edgewright.cli.main import run
-from edgewright.export import _c_host
 from edgewright.graph.denoising import write_denoiser
 from edgewright.language.forecasting.choose import Asked as Wanted
 from edgewright.language.forecasting.choose import fit_forecaster
@@ -37,9 +36,7 @@ Change = Callable[[str], str]
 @pytest.fixture(autouse=True)
 def _one_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults are planted in text that every compiler gets: one is enough, and saves half of the time."""
-    need_compiler()
-    here = [compiler for compiler in _c_host.compilers() if compiler.command]
-    monkeypatch.setattr(_c_host, "compilers", lambda: (here[0],))
+    use_one_compiler(monkeypatch)
 
 
 def proof(place: Path, file: str = "", change: Change | None = None, data: str = "") -> ProofRecord:

@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from c99_stages import need_compiler
-from edgewright.export import _c_host
+from c99_stages import need_compiler, use_one_compiler
 from edgewright.export._c_probe import struct_fields
 from edgewright.export.c99 import TARGET
 from edgewright.export.subject import package_subject
@@ -75,9 +74,8 @@ def model() -> Graph:
 def _one_compiler(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Faults are planted in text that every compiler gets: one is enough, and saves half of the time."""
     need_compiler()
-    here = [compiler for compiler in _c_host.compilers() if compiler.command]
     if request.function is not test_a_stream_of_a_package_is_proven:
-        monkeypatch.setattr(_c_host, "compilers", lambda: (here[0],))
+        use_one_compiler(monkeypatch)
 
 
 @pytest.fixture(scope="module")
