@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import json
 import platform
 import shutil
 import subprocess
@@ -16,11 +18,16 @@ from support import environment, left_out
 
 # With AVX2 and no VNNI, and with SSE4.2 alone.
 PROCESSORS = ("Haswell", "Nehalem")
-_TRAIN = """
-import sys
-from {module} import {name} as train
+# Answers requests of lines [module, function, arguments]: a line with the count of bytes, then the model.
+_TRAINER = """
+import json, sys
+from importlib import import_module
 from edgewright.graph.onnx_writer import to_onnx
-sys.stdout.buffer.write(to_onnx(train(*sys.argv[1:])))
+for line in sys.stdin:
+    module, name, arguments = json.loads(line)
+    model = to_onnx(getattr(import_module(module), name)(*arguments))
+    sys.stdout.buffer.write(b"%d\\n" % len(model) + model)
+    sys.stdout.buffer.flush()
 """
 
 
@@ -40,7 +47,7 @@ def on_processor(name: str, code: str, *arguments: str) -> str:
 
 
 def trained_on_host(train: Callable[..., Graph]) -> Callable[..., Graph]:
-    """A function of a module that trains a graph, made to train on this machine's processor, once for its arguments.
+    """Make a function of a module train its graph on this machine's processor, once for its arguments.
 
     JAX needs AVX, and an emulator takes minutes over its compiler. What an emulated process starts is not emulated.
     """
@@ -50,9 +57,28 @@ def trained_on_host(train: Callable[..., Graph]) -> Callable[..., Graph]:
     def make(*arguments: str) -> Graph:
         if processor.is_host():
             return train(*arguments)
-        code = _TRAIN.format(module=train.__module__, name=train.__name__)
-        own = {key: value for key, value in environment().items() if key != processor.VARIABLE}
-        done = subprocess.run([sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, env=own, check=True)
-        return read_onnx(done.stdout)
+        trainer = _trainer()
+        assert trainer.stdin is not None and trainer.stdout is not None
+        trainer.stdin.write(json.dumps([train.__module__, train.__name__, arguments]).encode() + b"\n")
+        trainer.stdin.flush()
+        size = trainer.stdout.readline()
+        assert size, f"training {train.__name__} failed"
+        return read_onnx(trainer.stdout.read(int(size)))
 
     return make
+
+
+@cache
+def _trainer() -> subprocess.Popen[bytes]:
+    """Start the process that trains for the whole session: JAX takes longer to import than a small network to train."""
+    own = {key: value for key, value in environment().items() if key != processor.VARIABLE}
+    made = subprocess.Popen([sys.executable, "-c", _TRAINER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=own)
+    atexit.register(_end, made)
+    return made
+
+
+def _end(trainer: subprocess.Popen[bytes]) -> None:
+    for pipe in (trainer.stdin, trainer.stdout):
+        if pipe is not None:
+            pipe.close()
+    trainer.wait()

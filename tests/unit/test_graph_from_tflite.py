@@ -8,8 +8,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
@@ -199,26 +197,3 @@ def test_weights_that_are_not_numbers_are_named() -> None:
     data = to_tflite(msgspec.structs.replace(network, operators=operators))
     with pytest.raises(InputError, match=r"weights that are numbers, got 1 that are not \(NaN or infinite\)"):
         read_tflite(data)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    kind=st.sampled_from(("int8", "float")),
-    cut=st.floats(0, 1),
-    changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=6),
-)
-@example(kind="int8", cut=0.5, changes=[])
-def test_damaged_bytes_are_refused_or_read_and_nothing_else(
-    kind: str, cut: float, changes: list[tuple[float, int]]
-) -> None:
-    data = bytearray(to_tflite(networks()[kind]))
-    for place, byte in changes:
-        data[int(place * (len(data) - 1))] = byte
-    if not changes:
-        data = data[: int(cut * len(data))]
-    try:
-        graph = read_tflite_graph(bytes(data))
-    except InputError as error:
-        assert "\n" not in str(error)
-    else:
-        assert graph.nodes
