@@ -263,3 +263,26 @@ def test_a_file_that_the_loader_of_a_set_reads_keeps_its_name_in_errors(tmp_path
         load_data({"kind": "ai4i2020"}, seed=0, path=str(place))
     assert str(refusal.value).endswith(f"- at {place}")
     assert refusal.value.where == str(place)
+
+
+def test_renamed_headers_of_a_public_set_are_the_same(tmp_path: Path, capsys: Capture) -> None:
+    header = "Type,Air temperature [K],Process temperature [K],Rotational speed [rpm],Torque [Nm],Tool wear [min]"
+    rng = np.random.default_rng(0)
+    values = rng.uniform((295, 305, 1200, 10, 0), (305, 315, 2500, 70, 250), (200, 5))
+    table = [["LMH"[n % 3], *(f"{one:.1f}" for one in row), str(int(row[3] > 40))] for n, row in enumerate(values)]
+    data = write_rows(tmp_path / "ai4i2020.csv", table, header=f"{header},Machine failure")
+    toml = tmp_path / "small.toml"
+    toml.write_text(
+        f'name = "small"\nrefit = false\n[data]\nkind = "ai4i2020"\npath = "{tmp_path}"\n[model]\nkind = "tree"\n'
+    )
+    made = run_small(toml, tmp_path / "runs")
+    expected = scored(capsys, str(made.folder), "--data", str(data))["figures"]
+    loaded = "quality,air_temperature,process_temperature,rotational_speed,torque,tool_wear,machine_failure"
+    for name, names in (("snake", header.lower().replace(" ", "_") + ",machine_failure"), ("loaded", loaded)):
+        other = write_rows(tmp_path / f"{name}.csv", table, header=names)
+        assert scored(capsys, str(made.folder), "--data", str(other))["figures"] == expected
+    warm = [[row[0], f"{float(row[1]) - 273.15:.2f}", *row[2:]] for row in table]
+    celsius = write_rows(tmp_path / "celsius.csv", warm, header=f"{header},Machine failure".replace("[K]", "[°C]", 1))
+    assert scored(capsys, str(made.folder), "--data", str(celsius))["figures"] == expected
+    wrong = write_rows(tmp_path / "wrong.csv", table, header=f"{header},Machine failure".replace("[K]", "[bar]", 1))
+    assert "Air temperature [K] in K" in refused(capsys, str(made.folder), "--data", str(wrong))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,14 @@ def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: Aske
     if "columns" in keys:
         table.update(_named(manifest, mine, asked, keys))
     table.update(asked.settings)
-    dataset = load_data(table, seed=0 if config is None else config.seed, path=place, where="--data", spool=spool)
+    seed = 0 if config is None else config.seed
+    try:
+        dataset = load_data(table, seed=seed, path=place, where="--data", spool=spool)
+    except InputError:
+        if kind or own not in public.names():
+            raise
+        # The columns have the package's names, but what is in them is what the set publishes, such as letters.
+        return read_labelled(manifest, config, replace(asked, kind=own), spool)
     _check_names(dataset, manifest, asked, mine)
     return as_trained(dataset, manifest, asked)
 

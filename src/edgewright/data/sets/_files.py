@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edgewright.data.matching import conversion, find_name
 from edgewright.schema.data import Column, Floats, Labels, Recording
 from edgewright.schema.errors import InputError
 
@@ -135,7 +136,7 @@ def numbers(table: pl.DataFrame, names: Sequence[str], path: Path) -> Floats:
     """Columns of a table as float32, shape (rows, len(names)), NaN where missing.
 
     Raises:
-        InputError: for an absent column, or text where a number should be; names the row.
+        InputError: for an absent column, a unit of another quantity, or text where a number should be; names the row.
     """
     out = np.empty((table.height, len(names)), dtype=np.float32)
     for i, name in enumerate(names):
@@ -146,20 +147,22 @@ def numbers(table: pl.DataFrame, names: Sequence[str], path: Path) -> Floats:
         bad = (parsed.is_null() & given.is_not_null()).arg_true()
         if len(bad):
             got = repr(given[int(bad[0])])
-            raise InputError("a number", got, f"{path} row {int(bad[0]) + 1}, column {name}")
-        out[:, i] = parsed.fill_null(float("nan")).to_numpy()
+            raise InputError("a number", got, f"{path} row {int(bad[0]) + 1}, column {given.name}")
+        factor, offset = conversion(Column(name=name), given.name, str(path))
+        out[:, i] = parsed.fill_null(float("nan")).to_numpy() * factor + offset
     return out
 
 
 def column(table: pl.DataFrame, name: str, path: Path) -> pl.Series:
-    """A column of a table.
+    """Find a column of a table by its name, whatever the case, the signs and the unit in its header.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or more than one could be meant.
     """
-    if name not in table.columns:
+    found = find_name(name, table.columns, {})
+    if found is None:
         raise InputError(f"a column {name!r}", ", ".join(table.columns), str(path))
-    return table[name]
+    return table[found]
 
 
 def texts(table: pl.DataFrame, name: str, path: Path) -> Labels:

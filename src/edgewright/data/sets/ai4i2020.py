@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
+from edgewright.data.matching import find_name
 from edgewright.data.sets import _files as files
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
@@ -33,7 +34,8 @@ def _load(config: Config, folder: Path) -> DataSet:
     path = files.need_files(folder, "ai4i2020.csv")[0]
     table = files.read_table(path)
     readings = files.numbers(table, tuple(READINGS), path)
-    letters = files.texts(table, "Type", path)
+    # A file whose columns were renamed as this loader does says 'quality'.
+    letters = files.texts(table, find_name("quality", table.columns, {}) or "Type", path)
     unknown = np.flatnonzero(~np.isin(letters, _GRADES))
     if len(unknown):
         raise InputError("L, M or H", repr(str(letters[unknown[0]])), f"{path} row {int(unknown[0]) + 1}, column Type")
