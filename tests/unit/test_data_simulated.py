@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.contract import Source
+from edgewright.data.load import load_data
 from edgewright.data.sources import machine, plant, wearable
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
@@ -155,3 +156,10 @@ def test_a_larger_plant_begins_with_the_smaller_one() -> None:
     small, large = (plant.SOURCE.load(plant.Config(rows=n), 7).recordings[0] for n in (1_050, 20_000))
     np.testing.assert_array_equal(small.values, large.values[:1_050])
     np.testing.assert_array_equal(small.target, large.target[:1_050])
+
+
+@pytest.mark.parametrize("given", [{}, {"path": "mine.csv"}])
+def test_a_file_beside_rows_that_are_made_up_is_refused(given: dict[str, object]) -> None:
+    path = None if given else "mine.csv"
+    with pytest.raises(InputError, match=r"no data beside the kind 'wearable'.*'mine.csv'"):
+        load_data({"kind": "wearable", "rows": 100, **given}, seed=0, path=path)

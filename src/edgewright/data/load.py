@@ -47,6 +47,11 @@ def load_data(
     if path is not None:
         keys["path"] = path
     part = find_kind(kind, where)
+    if keys.get("path") and isinstance(part, Source) and part.simulated:
+        raise InputError(
+            f"no data beside the kind {kind!r}, which makes up its own rows", repr(keys["path"]), where,
+            "Use a pipeline, or --kind where the command has it, that reads files",
+        )  # fmt: skip
     dataset = _loaded(part, kind, convert_table(_without_marks(keys), part.config, where), seed, spool)
     return msgspec.structs.replace(dataset, name=f"Simulated {dataset.name}") if part.simulated else dataset
 

@@ -10,7 +10,7 @@ import click
 
 
 @click.command(
-    "tune", epilog="Example: edgewright tune runs/activity --data ward --alarm fall --cost false-alarm=1,miss=20"
+    "tune", epilog="Example: edgewright tune runs/my-pipeline --data ward --alarm fall --cost false-alarm=1,miss=20"
 )
 @click.argument("source", metavar="RUN|PACKAGE", type=click.Path(path_type=Path))
 @click.option("--data", metavar="RECORDINGS", help="Whole recordings with labels; the run's validation people without.")
