@@ -1,8 +1,8 @@
 """`python -m benchmarks.estimate`: fits what generated C costs on each core, and judges estimates on other programs.
 
 Coefficients are fitted on random programs, their error bars are misses of the same, each estimated without a fifth of
-them that it is in. Both are judged on sixty programs of other families. With --write the coefficients and the misses
-that come with Edgewright are replaced.
+them that it is in. Both are judged on seventy programs of other families, ten detectors among them. With --write the
+coefficients and the misses that come with Edgewright are replaced.
 """
 
 from __future__ import annotations
@@ -10,32 +10,34 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from benchmarks.estimate.fitting import Pair, fit_core
+from benchmarks.estimate.detectors import DetectorSubject
+from benchmarks.estimate.fitting import Pair, fit_core, fit_detectors
 from benchmarks.estimate.held_out import held_out
-from benchmarks.estimate.truth import drawn, parts, truths
+from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
 from benchmarks.table import Told, markdown
 from edgewright.export.emulator.boards import COMPILER, EMULATOR, board, missing_tools
 from edgewright.pipeline.toolchain import Truth
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
-from edgewright.profiles.footprint import population_of
+from edgewright.profiles.footprint import population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
 from edgewright.schema.footprint import Spread
-from edgewright.schema.program import Program
+from edgewright.schema.program import DETECTOR, Program
 
 # The first is counted in full; the others start from its coefficients, and are fitted on a part of the programs.
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus")
 SHARE = 0.4
 FOLDS = 5
-# Misses of what is judged: median and worst; of sixty bars fifty-four are to hold.
+# Misses of what is judged: median and worst; of ten bars nine are to hold.
 LIMITS = {"flash": (0.03, None), "ram": (0.05, None), "instructions": (0.15, 0.40)}
 TRUE = 0.9
+Found = tuple[Fitted, Truth]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--core", action="append", choices=CORES, help="this core only; may be repeated")
     parser.add_argument("--truths", type=Path, help="folder in which what was compiled and counted is kept")
     parser.add_argument("--write", action="store_true", help="replace the coefficients and misses of the package")
-    parser.add_argument("--fit-only", action="store_true", help="judge nothing: the sixty programs stay unseen")
+    parser.add_argument("--detectors", action="store_true", help="with --write: what detectors take more, nothing else")
+    parser.add_argument("--fit-only", action="store_true", help="judge nothing: the seventy programs stay unseen")
     given = parser.parse_args(arguments)
     if missing_tools():
         print(f"needs {', '.join(missing_tools())}", file=sys.stderr)
@@ -52,42 +55,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = Told()
     for core in given.core or CORES:
         if given.write:
-            _write(core, given.truths)
+            if not given.detectors:
+                _write_programs(core, given.truths)
+            _write_detectors(core, given.truths)
         if not given.fit_only:
             _judge(told, core, given.truths)
     print(markdown(["estimate before compiling", "found", "target", ""], told.rows))
     return 0 if told.reached else 1
 
 
-def _write(core: str, kept: Path | None) -> None:
-    """Fits a core and keeps its misses, each of a fit without the program."""
-    made_with = f"{_version(COMPILER)}, -O2; {_version(EMULATOR)}, -icount"
+def _write_programs(core: str, kept: Path | None) -> None:
+    """Fits a core on programs without detectors and keeps its misses, each of a fit without the program."""
+    made_with = f"{_made_with()}; {' '.join(board(core).options)}"
     first = core == CORES[0]
     near = None if first else cores.core(CORES[0])
     found = list(truths(core, drawn(parts(1.0 if first else SHARE)), kept))
-    pairs: list[Pair] = [(subject.exactly(), truth) for subject, truth in found]
-    made = fit_core(core, pairs, f"{made_with}; {' '.join(board(core).options)}", near)
-    path = cores.FOLDER / f"{core}.json"
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    _save(fit_core(core, [(subject.exactly(), truth) for subject, truth in found], made_with, near))
+    folds = [(found[fold::FOLDS], [one for place, one in enumerate(found) if place % FOLDS != fold])
+             for fold in range(FOLDS)]  # fmt: skip
+    _keep(core, folds, lambda pairs: fit_core(core, pairs, "", near))
+
+
+def _write_detectors(core: str, kept: Path | None) -> None:
+    """Fits what detectors take more on a core, and keeps its misses, as of other programs."""
+    first = core == CORES[0]
+    near, table = None if first else cores.core(CORES[0]), cores.core(core)
+    found = list(truths(core, drawn(detectors(1.0 if first else SHARE)), kept))
+    _save(fit_detectors(table, [(subject.exactly(), truth) for subject, truth in found], near))
+    _keep(core, _by_first_block(found), lambda pairs: fit_detectors(table, pairs, near))
+
+
+def _by_first_block(found: list[Found]) -> list[tuple[list[Found], list[Found]]]:
+    """Detectors that begin with each sort of code, and those without any of it: a new detector has code of its own."""
+    blocks = [one.blocks if isinstance(one, DetectorSubject) else () for one, _ in found]
+    return [
+        (
+            [pair for pair, own in zip(found, blocks, strict=True) if own[:1] == (name,)],
+            [pair for pair, own in zip(found, blocks, strict=True) if name not in own],
+        )
+        for name in sorted({own[0] for own in blocks if own})
+    ]
+
+
+def _save(table: cores.Core) -> None:
+    path = cores.FOLDER / f"{table.name}.json"
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(table), indent=1) + b"\n")
     cores.core.cache_clear()
     cores.known.cache_clear()
+
+
+def _keep(core: str, folds: list[tuple[list[Found], list[Found]]], fit: Callable[[list[Pair]], cores.Core]) -> None:
+    """Replaces the misses of such programs on a core.
+
+    Args:
+        core: name of it.
+        folds: programs, and those that the fit by which they are estimated has seen.
+        fit: to programs as they are counted.
+    """
     profile, fresh = load_profile(core), []
-    for fold in range(FOLDS):
-        others = [pair for place, pair in enumerate(pairs) if place % FOLDS != fold]
-        without = fit_core(core, others, "", near)
-        for subject, truth in found[fold::FOLDS]:
+    for judged, seen in folds:
+        without = fit([(subject.exactly(), truth) for subject, truth in seen])
+        for subject, truth in judged:
             program = subject.before()
+            if strange(without, program):
+                continue
             past = population_of(profile, program)
             for quantity, estimated, true, exact in _quantities(without, program, truth):
                 fresh.append(Miss(kind=past.kind, quantity=quantity, estimated=round(estimated - exact, 1),
                                   found=true - exact, subject=subject.name))  # fmt: skip
-    others_kept = [miss for miss in shipped() if miss.kind.split(" ")[0] != core]
-    data = Misses(misses=(*others_kept, *fresh), made_with=made_with)
+    detectors = any(miss.kind == f"{core} {DETECTOR}" for miss in fresh)
+    others = [
+        miss for miss in shipped() if miss.kind.split(" ")[0] != core or miss.kind.endswith(f" {DETECTOR}") != detectors
+    ]
+    data = Misses(misses=(*others, *fresh), made_with=_made_with())
     lines = b",\n".join(msgspec.json.encode(miss) for miss in data.misses)
     head = msgspec.json.encode(data.made_with)
     SHIPPED.write_bytes(b'{"version":%d,"made_with":%s,"misses":[\n%s\n]}\n' % (data.version, head, lines))
     shipped.cache_clear()
     _by_family(core, fresh)
+
+
+def _made_with() -> str:
+    return f"{_version(COMPILER)}, -O2; {_version(EMULATOR)}, -icount"
 
 
 def _by_family(core: str, misses: Sequence[Miss]) -> None:
@@ -116,7 +165,7 @@ def _quantities(core: cores.Core, program: Program, truth: Truth) -> list[tuple[
 
 
 def _judge(told: Told, core: str, kept: Path | None) -> None:
-    """Prints each of the sixty programs, and tells how far off estimates of the core are and how often bars hold."""
+    """Prints each of the seventy programs, and tells how far off estimates of the core are and how often bars hold."""
     profile = load_profile(core)
     misses: dict[str, list[float]] = {name: [] for name in LIMITS}
     within: dict[str, int] = dict.fromkeys(LIMITS, 0)

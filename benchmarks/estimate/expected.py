@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from edgewright.export.detector_program import PREFIX
 
 _DOTS = re.compile(r"dots(\d)(?:_less)? (pair|odd)$")
 _RUN = {
@@ -17,6 +20,16 @@ _CODE = {"": 60.0, "add": 4.0, "answer": 8.0, "compare": 8.0, "div": 12.0, "func
 
 _LIBRARY = {"has errno": 40.0, "has expf": 400.0, "has logf": 400.0, "has sqrtf": 60.0, "has long copy": 250.0}
 
+# Kinds that only detectors have, or that differ in them: instructions, bytes of code and bytes of stack.
+_DETECTOR = {
+    "row": (40.0, 200.0, 40.0), "season": (100.0, 800.0, 20.0), "copied byte": (3.0, 0.0, 0.0),
+    "branch": (3.0, 6.0, 1.0), "local byte": (0.0, 0.1, 1.0), "call finite": (5.0, 14.0, 1.0),
+    "call bounded": (6.0, 14.0, 1.0), "call fabsf": (1.0, 14.0, 1.0), "call expf": (60.0, 14.0, 1.0),
+    "call logf": (60.0, 14.0, 1.0), "call sqrtf": (20.0, 14.0, 1.0), "whole add": (1.0, 2.0, 1.0),
+    "whole mul": (1.0, 3.0, 1.0), "whole div": (3.0, 4.0, 1.0), "whole load": (2.0, 4.0, 1.0),
+    "whole compare": (2.0, 6.0, 1.0),
+}  # fmt: skip
+
 # What a core without a floating-point unit takes as many times as long.
 _FLOATS = frozenset({
     "add", "mul", "div", "compare", "dense mac", "mirrored pair", "fft product", "fft point", "fft bin", "fft quad",
@@ -28,11 +41,20 @@ BY_LIBRARY = 20.0
 
 def of_floats(kind: str) -> bool:
     """Whether a kind is work on floats."""
-    return kind in _FLOATS or kind.endswith(" sum")
+    plain = kind.removeprefix(PREFIX)
+    if plain != kind and plain in _DETECTOR and plain.startswith("call "):
+        return True
+    return plain in _FLOATS or plain.endswith(" sum")
+
+
+def _of_detector(kind: str, others: Callable[[str], float], place: int) -> float:
+    return _DETECTOR[kind][place] if kind in _DETECTOR else others(kind)
 
 
 def instructions(kind: str) -> float:
     """Instructions that a kind takes whenever it is worked out."""
+    if kind.startswith(PREFIX):
+        return _of_detector(kind.removeprefix(PREFIX), instructions, 0)
     dots = _DOTS.match(kind)
     if dots:
         return (5.0 if dots[2] == "pair" else 3.0) * int(dots[1]) + 4.0
@@ -46,6 +68,8 @@ def instructions(kind: str) -> float:
 
 def code(kind: str) -> float:
     """Bytes of code where a kind stands."""
+    if kind.startswith(PREFIX):
+        return _of_detector(kind.removeprefix(PREFIX), code, 1)
     if kind in _CODE:
         return _CODE[kind]
     for end, cost in ((" lane", 6.0), (" sum", 8.0), (" divide", 6.0), (" factor", 4.0), ("step", 12.0)):
@@ -58,6 +82,8 @@ def code(kind: str) -> float:
 
 def stack(kind: str) -> float:
     """Bytes of stack where a kind stands; most functions take none beside their caller's."""
+    if kind.startswith(PREFIX):
+        return _of_detector(kind.removeprefix(PREFIX), stack, 2)
     if kind == "has errno":
         return 96.0
     return 24.0 if not kind else 8.0 if kind.startswith("has ") else 1.0

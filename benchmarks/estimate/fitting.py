@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from benchmarks.estimate import expected
+from edgewright.export.detector_program import PREFIX
 from edgewright.pipeline.toolchain import Truth
-from edgewright.profiles.cores import Core
+from edgewright.profiles.cores import Core, weighed
 from edgewright.schema.program import Program
 
 # Programs of the same counts differ by so much; a coefficient from what is expected by as much as itself.
@@ -19,6 +22,7 @@ _NOISE, _APART = 0.03, 1.0
 _FURTHEST = 10.0
 # Cores that work floats out by library functions.
 WITHOUT_FLOATS = ("cortex-m0plus",)
+_BY_HAND = {"code": expected.code, "instructions": expected.instructions, "stack": expected.stack}
 Pair = tuple[Program, Truth]
 
 
@@ -31,33 +35,71 @@ def fit_core(name: str, pairs: Sequence[Pair], made_with: str, near: Core | None
         made_with: compiler, options and emulator.
         near: a core whose coefficients should be similar, where fewer programs were counted.
     """
-    written = [program.written for program, _ in pairs]
-    flash = np.array([truth.flash for _, truth in pairs], float)
-    code = flash - np.array([program.constants for program, _ in pairs], float)
-    counted = np.array([truth.instructions for _, truth in pairs], float)
-    ram = np.array([truth.ram for _, truth in pairs], float)
-    stack = ram - [program.values for program, _ in pairs]
-    soft = name in WITHOUT_FLOATS
-
-    def started(known: dict[str, float], by_hand: Callable[[str], float], floats: float) -> Callable[[str], float]:
-        def one(kind: str) -> float:
-            guessed = by_hand(kind)
-            return max(known.get(kind, guessed), guessed / _FURTHEST) * (floats if expected.of_floats(kind) else 1.0)
-
-        return one
-
-    empty: dict[str, float] = {}
-    run = started(near.instructions if near else empty, expected.instructions, expected.BY_LIBRARY if soft else 1.0)
+    targets = _targets(pairs)
+    fitted = {
+        part: _fit(target.counts, target.found, target.scale, _started(name, part, near))
+        for part, target in targets.items()
+    }
     return Core(
         name=name,
         made_with=made_with,
         subjects=len(pairs),
-        longest=int(counted.max()),
-        smallest=int(code.min()),
-        code=_fit(written, code, flash, started(near.code if near else empty, expected.code, 1.0)),
-        instructions=_fit([program.run for program, _ in pairs], counted, counted, run),
-        stack=_fit(written, stack, ram, started(near.stack if near else empty, expected.stack, 1.0)),
+        longest=int(targets["instructions"].found.max()),
+        smallest=int(targets["code"].found.min()),
+        code=fitted["code"],
+        instructions=fitted["instructions"],
+        stack=fitted["stack"],
     )
+
+
+def fit_detectors(table: Core, pairs: Sequence[Pair], near: Core | None = None) -> Core:
+    """The same coefficients with those of detectors, fitted on what the others leave of such programs.
+
+    Args:
+        table: of programs without detectors; kinds that it has stay as they are.
+        pairs: programs of detectors as they are counted, and what they take.
+        near: a core whose coefficients should be similar, where fewer programs were counted.
+    """
+    made = {}
+    for part, target in _targets(pairs).items():
+        known = {kind: value for kind, value in getattr(table, part).items() if not kind.startswith(PREFIX)}
+        own = [{kind: n for kind, n in one.items() if kind.startswith(PREFIX)} for one in target.counts]
+        left = target.found - [weighed(known, one) for one in target.counts]
+        made[part] = known | _fit(own, left, target.scale, _started(table.name, part, near), constant=False)
+    return msgspec.structs.replace(table, **made)
+
+
+class _Target(NamedTuple):
+    """What is fitted: kinds by program, what was found, and what errors are relative to."""
+
+    counts: list[dict[str, float]]
+    found: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+
+def _targets(pairs: Sequence[Pair]) -> dict[str, _Target]:
+    """What is fitted, by the name that a core has for it."""
+    written, run = [program.written for program, _ in pairs], [program.run for program, _ in pairs]
+    flash, ram, counted = np.array([(t.flash, t.ram, t.instructions) for _, t in pairs], float).T
+    constants, values = np.array([(program.constants, program.values) for program, _ in pairs], float).T
+    return {
+        "code": _Target(written, flash - constants, flash),
+        "instructions": _Target(run, counted, counted),
+        "stack": _Target(written, ram - values, ram),
+    }
+
+
+def _started(name: str, part: str, near: Core | None) -> Callable[[str], float]:
+    """What a kind is expected to take on a core: as on another one, or as thought by hand."""
+    known: dict[str, float] = getattr(near, part) if near else {}
+    by_library = part == "instructions" and name in WITHOUT_FLOATS
+
+    def one(kind: str) -> float:
+        guessed = _BY_HAND[part](kind)
+        floats = expected.BY_LIBRARY if by_library and expected.of_floats(kind) else 1.0
+        return max(known.get(kind, guessed), guessed / _FURTHEST) * floats
+
+    return one
 
 
 def _fit(
@@ -65,15 +107,19 @@ def _fit(
     found: NDArray[np.float64],
     scale: NDArray[np.float64],
     expected: Callable[[str], float],
+    *,
+    constant: bool = True,
 ) -> dict[str, float]:
-    """Coefficients by kind, and the constant under ''; errors are relative to `scale`.
+    """Coefficients by kind, and the constant under '' where there is one; errors are relative to `scale`.
 
     A kind that few programs tell apart from others stays near what is expected of it.
     """
     kinds = sorted({kind for count in counts for kind in count})
-    table = np.array([[*(count.get(kind, 0.0) for kind in kinds), 1.0] for count in counts]) / scale[:, None]
-    size = np.array([*(expected(kind) for kind in kinds), expected("")])
+    more = [""] * constant
+    table = np.array([[*(count.get(kind, 0.0) for kind in kinds), *(1.0 for _ in more)] for count in counts])
+    table /= scale[:, None]
+    size = np.array([expected(kind) for kind in (*kinds, *more)])
     whole = np.vstack([table * size, (_NOISE / _APART) * np.eye(len(size))])
     solved, _ = nnls(whole, np.concatenate([found / scale, np.full(len(size), _NOISE / _APART)]), maxiter=20_000)
-    named = zip([*kinds, ""], solved * size, strict=True)
+    named = zip([*kinds, *more], solved * size, strict=True)
     return {kind: float(f"{value:.5g}") for kind, value in named}

@@ -1,4 +1,4 @@
-"""Sixty programs on which nothing is fitted: the nine models of MLPerf Tiny, and networks, trees and pipelines by hand.
+"""Seventy programs on which nothing is fitted: MLPerf Tiny, networks, trees, pipelines by hand, and every detector.
 
 Networks here have names and a design; those that coefficients are fitted on (`random_networks`) are drawn.
 """
@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris, load_wine
 
+from benchmarks.estimate.detectors import shipped_detectors
 from benchmarks.estimate.draft import Draft
 from benchmarks.estimate.simple import fitted_model
 from benchmarks.estimate.subjects import Subject, fitted, hapt_stages, windows
+from benchmarks.estimate.truth import Fitted
 from edgewright.compression.int8 import quantise
 from edgewright.export.subject import read_subject
 
@@ -37,8 +39,8 @@ _DEMO: tuple[dict[str, Any], ...] = (
 )
 
 
-def held_out() -> Iterator[Subject]:
-    """Those sixty, the models from elsewhere first."""
+def held_out() -> Iterator[Fitted]:
+    """Those seventy, the models from elsewhere first."""
     yield from _mlperf()
     for number, (draft, forms) in enumerate(_designs()):
         for form in forms:
@@ -46,6 +48,7 @@ def held_out() -> Iterator[Subject]:
     yield from _pipelines()
     for kind, data in _SMALL:
         yield _small(kind, data)
+    yield from shipped_detectors()
 
 
 def _mlperf() -> Iterator[Subject]:

@@ -9,17 +9,20 @@ from typing import NamedTuple
 
 import msgspec
 
+from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
 from edgewright.pipeline.toolchain import Truth
+
+Fitted = Subject | DetectorSubject
 
 
 class Part(NamedTuple):
     """A set of subjects: its name, what draws them, how many, and the seed."""
 
     name: str
-    draw: Callable[[int, int], Iterator[Subject]]
+    draw: Callable[[int, int], Iterator[Fitted]]
     many: int
     seed: int
 
@@ -38,13 +41,18 @@ def parts(share: float) -> tuple[Part, ...]:
     return tuple(part._replace(many=round(part.many * share)) for part in whole)
 
 
-def drawn(chosen: Sequence[Part]) -> Iterator[Subject]:
+def detectors(share: float) -> tuple[Part, ...]:
+    """What coefficients of detectors are fitted on, or so much of it."""
+    return (Part("detectors", drawn_detectors, round(120 * share), 31),)
+
+
+def drawn(chosen: Sequence[Part]) -> Iterator[Fitted]:
     """The subjects of several sets."""
     for part in chosen:
         yield from part.draw(part.many, part.seed)
 
 
-def truths(core: str, subjects: Iterable[Subject], kept: Path | None) -> Iterator[tuple[Subject, Truth]]:
+def truths(core: str, subjects: Iterable[Fitted], kept: Path | None) -> Iterator[tuple[Fitted, Truth]]:
     """Subjects with what their programs take on a core.
 
     Args:

@@ -18,7 +18,7 @@ from edgewright.profiles.misses import Miss, bar
 from edgewright.schema.budget import Budget
 from edgewright.schema.footprint import Footprint, How, Spread
 from edgewright.schema.profile import Profile
-from edgewright.schema.program import Program
+from edgewright.schema.program import DETECTOR, Program
 
 __all__ = ("Footprint", "Load", "Spread", "on_system", "over_budget", "program_footprint", "takes_programs")
 
@@ -76,15 +76,21 @@ class Population:
 
 
 def population_of(profile: Profile, program: Program) -> Population:
-    """The past that a program belongs to: convolutions of floats, other networks, or what is smaller than those."""
+    """The past that a program belongs to: detectors, convolutions of floats, other networks, or what is smaller."""
     kinds = set(program.run)
-    if any(kind.startswith("Conv ") for kind in kinds):
+    if _of_detector(program):
+        sort = DETECTOR
+    elif any(kind.startswith("Conv ") for kind in kinds):
         sort = "float convolution"
     elif "call dense" in kinds or any(kind.endswith(" step") for kind in kinds):
         sort = "network"
     else:
         sort = "smaller program"
     return Population(f"{profile.core or profile.name} {sort}", program.constants, program.values)
+
+
+def _of_detector(program: Program) -> bool:
+    return any(kind.startswith(f"{DETECTOR} ") for kind in program.run)
 
 
 def strange(table: Core, program: Program) -> str:
@@ -149,6 +155,8 @@ def _shares(program: Program) -> tuple[str, ...]:
 
 def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, why: str) -> Footprint:
     """What is exact of a program that coefficients were not fitted on; the rest of flash and RAM is a guess."""
+    # That command takes models, not detectors.
+    count = "" if _of_detector(program) else "; `edgewright estimate --compile` counts them"
     source = f"tables and values alone; code and stack are unknown: {why}"
 
     def beside(exact: int, most: float) -> Spread:
@@ -161,7 +169,7 @@ def _unknown(profile: Profile, program: Program, form: str, buffer_bytes: int, w
         ram=beside(program.values + buffer_bytes, MICRO_STACK[2]),
         instructions=None,
         latency_us=None,
-        notes=(f"instructions and latency are unknown: {why}; `edgewright estimate --compile` counts them",),
+        notes=(f"instructions and latency are unknown: {why}{count}",),
     )
 
 

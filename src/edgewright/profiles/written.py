@@ -1,4 +1,4 @@
-"""What C takes whose steps nobody counts: detectors and forecasters, by what such programs were measured with.
+"""What C takes whose steps nobody counts: forecasters, by what such programs were measured with.
 
 Constants and static memory are those of the code, and exact. Its machine code and instructions were compiled and
 counted on a Cortex-M4 and a Cortex-M0+ with arm-none-eabi-gcc -O2; other sizes of the same kind are taken in
@@ -50,8 +50,7 @@ def without_floats(profile: Profile) -> bool:
 def written_footprint(profile: Profile, written: Written) -> Footprint:
     """What it takes of a device; on one with an operating system, what an engine that does as much takes."""
     if not takes_programs(profile):
-        load = Load(written.constants, written.values, round(written.instructions / _MACS), 0)
-        return on_system(profile, load, form="float")
+        return engine_footprint(profile, written.constants, written.values, written.instructions)
     slow = without_floats(profile)
     instructions = _wide(written.by_library if slow else written.instructions, "instructions", written.source)
     latency = program_latency(profile, instructions)
@@ -66,6 +65,17 @@ def written_footprint(profile: Profile, written: Written) -> Footprint:
         energy_uj=energy(profile, latency),
         notes=(UNVERIFIED, f"code and instructions in proportion to {written.source}: ±100 % is assumed"),
     )
+
+
+def engine_footprint(profile: Profile, constants: int, values: int, instructions: float) -> Footprint:
+    """Estimate an engine on an operating system that does as much as a program of floats does on a Cortex-M4.
+
+    Args:
+        profile: of the device.
+        constants, values: bytes of tables and of memory.
+        instructions: of the program.
+    """
+    return on_system(profile, Load(constants, values, round(instructions / _MACS), 0), form="float")
 
 
 def _wide(value: float, unit: str, source: str, exact: int = 0) -> Spread:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+DETECTOR = "detector"
+"""What kinds of work of detectors begin with."""
+
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """Generated C, counted before it is compiled.

@@ -35,6 +35,8 @@ class Score:
         helpers: functions that the lines call.
         season: microseconds after which things repeat, and their parts; the lines then read `context->part`, counted
             from 1, and 0 where nobody knows the time.
+        often: how often the block of an `if` is entered, or a `while` turns, by a part of its line; only for estimates,
+            where neither 'never, since it leaves' nor 'always' holds.
         network: a graph that the lines call as `@_net_predict` with `&context->net`, whole or in QDQ form.
     """
 
@@ -45,6 +47,7 @@ class Score:
     whole: Mapping[str, tuple[str, int]] = field(default_factory=dict)
     helpers: str = ""
     season: tuple[int, int] | None = None
+    often: Mapping[str, float] = field(default_factory=dict)
     network: Graph | None = None
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from edgewright.export._c_text import number
 from edgewright.export.c99_detectors import Learnt, Score, Writer, floats
@@ -44,8 +47,31 @@ def _write(learnt: Learnt) -> Score:
         counts=("which", "seen") if adapt else (),
         # As small as the rows of a window allow: two counts of every node are most of the memory.
         whole={"counted": ("uint16_t" if window < 1 << 16 else "uint32_t", 2 * trees * nodes)} if adapt else {},
+        often=_often(mass, depth, window),
         helpers="\n\n".join([_NEXT, *([_MASS.replace("$", str(trees * nodes))] if adapt else [])]),
     )
+
+
+def _often(mass: NDArray[Any], depth: int, window: int) -> dict[str, float]:
+    """Levels that a row of the training goes down in a tree, and in how many it is in the emptier half; means.
+
+    Args:
+        mass: rows in every node, shape (trees, nodes).
+        depth: levels of a tree.
+        window: rows that were counted.
+    """
+    inner = 2**depth - 1
+    levels, emptier = 0.0, 0.0
+    followed = np.ones((len(mass), 2 * inner + 1), bool)
+    for node in range(inner):
+        followed[:, node] &= mass[:, node] >= _SMALL * window
+        for child in (2 * node + 1, 2 * node + 2):
+            followed[:, child] = followed[:, node]
+            there = mass[:, child] * followed[:, node]
+            levels += float(there.sum())
+            emptier += float((there * (mass[:, node] > 2 * mass[:, child])).sum())
+    rows = max(float(mass[:, 0].sum()), 1.0)
+    return {"while (level": levels / rows, "logf(": emptier / max(levels, 1.0), "if (++context->seen": 1 / window}
 
 
 # The child in which a row lies; `first` is the tree's first inner node.

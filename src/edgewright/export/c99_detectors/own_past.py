@@ -75,10 +75,11 @@ def _write(learnt: Learnt) -> Score:
     state = dict.fromkeys(("first", "seen", "low", "high", "near", "fast", "slow"), channels)
     state |= dict.fromkeys(("level", "shift"), 3 * channels)
     helpers = _UNUSUAL % (short, short, past, past)
+    first = {"if (context->seen[i] == 0.0f)": 0.0}
     if not bins:
-        return Score(lines, {}, state, helpers=helpers)
+        return Score(lines, {}, state, helpers=helpers, often=first)
     state |= {"day": 3 * channels, "timed": channels} | dict.fromkeys(("means", "counts"), bins * channels)
-    return Score(lines, {}, state, helpers=helpers, season=season_of(_DAY, bins, "own_past"))
+    return Score(lines, {}, state, helpers=helpers, season=season_of(_DAY, bins, "own_past"), often=first)
 
 
 def _day(bins: int, forget: str, enough: int, most: int) -> list[str]:
