@@ -26,8 +26,6 @@ def ladder_lines(record: LadderRecord) -> list[str]:
     for peer in record.peers:
         lines += _peer(peer, low, high)
     lines += ["", *_wrapped(record.verdict, ""), *_wrapped(record.stopped, ""), *_wrapped(record.power, "")]
-    if record.chosen and not record.interrupted:
-        lines.append(f"make a run of it: --run {record.chosen} --out runs")
     return lines
 
 

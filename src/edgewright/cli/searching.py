@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import click
 import msgspec
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from edgewright.cli.command_line import command_line
 from edgewright.cli.terminal import Terminal, print_ahead
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import sha256
@@ -27,7 +29,7 @@ from edgewright.schema.profile import Profile
 from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
 from edgewright.search.architecture.estimating import Estimator
 from edgewright.search.architecture.front import front_of, spread_over
-from edgewright.search.architecture.report import Result, headings, legend, page, result, rows
+from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
 from edgewright.search.architecture.sameness import everywhere, go_on, identity_of, keep, kept
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Study, create, open_study
@@ -112,11 +114,11 @@ def search(asked: Asked) -> None:
             keep(folder, config, asked.data)
             _go(asked, Search(space, budget, estimator, shared, study, engine), profile)
         except KeyboardInterrupt:
-            click.echo(f"edgewright: interrupted; {_kept_so_far(study, asked)}", err=True)
+            click.echo(f"edgewright: interrupted; {_kept_so_far(study)}", err=True)
             raise SystemExit(INTERRUPTED) from None
         except OutputError:
             # A full disk or a cluster that is gone: the error follows, with what to do about it.
-            click.echo(f"edgewright: the search stops; {_kept_so_far(study, asked)}", err=True)
+            click.echo(f"edgewright: the search stops; {_kept_so_far(study)}", err=True)
             raise
         finally:
             study.close()
@@ -167,7 +169,15 @@ def _show(found: Result, task: str, asked: Asked, profile: Profile) -> None:
             "Batches are told in the order they were asked in, so the order of results changes nothing; a batch that a "
             "cluster loses does, and other processors round differently."
         )
-    click.echo(f"{Path(found.study) / 'front.html'}; run a point with: edgewright run {found.study}/{POINTS}/N.toml")
+    told = comparison_text(found)
+    if told:
+        click.echo(told)
+    best = min(found.front, key=lambda point: math.inf if point.error is None else point.error, default=None)
+    take = found.comparison.enough if found.comparison is not None else None if best is None else best.number
+    click.echo(f"{Path(found.study) / 'front.html'}")
+    if take is not None:
+        place = shlex.quote(f"{found.study}/{POINTS}/{take}.toml")
+        click.echo(f"train and package trial {take}, judged on the pipeline's own test part: edgewright run {place}")
 
 
 def _take(asked: Asked, folder: Path) -> None:
@@ -186,7 +196,7 @@ def _take(asked: Asked, folder: Path) -> None:
     if asked.as_json:
         click.echo(msgspec.json.encode({"pipeline": str(path)}).decode())
     else:
-        click.echo(f"{path} written; run it with: edgewright run {path}")
+        click.echo(f"{path} written; run it with: edgewright run {shlex.quote(str(path))}")
 
 
 def _refuse(problem: Problem, config: PipelineConfig) -> None:
@@ -270,22 +280,5 @@ def _ahead(told: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Se
     return heard
 
 
-def _kept_so_far(study: Study, asked: Asked) -> str:
-    return f"{len(study.trials())} trials are kept. Go on with: {_again(asked, study.folder)}"
-
-
-def _again(asked: Asked, folder: Path) -> str:
-    words = ["edgewright search", shlex.quote(asked.pipeline)]
-    engine = asked.engine if asked.engine != "local" else ""
-    options = (("data", asked.data), ("device", asked.device), ("budget", asked.budget), ("engine", engine))
-    words += [f"--{name} {shlex.quote(value)}" for name, value in options if value]
-    if asked.seed is not None:
-        words.append(f"--seed {asked.seed}")
-    if asked.sampler != "nsga2":
-        words.append(f"--sampler {asked.sampler}")
-    words += [f"--{name} {value}" for name, value, usual in _counts(asked) if value != usual]
-    return " ".join([*words, f"--trials {asked.trials} --out {shlex.quote(str(folder))} --resume"])
-
-
-def _counts(asked: Asked) -> tuple[tuple[str, int, int], ...]:
-    return ("folds", asked.folds, 3), ("workers", asked.workers, 1), ("judge", asked.judge, 6)
+def _kept_so_far(study: Study) -> str:
+    return f"{len(study.trials())} trials are kept. Go on with: {command_line(out=study.folder, resume=True)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edgewright.cli.command_line import command_line
 from edgewright.cli.windowing import window_asked, window_target
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
                 click.echo(f"left out, it never changes or has no value: {name}")
             for line in ladder_lines(record):
                 click.echo(line)
+            if record.chosen and not rung and not record.interrupted:
+                click.echo(f"make a run of it: {command_line(rung=record.chosen)}")
         if record.interrupted:
             return INTERRUPTED
         if not rung:
@@ -112,7 +115,7 @@ def _run(ladder: Ladder, rung: str, out: Path, force: bool, as_json: bool, recor
     from edgewright.search.ladder.make_run import run_rung
 
     listener = Quiet() if as_json else Shown(Terminal())
-    said = f"edgewright ladder --run {rung}"
+    said = command_line(rung=rung, as_json=False)
     result = run_rung(ladder, rung, out=out, force=force, listener=listener, command=said, record=record)
     if result.refused:
         raise CheckFailedError(result.refused, do=f"See {click.format_filename(result.folder)}")

@@ -32,6 +32,7 @@ class Series:
         step: seconds from row to row; 0 where nobody knows.
         last: epoch seconds (or the counter) of the last row.
         notes: what was found and done, as sentences.
+        resampled: seconds of the step onto which uneven rows were averaged without being asked; 0 where none were.
     """
 
     values: Floats
@@ -40,16 +41,18 @@ class Series:
     step: float = 0.0
     last: float = 0.0
     notes: tuple[str, ...] = ()
+    resampled: float = 0.0
 
 
-def read_series(path: str, *, column: str = "", time: str = "", resample: float = 0.0) -> Series:
+def read_series(path: str, *, column: str = "", time: str = "", resample: float | None = 0.0) -> Series:
     """Reads one column of a CSV or Parquet file.
 
     Args:
         path: the file.
         column: whose values; may be left out where there is one besides the time.
         time: column of the times; found by its name or its values when left out.
-        resample: seconds of a step onto which rows are averaged; 0 keeps the file's own.
+        resample: seconds of a step onto which rows are averaged; 0 keeps the file's own, None averages onto the median
+            step where rows come unevenly.
 
     Raises:
         InputError: no such column, more than one where none is named, times that are none, stand still, go back or
@@ -79,7 +82,14 @@ def read_series(path: str, *, column: str = "", time: str = "", resample: float 
     series = Series(values, column, time)
     if resample:
         return _resampled(series, clock.seconds, clock.origin, resample, name)
-    return _even(series, clock.seconds, clock.origin, name)
+    try:
+        return _even(series, clock.seconds, clock.origin, name)
+    except InputError:
+        steps = np.diff(np.sort(clock.seconds))
+        if resample is not None or not (steps > 0).any():
+            raise
+        step = float(f"{np.median(steps[steps > 0]):g}")
+        return replace(_resampled(series, clock.seconds, clock.origin, step, name), resampled=step)
 
 
 def filled(series: Series, season: int) -> tuple[Series, int]:

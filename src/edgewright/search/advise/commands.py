@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
+from edgewright.pipeline.folder import free_name
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.advise.contract import Asked
 from edgewright.search.ladder.make_run import run_name
@@ -51,13 +53,14 @@ def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
             return (f"edgewright ladder {data}",)
         common = " ".join(part for part in options if not part.startswith(_NOT_CHECKED))
         return (f"edgewright check {data} {common}".rstrip(),)
-    name = run_name(setup.config.name, rung)
+    # An older run of this name keeps its folder: the commands mean the new one.
+    run = shlex.quote(str(free_name(Path("runs"), run_name(setup.config.name, rung))))
     return (
         f"edgewright ladder {data} {' '.join(options)} --run {rung}".replace("  ", " "),
-        f"edgewright prove runs/{name}",
-        f"edgewright estimate runs/{name} --device {shlex.quote(asked.device)}",
-        f"edgewright export runs/{name} --to c99 --out firmware",
-        f"edgewright predict runs/{name} --csv new.csv",
+        f"edgewright prove {run}",
+        f"edgewright estimate {run} --device {shlex.quote(asked.device)}",
+        f"edgewright export {run} --to c99 --out firmware",
+        f"edgewright predict {run} --csv new.csv",
     )
 
 

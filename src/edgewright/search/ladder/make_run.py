@@ -69,7 +69,7 @@ def crossed_of(ladder: Ladder, name: str) -> Crossed:
         logits = np.log(np.clip(answers, 1e-7, 1.0))
         heat = temperature(logits, codes(problem), LOSSES["softmax_cross_entropy"])
     return Crossed(
-        answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.folds),
+        answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.folds), units=problem.units,
         scores={ladder.metric.title: ladder.judge.score(answers)}, temperature=heat, evaluates=not problem.held,
     )  # fmt: skip
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 import numpy as np
 
+from edgewright.data.load import guess
 from edgewright.language.forecasting.calendar_seasons import choose_seasons
 from edgewright.language.forecasting.choose import Asked as Forecasting
 from edgewright.language.forecasting.choose import fit_forecaster
+from edgewright.language.forecasting.series import Series, filled, read_series
 from edgewright.pipeline.detect_choice import choose
 from edgewright.pipeline.detect_rows import Watched, read_watched, with_limit
 from edgewright.pipeline.detect_threshold import Asked as Limits
@@ -100,7 +103,9 @@ def _anomaly(
     fit = f"edgewright detect fit {_common(rows, asked)} --out normal.detector"
     if choice is None:
         fit += f" --detector {ROBUST}"  # a comparison needs more rows than there are
-    commands = [fit, f"edgewright detect run normal.detector {shlex.quote(asked.data)}",
+    kind = asked.kind or guess(asked.data)["kind"]
+    rows_file = asked.data if kind == "csv" and Path(asked.data).is_file() else "new.csv"
+    commands = [fit, f"edgewright detect run normal.detector --csv {shlex.quote(rows_file)}",
                 "edgewright detect c99 normal.detector --out firmware"]  # fmt: skip
     measured, name, said = _judged(choice, reason)
     season = seen[0]
@@ -187,16 +192,20 @@ def _forecasting(
 ) -> Found:
     season = seen[0]
     horizon = season or _HORIZON
-    values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
-    known = np.isfinite(values)
-    values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    series = _series(rows, asked)
+    if series is None:
+        values = rows.dataset.recordings[0].values[-MOST:, rows.first].astype(np.float64)
+        known = np.isfinite(values)
+        values = np.interp(np.arange(len(values)), np.flatnonzero(known), values[known])
+    else:
+        values = filled(series, 1)[0].values[-MOST:]
     horizon = max(1, min(horizon, len(values) // 6))
     with doing("Forecasters, backtested", None):
         # As the command does that is printed below: with the seasons that it would take by itself.
-        step = 1 / rows.dataset.rate if rows.dataset.rate else 0.0
+        step = series.step if series is not None else 1 / rows.dataset.rate if rows.dataset.rate else 0.0
         made = fit_forecaster(values, Forecasting(horizon=horizon, seasons=choose_seasons(values, horizon, step).rows))
     spec = made.spec
-    command = _forecast(rows, asked, season)
+    command = _forecast(rows, asked, horizon)
     commands = (command, "edgewright forecast run next.forecaster --csv live.csv",
                 "edgewright export next.forecaster --to c99 --out firmware")  # fmt: skip
     measured = tuple(
@@ -267,8 +276,19 @@ def _common(rows: Rows, asked: Asked) -> str:
     return " ".join([*parts, *(f"--ignore {shlex.quote(name)}" for name in ignored)])
 
 
+def _series(rows: Rows, asked: Asked) -> Series | None:
+    """The column that matters as `forecast` reads it; None where it reads no such data."""
+    try:
+        return read_series(asked.data, column=rows.name, time=rows.time, resample=None)
+    except InputError:
+        return None
+
+
 def _forecast(rows: Rows, asked: Asked, season: int) -> str:
     time = f" --time {shlex.quote(rows.time)}" if rows.time else ""
+    series = _series(rows, asked)
+    if series is not None and series.resampled:
+        time += f" --resample {series.resampled:g}"
     column = shlex.quote(rows.name)
     return (f"edgewright forecast {shlex.quote(asked.data)} --column {column}{time} --horizon {season or _HORIZON} "
             "--out next.forecaster")  # fmt: skip
