@@ -174,7 +174,8 @@ def fit_material(material: Material, classes: int, how: How, say: Say | None = N
     network = Network(rows, classes, fit)
     every = max(1, epochs // 4)
 
-    step = told_by_first(lambda _: None, say or (lambda _: None), "Training the student", epochs)
+    # The first epoch also counts the n-grams of all texts.
+    step = told_by_first(lambda _: None, say or (lambda _: None), "Training the student", epochs, skipped=1)
 
     def told(epoch: int, loss: float) -> None:
         step(1)
