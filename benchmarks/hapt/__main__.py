@@ -22,14 +22,16 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Interval
 
 # What the shipped pipeline is held to: accuracy in cross-validation, macro-F1 of the look, bytes of the int8 network.
-LEAST_ACCURACY, LEAST_F1, MOST_BYTES = 0.965, 0.975, 30_000
+LEAST_ACCURACY, LEAST_F1, MOST_BYTES = {"hapt": 0.965}, 0.975, 30_000
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Prints the tables; 1 when a figure is missed."""
     given = _arguments(arguments)
     changes = tuple(given.set)
-    seeds = [int(seed) for seed in given.seeds.split(",")] if given.seeds else [read_config("hapt", changes).seed]
+    seeds = (
+        [int(seed) for seed in given.seeds.split(",")] if given.seeds else [read_config(given.pipeline, changes).seed]
+    )
     reached = True
     try:
         for seed in seeds:
@@ -48,6 +50,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     shared = Path(os.environ.get("EDGEWRIGHT_SHARED", ROOT.parent / "shared")) / "data" / "har-hapt"
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hapt")
     parser.add_argument("--data", default=str(shared), help="folder of the set")
+    parser.add_argument("--pipeline", default="hapt", help="shipped pipeline; another than hapt with --cv-only")
     parser.add_argument("--cv-only", action="store_true", help="do not look at the people who evaluate")
     parser.add_argument("--every", type=int, default=1, help="people left out at a time")
     parser.add_argument("--seeds", default="", help="seeds of the cross-validation, with commas; the pipeline's own")
@@ -58,14 +61,16 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 def _cross_validation(given: argparse.Namespace, changes: tuple[str, ...], seed: int) -> bool:
     began = time.process_time()
-    forms = cross_validate(given.data, changes=changes, seed=seed, every=given.every, told=_note)
-    int8 = forms["int8"]
-    within = int8.accuracy().value >= LEAST_ACCURACY
+    forms = cross_validate(
+        given.data, changes=changes, seed=seed, every=given.every, told=_note, pipeline=given.pipeline
+    )
+    int8, least = forms["int8"], LEAST_ACCURACY.get(given.pipeline, 0.0)
+    within = int8.accuracy().value >= least
     people = len(set(int8.people.tolist()))
     print(
         f"\nCross-validation over {people} people, each answered by a network that has not seen them (seed {seed}):\n"
     )
-    print(_figures(forms, f"int8 accuracy at least {LEAST_ACCURACY}: {verdict(within)}"))
+    print(_figures(forms, f"int8 accuracy at least {least}: {verdict(within)}"))
     print(f"\nint8 by person: {_by_person(int8.by_person(share_right))}")
     print(f"\nint8, rows are the truth ({', '.join(int8.labels)}):\n\n{int8.confusion()}")
     _note(f"{time.process_time() - began:.0f} CPU-seconds")

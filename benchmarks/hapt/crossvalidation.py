@@ -61,21 +61,24 @@ class Trained:
     graph: Graph
 
 
-def train_without(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> Trained:
-    """Trains the shipped pipeline on the other people.
+def train_without(
+    dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt"
+) -> Trained:
+    """Train a shipped pipeline on the other people.
 
     Args:
         dataset: recordings of the people who do not evaluate.
         changes: of the shipped pipeline, as with `--set`.
         left_out: people who are answered for; theirs is the test side.
         seed: of the run.
+        pipeline: shipped name.
     """
-    config = read_config("hapt", changes)
+    config = read_config(pipeline, changes)
     split = msgspec.structs.replace(config.split, test_groups=left_out)
     config = msgspec.structs.replace(config, seed=seed, split=split)
     job = Job(config, Listener())
     material = prepare(config, None, dataset)
-    stages = parts(config.stages, "hapt.toml")
+    stages = parts(config.stages, f"{pipeline}.toml")
     flow = fit_stages(
         material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
     )
@@ -91,9 +94,9 @@ def groups_left_out(dataset: DataSet, seed: int, every: int, only: int | None) -
     return [tuple(str(name) for name in order[i : i + every]) for i in range(0, len(order), every)][:only]
 
 
-def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int) -> Fold:
+def one_fold(dataset: DataSet, changes: Changes, left_out: tuple[str, ...], seed: int, pipeline: str = "hapt") -> Fold:
     """Trains on the other people, as `train_without`, and answers for those left out."""
-    made = train_without(dataset, changes, left_out, seed)
+    made = train_without(dataset, changes, left_out, seed, pipeline)
     samples, test = made.material.samples, made.material.sides.test
     truth, people = np.asarray(samples.y[test]), np.asarray(samples.groups)[test]
     labels = np.asarray(made.graph.labels)
@@ -112,6 +115,7 @@ def cross_validate(
     every: int = 1,
     only: int | None = None,
     told: Callable[[str], None] = lambda line: None,
+    pipeline: str = "hapt",
 ) -> dict[str, Answers]:
     """Answers to the windows of everybody, each given by a network that has not seen the person.
 
@@ -122,11 +126,12 @@ def cross_validate(
         every: people left out at a time.
         only: number of folds that are run, all when None.
         told: hears a line a fold.
+        pipeline: shipped name.
     """
-    dataset = others(data, read_config("hapt", changes))
+    dataset = others(data, read_config(pipeline, changes))
     made: list[Fold] = []
     for left_out in groups_left_out(dataset, seed, every, only):
-        fold = one_fold(dataset, changes, left_out, seed)
+        fold = one_fold(dataset, changes, left_out, seed, pipeline)
         made.append(fold)
         answers = fold.forms["int8"]
         told(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.cli.main import run as cli
 from edgewright.compression.int8 import quantise
 from edgewright.compression.prune import macs, structured
 from edgewright.export.tflite import to_tflite
@@ -91,7 +92,7 @@ def test_pruning_keeps_what_lies_before_the_sum() -> None:
         ({"parts": ({"inputs": 48, "channels": 2},)}, "parts whose inputs add up to 49 columns, got 48"),
         ({"parts": ({"inputs": 49, "channels": 2},)}, "as many samples in each channel"),
         ({"parts": ({"inputs": 48}, {"inputs": 1, "last": True})}, "'last' with windows, got rows"),
-        ({"parts": ({"inputs": 49, "layers": ({"kind": "branches"},)},)}, "parts|units"),
+        ({"parts": ({"inputs": 49, "layers": ({"kind": "branches"},)},)}, "layers other than branches"),
         ({"parts": ({"inputs": 49, "layers": (CONVOLUTION,)},)}, "part 1, layer 1. Say in how many channels"),
         ({"parts": ({"inputs": 49, "layers": ({"kind": "densse", "units": 3},)},)}, "Did you mean 'dense'"),
     ],
@@ -100,3 +101,35 @@ def test_parts_that_do_not_fit_are_refused(change: dict[str, Any], told: str) ->
     model = NetworkClassifier(({**OF_ROWS, **change},), epochs=1)
     with pytest.raises(InputError, match=told):
         model.fit(ROWS, Y)
+
+
+@pytest.mark.parametrize(
+    ("layers", "told", "reads"),
+    [
+        ('{kind="densse",units=3}', "watch.toml model.layers branches, part 1, layer 1", False),
+        ('{kind="dense",unitts=3}', "watch.toml model.layers branches, part 1, layer 1 (dense)", False),
+        ('{kind="dense",units=3}', "got 100 - at watch.toml model.layers branches", True),
+    ],
+)
+def test_errors_name_the_file_and_come_as_early_as_they_can(
+    layers: str, told: str, reads: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Names are looked up before a row is read; how many columns there are is known after the stages."""
+    change = f'model.layers=[{{kind="branches",units=8,parts=[{{inputs=100,layers=[{layers}]}}]}}]'
+    data = tmp_path / "data"
+    if reads:
+        data.mkdir()
+        for person in range(1600, 1606):
+            name = f"data_{person}_accel_watch.csv"
+            (data / name).write_text("subject,activity,x,y,z\n" + _readings(person))
+    held = 'split.test_groups=["1605"]'
+    changes = [part for one in (held, change, "window.samples=60", "window.step=60") for part in ("--set", one)]
+    assert cli(["run", "watch", "--data", str(data), "--out", str(tmp_path / "runs"), *changes]) == 2
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert ("Features" in shown.out) == reads
+
+
+def _readings(person: int) -> str:
+    rows = [(code, *RNG.normal(size=3)) for code in "AB" for _ in range(120)]
+    return "".join(f"{person},{code},{x:.3f},{y:.3f},{z:.3f}\n" for code, x, y, z in rows)

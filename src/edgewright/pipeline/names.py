@@ -7,6 +7,7 @@ from edgewright.models.architecture import read_layer
 from edgewright.pipeline.parts import model_config, model_of
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import located
 from edgewright.training.augment import prepare
 from edgewright.training.program import optimiser_named
 
@@ -23,9 +24,10 @@ def check_names(config: PipelineConfig) -> None:
         find_kind(kind, f"{config.name} [data]")
     model_of(config)
     compared = config.scaling.architectures.values() if config.scaling is not None else ()
-    for layers in (model_config(config).layers, *compared):
-        for number, table in enumerate(layers, start=1):
-            read_layer(dict(table), number)
+    with located(f"{config.name}.toml"):
+        for layers in (model_config(config).layers, *compared):
+            for number, table in enumerate(layers, start=1):
+                read_layer(dict(table), number)
     optimiser_named(config.training.optimiser)
     prepare(tuple(dict(table) for table in config.training.augment))
     load_profile(config.device.profile)

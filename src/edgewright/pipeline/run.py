@@ -34,7 +34,7 @@ from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale, scaling_s
 from edgewright.pipeline.work_ahead import tell_ahead
 from edgewright.schema.config import PipelineConfig
-from edgewright.schema.errors import CheckFailedError
+from edgewright.schema.errors import CheckFailedError, located
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
 from edgewright.trace.insight import key_insight, verdict
 from edgewright.trace.page_file import leave_page
@@ -105,7 +105,7 @@ def run_pipeline(
             flow = fit_stages(
                 material.samples, material.fitted_on, stages, material.task, config.seed, material.extra, job.card
             )
-        _refuse_float_layers(job.config, material.task, flow)
+        _check_layers(job.config, material.task, flow)
         material = answerable(job, material, flow)
         scaling = _grow(job, flow, data)
         model = learn(job, material, flow)
@@ -194,15 +194,19 @@ def _refuse_leaks(job: Job, material: Material) -> None:
     job.warnings.append(told)
 
 
-def _refuse_float_layers(config: PipelineConfig, task: str, flow: Flow) -> None:
-    """Refuses layers that cannot become int8 where int8 is asked for, before the first epoch.
+def _check_layers(config: PipelineConfig, task: str, flow: Flow) -> None:
+    """Refuse layers that do not fit the features, or cannot become int8 where that is asked for, before training.
 
     Raises:
-        InputError: naming the layer.
+        InputError: naming the file and the layer.
     """
     model = build_model(config, task)
-    if config.compression.int8 and isinstance(model, Network):
-        refuse_float_layers(architecture(model.layers, flow.context.shape, 2))
+    if not isinstance(model, Network):
+        return
+    with located(f"{config.name}.toml"):
+        network = architecture(model.layers, flow.context.shape, 2)
+        if config.compression.int8:
+            refuse_float_layers(network)
 
 
 def _grow(job: Job, flow: Flow, data: str | None) -> ScalingRecord | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 DONE, CHECK_SAID_NO, BAD_INPUT, OUTPUT_FAILED, INTERRUPTED, TERMINATED = 0, 1, 2, 74, 130, 143
 
@@ -36,6 +37,18 @@ class EdgewrightError(Exception):
 
 class InputError(EdgewrightError):
     """Wrong use or bad input: exit code 2."""
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """Put what the place of an error lies in, such as the name of a file, before that place."""
+    try:
+        yield
+    except EdgewrightError as error:
+        place = f"{where} {error.where}".rstrip()
+        error.args = (str(error).replace(f" - at {error.where}", f" - at {place}"),)
+        error.where = place
+        raise
 
 
 class UnknownNameError(InputError):

@@ -52,6 +52,26 @@ class BranchesConfig(LayerConfig, frozen=True, kw_only=True, forbid_unknown_fiel
     units: Annotated[int, msgspec.Meta(gt=0)]
     activation: Activation = "relu"
 
+    def __post_init__(self) -> None:
+        """Read the layers of every part, before any sample is there."""
+        for number, branch in enumerate(self.parts):
+            _read(number, branch)
+
+
+def _read(number: int, branch: Branch) -> list[tuple[Layer[Any], LayerConfig]]:
+    """The layers of a part, each found by its kind.
+
+    Raises:
+        InputError: for an unknown kind or key, a wrong value, or branches within branches.
+    """
+    made = []
+    for place, table in enumerate(branch.layers, start=1):
+        if table.get("kind") == "branches":
+            raise InputError("layers other than branches", "branches", f"{_WHERE}, part {number + 1}, layer {place}")
+        _, config, layer = read_layer(table, place, f"{_WHERE}, part {number + 1}, layer")
+        made.append((layer, config))
+    return made
+
 
 class _Part:
     """A branch with its layers, their shapes, and the place in the sample at which it begins."""
@@ -60,10 +80,7 @@ class _Part:
         self.number, self.branch, self.start, self.whole = number, branch, start, shape
         self.shapes: list[Shape] = [self._taken()]
         self.layers: list[tuple[Layer[Any], LayerConfig]] = []
-        for place, table in enumerate(branch.layers, start=1):
-            kind, config, layer = read_layer(table, place, f"{_WHERE}, part {number + 1}, layer")
-            if kind == "branches":
-                raise InputError("layers other than branches", kind, f"{_WHERE}, part {number + 1}")
+        for place, (layer, config) in enumerate(_read(number, branch), start=1):
             self.layers.append((layer, config))
             try:
                 self.shapes.append(layer.out_shape(config, self.shapes[-1]))
