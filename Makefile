@@ -35,6 +35,7 @@ test-all: test slow faults faults-fleet
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python tools/check_names.py
 
 types: install
 	$(BIN)/mypy

@@ -19,8 +19,8 @@ from typing import NamedTuple
 
 from benchmarks.table import markdown, median, python, verdict
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import Journalling
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_journal import Journalling
 from edgewright.schema.trace import EpochRecord
 from edgewright.studio.summaries import Runs
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgewright.schema.advice import Advice, Traffic
-from edgewright.search.advise.advising import advise
-from edgewright.search.advise.contract import Asked
+from edgewright.search.advise.contract import AdviceRequest
 from edgewright.search.advise.figures import Figures
 from edgewright.search.advise.placement import DEVICE, GATEWAY, SERVER, Setting, Work
+from edgewright.search.advise.workflow import advise
 from ladder_problems import silent, table
 
 ROUND = {
@@ -35,4 +35,4 @@ def with_figure(before: Setting, name: str, value: float) -> Setting:
 def small(folder: Path, **asked: object) -> Advice:
     """The advice on 120 rows of which one column decides."""
     file = table(folder / "room.csv", count=120)
-    return advise(Asked(data=str(file), target="y", by="row", **asked), silent)  # type: ignore[arg-type]
+    return advise(AdviceRequest(data=str(file), target="y", by="row", **asked), silent)  # type: ignore[arg-type]

@@ -11,13 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.package import vector_files, write_package
+from edgewright.device.agent.loop import Report
+from edgewright.device.agent.settings import Source, check_settings, short_source
+from edgewright.device.agent.startup import run_agent
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.agent.loop import Report
-from edgewright.runtime.agent.settings import Source, check_settings, short_source
-from edgewright.runtime.agent.starting import run_agent
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.package import vector_files, write_package
 from edgewright.schema.data import Column
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.graph import Graph

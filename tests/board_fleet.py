@@ -15,8 +15,8 @@ from typing import Any
 
 from agent_example import RATE, package
 from board_example import Board
-from edgewright.runtime.boards.weights import with_weights
-from edgewright.runtime.package import read_package
+from edgewright.core.package import read_package
+from edgewright.device.boards.weights import with_weights
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 PATIENCE = 180.0

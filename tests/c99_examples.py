@@ -12,11 +12,11 @@ import numpy as np
 
 from c99_operator_cases import cases
 from c99_stages import CASES, fitted
+from edgewright.core.integer.network import with_rounding
 from edgewright.export._c_host import STRICT, CModel, compile_c99
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.runtime.integer.network import with_rounding
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding
 from integer_layers import LAYERS as KINDS

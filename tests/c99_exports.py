@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from c99_examples import Files, everything
 from c99_language_example import jumble, model
 from denoiser_example import random_denoiser
+from edgewright.core.catalogue import listing
+from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.export.c99 import TARGET
 from edgewright.export.c99_denoiser import write_denoiser_c99
@@ -21,25 +23,23 @@ from edgewright.export.c99_language.features import write_features_c99
 from edgewright.export.c99_language.hear import hearing_files
 from edgewright.export.contract import Stream, Subject
 from edgewright.export.slots import slot_files
-from edgewright.language.dialogue.check import read_dialogue
-from edgewright.language.forecasting.choose import Asked, fit_forecaster
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import learn
-from edgewright.runtime.catalogue import listing
-from edgewright.runtime.detector_file import detector_bytes
-from edgewright.runtime.detectors import kind as detector
-from edgewright.runtime.state_check import CheckedTable
-from edgewright.runtime.utterance.model_file import Arrays
+from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
+from edgewright.monitor.detector_file import detector_bytes
+from edgewright.monitor.detectors import kind as detector
+from edgewright.nlp.utterance.model_file import Arrays
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.language import LanguageSpec
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
 from integer_networks import small
 from runtime_example import classifier, regressor
 from support import ROOT
 
-DETECTORS = listing("edgewright.runtime.detectors", "DETECTOR")
+DETECTORS = listing("edgewright.monitor.detectors", "DETECTOR")
 _SETTINGS = {"autoencoder": {"epochs": 2}, "half_space_trees": {"adapt": True, "window": 64, "trees": 3}}
 WORDS = ("class", "or", "new", "namespace")
 """Names of columns and labels that are words of C++."""
@@ -74,7 +74,7 @@ def _boards() -> Files:
 
 
 def _forecast(name: str, values: NDArray[np.float64]) -> Files:
-    return write_forecaster_c99(fit_forecaster(values, Asked(6, (12,))), name=name)
+    return write_forecaster_c99(fit_forecaster(values, ForecastRequest(6, (12,))), name=name)
 
 
 def _columns(count: int) -> tuple[Column, ...]:

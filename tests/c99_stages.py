@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.catalogue import find, listing
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.export import _c_host
 from edgewright.export._c_host import COMPILERS
 from edgewright.graph.builder import Builder
 from edgewright.graph.stage import emit
-from edgewright.runtime.catalogue import find, listing
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.graph import Graph
 from stage_examples import EXAMPLES, Floats, arriving, targets
 from support import left_out

@@ -13,19 +13,19 @@ from typing import Any, TypeVar
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.agent.bulk import Bulk
-from edgewright.fleet.agent.ports import Facts
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.agent.waking import Waker
-from edgewright.fleet.agent.world import Clocks, Luck
-from edgewright.fleet.control import inside
-from edgewright.fleet.control.app import App
-from edgewright.fleet.control.plane import Limits
-from edgewright.fleet.control.taking import WINDOW, Taker
-from edgewright.fleet.ports import Answer, Transport, Unreachable
-from edgewright.fleet.wire.signing import public_text
+from edgewright.fleet.device.bulk_transport import Bulk
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.mqtt_client import Waker
+from edgewright.fleet.device.ports import Facts
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.system_ports import Clocks, Luck
+from edgewright.fleet.protocol.ports import Answer, Transport, Unreachable
+from edgewright.fleet.protocol.wire.signing import public_text
+from edgewright.fleet.server.api import asgi_transport
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.mqtt.consumer import WINDOW, Taker
 from edgewright.schema.fleet_report import Enrolment, Vitals
 from edgewright.schema.store import Item
 from fleet_plane import PRODUCT, plane_of
@@ -116,7 +116,7 @@ class Served:
         """As `Transport.exchange`, over what stands for HTTPS."""
         if self.away:
             raise Unreachable("nobody answers")
-        status, found, content = self.run(inside.ask(self.app, method, path, headers, body))
+        status, found, content = self.run(asgi_transport.ask(self.app, method, path, headers, body))
         yield Answer(status=status, headers=found, body=iter((content,)))
 
     def metric(self, name: str, **labels: str) -> float:

@@ -21,8 +21,8 @@ from typing import Any
 import httpx
 
 from agent_example import package
-from edgewright.fleet.agent.state import FILE, State
-from edgewright.runtime.store.tables import STORE_FILE
+from edgewright.device.store.tables import STORE_FILE
+from edgewright.fleet.device.state_database import FILE, State
 from edgewright.schema.device import DecisionSpec
 from growing_rows import Rows
 from support import left_out

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.integer.rounding import marked
+from edgewright.core.riff import wav_bytes
 from edgewright.graph.denoising import DenoiserFile, with_test
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.denoiser import REACH, DenoiserConfig, Denoising, graph_of
-from edgewright.runtime.integer.rounding import marked
-from edgewright.runtime.riff import wav_bytes
 from edgewright.schema.data import Floats
 from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec, LearntFrom, NoiseRange
 

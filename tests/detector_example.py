@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import DETECTORS, learn
-from edgewright.runtime import catalogue
-from edgewright.runtime.detectors import Running, kind
+from edgewright.core import catalogue
+from edgewright.monitor.detectors import Running, kind
 from edgewright.schema.data import Floats
+from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.rows import Stretch
 
 KINDS = catalogue.listing(DETECTORS, "DETECTOR")
 CHANNELS = 3

@@ -6,7 +6,7 @@ import os
 import signal
 
 from edgewright.cli.main import main
-from edgewright.fleet.control import taking
+from edgewright.fleet.server.mqtt import consumer
 
 
 def write_answer(*said: object, **more: object) -> bytes:
@@ -14,7 +14,7 @@ def write_answer(*said: object, **more: object) -> bytes:
     raise AssertionError
 
 
-vars(taking)["write_answer"] = write_answer
+vars(consumer)["write_answer"] = write_answer
 
 if __name__ == "__main__":
     main()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from edgewright.cli.main import main
-from edgewright.fleet.control import publisher, rollouts
+from edgewright.fleet.server.publishing import publisher
+from edgewright.fleet.server.rollouts import transitions
 
 _ACT, _, _MOMENT = os.environ.get("FALL", "").partition(":")
 _now = [""]
@@ -23,7 +24,7 @@ def _fall(moment: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_asked, _commit, _publish = rollouts._asked, rollouts._commit, publisher.Publisher.publish
+_asked, _commit, _publish = transitions._asked, transitions._commit, publisher.Publisher.publish
 _write = vars(publisher)["write_again"]
 
 
@@ -51,7 +52,7 @@ def write(path: Path, data: bytes) -> None:
     _write(path, data)
 
 
-rollouts._asked, rollouts._commit = asked, commit
+transitions._asked, transitions._commit = asked, commit
 publisher.Publisher.publish = publish  # type: ignore[method-assign]
 vars(publisher)["write_again"] = write
 

@@ -10,12 +10,12 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
+from edgewright.core.package import write_package
 from edgewright.fleet.repository import changes
-from edgewright.fleet.repository.accepting import accept, read_held
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.acceptance import accept, read_held
+from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.publishing import Wish, prepare_release
-from edgewright.runtime.package import write_package
+from edgewright.fleet.repository.publication import Wish, prepare_release
 from edgewright.schema.fleet_folder import Change, FleetSettings, Published
 from runtime_example import classifier, parts
 

@@ -13,11 +13,11 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.control.answering import LOCAL
-from edgewright.fleet.control.app import App
-from edgewright.fleet.control.plane import Plane, open_plane
+from edgewright.fleet.protocol.wire.signing import public_text, sign
 from edgewright.fleet.repository.folder import write_settings
-from edgewright.fleet.wire.signing import public_text, sign
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.api.request_handler import LOCAL
+from edgewright.fleet.server.control_plane import Plane, open_plane
 from edgewright.schema.fleet_folder import FleetSettings
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report
 

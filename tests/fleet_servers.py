@@ -19,15 +19,15 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain
-from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.control.serve import Listening
-from edgewright.fleet.control.tables import audit, devices, items, outcomes, reports
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.layout import INDEX
+from edgewright.core.package import write_package
+from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.runtime.package import write_package
+from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.engine import Database, open_database
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports
+from edgewright.fleet.server.http_server import Listening
 from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
 from fleet_folder import Judge, fleet, judge, publish
@@ -155,7 +155,7 @@ class Signed:
     def acts(self) -> list[tuple[str, str]]:
         """Steps of rollouts as the audit log tells them; the log is whole."""
         with self.database() as found, found.reading() as connection:
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
             query = sa.select(audit.c.subject, audit.c.what).where(audit.c.what.like("rollout.%"))
             return [(row.subject, row.what) for row in connection.execute(query.order_by(audit.c.number))]
 

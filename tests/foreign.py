@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from edgewright.runtime.engines.onnxruntime import open_session
+from edgewright.core.engines.onnxruntime import open_session
 from integer_layers import need_litert, need_tflm
 
 # Beginnings of the names of every form that a float model has.
@@ -46,7 +46,7 @@ def absent_forms(data: bytes, folder: Path, rows: int = 12) -> dict[str, str]:
         rows: drawn samples.
     """
     from c99_stages import use_one_compiler
-    from edgewright.pipeline.proving import prove_place
+    from edgewright.workflows.proof.workflow import prove_place
 
     need_litert()
     need_tflm()

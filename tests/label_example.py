@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from edgewright.language.labelling.creation import make
 from edgewright.language.labelling.items import read_items
-from edgewright.language.labelling.making import make
 from edgewright.language.labelling.project import Project
 
 LAMPS = ("lamp", "light", "bulb", "lantern")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.search.ladder.measure import Asked, Ladder
+from edgewright.search.ladder.measurement import Ladder, LadderRequest
 from edgewright.search.ladder.setup import problem_and_config
 from small_pipeline import write_rows
 
@@ -35,7 +35,7 @@ def table(path: Path, count: int = 400, kind: str = "threshold") -> Path:
     return write_rows(path, rows, header="a,b,y")
 
 
-def ladder(path: Path, asked: Asked = Asked(), **data: object) -> Ladder:  # noqa: B008 - frozen
+def ladder(path: Path, asked: LadderRequest = LadderRequest(), **data: object) -> Ladder:  # noqa: B008 - frozen
     """The ladder of a file's column y, rows for themselves."""
     problem, config, _ = problem_and_config(
         str(path), {"target": "y", **data}, by="row" if "time" not in data else "auto"

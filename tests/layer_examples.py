@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.catalogue import find, listing
 from edgewright.graph.layer import Layer, Shape
-from edgewright.runtime.catalogue import find, listing
 
 PACKAGE = "edgewright.models.nn"
 KINDS = listing(PACKAGE, "LAYER")

@@ -11,20 +11,20 @@ from typing import Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.agent.bulk import Bulk
-from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.agent.machine import Agent
-from edgewright.fleet.agent.me import Me
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.agent.waking import Waker
-from edgewright.fleet.agent.world import Clocks, Luck
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.wire.http import HttpTransport
-from edgewright.fleet.wire.packages import TransportPackages
-from edgewright.fleet.wire.token import read_token
+from edgewright.fleet.device.bulk_transport import Bulk
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.device.mqtt_client import Waker
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_machine import Agent
+from edgewright.fleet.device.system_ports import Clocks, Luck
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.wire.token import read_token
 from edgewright.schema.store import Item
 
 _ROUND, _AT_ONCE = 0.05, 20

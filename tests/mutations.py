@@ -18,7 +18,7 @@ import onnx
 from ai_edge_litert import schema_py_generated as schema
 from onnx import numpy_helper
 
-from edgewright.runtime.archive import pack, unpack
+from edgewright.core.archive import pack, unpack
 from edgewright.schema.errors import EdgewrightError
 
 # Messages of ONNX, classes made from the schema of .tflite, JSON.

@@ -12,16 +12,16 @@ import numpy as np
 from edgewright.compression.int8 import quantise
 from edgewright.features.spectral import Spectral
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.forms import Subject, forms_of
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.prove_subject import subject_of
-from edgewright.pipeline.proving import prove_subject
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.graph import Array
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.forms import Subject, forms_of
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.workflow import prove_subject
 
 ROWS = 120
 SHAPE = (3, 32)

@@ -15,9 +15,9 @@ from pathlib import Path
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.wire.http import HttpTransport
-from edgewright.fleet.wire.signing import public_text
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.signing import public_text
 from edgewright.schema.fleet_report import Enrolment, Report
 
 _PAUSE = 0.6

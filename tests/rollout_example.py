@@ -7,17 +7,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.publisher import Publisher
-from edgewright.fleet.control.restore import begin
-from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.scheduler import Scheduler
-from edgewright.fleet.control.signer import LocalSigner
-from edgewright.fleet.control.signing_process import folder_signer
-from edgewright.fleet.control.tables import devices, intents, outcomes, reports
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.server.database.engine import Database, open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.tables import devices, intents, outcomes, reports
+from edgewright.fleet.server.publishing.publisher import Publisher
+from edgewright.fleet.server.publishing.restore import begin
+from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.rollouts.transitions import Rollouts
+from edgewright.fleet.server.signer.process import folder_signer
+from edgewright.fleet.server.signer.service import LocalSigner
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
 from fleet_folder import fleet, package, publish
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.package import vector_files
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.package import vector_files
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import Manifest, WindowSpec

@@ -24,8 +24,8 @@ from tuf.api.metadata import (
     Timestamp,
 )
 
-from edgewright.fleet.layout import DAY, INDEX, LONGEST, plan_target
-from edgewright.fleet.ports import Answer, Unreachable
+from edgewright.fleet.protocol.layout import DAY, INDEX, LONGEST, plan_target
+from edgewright.fleet.protocol.ports import Answer, Unreachable
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standing, Standings
 
 ROLES = ("root", "targets", "releases", "rollouts", "snapshot", "timestamp")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edgewright.runtime.store import Store
+from edgewright.device.store import Store
 from edgewright.schema.device import Event, Kind
 from edgewright.schema.store import StoreConfig
 

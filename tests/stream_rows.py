@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.streams import Stream, kind
+from edgewright.device.sources import Stream, kind
 from edgewright.schema.device import Packet
 
 

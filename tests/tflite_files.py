@@ -20,7 +20,7 @@ def answers(
     """Public outputs of a pipeline's whole file by name, and the network's values by number, shape (n, ...)."""
     need_litert()
     from edgewright.export.tflite_whole import write_whole
-    from edgewright.pipeline.forms import litert, tflm
+    from edgewright.workflows.proof.forms import litert, tflm
 
     whole = write_whole(graph, network)
     public = {value.name: tensor for value, tensor in zip(graph.outputs, whole.outputs, strict=True)}

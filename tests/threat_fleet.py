@@ -18,18 +18,19 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.agent.me import Me
-from edgewright.fleet.control import moving, running
-from edgewright.fleet.control.app import App
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.plane import Limits, Plane, open_plane
-from edgewright.fleet.control.scheduler import Happened
-from edgewright.fleet.control.signing_process import folder_signer
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.plans.place import place
-from edgewright.fleet.ports import Unreachable
+from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.protocol.ports import Unreachable
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.server import background
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.control_plane import Limits, Plane, open_plane
+from edgewright.fleet.server.database import move
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.scheduler import Happened
+from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.fleet_plan import Gate, Plan, Stage, TrialLimits
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client as Desk
@@ -51,7 +52,9 @@ class Server:
 
     def __init__(self, made: Fleet, clock: Hand, name: str = "server") -> None:
         limits = Limits(burst=1e6, requests=1e6, wait=600.0)
-        self.plane: Plane = running.attach(open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes))
+        self.plane: Plane = background.attach(
+            open_plane(made.folder, clock=clock, limits=limits, random=Dice(name).bytes)
+        )
         self.conductor = conductor(self.plane, folder_signer(made, clock.wall, 10_000))
         self.rollouts = self.conductor.rollouts
         self.app, self.desk = App(self.plane), Desk(self.plane)
@@ -210,7 +213,7 @@ def town(folder: Path, count: int = 12, address: str = "", **more: Any) -> Itera
     made = Town(folder, count, **more)
     if address:
         made.fall()
-        moving.move(made.fleet.folder, address)
+        move.move(made.fleet.folder, address)
         made.rise()
     try:
         yield made

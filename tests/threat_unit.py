@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from benchmarks.faults.fleet_device import Process
 
-from edgewright.fleet.agent.enrolling import TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.agent.machine import Agent
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.stick import Mount, WithStick
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.ports import Answer, Unreachable
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.wire.folder import FolderTransport
-from edgewright.fleet.wire.packages import TransportPackages
-from edgewright.fleet.wire.token import read_token
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.enrollment import TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_machine import Agent
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.usb_repository import Mount, WithStick
+from edgewright.fleet.protocol.ports import Answer, Unreachable
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.fleet.protocol.wire.token import read_token
 
 if TYPE_CHECKING:
     from threat_fleet import Town

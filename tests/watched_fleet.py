@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edgewright.fleet.control import running
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.control.plane import Limits, open_plane
-from edgewright.fleet.plans.place import place
+from edgewright.fleet.protocol.plans.position import place
 from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.server import background
+from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.control_plane import Limits, open_plane
+from edgewright.fleet.server.rollouts.composition import conductor
 from edgewright.schema.fleet_plan import Gate, Plan, Stage
 from fleet_folder import fleet, package, publish
 from fleet_plane import Client, Device
@@ -93,7 +93,7 @@ class Watched:
         self.old = publish(self.fleet, package(folder, "0"), self.clock.now)[0].release
         made = publish(self.fleet, package(folder, "1"), self.clock.now)
         self.new, self.back = made[0].release, made[1].release
-        self.plane = running.attach(
+        self.plane = background.attach(
             open_plane(self.folder, clock=self.clock, limits=Limits(burst=1e6, requests=1e6), random=numbers())
         )
         self.conductor = conductor(self.plane)

@@ -19,9 +19,9 @@ from typing import Any
 
 import msgspec
 
+from edgewright.core.catalogue import find, listing
 from edgewright.profiles.catalogue import listing as profiles
 from edgewright.profiles.catalogue import load_profile
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.config import PipelineConfig
 
 TARGET = Path(__file__).resolve().parent.parent / "docs" / "pipeline.md"

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.chromium import chromium
 from tools import picture_studio
 
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings
+from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.simulation import simulate
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
 from edgewright.schema.trace import Trace

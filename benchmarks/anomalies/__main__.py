@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from benchmarks.anomalies import families, nab, skab
 from benchmarks.anomalies.reference import windowed_gaussian
 from benchmarks.table import markdown, verdict
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import DETECTORS, learn
-from edgewright.runtime import catalogue
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.detectors.own_past import OwnPastConfig
-from edgewright.runtime.watching import state_bytes
+from edgewright.core import catalogue
+from edgewright.monitor.detector_stream import state_bytes
+from edgewright.monitor.detectors import kind
+from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.rows import Stretch
 
 # Of families, and of groups of files, that no choice has seen.
 NAB_LEAST, NAB_BYTES, SKAB_LEAST, SKAB_FALSE = 66.0, 2_000, 0.81, 0.2

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.anomalies.nab import Series, Weights, Worth, worth
-from edgewright.pipeline.detect_events import episodes
-from edgewright.runtime.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
-from edgewright.runtime.watching import pause
+from edgewright.monitor.detector_stream import pause
+from edgewright.monitor.detectors.own_past import Channel, OwnPast, OwnPastConfig, fit
+from edgewright.workflows.detection.events import episodes
 
 # Rows without another alarm, as a share of those seen: the one setting that belongs to the file of a detector.
 REST = 0.05

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import ROOT
-from edgewright.pipeline.detect_events import f1, interval
-from edgewright.runtime.detectors import kind
+from edgewright.monitor.detectors import kind
+from edgewright.workflows.detection.events import f1, interval
 
 FOLDER = ROOT.parent / "shared" / "data" / "skab"
 FITTED = 400

@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from benchmarks.hapt.crossvalidation import Changes, groups_left_out, others, train_without
 from edgewright.compression import qat
 from edgewright.compression.int8 import quantise
-from edgewright.compression.lesson import finished, trained, with_parameters
-from edgewright.compression.shaped import Shaped
+from edgewright.compression.masked_network import Shaped
+from edgewright.compression.retraining import finished, trained, with_parameters
 from edgewright.data.targets import as_text
 from edgewright.graph.cost import cost
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.compress_forms import Base, Maker
-from edgewright.pipeline.compress_options import Pruning, Wanted
-from edgewright.pipeline.compress_subject import Subject
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.variants import asked
 from edgewright.schema.data import DataSet
 from edgewright.schema.graph import Graph
+from edgewright.workflows.compression.forms import Base, Maker
+from edgewright.workflows.compression.options import Pruning, Wanted
+from edgewright.workflows.compression.subject import Subject
 
 WANTED = Wanted(int8=True, qat=True, prune=(Pruning("structured", 0.5), Pruning("magnitude", 0.8)))
 FOUR_BITS = 7  # the largest integer of 4 bits

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.table import ONE_THREAD, ROOT, python
+from edgewright.core.package import read_package, write_package
 from edgewright.export.extension import build_extension
-from edgewright.runtime.package import read_package, write_package
 from edgewright.schema.package import WindowSpec
 
 COLUMNS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")

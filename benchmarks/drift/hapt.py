@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import package_path
+from edgewright.monitor.drift.reference_test import stability_index
+from edgewright.monitor.drift.sketch import bins_of
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, watch_of
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.store import load_fitted
-from edgewright.runtime.drift.against import stability_index
-from edgewright.runtime.drift.sketch import bins_of
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch, watch_of
-from edgewright.runtime.load import package_path
-from edgewright.runtime.package import read_package
 from edgewright.schema.data import DataSet
 from edgewright.schema.device import Event
 from edgewright.schema.package import Manifest

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from edgewright.data.load import load_data
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
 from edgewright.schema.package import ReferenceColumn
 
 Rows = NDArray[np.float32]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from benchmarks.drift.hapt import RATE, RHYTHM
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
-from edgewright.pipeline.joint import joint_reference
+from edgewright.monitor.drift.cross_channel import Together
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
+from edgewright.pipeline.joint_reference import joint_reference
 from edgewright.pipeline.packaging import reference
-from edgewright.runtime.drift.together import Together
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples
 from edgewright.schema.device import Event

@@ -22,13 +22,13 @@ from benchmarks.estimate.held_out import held_out
 from benchmarks.estimate.truth import Fitted, detectors, drawn, parts, truths
 from benchmarks.table import Told, markdown
 from edgewright.export.emulator.boards import COMPILER, EMULATOR, board, missing_tools
-from edgewright.pipeline.toolchain import Truth
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import population_of, strange
 from edgewright.profiles.misses import SHIPPED, Miss, Misses, shipped
 from edgewright.schema.footprint import Spread
 from edgewright.schema.program import DETECTOR, Program
+from edgewright.workflows.estimation.toolchain import Truth
 
 # The first is counted in full; the others start from its coefficients, and are fitted on a part of the programs.
 CORES = ("cortex-m4", "cortex-m7", "cortex-m33", "cortex-m0plus")

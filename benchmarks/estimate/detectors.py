@@ -19,13 +19,13 @@ from edgewright.export._c_detector_form import Form, checked
 from edgewright.export.c99_detectors import Score, floats, mean_of_rows
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, run_on_device
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import configured, learn
-from edgewright.pipeline.toolchain import Truth
 from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile
 from edgewright.schema.program import Program
+from edgewright.workflows.detection.fit import configured, learn
+from edgewright.workflows.detection.rows import Stretch
+from edgewright.workflows.estimation.toolchain import Truth
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 # Rows of a stream on which instructions are counted, after it was seen twice; and every how many microseconds.

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from benchmarks.estimate.subjects import Subject
 from edgewright.compression.int8 import quantise
+from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import both_classes, finish_outputs
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.graph import Graph, Node
 
 LABELS = tuple("abcdefghijklmnopqrst")

@@ -12,9 +12,9 @@ from scipy.optimize import nnls
 
 from benchmarks.estimate import expected
 from edgewright.export.detector_program import PREFIX
-from edgewright.pipeline.toolchain import Truth
 from edgewright.profiles.cores import Core, weighed
 from edgewright.schema.program import Program
+from edgewright.workflows.estimation.toolchain import Truth
 
 # Programs of the same counts differ by so much; a coefficient from what is expected by as much as itself.
 _NOISE, _APART = 0.03, 1.0

@@ -19,7 +19,6 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.contexts import next_context
 from edgewright.pipeline.footprint import as_integers
 from edgewright.pipeline.parts import build, parts
-from edgewright.pipeline.toolchain import Truth, truth_of
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.footprint import program_footprint
 from edgewright.schema.errors import EdgewrightError
@@ -27,6 +26,7 @@ from edgewright.schema.footprint import Footprint
 from edgewright.schema.graph import Graph
 from edgewright.schema.profile import Profile
 from edgewright.schema.program import Program
+from edgewright.workflows.estimation.toolchain import Truth, truth_of
 
 CHANNELS = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")
 UNITS = ("g", "g", "g", "rad/s", "rad/s", "rad/s")

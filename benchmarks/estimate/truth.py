@@ -13,7 +13,7 @@ from benchmarks.estimate.detectors import DetectorSubject, drawn_detectors
 from benchmarks.estimate.random_networks import branched_networks, odd_networks, random_networks
 from benchmarks.estimate.simple import simple_subjects
 from benchmarks.estimate.subjects import Subject, hapt_subjects, row_subjects
-from edgewright.pipeline.toolchain import Truth
+from edgewright.workflows.estimation.toolchain import Truth
 
 Fitted = Subject | DetectorSubject
 

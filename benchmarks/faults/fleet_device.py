@@ -10,14 +10,14 @@ from typing import Any
 
 import msgspec
 
-from edgewright.fleet.agent.machine import Agent
-from edgewright.fleet.agent.me import Me
-from edgewright.fleet.agent.ports import Facts, Tested
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.ports import Unreachable
-from edgewright.fleet.trust.contract import Refused, Seen
-from edgewright.runtime.store.database import Connect, connect
+from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.ports import Facts, Tested
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_machine import Agent
+from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standing, Standings, TrialLimits
 from edgewright.schema.fleet_report import Allowed, Enrolled, Intent, Vitals

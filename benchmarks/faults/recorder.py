@@ -21,7 +21,7 @@ import apsw
 import numpy as np
 
 from benchmarks.faults.model import Operation, above
-from edgewright.runtime.store.database import Connection
+from edgewright.device.store.database import Connection
 
 _NAME = "edgewright-recorder"
 # Kinds of files whose first sync makes SQLite sync the folder too (os_unix.c, UNIXFILE_DIRSYNC).
@@ -97,7 +97,7 @@ class Recorder(apsw.VFS):
             self.note(Operation("folder", above(name)))
 
     def connect(self, path: Path, writable: bool) -> Connection:
-        """As `runtime.store.database.connect`, recorded."""
+        """As `device.store.database.connect`, recorded."""
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE if writable else apsw.SQLITE_OPEN_READONLY
         connection = apsw.Connection(str(path), flags=flags, vfs=_NAME)
         connection.set_busy_timeout(1000)

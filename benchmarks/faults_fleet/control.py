@@ -18,20 +18,21 @@ from tuf.ngclient.fetcher import FetcherInterface
 from benchmarks.faults.fleet_device import HandClock
 from benchmarks.faults.model import lay
 from benchmarks.faults.states import files_of
-from edgewright.fleet.control import enrolments, reports, restore
-from edgewright.fleet.control.allowing import decide_intent
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.pruning import prune
-from edgewright.fleet.control.signing_process import folder_signer
-from edgewright.fleet.control.tables import tokens
-from edgewright.fleet.layout import INDEX, RELEASES, ROOT, TARGETS, TIMESTAMP, package_target
+from edgewright.fleet.protocol.layout import INDEX, RELEASES, ROOT, TARGETS, TIMESTAMP, package_target
 from edgewright.fleet.repository import changes, releases
-from edgewright.fleet.repository.accepting import read_held, settle, writing
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.acceptance import read_held, settle, writing
+from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import write_targets
+from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.server import enrollments, reports
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.tables import tokens
+from edgewright.fleet.server.publishing import restore
+from edgewright.fleet.server.publishing.pruning import prune
+from edgewright.fleet.server.rollouts.activation_permission import decide_intent
+from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Enrolment, Outcome, Report
@@ -125,7 +126,7 @@ class Control:
         """Two devices, by one token."""
         now = self.clock.day
         row: dict[str, Any] = {
-            "hash": enrolments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": _DEVICES,
+            "hash": enrollments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": _DEVICES,
             "made_at": now, "made_by": "tester", "expires": now + HOUR,
         }  # fmt: skip
         self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
@@ -136,7 +137,7 @@ class Control:
         return [
             self.plane.committer.submit(
                 functools.partial(
-                    enrolments.enrol, asked=one, now=now, device=self._random(16).hex(), nonce=self._random(16).hex()
+                    enrollments.enrol, asked=one, now=now, device=self._random(16).hex(), nonce=self._random(16).hex()
                 )
             ).result()
             for one in asked

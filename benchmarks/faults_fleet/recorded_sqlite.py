@@ -12,7 +12,7 @@ from typing import Any
 import apsw
 import sqlalchemy as sa
 
-from edgewright.runtime.store.database import Connect
+from edgewright.device.store.database import Connect
 
 _ERRORS: tuple[tuple[type[apsw.Error], type[sqlite3.Error]], ...] = (
     (apsw.ConstraintError, sqlite3.IntegrityError),

@@ -10,8 +10,8 @@ from pathlib import Path
 from benchmarks.fleet.polling import resident_bytes
 from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.table import ONE_THREAD, ROOT, python
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.creation import Quorum, create_fleet
+from edgewright.fleet.server.api.client import local_desk
 from edgewright.schema.fleet_api import DevicePage, NewToken, TokenMade
 from edgewright.schema.fleet_folder import FleetSettings
 

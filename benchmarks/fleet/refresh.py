@@ -12,17 +12,17 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.fleet.subject import PRODUCT, served
-from edgewright.fleet.control.plane import SystemClock
-from edgewright.fleet.layout import package_target
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.packages import TransportPackages
 from edgewright.fleet.repository import changes, releases
-from edgewright.fleet.repository.accepting import publish, read_held
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.acceptance import publish, read_held
+from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import write_targets
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.trust.pinning import pin
-from edgewright.fleet.wire.http import HttpTransport
-from edgewright.fleet.wire.packages import TransportPackages
+from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.server.control_plane import SystemClock
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Release
 

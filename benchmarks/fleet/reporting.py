@@ -23,11 +23,11 @@ import msgspec
 import sqlalchemy as sa
 
 from benchmarks.table import ONE_THREAD, ROOT, python
-from edgewright.fleet.control import reports
-from edgewright.fleet.control.answering import digest
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import devices
+from edgewright.fleet.server import reports
+from edgewright.fleet.server.api.request_handler import digest
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.tables import devices
 from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 
 DEVICES = 2000

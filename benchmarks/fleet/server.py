@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from edgewright.fleet.control import running
-from edgewright.fleet.control.plane import Limits, open_plane
-from edgewright.fleet.control.serve import Listening, serve
+from edgewright.fleet.server import background
+from edgewright.fleet.server.control_plane import Limits, open_plane
+from edgewright.fleet.server.http_server import Listening, serve
 
 
 def main() -> None:
     """Serves until it is told to end."""
-    running.PARTS = ()  # what is measured are polls and reports; a folder without keys has no signer
+    background.PARTS = ()  # what is measured are polls and reports; a folder without keys has no signer
     # A generator on one machine stands for many: one device's rate must not bound it.
     plane = open_plane(Path(sys.argv[1]), limits=Limits(requests=1e6, burst=1e6, bytes_a_day=1 << 50))
     where = Listening(port=0).checked()

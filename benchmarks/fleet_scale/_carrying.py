@@ -20,12 +20,12 @@ from functools import partial
 from benchmarks.fleet_scale._hub import Hub, HubTransport
 from benchmarks.fleet_scale._returning import _FACTS, Chance, Full, Told, World
 from benchmarks.fleet_scale._speaking import keys
-from edgewright.fleet.agent.bulk import Bulk
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.ports import Answer, Transport, Unreachable
-from edgewright.fleet.simulate.disk import Disk, KeptState
-from edgewright.fleet.wire.broker import answer_topic, report_topic
+from edgewright.fleet.device.bulk_transport import Bulk
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.protocol.ports import Answer, Transport, Unreachable
+from edgewright.fleet.protocol.wire.broker import answer_topic, report_topic
+from edgewright.fleet.simulator.disk import Disk, KeptState
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_report import Enrolled
 

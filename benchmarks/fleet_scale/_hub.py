@@ -13,10 +13,10 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-from edgewright.fleet.ports import Answer, Unreachable
+from edgewright.fleet.protocol.ports import Answer, Unreachable
 
 _STALL = 15.0
-"""Seconds without an answer, as of `fleet.wire.http`."""
+"""Seconds without an answer, as of `fleet.protocol.wire.http`."""
 _AT_ONCE = 32
 
 
@@ -100,7 +100,7 @@ class Hub:
 
 
 class HubTransport:
-    """As `fleet.ports.Transport`, over a connection that is kept.
+    """As `fleet.protocol.ports.Transport`, over a connection that is kept.
 
     Args:
         hub: that the device runs in.

@@ -22,12 +22,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.fleet_scale._hub import Hub, HubTransport
 from benchmarks.fleet_scale._speaking import keys
-from edgewright.fleet.agent.pace import BACK, Pace
-from edgewright.fleet.agent.ports import Facts
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.ports import Unreachable
-from edgewright.fleet.simulate.disk import Disk, KeptState
+from edgewright.fleet.device.backoff import BACK, Pace
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.ports import Facts
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.simulator.disk import Disk, KeptState
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_report import Acknowledged, Enrolled, Report, Vitals
 from edgewright.schema.store import Item
@@ -36,7 +36,7 @@ AWAY = 1800.0
 ALARM_EVERY = 21
 """Every so manieth item is an alarm."""
 BATCH_ITEMS, BATCH_BYTES = 256, 64 << 10
-"""Of a batch of the store's outbox (`runtime.store.outbox.Outbox.take`)."""
+"""Of a batch of the store's outbox (`device.store.outbox.Outbox.take`)."""
 _PATIENCE = 600.0
 _POLL = 60.0
 _FACTS = Facts(

@@ -19,10 +19,10 @@ import sqlalchemy as sa
 
 from benchmarks.fleet_scale._speaking import keys
 from benchmarks.table import ONE_THREAD, ROOT, python
-from edgewright.fleet.control import moving
-from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.tables import devices
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.creation import Quorum, create_fleet
+from edgewright.fleet.server.database import move
+from edgewright.fleet.server.database.engine import Database, open_database
+from edgewright.fleet.server.database.tables import devices
 from edgewright.schema.fleet_folder import FleetSettings
 
 POSTGRES = os.environ.get("EDGEWRIGHT_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -39,7 +39,7 @@ def fleet_of(folder: Path, count: int, address: str = "") -> Path:
     add_devices(database, count)
     database.close()
     if address:
-        moving.move(here, address)
+        move.move(here, address)
     return here
 
 

@@ -23,7 +23,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.wire.signing import sign
+from edgewright.fleet.protocol.wire.signing import sign
 from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
 
 CONNECTIONS = 64

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of
 from benchmarks.fleet_scale.wake import _broker
 from benchmarks.table import ROOT, Told, python
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import items
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.tables import items
 
 DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_BULK_DEVICES", "1000"))
 ITEMS = 512

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 
 from benchmarks.fleet_scale._serving import POSTGRES, fleet_of, fresh_database
 from benchmarks.table import Told, median
-from edgewright.fleet.control import keeping
-from edgewright.fleet.control.gauged import Gauged
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.tables import reports
+from edgewright.fleet.server import retention
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.tables import reports
+from edgewright.fleet.server.monitoring.gauges import Gauged
 
 DEVICES = 100_000
 REPORTS = 20_000
@@ -43,7 +43,7 @@ def _one(told: Told, address: str, where: str) -> None:
             with plane.database.writing.begin() as connection:
                 connection.execute(sa.insert(reports), [_report(number) for number in range(REPORTS)])
             began = time.perf_counter()
-            gone = keeping.forget(plane, time.time(), stride=float(REPORTS))
+            gone = retention.forget(plane, time.time(), stride=float(REPORTS))
             rate = gone / (time.perf_counter() - began)
         finally:
             plane.close()

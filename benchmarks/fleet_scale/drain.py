@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._returning import BATCH_ITEMS
 from benchmarks.fleet_scale._serving import SEED, Server, cpu, fleet_of, fresh_database
 from benchmarks.table import ROOT, Told, python
-from edgewright.fleet.agent.pace import BACK
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import devices, items
+from edgewright.fleet.device.backoff import BACK
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.tables import devices, items
 from edgewright.schema.store import StoreConfig
 
 DEVICES = int(os.environ.get("EDGEWRIGHT_BENCH_DEVICES", "10000"))

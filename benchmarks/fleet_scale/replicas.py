@@ -31,8 +31,8 @@ from benchmarks.fleet_scale._serving import (
     kept,
 )
 from benchmarks.table import Told, median
-from edgewright.fleet.control import tables
-from edgewright.fleet.control.plane import Limits
+from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.database import tables
 
 DEVICES, REPEATS, SHARE = 2000, 5, 0.2
 """A device may send two reports a second: so many devices are never refused."""

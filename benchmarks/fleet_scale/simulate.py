@@ -12,8 +12,8 @@ import sys
 import time
 
 from benchmarks.table import Told
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings
+from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.simulation import simulate
 
 RUNS = ((10_000, 7.0, 600.0, 8e9), (100_000, 1.0, 1200.0, 8e9))
 """Devices, days, seconds of one processor, bytes."""

@@ -11,12 +11,12 @@ import re
 from dataclasses import dataclass
 
 from benchmarks.table import ROOT, Told, markdown
-from edgewright.fleet.control.identity import _KEPT as KEYS_IN_MEMORY
-from edgewright.fleet.control.plane import Limits
-from edgewright.fleet.control.scheduler import RENEW
-from edgewright.fleet.control.ticking import EVERY
-from edgewright.fleet.layout import DAY, LONGEST, TIMESTAMP
-from edgewright.fleet.repository.exporting import CACHE
+from edgewright.fleet.protocol.layout import DAY, LONGEST, TIMESTAMP
+from edgewright.fleet.repository.static_export import CACHE
+from edgewright.fleet.server.api.device_auth import _KEPT as KEYS_IN_MEMORY
+from edgewright.fleet.server.control_plane import Limits
+from edgewright.fleet.server.rollouts.scheduler import RENEW
+from edgewright.fleet.server.rollouts.worker import EVERY
 
 DOCUMENT = ROOT / "docs" / "scale.md"
 POLL = 60.0

@@ -23,20 +23,20 @@ from benchmarks.fleet.subject import PRODUCT, served
 from benchmarks.fleet_scale._serving import SEED, add_devices
 from benchmarks.fleet_scale._speaking import keys, report_of
 from benchmarks.table import Told
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.plane import Plane, SystemClock, open_plane
-from edgewright.fleet.layout import package_target
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.layout import package_target
+from edgewright.fleet.protocol.wire.http import HttpTransport
 from edgewright.fleet.repository import changes, releases
-from edgewright.fleet.repository.accepting import publish, read_held
-from edgewright.fleet.repository.create import create_fleet
+from edgewright.fleet.repository.acceptance import publish, read_held
+from edgewright.fleet.repository.creation import create_fleet
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import write_targets
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.trust.pinning import pin
-from edgewright.fleet.wire.http import HttpTransport
+from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.server.control_plane import Plane, SystemClock, open_plane
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.rollouts.composition import conductor
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Gate, Plan, Release, Stage
 

@@ -21,15 +21,15 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._listening import PRODUCT
 from benchmarks.fleet_scale._serving import Server, cpu
 from benchmarks.table import ROOT, Told, python
-from edgewright.fleet.agent.waking import SPREAD, Waker
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import audit
-from edgewright.fleet.layout import package_target
+from edgewright.fleet.device.mqtt_client import SPREAD, Waker
+from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.repository import changes, releases
-from edgewright.fleet.repository.accepting import read_held, settle
-from edgewright.fleet.repository.create import Quorum, create_fleet
+from edgewright.fleet.repository.acceptance import read_held, settle
+from edgewright.fleet.repository.creation import Quorum, create_fleet
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import write_targets
+from edgewright.fleet.repository.public_files import write_targets
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.tables import audit
 from edgewright.schema.fleet_folder import FleetSettings, Published
 from edgewright.schema.fleet_plan import Release
 

@@ -11,12 +11,12 @@ from benchmarks.hapt.answers import Answers, Text
 from benchmarks.hapt.crossvalidation import Changes
 from benchmarks.hapt.network_file import network_file
 from edgewright.compression.report import weight_bytes
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.variants import asked
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.trace import RobustnessRecord
 
 

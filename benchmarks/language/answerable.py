@@ -26,7 +26,7 @@ from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.documents.index import Encodes
 from edgewright.language.documents.passages import Block
 from edgewright.language.embedding import load
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 
 # What may be refused of answerable questions to an article, and what must be of questions to other articles.
 MOST, LEAST = 0.04, 0.90

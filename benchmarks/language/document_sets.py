@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgewright.language.documents.index import Encodes, Given, write_index
 from edgewright.language.documents.passages import Block, clean
-from edgewright.runtime.documents.layout import unpacked
+from edgewright.nlp.documents.schema import unpacked
 from edgewright.schema.documents import Document
 
 # Parts of ten to choose on.

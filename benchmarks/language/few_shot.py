@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from benchmarks.hapt.crossvalidation import others, people_of, train_without
 from benchmarks.language.row import DATA, Row
-from edgewright.language.intents.limit import auroc
+from edgewright.core.executor import compile_graph
+from edgewright.core.neighbours.nearest import LIMITS, NONE, Examples
+from edgewright.core.neighbours.space import place_of, unit_rows
+from edgewright.language.intents.scope_limit import auroc
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.neighbours.nearest import LIMITS, NONE, Examples
-from edgewright.runtime.neighbours.space import place_of, unit_rows
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.neighbours import Space
 from edgewright.training.metrics import SHARE, group_interval

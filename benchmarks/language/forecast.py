@@ -24,12 +24,12 @@ from benchmarks.language.row import DATA, Row, left_out
 from benchmarks.table import ONE_THREAD, ROOT
 from edgewright.language.forecasting.backtest import bootstrap, naive_error, smape
 from edgewright.language.forecasting.calendar_seasons import choose_seasons
-from edgewright.language.forecasting.choose import Asked, fit_forecaster
 from edgewright.language.forecasting.linear import Form, fit, run, unscaled
 from edgewright.language.forecasting.pool import fit_pool
-from edgewright.language.forecasting.unseen import adopt_pool
-from edgewright.runtime.forecasting.forecaster import Forecast
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, forecaster_bytes
+from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
+from edgewright.language.forecasting.zero_shot import adopt_pool
+from edgewright.monitor.forecasting.forecaster import Forecast
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, forecaster_bytes
 from edgewright.schema.forecast import LinearModel
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ PEERS = os.environ.get("EDGEWRIGHT_PEERS", "")
 # The convention of Informer and DLinear: 12 months to train, 4 to validate, 4 to test.
 _ETT_TRAIN, _ETT_KNOWN, _ETT_END, _ETT_AHEAD = 8640, 11520, 14400, 96
 
-ETT = Asked(_ETT_AHEAD, (24, 168))
+ETT = ForecastRequest(_ETT_AHEAD, (24, 168))
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def rows() -> list[Row]:
     pool = fit_pool(series(PARTS[0], "train"), PARTS[0].seasons, PARTS[0].horizon)
     fitted = _ett("ours, seasons named", lambda values: fit_forecaster(values, ETT))
     default = _ett(
-        DEFAULT, lambda values: fit_forecaster(values, Asked(_ETT_AHEAD, _seasons(values, _ETT_AHEAD, 3600.0)))
+        DEFAULT,
+        lambda values: fit_forecaster(values, ForecastRequest(_ETT_AHEAD, _seasons(values, _ETT_AHEAD, 3600.0))),
     )
     unseen = _ett("ours, zero-shot: learnt on M4 hourly", lambda values: adopt_pool(pool, values, ETT))
     weekly = Form("week", "level", 0, (168,), 168, fitted=False)
@@ -86,7 +87,7 @@ def rows() -> list[Row]:
 
 def _m4(part: Part) -> list[Row]:
     train, test = series(part, "train"), series(part, "test")
-    asked, task = Asked(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
+    asked, task = ForecastRequest(part.horizon, part.seasons), f"M4 {part.name.lower()}, {len(train)} series, MASE"
     found: dict[str, list[tuple[float, float, float]]] = {}
     held, sizes = np.zeros(2), []
 
@@ -96,7 +97,7 @@ def _m4(part: Part) -> list[Row]:
 
     def ours(name: str, number: int, seasons: Callable[[], tuple[int, ...]]) -> tuple[ForecasterFile, Forecast]:
         began = time.process_time()
-        made = fit_forecaster(train[number], Asked(part.horizon, seasons()))
+        made = fit_forecaster(train[number], ForecastRequest(part.horizon, seasons()))
         spent = time.process_time() - began
         coming = made.start().forecast(part.horizon)
         add(name, number, coming.middle, spent)
@@ -139,7 +140,7 @@ def _row(task: str, name: str, scores: list[tuple[float, float, float]], part: P
     )
 
 
-def _zero_shot(part: Part, train: list[Floats], asked: Asked) -> Iterator[tuple[int, ForecasterFile, float]]:
+def _zero_shot(part: Part, train: list[Floats], asked: ForecastRequest) -> Iterator[tuple[int, ForecasterFile, float]]:
     """Each half of the series by recursions that were learnt on the other half."""
     for half in (0, 1):
         pool = fit_pool(train[1 - half :: 2], part.seasons, part.horizon)

@@ -22,7 +22,7 @@ from edgewright.language.embedding import load
 from edgewright.language.intents.parts import parted
 from edgewright.language.intents.train import How, Made, logits_of, train_student
 from edgewright.language.utterances import read
-from edgewright.runtime.utterance.student import Student
+from edgewright.nlp.utterance.student import Student
 from edgewright.schema.language import StudentSpec, Utterance
 
 SIZE, LESS, LEAST = 64_000, 0.003, 0.980

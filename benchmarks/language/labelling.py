@@ -16,15 +16,15 @@ from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.language.embedding import Encoder, load
-from edgewright.language.labelling.auditing import clopper_pearson, level_of
-from edgewright.language.labelling.choosing import choose
-from edgewright.language.labelling.mistakes import likely_errors
+from edgewright.language.labelling.active_learning import choose
+from edgewright.language.labelling.audit import clopper_pearson, level_of
+from edgewright.language.labelling.label_errors import likely_errors
 from edgewright.language.labelling.suggesters import Given, Suggester
 from edgewright.language.labelling.suggesters.descriptions import SUGGESTER as DESCRIPTIONS
 from edgewright.language.labelling.suggesters.linear import SUGGESTER as LINEAR
 from edgewright.language.labelling.suggesters.linear import logits
 from edgewright.language.labelling.suggesters.neighbours import SUGGESTER as NEIGHBOURS
-from edgewright.language.labelling.suggesting import LEAST, shares_of, temperature
+from edgewright.language.labelling.suggestion_round import LEAST, shares_of, temperature
 from edgewright.language.labelling.vectors import features, words
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats

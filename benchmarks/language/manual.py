@@ -19,7 +19,7 @@ from benchmarks.language.document_sets import Question, index_of, interval, manu
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 
 AT_LEAST, MILLISECONDS, HYBRID_MILLISECONDS = 0.87, 1.0, 30.0
 Hit = tuple[bool, bool, float]

@@ -15,7 +15,7 @@ from edgewright.language.intents.train import How
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
 from edgewright.language.utterances.checks import without_contradictions
-from edgewright.runtime.utterance.parse import Understanding
+from edgewright.nlp.utterance.parse import Understanding
 
 MOST, PASSES, COUNT = 100.0, 7, 3000
 TASK = "parse of a SNIPS utterance, p50 / p99"

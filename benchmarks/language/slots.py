@@ -11,7 +11,7 @@ from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.train import How, fit_student, logits_of
 from edgewright.language.slots.score import score
 from edgewright.language.slots.train import Slotting, train_tagger
-from edgewright.runtime.utterance.tagger import Tagger
+from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.language import Utterance
 
 LEAST, MOST, DRAWS = 0.93, 1_600_000, 500

@@ -1,4 +1,4 @@
-"""Learns the weights of `runtime/documents/weights.py`: `python -m benchmarks.language.weights [ENCODER]`.
+"""Learns the weights of `nlp/documents/weights.py`: `python -m benchmarks.language.weights [ENCODER]`.
 
 Ranking: pairwise logistic regression, the best right sentence against the thirty best wrong ones, on the questions that
 are there to choose on; which sentence of a manual's section is the right one is not marked, so it is the best by the
@@ -27,9 +27,9 @@ from benchmarks.language.answerable import MOST, sets, sources
 from benchmarks.language.document_sets import Question, index_of, interval, truths
 from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
-from edgewright.runtime.documents import weights
-from edgewright.runtime.documents.features import NAMES
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents import weights
+from edgewright.nlp.documents.features import NAMES
+from edgewright.nlp.documents.search import DocumentIndex
 
 ROUNDS, RIVALS, STRENGTH = 4, 30, 0.05
 # The manual's sections do not say which of their sentences answers, so they count for less.

@@ -19,8 +19,8 @@ from benchmarks.language.document_sets import Question, index_of, interval, trut
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.documents.index import Encodes
 from edgewright.language.embedding import load
-from edgewright.runtime.documents.layout import unpacked
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.schema import unpacked
+from edgewright.nlp.documents.search import DocumentIndex
 
 AT_LEAST = 0.85
 Kept = Sequence[tuple[Question, set[int]]]

@@ -17,7 +17,7 @@ from benchmarks.language.intents import utterances
 from benchmarks.language.row import DATA, Row, encoder_directory
 from edgewright.language.embedding import Encoder, load
 from edgewright.language.embedding.contract import Vectors
-from edgewright.language.intents.limit import auroc_interval
+from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.zero_shot.choice import Choice, Chooser
 from edgewright.language.zero_shot.labels import labels_of
 from edgewright.language.zero_shot.text import text_chooser

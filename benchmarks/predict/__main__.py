@@ -15,8 +15,8 @@ from benchmarks.predict.masked import can_mask, masked  # noqa: E402 - after the
 from benchmarks.predict.models import Timed, models  # noqa: E402
 from benchmarks.predict.peers import measure, peers, ratio  # noqa: E402
 from benchmarks.table import markdown, median, verdict  # noqa: E402
+from edgewright.core import engines, processor  # noqa: E402
 from edgewright.graph.onnx_writer import to_onnx  # noqa: E402
-from edgewright.runtime import engines, processor  # noqa: E402
 
 _SHOWN = ("extension", "litert", "litert network", "onnxruntime", "numpy")
 _FIFTH, _FIFTEENTH = 1 / 5, 1 / 15

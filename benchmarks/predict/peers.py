@@ -14,13 +14,13 @@ from ai_edge_litert.interpreter import Interpreter
 
 from benchmarks.predict.models import Timed
 from benchmarks.table import median
+from edgewright.core import engines
+from edgewright.core.native_modules import load_module
 from edgewright.export.extension import build_extension
 from edgewright.export.tflite import to_tflite
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime import engines
-from edgewright.runtime.native import load_module
 
 # Seconds a peer runs before the next one does, and how often that is repeated: short, so that the slice of another
 # process on a shared machine falls into few of them, which the median leaves out.

@@ -10,8 +10,8 @@ import msgspec
 from benchmarks.search._curve_cases import quiet
 from edgewright.schema.curve import Curves, encode_curves
 from edgewright.search.curves.contract import Learner
-from edgewright.search.curves.later import read_curves
-from edgewright.search.curves.measure import Asked, measure, record_of
+from edgewright.search.curves.measure import CurveRequest, measure, record_of
+from edgewright.search.curves.outcomes import read_curves
 
 
 def kept(arguments: list[str]) -> tuple[list[str], Path | None]:
@@ -38,7 +38,7 @@ def curve(folder: Path | None, name: str, pool: float, make: Callable[[], Learne
         record = read_curves(file)
         data = record_of(record.data.points, record.data.at, record.data.measured, judges=record.judges)
         return msgspec.structs.replace(record, data=data)
-    record = measure(make(), Asked(pool=pool, check=True, parameters=False), quiet)
+    record = measure(make(), CurveRequest(pool=pool, check=True, parameters=False), quiet)
     if file is not None:
         file.write_bytes(encode_curves(record))
     return record

@@ -17,20 +17,20 @@ import numpy as np
 
 from benchmarks.hapt.answers import Answers
 from benchmarks.table import ROOT, markdown, verdict
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.variants import asked
 from edgewright.profiles.catalogue import load_profile
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.budget import Budget
 from edgewright.search.architecture.coordinator import Here, Search, features_for, shared_of
-from edgewright.search.architecture.estimating import Estimator
+from edgewright.search.architecture.descriptions import described
+from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.front import front_of
+from edgewright.search.architecture.pipeline_text import POINTS, point_text
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, Study, create, open_study
-from edgewright.search.architecture.taking import POINTS, point_text
-from edgewright.search.architecture.telling import described
 from edgewright.search.architecture.trial import Tried
 
 # Bytes of the int8 network as generated C and .tflite hold it, accuracy leaving people out, macro-F1 of the look.

@@ -18,16 +18,16 @@ from benchmarks.table import ROOT, markdown, verdict
 from edgewright.compression.int8 import quantise
 from edgewright.export.contract import Subject
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.toolchain import truth_of
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.footprint import Footprint
 from edgewright.search.architecture.coordinator import features_for, shared_of
-from edgewright.search.architecture.estimating import Estimator
+from edgewright.search.architecture.estimates import Estimator
 from edgewright.search.architecture.front import front_of, spread_over
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import open_study
-from edgewright.search.architecture.training import Asked, train_all
+from edgewright.search.architecture.training import TrainingTask, train_all
+from edgewright.workflows.estimation.toolchain import truth_of
 
 # Largest misses, relative to the truth; bars are true for so many.
 LIMITS = {"flash": 0.05, "ram": 0.10, "instructions": 0.20}
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         found = estimator.footprint(config)
         buffer = 4 * int(np.prod(features.prepared(config.window).context.shape))
         fold = features.folds(config.window, 3)[0]
-        (model,) = train_all([Asked(config, features.rows(config, fold), "classification")])
+        (model,) = train_all([TrainingTask(config, features.rows(config, fold), "classification")])
         steps = [*estimator.untrained(config).steps[:-1], ("model", model)]
         prepared = features.prepared(config.window)
         graph = graph_of(steps, tuple(prepared.context.shape), config.name)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from edgewright.language.labelling.auditing import draw
+from edgewright.language.labelling.audit import draw
+from edgewright.language.labelling.creation import make
 from edgewright.language.labelling.items import read_items
-from edgewright.language.labelling.making import make
 from edgewright.language.labelling.project import Project
 from label_example import suggested, write_project
 from looking import PHONE, too_wide, violations

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import Journalling
+from edgewright.pipeline.run_journal import Journalling
 from edgewright.trace.questions import quiz
 from looking import PHONE, too_wide, violations
 from small_pipeline import run_small, write_rows, write_toml

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from c99_examples import need
 from c99_streams import COMPILERS, Floats, Rows, built, rows_main, said, threshold_of, windows_main
+from edgewright.core.catalogue import listing
+from edgewright.core.windows import Windower, cut
 from edgewright.export._c_detector import write_detector_c99
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import DETECTORS, learn
-from edgewright.runtime.catalogue import listing
-from edgewright.runtime.detector_file import DetectorFile
-from edgewright.runtime.detectors import kind as detector
-from edgewright.runtime.watching import Judged, Watch, window_features
-from edgewright.runtime.windows import Windower, cut
+from edgewright.monitor.detector_file import DetectorFile
+from edgewright.monitor.detector_stream import RowVerdict, Watch, window_features
+from edgewright.monitor.detectors import kind as detector
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.rows import Stretch
 from support import shared_data
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_data]
@@ -75,7 +75,7 @@ def learnt_of(kind: str, seen: Floats, time: NDArray[np.float64]) -> dict[str, A
     return learn(kind, config, (Stretch("", seen[:FITTED], time[:FITTED]),))
 
 
-def watch(kind: str, learnt: dict[str, Any], rows: Rows, limit: float, window: WindowSpec | None) -> list[Judged]:
+def watch(kind: str, learnt: dict[str, Any], rows: Rows, limit: float, window: WindowSpec | None) -> list[RowVerdict]:
     """What Python says of the stream."""
     spec = DetectorSpec(
         kind=kind,
@@ -94,7 +94,7 @@ def written(kind: str, learnt: dict[str, Any], columns: int, limit: float, **mor
     return write_detector_c99(kind, learnt, name="d", columns=names, threshold=limit, refractory=REFRACTORY, **more)
 
 
-def compare(kind: str, found: Floats, judged: list[Judged]) -> None:
+def compare(kind: str, found: Floats, judged: list[RowVerdict]) -> None:
     scores, within = np.array([one.score for one in judged]), LOOSER.get(kind, TOLERANCE)
     usual = within * float(np.nanmedian(scores[scores != 0]))
     np.testing.assert_array_equal(np.isnan(found), np.isnan(scores))

@@ -10,12 +10,12 @@ import pytest
 from c99_examples import ROUNDINGS, load_together
 from c99_operator_cases import cases, made
 from c99_stages import need_compiler
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, with_rounding
+from edgewright.core.operators import operator as numpy_operators
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.export.c99_operators import kernel, operator
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, with_rounding
-from edgewright.runtime.operators import operator as numpy_operators
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork
 from integer_layers import LAYERS, some

@@ -11,11 +11,11 @@ import httpx
 import msgspec
 import pytest
 
-from edgewright.fleet.control import openapi
-from edgewright.fleet.control.app import App
-from edgewright.fleet.control.endpoint import Endpoint, endpoints
-from edgewright.fleet.control.plane import Limits
-from edgewright.fleet.wire.signing import sign
+from edgewright.fleet.protocol.wire.signing import sign
+from edgewright.fleet.server.api import openapi
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.api.endpoint import Endpoint, endpoints
+from edgewright.fleet.server.control_plane import Limits
 from edgewright.schema.fleet_api import Problem
 from fleet_plane import Client, Device, enrolled, plane_of
 

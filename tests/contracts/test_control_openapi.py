@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.errors import Unsatisfiable
 from starlette.types import Receive, Scope, Send
 
-from edgewright.fleet.control.answering import LOCAL
-from edgewright.fleet.control.app import App
-from edgewright.fleet.control.endpoint import endpoints
-from edgewright.fleet.control.plane import Limits, Plane
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.api.endpoint import endpoints
+from edgewright.fleet.server.api.request_handler import LOCAL
+from edgewright.fleet.server.control_plane import Limits, Plane
 from fleet_plane import Client, enrolled, plane_of
 
 # Continuous integration gives it a minute; whoever waits for the tests a tenth of it.

@@ -1,4 +1,4 @@
-"""Every file of `runtime/detectors` keeps the contract of a detector, found by listing the folder."""
+"""Every file of `monitor/detectors` keeps the contract of a detector, found by listing the folder."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 import pytest
 
 from detector_example import CHANNELS, KINDS, SETTINGS, fitted, rows, started
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import learn
-from edgewright.runtime.catalogue import names
-from edgewright.runtime.detector_file import read_detector, write_detector
-from edgewright.runtime.detectors import DetectorConfig, kind
-from edgewright.runtime.watching import Watch, state_bytes
+from edgewright.core.catalogue import names
+from edgewright.monitor.detector_file import read_detector, write_detector
+from edgewright.monitor.detector_stream import Watch, state_bytes
+from edgewright.monitor.detectors import DetectorConfig, kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
 
 # How far into the rows every detector has learnt enough to give scores.
 _WARM = 80
 
 
 def test_every_module_is_a_detector() -> None:
-    assert set(KINDS) == set(names("edgewright.runtime.detectors"))
+    assert set(KINDS) == set(names("edgewright.monitor.detectors"))
     assert {"robust", "spectral_residual", "k_means", "pca", "autoencoder", "var", "own_past"} <= set(KINDS)
 
 

@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core import engines
+from edgewright.core.engines import Engine
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.predictor import Predictor
 from edgewright.export._extension.build import can_build
 from edgewright.export.answering import build_model
-from edgewright.runtime import engines
-from edgewright.runtime.engines import Engine
-from edgewright.runtime.package import package_bytes, parse_package
-from edgewright.runtime.predictor import Predictor
 from runtime_example import parts
 from support import left_out
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.core import catalogue, engines
+from edgewright.core.engines import Engine
+from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime import catalogue, engines
-from edgewright.runtime.engines import Engine
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from integer_networks import ROWS, small

@@ -45,19 +45,22 @@ def test_load_needs_the_base_install_only() -> None:
     assert not tops(modules) & DESK
     rooms = {name.split(".")[1] for name in modules if name.startswith("edgewright.")}
     # Where a compiler is, `load` writes the model as C and compiles it; that too takes numpy alone.
-    assert rooms == {"export", "graph", "runtime", "schema"}
+    assert rooms == {"export", "graph", "monitor", "core", "schema"}
 
 
-def test_the_whole_runtime_needs_the_base_install_only() -> None:
+def test_all_rooms_of_a_device_need_the_base_install_only() -> None:
     code = """
-import importlib, pkgutil, edgewright.runtime, edgewright.schema
-for package in (edgewright.runtime, edgewright.schema):
+import importlib, pkgutil
+for room in ("device", "monitor", "nlp", "core", "schema"):
+    package = importlib.import_module(f"edgewright.{room}")
     for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         importlib.import_module(module.name)
 """
     modules = loaded(code)
     assert not tops(modules) & (DESK | {"onnxruntime"})
-    assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {"runtime", "schema"}
+    assert {name.split(".")[1] for name in modules if name.startswith("edgewright.")} == {
+        "device", "monitor", "nlp", "core", "schema",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["predict", "--help"]])

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.ticking import _not_behind
-from edgewright.fleet.layout import ONLINE
-from edgewright.fleet.repository import metadata, rotating
-from edgewright.fleet.repository.accepting import online_signers, waiting
+from edgewright.fleet.protocol.layout import ONLINE
+from edgewright.fleet.repository import key_rotation, metadata
+from edgewright.fleet.repository.acceptance import online_signers, waiting
 from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.published import read_published, write_roles
+from edgewright.fleet.repository.public_files import read_published, write_roles
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.worker import _not_behind
 from edgewright.schema.errors import InputError
 from fleet_folder import apply, judge
 from rollout_example import HOUR, Example
@@ -34,8 +34,8 @@ def example(tmp_path: Path) -> Iterator[Example]:
 
 def rotate(example: Example, roles: tuple[str, ...]) -> None:
     for role in roles:
-        asked, keys = rotating.rotate(example.fleet, role, example.now)
-        with rotating.kept_when_done(example.fleet, keys):
+        asked, keys = key_rotation.rotate(example.fleet, role, example.now)
+        with key_rotation.kept_when_done(example.fleet, keys):
             assert not apply(example.fleet, asked, example.now)
 
 
@@ -83,7 +83,7 @@ def test_a_key_that_was_rotated_after_the_clock_was_put_right_does_not_wait_behi
     example.now += 100 * HOUR
     example.rollouts.refresh()
     example.now -= 99 * HOUR
-    apply(example.fleet, rotating.refresh(example.fleet, ["releases"], example.now), example.now)
+    apply(example.fleet, key_rotation.refresh(example.fleet, ["releases"], example.now), example.now)
     assert [h.what for h in example.scheduler.tick()] == ["failed", "stale"]
     rotate(example, ("timestamp",))
     assert [h.what for h in example.scheduler.tick()] == ["taken"]
@@ -92,8 +92,8 @@ def test_a_key_that_was_rotated_after_the_clock_was_put_right_does_not_wait_behi
 
 def test_a_change_that_cannot_be_taken_in_keeps_none_of_those_before_it(example: Example) -> None:
     example.started()
-    apply(example.fleet, rotating.refresh(example.fleet, ["releases"], example.now), example.now)
-    apply(example.fleet, rotating.refresh(example.fleet, ["targets"], example.now), example.now)
+    apply(example.fleet, key_rotation.refresh(example.fleet, ["releases"], example.now), example.now)
+    apply(example.fleet, key_rotation.refresh(example.fleet, ["targets"], example.now), example.now)
     first, second = waiting(example.fleet)
     second.path.write_text(second.path.read_text().replace("packages/*", "packages/?"))
     assert [h.what for h in example.scheduler.tick()] == ["failed"]

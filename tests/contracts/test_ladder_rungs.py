@@ -6,15 +6,15 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.parts import build_model, model_of
 from edgewright.pipeline.store import pack, unpack
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.search.ladder.cost import price
-from edgewright.search.ladder.measure import Asked, Ladder
+from edgewright.search.ladder.measurement import Ladder, LadderRequest
 from edgewright.search.ladder.rungs_found import ladder_rungs
 from ladder_problems import ladder, table
 
@@ -72,4 +72,4 @@ def test_a_rung_answers_says_itself_and_is_priced(name: str, problem: Ladder) ->
 
 def test_rungs_that_are_asked_for_alone(problem: Ladder) -> None:
     assert list(ladder_rungs(("tree", "majority"))) == ["majority", "tree"]
-    assert Asked().patience == 5
+    assert LadderRequest().patience == 5

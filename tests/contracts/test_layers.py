@@ -8,12 +8,12 @@ import jax
 import numpy as np
 import pytest
 
+from edgewright.core.catalogue import find
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.catalogue import find
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.training.contract import Tree
 from layer_examples import CASES, KINDS, PACKAGE, SETTINGS, WINDOW, made

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.operators import operator, prepare
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.operators import operator, prepare
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Attribute, Node
 

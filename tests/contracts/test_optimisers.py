@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.runtime.catalogue import find, listing
+from edgewright.core.catalogue import find, listing
 from edgewright.training.augment import augmented
 from edgewright.training.contract import Augmentation, Tree
 from edgewright.training.loop import Result, Sampled, Settings, train

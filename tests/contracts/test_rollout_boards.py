@@ -10,9 +10,9 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control.behind import written
-from edgewright.fleet.control.gating import judge_all
-from edgewright.fleet.control.tables import devices, outcomes
+from edgewright.fleet.server.board_status import written
+from edgewright.fleet.server.database.tables import devices, outcomes
+from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.schema.boards import BoardSeen
 from edgewright.schema.fleet_plan import Gate
 from rollout_example import FAILED, Example, plan

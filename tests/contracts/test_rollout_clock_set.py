@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control.tables import devices
+from edgewright.fleet.server.database.tables import devices
 from rollout_example import HOUR, Example
 
 AHEAD = 20 * 24 * HOUR

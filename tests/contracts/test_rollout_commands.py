@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from edgewright.cli.main import cli, run
-from edgewright.fleet.control.desk import local_desk
+from edgewright.fleet.server.api.client import local_desk
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_api import NewOperator, OperatorMade
 from fleet_folder import package

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control.allowing import decide_intent
-from edgewright.fleet.control.gating import judge_all
-from edgewright.fleet.control.intents import ask
-from edgewright.fleet.control.plane import Decision
-from edgewright.fleet.control.tables import devices
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.plans.place import place
+from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.server.control_plane import Decision
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.rollouts.activation_permission import decide_intent
+from edgewright.fleet.server.rollouts.gate_votes import judge_all
+from edgewright.fleet.server.rollouts.intents import ask
 from edgewright.schema.fleet_plan import Gate, Stage, Window
 from edgewright.schema.fleet_report import Intent
 from rollout_example import FAILED, HOUR, NOW, Example, plan

@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
-from edgewright.fleet.control import heads, restore
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.layout import INDEX
+from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.accepting import waiting
-from edgewright.fleet.repository.publishing import Wish, prepare_release
+from edgewright.fleet.repository.acceptance import waiting
+from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.publishing import heads, restore
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import judge, package

@@ -16,15 +16,15 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import heads
-from edgewright.fleet.control.signer import Asked, LocalSigner
-from edgewright.fleet.control.signer_kept import SignerProcess
-from edgewright.fleet.control.signer_socket import SOCKET, RemoteSigner, heard, listen
-from edgewright.fleet.control.signing_process import serve
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.plans.contract import Moment, Traits
-from edgewright.fleet.plans.decide import decide
+from edgewright.fleet.protocol.plans.contract import Moment, Traits
+from edgewright.fleet.protocol.plans.decision import decide
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.signer.process import serve
+from edgewright.fleet.server.signer.service import LocalSigner, SigningRequest
+from edgewright.fleet.server.signer.socket import SOCKET, RemoteSigner, heard, listen
+from edgewright.fleet.server.signer.supervisor import SignerProcess
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Standing
 from rollout_example import HOUR, NOW, Example, plan
@@ -37,14 +37,16 @@ def example(tmp_path: Path) -> Iterator[Example]:
     made.close()
 
 
-def asked(example: Example, body: bytes, **said: Any) -> Asked:  # noqa: ANN401 - fields of Standing
+def asked(example: Example, body: bytes, **said: Any) -> SigningRequest:  # noqa: ANN401 - fields of Standing
     """One rollout, and what is published."""
     with example.database.reading() as connection:
         held, roots = heads.held(connection), heads.roots(connection)
     fields: dict[str, Any] = {
         "plan": "first", "sha256": metadata.sha256(body), "product": "main", "state": "running", "entered": example.now,
     }  # fmt: skip
-    return Asked(standings=(Standing(**{**fields, **said}),), held=held, roots=tuple(roots), plans={"first": body})
+    return SigningRequest(
+        standings=(Standing(**{**fields, **said}),), held=held, roots=tuple(roots), plans={"first": body}
+    )
 
 
 @pytest.fixture
@@ -197,7 +199,7 @@ def test_the_signers_process_is_started_again_and_remembers(tmp_path: Path) -> N
         assert first is not None
         with example.database.reading() as connection:
             held, roots = heads.held(connection), heads.roots(connection)
-        empty = Asked(standings=(), held=held, roots=tuple(roots))
+        empty = SigningRequest(standings=(), held=held, roots=tuple(roots))
         given = process.signer.sign(empty)
         os.kill(first, signal.SIGKILL)
         for _ in range(200):

@@ -10,18 +10,19 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, heads
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.heads import RacedError
-from edgewright.fleet.control.publisher import Publisher
-from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.scheduler import Scheduler
-from edgewright.fleet.control.signing_process import folder_signer
-from edgewright.fleet.control.tables import audit
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.layout import INDEX
+from edgewright.fleet.protocol.layout import INDEX
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing.heads import RacedError
+from edgewright.fleet.server.publishing.publisher import Publisher
+from edgewright.fleet.server.rollouts.scheduler import Scheduler
+from edgewright.fleet.server.rollouts.transitions import Rollouts
+from edgewright.fleet.server.signer.process import folder_signer
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Standing, Standings
 from fleet_folder import judge
@@ -55,7 +56,7 @@ def test_a_rollout_goes_through_its_stages_and_devices_see_each(example: Example
     assert [h.what for h in example.scheduler.tick()] == ["finished"]
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
-        assert chain.verify(connection)[2] == ""
+        assert audit_chain.verify(connection)[2] == ""
         told = list(connection.execute(sa.select(audit.c.what).order_by(audit.c.number)).scalars())
     assert told == ["begun", "metadata.taken", "rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
 
@@ -144,7 +145,7 @@ def test_four_schedulers_with_connections_of_their_own_make_each_step_once(examp
     assert failed == []
     assert seen(example)[0].state == "finished"
     with example.database.reading() as connection:
-        assert chain.verify(connection)[2] == ""
+        assert audit_chain.verify(connection)[2] == ""
         acts = list(connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars())
     assert acts == ["rollout.started", "rollout.stage", "rollout.stage", "rollout.finished"]
 
@@ -211,7 +212,7 @@ def test_killed_at_any_statement_a_step_is_done_whole_or_not_at_all(example: Exa
         with example.database.reading() as connection:
             row = connection.execute(sa.select(rollouts)).one()
             acts = connection.execute(sa.select(sa.func.count()).where(audit.c.what == "rollout.aborted")).scalar_one()
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
         assert (row.state, acts) == (("aborted", 1) if done else ("running", 0))
         assert seen(example)[0].state == row.state
         if done:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support import ROOT
 
-ENGINE = ROOT / "src" / "edgewright" / "runtime" / "engines" / "onnxruntime.py"
+ENGINE = ROOT / "src" / "edgewright" / "core" / "engines" / "onnxruntime.py"
 OPENS = "Inference" + "Session("
 
 

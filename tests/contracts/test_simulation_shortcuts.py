@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edgewright.fleet.control.gating import judge_all
-from edgewright.fleet.control.glancing import Glance
-from edgewright.fleet.plans.gates import together
-from edgewright.fleet.simulate.run import Simulation, simulate
-from edgewright.fleet.simulate.settings import Settings
+from edgewright.fleet.protocol.plans.gates import together
+from edgewright.fleet.server.rollouts.dirty_check import Glance
+from edgewright.fleet.server.rollouts.gate_votes import judge_all
+from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.simulation import Simulation, simulate
 
 
 @pytest.mark.slow

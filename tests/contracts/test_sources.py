@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edgewright.core.catalogue import find, listing, names
 from edgewright.data.contract import Source, SourceConfig
 from edgewright.data.load import SOURCES, load_data
-from edgewright.runtime.catalogue import find, listing, names
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
+from edgewright.core.catalogue import find, listing
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Stage, StageConfig, emit
-from edgewright.runtime.catalogue import find, listing
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from stage_examples import EXAMPLES, Floats, arriving, targets
 

@@ -23,13 +23,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.runtime.catalogue import listing
-from edgewright.runtime.streams import StreamConfig, StreamKind, kind
+from edgewright.core.catalogue import listing
+from edgewright.device.sources import StreamConfig, StreamKind, kind
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import drain, opened
 from support import left_out
 
-KINDS = listing("edgewright.runtime.streams", "STREAM")
+KINDS = listing("edgewright.device.sources", "STREAM")
 NEEDS = {"serial": "serial", "mqtt": "paho"}
 
 
@@ -198,7 +198,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     name: str, library: str, source: str, tmp_path: Path
 ) -> None:
     (tmp_path / f"{library}.py").write_text(f"raise ModuleNotFoundError('no {library}', name='{library}')")
-    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from edgewright.runtime.streams import kind\n"
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from edgewright.device.sources import kind\n"
     code += f"p = kind({name!r})\ntry: p.open(p.short({source.partition(':')[2]!r}), ('a',))\n"
     code += "except Exception as error: print(error)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

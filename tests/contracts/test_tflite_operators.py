@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.core import catalogue
+from edgewright.core.executor import compile_graph
+from edgewright.core.operators import operator as numpy_operators
 from edgewright.graph.builder import Builder
-from edgewright.runtime import catalogue
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import operator as numpy_operators
 from edgewright.schema.errors import InputError
 from integer_layers import need_litert
 from tflite_files import Engine, answers

@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from composed_devices import refused_as_usual
 from composed_fleet import NAME, Composed
-from edgewright.fleet.repository.exporting import CACHE
+from edgewright.fleet.repository.static_export import CACHE
 from fleet_servers import until
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]

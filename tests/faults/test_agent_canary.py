@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from agent_example import lines, package, reference, run, signal
-from edgewright.runtime.agent.settings import check_settings, short_source
-from edgewright.runtime.agent.starting import run_agent
-from edgewright.runtime.store import reading
+from edgewright.device.agent.settings import check_settings, short_source
+from edgewright.device.agent.startup import run_agent
+from edgewright.device.store import reader
 from edgewright.schema.errors import InputError
 
 CANARY = 7.734191
@@ -79,8 +79,8 @@ def test_nothing_of_raw_rows_leaves(tmp_path: Path) -> None:
     assert sent.count(b'"kind":"event"') > 5
     assert found(sent, [*traces(CANARY), WORD.encode()]) == []
     # The value was read and is in the store.
-    with reading.look(tmp_path / "store") as database:
-        kept = np.concatenate([stretch.values["heat"] for stretch in reading.rows(database, "")])
+    with reader.look(tmp_path / "store") as database:
+        kept = np.concatenate([stretch.values["heat"] for stretch in reader.rows(database, "")])
     assert (kept == np.float32(CANARY)).sum() == 10
 
 

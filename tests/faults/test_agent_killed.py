@@ -15,7 +15,7 @@ import pytest
 
 from agent_example import RATE, Floats, package, parsed
 from agent_example import signal as rows_of
-from edgewright.runtime.store.learnt import STATE_FILE
+from edgewright.device.store.stream_state import STATE_FILE
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 PERIOD, REFRACTORY, LONG = 10.0, 25.0, 3.0

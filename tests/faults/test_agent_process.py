@@ -18,8 +18,8 @@ import pytest
 
 from agent_example import RATE, Floats, package, parsed, recording
 from agent_example import signal as rows_of
-from edgewright.runtime.store import reading
-from edgewright.runtime.store.tables import STORE_FILE
+from edgewright.device.store import reader
+from edgewright.device.store.tables import STORE_FILE
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))
 DECISION = """
@@ -76,8 +76,8 @@ def append(path: Path, values: Floats, begin: float) -> float:
 
 
 def stored(folder: Path) -> list[tuple[str, str, float]]:
-    with reading.look(folder / "store") as database:
-        found = list(reading.events(database, limit=100_000, newest=False))
+    with reader.look(folder / "store") as database:
+        found = list(reader.events(database, limit=100_000, newest=False))
     return [(one.event.kind, one.event.label, one.event.time) for one in found]
 
 
@@ -110,7 +110,7 @@ def test_killed_again_and_again_it_loses_no_alarm_and_nothing_it_sent(folder: Pa
     for path in (folder / "out").iterdir():
         items = [json.loads(line) for line in path.read_text().splitlines()]
         sent |= {(item["boot"], item["sequence"]) for item in items}
-    with reading.look(folder / "store") as database:
+    with reader.look(folder / "store") as database:
         waiting = set(database.execute("SELECT boot, sequence FROM outbox"))
         events = set(database.execute("SELECT boot, sequence FROM events"))
     # Every event that is kept was sent or still waits; what was sent is kept.

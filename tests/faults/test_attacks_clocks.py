@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.plans.place import place
-from edgewright.fleet.repository import rotating
+from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.repository import key_rotation
 from edgewright.schema.errors import EdgewrightError
 from fleet_folder import apply
 from threat_fleet import DAY, HOUR, START, town
@@ -66,9 +66,9 @@ def test_a_server_whose_clock_was_wrong_goes_on_once_it_is_right(tmp_path: Path,
         if wrong > 0:  # what was signed ahead is forgotten with the keys that signed it
             with pytest.raises(EdgewrightError, match="rotate timestamp"):
                 made.server.rollouts.refresh()
-            apply(made.fleet, rotating.refresh(made.fleet, ["releases"], made.clock.now), made.clock.now)
-            asked, keys = rotating.rotate(made.fleet, "timestamp", made.clock.now)
-            with rotating.kept_when_done(made.fleet, keys):
+            apply(made.fleet, key_rotation.refresh(made.fleet, ["releases"], made.clock.now), made.clock.now)
+            asked, keys = key_rotation.rotate(made.fleet, "timestamp", made.clock.now)
+            with key_rotation.kept_when_done(made.fleet, keys):
                 apply(made.fleet, asked, made.clock.now)
             made.run(HOUR)
             made.server.rollouts.refresh()

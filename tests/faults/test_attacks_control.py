@@ -12,14 +12,15 @@ import sqlalchemy as sa
 from click.testing import CliRunner
 
 from edgewright.cli.main import cli
-from edgewright.fleet.control import chain, copying, placed
-from edgewright.fleet.control.sqlite import NAME
-from edgewright.fleet.control.tables import audit, devices
-from edgewright.fleet.control.tables import reports as history
-from edgewright.fleet.control.ticking import _not_behind
-from edgewright.fleet.layout import ONLINE
-from edgewright.fleet.repository import rotating
-from edgewright.fleet.repository.publishing import Wish, prepare_release
+from edgewright.fleet.protocol.layout import ONLINE
+from edgewright.fleet.repository import key_rotation
+from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.server.database import audit_chain, database_url
+from edgewright.fleet.server.database import copy as database_copy
+from edgewright.fleet.server.database.sqlite import NAME
+from edgewright.fleet.server.database.tables import audit, devices
+from edgewright.fleet.server.database.tables import reports as history
+from edgewright.fleet.server.rollouts.worker import _not_behind
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Published
 from fleet_folder import apply, package
@@ -44,7 +45,7 @@ def steps(made: Town) -> list[str]:
     """What was done to rollouts, by a log that is whole; nobody was shut out."""
     assert made.server is not None
     with made.server.plane.database.reading() as connection:
-        assert chain.verify(connection)[2] == ""
+        assert audit_chain.verify(connection)[2] == ""
         assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
         found = sa.select(audit.c.what).where(audit.c.what.like("rollout.%")).order_by(audit.c.number)
         return list(connection.execute(found).scalars())
@@ -91,7 +92,7 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
         plan, folder, copy = made.plan("first"), made.fleet.folder, tmp_path / "monday.sqlite"
         made.roll_out(plan)
         made.run(HOUR / 2)
-        copying.backup(folder, copy)
+        database_copy.backup(folder, copy)
         made.run(HOUR / 2)
         assert made.server is not None
         made.server.rollouts.abort(plan.id, "ann", revert=True)
@@ -100,8 +101,8 @@ def test_an_old_backup_forgets_no_abort_and_goes_on_above_what_devices_saw(tmp_p
         assert {unit.counter for unit in exposed} == {made.back.counter}
         made.fall()
         if address:  # the server of databases is lost; another one stands empty
-            placed.keep(folder, stack.enter_context(fresh_database()))
-            copying.fill(placed.address(folder), copy)
+            database_url.keep(folder, stack.enter_context(fresh_database()))
+            database_copy.fill(database_url.address(folder), copy)
         else:
             for left in folder.glob(f"{NAME}*"):
                 left.unlink()
@@ -156,8 +157,8 @@ def test_a_whole_machine_from_an_old_copy_is_refused_by_devices_until_its_keys_a
         assert made.counters() == known
         assert all("older" in unit.agent.why or "version" in unit.agent.why for unit in made.units)
         for role in ONLINE:
-            asked, keys = rotating.rotate(made.fleet, role, made.clock.now)
-            with rotating.kept_when_done(made.fleet, keys):
+            asked, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
+            with key_rotation.kept_when_done(made.fleet, keys):
                 apply(made.fleet, asked, made.clock.now)
         made.run(HOUR)
         assert all(unit.trust.held().fresh for unit in made.units)

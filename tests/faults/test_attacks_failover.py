@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import audit, devices
-from edgewright.fleet.control.tables_rollouts import rollouts
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import audit, devices
 from edgewright.schema.fleet_plan import Stage, TrialLimits
 from fleet_servers import Server
 from postgres_database import fresh_database
@@ -82,7 +82,7 @@ def test_a_server_that_is_killed_at_ten_per_cent_is_followed_by_another(tmp_path
         live(made, lambda: state() == ("finished", 2))
         assert set(made.counters()) == {made.new.counter}
         with database.reading() as connection:
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
             assert not connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).all()
             asked = sa.select(audit.c.what).where(audit.c.what.like("rollout.%")).order_by(audit.c.number)
             assert list(connection.execute(asked).scalars()) == [

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from securesystemslib.signer import Signer
 
-from edgewright.fleet.control.ticking import _not_behind
-from edgewright.fleet.layout import INDEX, ONLINE
-from edgewright.fleet.repository import rotating
-from edgewright.fleet.repository.accepting import online_signers
+from edgewright.fleet.protocol.layout import INDEX, ONLINE
+from edgewright.fleet.repository import key_rotation
+from edgewright.fleet.repository.acceptance import online_signers
 from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.published import read_published, write_roles, write_targets
+from edgewright.fleet.repository.public_files import read_published, write_roles, write_targets
+from edgewright.fleet.server.rollouts.worker import _not_behind
 from edgewright.schema.fleet_plan import Plan, Standing, Standings
 from fleet_folder import apply
 from threat_fleet import DAY, HOUR, Town, town
@@ -50,8 +50,8 @@ class Thief:
 def rotate(made: Town, roles: tuple[str, ...]) -> None:
     """As `edgewright fleet key rotate ROLE` for each; a control plane takes the changes in."""
     for role in roles:
-        asked, keys = rotating.rotate(made.fleet, role, made.clock.now)
-        with rotating.kept_when_done(made.fleet, keys):
+        asked, keys = key_rotation.rotate(made.fleet, role, made.clock.now)
+        with key_rotation.kept_when_done(made.fleet, keys):
             apply(made.fleet, asked, made.clock.now)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control.tables import devices
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.plans.place import place
-from edgewright.fleet.plans.wishes import USUAL_GATES
+from edgewright.fleet.protocol.plans.parser import USUAL_GATES
+from edgewright.fleet.protocol.plans.position import place
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import devices
 from edgewright.schema.fleet_plan import Gate
 from rollout_example import HOUR, STAGES, Example
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.fleet.agent.stick import FOLDER
-from edgewright.fleet.control.pruning import prune
-from edgewright.fleet.layout import ONLINE
-from edgewright.fleet.repository import offline, rotating, stick
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.device.usb_repository import FOLDER
+from edgewright.fleet.protocol.layout import ONLINE
+from edgewright.fleet.repository import key_rotation, offline, usb_repository
 from edgewright.fleet.repository.folder import Fleet
-from edgewright.fleet.repository.published import read_published, root_hash, root_versions
-from edgewright.fleet.repository.publishing import Wish, prepare_release
-from edgewright.fleet.trust.pinning import pin
+from edgewright.fleet.repository.public_files import read_published, root_hash, root_versions
+from edgewright.fleet.repository.publication import Wish, prepare_release
+from edgewright.fleet.server.publishing.pruning import prune
 from edgewright.schema.fleet_plan import Plan, Stage
 from fleet_folder import SMALL, apply, package
 from threat_fleet import DAY, HOUR, Town, town
@@ -26,10 +26,10 @@ ALL = (Stage(name="all", percent=100.0, gated=False),)
 def month(made: Town, repository: Fleet) -> None:
     """Other keys for root, and for the online roles; what expires is signed again."""
     for role in ("root", *ONLINE):
-        asked, keys = rotating.rotate(repository, role, made.clock.now)
-        with rotating.kept_when_done(repository, keys):
+        asked, keys = key_rotation.rotate(repository, role, made.clock.now)
+        with key_rotation.kept_when_done(repository, keys):
             apply(repository, asked, made.clock.now)
-    again = rotating.refresh(repository, offline.offline_roles(read_published(repository)), made.clock.now)
+    again = key_rotation.refresh(repository, offline.offline_roles(read_published(repository)), made.clock.now)
     apply(repository, again, made.clock.now)
 
 
@@ -96,7 +96,7 @@ def test_thirteen_months_and_twelve_roots_later_a_device_comes_back_by_a_stick_a
     tmp_path: Path, clock: str
 ) -> None:
     with town(tmp_path, 1) as made:
-        own, _ = stick.init_stick(made.fleet, SMALL, None, made.clock.now)
+        own, _ = usb_repository.init_stick(made.fleet, SMALL, None, made.clock.now)
         drawer, usb = tmp_path / "drawer", tmp_path / "usb"
         drawer.mkdir()
         away = Unit(made, "away", stick=usb)
@@ -104,7 +104,7 @@ def test_thirteen_months_and_twelve_roots_later_a_device_comes_back_by_a_stick_a
         pin(away.folder / FOLDER, first, root_hash(own))
         made.units.append(away)
         made.roll_out(made.plan("first", few=0, stages=ALL, gates=()))
-        stick.write_stick(made.fleet, drawer, own.ring(), made.clock.now)
+        usb_repository.write_stick(made.fleet, drawer, own.ring(), made.clock.now)
         made.run(2 * HOUR)
         before = made.new.counter
         assert made.counters() == [before, before]
@@ -118,7 +118,7 @@ def test_thirteen_months_and_twelve_roots_later_a_device_comes_back_by_a_stick_a
         away.reboot()
         made.run(HOUR)
         assert away.counter == before and away.process.up
-        stick.write_stick(made.fleet, usb, own.ring(), made.clock.now)
+        usb_repository.write_stick(made.fleet, usb, own.ring(), made.clock.now)
         made.run(3 * HOUR)
         assert away.counter == made.new.counter, away.agent.why
         assert not away.state.held.quarantined

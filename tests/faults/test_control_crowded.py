@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.ports import NotTaken, Unreachable
-from edgewright.fleet.wire.http import HttpTransport
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.protocol.ports import NotTaken, Unreachable
+from edgewright.fleet.protocol.wire.http import HttpTransport
 from edgewright.schema.fleet_report import Report
 from fleet_plane import fleet_folder
 
@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 SERVER = """
 import sys
 from pathlib import Path
-from edgewright.fleet.control import running
-from edgewright.fleet.control.plane import Limits, open_plane
-from edgewright.fleet.control.serve import Listening, serve
+from edgewright.fleet.server import running
+from edgewright.fleet.server.control_plane import Limits, open_plane
+from edgewright.fleet.server.http_server import Listening, serve
 running.PARTS = ()
 plane = open_plane(Path(sys.argv[1]), limits=Limits(crowd=int(sys.argv[2])))
 sys.exit(serve(plane, Listening(port=0).checked(), lambda address: print(address, flush=True)))

@@ -24,11 +24,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.desk import local_desk, remote_desk
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.serve import Listening, serve
-from edgewright.fleet.control.tables import items, reports
+from edgewright.fleet.server.api.client import local_desk, remote_desk
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.tables import items, reports
+from edgewright.fleet.server.http_server import Listening, serve
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_api import AuditVerified, NewOperator, OperatorMade, Overview
 from edgewright.schema.fleet_report import Acknowledged
@@ -38,9 +38,9 @@ from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of, post
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-from edgewright.fleet.control import committing, running
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.serve import Listening, serve
+from edgewright.fleet.server import committing, running
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.http_server import Listening, serve
 running.PARTS = ()
 left = [int(os.environ.get("FALLS", "0"))]
 class Falling(committing.Future):

@@ -15,7 +15,7 @@ import pytest
 from documents_example import MANUAL, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import EdgewrightError, OutputError
 from mutations import changed_bytes
 from pdf_files import pdf_bytes

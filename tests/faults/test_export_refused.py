@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core import engines
+from edgewright.core.package import package_bytes
 from edgewright.export._extension.build import can_build
 from edgewright.export.answering import build_model
 from edgewright.export.c99 import write_c99
@@ -18,8 +20,6 @@ from edgewright.export.extension import TARGET as EXTENSION
 from edgewright.export.write import write_files
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime import engines
-from edgewright.runtime.package import package_bytes
 from edgewright.schema.errors import InputError
 from foreign import MODELS, answers, model, node
 from runtime_example import parts

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from edgewright.fleet.simulate import run
-from edgewright.fleet.simulate.fault import ALWAYS
-from edgewright.fleet.simulate.plan import plan_for
-from edgewright.fleet.simulate.result import Result
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings
+from edgewright.fleet.simulator import simulation
+from edgewright.fleet.simulator.default_plan import plan_for
+from edgewright.fleet.simulator.fault import ALWAYS
+from edgewright.fleet.simulator.result import Result
+from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.simulation import simulate
 from edgewright.schema.fleet_plan import Plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.heavy]
@@ -89,7 +89,7 @@ def test_with_votes_for_whoever_comes_late_ground_ids_stop_a_good_release(monkey
         plan = plan_for(*args)
         return msgspec.structs.replace(plan, enrolled=plan.expires)
 
-    monkeypatch.setattr(run, "plan_for", anybody)
+    monkeypatch.setattr(simulation, "plan_for", anybody)
     assert "a good release goes on" in violated(attacked("grinders", 0))
 
 

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from carried_fleet import AT_ONCE, Carrying, Waiting
-from edgewright.fleet.control import placed
-from edgewright.fleet.control.tables import items, reports
-from edgewright.fleet.wire.brokered import PATH
-from edgewright.fleet.wire.http import HttpTransport
-from edgewright.fleet.wire.token import read_token
+from edgewright.fleet.protocol.wire.broker_reports import PATH
+from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.protocol.wire.token import read_token
+from edgewright.fleet.server.database import database_url
+from edgewright.fleet.server.database.tables import items, reports
 from fleet_servers import SERVER, Server, Signed, until
 from mqtt_broker import broker_until
 from postgres_database import fresh_database
@@ -39,7 +39,7 @@ class World:
         self.url = f"mqtt://127.0.0.1:{self.broker.port}"
         self.made = Signed(folder)
         if database:
-            placed.keep(self.made.folder, database)
+            database_url.keep(self.made.folder, database)
         self.token = read_token(self.made.token()).secret
         with self.made.operator() as operator:
             self.headers = dict(operator.headers)

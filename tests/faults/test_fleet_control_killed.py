@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.fleet.control import placed
+from edgewright.fleet.server.database import database_url
 from edgewright.schema.fleet_plan import Stage
 from fleet_servers import FALLING, Server, Signed, until
 from postgres_database import fresh_database
@@ -40,7 +40,7 @@ def killed_at_each(
     """A server for each step: it dies in the middle of it, and the next one finishes what it began."""
     made = Signed(folder, *[{"stages": STAGES, "gates": (FAILED,)}] * 3)
     if address:
-        placed.keep(made.folder, address)
+        database_url.keep(made.folder, address)
     devices = made.devices(60)
     expected = [(f"plan-{number}", f"rollout.{act}") for number, act, _ in steps]
     again: tuple[int, str] | None = None

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.control import sqlite
+from edgewright.fleet.server.database import sqlite
 from fleet_folder import fleet
 from rollout_example import NOW
 

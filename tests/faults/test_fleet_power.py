@@ -11,7 +11,7 @@ from benchmarks.faults.states import check_all, record, states
 from benchmarks.faults.workload import workloads
 from benchmarks.faults_fleet import recorded_sqlite
 
-from edgewright.fleet.repository import published
+from edgewright.fleet.repository import public_files
 from support import ROOT
 
 pytestmark = pytest.mark.slow
@@ -53,8 +53,8 @@ def test_files_that_are_published_without_care_are_seen(monkeypatch: pytest.Monk
     def careless(path: Path, data: bytes) -> None:
         path.write_bytes(data)
 
-    monkeypatch.setattr(published, "write_atomic", careless)
-    monkeypatch.setattr("edgewright.fleet.control.publisher.write_again", careless)
+    monkeypatch.setattr(public_files, "write_atomic", careless)
+    monkeypatch.setattr("edgewright.fleet.server.publishing.publisher.write_again", careless)
     workload = workloads(KIND)["control_plane"]
     start, steps = record(workload)
     monkeypatch.undo()

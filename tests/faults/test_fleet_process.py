@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from agent_example import package
-from edgewright.fleet.agent.child import Child
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.testing import run_vectors
+from edgewright.fleet.device.model_process import Child
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.package_test import run_vectors
+from edgewright.fleet.device.state_database import State
 from edgewright.schema.fleet_plan import Release, TrialLimits
 from edgewright.schema.fleet_report import Vitals
 from growing_rows import Rows
@@ -236,7 +236,7 @@ def test_a_process_that_hangs_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_process_that_ends_is_let_go_as_often_as_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.fleet.agent.child._END", 0.5)
+    monkeypatch.setattr("edgewright.fleet.device.model_process._END", 0.5)
     rows, let_go = Rows(tmp_path / "rows.csv"), []
     with child_of(tmp_path, "--source", f"csv:{tmp_path / 'rows.csv'}", "--quiet") as (child, _):
         child._before_end = lambda: let_go.append(1)
@@ -271,7 +271,7 @@ def test_vectors_pass_fail_or_are_damaged(tmp_path: Path) -> None:
 
 def test_the_process_of_the_vectors_has_limits() -> None:
     code = (
-        "import resource, socket; from edgewright.fleet.agent import vectors\n"
+        "import resource, socket; from edgewright.fleet.device import vectors\n"
         "left = vectors.alone(); vectors.limit(64 << 20, 5)\n"
         "try: bytearray(200 << 20); print('memory')\n"
         "except MemoryError: pass\n"

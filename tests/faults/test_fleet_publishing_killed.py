@@ -14,12 +14,12 @@ import pytest
 from benchmarks.faults.forking import fork
 from tuf.api.exceptions import RepositoryError
 
-from edgewright.fleet.layout import INDEX, package_target
-from edgewright.fleet.repository import accepting, releases, rotating
-from edgewright.fleet.repository.accepting import settle, writing
+from edgewright.fleet.protocol.layout import INDEX, package_target
+from edgewright.fleet.repository import acceptance, key_rotation, releases
+from edgewright.fleet.repository.acceptance import settle, writing
 from edgewright.fleet.repository.folder import Fleet, open_fleet
-from edgewright.fleet.repository.published import read_published
-from edgewright.fleet.repository.publishing import Wish, prepare_release
+from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.repository.publication import Wish, prepare_release
 from fleet_folder import Judge, fleet, package
 
 NOW = time.time()
@@ -37,8 +37,8 @@ def release(made: Fleet, path: Path) -> None:
 def rotate(made: Fleet, role: str) -> None:
     """New keys for a role, as the command gives them."""
     with writing(made, NOW):
-        asked, keys = rotating.rotate(made, role, NOW)
-        with rotating.kept_when_done(made, keys):
+        asked, keys = key_rotation.rotate(made, role, NOW)
+        with key_rotation.kept_when_done(made, keys):
             settle(made, asked, made.ring(), NOW)
 
 
@@ -91,7 +91,7 @@ def test_publishing_killed_anywhere_is_not_seen_by_devices(tmp_path: Path) -> No
         assert seen in (None, two.read_bytes())
         assert device.read(package_target("main", 1)) is not None
         release(copy, three)
-        assert not accepting.waiting(copy)
+        assert not acceptance.waiting(copy)
         listed = releases.listed(read_published(copy))
         assert [one.release.counter for one in listed] == list(range(1, len(listed) + 1))
         newest = [one for one in listed if not one.revert][-1].release
@@ -112,6 +112,6 @@ def test_rotating_killed_anywhere_is_finished_by_the_next_command(tmp_path: Path
         with suppress(RepositoryError):
             assert device.read(INDEX) is not None
         release(copy, package(tmp_path, "1"))
-        assert not accepting.waiting(copy)
+        assert not acceptance.waiting(copy)
         for seen in (device, Judge(copy.metadata.parent, root)):
             assert seen.read(package_target("main", 1)) is not None

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from benchmarks.fleet_scale._returning import ALARM_EVERY
 from benchmarks.fleet_scale._serving import SEED, Server, fleet_of
 
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.tables import devices, items
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.tables import devices, items
 from support import ROOT, left_out
 
 pytestmark = pytest.mark.heavy

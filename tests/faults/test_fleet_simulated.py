@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from edgewright.fleet.agent.trial import Judged
-from edgewright.fleet.simulate.disk import DiskSlots
-from edgewright.fleet.simulate.faults import offline
-from edgewright.fleet.simulate.plan import HOUR
-from edgewright.fleet.simulate.result import Result
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings, faults
+from edgewright.fleet.device.trial import TrialVerdict
+from edgewright.fleet.simulator.default_plan import HOUR
+from edgewright.fleet.simulator.disk import DiskSlots
+from edgewright.fleet.simulator.faults import offline
+from edgewright.fleet.simulator.result import Result
+from edgewright.fleet.simulator.settings import Settings, faults
+from edgewright.fleet.simulator.simulation import simulate
 from edgewright.schema.fleet_plan import Release
 
 
@@ -56,7 +56,7 @@ def test_those_that_were_away_are_called_back_too(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.slow
 def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_all", lambda *args, **said: ())
     result = simulate(Settings(devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed"} <= violated(result)
     assert not result.good
@@ -64,9 +64,9 @@ def test_without_gates_the_rules_of_a_bad_release_are_violated(monkeypatch: pyte
 
 @pytest.mark.slow
 def test_without_trials_and_gates_a_bad_release_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    well = Judged(over="confirmed", why="whatever it does")
-    monkeypatch.setattr("edgewright.fleet.agent.guard.judge", lambda *args: well)
-    monkeypatch.setattr("edgewright.fleet.control.scheduler.judge_all", lambda *args, **said: ())
+    well = TrialVerdict(over="confirmed", why="whatever it does")
+    monkeypatch.setattr("edgewright.fleet.device.model_supervisor.judge", lambda *args: well)
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.scheduler.judge_all", lambda *args, **said: ())
     result = simulate(Settings(devices=60, fault="bad-model", days=0.2))
     assert {"halted", "exposed", "all back"} <= violated(result)
 
@@ -87,9 +87,9 @@ def test_without_the_hash_of_a_package_wrong_bytes_are_found(monkeypatch: pytest
 
 @pytest.mark.slow
 def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.fleet.control.reports.quarantine", lambda *args: None)
-    monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: True)
-    monkeypatch.setattr("edgewright.fleet.control.intents.shut_out", RuntimeError)
+    monkeypatch.setattr("edgewright.fleet.server.reports.quarantine", lambda *args: None)
+    monkeypatch.setattr("edgewright.fleet.server.reports._lost", lambda *args: True)
+    monkeypatch.setattr("edgewright.fleet.server.rollouts.intents.shut_out", RuntimeError)
     result = simulate(Settings(devices=24, fault="clones", days=0.12))
     assert "clones are shut out" in violated(result)
 
@@ -98,14 +98,14 @@ def test_without_the_nonce_clones_stay(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_forgiveness_for_lost_answers_power_cuts_shut_honest_devices_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("edgewright.fleet.control.reports._lost", lambda *args: False)
+    monkeypatch.setattr("edgewright.fleet.server.reports._lost", lambda *args: False)
     result = simulate(Settings(devices=60, fault="power-cuts", days=0.3))
     assert violated(result) >= {"nobody honest is shut out"}
 
 
 @pytest.mark.slow
 def test_records_that_were_acknowledged_and_not_written_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.fleet.control.reports.insert_new", lambda *args: None)
+    monkeypatch.setattr("edgewright.fleet.server.reports.insert_new", lambda *args: None)
     result = simulate(Settings(devices=16, fault="crash-loop", days=0.1))
     assert "nothing acknowledged is lost" in violated(result)
 

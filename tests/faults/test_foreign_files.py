@@ -10,20 +10,20 @@ import httpx
 import msgspec
 import pytest
 
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.control.looking import Look, Watch, Wrong
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.rollout_rows import plan_of
-from edgewright.fleet.layout import INDEX
-from edgewright.fleet.repository.published import read_published
+from edgewright.fleet.protocol.layout import INDEX
+from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.publishing.integrity_scan import Look, Watch, Wrong
+from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.rows import plan_of
 from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
 from fleet_servers import Server, Signed, until
 from rollout_example import Example
 
 SOONER = """
 from edgewright.cli.main import main
-from edgewright.fleet.control import looking
+from edgewright.fleet.server import looking
 looking.EVERY = 1.0
 main()
 """

@@ -17,6 +17,10 @@ import onnx
 import pytest
 from onnx import helper
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.predictor import Predictor
 from edgewright.export import c99, tflite
 from edgewright.export import onnx as to_onnx_file
 from edgewright.export.contract import Subject
@@ -26,10 +30,6 @@ from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import package_bytes, parse_package
-from edgewright.runtime.predictor import Predictor
 from edgewright.schema.errors import EdgewrightError, InputError
 from foreign import MODELS, NAMES, model, node
 from integer_networks import small

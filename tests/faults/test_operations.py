@@ -22,9 +22,9 @@ import msgspec
 import psycopg
 import pytest
 
-from edgewright.fleet.control import moving
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.control.plane import open_plane
+from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database import move
 from edgewright.schema.fleet_api import DevicePage
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, Device, post
@@ -132,7 +132,7 @@ def started(place: Path, address: str = "") -> tuple[Path, Device]:
     folder = place / "my-fleet"
     example.fleet.folder.rename(folder)
     if address:
-        moving.move(folder, address)
+        move.move(folder, address)
     return folder, enrolled(folder)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from edgewright.data.spool import Spool
+from edgewright.data.row_spool import Spool
 from edgewright.schema.errors import OutputError
 
 pytestmark = [pytest.mark.slow]

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from edgewright.export import _c_host
 from edgewright.features._dft import matrices
-from edgewright.pipeline.forms import Subject, forms_of
-from edgewright.pipeline.forms.c99 import c_form
-from edgewright.pipeline.forms.integers import FORMS as INTEGERS
 from edgewright.proof.form import Form, Samples, Stages
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Difference, Numbers, ProofRecord
+from edgewright.workflows.proof.forms import Subject, forms_of
+from edgewright.workflows.proof.forms.c99 import c_form
+from edgewright.workflows.proof.forms.integers import FORMS as INTEGERS
 from proof_example import SHAPE, form_of, planted, proven, samples, subject, with_constants
 from support import left_out
 

@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.engines import onnxruntime
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import write_package
 from edgewright.export import _c_host, tflite
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.forms import forms_of, graphs, integers
-from edgewright.pipeline.forms.c99 import Files, c_form
-from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.prove_subject import subject_of
-from edgewright.pipeline.proving import prove_subject
 from edgewright.proof.form import CLASSES, Form, Samples, Stages
-from edgewright.runtime.engines import onnxruntime
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import write_package
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork
 from edgewright.schema.proof import Difference, Numbers, ProofRecord
+from edgewright.workflows.proof.forms import forms_of, graphs, integers
+from edgewright.workflows.proof.forms.c99 import Files, c_form
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.workflow import prove_subject
 from foreign import signed
 from integer_networks import samples_of, trained
 from processors import on_processor
@@ -146,7 +146,7 @@ def test_a_wrong_bias_of_one_channel_in_onnx() -> None:
 _STOCK = """
 import sys
 import numpy as np
-from edgewright.runtime.engines.onnxruntime import load_plain
+from edgewright.core.engines.onnxruntime import load_plain
 np.savez(sys.argv[3], **load_plain(open(sys.argv[1], "rb").read())(np.load(sys.argv[2])))
 """
 
@@ -205,8 +205,8 @@ def test_windows_cut_with_another_hop_are_found_at_the_first_window_that_differs
 
 
 def test_a_package_that_calls_its_classes_otherwise_is_refused(tmp_path: Path) -> None:
-    from edgewright.pipeline.proving import prove_place
-    from edgewright.runtime.package import read_package
+    from edgewright.core.package import read_package
+    from edgewright.workflows.proof.workflow import prove_place
     from small_pipeline import run_small, write_rows, write_toml
 
     toml = write_toml(tmp_path / "small.toml", write_rows(tmp_path / "rows.csv"))

@@ -12,21 +12,21 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core import catalogue
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export import _c_host
 from edgewright.export._extension.build import can_build
 from edgewright.export.contract import Target
 from edgewright.export.subject import read_subject as exported_subject
 from edgewright.export.write import write_files
-from edgewright.pipeline.adversarial import with_constructed
-from edgewright.pipeline.forms import forms_of
-from edgewright.pipeline.prove_rows import choose_rows
-from edgewright.pipeline.prove_subject import read_subject, with_artefacts
-from edgewright.pipeline.proving import prove_place, prove_subject
 from edgewright.proof.form import BYTES, CLASSES, RANGE
-from edgewright.runtime import catalogue
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import Difference, FileRecord, ProofRecord
+from edgewright.workflows.proof.adversarial import with_constructed
+from edgewright.workflows.proof.forms import forms_of
+from edgewright.workflows.proof.rows import choose_rows
+from edgewright.workflows.proof.subject import read_subject, with_artefacts
+from edgewright.workflows.proof.workflow import prove_place, prove_subject
 from integer_layers import need_litert
 from small_pipeline import rows as small_rows
 from small_pipeline import run_small, write_rows, write_toml

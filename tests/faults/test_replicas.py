@@ -18,12 +18,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, heads, moving, placed
-from edgewright.fleet.control.database import open_address, open_database
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.serving import alone
-from edgewright.fleet.control.tables import audit, devices, reports
-from edgewright.fleet.control.tables import items as outbox
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database import audit_chain, database_url, move
+from edgewright.fleet.server.database.engine import open_address, open_database
+from edgewright.fleet.server.database.tables import audit, devices, reports
+from edgewright.fleet.server.database.tables import items as outbox
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.server_registry import alone
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Stage
 from edgewright.schema.fleet_report import Acknowledged
@@ -70,7 +71,7 @@ def replicated(folder: Path) -> Iterator[Example]:
     with fresh_database() as address:
         example = Example(folder, now=time.time())
         example.close()
-        moving.move(example.fleet.folder, address)
+        move.move(example.fleet.folder, address)
         example.open()
         try:
             yield example
@@ -146,7 +147,7 @@ def test_servers_die_in_the_middle_and_a_rollout_is_stepped_once_and_no_report_i
         assert state == "finished", "".join(servers[0].log + servers[1].log)
         assert rounds > 8
         with example.database.reading() as connection:
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
             steps = connection.execute(sa.select(audit.c.what).where(audit.c.what.like("rollout.%"))).scalars().all()
             assert sorted(steps) == ["rollout.finished", *["rollout.stage"] * 3, "rollout.started"]
             assert heads.serial(connection) >= 5
@@ -163,13 +164,13 @@ def test_a_folder_moves_once_and_only_where_nobody_serves_it(tmp_path: Path) -> 
     folder = example.fleet.folder
     with fresh_database() as address:
         with alone(folder), pytest.raises(InputError, match="no other process serves"):
-            moving.move(folder, address)
-        assert moving.move(folder, address)["signed"] > 0
+            move.move(folder, address)
+        assert move.move(folder, address)["signed"] > 0
         with pytest.raises(InputError, match="its SQLite file"):
-            moving.move(folder, address)
+            move.move(folder, address)
         assert not (folder / "fleet.sqlite").exists()
         assert (folder / "fleet.moved.sqlite").is_file()
-        assert placed.address(folder) == address
+        assert database_url.address(folder) == address
         opened = open_database(folder)
         with opened.reading() as connection:
             assert connection.dialect.name == "postgresql"

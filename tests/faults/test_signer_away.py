@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.control.serve import Listening
-from edgewright.fleet.control.signer_away import signer_away
+from edgewright.fleet.server.http_server import Listening
+from edgewright.fleet.server.signer.health import signer_away
 from rollout_example import Example
 
 COMMAND = str(Path(sys.executable).with_name("edgewright"))

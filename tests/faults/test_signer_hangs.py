@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.control import moving
-from edgewright.fleet.control.signer_socket import SOCKET, heard
+from edgewright.fleet.server.database import move
+from edgewright.fleet.server.signer.socket import SOCKET, heard
 from edgewright.schema.fleet_plan import Stage
 from fleet_servers import Server, Signed, until
 from postgres_database import fresh_database
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 SOONER = """
 import functools
 from edgewright.cli.main import main
-from edgewright.fleet.control import ticking
+from edgewright.fleet.server import ticking
 ticking.SignerProcess = functools.partial(ticking.SignerProcess, hung=4.0, answers=1.0)
 main()
 """
@@ -122,7 +122,7 @@ def test_a_signer_that_hangs_under_two_servers_is_ended_by_one_of_them(tmp_path:
         signed = Signed(tmp_path, {"stages": STAGES, "gates": ()})
         with signed.database():
             pass
-        moving.move(signed.folder, address)
+        move.move(signed.folder, address)
         servers = [Server(signed.folder, command=IMPATIENT).wait() for _ in range(2)]
         stopped: list[int] = []
 

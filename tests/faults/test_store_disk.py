@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edgewright.runtime.store import Store, reading, status
+from edgewright.device.store import Store, reader, status
 from edgewright.schema.errors import OutputError
 from edgewright.schema.store import Limits
 from store_example import HandClock, config, event, opened, put_rows
@@ -35,7 +35,7 @@ def fill(folder: Path, leave: int = 0) -> Path:
 
 
 def sequences(store: Store, kind: str) -> set[tuple[int, int]]:
-    return {(s.boot, s.sequence) for s in reading.events(store.database, kind, limit=10**6)}
+    return {(s.boot, s.sequence) for s in reader.events(store.database, kind, limit=10**6)}
 
 
 def test_on_a_full_disk_the_ballast_goes_and_deleting_works(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_a_read_only_disk_is_said_and_can_be_looked_at(tmp_path: Path) -> None:
         subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         with pytest.raises(OutputError, match="expected a folder that can be written"):
             Store.open(disk / "s")
-        with reading.look(disk / "s") as database:
-            assert [s.event.label for s in reading.events(database)] == ["fall"]
+        with reader.look(disk / "s") as database:
+            assert [s.event.label for s in reader.events(database)] == ["fall"]
         assert status.beside(disk / "s").waiting == {0: 1}
 
 
@@ -153,7 +153,7 @@ def test_a_reader_in_the_way_loses_nothing(tmp_path: Path) -> None:
     with opened(tmp_path / "s") as store:
         store.append_events([event(number=n) for n in range(100)])
         store.commit()
-        with reading.look(tmp_path / "s") as database:
+        with reader.look(tmp_path / "s") as database:
             database.execute("BEGIN")
             assert database.value("SELECT count(*) FROM events") == 100
             for number in range(300):
@@ -168,7 +168,7 @@ def test_a_reader_in_the_way_loses_nothing(tmp_path: Path) -> None:
 def test_processes_that_are_killed_lose_nothing_that_they_promised(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
-        "from store_example import config, event, put_rows; from edgewright.runtime.store import Store\n"
+        "from store_example import config, event, put_rows; from edgewright.device.store import Store\n"
         "store = Store.open(Path(sys.argv[1]), config(), 'device-1')\n"
         "n = 0\n"
         "while True:\n"

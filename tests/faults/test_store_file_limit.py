@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.runtime.store import reading, status
+from edgewright.device.store import reader, status
 from store_example import opened
 from support import environment
 
@@ -21,7 +21,7 @@ LIMIT, COMMITS = 7 << 20, 160
 SCRIPT = """
 import resource, signal, sys
 from pathlib import Path
-from edgewright.runtime.store import Store
+from edgewright.device.store import Store
 from edgewright.schema.errors import EdgewrightError, InputError
 from store_example import config, event, put_rows
 raw, limit, commits = sys.argv[2] == "raw", int(sys.argv[3]), int(sys.argv[4])
@@ -62,7 +62,7 @@ def test_raw_rows_make_room_and_every_alarm_is_there(tmp_path: Path) -> None:
     assert len(acknowledged) == 3 * COMMITS
     assert all(file.stat().st_size <= LIMIT for file in (tmp_path / "s").iterdir())
     with opened(tmp_path / "s") as store:
-        assert {(s.boot, s.sequence) for s in reading.events(store.database, "alarm", limit=10**6)} == acknowledged
+        assert {(s.boot, s.sequence) for s in reader.events(store.database, "alarm", limit=10**6)} == acknowledged
         assert status.of(store).dropped == ()
         assert store.database.value("PRAGMA integrity_check") == "ok"
 
@@ -85,7 +85,7 @@ def test_a_process_that_the_signal_ends_loses_nothing_that_it_promised(tmp_path:
     assert code == -signal.SIGXFSZ
     assert acknowledged
     with opened(tmp_path / "s") as store:
-        found = {(s.boot, s.sequence) for s in reading.events(store.database, "alarm", limit=10**6)}
+        found = {(s.boot, s.sequence) for s in reader.events(store.database, "alarm", limit=10**6)}
         assert acknowledged <= found
         assert store.database.value("PRAGMA integrity_check") == "ok"
 

@@ -15,8 +15,8 @@ from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.states import check_all, record, states
 from benchmarks.faults.workload import Workload, workloads
 
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.store import database
+from edgewright.core.files import write_atomic
+from edgewright.device.store import database
 from support import ROOT
 
 pytestmark = pytest.mark.slow

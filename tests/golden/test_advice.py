@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 import advice_example
-from edgewright.search.advise.advising import without_times
 from edgewright.search.advise.markdown import markdown
 from edgewright.search.advise.needs import parse_needs
+from edgewright.search.advise.workflow import without_times
 
 _ESTIMATES = re.compile(r"[0-9][0-9.,]* (?:B|kB|us|ms|uJ|mJ)\b")
 RECORD = Path(__file__).resolve().parent / "advice_record.md"

@@ -11,7 +11,7 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.schema.advice import ADVICE_VERSION, Advice
 from edgewright.search.advise import placement
-from edgewright.search.advise.advising import without_times
+from edgewright.search.advise.workflow import without_times
 from ladder_problems import table
 from small_pipeline import names, write_rows
 

@@ -9,12 +9,12 @@ import pytest
 
 from edgewright.data.load import load_data
 from edgewright.schema.errors import InputError
-from edgewright.search.advise.advising import advise
-from edgewright.search.advise.contract import Asked
+from edgewright.search.advise.contract import AdviceRequest
+from edgewright.search.advise.inspection import look
 from edgewright.search.advise.kinds import kinds_of
-from edgewright.search.advise.look import look
 from edgewright.search.advise.needs import parse_needs
 from edgewright.search.advise.windows import window_for
+from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
 from small_pipeline import write_rows
 
@@ -23,21 +23,21 @@ def test_text_with_labels_is_an_intent(tmp_path: Path) -> None:
     said = {"light": "please switch the lamp number {} on", "heat": "make room {} a little warmer"}
     rows = [[text.format(n), label] for n in range(30) for label, text in said.items()]
     file = write_rows(tmp_path / "said.csv", rows, header="said,what")
-    record = advise(Asked(data=str(file), target="what"), silent)
+    record = advise(AdviceRequest(data=str(file), target="what"), silent)
     assert (record.frame.task, record.place) == ("intent", "device")
     assert dict(record.measured)["most frequent label"] == "accuracy 0.500"
     assert record.measured[2][1].startswith("accuracy 1.000")
     assert any("language train" in command for command in record.commands)
-    unlabelled = advise(Asked(data=str(file)), silent)
+    unlabelled = advise(AdviceRequest(data=str(file)), silent)
     assert [one.name for one in unlabelled.frame.capabilities if one.needed] == ["zero-shot"]
     assert unlabelled.place != "device"
     asked = write_rows(
         tmp_path / "qa.csv", [[f"how do I do {n}", "press a button"] for n in range(9)], header="question,answer"
     )
-    assert advise(Asked(data=str(asked)), silent).frame.task == "retrieval"
+    assert advise(AdviceRequest(data=str(asked)), silent).frame.task == "retrieval"
     one = write_rows(tmp_path / "one.csv", [[row[0], "x"] for row in rows], header="text,intent")
     with pytest.raises(InputError, match="two different intents"):
-        advise(Asked(data=str(one)), silent)
+        advise(AdviceRequest(data=str(one)), silent)
 
 
 def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
@@ -45,14 +45,14 @@ def test_documents_are_looked_up_and_pictures_described(tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x" * 1000)
-    papers = advise(Asked(data=str(tmp_path / "papers")), silent)
+    papers = advise(AdviceRequest(data=str(tmp_path / "papers")), silent)
     assert papers.frame.task == "retrieval"
     assert [one.name for one in papers.frame.capabilities if one.needed] == ["retrieval"]
     assert papers.place != "device"
     assert "64 MB" in next(place for place in papers.places if place.name == "device").misses[0]
-    gateway = advise(Asked(data=str(tmp_path / "papers"), device="raspberry-pi-5"), silent)
+    gateway = advise(AdviceRequest(data=str(tmp_path / "papers"), device="raspberry-pi-5"), silent)
     assert gateway.place == "device"
-    pictures = advise(Asked(data=str(tmp_path / "pictures")), silent)
+    pictures = advise(AdviceRequest(data=str(tmp_path / "pictures")), silent)
     assert pictures.frame.task == "classification"
     assert any("zero-shot" in command for command in pictures.commands)
 
@@ -61,20 +61,20 @@ def test_a_series_without_labels_is_watched_or_foretold(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     rows = [[str(60 * n), f"{np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1:.3f}"] for n in range(240)]
     file = str(write_rows(tmp_path / "pump.csv", rows, header="time,flow"))
-    watched = advise(Asked(data=file), silent)
+    watched = advise(AdviceRequest(data=file), silent)
     assert watched.frame.task == "anomaly"
     assert "the column flow repeats itself every 12 rows" in watched.frame.why
     assert watched.traffic.rows_day == 1440.0
     assert watched.commands[0].startswith(f"edgewright detect fit {file} --time time")
     assert "--detector robust" in watched.commands[0]
-    ahead = advise(Asked(data=file, task="forecasting"), silent)
+    ahead = advise(AdviceRequest(data=file, task="forecasting"), silent)
     assert ahead.frame.task == "forecasting"
     assert ahead.commands[0].endswith("--column flow --time time --horizon 12 --out next.forecaster")
     assert any("MASE" in value for _, value in ahead.measured)
     assert ahead.footprint is not None
     assert ahead.footprint.ram.value < 2_000
     assert ahead.met
-    tight = advise(Asked(data=file, task="forecasting", needs=parse_needs("flash=1kB,score=0.9")), silent)
+    tight = advise(AdviceRequest(data=file, task="forecasting", needs=parse_needs("flash=1kB,score=0.9")), silent)
     assert [said.split()[0] for said in tight.unmet] == ["flash", "score:"]
 
 
@@ -84,7 +84,7 @@ def test_a_forecast_is_measured_with_the_seasons_that_the_printed_command_takes(
     flow = 20 + 3 * np.sin(2 * np.pi * hours / 24) - 0.6 * (hours // 24 % 7 >= 5) + 0.5 * rng.normal(size=672)
     rows = [[str(3600 * n), f"{value:.3f}"] for n, value in zip(hours, flow, strict=True)]
     file = str(write_rows(tmp_path / "pump.csv", rows, header="time,flow"))
-    ahead = advise(Asked(data=file, task="forecasting"), silent)
+    ahead = advise(AdviceRequest(data=file, task="forecasting"), silent)
     assert "seasonal naive, 168 rows" in {name for name, _ in ahead.measured}
 
 
@@ -96,12 +96,12 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
         flow = np.sin(n / 12 * 2 * np.pi) + rng.normal() * 0.1 + 9 * odd
         rows.append([str(60 * n), f"{rng.normal():.3f}", f"{flow:.3f}", "leak" if odd else "ok"])
     file = str(write_rows(tmp_path / "pump.csv", rows, header="time,level,flow,state"))
-    ahead = advise(Asked(data=file, task="forecasting", target="flow"), silent)
+    ahead = advise(AdviceRequest(data=file, task="forecasting", target="flow"), silent)
     assert (ahead.target, ahead.frame.why[0]) == ("flow", "flow is to be foretold")
     assert "--column flow" in ahead.commands[0]
     with pytest.raises(InputError, match=r"no column of numbers 'flaw'\. Known: flow, level"):
-        advise(Asked(data=file, task="forecasting", target="flaw"), silent)
-    watched = advise(Asked(data=file, task="anomaly", target="state"), silent)
+        advise(AdviceRequest(data=file, task="forecasting", target="flaw"), silent)
+    watched = advise(AdviceRequest(data=file, task="anomaly", target="state"), silent)
     assert watched.choice_why.split("; ")[-1].startswith("event F1 on labelled rows")
     assert "--target state" in watched.commands[0]
     assert watched.footprint is not None
@@ -109,7 +109,7 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
     folder = tmp_path / "pumps"
     folder.mkdir()
     Path(file).rename(folder / "one.csv")
-    again = advise(Asked(data=str(folder), task="anomaly", target="state"), silent)
+    again = advise(AdviceRequest(data=str(folder), task="anomaly", target="state"), silent)
     assert again.places[1].leaves == "every reading of level, flow, as far as the gateway"
     assert "--time time" in again.commands[0]
 
@@ -117,18 +117,18 @@ def test_a_target_is_what_is_foretold_or_says_what_is_odd(tmp_path: Path) -> Non
 def test_what_nothing_reads_is_said(tmp_path: Path) -> None:
     file = str(write_rows(tmp_path / "plain.csv", [["1", "2"], ["3", "4"]], header="a,b"))
     with pytest.raises(InputError, match="data for classification, got data for anomaly, clustering, forecasting"):
-        advise(Asked(data=file, task="classification"), silent)
+        advise(AdviceRequest(data=file, task="classification"), silent)
     (tmp_path / "grocery").mkdir()
     (tmp_path / "grocery" / "train.zip").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"an unpacked copy of the public set grocery, got archives"):
-        advise(Asked(data=str(tmp_path / "grocery")), silent)
+        advise(AdviceRequest(data=str(tmp_path / "grocery")), silent)
 
 
 def test_rows_in_kinds_that_lie_apart_are_clustered(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     values = np.concatenate([rng.normal(0, 0.1, (60, 2)), rng.normal(5, 0.1, (60, 2))])
     rows = [[f"{a:.4f}", f"{b:.4f}"] for a, b in rng.permutation(values)]
-    record = advise(Asked(data=str(write_rows(tmp_path / "two.csv", rows, header="a,b"))), silent)
+    record = advise(AdviceRequest(data=str(write_rows(tmp_path / "two.csv", rows, header="a,b"))), silent)
     assert record.frame.task == "clustering"
     assert kinds_of(values.astype(np.float32), 0)[0] == 2
     assert kinds_of(rng.uniform(size=(200, 3)).astype(np.float32), 0)[0] == 0
@@ -155,14 +155,14 @@ def test_columns_that_know_the_target_are_left_out(tmp_path: Path) -> None:
         bad = x > 0.8
         rows.append([f"{x:.4f}", f"{rng.uniform():.4f}", str(int(bad)), "bad" if bad else "good"])
     file = str(write_rows(tmp_path / "m.csv", rows, header="x,z,repaired,y"))
-    record = advise(Asked(data=file, target="y", by="row", curve=False), silent)
+    record = advise(AdviceRequest(data=file, target="y", by="row", curve=False), silent)
     # Each class has a range of x, too: that is what a threshold is for, and it is noted.
     assert [name for name, _ in record.frame.left_out] == ["repaired"]
     assert any(note.startswith("x tells the class alone") for note in record.notes)
     assert record.choice == "threshold"
     assert record.ladder is not None
     assert record.ladder.columns == ("x", "z")
-    kept = advise(Asked(data=file, target="y", by="row", curve=False, keep=("repaired",)), silent)
+    kept = advise(AdviceRequest(data=file, target="y", by="row", curve=False, keep=("repaired",)), silent)
     assert kept.frame.left_out == ()
     assert kept.choice == "threshold"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from edgewright.schema.errors import InputError
-from edgewright.search.advise.advising import advise
-from edgewright.search.advise.contract import Asked
+from edgewright.search.advise.contract import AdviceRequest
+from edgewright.search.advise.workflow import advise
 from ladder_problems import silent
 from support import shared_data
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.needs_data, pytest.mark.slow]
 
 def test_a_room_is_advised_a_threshold_on_light() -> None:
     file = str(shared_data("occupancy") / "datatraining.txt")
-    record = advise(Asked(data=file, target="Occupancy", time="date", curve=False), silent)
+    record = advise(AdviceRequest(data=file, target="Occupancy", time="date", curve=False), silent)
     assert (record.frame.task, record.choice, record.place) == ("classification", "threshold", "device")
     assert record.ladder is not None
     assert record.ladder.kept == "day"
@@ -28,7 +28,7 @@ def test_a_room_is_advised_a_threshold_on_light() -> None:
 @pytest.mark.heavy
 def test_a_machine_is_advised_rules_without_what_is_written_down_afterwards() -> None:
     file = str(shared_data("ai4i2020") / "ai4i2020.csv")
-    record = advise(Asked(data=file, target="Machine failure", by="row", curve=False), silent)
+    record = advise(AdviceRequest(data=file, target="Machine failure", by="row", curve=False), silent)
     assert record.choice == "rule list"
     left = dict(record.frame.left_out)
     assert set(left) >= {"UDI", "Product ID", "Type", "TWF", "HDF", "PWF", "OSF"}
@@ -38,7 +38,7 @@ def test_a_machine_is_advised_rules_without_what_is_written_down_afterwards() ->
 @pytest.mark.heavy
 def test_a_phone_is_advised_a_network_of_people_never_seen() -> None:
     folder = str(shared_data("har-hapt"))
-    record = advise(Asked(data=folder, device="nrf52840"), silent)
+    record = advise(AdviceRequest(data=folder, device="nrf52840"), silent)
     assert record.choice in ("small network", "large network")
     assert record.ladder is not None
     assert record.ladder.held == ("26", "27", "28", "29", "30")
@@ -48,7 +48,7 @@ def test_a_phone_is_advised_a_network_of_people_never_seen() -> None:
 @pytest.mark.heavy
 def test_a_public_set_as_a_folder_may_have_its_target_named() -> None:
     folder = str(shared_data("occupancy"))
-    record = advise(Asked(data=folder, target="Occupancy", time="date", curve=False), silent)
+    record = advise(AdviceRequest(data=folder, target="Occupancy", time="date", curve=False), silent)
     assert (record.choice, record.target) == ("threshold", "occupancy")
     with pytest.raises(InputError, match="the target 'occupancy' of occupancy, got 'Light'"):
-        advise(Asked(data=folder, target="Light", curve=False), silent)
+        advise(AdviceRequest(data=folder, target="Light", curve=False), silent)

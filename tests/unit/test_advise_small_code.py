@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from benchmarks.estimate.detectors import DetectorSubject
 
+from edgewright.core.catalogue import names
 from edgewright.export import c99_detectors
 from edgewright.export._c_detector import detector_form
 from edgewright.export._c_detector_form import Form
@@ -13,16 +14,15 @@ from edgewright.export.c99_detectors import Score
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.detector_program import detector_program
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.language.forecasting.choose import Asked, fit_forecaster
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import configured, learn
+from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import program_footprint
-from edgewright.runtime.catalogue import names
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.program import Program
 from edgewright.search.advise.small_code import detector_price, forecaster_price
+from edgewright.workflows.detection.fit import configured, learn
+from edgewright.workflows.detection.rows import Stretch
 from support import left_out
 
 CORES = ("cortex-m4", "cortex-m0plus")
@@ -116,7 +116,9 @@ def test_a_branch_counts_as_often_as_the_detector_says() -> None:
 def test_a_forecaster_takes_what_is_said(core: str, log: bool) -> None:
     rng = np.random.default_rng(6)
     wave = np.sin(np.arange(900) / 24 * 2 * np.pi) + rng.normal(0, 0.2, 900)
-    made = fit_forecaster(np.exp(wave + np.arange(900) / 300) if log else wave, Asked(horizon=16, seasons=(24,)))
+    made = fit_forecaster(
+        np.exp(wave + np.arange(900) / 300) if log else wave, ForecastRequest(horizon=16, seasons=(24,))
+    )
     assert (made.spec.model.scale == "log") is log
     call = "static m_forecast_context context; static m_forecast_row rows[16]; "
     call += "m_forecast_push(&context, (double)*(const float *)in); "

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from agent_example import given, package, packets, signal, told
-from edgewright.runtime.agent import loop
-from edgewright.runtime.store import reading
-from edgewright.runtime.wall_clock import WallClock
+from edgewright.device.agent import loop
+from edgewright.device.store import reader
+from edgewright.device.wall_clock import WallClock
 from edgewright.schema.device import Event
 
 DAY, BEGIN = 86400.0, 1.76e9
@@ -45,6 +45,6 @@ def test_a_clock_that_is_set_while_the_agent_runs_changes_no_answer_and_loses_no
     # Each event has the time of day that was set then.
     walls = {round((event.wall - BEGIN) / DAY) for event in events if event.kind == "decision" and event.wall}
     assert walls == {0, 400, -400}
-    with reading.look(tmp_path / "set" / "store") as database:
-        stored = [found.event for found in reading.events(database, limit=1000, newest=False)]
+    with reader.look(tmp_path / "set" / "store") as database:
+        stored = [found.event for found in reader.events(database, limit=1000, newest=False)]
     assert sorted(stored, key=_place) == sorted(events, key=_place)

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from agent_example import Floats, Given, given, lines, package, signal, stretch, told
-from edgewright.runtime.agent.keeper import Keeper
-from edgewright.runtime.agent.loop import Agent
-from edgewright.runtime.agent.settings import check_settings
-from edgewright.runtime.agent.starting import run_agent
-from edgewright.runtime.package import write_package
-from edgewright.runtime.store import reading
-from edgewright.runtime.store.learnt import STATE_FILE
+from edgewright.core.package import write_package
+from edgewright.device.agent.loop import Agent
+from edgewright.device.agent.settings import check_settings
+from edgewright.device.agent.startup import run_agent
+from edgewright.device.agent.store_writer import Keeper
+from edgewright.device.store import reader
+from edgewright.device.store.stream_state import STATE_FILE
 from edgewright.schema.device import Event, Packet
 from runtime_example import numbers, parts
 
@@ -77,8 +77,8 @@ def place(folder: Path, table: str = TABLE) -> Path:
 
 def of_the_stream(folder: Path) -> list[str]:
     """What is stored but what a process says of itself, and summaries, which end with it; without the time of day."""
-    with reading.look(folder / "store") as database:
-        events = [stored.event for stored in reading.events(database, limit=100_000, newest=False)]
+    with reader.look(folder / "store") as database:
+        events = [stored.event for stored in reader.events(database, limit=100_000, newest=False)]
     kept = [e for e in events if e.kind != "summary" and e.label != "start"]
     return lines([Event(kind=e.kind, time=e.time, label=e.label, score=e.score, detail=e.detail) for e in kept])
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from agent_example import Given, given, packets, told
-from edgewright.runtime.agent.settings import check_settings
-from edgewright.runtime.agent.starting import run_agent
-from edgewright.runtime.package import write_package
-from edgewright.runtime.predictor import Predictor
+from edgewright.core.package import write_package
+from edgewright.core.predictor import Predictor
+from edgewright.device.agent.settings import check_settings
+from edgewright.device.agent.startup import run_agent
 from edgewright.schema.device import Event, Packet
 from runtime_example import numbers, parts, window_parts
 

@@ -10,11 +10,11 @@ import pytest
 
 from agent_example import given, package, packets, signal
 from edgewright.cli.main import run
-from edgewright.runtime.agent.remembered import Kept, Remembered
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.store import Store, purge, status
-from edgewright.runtime.store.learnt import LARGEST, STATE_FILE, share
-from edgewright.runtime.store.opening import LEAST
+from edgewright.core.files import write_atomic
+from edgewright.device.agent.checkpoint import Kept, Remembered
+from edgewright.device.store import Store, purge, status
+from edgewright.device.store.startup import LEAST
+from edgewright.device.store.stream_state import LARGEST, STATE_FILE, share
 from edgewright.schema.store import StoreConfig
 
 CANARY = np.float32(0.987654)

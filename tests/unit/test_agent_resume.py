@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from agent_example import given, package, packets, reference_of, signal, stretch
-from edgewright.runtime.agent.remembered import Kept, Remembered, decoded, encoded, goes_on
-from edgewright.runtime.detector_file import write_detector
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.store import Store
-from edgewright.runtime.store.learnt import LARGEST, STATE_FILE
+from edgewright.device.agent.checkpoint import Kept, Remembered, decoded, encoded, goes_on
+from edgewright.device.store import Store
+from edgewright.device.store.stream_state import LARGEST, STATE_FILE
+from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column, Floats
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event

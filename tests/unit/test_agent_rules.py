@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from agent_example import Floats, given, lines, package, packets, signal, told
-from edgewright.runtime.store import reading
+from edgewright.device.store import reader
 from edgewright.schema.device import Event, Packet
 from edgewright.schema.errors import InputError
 
@@ -138,8 +138,8 @@ def test_the_watchdog_calls_while_nothing_comes(folder: Path) -> None:
     late = [e for e in events if e.label == "not watched"]
     assert len(late) == 1
     assert late[0].time == pytest.approx(5.98 + 1.0)
-    with reading.look(folder / "store") as database:
-        assert [s.event.label for s in reading.events(database, kind="alarm")] == ["not watched"]
+    with reader.look(folder / "store") as database:
+        assert [s.event.label for s in reader.events(database, kind="alarm")] == ["not watched"]
 
 
 @pytest.mark.parametrize(

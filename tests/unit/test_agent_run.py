@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from agent_example import RATE, given, lines, package, packets, recording, reference, run, signal, told
-from edgewright.runtime.agent.feed import Cutter
-from edgewright.runtime.ready import Ready
-from edgewright.runtime.store import reading
-from edgewright.runtime.windows import cut
+from edgewright.core.windows import cut
+from edgewright.device.agent.feed import Cutter
+from edgewright.device.store import reader
+from edgewright.device.timeline_settings import Ready
 from edgewright.schema.device import Event
 from edgewright.schema.package import WindowSpec
 
@@ -40,9 +40,9 @@ def test_decisions_and_alarms_follow_the_rows_and_are_in_the_store(folder: Path)
     assert all(0.1 < time - begin < 0.4 for time, begin in zip(starts, (4, 12, 20, 28, 36), strict=True))
     assert told(events, "alarm") == [(time, "alarm", "on") for time in starts]
     assert not [e for e in events if e.kind == "health" and e.label != "start"]
-    with reading.look(folder / "store") as database:
-        stored = [found.event for found in reading.events(database, limit=1000, newest=False)]
-        kept = list(reading.rows(database, ""))
+    with reader.look(folder / "store") as database:
+        stored = [found.event for found in reader.events(database, limit=1000, newest=False)]
+        kept = list(reader.rows(database, ""))
     assert stored == events
     # The window that raised each alarm is kept, and no other row.
     assert sum(len(stretch.times) for stretch in kept) == 5 * 10
@@ -124,8 +124,8 @@ def _plain() -> tuple[object, ...]:
 def test_rows_are_kept_as_the_settings_say(folder: Path) -> None:
     for keep, rows in (("none", 0), ("all", 2000)):
         switched(folder, agent={"keep": keep})
-        with reading.look(folder / "store") as database:
-            assert sum(len(stretch.times) for stretch in reading.rows(database, "")) == rows
+        with reader.look(folder / "store") as database:
+            assert sum(len(stretch.times) for stretch in reader.rows(database, "")) == rows
         (folder / "store").rename(folder / keep)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from agent_example import Given, given, package, packets, recording, reference_of, run, signal, told
-from edgewright.runtime.agent.delivery import Delivery
-from edgewright.runtime.agent.notices import Notices
-from edgewright.runtime.agent.settings import check_settings
-from edgewright.runtime.agent.tally import Latency
-from edgewright.runtime.detector_file import write_detector
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.store import Store, reading, status
+from edgewright.device.agent.counters import Latency
+from edgewright.device.agent.delivery import Delivery
+from edgewright.device.agent.notices import Notices
+from edgewright.device.agent.settings import check_settings
+from edgewright.device.store import Store, reader, status
+from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import Event, Packet
@@ -63,7 +63,7 @@ def test_packages_take_the_streams_and_columns_they_ask_for(folder: Path) -> Non
 def test_units_are_asked_for_and_must_agree(folder: Path) -> None:
     source = Given([])
     configured = check_settings({"packages": [{"path": "switch.edge"}]}, folder, "here")
-    from edgewright.runtime.agent.starting import run_agent
+    from edgewright.device.agent.startup import run_agent
 
     nothing = {"stop": lambda: False, "say": print, "tell": print, "begin": lambda _: None}
     run_agent(configured, source, folder / "store", **nothing)  # type: ignore[arg-type]
@@ -239,7 +239,7 @@ def test_what_is_sent_is_gone_from_the_outbox(folder: Path, tmp_path: Path) -> N
     ]
     sent = b"".join(path.read_bytes() for path in sorted((folder / "out").iterdir()))
     assert sent.count(b"\n") == len(events)
-    with reading.look(folder / "store") as database:
+    with reader.look(folder / "store") as database:
         assert database.value("SELECT count(*) FROM outbox") == 0
 
 
@@ -248,7 +248,7 @@ def test_a_sink_that_fails_delays_nothing_and_loses_nothing(folder: Path) -> Non
     said: list[str] = []
     events = given(folder, packets(signal(20.0)), settings=settings, said=said)[0]
     assert "sink folder" in said[0]
-    with reading.look(folder / "store") as database:
+    with reader.look(folder / "store") as database:
         assert database.value("SELECT count(*) FROM outbox") == len(events)
     # The next start finds the stick.
     (folder / "not-mounted").mkdir()
@@ -257,7 +257,7 @@ def test_a_sink_that_fails_delays_nothing_and_loses_nothing(folder: Path) -> Non
         delivery = Delivery(store, configured.ways, said.append)
         delivery.start()
         delivery.close(5.0)
-    with reading.look(folder / "store") as database:
+    with reader.look(folder / "store") as database:
         assert database.value("SELECT count(*) FROM outbox") == 0
 
 

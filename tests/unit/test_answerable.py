@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.runtime.predictor import Predictor
+from edgewright.core.predictor import Predictor
 from edgewright.schema.errors import InputError
 from small_pipeline import rows, run_small, write_rows, write_toml
 

@@ -23,14 +23,14 @@ from edgewright.schema.budget import parse_budget
 from edgewright.schema.config import SearchConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.cache import ArrayCache
-from edgewright.search.architecture.estimating import Estimate
+from edgewright.search.architecture.descriptions import described, enough, feature_names, features_of_point, misses
+from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.front import front_of, stopped_by
-from edgewright.search.architecture.proposing import propose
+from edgewright.search.architecture.pipeline_text import point_text
+from edgewright.search.architecture.proposals import propose
 from edgewright.search.architecture.report import legend, page, result
 from edgewright.search.architecture.space import space_of
 from edgewright.search.architecture.study import FILE, Identity, create, open_study, read_identity, resume
-from edgewright.search.architecture.taking import point_text
-from edgewright.search.architecture.telling import described, enough, feature_names, features_of_point, misses
 from edgewright.search.architecture.trial import FoldError, Tried
 from edgewright.trace.axes import running_axis
 

@@ -9,12 +9,12 @@ from benchmarks.hapt.crossvalidation import cross_validate, others, people_of
 from benchmarks.hapt.network_file import network_file
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.preprocessing.scale import Scale
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from support import shared_data
 
 ANSWERS = Answers(

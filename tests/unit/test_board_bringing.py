@@ -17,17 +17,17 @@ from board_example import KEY, PUBLIC, Board, build, train
 from board_gateway import EmulatedBoard, PtyBoard
 from c99_stages import need_compiler
 from edgewright.cli.main import run
+from edgewright.core.package import Package, parse_package, read_package
+from edgewright.device.boards.address import checked_link
+from edgewright.device.boards.configuration import read_boards
+from edgewright.device.boards.connection import open_link
+from edgewright.device.boards.link import BoardLine
+from edgewright.device.boards.reconciliation import Looked, look
+from edgewright.device.boards.rollback import kept, renumbered, same_content
+from edgewright.device.boards.weights import only_for_boards, parse_weights, with_weights
 from edgewright.export.emulator import missing_tools
-from edgewright.fleet.agent.hand import ProcessHand
-from edgewright.fleet.agent.handing import carry_out
-from edgewright.runtime.boards.back import kept, renumbered, same_content
-from edgewright.runtime.boards.bringing import Looked, look
-from edgewright.runtime.boards.configured import read_boards
-from edgewright.runtime.boards.link import BoardLine
-from edgewright.runtime.boards.opening import open_link
-from edgewright.runtime.boards.places import checked_link
-from edgewright.runtime.boards.weights import only_for_boards, parse_weights, with_weights
-from edgewright.runtime.package import Package, parse_package, read_package
+from edgewright.fleet.device.board_process import carry_out
+from edgewright.fleet.device.board_worker import ProcessHand
 from edgewright.schema.boards import BoardAsk, BoardEntry, BoardRound, BoardSeen
 from edgewright.schema.errors import InputError
 from support import left_out

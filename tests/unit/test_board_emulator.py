@@ -12,15 +12,15 @@ import pytest
 
 from board_example import KEY, PUBLIC, train
 from c99_stages import need_compiler
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import read_package
 from edgewright.export._c_host import FLAGS, compile_c99, context_of
 from edgewright.export.c99 import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body
 from edgewright.export.subject import read_subject
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import read_package
 from integer_networks import samples_of, small
 from support import left_out
 

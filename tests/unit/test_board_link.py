@@ -16,13 +16,13 @@ import pytest
 from board_example import Board, build, train
 from c99_stages import need_compiler
 from edgewright.cli.main import run
-from edgewright.runtime.boards import link
-from edgewright.runtime.boards.link import BoardLine, Port, answer, request
-from edgewright.runtime.boards.update import update
-from edgewright.runtime.boards.weights import with_weights
-from edgewright.runtime.frames import write_rows
-from edgewright.runtime.package import parse_package, read_package
-from edgewright.runtime.predictor import Predictor
+from edgewright.core.package import parse_package, read_package
+from edgewright.core.predictor import Predictor
+from edgewright.device.boards import link
+from edgewright.device.boards.link import BoardLine, Port, answer, request
+from edgewright.device.boards.update import update
+from edgewright.device.boards.weights import with_weights
+from edgewright.device.frames import write_rows
 from edgewright.schema.errors import CheckFailedError, OutputError
 
 serial = pytest.importorskip("serial")

@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from board_example import KEY, PUBLIC, Board, build, train
 from c99_stages import need_compiler
 from edgewright.cli.main import run
+from edgewright.core.package import read_package
+from edgewright.device.boards.weights import HEADER, parse_weights, weights_for
 from edgewright.export.slots import read_layout, slot_code, slot_files, weights_body
 from edgewright.export.subject import read_subject
-from edgewright.fleet.keys.files import make_key
-from edgewright.runtime.boards.weights import HEADER, parse_weights, weights_for
-from edgewright.runtime.package import read_package
+from edgewright.fleet.protocol.keys.files import make_key
 from edgewright.schema.errors import CheckFailedError, InputError
 
 pytestmark = pytest.mark.slow

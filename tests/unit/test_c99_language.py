@@ -16,8 +16,8 @@ import pytest
 
 from c99_examples import WARNINGS
 from edgewright.export.c99_language.student import write_language_c99
-from edgewright.runtime.utterance.model_file import Arrays, student_of
-from edgewright.runtime.utterance.normalise import LONGEST, normalised
+from edgewright.nlp.utterance.model_file import Arrays, student_of
+from edgewright.nlp.utterance.normalise import LONGEST, normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, StudentSpec
 from support import left_out, shared_data

@@ -20,10 +20,10 @@ from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
 from edgewright.language.utterances import read
-from edgewright.runtime.utterance.model_file import Arrays
-from edgewright.runtime.utterance.normalise import LONGEST, compose
-from edgewright.runtime.utterance.parse import Understanding
-from edgewright.runtime.utterance.values import NAMES
+from edgewright.nlp.utterance.model_file import Arrays
+from edgewright.nlp.utterance.normalise import LONGEST, compose
+from edgewright.nlp.utterance.parse import Understanding
+from edgewright.nlp.utterance.values import NAMES
 from edgewright.schema.language import LanguageSpec
 from support import left_out, need_sanitizers, shared_data
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from detector_example import rows
 from edgewright.cli.main import run
-from edgewright.runtime.detector_file import IN_PACKAGE, read_detector
-from edgewright.runtime.package import read_package
+from edgewright.core.package import read_package
+from edgewright.monitor.detector_file import IN_PACKAGE, read_detector
 from edgewright.schema.data import Floats
 from small_pipeline import run_small, write_rows, write_toml
 from support import shared_data

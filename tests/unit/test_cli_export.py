@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.executor import compile_graph
+from edgewright.core.native_modules import find_module
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import package_path
 from edgewright.export._c_host import find_compiler, load_c99
 from edgewright.export._extension.build import can_build
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.load import package_path
-from edgewright.runtime.native import find_module
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import read_package
 from edgewright.schema.errors import InputError
 from foreign import MODELS, model, node
 from small_pipeline import run_small, write_rows, write_toml

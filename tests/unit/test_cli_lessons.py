@@ -20,10 +20,10 @@ import trace_example as example
 from edgewright.cli.main import run
 from edgewright.export.answering import load
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import journalled
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.run import RunResult
+from edgewright.pipeline.run_journal import journalled
 from edgewright.trace.journal import journals
 from edgewright.trace.modes import modes
 from edgewright.trace.record import read_trace, write_trace

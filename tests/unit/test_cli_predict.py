@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgewright.cli.bad_rows import BadRows
 from edgewright.cli.main import run
-from edgewright.runtime import engines
+from edgewright.cli.row_errors import BadRows
+from edgewright.core import engines
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]

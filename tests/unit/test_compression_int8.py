@@ -15,10 +15,10 @@ from edgewright.compression.ranges import Method, grid
 from edgewright.compression.reference_model import reference_graph, reference_sizes
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.weights import PerChannel, to_integers
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from quantised_networks import KIND, LEVELS, WINDOWS, X, Y, dead_channels, regression, rows_graph, windows_graph

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from edgewright.compression import prune, qat
 from edgewright.compression.distil import softened, taught
-from edgewright.compression.lesson import finished, lesson, trained, with_parameters
+from edgewright.compression.masked_network import Shaped, Weighting, masked, rounded, rounded_weights
 from edgewright.compression.pareto import front
 from edgewright.compression.ranges import grid
-from edgewright.compression.shaped import Shaped, Weighting, masked, rounded, rounded_weights
+from edgewright.compression.retraining import finished, lesson, trained, with_parameters
 from edgewright.compression.weights import PerChannel
+from edgewright.core.catalogue import find, listing
+from edgewright.core.executor import compile_graph
 from edgewright.graph.builder import Builder
 from edgewright.models.architecture import PACKAGE, function
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
-from edgewright.runtime.catalogue import find, listing
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 

@@ -10,12 +10,12 @@ from benchmarks.compress.sizes import LARGE, SMALL, Sizes, sizes
 
 from edgewright.compression.int8 import quantise
 from edgewright.compression.weights import to_integers
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.models.network import NetworkRegressor
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer
 from edgewright.schema.graph import Graph
 from support import shared_data
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, heads
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.restore import begin
-from edgewright.fleet.control.tables import audit
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.engine import Database, open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing.restore import begin
 from fleet_folder import fleet
 
 
@@ -52,7 +53,7 @@ def test_the_slower_of_two_servers_goes_on_with_what_the_other_took_in(tmp_path:
         assert begin(made, first, committers[0], now) is False
         with first.reading() as connection:
             assert len(heads.roots(connection)) == 1
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
             assert connection.execute(sa.select(sa.func.count()).select_from(audit)).scalar_one() == 1
     finally:
         for committer, database in zip(committers, (first, second), strict=True):

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.cli.main import run
-from edgewright.fleet.control.plane import Plane
-from edgewright.fleet.control.tables import devices
+from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database.tables import devices
 from fleet_plane import Client, enrolled, fleet_folder, plane_of
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, committing
-from edgewright.fleet.control.committing import BusyError, Committer
-from edgewright.fleet.control.database import Database, open_database
-from edgewright.fleet.control.tables import audit
+from edgewright.fleet.server.database import audit_chain, group_commit
+from edgewright.fleet.server.database.engine import Database, open_database
+from edgewright.fleet.server.database.group_commit import BusyError, Committer
+from edgewright.fleet.server.database.tables import audit
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 
 
@@ -25,7 +25,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 def add(connection: sa.Connection, what: str) -> str:
-    chain.append(connection, at=1.0, who="test", what=what)
+    audit_chain.append(connection, at=1.0, who="test", what=what)
     if what.startswith("bad"):
         raise InputError("something good", what)
     return what
@@ -66,7 +66,7 @@ def test_one_that_raises_is_undone_alone(database: Database) -> None:
     assert written(database) == ["a", "b"]
     assert sizes == [1, 3]
     with database.reading() as connection:
-        assert chain.verify(connection)[0] == 2
+        assert audit_chain.verify(connection)[0] == 2
 
 
 def test_many_at_once_fall_back_to_one_by_one(database: Database) -> None:
@@ -166,6 +166,6 @@ def test_a_write_that_failed_long_ago_is_not_told_any_more(database: Database, m
     committer = Committer(database.writing, thread=False)
     committer.submit(lambda connection: connection.exec_driver_sql("INSERT INTO nowhere VALUES (1)"))
     assert "nowhere" in committer.trouble
-    monkeypatch.setattr(committing, "TROUBLE", 0.0)
+    monkeypatch.setattr(group_commit, "TROUBLE", 0.0)
     assert committer.trouble == ""
     committer.close()

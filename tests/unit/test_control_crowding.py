@@ -9,8 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.control.crowding import Crowd, CrowdedError
-from edgewright.fleet.control.plane import Limits
+from edgewright.fleet.server.api.concurrency_limit import Crowd, CrowdedError
+from edgewright.fleet.server.control_plane import Limits
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, enrolled, plane_of
 

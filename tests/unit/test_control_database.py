@@ -12,12 +12,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from edgewright.fleet.control import chain, tables_rollouts
-from edgewright.fleet.control import sqlite as files
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import open_database
-from edgewright.fleet.control.migrating import config, migrate, revision
-from edgewright.fleet.control.tables import audit, devices, metadata, tokens
+from edgewright.fleet.server.database import audit_chain, rollout_tables
+from edgewright.fleet.server.database import sqlite as files
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.migration import config, migrate, revision
+from edgewright.fleet.server.database.tables import audit, devices, metadata, tokens
 from edgewright.schema.errors import InputError
 
 DEVICE = {
@@ -32,19 +32,19 @@ def test_the_first_revision_is_brought_up_with_its_rows(tmp_path: Path) -> None:
     with engine.begin() as connection:
         assert revision(connection) == "0001"
         connection.execute(sa.insert(devices).values(DEVICE))
-        chain.append(connection, at=1.0, who="w", what="x")
+        audit_chain.append(connection, at=1.0, who="w", what="x")
     engine.dispose()
     database = open_database(tmp_path)
     with database.reading() as connection:
         assert revision(connection) == ScriptDirectory.from_config(config()).get_current_head()
         assert connection.execute(sa.select(devices)).one().tags == ("a", "b")
-        assert chain.verify(connection)[0] == 1
+        assert audit_chain.verify(connection)[0] == 1
     database.close()
     open_database(tmp_path).close()
 
 
 def test_the_revisions_make_the_tables_that_the_code_names(tmp_path: Path) -> None:
-    assert tables_rollouts.rollouts.metadata is metadata
+    assert rollout_tables.rollouts.metadata is metadata
     database = open_database(tmp_path)
     with database.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
@@ -77,14 +77,16 @@ def test_a_changed_a_missing_and_an_inserted_row_break_the_chain(tmp_path: Path)
     def verified(statement: str) -> tuple[int, str]:
         with database.writing.connect() as connection, connection.begin() as change:
             connection.execute(sa.text(statement))
-            rows, _, problem = chain.verify(connection)
+            rows, _, problem = audit_chain.verify(connection)
             change.rollback()
         return rows, problem
 
     with database.writing.begin() as connection:
         for number in range(5):
-            chain.append(connection, at=float(number), who="ada", what="did", subject=str(number), detail={"n": number})
-        assert chain.verify(connection)[0::2] == (5, "")
+            audit_chain.append(
+                connection, at=float(number), who="ada", what="did", subject=str(number), detail={"n": number}
+            )
+        assert audit_chain.verify(connection)[0::2] == (5, "")
     assert verified("UPDATE audit SET who = 'eve' WHERE number = 3") == (2, "row 3 was changed")
     assert verified("UPDATE audit SET at = at + 1 WHERE number = 1") == (0, "row 1 was changed")
     assert verified("DELETE FROM audit WHERE number = 3") == (2, "row 3 is missing")
@@ -92,7 +94,9 @@ def test_a_changed_a_missing_and_an_inserted_row_break_the_chain(tmp_path: Path)
     rows, problem = verified("DELETE FROM audit WHERE number = 5")
     assert (rows, problem) == (4, "")  # a chain cut off at its end holds: that is what the noted hash is for
     with database.reading() as connection:
-        assert connection.execute(sa.select(audit.c.before).where(audit.c.number == 1)).scalar_one() == chain.START
+        assert (
+            connection.execute(sa.select(audit.c.before).where(audit.c.number == 1)).scalar_one() == audit_chain.START
+        )
     database.close()
 
 
@@ -102,9 +106,9 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
 
     def write() -> None:
         while not ended.is_set():
-            committer.submit(lambda c: chain.append(c, at=1.0, who="w", what="x", detail={"pad": "x" * 2000})).result(
-                10
-            )
+            committer.submit(
+                lambda c: audit_chain.append(c, at=1.0, who="w", what="x", detail={"pad": "x" * 2000})
+            ).result(10)
 
     writer = threading.Thread(target=write)
     writer.start()
@@ -122,7 +126,7 @@ def test_a_backup_is_one_moment_of_a_database_that_is_written(tmp_path: Path) ->
         held.close()
         engine = files.engine(copy, reading=True)
         with engine.connect() as connection:
-            assert chain.verify(connection)[2] == ""
+            assert audit_chain.verify(connection)[2] == ""
         engine.dispose()
 
 

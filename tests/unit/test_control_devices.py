@@ -10,11 +10,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import enrolments, keeping, paging, reports
-from edgewright.fleet.control.plane import Decision, Limits, Plane
-from edgewright.fleet.control.tables import devices, intents, items, outcomes, tokens, vitals
-from edgewright.fleet.control.tables import reports as history
-from edgewright.fleet.wire.signing import public_text
+from edgewright.fleet.protocol.wire.signing import public_text
+from edgewright.fleet.server import enrollments, reports, retention
+from edgewright.fleet.server.api import pagination
+from edgewright.fleet.server.control_plane import Decision, Limits, Plane
+from edgewright.fleet.server.database.tables import devices, intents, items, outcomes, tokens, vitals
+from edgewright.fleet.server.database.tables import reports as history
 from edgewright.schema.fleet_report import Report
 from fleet_plane import Client, Device, enrolled, plane_of
 
@@ -74,7 +75,7 @@ def test_a_token_is_over_when_it_expires_is_used_up_or_revoked(tmp_path: Path) -
         revoked = await client.token()
         clock.now += 61.0
         assert (await Device(client).enrol(late)).status_code == 403
-        name = enrolments.hashed(revoked)[:16]
+        name = enrollments.hashed(revoked)[:16]
         assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 200
         assert (await client.ask("DELETE", f"/v1/fleet/tokens/{name}", local=True)).status_code == 404
         assert (await Device(client).enrol(revoked)).status_code == 403
@@ -336,7 +337,7 @@ def test_old_reports_and_items_go_and_the_device_stays(tmp_path: Path) -> None:
     limits = Limits(keep=50.0, keep_items=50.0)
     with plane_of(tmp_path, clock=clock, limits=limits) as plane:
         asyncio.run(go(plane))
-        assert keeping.forget(plane, clock.now) == 2
+        assert retention.forget(plane, clock.now) == 2
         assert [row.sequence for row in rows(plane, history)] == [1]
         assert [row.sequence for row in rows(plane, items)] == [1]
         assert len(rows(plane, devices)) == 1
@@ -359,13 +360,13 @@ def test_a_clock_that_is_a_year_ahead_deletes_hours_of_what_was_reported_and_not
         asyncio.run(go(plane))
         count = len(rows(plane, tokens))
         wrong = clock.now + 400 * 86_400.0
-        assert keeping.forget(plane, wrong) == 2 * 4 + 1
+        assert retention.forget(plane, wrong) == 2 * 4 + 1
         assert [row.sequence for row in rows(plane, items)] == list(range(4, 20))
         assert len(rows(plane, tokens)) == count - 1
         for _ in range(4):  # as slowly, also where it is right
-            keeping.forget(plane, wrong)
+            retention.forget(plane, wrong)
         assert rows(plane, items) == [] and rows(plane, history) == []
-        assert keeping.forget(plane, wrong) >= 0
+        assert retention.forget(plane, wrong) >= 0
 
 
 @pytest.mark.parametrize("order", ["name", "-name", "last", "-last", "enrolled", "-counter"])
@@ -396,7 +397,7 @@ def test_pages_by_cursor_are_those_by_offset_and_whole(tmp_path: Path, order: st
             past = page["cursor"]
         assert by_cursor == by_offset
         assert sorted(by_offset) == sorted(one["id"] for one in new)
-        for wrong in ("%21%21", "W10", paging.cursor("counter", 1, "x")):
+        for wrong in ("%21%21", "W10", pagination.cursor("counter", 1, "x")):
             assert (await client.ask("GET", f"{path}&past={wrong}", local=True)).status_code == 400
 
     with plane_of(tmp_path) as plane:

@@ -7,9 +7,9 @@ from pathlib import Path
 import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
-from edgewright.fleet.control.gauged import Gauged, reading
-from edgewright.fleet.control.plane import Plane, open_plane
-from edgewright.fleet.control.tables import devices, outcomes
+from edgewright.fleet.server.control_plane import Plane, open_plane
+from edgewright.fleet.server.database.tables import devices, outcomes
+from edgewright.fleet.server.monitoring.gauges import Gauged, reading
 from rollout_example import HOUR, NOW, Example
 
 

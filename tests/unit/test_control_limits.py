@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.fleet.control.limits import Buckets, daily
+from edgewright.fleet.server.api.rate_limits import Buckets, daily
 
 
 def test_those_that_are_kept_follow_who_is_busy_and_not_how_many_there_are() -> None:

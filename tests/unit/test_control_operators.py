@@ -11,9 +11,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import bearer
-from edgewright.fleet.control.plane import Plane
-from edgewright.fleet.control.tables import operators
+from edgewright.fleet.server.api import operator_auth
+from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database.tables import operators
 from fleet_plane import Client, enrolled, plane_of
 
 
@@ -28,13 +28,13 @@ def test_argon2_runs_once_a_token_and_a_removed_operator_is_out_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     checked: list[str] = []
-    real = bearer._check
+    real = operator_auth._check
 
     def counting(held: str, token: str) -> bool:
         checked.append(token)
         return real(held, token)
 
-    monkeypatch.setattr(bearer, "_check", counting)
+    monkeypatch.setattr(operator_auth, "_check", counting)
 
     async def go(plane: Plane) -> None:
         client = Client(plane)

@@ -12,14 +12,15 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain, copying, placed, postgres, reports
-from edgewright.fleet.control.committing import Committer
-from edgewright.fleet.control.database import Database, open_address, open_database
-from edgewright.fleet.control.gating import judge_all
-from edgewright.fleet.control.tables import audit, devices, items
-from edgewright.fleet.control.tables import reports as history
 from edgewright.fleet.repository.folder import ADDRESS
 from edgewright.fleet.repository.metadata import sha256 as digest
+from edgewright.fleet.server import reports
+from edgewright.fleet.server.database import audit_chain, copy, database_url, postgres
+from edgewright.fleet.server.database.engine import Database, open_address, open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.tables import audit, devices, items
+from edgewright.fleet.server.database.tables import reports as history
+from edgewright.fleet.server.rollouts.gate_votes import judge_all
 from edgewright.schema.errors import EdgewrightError, InputError, OutputError
 from edgewright.schema.fleet_plan import Gate
 from edgewright.schema.fleet_report import Report, Vitals
@@ -127,13 +128,13 @@ def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -
 
     def together(connection: sa.Connection, names: Sequence[str]) -> list[str | EdgewrightError]:
         for name in names:
-            chain.append(connection, at=1.0, who="test", what=name)
+            audit_chain.append(connection, at=1.0, who="test", what=name)
         return list(names)
 
     futures = [
         committers[number % 2].submit_to(together, f"shared{number}")
         if number % 3
-        else committers[number % 2].submit(partial(chain.append, at=1.0, who="test", what=f"alone{number}"))
+        else committers[number % 2].submit(partial(audit_chain.append, at=1.0, who="test", what=f"alone{number}"))
         for number in range(60)
     ]
     for future in futures:
@@ -142,7 +143,7 @@ def test_the_log_of_two_servers_is_one_chain(database: Database, address: str) -
         committer.close()
     other.close()
     with database.reading() as connection:
-        assert chain.verify(connection)[::2] == (60, "")
+        assert audit_chain.verify(connection)[::2] == (60, "")
 
 
 def test_servers_that_start_at_once_make_the_tables_once() -> None:
@@ -180,26 +181,26 @@ def test_a_database_moves_there_and_its_backup_is_the_same(tmp_path: Path) -> No
     with small.writing.begin() as connection:
         connection.execute(sa.insert(devices), [_device(f"{number:032x}") for number in range(5)])
         for number in range(5):
-            chain.append(connection, at=float(number), who="test", what="x", detail={"ä": number})
+            audit_chain.append(connection, at=float(number), who="test", what="x", detail={"ä": number})
     small.close()
     with fresh_database() as address:
-        counts = copying.fill(address, folder / "fleet.sqlite")
+        counts = copy.fill(address, folder / "fleet.sqlite")
         assert (counts["devices"], counts["audit"]) == (5, 5)
         with pytest.raises(InputError, match="an empty database"):
-            copying.fill(address, folder / "fleet.sqlite")
-        placed.keep(folder, address)
+            copy.fill(address, folder / "fleet.sqlite")
+        database_url.keep(folder, address)
         assert (folder / ADDRESS).stat().st_mode & 0o777 == 0o600
         made = open_database(folder)
         with made.writing.begin() as connection:  # numbers go on after those that were copied
             assert reports.take(connection, [_arrived(f"{1:032x}", 1, f"{1:032x}-0", "n")])[0]
-            chain.append(connection, at=9.0, who="test", what="after")
-        assert copying.backup(folder, tmp_path / "copy.sqlite") > 0
+            audit_chain.append(connection, at=9.0, who="test", what="after")
+        assert copy.backup(folder, tmp_path / "copy.sqlite") > 0
         made.close()
         (tmp_path / "again").mkdir()
         (tmp_path / "copy.sqlite").rename(tmp_path / "again" / "fleet.sqlite")
         again = open_database(tmp_path / "again")
         with again.reading() as connection:
-            assert chain.verify(connection)[0] == 6
+            assert audit_chain.verify(connection)[0] == 6
             assert connection.execute(sa.select(sa.func.count()).select_from(history)).scalar_one() == 1
         again.close()
 
@@ -213,7 +214,7 @@ def test_what_is_wrong_with_an_address_is_said_without_its_password(tmp_path: Pa
     with fresh_database() as address, pytest.raises(InputError, match="does not exist"):
         open_address(address + "x")
     with pytest.raises(InputError, match="postgresql://"):
-        placed.checked("mysql://x", "--database")
+        database_url.checked("mysql://x", "--database")
 
 
 def test_a_database_of_another_encoding_is_refused_in_words() -> None:

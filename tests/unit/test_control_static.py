@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from edgewright.fleet.control.plane import Plane
+from edgewright.fleet.server.control_plane import Plane
 from fleet_plane import Client, plane_of
 
 HASH = "ab" * 32

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from edgewright.fleet.control.tables import devices, outcomes
+from edgewright.fleet.server.database.tables import devices, outcomes
 from edgewright.schema.fleet_report import Acknowledged
 from fleet_plane import Client, enrolled, plane_of
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.riff import wav_bytes
 from edgewright.data.clock import measured_rate, pace
 from edgewright.data.framing import sound_window
 from edgewright.data.load import load_data
 from edgewright.pipeline.check import check_data
-from edgewright.runtime.riff import wav_bytes
 from edgewright.schema.config import WindowConfig
 from edgewright.search.advise.commands import commands
-from edgewright.search.advise.contract import Asked as AdviceAsked
+from edgewright.search.advise.contract import AdviceRequest as AdviceAsked
 from edgewright.search.advise.framings import labelled
-from edgewright.search.advise.look import look
-from edgewright.search.ladder.measure import Asked, Ladder
+from edgewright.search.advise.inspection import look
+from edgewright.search.ladder.measurement import Ladder, LadderRequest
 from edgewright.search.ladder.setup import problem_and_config
 from ladder_problems import silent
 from small_pipeline import write_rows
@@ -61,7 +61,7 @@ def test_the_ladder_and_the_check_judge_sounds_and_not_their_samples(tmp_path: P
     assert len(problem.y) == 40
     assert config.window == problem.window
     assert "--window N says otherwise" in problem.notes[0]
-    record = Ladder(problem, config, Asked(rungs=("majority", "threshold")), silent).climb()
+    record = Ladder(problem, config, LadderRequest(rungs=("majority", "threshold")), silent).climb()
     assert record.rungs[1].score is not None
     assert record.rungs[1].score.value > 0.95
     assert record.notes[0] == problem.notes[0]

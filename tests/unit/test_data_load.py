@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core.catalogue import find, listing
 from edgewright.data.load import SETS, guess, load_data
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.errors import InputError, UnknownNameError
 
 

@@ -10,6 +10,10 @@ import numpy as np
 import pytest
 
 from denoiser_example import random_denoiser
+from edgewright.core.archive import pack, unpack
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._c_host import FLAGS, STRICT, compile_c99, context_of, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.export.c99_denoiser import write_denoiser_c99
@@ -18,13 +22,9 @@ from edgewright.graph.denoising import DenoiserFile, denoiser_bytes, parse_denoi
 from edgewright.graph.extract import integer_network
 from edgewright.graph.streaming import NetworkStream, steps_of
 from edgewright.models.denoiser import DenoiserConfig, Denoising, delayed, framed, graph_of
-from edgewright.pipeline.denoise_score import float_form
-from edgewright.runtime.archive import pack, unpack
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
+from edgewright.workflows.denoising.evaluation import float_form
 from support import left_out
 
 FORMS = [

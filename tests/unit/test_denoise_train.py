@@ -17,13 +17,13 @@ from denoiser_example import RATE, random_denoiser, voices
 from edgewright.cli.commands.denoise import COMMAND
 from edgewright.cli.commands.export import COMMAND as EXPORT
 from edgewright.cli.commands.prove import COMMAND as PROVE
+from edgewright.core.riff import read_wav, wav_bytes
 from edgewright.data.load import guess, load_data
 from edgewright.data.noise import kinds, noise_of, scaled
 from edgewright.graph.denoising import read_denoiser, write_denoiser
-from edgewright.pipeline.denoise_measures import segmental_snr, si_sdr, snr
-from edgewright.pipeline.denoise_score import score_denoiser
-from edgewright.runtime.riff import read_wav, wav_bytes
 from edgewright.schema.errors import EdgewrightError, InputError, UnknownNameError
+from edgewright.workflows.denoising.evaluation import score_denoiser
+from edgewright.workflows.denoising.metrics import segmental_snr, si_sdr, snr
 
 SMALL = ["--set", "hop=4", "--set", "first=8", "--set", "filters=6", "--set", "blocks=2", "--windows", "24"]
 

@@ -18,9 +18,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy_files import DEPLOY, compose, panels, queries, rules
 from edgewright.cli.fleet.serve import COMMAND
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.repository.exporting import CACHE
-from edgewright.fleet.wire.signing import public_text, sign
+from edgewright.fleet.protocol.wire.signing import public_text, sign
+from edgewright.fleet.repository.static_export import CACHE
+from edgewright.fleet.server.api.client import local_desk
 from edgewright.schema.fleet_api import NewOperator, NewToken, OperatorMade, TokenMade
 from edgewright.schema.fleet_report import Acknowledged, Enrolled
 from rollout_example import Example

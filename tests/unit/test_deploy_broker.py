@@ -16,8 +16,8 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from carried_fleet import Carrying, Served, Waiting, until
-from edgewright.fleet.wire.broker import answer_topic, hang_up, news_topic, report_topic
-from edgewright.fleet.wire.brokered import LARGEST, ROOM
+from edgewright.fleet.protocol.wire.broker import answer_topic, hang_up, news_topic, report_topic
+from edgewright.fleet.protocol.wire.broker_reports import LARGEST, ROOM
 from fleet_plane import PRODUCT, Client
 from mqtt_broker import Broker
 from support import ROOT, left_out

@@ -11,20 +11,30 @@ import pytest
 from scipy.stats import binomtest, chi2
 
 from detector_example import KINDS, rows
-from edgewright.pipeline import detect_choice
-from edgewright.pipeline.detect_choice import choose
-from edgewright.pipeline.detect_events import Counts, bootstrap, count, episodes, interval, pieces, rate, runs, share
-from edgewright.pipeline.detect_rows import Stretch, Watched, read_watched
-from edgewright.pipeline.detect_threshold import Asked, threshold
-from edgewright.pipeline.detecting import blocks, fit_detector
-from edgewright.pipeline.injecting import APART, inject
-from edgewright.pipeline.injecting import KINDS as ANOMALIES
-from edgewright.runtime.detector_file import DetectorFile
-from edgewright.runtime.watching import Watch
+from edgewright.monitor.detector_file import DetectorFile
+from edgewright.monitor.detector_stream import Watch
 from edgewright.schema.data import Column
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection import selection
+from edgewright.workflows.detection.events import (
+    Counts,
+    bootstrap,
+    count,
+    episodes,
+    interval,
+    pieces,
+    rate,
+    runs,
+    share,
+)
+from edgewright.workflows.detection.fit import blocks, fit_detector
+from edgewright.workflows.detection.injection import APART, inject
+from edgewright.workflows.detection.injection import KINDS as ANOMALIES
+from edgewright.workflows.detection.rows import Stretch, Watched, read_watched
+from edgewright.workflows.detection.selection import choose
+from edgewright.workflows.detection.threshold import ThresholdRequest, threshold
 from support import shared_data
 
 
@@ -120,7 +130,7 @@ def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
     scores = np.random.default_rng(0).exponential(size=5000)
     pairs = [(_stretch(5000), scores)]
     for accepted in (1.0, 4.0):
-        found = threshold(pairs, Asked(false_alarms=accepted), None)
+        found = threshold(pairs, ThresholdRequest(false_alarms=accepted), None)
         alarms = len(episodes(scores >= found.value, 0))
         assert alarms <= 5 * accepted
         assert alarms >= 3 * accepted
@@ -128,16 +138,16 @@ def test_the_threshold_keeps_to_the_accepted_false_alarms() -> None:
         assert (found.by, found.per) == ("quantile", "1000 rows")
     # Few alarms that last are no way out: one row in 100 may be odd.
     steps = np.where(np.arange(5000) < 1000, 5.0, 0.0) + np.linspace(0, 0.1, 5000)
-    long = threshold([(_stretch(5000), steps)], Asked(false_alarms=100.0), None)
+    long = threshold([(_stretch(5000), steps)], ThresholdRequest(false_alarms=100.0), None)
     assert 0 < np.mean(steps >= long.value) <= 0.01
     # A row a second: 5,000 rows are 0.058 days, so that not one alarm is accepted.
-    none = threshold(pairs, Asked(), 1.0)
+    none = threshold(pairs, ThresholdRequest(), 1.0)
     assert none.value > scores.max()
     assert (none.per, none.false_alarms) == ("day", 0.0)
 
 
 def test_a_stream_that_stands_still_is_not_always_odd() -> None:
-    found = threshold([(_stretch(5000), np.zeros(5000))], Asked(false_alarms=5.0), None)
+    found = threshold([(_stretch(5000), np.zeros(5000))], ThresholdRequest(false_alarms=5.0), None)
     assert found.value > 0
     assert found.false_alarms == 0
 
@@ -148,16 +158,16 @@ def test_labels_quantiles_and_given_thresholds() -> None:
     odd[500:510] = True
     scores[505] = 5.0
     labelled = Stretch("rows", *rows(1000), odd)
-    found = threshold([(labelled, scores)], Asked(), None)
+    found = threshold([(labelled, scores)], ThresholdRequest(), None)
     assert found.by == "labels"
     assert 1 < found.value <= 5
-    half = threshold([(labelled, scores)], Asked(quantile=0.5, margin=2.0), None)
+    half = threshold([(labelled, scores)], ThresholdRequest(quantile=0.5, margin=2.0), None)
     assert half.value == pytest.approx(2 * np.quantile(scores[~odd], 0.5))
-    assert threshold([(labelled, scores)], Asked(threshold=3.0), None).by == "given"
+    assert threshold([(labelled, scores)], ThresholdRequest(threshold=3.0), None).by == "given"
     with pytest.raises(InputError, match="quantile"):
-        threshold([(labelled, scores)], Asked(quantile=2.0), None)
+        threshold([(labelled, scores)], ThresholdRequest(quantile=2.0), None)
     with pytest.raises(InputError, match="none"):
-        threshold([(labelled, np.full(1000, -math.inf))], Asked(), None)
+        threshold([(labelled, np.full(1000, -math.inf))], ThresholdRequest(), None)
 
 
 def test_injected_events_are_labelled_and_nothing_else_changes() -> None:
@@ -186,7 +196,7 @@ def test_parts_follow_time_and_cut_no_event() -> None:
 @pytest.mark.slow
 def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> None:
     watched = _watched(_stretch(3000))
-    choice = choose(watched, Asked())
+    choice = choose(watched, ThresholdRequest())
     assert "anomalies put into rows without labels" in choice.measure
     assert {one.kind for one in choice.tried} == set(KINDS)
     taken = choice.tried[0]
@@ -204,7 +214,7 @@ def test_without_labels_the_choice_rests_on_injected_anomalies_and_says_so() -> 
 @pytest.mark.slow
 def test_with_labels_the_choice_rests_on_them() -> None:
     labelled = inject(_stretch(2000), seed=1)
-    choice = choose(_watched(labelled), Asked())
+    choice = choose(_watched(labelled), ThresholdRequest())
     assert choice.measure.startswith("event F1 on labelled rows, 3 blocks in time")
     assert choice.tried[0].skill > 0.2
     for one in choice.tried:
@@ -214,13 +224,13 @@ def test_with_labels_the_choice_rests_on_them() -> None:
 def _compared(monkeypatch: pytest.MonkeyPatch, counts: dict[str, list[Counts]], size: dict[str, int]) -> Choice:
     """The choice among detectors that gave such counts; the others could not be tried."""
 
-    def tried(name: str, *_: object) -> detect_choice._Tried:
+    def tried(name: str, *_: object) -> selection._Tried:
         if name not in counts:
             raise InputError("another", name)
-        return detect_choice._Tried(name, tuple(counts[name]), size[name])
+        return selection._Tried(name, tuple(counts[name]), size[name])
 
-    monkeypatch.setattr(detect_choice, "_try", tried)
-    return choose(_watched(inject(_stretch(2000), seed=1)), Asked())
+    monkeypatch.setattr(selection, "_try", tried)
+    return choose(_watched(inject(_stretch(2000), seed=1)), ThresholdRequest())
 
 
 def test_a_detector_without_skill_is_not_chosen_over_one_that_has_some(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +268,7 @@ def test_a_file_of_skab_with_one_event_is_given_a_detector_that_finds_it(tmp_pat
     file = tmp_path / "0.csv"
     file.write_bytes(gzip.decompress((shared_data("skab") / "valve1" / "0.csv.gz").read_bytes()))
     watched = read_watched(str(file), target="anomaly", time="datetime", ignore=("changepoint",))
-    choice = choose(watched, Asked())
+    choice = choose(watched, ThresholdRequest())
     assert choice.tried[0].skill == max(one.skill for one in choice.tried) > 0
 
 
@@ -272,4 +282,4 @@ def test_unknown_detectors_and_windows_are_refused() -> None:
     with pytest.raises(InputError, match=r"takes windows \(.*pca"):
         fit_detector(windows, "var")
     with pytest.raises(InputError, match="1,800 rows to choose a detector on, got 5"):
-        choose(_watched(_stretch(5)), Asked())
+        choose(_watched(_stretch(5)), ThresholdRequest())

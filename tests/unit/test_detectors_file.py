@@ -9,15 +9,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.pipeline.detect_events import episodes
-from edgewright.runtime.archive import pack, unpack
-from edgewright.runtime.detector_file import DetectorFile, detector_bytes, parse_detector, read_detector, write_detector
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.watching import FEATURES, Watch, pause, state_bytes, window_features
+from edgewright.core.archive import pack, unpack
+from edgewright.monitor.detector_file import DetectorFile, detector_bytes, parse_detector, read_detector, write_detector
+from edgewright.monitor.detector_stream import FEATURES, Watch, pause, state_bytes, window_features
+from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.events import episodes
 
 
 def _spec(**changes: object) -> DetectorSpec:

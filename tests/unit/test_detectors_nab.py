@@ -14,9 +14,9 @@ from benchmarks.anomalies.reference import windowed_gaussian
 
 from c99_examples import WARNINGS, call, need
 from edgewright.export._c_detector import write_detector_c99
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.detectors.own_past import OwnPastConfig
-from edgewright.runtime.watching import state_bytes
+from edgewright.monitor.detector_stream import state_bytes
+from edgewright.monitor.detectors import kind
+from edgewright.monitor.detectors.own_past import OwnPastConfig
 from support import shared_data
 
 _STANDARD = nab.Weights(1.0, 0.11, 1.0)

@@ -9,10 +9,10 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.detectors._row import SlidingMean
-from edgewright.runtime.detectors.own_past import OwnPastConfig
-from edgewright.runtime.detectors.robust import RobustConfig
+from edgewright.monitor.detectors import kind
+from edgewright.monitor.detectors._row import SlidingMean
+from edgewright.monitor.detectors.own_past import OwnPastConfig
+from edgewright.monitor.detectors.robust import RobustConfig
 from edgewright.schema.errors import InputError
 
 

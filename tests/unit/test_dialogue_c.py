@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from c99_examples import WARNINGS
+from edgewright.core.state_machine.validation import CheckedTable, check_table
+from edgewright.core.toml_tables import convert_table
 from edgewright.export.c99_language.dialogue import WORD, dialogue_files
-from edgewright.language.dialogue.check import read_dialogue
-from edgewright.runtime.dialogue import Dialogue, Said, spoken
-from edgewright.runtime.state_check import CheckedTable, check_table
-from edgewright.runtime.tables import convert_table
+from edgewright.language.dialogue.validation import read_dialogue
+from edgewright.nlp.dialogue import Dialogue, DialogueOutput, spoken
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import StateTable
 from support import ROOT, left_out, need_sanitizers
@@ -148,7 +148,7 @@ def script(checked: CheckedTable, seed: int, steps: int) -> list[tuple[str, floa
 def in_python(checked: CheckedTable, seed: int, steps: int) -> str:
     dialogue, lines = Dialogue(checked), []
 
-    def told(said: list[Said]) -> None:
+    def told(said: list[DialogueOutput]) -> None:
         for step in said:
             answers, doings = iter(step.answers), iter(step.does)
             for action in checked.table.steps[step.place].actions:

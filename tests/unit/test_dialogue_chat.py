@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.runtime.dialogue import event_name, filled, slots_of
-from edgewright.runtime.utterance.parse import Understanding
+from edgewright.nlp.dialogue import event_name, filled, slots_of
+from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import Parsed, Slot
 from support import ROOT
 

@@ -7,10 +7,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from edgewright.language.dialogue.check import RULES, Vocabulary, read_dialogue, vocabulary
-from edgewright.language.dialogue.draw import svg
-from edgewright.language.dialogue.ways import mermaid, ways
-from edgewright.runtime.utterance.values import values
+from edgewright.language.dialogue.diagram import svg
+from edgewright.language.dialogue.transitions import mermaid, ways
+from edgewright.language.dialogue.validation import RULES, Vocabulary, read_dialogue, vocabulary
+from edgewright.nlp.utterance.values import values
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, TaggerSpec
 from support import ROOT

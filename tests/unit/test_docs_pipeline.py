@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from tools.make_docs import main
 
-from edgewright.runtime.catalogue import find, listing
+from edgewright.core.catalogue import find, listing
 from edgewright.schema.config import PipelineConfig
 from support import ROOT
 

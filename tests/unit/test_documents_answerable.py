@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.language.answerable import LEAST, MOST
 from benchmarks.language.document_sets import index_of, xquad
 
-from edgewright.runtime.documents.search import DocumentIndex, there
+from edgewright.nlp.documents.search import DocumentIndex, there
 from support import shared_data
 
 

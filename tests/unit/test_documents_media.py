@@ -12,7 +12,7 @@ from PIL import Image
 from edgewright.cli.main import run
 from edgewright.language.documents.media_encoder import MediaEncoder
 from edgewright.language.documents.media_index import write_media_index
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import InputError
 from media_encoders import COLOURS, picture_encoder, pictures, sound_encoder, sounds
 

@@ -9,7 +9,7 @@ import pytest
 
 from documents_example import manual_index
 from edgewright.language.documents.phrasing import phrase
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.documents import Answer
 from edgewright.schema.errors import InputError, OutputError
 from llm_server import COMPLETION, Server, language_model

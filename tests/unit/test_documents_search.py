@@ -11,7 +11,7 @@ import pytest
 from documents_example import Letters, manual, manual_index
 from edgewright.language.documents.index import write_index
 from edgewright.language.documents.readers import DocumentFile
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import InputError, OutputError
 
 

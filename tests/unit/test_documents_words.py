@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.runtime.documents.kinds import asks_for
-from edgewright.runtime.documents.sentences import LONGEST, sentence_spans
-from edgewright.runtime.documents.words import stem, stems
+from edgewright.nlp.documents.question_kinds import asks_for
+from edgewright.nlp.documents.sentences import LONGEST, sentence_spans
+from edgewright.nlp.documents.words import stem, stems
 
 
 @pytest.mark.parametrize("words", ["connect connecting connected connection connects", "battery batteries",

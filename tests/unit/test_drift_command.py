@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.runtime.package import write_package
+from edgewright.core.package import write_package
 from edgewright.schema.package import ReferenceColumn
 from runtime_example import numbers, parts
 

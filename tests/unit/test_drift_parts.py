@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from edgewright.runtime.drift.change import Adwin, PageHinkley
-from edgewright.runtime.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Sketch, bins_of
-from edgewright.runtime.drift.tails import f_tail, incomplete_beta, student_tail
+from edgewright.monitor.drift.change_detection import Adwin, PageHinkley
+from edgewright.monitor.drift.distributions import f_tail, incomplete_beta, student_tail
+from edgewright.monitor.drift.sketch import BINS, SKETCH_BYTES, OpenBlock, Sketch, bins_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
 

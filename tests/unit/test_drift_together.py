@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.data.samples import cut
-from edgewright.pipeline.joint import FEWEST_UNITS, joint_reference
+from edgewright.monitor.drift.cross_channel import Together, faults, moved, products
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch
+from edgewright.pipeline.joint_reference import FEWEST_UNITS, joint_reference
 from edgewright.pipeline.packaging import reference
-from edgewright.runtime.drift.together import Together, faults, moved, products
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples
 from edgewright.schema.device import Event

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from edgewright.runtime.drift.memory import normal_tail, strays
-from edgewright.runtime.drift.watch import DriftConfig, DriftWatch, merged
+from edgewright.monitor.drift.autocorrelation import normal_tail, strays
+from edgewright.monitor.drift.stream_monitor import DriftConfig, DriftWatch, merged
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import ReferenceColumn
 

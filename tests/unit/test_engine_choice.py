@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core import caches, engine_timing, engines, processor
+from edgewright.core.engines import Answer, Engine
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime import caches, engine_times, engines, processor
-from edgewright.runtime.engines import Answer, Engine
 from edgewright.schema.errors import InputError, MissingExtraError
 from runtime_example import classifier, numbers
 
@@ -72,7 +72,7 @@ class Bench:
 def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
     made = Bench()
     monkeypatch.setattr(engines, "known", lambda: tuple(made.made))
-    monkeypatch.setattr(engine_times, "time", made)
+    monkeypatch.setattr(engine_timing, "time", made)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     another_process(monkeypatch)
     return made
@@ -80,7 +80,7 @@ def bench(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Bench:
 
 def another_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forgets what this one knows."""
-    monkeypatch.setattr(engine_times, "_known", {})
+    monkeypatch.setattr(engine_timing, "_known", {})
 
 
 def test_what_is_fastest_depends_on_how_many_rows_come(bench: Bench) -> None:
@@ -227,7 +227,7 @@ def test_the_real_engines_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     another_process(monkeypatch)
     chosen = engines.choose(model=MODEL)
-    (times,) = engine_times._known.values()
+    (times,) = engine_timing._known.values()
     assert chosen.name in times
     assert all(found.row is not None and found.row > 0 and found.start > 0 for found in times.values())
     assert chosen.load(MODEL)(numbers(3, 10))["label"].shape == (3,)

@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 from rich.console import Console
 
+from edgewright.core import engines
+from edgewright.core.engines import Engine
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline import variants
 from edgewright.pipeline.packaging import answers
 from edgewright.pipeline.variants import asked, engine_flips, recording_engine
-from edgewright.runtime import engines
-from edgewright.runtime.engines import Engine
 from edgewright.schema.proof import FormRecord, PairRecord, ProofRecord
 from edgewright.schema.trace import EngineFlips
 from edgewright.trace.compression_view import compression_parts

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from c99_examples import ROUNDINGS, load_together
 from c99_stages import CASES, fitted, need_compiler
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.export._c_host import STRICT, CModel, compile_c99, find_compiler, load_c99
 from edgewright.export._c_plan import Lifetime, plan
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import Rounding

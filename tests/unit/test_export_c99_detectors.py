@@ -14,15 +14,15 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_examples import WARNINGS, call, need, sizes_of
+from edgewright.core.catalogue import listing
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import DETECTORS, learn
-from edgewright.runtime.catalogue import listing
-from edgewright.runtime.detectors import kind as detector
+from edgewright.monitor.detectors import kind as detector
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.fit import DETECTORS, learn
+from edgewright.workflows.detection.rows import Stretch
 
 Floats = NDArray[np.float32]
 KINDS = listing("edgewright.export.c99_detectors", "WRITER")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.core.executor import compile_graph
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export._c_spectrum import OP, factors, recognise, with_spectra
 from edgewright.export.c99 import write_c99
 from edgewright.features import _dft
 from edgewright.graph.builder import Builder
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.graph import Array, Graph
 
 FLAGS = (*STRICT, "-O1", "-ffp-contract=off")

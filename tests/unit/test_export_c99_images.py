@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.export._c_host import CModel, compile_c99, context_of
 from edgewright.export._c_images import image_channels, turning
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers
 from edgewright.schema.graph import Graph
 from integer_networks import picture, small
 from support import shared_data

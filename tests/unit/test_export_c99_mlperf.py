@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.core.integer.network import run_integer
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_network_c99
 from edgewright.graph.from_tflite import read_tflite
-from edgewright.runtime.integer.network import run_integer
 from edgewright.schema.integer import Rounding
 from support import shared_data
 

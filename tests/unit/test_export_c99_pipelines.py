@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from c99_stages import need_compiler
 from edgewright import Pipeline
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers, to_reals
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._c_host import STRICT, CModel, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import integer_network
 from edgewright.graph.mask import without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.material import prepare
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.graph import Graph, StageMark, Value
 
 if TYPE_CHECKING:

@@ -12,16 +12,16 @@ import pytest
 from benchmarks.estimate.subjects import RATE, fitted, hapt_stages, windows
 
 from c99_stages import need_compiler
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.export.contract import Subject
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.footprint import as_integers
-from edgewright.pipeline.toolchain import Truth, truth_of
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.estimation.toolchain import Truth, truth_of
 
 DENSE = [{"kind": "dense", "units": 32, "activation": "relu"}]
 # A watch: the same features of the axes of acceleration alone, over ten seconds.

@@ -12,16 +12,16 @@ import pytest
 
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_stages import need_compiler
+from edgewright.core.decision import Decider
+from edgewright.core.executor import compile_graph
+from edgewright.core.package import read_package, write_package
+from edgewright.core.windows import Windower
 from edgewright.export._c_host import STRICT, find_compiler, load_c99
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export.c99 import TARGET, write_c99
 from edgewright.export.contract import Stream
 from edgewright.export.subject import read_subject
 from edgewright.graph.builder import Builder
-from edgewright.runtime.decide import Decider
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.package import read_package, write_package
-from edgewright.runtime.windows import Windower
 from edgewright.schema.data import Column
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError

@@ -14,6 +14,8 @@ import pytest
 from c99_examples import WARNINGS, call, need
 from c99_stages import need_compiler
 from edgewright.compression.int8 import quantise
+from edgewright.core import engines
+from edgewright.core.decision import Decider
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.export._c_host import FLAGS, compile_c99, load_c99
@@ -30,8 +32,6 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.contexts import next_context
 from edgewright.pipeline.parts import build, parts
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime import engines
-from edgewright.runtime.decide import Decider
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph

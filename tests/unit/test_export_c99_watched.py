@@ -15,21 +15,21 @@ import pytest
 from c99_examples import WARNINGS, call, need, sizes_of
 from c99_streams import COMPILERS, Rows, built, said, threshold_of
 from edgewright.cli.main import run
+from edgewright.core.decision import Decider
+from edgewright.core.executor import compile_graph
+from edgewright.core.package import write_package
+from edgewright.core.windows import Windower, cut
 from edgewright.export.c99 import TARGET
 from edgewright.export.subject import read_subject
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import learn
-from edgewright.runtime.decide import Decider
-from edgewright.runtime.detector_file import IN_PACKAGE, DetectorFile, detector_bytes, parse_detector
-from edgewright.runtime.detectors import kind as detector
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.package import write_package
-from edgewright.runtime.watching import Watch, window_features
-from edgewright.runtime.windows import Windower, cut
+from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detector_bytes, parse_detector
+from edgewright.monitor.detector_stream import Watch, window_features
+from edgewright.monitor.detectors import kind as detector
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
 from runtime_example import LABELS, classifier, parts, regressor, window_parts
 
 RATE, LOST = 50.0, 50

@@ -12,6 +12,7 @@ import pytest
 
 from c99_stages import in_onnxruntime, need_compiler, share_of_tolerance
 from edgewright.compression.int8 import quantise
+from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.export._c_host import STRICT, load_c99
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import integer_network
@@ -20,7 +21,6 @@ from edgewright.models.network import NetworkClassifier
 from edgewright.pipeline.contexts import next_context
 from edgewright.pipeline.parts import build, parts
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.graph import Graph, StageMark, Value
 from edgewright.schema.integer import Rounding
 from stage_examples import Floats, arriving

@@ -10,8 +10,8 @@ import pytest
 from c99_stages import need_compiler
 from edgewright.cli.main import run
 from edgewright.export._c_host import compiler_command, compilers
-from edgewright.pipeline.proving import prove_place
 from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS
 from support import left_out
 

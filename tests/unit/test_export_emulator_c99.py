@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer
 from edgewright.export.c99 import write_c99, write_network_c99
 from edgewright.export.emulator import Entry, devices, missing_tools, run_on_device
 from edgewright.graph.extract import integer_network
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer
 from integer_networks import in_c, small
 from runtime_example import classifier, numbers
 from support import left_out

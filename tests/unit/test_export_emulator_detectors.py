@@ -11,9 +11,9 @@ import pytest
 
 from edgewright.export._c_detector import write_detector_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import learn
-from edgewright.runtime.detectors import kind as detector
+from edgewright.monitor.detectors import kind as detector
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
 from support import left_out
 
 CHANNELS, ROWS, STREAMS = 3, 150, 3

@@ -9,6 +9,16 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
+from edgewright.core import engine_timing, engines
+from edgewright.core.engine_timing import Times
+from edgewright.core.engines import Engine
+from edgewright.core.engines.extension import answer_of, describe
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer
+from edgewright.core.native_modules import cache_folder, find_module, load_module
+from edgewright.core.package import write_package
+from edgewright.core.package_loader import load as runtime_load
+from edgewright.core.processor import VARIABLE, cpu_features
 from edgewright.export._extension import build
 from edgewright.export.answering import ensure_extension, load
 from edgewright.export.contract import Subject
@@ -16,16 +26,6 @@ from edgewright.export.extension import TARGET, build_extension
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime import engine_times, engines
-from edgewright.runtime.engine_times import Times
-from edgewright.runtime.engines import Engine
-from edgewright.runtime.engines.extension import answer_of, describe
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer
-from edgewright.runtime.load import load as runtime_load
-from edgewright.runtime.native import cache_folder, find_module, load_module
-from edgewright.runtime.package import write_package
-from edgewright.runtime.processor import VARIABLE, cpu_features
 from edgewright.schema.errors import CheckFailedError, InputError, UnknownNameError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import Rounding
@@ -216,7 +216,7 @@ def steady_times(monkeypatch: pytest.MonkeyPatch) -> None:
         engine.load(model)
         return Times(version=version, start=0.0, row=1e-7 if engine.name == "extension" else 1e-5)
 
-    monkeypatch.setattr(engine_times, "measure", measure)
+    monkeypatch.setattr(engine_timing, "measure", measure)
 
 
 @pytest.mark.usefixtures("steady_times")

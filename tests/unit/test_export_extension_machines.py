@@ -15,15 +15,15 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.core import processor
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, with_rounding
 from edgewright.export._extension import packing
 from edgewright.export._extension.model import CONSTANTS, MAIN, compose
 from edgewright.export._extension.network import NetworkWriter
 from edgewright.export._extension.packing import Blob
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import integer_network
-from edgewright.runtime import processor
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, with_rounding
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding
 from integer_layers import LAYERS, some

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from edgewright.compression.int8 import quantise
+from edgewright.core import catalogue
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers, to_reals
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.runtime import catalogue
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.integer import IntegerNetwork
 from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite
@@ -117,7 +117,7 @@ def test_every_kernel_has_a_writer() -> None:
     from edgewright.export.tflite_operators import writes
 
     # GELU is written as it was read, of real numbers; there is no kernel of bytes.
-    assert set(writes.known) == {*catalogue.names("edgewright.runtime.kernels"), "gelu"}
+    assert set(writes.known) == {*catalogue.names("edgewright.core.kernels"), "gelu"}
 
 
 def test_what_a_file_cannot_hold_is_refused() -> None:

@@ -13,21 +13,21 @@ import pytest
 
 from c99_stages import share_of_tolerance
 from edgewright.compression.int8 import quantise
+from edgewright.core import engines
+from edgewright.core.catalogue import find, listing
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_values, to_integers
+from edgewright.core.integer.rounding import marked
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export.contract import Subject
 from edgewright.export.subject import read_subject
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.stage import emit
-from edgewright.pipeline.prove_stages import boundary_value
-from edgewright.runtime import engines
-from edgewright.runtime.catalogue import find, listing
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_values, to_integers
-from edgewright.runtime.integer.rounding import marked
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
+from edgewright.workflows.proof.stages import boundary_value
 from foreign import MODELS
 from integer_layers import need_litert
 from runtime_example import classifier, numbers

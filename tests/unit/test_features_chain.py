@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.features import compress, pca, polynomial, select, statistics, union
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
 from edgewright.preprocessing import channels, resample, scale
 from edgewright.preprocessing import filter as filters
-from edgewright.runtime.engines.onnxruntime import open_session
 from support import shared_data
 
 RAW = ("acc_x", "acc_y", "acc_z", "gyro_x", "gyro_y", "gyro_z")

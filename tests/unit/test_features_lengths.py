@@ -14,9 +14,9 @@ from edgewright.features.spectral import Spectral, SpectralConfig
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term
 from edgewright.graph.stage import Context
-from edgewright.pipeline.toolchain import truth_of
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph
+from edgewright.workflows.estimation.toolchain import truth_of
 
 CHANNELS = 3
 # Beside the tables: code of the smallest program that was compiled (64 samples, Cortex-M4), stack and C library's RAM.

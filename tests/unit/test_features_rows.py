@@ -14,11 +14,11 @@ from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest, VarianceThreshold, f_classif, f_regression, mutual_info_classif
 from sklearn.preprocessing import PolynomialFeatures
 
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.features import compress, pca, polynomial, select
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 Estimator = Any  # scikit-learn carries no types

@@ -13,12 +13,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.cli.main import run
-from edgewright.runtime.archive import pack, unpack
-from edgewright.runtime.neighbours.examples import read_examples, read_samples
-from edgewright.runtime.neighbours.index_file import Neighbours, begin, index_bytes, parse_index
-from edgewright.runtime.neighbours.nearest import NONE, Examples
-from edgewright.runtime.neighbours.space import SampleSpace
-from edgewright.runtime.package import package_bytes, parse_package
+from edgewright.core.archive import pack, unpack
+from edgewright.core.neighbours.examples import read_examples, read_samples
+from edgewright.core.neighbours.index_file import Neighbours, begin, index_bytes, parse_index
+from edgewright.core.neighbours.nearest import NONE, Examples
+from edgewright.core.neighbours.space import SampleSpace
+from edgewright.core.package import package_bytes, parse_package
 from edgewright.schema.errors import InputError
 from edgewright.schema.neighbours import Space
 from runtime_example import numbers, parts, window_parts

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.agent.boards import Boards
-from edgewright.fleet.agent.held import Trial
-from edgewright.fleet.agent.state import State
+from edgewright.fleet.device.board_updates import Boards
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_values import Trial
 from edgewright.schema.boards import BoardEntry, BoardRound, BoardSeen
 from edgewright.schema.fleet_plan import TrialLimits
 

@@ -21,15 +21,23 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from carried_fleet import Carrying, Served, Waiting, until
 from edgewright.cli.device._fleet import fleet_lines, followed
-from edgewright.fleet.agent.bulk import Bulk
-from edgewright.fleet.agent.listening import checked, listening
-from edgewright.fleet.agent.world import Clocks, Luck
-from edgewright.fleet.control.tables import devices, items, reports
-from edgewright.fleet.control.taking import Taker
-from edgewright.fleet.ports import Answer, Unreachable
-from edgewright.fleet.wire.broker import answer_topic, hang_up, report_topic
-from edgewright.fleet.wire.brokered import LARGEST, PATH, ROOM, read_answer, read_report, write_answer, write_report
-from edgewright.fleet.wire.signing import sign
+from edgewright.fleet.device.broker_connection import checked, listening
+from edgewright.fleet.device.bulk_transport import Bulk
+from edgewright.fleet.device.system_ports import Clocks, Luck
+from edgewright.fleet.protocol.ports import Answer, Unreachable
+from edgewright.fleet.protocol.wire.broker import answer_topic, hang_up, report_topic
+from edgewright.fleet.protocol.wire.broker_reports import (
+    LARGEST,
+    PATH,
+    ROOM,
+    read_answer,
+    read_report,
+    write_answer,
+    write_report,
+)
+from edgewright.fleet.protocol.wire.signing import sign
+from edgewright.fleet.server.database.tables import devices, items, reports
+from edgewright.fleet.server.mqtt.consumer import Taker
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_report import Acknowledged, Report
 from fleet_plane import PRODUCT, Client

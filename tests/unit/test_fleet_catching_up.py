@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import chain
-from edgewright.fleet.control.catching_up import missed
-from edgewright.fleet.control.rollouts import Rollouts
-from edgewright.fleet.control.tables import audit
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.layout import plan_target
-from edgewright.fleet.repository.published import read_target
+from edgewright.fleet.protocol.layout import plan_target
+from edgewright.fleet.repository.public_files import read_target
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import audit
+from edgewright.fleet.server.rollouts.catch_up import missed
+from edgewright.fleet.server.rollouts.transitions import Rollouts
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Standing
 from rollout_example import HOUR, Example
@@ -53,7 +53,7 @@ def killed(example: Example, act: str, *said: Any, **more: Any) -> None:  # noqa
 
 def row(example: Example) -> Any:  # noqa: ANN401 - a row
     with example.database.reading() as connection:
-        assert chain.verify(connection)[2] == ""
+        assert audit_chain.verify(connection)[2] == ""
         return connection.execute(sa.select(rollouts)).one()
 
 

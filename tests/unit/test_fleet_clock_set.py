@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import BORN, Device, Even, HandClock, plan
 
-from edgewright.fleet.agent.joining import Joined, Joining
-from edgewright.fleet.agent.stepped import Stepped
-from edgewright.fleet.ports import Unreachable
-from edgewright.fleet.trust.contract import Refused, Seen
+from edgewright.fleet.device.clock_jump import Stepped
+from edgewright.fleet.device.enrollment_ports import Joined, Joining
+from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
 from edgewright.schema.fleet_plan import TrialLimits
 
 DAY = 86_400.0

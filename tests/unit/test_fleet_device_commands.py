@@ -14,12 +14,12 @@ from benchmarks.faults.fleet_device import Device, plan
 
 from edgewright.cli.device._fleet import under_the_agent
 from edgewright.cli.main import run
-from edgewright.fleet.agent.following import Told, follow
-from edgewright.fleet.agent.locking import LOCK_FILE, locked
-from edgewright.runtime.agent.notify import Supervisor
-from edgewright.runtime.agent.pulse import Pulse
-from edgewright.runtime.agent.settings import read_settings
-from edgewright.runtime.agent.tally import Latency
+from edgewright.device.agent.counters import Latency
+from edgewright.device.agent.heartbeat import Pulse
+from edgewright.device.agent.settings import read_settings
+from edgewright.device.agent.systemd import Supervisor
+from edgewright.fleet.device.agent_lock import LOCK_FILE, locked
+from edgewright.fleet.device.runner import RunnerOptions, follow
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import TrialLimits
@@ -73,7 +73,7 @@ def test_another_root_is_trusted_and_floors_stay(tmp_path: Path, capfd: pytest.C
 
 
 def test_a_store_has_one_agent(tmp_path: Path) -> None:
-    told = Told(url="http://127.0.0.1:9", token="", store=tmp_path, package=None, arguments=())
+    told = RunnerOptions(url="http://127.0.0.1:9", token="", store=tmp_path, package=None, arguments=())
     with locked(tmp_path), pytest.raises(InputError, match="in use"):
         follow(told, lambda: True, print, print)
     assert (tmp_path / LOCK_FILE).exists()

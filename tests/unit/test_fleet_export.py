@@ -17,13 +17,13 @@ from tuf.api.exceptions import RepositoryError
 from tuf.ngclient import Updater
 
 from edgewright.cli.main import run
-from edgewright.fleet.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
-from edgewright.fleet.repository import exporting, metadata, releases, rotating, stick
-from edgewright.fleet.repository.accepting import publish as publish_standings
-from edgewright.fleet.repository.exporting import export
+from edgewright.fleet.protocol.layout import INDEX, ONLINE, STICK_LONGEST, package_target, plan_target
+from edgewright.fleet.repository import key_rotation, metadata, releases, static_export, usb_repository
+from edgewright.fleet.repository.acceptance import publish as publish_standings
 from edgewright.fleet.repository.folder import Fleet, open_fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import read_published, write_again
+from edgewright.fleet.repository.public_files import read_published, write_again
+from edgewright.fleet.repository.static_export import export
 from edgewright.schema.errors import CheckFailedError, InputError, OutputError
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from fleet_folder import SMALL, Judge, apply, fleet, package, publish
@@ -72,7 +72,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def test_python_tuf_updates_from_an_export_on_a_plain_web_server(made: Fleet, tmp_path: Path) -> None:
-    apply(made, rotating.rotate(made, "root", NOW)[0], NOW)
+    apply(made, key_rotation.rotate(made, "root", NOW)[0], NOW)
     told = export(made, tmp_path / "www", NOW)
     assert told.written > 0 and told.kept == 0
     here = tmp_path / "device"
@@ -118,7 +118,7 @@ def test_an_export_cut_off_anywhere_leaves_devices_what_they_had(
             real(path, data)
 
         with monkeypatch.context() as patched:
-            patched.setattr(exporting, "write_again", full)
+            patched.setattr(static_export, "write_again", full)
             try:
                 export(made, out, NOW)
                 break
@@ -134,8 +134,8 @@ def test_an_export_says_how_long_files_may_be_cached(
 ) -> None:
     assert run(["fleet", "export", str(made.folder), str(tmp_path / "www")]) == 0
     text = capsys.readouterr().out
-    note = (tmp_path / "www" / exporting.NOTE).read_text(encoding="utf-8")
-    for kind, value in exporting.CACHE.items():
+    note = (tmp_path / "www" / static_export.NOTE).read_text(encoding="utf-8")
+    for kind, value in static_export.CACHE.items():
         assert kind in text and value in text and kind in note and value in note
     assert run(["fleet", "export", str(made.folder), str(tmp_path / "www"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["written"] == 0
@@ -155,11 +155,11 @@ def test_what_must_not_be_exported_is_refused(made: Fleet, tmp_path: Path) -> No
 
 def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path: Path) -> None:
     data = rollout(made)
-    own, keys = stick.init_stick(made, SMALL, None, NOW)
+    own, keys = usb_repository.init_stick(made, SMALL, None, NOW)
     assert {key.role for key in keys} >= set(ONLINE) and all(key.offline for key in keys)
     mount = tmp_path / "usb"
     mount.mkdir()
-    told = stick.write_stick(made, mount, own.ring(), NOW)
+    told = usb_repository.write_stick(made, mount, own.ring(), NOW)
     assert told.folder == str(mount / "edgewright")
     root = (own.metadata / "1.root.json").read_bytes()
     assert root != (made.metadata / "1.root.json").read_bytes()
@@ -179,9 +179,9 @@ def test_a_stick_carries_what_runs_under_a_root_of_its_own(made: Fleet, tmp_path
 
 def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Path) -> None:
     rollout(made)
-    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     (tmp_path / "usb").mkdir()
-    stick.write_stick(made, tmp_path / "usb", own.ring(), NOW)
+    usb_repository.write_stick(made, tmp_path / "usb", own.ring(), NOW)
     with pytest.raises(RepositoryError):
         Judge(tmp_path / "usb" / "edgewright", (made.metadata / "1.root.json").read_bytes()).read(INDEX)
     with pytest.raises(RepositoryError):
@@ -190,15 +190,15 @@ def test_neither_root_vouches_for_the_other_repository(made: Fleet, tmp_path: Pa
 
 def test_a_second_writing_carries_news_to_the_same_stick(made: Fleet, tmp_path: Path) -> None:
     rollout(made)
-    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    stick.write_stick(made, mount, own.ring(), NOW)
+    usb_repository.write_stick(made, mount, own.ring(), NOW)
     device = Judge(mount / "edgewright", (own.metadata / "1.root.json").read_bytes())
     assert device.read(package_target("main", 2)) is not None
     publish(made, package(tmp_path, "3"), NOW)
     rollout(made, "second")
-    stick.write_stick(made, mount, own.ring(), NOW + 1)
+    usb_repository.write_stick(made, mount, own.ring(), NOW + 1)
     assert device.read(package_target("main", 4)) == package(tmp_path, "3").read_bytes()
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.layout import STICK_LONGEST
-from edgewright.fleet.repository import accepting, metadata, offline, releases, rotating, stick
-from edgewright.fleet.repository.exporting import export
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.layout import STICK_LONGEST
+from edgewright.fleet.protocol.trusted_metadata import Refused
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.repository import acceptance, key_rotation, metadata, offline, releases, usb_repository
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import read_published, root_hash
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.trust.contract import Refused
-from edgewright.fleet.trust.pinning import pin
-from edgewright.fleet.wire.folder import FolderTransport
+from edgewright.fleet.repository.public_files import read_published, root_hash
+from edgewright.fleet.repository.static_export import export
 from edgewright.schema.fleet_plan import Plan, Stage, Standing, Standings
 from fleet_folder import SMALL, apply, fleet, package, publish
 
@@ -60,7 +60,7 @@ def rollout(made: Fleet) -> tuple[Plan, bytes]:
     )  # fmt: skip
     data = publish_plan(made.folder, plan, now=NOW)
     standing = Standing(plan="first", sha256=metadata.sha256(data), product="main", state="running", entered=NOW)
-    accepting.publish(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
+    acceptance.publish(made, {}, NOW, index=msgspec.json.encode(Standings(issued=NOW, rollouts=(standing,))))
     return plan, data
 
 
@@ -88,7 +88,7 @@ def test_a_device_follows_new_keys_of_every_role(made: Fleet, tmp_path: Path, ro
     plan, data = rollout(made)
     client = device(made, tmp_path / "device")
     follow(client, plan, data)
-    assert apply(made, rotating.rotate(made, role, NOW)[0], NOW)
+    assert apply(made, key_rotation.rotate(made, role, NOW)[0], NOW)
     follow(client, plan, data)
 
 
@@ -98,8 +98,8 @@ def test_a_device_that_was_away_for_a_dozen_roots_and_a_refresh_follows(made: Fl
     client = device(made, tmp_path / "device")
     follow(client, plan, data)
     for _ in range(12):
-        assert apply(made, rotating.rotate(made, "root", NOW)[0], NOW)
-    assert apply(made, rotating.refresh(made, offline.offline_roles(read_published(made)), NOW), NOW)
+        assert apply(made, key_rotation.rotate(made, "root", NOW)[0], NOW)
+    assert apply(made, key_rotation.refresh(made, offline.offline_roles(read_published(made)), NOW), NOW)
     follow(client, plan, data)
 
 
@@ -114,10 +114,10 @@ def test_a_device_finds_releases_in_hash_bins(made: Fleet, tmp_path: Path, monke
 
 def test_a_device_takes_a_stick_for_what_it_is_and_the_network_not_for_as_long(made: Fleet, tmp_path: Path) -> None:
     plan, data = rollout(made)
-    own, _ = stick.init_stick(made, SMALL, None, NOW)
+    own, _ = usb_repository.init_stick(made, SMALL, None, NOW)
     mount = tmp_path / "usb"
     mount.mkdir()
-    told = stick.write_stick(made, mount, own.ring(), NOW)
+    told = usb_repository.write_stick(made, mount, own.ring(), NOW)
     client = device(own, tmp_path / "device", Path(told.folder), STICK_LONGEST)
     follow(client, plan, data)
     strict = device(own, tmp_path / "strict", Path(told.folder))
@@ -133,7 +133,7 @@ def test_a_device_follows_an_export(made: Fleet, tmp_path: Path) -> None:
 
 def test_signed_time_that_ran_ahead_is_forgotten_with_the_timestamps_key(made: Fleet, tmp_path: Path) -> None:
     client = device(made, tmp_path / "device")
-    accepting.publish(made, {}, NOW + 7200)
+    acceptance.publish(made, {}, NOW + 7200)
     assert client.refresh().signed == NOW + 7200
-    assert apply(made, rotating.rotate(made, "timestamp", NOW)[0], NOW)
+    assert apply(made, key_rotation.rotate(made, "timestamp", NOW)[0], NOW)
     assert client.refresh().signed == NOW

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.fleet.plans.gates import judge, together
-from edgewright.fleet.plans.measures import distance, failed, value
-from edgewright.fleet.plans.votes import Voice, quantile, share_bounds, weigh
+from edgewright.fleet.protocol.plans.gates import judge, together
+from edgewright.fleet.protocol.plans.measures import distance, failed, value
+from edgewright.fleet.protocol.plans.votes import Voice, quantile, share_bounds, weigh
 from edgewright.schema.fleet_plan import Gate
 from edgewright.schema.fleet_report import Vitals
 

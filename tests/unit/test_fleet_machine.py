@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import BORN, DEVICE, Device, plan
 
-from edgewright.fleet.agent import ports
-from edgewright.fleet.plans.place import place
+from edgewright.fleet.device import ports
+from edgewright.fleet.protocol.plans.position import place
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Stage, TrialLimits, Window
 from edgewright.schema.fleet_report import Acknowledged, Allowed

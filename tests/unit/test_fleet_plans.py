@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgewright.fleet.plans import wishes
-from edgewright.fleet.plans.contract import Moment, Traits
-from edgewright.fleet.plans.decide import decide
-from edgewright.fleet.plans.place import held_out, listed, place
-from edgewright.fleet.plans.validate import check
-from edgewright.fleet.plans.windows import is_open, opens_in, parse, say
+from edgewright.fleet.protocol.plans import parser
+from edgewright.fleet.protocol.plans.contract import Moment, Traits
+from edgewright.fleet.protocol.plans.decision import decide
+from edgewright.fleet.protocol.plans.position import held_out, listed, place
+from edgewright.fleet.protocol.plans.validation import check
+from edgewright.fleet.protocol.plans.windows import is_open, opens_in, parse, say
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Cohort, Gate, Plan, Release, Stage, Standing, Window
 
@@ -237,20 +237,20 @@ def test_a_plan_that_makes_no_sense_is_refused(said: dict[str, Any], why: str) -
 
 
 def test_wishes_become_parts_of_a_plan() -> None:
-    made = wishes.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
+    made = parser.stages("canary:1%,10%@2h,100%", HOUR, open_ones=("100",))
     assert [(s.name, s.percent, s.dwell, s.gated) for s in made] == [
         ("canary", 1.0, HOUR, True), ("10", 10.0, 2 * HOUR, True), ("100", 100.0, HOUR, False),
     ]  # fmt: skip
-    assert wishes.gate("failed<=30%").limit == pytest.approx(0.3)
-    assert wishes.gate("latency<=x2").ratio == 2.0
-    assert wishes.gate("latency<=200ms").limit == pytest.approx(0.2)
-    assert wishes.cohort(("tag=a,b", "counter=3-5"), "7" * 64) == Cohort(tags=("a", "b"), counters=(3, 5))
-    assert wishes.pace("100/h") == 100.0
+    assert parser.gate("failed<=30%").limit == pytest.approx(0.3)
+    assert parser.gate("latency<=x2").ratio == 2.0
+    assert parser.gate("latency<=200ms").limit == pytest.approx(0.2)
+    assert parser.cohort(("tag=a,b", "counter=3-5"), "7" * 64) == Cohort(tags=("a", "b"), counters=(3, 5))
+    assert parser.pace("100/h") == 100.0
     for wrong in (
-        lambda: wishes.stages("ten", 0.0), lambda: wishes.stages("120%", 0.0), lambda: wishes.gate("speed<=1"),
-        lambda: wishes.gate("latency<=x2s"), lambda: wishes.cohort(("colour=red",), "7" * 64),
-        lambda: wishes.cohort(("device=7",), "7" * 64), lambda: wishes.windows(("someday",)),
-        lambda: wishes.stages("10%", 0.0, open_ones=("20",)), lambda: wishes.seconds("soon", "--dwell"),
+        lambda: parser.stages("ten", 0.0), lambda: parser.stages("120%", 0.0), lambda: parser.gate("speed<=1"),
+        lambda: parser.gate("latency<=x2s"), lambda: parser.cohort(("colour=red",), "7" * 64),
+        lambda: parser.cohort(("device=7",), "7" * 64), lambda: parser.windows(("someday",)),
+        lambda: parser.stages("10%", 0.0, open_ones=("20",)), lambda: parser.seconds("soon", "--dwell"),
     ):  # fmt: skip
         with pytest.raises(InputError):
             wrong()

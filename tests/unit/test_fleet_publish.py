@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.fleet.layout import package_target
+from edgewright.core.package import write_package
+from edgewright.fleet.protocol.layout import package_target
 from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.repository.published import read_published, root_hash
-from edgewright.runtime.package import write_package
+from edgewright.fleet.repository.public_files import read_published, root_hash
 from fleet_folder import judge, package
 from runtime_example import classifier, parts
 

@@ -15,17 +15,17 @@ import pytest
 import sqlalchemy as sa
 
 from edgewright.cli.device.status import _lines
-from edgewright.fleet.agent.door import Door
-from edgewright.fleet.agent.ports import Facts
-from edgewright.fleet.agent.remote import HttpControl
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.control.tables import items
-from edgewright.fleet.ports import Answer
-from edgewright.runtime.sinks.agent import SINK, AgentConfig
-from edgewright.runtime.store import Store, status
-from edgewright.runtime.store.outbox import REFUSED_BY_FLEET
-from edgewright.runtime.store.sending import deliver
+from edgewright.device.sinks.agent import SINK, AgentConfig
+from edgewright.device.store import Store, status
+from edgewright.device.store.outbox import REFUSED_BY_FLEET
+from edgewright.device.store.sender import deliver
+from edgewright.fleet.device.control_client import HttpControl
+from edgewright.fleet.device.ipc_server import Door
+from edgewright.fleet.device.ports import Facts
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.protocol.ports import Answer
+from edgewright.fleet.server.database.tables import items
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_report import Enrolled
 from fleet_plane import Client, Device, enrolled, plane_of

@@ -10,12 +10,12 @@ import msgspec
 import pytest
 from tuf.api.exceptions import RepositoryError
 
-from edgewright.fleet.layout import INDEX, LONGEST, ONLINE, package_target, plan_target
-from edgewright.fleet.repository import accepting, metadata, offline, releases
+from edgewright.fleet.protocol.layout import INDEX, LONGEST, ONLINE, package_target, plan_target
+from edgewright.fleet.repository import acceptance, metadata, offline, releases
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.online import sign_online
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import read_published, root_hash
+from edgewright.fleet.repository.public_files import read_published, root_hash
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import Plan, Release, Stage, Standings
 from fleet_folder import Judge, fleet, judge, package, publish
@@ -104,7 +104,7 @@ def test_packages_beyond_a_limit_move_into_hash_bins(made: Fleet, monkeypatch: p
 def add(made: Fleet, counter: int) -> None:
     """A release of a few bytes, without the checks of a package."""
     from edgewright.fleet.repository.changes import change
-    from edgewright.fleet.repository.published import write_targets
+    from edgewright.fleet.repository.public_files import write_targets
     from edgewright.schema.fleet_folder import Published
     from fleet_folder import apply
 
@@ -113,13 +113,13 @@ def add(made: Fleet, counter: int) -> None:
         product="main", counter=counter, target=path, sha256=hashlib.sha256(data).hexdigest(), length=len(data)
     )
     file = releases.package_file(Published(release=release, of=counter), data)
-    roles = releases.with_targets(accepting.read_held(made), [file], NOW)
+    roles = releases.with_targets(acceptance.read_held(made), [file], NOW)
     assert apply(made, change("test", roles, write_targets(made, {path: data})), NOW)
 
 
 def test_online_roles_are_one_version_higher_and_checked_against_the_root(made: Fleet) -> None:
     held = read_published(made)
-    signers = accepting.online_signers(made, held)
+    signers = acceptance.online_signers(made, held)
     index = msgspec.json.encode(Standings(issued=NOW + 5))
     signed = sign_online(held, {INDEX: index}, signers, NOW + 5, {})
     assert set(signed) == set(ONLINE)
@@ -137,13 +137,13 @@ def test_online_roles_are_one_version_higher_and_checked_against_the_root(made: 
 def test_the_online_role_names_nothing_but_rollouts(made: Fleet) -> None:
     held = read_published(made)
     with pytest.raises(InputError, match="below rollouts/"):
-        sign_online(held, {"packages/main-9.edge": b"x"}, accepting.online_signers(made, held), NOW, {})
+        sign_online(held, {"packages/main-9.edge": b"x"}, acceptance.online_signers(made, held), NOW, {})
 
 
 def test_an_offline_role_is_taken_only_with_its_signatures_and_a_higher_version(made: Fleet, tmp_path: Path) -> None:
     publish(made, package(tmp_path), NOW)
     held = read_published(made)
-    signers = accepting.online_signers(made, held)
+    signers = acceptance.online_signers(made, held)
     unsigned = offline.refreshed(held, ["releases"], NOW)
     with pytest.raises(InputError, match="releases signed by the keys"):
         sign_online(held, {}, signers, NOW, unsigned)
@@ -164,17 +164,17 @@ def test_a_file_that_was_altered_is_not_built_upon(made: Fleet) -> None:
 def test_what_a_control_plane_must_take_in_waits_in_order(made: Fleet, tmp_path: Path) -> None:
     (made.folder / "fleet.sqlite").touch()
     before = read_published(made)
-    from edgewright.fleet.repository.publishing import Wish, prepare_release
+    from edgewright.fleet.repository.publication import Wish, prepare_release
     from fleet_folder import apply
 
     for seed in ("1", "2"):
         asked, _ = prepare_release(made, package(tmp_path, seed), Wish(product="main"), NOW)
         assert not apply(made, asked, NOW)
     assert read_published(made) == before
-    waiting = accepting.waiting(made)
+    waiting = acceptance.waiting(made)
     assert [metadata.version({"releases": w.change.roles["releases"].encode()}, "releases") for w in waiting] == [2, 3]
     (made.folder / "fleet.sqlite").unlink()
-    assert accepting.take_in(made, NOW) == 2
+    assert acceptance.take_in(made, NOW) == 2
     assert [p.release.counter for p in releases.listed(read_published(made))] == [1, 2, 3]
     assert judge(made).read(package_target("main", 3)) == package(tmp_path, "1").read_bytes()
 
@@ -189,8 +189,8 @@ def test_a_stick_holds_for_its_own_time(tmp_path: Path) -> None:
 def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from edgewright.fleet.repository.accepting import settle, writing
-    from edgewright.fleet.repository.publishing import Wish, prepare_release
+    from edgewright.fleet.repository.acceptance import settle, writing
+    from edgewright.fleet.repository.publication import Wish, prepare_release
 
     paths = [package(tmp_path, seed) for seed in "1234"]
 
@@ -206,24 +206,24 @@ def test_two_who_publish_at_once_both_do(made: Fleet, tmp_path: Path) -> None:
 
 
 def test_a_clock_that_fell_back_signs_nothing_until_the_timestamp_has_new_keys(made: Fleet) -> None:
-    from edgewright.fleet.repository import rotating
+    from edgewright.fleet.repository import key_rotation
     from fleet_folder import apply
 
-    accepting.publish(made, {}, NOW + 5000)
+    acceptance.publish(made, {}, NOW + 5000)
     before = read_published(made)
     with pytest.raises(InputError, match="5000 s behind"):
-        accepting.publish(made, {}, NOW)
+        acceptance.publish(made, {}, NOW)
     assert read_published(made) == before
-    accepting.publish(made, {}, NOW + 4900)
+    acceptance.publish(made, {}, NOW + 4900)
     index = judge(made).read(INDEX)
     assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW + 5000
-    asked, _ = rotating.rotate(made, "timestamp", NOW)
+    asked, _ = key_rotation.rotate(made, "timestamp", NOW)
     assert apply(made, asked, NOW)
     index = judge(made).read(INDEX)
     assert index is not None and msgspec.json.decode(index, type=Standings).issued == NOW
 
 
 def test_what_others_wrote_cannot_erase_lines_of_a_terminal() -> None:
-    from edgewright.fleet.repository.describe import plain
+    from edgewright.fleet.repository.description import plain
 
     assert plain("a\x1b[2Kb\rc\nd é") == "a?[2Kb?c?d é"

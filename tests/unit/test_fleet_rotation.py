@@ -10,14 +10,14 @@ import pytest
 from securesystemslib.signer import Signer
 from tuf.api.exceptions import RepositoryError
 
-from edgewright.fleet.keys.files import make_key, read_public
-from edgewright.fleet.keys.ring import Ring
-from edgewright.fleet.layout import INDEX, ONLINE, package_target
-from edgewright.fleet.repository import accepting, changes, metadata, offline, releases, rotating
-from edgewright.fleet.repository.accepting import settle
+from edgewright.fleet.protocol.keys.files import make_key, read_public
+from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.layout import INDEX, ONLINE, package_target
+from edgewright.fleet.repository import acceptance, changes, key_rotation, metadata, offline, releases
+from edgewright.fleet.repository.acceptance import settle
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.fleet.repository.online import sign_online
-from edgewright.fleet.repository.published import read_published, root_versions, write_roles, write_targets
+from edgewright.fleet.repository.public_files import read_published, root_versions, write_roles, write_targets
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import KeyMade
 from fleet_folder import apply, fleet, judge, package, publish
@@ -31,8 +31,8 @@ def made(tmp_path: Path) -> Fleet:
 
 
 def rotate(made: Fleet, role: str, **how: object) -> list[KeyMade]:
-    asked, keys = rotating.rotate(made, role, NOW, **how)  # type: ignore[arg-type]
-    with rotating.kept_when_done(made, keys):
+    asked, keys = key_rotation.rotate(made, role, NOW, **how)  # type: ignore[arg-type]
+    with key_rotation.kept_when_done(made, keys):
         assert apply(made, asked, NOW)
     return keys
 
@@ -64,7 +64,7 @@ def test_one_of_several_keys_goes_and_the_threshold_stays(made: Fleet) -> None:
 def test_another_persons_key_joins_and_two_must_sign(made: Fleet, tmp_path: Path) -> None:
     signer = make_key(tmp_path / "alice.key")
     add = [read_public(tmp_path / "alice.pub")]
-    joins, _ = rotating.rotate(made, "releases", NOW, remove=[], make=0, add=add, threshold=3)
+    joins, _ = key_rotation.rotate(made, "releases", NOW, remove=[], make=0, add=add, threshold=3)
     with pytest.raises(InputError, match="releases has 2 of 3 signatures"):
         settle(made, joins, made.ring(), NOW)
     assert settle(made, joins, made.ring((tmp_path,)), NOW).state == "published"
@@ -81,10 +81,10 @@ def test_another_persons_key_joins_and_two_must_sign(made: Fleet, tmp_path: Path
 def test_what_a_stolen_and_revoked_online_key_signs_is_refused(made: Fleet, tmp_path: Path) -> None:
     device = judge(made)
     device.read(INDEX)
-    stolen = accepting.online_signers(made, read_published(made))
+    stolen = acceptance.online_signers(made, read_published(made))
     for role in ONLINE:
         key = offline.role_of(read_published(made), role).keyids[0]
-        assert rotating.role_with(read_published(made), key[:10]) == role
+        assert key_rotation.role_with(read_published(made), key[:10]) == role
         rotate(made, role, remove=[key])
     held = read_published(made)
     # The thief signs with the old keys, against the root of before; it only serves what it signed.
@@ -119,8 +119,8 @@ def test_below_the_threshold_nothing_is_published_and_no_key_is_left_behind(made
     next(p for p in made.offline.glob("root-*.pub") if read_public(p).keyid == lost).with_suffix(".key").unlink()
     before = {p: p.read_bytes() for p in made.folder.rglob("*") if p.is_file() and p.name != ".lock"}
     for role in ("root", "timestamp", "targets", "snapshot"):
-        asked, keys = rotating.rotate(made, role, NOW)
-        with pytest.raises(InputError, match="root has 1 of 2 signatures"), rotating.kept_when_done(made, keys):
+        asked, keys = key_rotation.rotate(made, role, NOW)
+        with pytest.raises(InputError, match="root has 1 of 2 signatures"), key_rotation.kept_when_done(made, keys):
             settle(made, asked, made.ring(), NOW)
     assert {p: p.read_bytes() for p in made.folder.rglob("*") if p.is_file() and p.name != ".lock"} == before
     rotate(made, "rollouts")
@@ -130,14 +130,14 @@ def test_below_the_threshold_nothing_is_published_and_no_key_is_left_behind(made
 def test_a_role_cannot_be_left_without_enough_keys(made: Fleet) -> None:
     first = offline.role_of(read_published(made), "root").keyids[0]
     with pytest.raises(InputError, match="threshold of root from 1 to its number of keys"):
-        rotating.rotate(made, "root", NOW, remove=[first], make=0)
+        key_rotation.rotate(made, "root", NOW, remove=[first], make=0)
     with pytest.raises(InputError, match="threshold of 1 for the online role"):
-        rotating.rotate(made, "timestamp", NOW, remove=[], make=1, threshold=2)
+        key_rotation.rotate(made, "timestamp", NOW, remove=[], make=1, threshold=2)
     assert len(list(made.online.iterdir())) == 6
     with pytest.raises(InputError, match="no role 'timestam'"):
-        rotating.rotate(made, "timestam", NOW)
+        key_rotation.rotate(made, "timestam", NOW)
     with pytest.raises(InputError, match="at least 4 digits"):
-        rotating.role_with(read_published(made), "zz")
+        key_rotation.role_with(read_published(made), "zz")
 
 
 def test_hash_bins_follow_new_keys_of_releases(made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +156,10 @@ def test_hash_bins_follow_new_keys_of_releases(made: Fleet, tmp_path: Path, monk
 
 def test_roles_are_signed_again_before_they_expire(made: Fleet) -> None:
     held = read_published(made)
-    assert rotating.due(held, NOW) == []
-    assert rotating.due(held, NOW + 70 * 86400) == ["releases"]
-    assert rotating.due(held, NOW + 380 * 86400) == ["root", "targets", "releases"]
-    assert apply(made, rotating.refresh(made, ["root", "targets", "releases"], NOW + 60), NOW + 60)
+    assert key_rotation.due(held, NOW) == []
+    assert key_rotation.due(held, NOW + 70 * 86400) == ["releases"]
+    assert key_rotation.due(held, NOW + 380 * 86400) == ["root", "targets", "releases"]
+    assert apply(made, key_rotation.refresh(made, ["root", "targets", "releases"], NOW + 60), NOW + 60)
     after = read_published(made)
     for role in ("root", "targets", "releases"):
         old, new = (metadata.read(h[role], role).signed for h in (held, after))
@@ -171,7 +171,7 @@ def test_a_rotation_cut_off_between_its_files_is_finished_by_the_next_change(
     made: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed after the new root was written and before the timestamp: the change still waits, and its key is kept."""
-    from edgewright.fleet.repository import published
+    from edgewright.fleet.repository import public_files
 
     written = []
 
@@ -181,22 +181,22 @@ def test_a_rotation_cut_off_between_its_files_is_finished_by_the_next_change(
         written.append(path.name)
         path.write_bytes(data)
 
-    asked, keys = rotating.rotate(made, "timestamp", NOW)
+    asked, keys = key_rotation.rotate(made, "timestamp", NOW)
     with monkeypatch.context() as patched:
-        patched.setattr(published, "write_atomic", cut)
-        with pytest.raises(KeyboardInterrupt), rotating.kept_when_done(made, keys):
+        patched.setattr(public_files, "write_atomic", cut)
+        with pytest.raises(KeyboardInterrupt), key_rotation.kept_when_done(made, keys):
             apply(made, asked, NOW)
     assert "2.root.json" in written
     assert Path(keys[0].file).exists()
-    assert len(accepting.waiting(made)) == 1
+    assert len(acceptance.waiting(made)) == 1
     publish(made, package(tmp_path), NOW)
-    assert not accepting.waiting(made)
+    assert not acceptance.waiting(made)
     assert judge(made).read(package_target("main", 1)) is not None
 
 
 def test_a_change_that_somebody_overtook_must_be_prepared_again(made: Fleet) -> None:
-    first = rotating.refresh(made, ["releases"], NOW)
-    second = rotating.refresh(made, ["releases"], NOW + 1)
+    first = key_rotation.refresh(made, ["releases"], NOW)
+    second = key_rotation.refresh(made, ["releases"], NOW + 1)
     assert apply(made, first, NOW)
     with pytest.raises(InputError, match="prepare it again"):
         apply(made, second, NOW)
@@ -204,12 +204,12 @@ def test_a_change_that_somebody_overtook_must_be_prepared_again(made: Fleet) -> 
 
 def test_a_key_that_no_role_names_signs_nothing(made: Fleet, tmp_path: Path) -> None:
     stranger = make_key(tmp_path / "stranger.key")
-    asked = rotating.refresh(made, ["releases"], NOW)
+    asked = key_rotation.refresh(made, ["releases"], NOW)
     ring = Ring([tmp_path / "stranger.key"])
     held = read_published(made)
     assert changes.sign(held, asked, ring) == asked
     signers: list[Signer] = [stranger]
     forged = metadata.sign(metadata.read(asked.roles["releases"].encode(), "releases").signed, signers)
     with pytest.raises(InputError, match="releases has 0 of 1 signatures"):
-        accepting.accept(made, changes.change("forged", {"releases": forged}), NOW)
-    assert not accepting.waiting(made)
+        acceptance.accept(made, changes.change("forged", {"releases": forged}), NOW)
+    assert not acceptance.waiting(made)

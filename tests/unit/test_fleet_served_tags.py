@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.fleet.repository.exporting import export
+from edgewright.fleet.repository.static_export import export
 from rollout_example import NOW, Example
 
 

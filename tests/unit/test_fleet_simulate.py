@@ -9,19 +9,19 @@ import pytest
 from click.testing import CliRunner
 
 from edgewright.cli.fleet.simulate import command
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.layout import DAY
-from edgewright.fleet.simulate.behaviour import GOOD, Behaviour, worse
-from edgewright.fleet.simulate.disk import Disk, DiskDatabase, DiskSlots, PowerCut
-from edgewright.fleet.simulate.drawing import lines
-from edgewright.fleet.simulate.fault import SHORTEST
-from edgewright.fleet.simulate.outbox import EVERY, HOLDS, SimulatedOutbox
-from edgewright.fleet.simulate.plan import BEGINS, QUORUM, STAGES, least_days
-from edgewright.fleet.simulate.result import Result
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings, faults, long_enough
-from edgewright.fleet.simulate.together import Together
-from edgewright.fleet.simulate.world import BEGIN, Clock, Drawn, World
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.simulator.behaviour import GOOD, Behaviour, worse
+from edgewright.fleet.simulator.combined_faults import Together
+from edgewright.fleet.simulator.default_plan import BEGINS, QUORUM, STAGES, least_days
+from edgewright.fleet.simulator.disk import Disk, DiskDatabase, DiskSlots, PowerCut
+from edgewright.fleet.simulator.fault import SHORTEST
+from edgewright.fleet.simulator.outbox import EVERY, HOLDS, SimulatedOutbox
+from edgewright.fleet.simulator.result import Result
+from edgewright.fleet.simulator.settings import Settings, faults, long_enough
+from edgewright.fleet.simulator.simulation import simulate
+from edgewright.fleet.simulator.text_report import lines
+from edgewright.fleet.simulator.world import BEGIN, Clock, Drawn, World
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_plan import Release
 from edgewright.schema.fleet_report import Outcome

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from edgewright.cli.fleet._progress import Progress, words
-from edgewright.fleet.simulate.run import simulate
-from edgewright.fleet.simulate.settings import Settings
+from edgewright.fleet.simulator.settings import Settings
+from edgewright.fleet.simulator.simulation import simulate
 
 
 def test_the_line_says_day_hour_share_and_what_is_left() -> None:

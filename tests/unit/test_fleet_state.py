@@ -10,11 +10,11 @@ import msgspec
 import pytest
 from benchmarks.faults.fleet_device import Even, content, release
 
-from edgewright.fleet.agent.held import Followed
-from edgewright.fleet.agent.pace import Pace
-from edgewright.fleet.agent.slots import FolderSlots
-from edgewright.fleet.agent.state import FILE, OUTCOMES, PLANS, State
-from edgewright.runtime.store.database import connect
+from edgewright.device.store.database import connect
+from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.package_slots import FolderSlots
+from edgewright.fleet.device.state_database import FILE, OUTCOMES, PLANS, State
+from edgewright.fleet.device.state_values import Followed
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Enrolled
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from benchmarks.faults.fleet_device import Device, Fleet, plan
 
-from edgewright.fleet.agent.stick import Mount, Opened, WithStick, _is_remote
-from edgewright.fleet.ports import Unreachable
+from edgewright.fleet.device.usb_repository import Mount, Opened, WithStick, _is_remote
+from edgewright.fleet.protocol.ports import Unreachable
 
 
 class Slot:

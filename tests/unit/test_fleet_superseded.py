@@ -10,19 +10,19 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from edgewright.fleet.control import heads
-from edgewright.fleet.control.pruning import prune
-from edgewright.fleet.control.restore import check, from_folder, published
-from edgewright.fleet.control.signer_record import Record
-from edgewright.fleet.control.tables_rollouts import rollouts, signed, signed_files
-from edgewright.fleet.layout import DAY, INDEX
+from edgewright.fleet.protocol.layout import DAY, INDEX
 from edgewright.fleet.repository import metadata
-from edgewright.fleet.repository.accepting import publish as sign_again
+from edgewright.fleet.repository.acceptance import publish as sign_again
 from edgewright.fleet.repository.folder import locked
 from edgewright.fleet.repository.plans import publish_plan
-from edgewright.fleet.repository.published import root_versions
-from edgewright.fleet.repository.publishing import Wish, prepare_release
+from edgewright.fleet.repository.public_files import root_versions
+from edgewright.fleet.repository.publication import Wish, prepare_release
 from edgewright.fleet.repository.superseded import KEPT, UNNAMED
+from edgewright.fleet.server.database.rollout_tables import rollouts, signed, signed_files
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing.pruning import prune
+from edgewright.fleet.server.publishing.restore import check, from_folder, published
+from edgewright.fleet.server.signer.record import Record
 from edgewright.schema.fleet_plan import Standings
 from fleet_folder import apply, fleet, judge, package
 from rollout_example import HOUR, NOW, Example

@@ -12,14 +12,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.fleet.agent.door import Door
-from edgewright.fleet.agent.pace import BACK, Pace
-from edgewright.fleet.agent.ports import Facts
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.agent.telling import ReportTeller
-from edgewright.fleet.ports import Chance, Unreachable
-from edgewright.runtime.sinks import NotYetError, Patient
-from edgewright.runtime.sinks.agent import SINK, AgentConfig
+from edgewright.device.sinks import NotYetError, Patient
+from edgewright.device.sinks.agent import SINK, AgentConfig
+from edgewright.fleet.device.backoff import BACK, Pace
+from edgewright.fleet.device.ipc_server import Door
+from edgewright.fleet.device.ports import Facts
+from edgewright.fleet.device.reports import ReportTeller
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.protocol.ports import Chance, Unreachable
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
 from signed_fleet import HandClock

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from edgewright.fleet.agent.held import Counts, Trial
-from edgewright.fleet.agent.trial import CHANCE, added, count_unlikely, judge, share_unlikely
+from edgewright.fleet.device.state_values import Counts, Trial
+from edgewright.fleet.device.trial import CHANCE, added, count_unlikely, judge, share_unlikely
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Vitals
 

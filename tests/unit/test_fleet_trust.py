@@ -14,12 +14,12 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import MetaFile, Timestamp
 from tuf.ngclient import Updater
 
-from edgewright.fleet.layout import DAY, INDEX
-from edgewright.fleet.ports import Unreachable
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.trust.contract import Refused
-from edgewright.fleet.trust.memory import FILE
-from edgewright.fleet.trust.pinning import pin, recover
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.metadata_state import FILE
+from edgewright.fleet.device.trust.pinned_root import pin, recover
+from edgewright.fleet.protocol.layout import DAY, INDEX
+from edgewright.fleet.protocol.ports import Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.fleet_plan import Standing
 from signed_fleet import START, HandClock, Served, SignedFleet

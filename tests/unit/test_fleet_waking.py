@@ -11,14 +11,14 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 import pytest
 
-from edgewright.fleet.agent.waking import Waker
-from edgewright.fleet.control import ticking
-from edgewright.fleet.control.conducting import conductor
-from edgewright.fleet.control.herald import Herald
-from edgewright.fleet.control.plane import open_plane
-from edgewright.fleet.control.publisher import take_in
-from edgewright.fleet.wire import broker as broker_wire
-from edgewright.fleet.wire.broker import news_topic
+from edgewright.fleet.device.mqtt_client import Waker
+from edgewright.fleet.protocol.wire import broker as broker_wire
+from edgewright.fleet.protocol.wire.broker import news_topic
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.mqtt.publisher import Herald
+from edgewright.fleet.server.publishing.publisher import take_in
+from edgewright.fleet.server.rollouts import worker
+from edgewright.fleet.server.rollouts.composition import conductor
 from edgewright.schema.errors import InputError
 from mqtt_broker import Broker
 from rollout_example import Example
@@ -98,7 +98,7 @@ def test_a_served_fleet_wakes_devices_when_a_rollout_steps(broker: Broker, tmp_p
     example.close()
     herald = Herald(url, example.fleet.settings.products)
     plane = open_plane(example.fleet.folder, published=herald.tell)
-    stop = ticking.start(plane)
+    stop = worker.start(plane)
     waker = Waker(url, "main", woken, "ab" * 16)
     try:
         assert woken.reaches(1)

@@ -16,13 +16,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from edgewright.cli.fleet._changes import Changes
-from edgewright.cli.fleet._picture import Snapshot, picture, shown, taken
+from edgewright.cli.fleet._event_lines import Changes
+from edgewright.cli.fleet._text_chart import Snapshot, picture, shown, taken
 from edgewright.cli.fleet.watch import Looks
 from edgewright.cli.main import run
-from edgewright.fleet.control.desk import local_desk
-from edgewright.fleet.control.placing import whereabouts
-from edgewright.fleet.control.tables import devices
+from edgewright.fleet.server.api.client import local_desk
+from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.rollouts.explanation import whereabouts
 from edgewright.schema.errors import OutputError
 from fleet_plane import plane_of
 from studio_server import START

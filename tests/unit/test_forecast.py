@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.archive import pack, unpack
 from edgewright.language.forecasting.backtest import coverage_of, naive_error, smape, widths_of
-from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
+from edgewright.language.forecasting.baselines import referees, season_shape, smoothing, theta
 from edgewright.language.forecasting.forms import lags_for
 from edgewright.language.forecasting.linear import Form, fit, mixture, run, unscaled
 from edgewright.language.forecasting.pooled import adopt
-from edgewright.language.forecasting.referees import referees, season_shape, smoothing, theta
 from edgewright.language.forecasting.season import find_seasons
-from edgewright.runtime.archive import pack, unpack
-from edgewright.runtime.forecasting.forecaster import Forecaster, start_state
-from edgewright.runtime.forecasting.forecaster_file import (
+from edgewright.language.forecasting.selection import About, ForecastRequest, fit_forecaster
+from edgewright.monitor.forecasting.forecaster import Forecaster, start_state
+from edgewright.monitor.forecasting.forecaster_file import (
     forecaster_bytes,
     parse_forecaster,
     read_forecaster,
@@ -90,7 +90,7 @@ def test_a_mixture_is_the_weighted_mean_of_its_recursions() -> None:
 
 def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
     values = daily(400)
-    made = fit_forecaster(values, Asked(24, (24,)))
+    made = fit_forecaster(values, ForecastRequest(24, (24,)))
     first, second = made.start(), made.start()
     for _ in range(5):
         coming = first.forecast(1).middle[0]
@@ -106,7 +106,7 @@ def test_a_missing_value_stands_as_foretold_and_is_counted() -> None:
 
 def test_the_choice_beats_the_naive_forecast_and_its_intervals_hold() -> None:
     values = daily(2000, noise=0.5)
-    made = fit_forecaster(values[:1900], Asked(48, (24, 168)), referees=referees(24))
+    made = fit_forecaster(values[:1900], ForecastRequest(48, (24, 168)), referees=referees(24))
     scores = {score.name: score for score in made.spec.tried}
     assert scores[made.spec.name].mase < scores["seasonal naive, 24 rows"].mase
     assert not scores["Theta"].device
@@ -148,7 +148,7 @@ def test_referees_follow_a_season_and_a_trend() -> None:
     "values", [np.full(60, 5.0), np.full(60, 0.0), -1e30 * (1 + np.arange(60.0)), 1e-30 * daily(60)]
 )
 def test_constant_negative_huge_and_tiny_series_have_finite_forecasts(values: Floats) -> None:
-    made = fit_forecaster(values, Asked(6, ()))
+    made = fit_forecaster(values, ForecastRequest(6, ()))
     coming = parse_forecaster(forecaster_bytes(made), "memory").start().forecast(6)
     assert np.isfinite(coming.middle).all()
     assert (coming.low <= coming.high).all()
@@ -158,13 +158,13 @@ def test_constant_negative_huge_and_tiny_series_have_finite_forecasts(values: Fl
 
 def test_too_few_rows_are_refused_with_the_longest_horizon_that_they_carry() -> None:
     with pytest.raises(InputError, match="--horizon 4"):
-        fit_forecaster(daily(12), Asked(48, ()))
-    made = fit_forecaster(daily(12), Asked(4, ()))
+        fit_forecaster(daily(12), ForecastRequest(48, ()))
+    made = fit_forecaster(daily(12), ForecastRequest(4, ()))
     assert np.isfinite(made.start().forecast(4).middle).all()
 
 
 def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None:
-    made = fit_forecaster(daily(600), Asked(24, (24, 168)), about=About(column="load", step=3600.0))
+    made = fit_forecaster(daily(600), ForecastRequest(24, (24, 168)), about=About(column="load", step=3600.0))
     write_forecaster(tmp_path / "a.forecaster", made)
     read = read_forecaster(tmp_path / "a.forecaster")
     assert read.spec == made.spec
@@ -188,7 +188,7 @@ def test_a_file_reads_back_and_an_altered_one_is_refused(tmp_path: Path) -> None
     ],
 )
 def test_a_forged_file_is_refused(key: str, value: object, said: str) -> None:
-    files = unpack(forecaster_bytes(fit_forecaster(daily(300), Asked(12, (24,)))), "a")
+    files = unpack(forecaster_bytes(fit_forecaster(daily(300), ForecastRequest(12, (24,)))), "a")
     spec = msgspec.json.decode(files["forecaster.json"])
     spec[key] = value
     with pytest.raises(InputError, match=said):
@@ -196,7 +196,7 @@ def test_a_forged_file_is_refused(key: str, value: object, said: str) -> None:
 
 
 def test_a_forecaster_that_answers_otherwise_than_where_it_was_made_is_refused() -> None:
-    files = unpack(forecaster_bytes(fit_forecaster(daily(300), Asked(12, (24,)))), "a")
+    files = unpack(forecaster_bytes(fit_forecaster(daily(300), ForecastRequest(12, (24,)))), "a")
     spec = msgspec.json.decode(files["forecaster.json"])
     spec["model"]["bias"] += 0.5
     with pytest.raises(InputError, match="its own test"):
@@ -206,8 +206,8 @@ def test_a_forecaster_that_answers_otherwise_than_where_it_was_made_is_refused()
 def test_a_recursion_serves_a_series_it_was_not_learnt_on() -> None:
     model = fit(Form("other", "level", 0, lags_for((24, 168), 400), 168), daily(800, seed=1) * 2)
     values = daily(500, seed=9) * 1000
-    made = adopt(model, values[:450], Asked(24, (24, 168)), name="pooled", about=About())
+    made = adopt(model, values[:450], ForecastRequest(24, (24, 168)), name="pooled", about=About())
     error = np.abs(made.start().forecast(24).middle - values[450:474]).mean() / naive_error(values[:450], 24)
     assert error < 1
     with pytest.raises(InputError, match="rows for this recursion"):
-        adopt(model, values[:100], Asked(24, (24, 168)), name="pooled", about=About())
+        adopt(model, values[:100], ForecastRequest(24, (24, 168)), name="pooled", about=About())

@@ -17,12 +17,12 @@ from c99_streams import COMPILERS, built, said
 from edgewright.cli.commands.export import COMMAND as EXPORT
 from edgewright.export.c99_forecast import write_forecaster_c99
 from edgewright.export.emulator import Entry, missing_tools, run_on_device
-from edgewright.language.forecasting.choose import Asked, fit_forecaster
 from edgewright.language.forecasting.linear import Form, fit, mixture
 from edgewright.language.forecasting.pool import fit_pool
-from edgewright.language.forecasting.unseen import adopt_pool
-from edgewright.runtime.forecasting.forecaster import start_state
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test, write_forecaster
+from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
+from edgewright.language.forecasting.zero_shot import adopt_pool
+from edgewright.monitor.forecasting.forecaster import start_state
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test, write_forecaster
 from edgewright.schema.forecast import ForecasterSpec
 from support import left_out, shared_data
 
@@ -71,7 +71,7 @@ def forecaster(name: str) -> ForecasterFile:
     values = series()[:-100]
     if name == "pooled":
         pool = fit_pool([np.roll(values, k * 100)[: 500 + k] for k in range(1, 8)], (24, 168), HORIZON)
-        return adopt_pool(pool, values, Asked(HORIZON))
+        return adopt_pool(pool, values, ForecastRequest(HORIZON))
     shares = [(FORMS["levels"], 0.5), (FORMS["differences"], 0.2), (FORMS["seasonal"], 0.3)]
     model = mixture(shares, values) if name == "mixture" else fit(FORMS[name], values)
     widths = np.linspace(0.1, 2, 2 * HORIZON).reshape(2, HORIZON).astype(np.float32)
@@ -137,7 +137,7 @@ def test_a_microcontroller_forecasts_what_python_does() -> None:
 def test_export_writes_c_of_a_forecasters_file_and_no_other_form(tmp_path: Path) -> None:
     values = np.sin(np.arange(200) * 2 * np.pi / 12) + 0.1 * np.random.default_rng(0).normal(size=200)
     place = tmp_path / "wave.forecaster"
-    write_forecaster(place, fit_forecaster(values, Asked(6, (12,))))
+    write_forecaster(place, fit_forecaster(values, ForecastRequest(6, (12,))))
     made = CliRunner().invoke(EXPORT, [str(place), "--to", "c99", "--out", str(tmp_path / "c"), "--json"])
     assert made.exit_code == 0, made.output
     assert sorted(p.name for p in (tmp_path / "c").iterdir()) == ["wave_forecast.c", "wave_forecast.h"]

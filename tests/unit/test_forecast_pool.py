@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from edgewright.cli.main import run
 from edgewright.language.forecasting.backtest import naive_error
-from edgewright.language.forecasting.choose import Asked
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.language.forecasting.pool_file import pool_bytes, read_pool, write_pool
-from edgewright.language.forecasting.unseen import adopt_pool
-from edgewright.runtime.forecasting.forecaster_file import forecaster_bytes, parse_forecaster, read_forecaster
+from edgewright.language.forecasting.selection import ForecastRequest
+from edgewright.language.forecasting.zero_shot import adopt_pool
+from edgewright.monitor.forecasting.forecaster_file import forecaster_bytes, parse_forecaster, read_forecaster
 from edgewright.schema.errors import InputError
 from support import shared_data
 
 Floats = NDArray[np.float64]
-ASKED = Asked(24, (24,))
+ASKED = ForecastRequest(24, (24,))
 
 
 def rhythm(kind: int, rows: int = 400, seed: int = 0) -> Floats:
@@ -79,7 +79,7 @@ def test_short_and_constant_series_have_forecasts() -> None:
     with pytest.raises(InputError, match="at least 72 rows"):
         adopt_pool(pool, short[:60], ASKED)
     with pytest.raises(InputError, match="the seasons of the pool, 24"):
-        adopt_pool(pool, short, Asked(24, (12,)))
+        adopt_pool(pool, short, ForecastRequest(24, (12,)))
     with pytest.raises(InputError, match="that changes"):
         fit_pool([np.full(400, 1.0), short], (24,), 24)
 
@@ -88,7 +88,7 @@ def test_a_pool_without_seasons_and_of_one_series() -> None:
     walk = np.cumsum(np.random.default_rng(0).normal(size=300))
     pool = fit_pool([walk], (), 5)
     assert len(pool.members) == 2
-    assert np.isfinite(adopt_pool(pool, 100 - walk, Asked(5)).start().forecast(5).middle).all()
+    assert np.isfinite(adopt_pool(pool, 100 - walk, ForecastRequest(5)).start().forecast(5).middle).all()
 
 
 def test_the_same_series_give_the_same_file_and_bad_files_are_refused(tmp_path: Path) -> None:
@@ -162,6 +162,8 @@ def test_on_m4_it_beats_the_seasonal_naive_forecast_clearly() -> None:
     for values in rows[1:80:2]:
         known, coming = values[:-48], values[-48:]
         unit = naive_error(known, 24)
-        ours.append(np.abs(adopt_pool(pool, known, Asked(48)).start().forecast(48).middle - coming).mean() / unit)
+        ours.append(
+            np.abs(adopt_pool(pool, known, ForecastRequest(48)).start().forecast(48).middle - coming).mean() / unit
+        )
         naive.append(np.abs(np.tile(known[-24:], 2) - coming).mean() / unit)
     assert np.mean(ours) < 0.85 * np.mean(naive)

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.language.forecasting.calendar_seasons import LONGEST, choose_seasons
-from edgewright.language.forecasting.choose import Asked, fit_forecaster
 from edgewright.language.forecasting.season import find_seasons
+from edgewright.language.forecasting.selection import ForecastRequest, fit_forecaster
 
 Floats = NDArray[np.float64]
 HOUR = 3600.0
@@ -29,7 +29,9 @@ def test_a_week_that_the_autocorrelation_does_not_show_is_taken_and_pays() -> No
     assert chosen.rows == (24, 168)
     assert "24 rows is taken for it" in chosen.reason
     errors = {
-        seasons: np.abs(fit_forecaster(values[:672], Asked(48, seasons)).start().forecast(48).middle - values[672:])
+        seasons: np.abs(
+            fit_forecaster(values[:672], ForecastRequest(48, seasons)).start().forecast(48).middle - values[672:]
+        )
         for seasons in ((24,), chosen.rows)
     }
     assert errors[24, 168].mean() < 0.8 * errors[24,].mean()

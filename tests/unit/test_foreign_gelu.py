@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.operators._error_function import error_function
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.pipeline.proving import prove_place
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators._error_function import error_function
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
+from edgewright.workflows.proof.workflow import prove_place
 from foreign import absent_forms, answers, model, node
 from integer_layers import litert, need_litert
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from foreign import MODELS, absent_forms, answers, model, node
 

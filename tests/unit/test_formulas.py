@@ -30,12 +30,12 @@ from edgewright.features import (
     unsteadiness,
 )
 from edgewright.graph.stage import Context, Stage
+from edgewright.monitor.detector_stream import window_features
+from edgewright.monitor.detectors import kind as detector
+from edgewright.monitor.forecasting.forecaster import Forecaster, start_state
+from edgewright.nlp.utterance.parse import probabilities
 from edgewright.preprocessing import channels, gravity, resample
 from edgewright.preprocessing import filter as filters
-from edgewright.runtime.detectors import kind as detector
-from edgewright.runtime.forecasting.forecaster import Forecaster, start_state
-from edgewright.runtime.utterance.parse import probabilities
-from edgewright.runtime.watching import window_features
 from edgewright.schema.forecast import LinearModel
 
 Estimator = Any  # scikit-learn carries no types

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime import frames
-from edgewright.runtime.frames import LONGEST, FrameDecoder, Hello, Rows, Unwrapped, read_frame, write_hello, write_rows
+from edgewright.device import frames
+from edgewright.device.frames import LONGEST, FrameDecoder, Hello, Rows, Unwrapped, read_frame, write_hello, write_rows
 from edgewright.schema.errors import InputError
 
 

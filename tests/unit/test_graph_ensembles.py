@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.ensembles._ubjson import read_ubjson
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from foreign import MODELS
 

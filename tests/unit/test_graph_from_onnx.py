@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.extract import float_network
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from foreign import MODELS, NAMES, answers, node
 from runtime_example import classifier

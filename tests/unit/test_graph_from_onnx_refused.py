@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto
 
+from edgewright.core.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from foreign import MODELS, NAMES, model, node
 

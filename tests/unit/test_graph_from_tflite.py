@@ -9,12 +9,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers, to_reals, with_rounding
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph, read_tflite_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers, to_reals, with_rounding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork

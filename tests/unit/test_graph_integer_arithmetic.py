@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime.integer.fixed_point import ONE, exp_of_negative, logistic, one_over_one_plus
-from edgewright.runtime.integer.requantise import (
+from edgewright.core.integer.fixed_point import ONE, exp_of_negative, logistic, one_over_one_plus
+from edgewright.core.integer.requantise import (
     divide_by_power,
     exact_once,
     half_away,

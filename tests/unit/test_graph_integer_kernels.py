@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from edgewright.runtime import catalogue
-from edgewright.runtime.integer.network import NetworkFunction, run_integer, run_values, with_rounding
-from edgewright.runtime.integer.requantise import quantise_multiplier, twice
-from edgewright.runtime.kernels import finished, kernel
-from edgewright.runtime.kernels._rounding import rounded_twice
+from edgewright.core import catalogue
+from edgewright.core.integer.network import NetworkFunction, run_integer, run_values, with_rounding
+from edgewright.core.integer.requantise import quantise_multiplier, twice
+from edgewright.core.kernels import finished, kernel
+from edgewright.core.kernels._rounding import rounded_twice
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
@@ -185,6 +185,6 @@ def test_grids_an_operator_cannot_have_are_refused() -> None:
 
 def test_every_kernel_is_tried_here_and_an_unknown_one_is_named() -> None:
     tried = {*LAYERS} - {"moves"} | {"reshape", "transpose", "pad", "slice", "concat"}
-    assert set(catalogue.names("edgewright.runtime.kernels")) == tried
+    assert set(catalogue.names("edgewright.core.kernels")) == tried
     with pytest.raises(UnknownNameError, match=r"no integer operator 'convv'.*Did you mean 'conv'"):
         kernel("convv")

@@ -6,10 +6,10 @@ import msgspec
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, run_values, to_integers, to_reals, with_rounding
 from edgewright.graph.builder import Builder
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, run_values, to_integers, to_reals, with_rounding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Node
 from integer_layers import litert, need_litert, need_tflm, tflm, to_tflite

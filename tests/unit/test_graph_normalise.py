@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgewright.core.executor import compile_graph
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from foreign import answers, model, node
 

@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer, to_integers
 from edgewright.export.contract import Subject
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network, value_names
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer, to_integers
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork

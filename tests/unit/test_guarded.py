@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.runtime.files import write_together
-from edgewright.runtime.store.guarded import open_guarded
+from edgewright.core.files import write_together
+from edgewright.device.store.guarded_database import open_guarded
 from edgewright.schema.errors import OutputError
 
 TABLES = ("CREATE TABLE kept(value TEXT)",)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core import catalogue
+from edgewright.core.package import read_package
 from edgewright.models import nn
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
-from edgewright.runtime import catalogue
-from edgewright.runtime.package import read_package
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord
 from small_pipeline import names, run_small, write_rows

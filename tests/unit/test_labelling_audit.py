@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.language.labelling.auditing import (
+from edgewright.language.labelling.audit import (
     asked,
     audited,
     clopper_pearson,
@@ -16,7 +16,7 @@ from edgewright.language.labelling.auditing import (
     needed,
     smallest,
 )
-from edgewright.language.labelling.reviewing import shown, todo
+from edgewright.language.labelling.review import shown, todo
 from edgewright.schema.errors import InputError
 from label_example import TRUTH, answer, suggested, write_project
 

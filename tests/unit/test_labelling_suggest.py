@@ -10,15 +10,15 @@ import pytest
 from PIL import Image
 
 from edgewright.cli.main import run
+from edgewright.core import catalogue
 from edgewright.language.embedding.contract import Vectors, unit
-from edgewright.language.labelling.choosing import choose
-from edgewright.language.labelling.mistakes import likely_errors
+from edgewright.language.labelling.active_learning import choose
+from edgewright.language.labelling.label_errors import likely_errors
 from edgewright.language.labelling.project import Project
 from edgewright.language.labelling.suggesters import FOLDER, Given, Suggester
 from edgewright.language.labelling.suggesters.linear import out_of_fold
-from edgewright.language.labelling.suggesting import shares_of, suggest, temperature
+from edgewright.language.labelling.suggestion_round import shares_of, suggest, temperature
 from edgewright.language.labelling.vectors import features, vectors_of
-from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError, UnknownNameError
 from label_example import FOODS, LAMPS, TRUTH, answer, write_project
 from media_encoders import picture_encoder

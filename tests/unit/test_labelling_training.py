@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.data.audited import beside, read_record, records
-from edgewright.language.labelling.auditing import asked, draw
+from edgewright.core.package import read_package
+from edgewright.data.audited_labels import beside, read_record, records
+from edgewright.language.labelling.audit import asked, draw
+from edgewright.language.labelling.creation import make
 from edgewright.language.labelling.export import export
 from edgewright.language.labelling.items import read_items
-from edgewright.language.labelling.making import make
 from edgewright.language.labelling.project import Project
+from edgewright.nlp.utterance.model_file import read_language
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.run import run_pipeline
-from edgewright.runtime.package import read_package
-from edgewright.runtime.utterance.model_file import read_language
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.labelling import LabelRecord
 from edgewright.search.problem import problem_of_data, problem_of_pipeline

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.runtime.predictor import Predictor
+from edgewright.core.predictor import Predictor
 from edgewright.schema.ladder import LADDER_VERSION, LadderRecord
-from edgewright.search.ladder import measure
+from edgewright.search.ladder import measurement
 from ladder_problems import table
 from small_pipeline import write_rows
 
@@ -71,14 +71,14 @@ def test_what_was_measured_stands_when_it_is_interrupted(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = str(table(tmp_path / "rows.csv"))
-    whole = measure.Ladder._rung
+    whole = measurement.Ladder._rung
 
-    def pressed(self: measure.Ladder, name: str, *others: object) -> object:
+    def pressed(self: measurement.Ladder, name: str, *others: object) -> object:
         if name == "rules":
             raise KeyboardInterrupt
         return whole(self, name, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(measure.Ladder, "_rung", pressed)
+    monkeypatch.setattr(measurement.Ladder, "_rung", pressed)
     assert run(["ladder", file, "--target", "y", *QUICK]) == 130
     out = capsys.readouterr().out
     assert "the rung 'threshold' stands so far" in out

@@ -10,19 +10,19 @@ import pytest
 from benchmarks.language.few_shot import _share
 from numpy.typing import NDArray
 
-from edgewright.pipeline.tuning_choice import Cost
-from edgewright.pipeline.tuning_curve import paired
-from edgewright.pipeline.tuning_grid import Tally
-from edgewright.pipeline.tuning_grid import Tried as TriedDecision
 from edgewright.schema.device import DecisionSpec
 from edgewright.search.architecture.comparison import compare
-from edgewright.search.architecture.estimating import Estimate
-from edgewright.search.architecture.trial import Judged, Tried
-from edgewright.search.ladder.climbing import Climb, Judge
-from edgewright.search.ladder.few import choose_with_few, probabilities
+from edgewright.search.architecture.estimates import Estimate
+from edgewright.search.architecture.trial import TrialScore, Tried
+from edgewright.search.ladder.few_groups import choose_with_few, probabilities
 from edgewright.search.ladder.metrics import METRICS
+from edgewright.search.ladder.model_comparison import Climb, Judge
 from edgewright.training.metrics import group_interval
 from edgewright.training.permutation_test import power, smallest_p
+from edgewright.workflows.tuning.curve import paired
+from edgewright.workflows.tuning.grid import Tally
+from edgewright.workflows.tuning.grid import Tried as TriedDecision
+from edgewright.workflows.tuning.selection import Cost
 
 EACH = 100
 
@@ -121,11 +121,11 @@ def test_equal_rungs_are_told_apart_no_more_often_than_stated() -> None:
     assert shown < 12
 
 
-def _judged(errors: list[int]) -> Judged:
+def _judged(errors: list[int]) -> TrialScore:
     """Six people of a hundred windows, with so many wrong answers each."""
     found = np.concatenate([np.arange(EACH) < wrong for wrong in errors])
     interval = group_interval(np.repeat(np.arange(6), EACH), lambda rows: float(found[rows].mean()), by="unit")
-    return Judged(
+    return TrialScore(
         error=interval.value, low=interval.low, high=interval.high, method=interval.method, macro_f1=None, units=6,
         samples=600, unit_sums=tuple(map(float, errors)), unit_samples=(EACH,) * 6,
     )  # fmt: skip

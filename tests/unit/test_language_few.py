@@ -9,15 +9,15 @@ import pytest
 
 from edgewright.language.intents.integers import size_in_bytes
 from edgewright.language.intents.ladder import climb
-from edgewright.language.intents.limit import auroc_interval
 from edgewright.language.intents.linear import fit_linear, rows_for
 from edgewright.language.intents.parts import judged, parted
+from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.train import How, logits_of, train_student
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled
-from edgewright.runtime.utterance.hashing import rows_of
-from edgewright.runtime.utterance.normalise import normalised
-from edgewright.runtime.utterance.parse import Understanding
+from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.metrics import wilson
 

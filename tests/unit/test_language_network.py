@@ -12,18 +12,18 @@ from numpy.typing import NDArray
 
 from c99_language_example import INTENTS, built, jumble, model
 from edgewright.cli.main import run
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import run_integer
 from edgewright.export.c99_language.features import write_features_c99
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.language.intents.graph import float_graph, int8_graph
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import run_integer
-from edgewright.runtime.utterance.features import UNIT, ZERO, features
-from edgewright.runtime.utterance.model_file import Arrays, write_language
-from edgewright.runtime.utterance.normalise import LONGEST, normalised
-from edgewright.runtime.utterance.student import Student
+from edgewright.nlp.utterance.features import UNIT, ZERO, features
+from edgewright.nlp.utterance.model_file import Arrays, write_language
+from edgewright.nlp.utterance.normalise import LONGEST, normalised
+from edgewright.nlp.utterance.student import Student
 from edgewright.schema.integer import Rounding
 from edgewright.schema.language import LanguageSpec, Vector
 from integer_layers import litert, need_litert, need_tflm, tflm

@@ -15,15 +15,15 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.language.intents.integers import shape_for, size_of
-from edgewright.language.intents.limit import auroc, limit, share_of
 from edgewright.language.intents.parts import held_sentences
+from edgewright.language.intents.scope_limit import auroc, limit, share_of
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How
 from edgewright.language.slots.train import Slotting
 from edgewright.language.training import Understood, train
 from edgewright.language.utterances import Labelled
-from edgewright.runtime.utterance.model_file import language_bytes, parse_language, read_language, write_language
-from edgewright.runtime.utterance.parse import Understanding
+from edgewright.nlp.utterance.model_file import language_bytes, parse_language, read_language, write_language
+from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, Utterance
 from support import environment
@@ -151,7 +151,7 @@ def test_a_newer_format_is_refused_by_name(understood: Understood) -> None:
 def test_a_device_loads_the_base_install_only(understood: Understood, tmp_path: Path) -> None:
     write_language(tmp_path / "m.language", understood.spec, understood.arrays)
     code = (
-        "import sys; from pathlib import Path; from edgewright.runtime.utterance.parse import Understanding;"
+        "import sys; from pathlib import Path; from edgewright.nlp.utterance.parse import Understanding;"
         f"print(Understanding.load(Path({str(tmp_path / 'm.language')!r})).parse('a soda').intent);"
         "print([m for m in ('jax', 'scipy', 'sklearn', 'onnx', 'tokenizers', 'pycrfsuite') if m in sys.modules])"
     )

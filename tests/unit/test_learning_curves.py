@@ -14,11 +14,11 @@ from edgewright.schema.config import WindowConfig
 from edgewright.schema.curve import CurvePoint, Curves, encode_curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Utterance
-from edgewright.search.curves.later import came_true, read_curves
-from edgewright.search.curves.measure import Asked, measure, record_of
+from edgewright.search.curves.measure import CurveRequest, measure, record_of
 from edgewright.search.curves.noise import noise_of
 from edgewright.search.curves.of_samples import OfSamples
 from edgewright.search.curves.of_text import OfText
+from edgewright.search.curves.outcomes import came_true, read_curves
 from edgewright.search.curves.page import curves_page
 from edgewright.search.curves.pieces import drawn, pieces_of
 from edgewright.search.curves.verdict import law_words, single_words
@@ -54,7 +54,7 @@ def _silent(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 def _measured(learner: Known, **asked: object) -> Curves:
-    return measure(learner, Asked(**asked), _silent)  # type: ignore[arg-type]
+    return measure(learner, CurveRequest(**asked), _silent)  # type: ignore[arg-type]
 
 
 def _people(path: Path, people: int, rows: int = 40) -> Problem:

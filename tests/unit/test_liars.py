@@ -12,9 +12,9 @@ from collections import Counter
 
 import pytest
 
-from edgewright.fleet.plans.gates import judge
-from edgewright.fleet.plans.votes import Voice
-from edgewright.fleet.plans.wishes import USUAL_GATES
+from edgewright.fleet.protocol.plans.gates import judge
+from edgewright.fleet.protocol.plans.parser import USUAL_GATES
+from edgewright.fleet.protocol.plans.votes import Voice
 from edgewright.schema.fleet_plan import Gate
 
 SHARE = USUAL_GATES[0]

@@ -12,6 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from c99_stages import need_compiler
+from edgewright.core import engines
+from edgewright.core.decision import Decider
+from edgewright.core.executor import compile_graph
+from edgewright.core.input_ranges import flagged
+from edgewright.core.missing_values import METADATA, needed, read_limit, shares, unanswered
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.predictor import Predictor
 from edgewright.export._c_host import compile_c99, load_c99
 from edgewright.export._c_stream import write_stream_c99
 from edgewright.export.answering import build_model
@@ -25,23 +32,16 @@ from edgewright.graph.mask import Mask, without_mask
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier, NetworkRegressor
 from edgewright.pipeline.config import parse, with_changes
-from edgewright.pipeline.forms.litert import invoke
 from edgewright.pipeline.pipeline import Pipeline
 from edgewright.pipeline.whole_graph import graph_of
 from edgewright.preprocessing.fill import Fill
 from edgewright.preprocessing.impute import Impute
 from edgewright.preprocessing.scale import Scale
-from edgewright.runtime import engines
-from edgewright.runtime.decide import Decider
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.missing import METADATA, needed, read_limit, shares, unanswered
-from edgewright.runtime.package import package_bytes, parse_package
-from edgewright.runtime.predictor import Predictor
-from edgewright.runtime.ranges import flagged
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.proof.forms.litert import invoke
 from integer_layers import need_litert
 from runtime_example import parts
 

@@ -7,13 +7,13 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from edgewright import Pipeline
+from edgewright.core.executor import compile_graph
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.boosting import Boosting
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.parts import build_model
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 

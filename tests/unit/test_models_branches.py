@@ -11,16 +11,16 @@ import pytest
 from edgewright.cli.main import run as cli
 from edgewright.compression.int8 import quantise
 from edgewright.compression.prune import macs, structured
+from edgewright.core.executor import compile_graph
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import integer_network
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.proving import prove_place
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.workflow import prove_place
 
 RNG = np.random.default_rng(0)
 CONVOLUTION = {"kind": "conv1d", "filters": 6, "kernel": 5, "stride": 2}

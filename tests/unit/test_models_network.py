@@ -18,12 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+from edgewright.core.catalogue import find
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import emit
 from edgewright.models.network import MODEL, NetworkClassifier, NetworkRegressor
-from edgewright.runtime.catalogue import find
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.config import ModelConfig, TrainingConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.training.metrics import calibration_error

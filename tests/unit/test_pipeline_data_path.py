@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.pipeline.compress_record import read_record
+from edgewright.core.package import read_package
+from edgewright.pipeline.compression_record import read_record
 from edgewright.pipeline.provenance import Remembered, remembered
-from edgewright.pipeline.proving import prove_place
-from edgewright.runtime.package import read_package
 from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.workflow import prove_place
 from small_pipeline import rows, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]

@@ -16,10 +16,7 @@ from edgewright.export.c99 import write_c99
 from edgewright.export.emulator import missing_tools
 from edgewright.export.program import program_of
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.accelerating import accelerators
-from edgewright.pipeline.estimating import estimate_place
 from edgewright.pipeline.footprint import as_integers, footprint, form_footprint
-from edgewright.pipeline.toolchain import truth_of
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import over_budget
 from edgewright.profiles.misses import own
@@ -28,6 +25,9 @@ from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.footprint import Spread
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.estimation.accelerators import accelerators
+from edgewright.workflows.estimation.toolchain import truth_of
+from edgewright.workflows.estimation.workflow import estimate_place
 
 SUBJECTS = {s.name: s for s in hapt_subjects(5, 5)}
 EMULATED = pytest.mark.skipif(bool(missing_tools()), reason="no cross compiler or emulator")

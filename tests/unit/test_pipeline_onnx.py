@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright import Pipeline
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.folder import judged_of
 from edgewright.pipeline.material import prepare
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.graph import Value
 
 if TYPE_CHECKING:

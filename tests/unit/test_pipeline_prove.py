@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.input_ranges import METADATA, flagged, outside, ranges_text, read_ranges
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export._extension.build import can_build
 from edgewright.export.emulator import missing_tools
 from edgewright.graph.extract import integer_network
-from edgewright.pipeline.proving import prove_place
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.ranges import METADATA, flagged, outside, ranges_text, read_ranges
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.workflow import prove_place
 from foreign import MODELS
 from integer_layers import need_litert, to_tflite
 from small_pipeline import run_small, write_rows, write_toml

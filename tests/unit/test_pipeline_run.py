@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgewright.core.package_loader import load
 from edgewright.pipeline.config import read_config
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
-from edgewright.runtime.load import load
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import read_trace

@@ -8,10 +8,10 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.estimating import estimate_place
-from edgewright.pipeline.proving import prove_place
 from edgewright.profiles.catalogue import load_profile
 from edgewright.schema.errors import CheckFailedError
+from edgewright.workflows.estimation.workflow import estimate_place
+from edgewright.workflows.proof.workflow import prove_place
 from support import left_out, shared_data
 
 # A short training: neither the proof nor the program depends on how long it was.

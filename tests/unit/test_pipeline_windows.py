@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.package_loader import load
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.run import run_pipeline
-from edgewright.runtime.load import load
 from edgewright.schema.errors import InputError
 from support import shared_data
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.stage import Context, Stage, emit
 from edgewright.preprocessing import impute, scale, units
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 Estimator = Any  # scikit-learn carries no types

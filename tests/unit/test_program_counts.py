@@ -13,7 +13,6 @@ from edgewright.export import contract
 from edgewright.export.program import program_of
 from edgewright.export.subject import read_subject
 from edgewright.graph.cost import cost
-from edgewright.pipeline.estimating import estimate_place
 from edgewright.pipeline.footprint import form_footprint
 from edgewright.profiles import cores
 from edgewright.profiles.catalogue import load_profile
@@ -21,6 +20,7 @@ from edgewright.profiles.estimate import estimate
 from edgewright.profiles.footprint import over_budget, program_footprint, strange
 from edgewright.schema.budget import Budget
 from edgewright.schema.graph import Graph
+from edgewright.workflows.estimation.workflow import estimate_place
 from support import shared_data
 
 MODELS = (

@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from edgewright.core.input_ranges import flagged
 from edgewright.graph.mask import without_mask
-from edgewright.pipeline.adversarial import MOST, with_constructed
-from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.prove_stages import boundary_value
-from edgewright.pipeline.proving import prove_subject, yardstick
 from edgewright.proof.form import Yardstick
 from edgewright.proof.tolerance import allowed, shaken_readings, wide_digits
-from edgewright.runtime.ranges import flagged
+from edgewright.workflows.proof.adversarial import MOST, with_constructed
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stages import boundary_value
+from edgewright.workflows.proof.workflow import prove_subject, yardstick
 from proof_example import SHAPE, samples, subject
 
 RANGES = (("x", -2.0, 2.5), ("y", None, 1.0), ("z", None, None))

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler
+from edgewright.core.executor import compile_graph
 from edgewright.features.spectral import Spectral
 from edgewright.graph.builder import Builder
 from edgewright.models.network import NetworkClassifier
-from edgewright.pipeline.forms import Subject, forms_of
-from edgewright.pipeline.forms.c99 import Files, c_form
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.prove_stages import with_moved_results
-from edgewright.pipeline.prove_subject import subject_of
-from edgewright.pipeline.proving import prove_subject
 from edgewright.preprocessing.gravity import Gravity
 from edgewright.preprocessing.scale import Scale
 from edgewright.proof.form import Form
 from edgewright.proof.tolerance import DRAWS, last_digits, moved_readings, moved_results
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.data import Floats
 from edgewright.schema.proof import ProofRecord
+from edgewright.workflows.proof.forms import Subject, forms_of
+from edgewright.workflows.proof.forms.c99 import Files, c_form
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stages import with_moved_results
+from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.workflow import prove_subject
 
 WINDOWS, SAMPLES, RATE = 400, 200, 20.0
 AXES = ("x", "y", "z")

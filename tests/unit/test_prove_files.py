@@ -17,17 +17,17 @@ from denoiser_example import random_denoiser
 from detector_example import KINDS, SETTINGS, fitted, rows
 from edgewright.cli.main import run
 from edgewright.graph.denoising import write_denoiser
-from edgewright.language.forecasting.choose import Asked as Wanted
-from edgewright.language.forecasting.choose import fit_forecaster
-from edgewright.pipeline.provers import Asked, prover_of
-from edgewright.pipeline.provers._anomalies import reaching
-from edgewright.runtime.detector_file import write_detector
-from edgewright.runtime.forecasting.forecaster_file import write_forecaster
-from edgewright.runtime.utterance.model_file import write_language
+from edgewright.language.forecasting.selection import ForecastRequest as Wanted
+from edgewright.language.forecasting.selection import fit_forecaster
+from edgewright.monitor.detector_file import write_detector
+from edgewright.monitor.forecasting.forecaster_file import write_forecaster
+from edgewright.nlp.utterance.model_file import write_language
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.workflows.proof.provers import ProofRequest, prover_of
+from edgewright.workflows.proof.provers._anomalies import reaching
 
 Files = Mapping[str, str]
 Change = Callable[[str], str]
@@ -49,7 +49,7 @@ def proof(place: Path, file: str = "", change: Change | None = None, data: str =
         assert text != files[file]
         return {**files, file: text}
 
-    return prover.prove(Asked(place, data, change=changed if change else None))
+    return prover.prove(ProofRequest(place, data, change=changed if change else None))
 
 
 def named(record: ProofRecord, stage: str) -> Difference:

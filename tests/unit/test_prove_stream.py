@@ -12,28 +12,28 @@ import numpy as np
 import pytest
 
 from c99_stages import need_compiler, use_one_compiler
+from edgewright.core.input_ranges import METADATA, ranges_text
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package, parse_package, write_package
 from edgewright.export._c_probe import struct_fields
 from edgewright.export.c99 import TARGET
 from edgewright.export.subject import package_subject
 from edgewright.graph.builder import Builder
-from edgewright.pipeline.detect_rows import Stretch
-from edgewright.pipeline.detecting import learn
-from edgewright.pipeline.prove_rows import Chosen
-from edgewright.pipeline.prove_stream import EVENTS, MEANS, stream_proof
-from edgewright.pipeline.prove_subject import subject_of
-from edgewright.pipeline.proving import prove_place
-from edgewright.pipeline.stream_rows import natural_rows
-from edgewright.runtime.detector_file import IN_PACKAGE, detector_bytes
-from edgewright.runtime.detectors import kind
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import Package, parse_package, write_package
-from edgewright.runtime.ranges import METADATA, ranges_text
+from edgewright.monitor.detector_file import IN_PACKAGE, detector_bytes
+from edgewright.monitor.detectors import kind
 from edgewright.schema.data import Column
 from edgewright.schema.detector import DetectorSpec, Threshold
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 from edgewright.schema.proof import Difference, ProofRecord
+from edgewright.workflows.detection.fit import learn
+from edgewright.workflows.detection.rows import Stretch
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stream import EVENTS, MEANS, stream_proof
+from edgewright.workflows.proof.stream_rows import natural_rows
+from edgewright.workflows.proof.subject import subject_of
+from edgewright.workflows.proof.workflow import prove_place
 from runtime_example import parts
 
 Files = Mapping[str, str]

@@ -19,9 +19,9 @@ import pytest
 
 from edgewright.cli.device._live import bars
 from edgewright.cli.main import run
-from edgewright.runtime.frames import write_hello, write_rows
-from edgewright.runtime.load import load
-from edgewright.runtime.rows import read_csv
+from edgewright.core.csv.rows import read_csv
+from edgewright.core.package_loader import load
+from edgewright.device.frames import write_hello, write_rows
 from support import left_out
 
 RATE = 25.0

@@ -15,23 +15,23 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.package import read_package
 from edgewright.pipeline import refit as refitting
-from edgewright.pipeline.compress_subject import open_run
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.explained import explain_row
+from edgewright.pipeline.explained_prediction import explain_row
 from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import prepare
 from edgewright.pipeline.pipeline import Pipeline
-from edgewright.pipeline.prove_rows import choose_rows
-from edgewright.pipeline.prove_subject import read_subject, with_artefacts
 from edgewright.pipeline.run import RunResult, run_pipeline
-from edgewright.pipeline.seen import fit_spec, share_seen
-from edgewright.runtime.package import read_package
+from edgewright.pipeline.training_fingerprint import fit_spec, share_seen
 from edgewright.schema.package import FitSpec
 from edgewright.schema.trace import EpochRecord
 from edgewright.trace.record import parse_trace
+from edgewright.workflows.compression.subject import open_run
+from edgewright.workflows.proof.rows import choose_rows
+from edgewright.workflows.proof.subject import read_subject, with_artefacts
 from small_pipeline import names, run_small, write_rows, write_toml
 
 TREE = ("model.kind=tree", "model.layers=[]", "refit=true", "split.test=0.3")

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from rich.console import Console, Group
 
 from edgewright.cli.commands import advise, curve, ladder
-from edgewright.cli.windowing import window_asked
+from edgewright.cli.window_options import window_asked
+from edgewright.core.package import read_package
 from edgewright.data.samples import cut
 from edgewright.pipeline.config import parse
 from edgewright.pipeline.evaluate import evaluate_numbers
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import INDEX, load_fitted
-from edgewright.runtime.package import read_package
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.trace import EvaluationRecord

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.runtime.decide import Decider, Decision, check_decision
+from edgewright.core.decision import Decider, Decision, check_decision
 from edgewright.schema.device import DecisionSpec, Event
 from edgewright.schema.errors import InputError
 

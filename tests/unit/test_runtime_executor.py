@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.executor import compile_graph
+from edgewright.core.operators import convolution
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import convolution
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Graph, Node, Value
 from runtime_example import classifier, numbers, regressor

@@ -12,19 +12,19 @@ import pytest
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise
+from edgewright.core import engines
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.core.integer.qdq import integer_network
+from edgewright.core.integer.rounding import marked
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.builder import Builder
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.prove_stages import in_a_row, tail
-from edgewright.runtime import engines
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.fusion import compile_fused
-from edgewright.runtime.integer.network import to_integers, to_reals
-from edgewright.runtime.integer.qdq import integer_network
-from edgewright.runtime.integer.rounding import marked
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node, Value
 from edgewright.schema.integer import Rounding
+from edgewright.workflows.proof.stages import in_a_row, tail
 from integer_networks import LAYERS, WINDOWS, picture, samples_of, small
 from integer_reference import reference_values
 
@@ -192,9 +192,9 @@ def test_a_float_model_is_opened_without_the_kernels_of_integers(tmp_path: Path)
     model = tmp_path / "model.onnx"
     model.write_bytes(to_onnx(picture()))
     code = (
-        "import sys; from edgewright.runtime.engines import get; "
+        "import sys; from edgewright.core.engines import get; "
         "get('numpy').load(open(sys.argv[1], 'rb').read()); "
-        "print([m for m in sys.modules if m.startswith(('edgewright.runtime.integer', 'edgewright.runtime.kernels'))])"
+        "print([m for m in sys.modules if m.startswith(('edgewright.core.integer', 'edgewright.core.kernels'))])"
     )
     command = [sys.executable, "-c", code, str(model)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)

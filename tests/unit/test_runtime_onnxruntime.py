@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from edgewright.compression.int8 import quantise
+from edgewright.core.engines import get
+from edgewright.core.engines import onnxruntime as engine
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.network import to_reals
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.engines import get
-from edgewright.runtime.engines import onnxruntime as engine
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.network import to_reals
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.graph import Graph, Value
 from foreign import model, node, signed
@@ -36,8 +36,8 @@ _APART = {"Gemm", "MatMul", "Conv", "MaxPool", "AveragePool", "GlobalAveragePool
 _EMULATED = """
 import sys
 import numpy as np
-from edgewright.runtime.engines import get
-from edgewright.runtime.engines.onnxruntime import load_plain
+from edgewright.core.engines import get
+from edgewright.core.engines.onnxruntime import load_plain
 model, x, raw, out = sys.argv[1:]
 data = open(model, "rb").read()
 np.savez(out, plain=load_plain(data)(np.load(x))[raw], engine=get("onnxruntime").load(data)(np.load(x))[raw])

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime import archive
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.npy import from_npy, to_npy
-from edgewright.runtime.package import package_bytes, parse_package, read_package, write_package
+from edgewright.core import archive
+from edgewright.core.files import write_atomic
+from edgewright.core.npy import from_npy, to_npy
+from edgewright.core.package import package_bytes, parse_package, read_package, write_package
 from edgewright.schema.errors import InputError, OutputError
 from runtime_example import manifest, numbers, parts, window_parts
 

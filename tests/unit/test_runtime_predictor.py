@@ -15,13 +15,13 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from edgewright.core import engines
+from edgewright.core.csv.rows import read_csv
+from edgewright.core.engines import Engine
+from edgewright.core.executor import compile_graph
+from edgewright.core.package import Package, package_bytes, parse_package, vector_files, write_package
+from edgewright.core.predictor import Predictor
 from edgewright.graph.builder import Builder
-from edgewright.runtime import engines
-from edgewright.runtime.engines import Engine
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.package import Package, package_bytes, parse_package, vector_files, write_package
-from edgewright.runtime.predictor import Predictor
-from edgewright.runtime.rows import read_csv
 from edgewright.schema.errors import CheckFailedError, InputError, MissingExtraError, UnknownNameError
 from edgewright.schema.graph import Graph
 from runtime_example import LABELS, classifier, numbers, parts, window_parts
@@ -205,8 +205,8 @@ socket.socket.connect = refuse
 blocked = {"onnxruntime"}
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, package=None: None if name in blocked else find(name, package)
-from edgewright.runtime import engines
-from edgewright.runtime.predictor import Predictor
+from edgewright.core import engines
+from edgewright.core.predictor import Predictor
 imported = sorted({name.partition(".")[0] for name in sys.modules})
 predictor = Predictor(sys.argv[1])
 answers = predictor.predict([0.0] * 10)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edgewright.core import processor
+from edgewright.core.engines import onnxruntime
+from edgewright.core.native_modules import machine_tag
 from edgewright.export._extension.build import flags
-from edgewright.runtime import processor
-from edgewright.runtime.engines import onnxruntime
-from edgewright.runtime.native import machine_tag
 from processors import on_processor
 from support import left_out
 
@@ -81,5 +81,5 @@ def test_modules_are_compiled_for_the_features_that_are_named(monkeypatch: pytes
 
 @pytest.mark.parametrize(("name", "has", "lacks"), [("Haswell", "avx2", "avx512_vnni"), ("Nehalem", "sse4_2", "avx2")])
 def test_features_under_an_emulator_are_the_emulated_ones(name: str, has: str, lacks: str) -> None:
-    said = on_processor(name, "from edgewright.runtime.processor import cpu_features; print(*cpu_features())").split()
+    said = on_processor(name, "from edgewright.core.processor import cpu_features; print(*cpu_features())").split()
     assert has in said and lacks not in said

@@ -9,17 +9,17 @@ import threading
 
 import pytest
 
+from edgewright.core.engines import get
+from edgewright.core.stderr_filter import without_notes
 from edgewright.export.tflite import to_tflite
 from edgewright.graph.extract import float_network
-from edgewright.runtime.engines import get
-from edgewright.runtime.quiet import without_notes
 from edgewright.schema.errors import InputError
 from runtime_example import classifier
 
 _RUN = """
 import sys
 import numpy as np
-from edgewright.runtime.engines import get
+from edgewright.core.engines import get
 model = open(sys.argv[1], "rb").read()
 run = get("litert").load(model)
 print(len(run(np.zeros((2, *map(int, sys.argv[2:])), np.float32))))
@@ -58,9 +58,8 @@ def test_threads_do_not_lose_lines(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_closed_stderr_is_no_obstacle() -> None:
-    code = (
-        "import os; os.close(2)\nfrom edgewright.runtime.quiet import without_notes\nwith without_notes(): print('in')"
-    )
+    uses = "from edgewright.core.stderr_filter import without_notes"
+    code = f"import os; os.close(2)\n{uses}\nwith without_notes(): print('in')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "in\n")
 

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime import csv_blocks
-from edgewright.runtime.csv_blocks import Block
-from edgewright.runtime.csv_cells import Plan, _exact, _fast
-from edgewright.runtime.rows import Rows, iter_csv, read_csv
+from edgewright.core.csv import blocks
+from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cells import Plan, _exact, _fast
+from edgewright.core.csv.rows import Rows, iter_csv, read_csv
 from edgewright.schema.errors import InputError
 from support import shared_data
 
@@ -153,8 +153,8 @@ def test_missing_file_folder_and_delimiter(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_never_ends_is_refused_within_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "LONGEST_LINE", 1 << 12)
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 1 << 8)
+    monkeypatch.setattr(blocks, "LONGEST_LINE", 1 << 12)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 1 << 8)
     with pytest.raises(InputError, match="a closing quote"):
         read('a,b\n1,2\n3,"' + "x" * 10_000 + "\n4,5\n")
 
@@ -182,7 +182,7 @@ def test_rows_of_a_stream_come_as_they_arrive() -> None:
 
 
 def test_large_files_are_read_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_blocks, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(blocks, "BLOCK_BYTES", 64)
     body = "".join(f"{i},{i * 0.5},name {i}\n" for i in range(500))
     chunks = list(iter_csv(io.StringIO("a,b,c\n" + body), name="r", text_columns=["c"]))
     whole = read("a,b,c\n" + body, "c")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from benchmarks.fleet_scale.ten_million import DOCUMENT, FLEETS, MEASURED, filled, promised, worked
 
-from edgewright.fleet.control.plane import Limits
-from edgewright.fleet.layout import DAY
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.server.control_plane import Limits
 from support import ROOT
 
 

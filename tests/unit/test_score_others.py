@@ -14,9 +14,9 @@ from edgewright.cli.main import run
 from edgewright.language.intents.train import How
 from edgewright.language.training import train
 from edgewright.language.utterances import Labelled, read
-from edgewright.language.utterances.judged import read_judged
-from edgewright.runtime.utterance.model_file import write_language
-from edgewright.runtime.utterance.parse import Understanding
+from edgewright.language.utterances.evaluation_data import read_judged
+from edgewright.nlp.utterance.model_file import write_language
+from edgewright.nlp.utterance.parse import Understanding
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.package import read_package
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut, cut_in_parts
 from edgewright.pipeline.run import RunResult
-from edgewright.pipeline.score_rows import Asked, as_trained
-from edgewright.runtime.package import read_package
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
+from edgewright.workflows.scoring.rows import ScoreRequest, as_trained
 from small_pipeline import rows, run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]
@@ -254,7 +254,7 @@ def test_options_and_paths_that_cannot_be_read_are_refused(made: RunResult, tmp_
     bare = DataSet(name="bare", columns=columns, recordings=(Recording(name="r", values=values, target=target),))
     package = read_package(next(made.folder.glob("*.edge")))
     with pytest.raises(InputError, match="without rows - at bare"):
-        as_trained(bare, package.manifest, Asked())
+        as_trained(bare, package.manifest, ScoreRequest())
 
 
 def test_a_file_that_the_loader_of_a_set_reads_keeps_its_name_in_errors(tmp_path: Path) -> None:

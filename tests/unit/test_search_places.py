@@ -11,7 +11,7 @@ import pytest
 from edgewright.cli.main import run
 from edgewright.pipeline.config import parse
 from edgewright.schema.errors import InputError
-from edgewright.search.architecture.sameness import KEPT, changes, everywhere, kept
+from edgewright.search.architecture.fingerprint import KEPT, changes, everywhere, kept
 
 PIPELINE = """
 name = "small"

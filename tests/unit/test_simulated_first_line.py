@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.main import run
+from edgewright.core.catalogue import find, listing
 from edgewright.data.load import SETS, SOURCES, load_data, simulated_title
-from edgewright.runtime.catalogue import find, listing
 
 Capture = pytest.CaptureFixture[str]
 TOML = """name = "pump"

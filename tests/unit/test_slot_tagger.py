@@ -16,8 +16,8 @@ from edgewright.language.slots.iterations import Iterations
 from edgewright.language.slots.score import score
 from edgewright.language.slots.train import Slotting, labels_of, train_tagger
 from edgewright.language.utterances.read import read
-from edgewright.runtime.utterance.attributes import attributes, shape, tokens
-from edgewright.runtime.utterance.tagger import Tagger, joined, viterbi
+from edgewright.nlp.utterance.attributes import attributes, shape, tokens
+from edgewright.nlp.utterance.tagger import Tagger, joined, viterbi
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import Slot, Utterance
 

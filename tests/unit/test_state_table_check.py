@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.runtime.state_check import CheckedTable, check_names, check_table, read_table
-from edgewright.runtime.tables import convert_table
+from edgewright.core.state_machine.validation import CheckedTable, check_names, check_table, read_table
+from edgewright.core.toml_tables import convert_table
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import StateTable
 from support import ROOT

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime.guards import read_guard
+from edgewright.core.state_machine.guards import read_guard
 from edgewright.schema.errors import InputError
 
 NAMES: dict[str, float | str] = {

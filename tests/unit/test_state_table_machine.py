@@ -8,9 +8,9 @@ import tomllib
 import numpy as np
 import pytest
 
-from edgewright.runtime.state_check import check_table, read_table
-from edgewright.runtime.state_table import Machine, Taken
-from edgewright.runtime.tables import convert_table
+from edgewright.core.state_machine.machine import Machine, Taken
+from edgewright.core.state_machine.validation import check_table, read_table
+from edgewright.core.toml_tables import convert_table
 from edgewright.schema.state_table import StateTable
 from support import ROOT
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.runtime.store import Store, reading
-from edgewright.runtime.store.crypto import read_key
+from edgewright.device.store import Store, reader
+from edgewright.device.store.crypto import read_key
 from edgewright.schema.errors import InputError, MissingExtraError
 from store_example import HandClock, config
 
@@ -39,9 +39,9 @@ def test_columns_open_with_their_key_alone(tmp_path: Path, encrypt: tuple[str, .
     key = key_file(tmp_path)
     values = filled(tmp_path / "s", key, encrypt)
     closed = ("ax", "ay") if encrypt == ("*",) else ("ax",)
-    with reading.look(tmp_path / "s") as database:
-        (locked,) = reading.rows(database, "device-1")
-        (open_,) = reading.rows(database, "device-1", key=read_key(key))
+    with reader.look(tmp_path / "s") as database:
+        (locked,) = reader.rows(database, "device-1")
+        (open_,) = reader.rows(database, "device-1", key=read_key(key))
     assert locked.sealed == closed
     assert set(locked.values) == {"ax", "ay"} - set(closed)
     np.testing.assert_array_equal(open_.values["ax"], values[:, 0])
@@ -53,8 +53,8 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
     filled(tmp_path / "s", key_file(tmp_path), ("*",))
     (tmp_path / "b").mkdir()
     other = read_key(key_file(tmp_path / "b", b"x" * 32))
-    with reading.look(tmp_path / "s") as database:
-        (locked,) = reading.rows(database, "device-1", key=other)
+    with reader.look(tmp_path / "s") as database:
+        (locked,) = reader.rows(database, "device-1", key=other)
     assert locked.sealed == ("ax", "ay")
 
 
@@ -65,8 +65,8 @@ def test_rows_that_were_moved_or_changed_do_not_open(tmp_path: Path, change: str
     with sqlite3.connect(tmp_path / "s" / "store.sqlite") as database:
         database.execute(f"UPDATE rows SET {change}")  # noqa: S608
     database.close()
-    with reading.look(tmp_path / "s") as looked:
-        (found,) = reading.rows(looked, "device-1", key=read_key(key))
+    with reader.look(tmp_path / "s") as looked:
+        (found,) = reader.rows(looked, "device-1", key=read_key(key))
     assert found.sealed == ("ax",)
 
 
@@ -80,7 +80,7 @@ def test_what_is_encrypted_lies_nowhere_on_the_disk(tmp_path: Path) -> None:
         settings = config(encrypt=encrypt, key_file=str(key_file(tmp_path)))
         with Store.open(folder, settings, "device-1", HandClock()) as store:
             store.append_rows("wrist", ("ax", "ay"), times, values)
-        with reading.look(folder) as database:
+        with reader.look(folder) as database:
             (row,) = database.execute("SELECT plain, sealed FROM rows")
         found[name] = row
     assert len(found["clear"][0]) > len(found["sealed"][0])

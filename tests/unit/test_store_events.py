@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.runtime.store import Store, reading, status
+from edgewright.device.store import Store, reader, status
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.store import Limits, StoreConfig
@@ -16,7 +16,7 @@ from store_example import DAY, HandClock, event, opened, put_rows, stop
 
 
 def events(store: Store) -> list[tuple[int, int]]:
-    return [(s.boot, s.sequence) for s in reading.events(store.database, limit=10**6, newest=False)]
+    return [(s.boot, s.sequence) for s in reader.events(store.database, limit=10**6, newest=False)]
 
 
 def test_an_event_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ def test_an_event_comes_back_as_it_was(tmp_path: Path) -> None:
                  detail={"channel": "ax", "counts": {"ax": 2}, "why": "näher"})  # fmt: skip
     with opened(tmp_path / "s") as store:
         assert store.append_events([told]) == [1]
-    with reading.look(tmp_path / "s") as database:
-        (found,) = reading.events(database)
+    with reader.look(tmp_path / "s") as database:
+        (found,) = reader.events(database)
     assert found.event == told
     assert (found.boot, found.sequence) == (1, 1)
 
@@ -67,9 +67,9 @@ def test_rows_come_back_exactly_with_missing_values(tmp_path: Path) -> None:
         store.append_rows("b", ("x",), np.zeros(1), np.ones((1, 1), np.float32))
         with pytest.raises(InputError, match="expected rows of 2 columns"):
             store.append_rows("a", ("x", "y"), times, values[:, :1])
-    with reading.look(tmp_path / "s") as database:
-        (one,) = reading.rows(database, "device-1", "a")
-        assert len(list(reading.rows(database, "device-1"))) == 2
+    with reader.look(tmp_path / "s") as database:
+        (one,) = reader.rows(database, "device-1", "a")
+        assert len(list(reader.rows(database, "device-1"))) == 2
     np.testing.assert_array_equal(one.times, times)
     np.testing.assert_array_equal(np.stack([one.values["x"], one.values["y"]], 1), values)
 
@@ -81,7 +81,7 @@ def test_queries_by_kind_label_stream_and_time(tmp_path: Path) -> None:
             clock.forward(1.0)
             store.append_events([event("alarm" if number % 3 else "decision", f"l{number % 2}", number)])
         store.commit()
-        find = reading.events
+        find = reader.events
         assert len(list(find(store.database, "alarm", limit=10**6))) == 400
         assert len(list(find(store.database, "alarm", "l1", limit=10**6))) == 200
         assert len(list(find(store.database, stream="nobody"))) == 0

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.runtime.sinks import Leaving, Place, Sink, SinkConfig, acknowledged, kind
-from edgewright.runtime.store import Store, reading, status
-from edgewright.runtime.store.purge import purge
-from edgewright.runtime.store.sending import deliver
+from edgewright.device.sinks import Leaving, Place, Sink, SinkConfig, acknowledged, kind
+from edgewright.device.store import Store, reader, status
+from edgewright.device.store.purge import purge
+from edgewright.device.store.sender import deliver
 from edgewright.schema.device import Event
 from edgewright.schema.errors import InputError
 from edgewright.schema.store import Item
@@ -116,7 +116,7 @@ def test_raw_rows_never_leave_by_themselves(tmp_path: Path) -> None:
         fill(store)
         kinds = [msgspec.json.decode(t.body, type=Item).kind for t in store.outbox.take(1 << 30)]
         assert "rows" not in kinds
-        (stored,) = reading.rows(store.database, "device-1")
+        (stored,) = reader.rows(store.database, "device-1")
         assert set(stored.values) == {CANARY, "allowed", "ay"}
 
 

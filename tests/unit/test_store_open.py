@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgewright.runtime.store import Store, damage, reading, status
-from edgewright.runtime.store.identity import Identity
+from edgewright.device.store import Store, damage_journal, reader, status
+from edgewright.device.store.identity import Identity
 from edgewright.schema.errors import InputError, OutputError
 from store_example import event, opened, put_rows, stop
 from support import ROOT
@@ -37,7 +37,7 @@ def test_a_store_of_a_newer_version_is_refused_and_left_alone(tmp_path: Path) ->
     told = "expected a store of version 1 or older, got version 2"
     with pytest.raises(InputError, match=told):
         Store.open(tmp_path / "s")
-    with pytest.raises(InputError, match=told), reading.look(tmp_path / "s"):
+    with pytest.raises(InputError, match=told), reader.look(tmp_path / "s"):
         pass
     assert files(tmp_path / "s") == before
 
@@ -59,8 +59,8 @@ def test_a_folder_belongs_to_one_device_and_one_process(tmp_path: Path) -> None:
         store.commit()
         with pytest.raises(InputError, match="expected a store that no other process writes"):
             opened(tmp_path / "s")
-        with reading.look(tmp_path / "s") as database:
-            assert len(list(reading.events(database))) == 1
+        with reader.look(tmp_path / "s") as database:
+            assert len(list(reader.events(database))) == 1
     with pytest.raises(InputError, match="expected the store of device 'other', got that of 'device-1'"):
         Store.open(tmp_path / "s", device="other")
     with Store.open(tmp_path / "s") as store:
@@ -135,9 +135,9 @@ def test_damage_that_is_met_while_writing_loses_nothing_that_waits(tmp_path: Pat
     finally:
         stop(store)
     with opened(tmp_path / "s") as again:
-        kinds = [s.event.kind for s in reading.events(again.database, "alarm")]
+        kinds = [s.event.kind for s in reader.events(again.database, "alarm")]
         assert kinds == ["alarm"]
-        assert len(damage.history(tmp_path / "s")) >= 1
+        assert len(damage_journal.history(tmp_path / "s")) >= 1
 
 
 def test_a_rescue_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_what_the_message_of_a_damaged_identity_says_can_be_done(tmp_path: Path)
     assert section is not None
     assert f"**{section[1]}**" in (ROOT / "docs" / "device.md").read_text()
     (tmp_path / "s").rename(tmp_path / "s.damaged")
-    with reading.look(tmp_path / "s.damaged") as database:
-        assert [stored.event.label for stored in reading.events(database)] == ["fall"]
+    with reader.look(tmp_path / "s.damaged") as database:
+        assert [stored.event.label for stored in reader.events(database)] == ["fall"]
     with Store.open(tmp_path / "s", device="device-1b") as store:
         assert (store.device, store.boot) == ("device-1b", 1)
 
@@ -189,7 +189,7 @@ def test_boots_are_counted_over_restarts(tmp_path: Path) -> None:
 
 
 def test_no_store_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected a folder with a store, got none"), reading.look(tmp_path):
+    with pytest.raises(InputError, match="expected a folder with a store, got none"), reader.look(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from edgewright.runtime.sinks import Leaving, NotYetError, Place
-from edgewright.runtime.store import Store, Taken, status
-from edgewright.runtime.store.sending import Delivered, deliver
+from edgewright.device.sinks import Leaving, NotYetError, Place
+from edgewright.device.store import Store, Taken, status
+from edgewright.device.store.sender import Delivered, deliver
 from edgewright.schema.errors import InputError, OutputError
 from edgewright.schema.store import Item, Limits
 from store_example import DAY, HandClock, event, opened, put_rows, stop

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgewright.data.samples import cut
-from edgewright.pipeline.disturb import disturbances
+from edgewright.pipeline.perturbations import disturbances
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edgewright.cli.commands.predict import _sentence
+from edgewright.core.csv.rows import iter_csv
 from edgewright.data.load import load_data
-from edgewright.runtime.rows import iter_csv
 from edgewright.schema.errors import InputError
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime.streams import csv as csv_stream
-from edgewright.runtime.streams._lines import LONGEST_LINE, LineReader
-from edgewright.runtime.streams._times import ArrivalClock, TimeColumn
+from edgewright.device.sources import csv as csv_stream
+from edgewright.device.sources._csv_lines import LONGEST_LINE, LineReader
+from edgewright.device.sources._timestamps import ArrivalClock, TimeColumn
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import drain, notices, opened, times, until_notice, values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.runtime.streams._lines import LineReader
+from edgewright.device.sources._csv_lines import LineReader
 
 WANTED = ("acc_x [g]", "acc_y [g]")
 

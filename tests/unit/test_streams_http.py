@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgewright.runtime.frames import write_hello, write_rows
-from edgewright.runtime.streams._http_server import _SLOW
-from edgewright.runtime.streams._payload import PayloadReader
-from edgewright.runtime.streams.http import HttpConfig, HttpPush
+from edgewright.device.frames import write_hello, write_rows
+from edgewright.device.sources._http_server import _SLOW
+from edgewright.device.sources._payload import PayloadReader
+from edgewright.device.sources.http import HttpConfig, HttpPush
 from edgewright.schema.errors import InputError
 from stream_rows import drain, notices, opened, times, until_notice, values
 

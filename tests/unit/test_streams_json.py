@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edgewright.runtime.streams._json import JsonReader
+from edgewright.device.sources._json import JsonReader
 
 
 def test_dates_that_cannot_be_read_are_told_when_they_begin() -> None:

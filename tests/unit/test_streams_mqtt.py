@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.runtime.frames import write_hello, write_rows
-from edgewright.runtime.streams.mqtt import stream_of
+from edgewright.device.frames import write_hello, write_rows
+from edgewright.device.sources.mqtt import stream_of
 from edgewright.schema.errors import InputError
 from mqtt_broker import Broker
 from stream_rows import drain, notices, opened, until_notice, values

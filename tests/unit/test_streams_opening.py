@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.runtime.sources import open_source, open_table
-from edgewright.runtime.streams._arrived import Arrived, Stamper
-from edgewright.runtime.streams._backoff import Backoff
+from edgewright.device.source_factory import open_source, open_table
+from edgewright.device.sources._backoff import Backoff
+from edgewright.device.sources._packet import Arrived, Stamper
 from edgewright.schema.errors import InputError, UnknownNameError
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.runtime.streams import replay
-from edgewright.runtime.streams.replay import PAUSE
+from edgewright.device.sources import replay
+from edgewright.device.sources.replay import PAUSE
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import Clock, drain, opened, times, values
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from edgewright.runtime.agent.settings import short_source
+from edgewright.device.agent.settings import short_source
 from edgewright.schema.errors import InputError
 
 

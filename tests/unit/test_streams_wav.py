@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgewright.runtime.streams import wav
+from edgewright.device.sources import wav
 from edgewright.schema.errors import InputError, UnknownNameError
 from stream_rows import Clock, drain, notices, opened, times, until_notice, values
 from support import ROOT, left_out

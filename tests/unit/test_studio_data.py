@@ -13,13 +13,13 @@ from edgewright.data.samples import cut
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
+from edgewright.studio.view.data_cache import Opened, Shelf
+from edgewright.studio.view.data_sources import Origin, at_path
+from edgewright.studio.view.downsampling import path, thin
 from edgewright.studio.view.drawing import clock, draw, round_marks, view
 from edgewright.studio.view.feature_map import MOST, chosen, draw_map, plane, statistics
-from edgewright.studio.view.opened import Opened, Shelf
-from edgewright.studio.view.origins import Origin, at_path
-from edgewright.studio.view.spread import BINS, spreads
-from edgewright.studio.view.stretches import lines, windows
-from edgewright.studio.view.thinning import path, thin
+from edgewright.studio.view.histogram import BINS, spreads
+from edgewright.studio.view.segments import lines, windows
 from labelled_folder import HOSTILE, NAMES, ROWS, write_labels, write_recordings
 from studio_example import client
 
@@ -256,7 +256,7 @@ def test_all_views_of_rows_and_amounts_answer(tmp_path: Path) -> None:
 
 
 def test_a_large_data_set_gives_fewer_windows_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edgewright.studio.view.opened.MOST_SAMPLES", 20_000)
+    monkeypatch.setattr("edgewright.studio.view.data_cache.MOST_SAMPLES", 20_000)
     root = tmp_path / "studio"
     write_labels(write_recordings(root / "moves"))
     opened = Shelf().open(at_path(root, "moves", {"rate": "50", "window": "50", "step": "5"}))

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from edgewright.language.labelling.auditing import audited, draw
+from edgewright.language.labelling.audit import audited, draw
+from edgewright.language.labelling.creation import make
 from edgewright.language.labelling.items import read_items
-from edgewright.language.labelling.making import make
 from edgewright.language.labelling.project import Project
 from label_example import suggested, write_project
 from studio_example import HOSTILE, Client, client

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import Journalling
+from edgewright.pipeline.run_journal import Journalling
 from edgewright.studio.summaries import Runs, Summary
 from studio_example import HOSTILE, client, record
 from trace_example import epochs, evaluation, trace
@@ -186,6 +186,6 @@ def test_a_score_of_nothing_is_none() -> None:
 
 def test_the_server_starts_without_the_libraries_of_training() -> None:
     """They take over a second; `studio.late` loads them with the first request that needs them."""
-    code = "import sys, edgewright.studio.serve, edgewright.studio.pages as p; p.pages(); print('jax' in sys.modules)"
+    code = "import sys, edgewright.studio.server, edgewright.studio.pages as p; p.pages(); print('jax' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout == "False\n"

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core import catalogue
 from edgewright.language.synthesis.contract import Windows
 from edgewright.language.synthesis.recordings import METHODS, method_of
 from edgewright.language.synthesis.speech import PROGRAM, speak
-from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError, UnknownNameError
 from support import left_out
 

@@ -16,8 +16,8 @@ from edgewright.data.splits import split
 from edgewright.data.synthetic import is_synthetic, marked, origin
 from edgewright.language.synthesis.grammar import read_grammar, sentences
 from edgewright.language.synthesis.recordings import synthetic
+from edgewright.language.synthesis.utility_test import worth
 from edgewright.language.synthesis.windows import windows_of
-from edgewright.language.synthesis.worth import worth
 from edgewright.language.utterances.read import read
 from edgewright.schema.config import SplitConfig, WindowConfig
 from edgewright.schema.data import Column, DataSet, Recording, Samples

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.runtime.health import Health
-from edgewright.runtime.ready import Ready, TimelineConfig
-from edgewright.runtime.timeline import Timeline
+from edgewright.device.timeline import Timeline
+from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.monitor.sensor_health import Health
 from edgewright.schema.device import Packet
 from edgewright.schema.errors import InputError
 

@@ -15,9 +15,9 @@ import pytest
 
 from edgewright.cli.main import run
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import TOLD, Journalling, Several, journalled
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
+from edgewright.pipeline.run_journal import TOLD, Journalling, Several, journalled
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.trace.journal import FOLDER, JOURNAL_VERSION, KEPT, journals, sweep
 from edgewright.trace.partial import SILENT, parse_progress, read_journal, read_progress

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgewright.runtime.durations import duration_text
+from edgewright.core.durations import duration_text
 from edgewright.trace import words
 
 

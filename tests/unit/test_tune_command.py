@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from edgewright.cli.main import run
-from edgewright.pipeline.tuning_data import tune_data
-from edgewright.runtime.load import load, package_path
-from edgewright.runtime.package import read_package
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import load, package_path
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
+from edgewright.workflows.tuning.recordings import tune_data
 from small_pipeline import run_small, write_rows, write_toml
 
 Capture = pytest.CaptureFixture[str]

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edgewright.pipeline.tuning_asked import Asked, taken
-from edgewright.pipeline.tuning_choice import AtMost, ByLabel, Cost, best, front, held_out
-from edgewright.pipeline.tuning_curve import point
-from edgewright.pipeline.tuning_grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
-from edgewright.pipeline.tuning_streams import Labelled, Tape
 from edgewright.schema.device import DecisionSpec
 from edgewright.schema.errors import InputError
 from edgewright.schema.tuning import TuneRecord
 from edgewright.trace.tuning_view import tuning_blocks, tuning_page
+from edgewright.workflows.tuning.curve import point
+from edgewright.workflows.tuning.grid import Grid, Tally, Tried, alarms_of, decision, decisions, judged, tally, try_all
+from edgewright.workflows.tuning.request import TuningRequest, taken
+from edgewright.workflows.tuning.selection import AtMost, ByLabel, Cost, best, front, held_out
+from edgewright.workflows.tuning.streams import Labelled, Tape
 
 LABELS = ("calm", "fall")
 MINUTE, DAY = 60.0, 86400.0
@@ -137,14 +137,14 @@ def test_what_misses_least_within_a_rate_of_alarms_is_taken() -> None:
 @pytest.mark.parametrize(
     ("asked", "place"),
     [
-        (Asked(Cost(1, 20)), 0),
-        (Asked(Cost(1, 20), most=4.0), 1),
-        (Asked(Cost(1, 20), most=3.9), 2),
-        (Asked(Cost(1, 20), point=2), 1),
-        (Asked(Cost(1, 20), point=3), 2),
+        (TuningRequest(Cost(1, 20)), 0),
+        (TuningRequest(Cost(1, 20), most=4.0), 1),
+        (TuningRequest(Cost(1, 20), most=3.9), 2),
+        (TuningRequest(Cost(1, 20), point=2), 1),
+        (TuningRequest(Cost(1, 20), point=3), 2),
     ],
 )
-def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: Asked, place: int) -> None:
+def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: TuningRequest, place: int) -> None:
     all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
     places = front(all_of)
     rule, at = taken(all_of, places, asked, DAY)
@@ -156,12 +156,16 @@ def test_a_point_of_the_curve_is_taken_by_cost_by_number_or_by_alarms(asked: Ask
 @pytest.mark.parametrize(
     ("asked", "day", "said"),
     [
-        (Asked(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
-        (Asked(Cost(), most=0.5), DAY, r"at most 0.5 false alarms a day, got at least 1 \(point 3 of the curve\)"),
-        (Asked(Cost(), most=5.0), None, "recordings whose rate is known.*--point"),
+        (TuningRequest(Cost(), point=4), DAY, "a point of the curve, 1 to 3, got 4"),
+        (
+            TuningRequest(Cost(), most=0.5),
+            DAY,
+            r"at most 0.5 false alarms a day, got at least 1 \(point 3 of the curve\)",
+        ),
+        (TuningRequest(Cost(), most=5.0), None, "recordings whose rate is known.*--point"),
     ],
 )
-def test_a_point_that_the_curve_does_not_have_is_refused(asked: Asked, day: float | None, said: str) -> None:
+def test_a_point_that_the_curve_does_not_have_is_refused(asked: TuningRequest, day: float | None, said: str) -> None:
     all_of = [tried((0, 9)), tried((1, 5)), tried((1, 4)), tried((3, 1))]
     with pytest.raises(InputError, match=said):
         taken(all_of, front(all_of), asked, day)

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edgewright.core.decision import Decider
+from edgewright.core.package import package_bytes, parse_package
+from edgewright.core.predictor import Predictor
+from edgewright.core.windows import Windower
 from edgewright.graph.builder import Builder
-from edgewright.pipeline.tuning_grid import decision, decisions
-from edgewright.pipeline.tuning_streams import tapes_of
-from edgewright.runtime.decide import Decider
-from edgewright.runtime.package import package_bytes, parse_package
-from edgewright.runtime.predictor import Predictor
-from edgewright.runtime.windows import Windower
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
+from edgewright.workflows.tuning.grid import decision, decisions
+from edgewright.workflows.tuning.streams import tapes_of
 from runtime_example import numbers, parts
 
 LABELS = ("calm", "fall")

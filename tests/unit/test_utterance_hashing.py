@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgewright.runtime.utterance import hashing
-from edgewright.runtime.utterance.hashing import rows_of
-from edgewright.runtime.utterance.limits import checked
-from edgewright.runtime.utterance.normalise import LONGEST, normalised
-from edgewright.runtime.utterance.student import FRACTION, Student
+from edgewright.nlp.utterance import hashing
+from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.limits import checked
+from edgewright.nlp.utterance.normalise import LONGEST, normalised
+from edgewright.nlp.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import StudentSpec
 

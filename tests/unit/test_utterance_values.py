@@ -6,8 +6,8 @@ from datetime import date
 
 import pytest
 
-from edgewright.runtime.utterance.gazetteer import Gazetteers
-from edgewright.runtime.utterance.values import _PARTS, LARGE, SMALL, number, values
+from edgewright.nlp.utterance.gazetteer import Gazetteers
+from edgewright.nlp.utterance.values import _PARTS, LARGE, SMALL, number, values
 
 FRIDAY = date(2026, 11, 20)
 

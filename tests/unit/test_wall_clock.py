@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from edgewright.runtime.wall_clock import WallClock, kernel_doubt
+from edgewright.device.wall_clock import WallClock, kernel_doubt
 
 
 class Clocks:

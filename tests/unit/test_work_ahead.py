@@ -9,25 +9,25 @@ import pytest
 from rich.console import Console
 
 from edgewright.cli.main import run
+from edgewright.cli.progress import Working
 from edgewright.cli.show import Quiet, Shown
-from edgewright.cli.working import Working
 from edgewright.language.forecasting.pool import fit_pool
 from edgewright.models.architecture import architecture
 from edgewright.pipeline import run as running
-from edgewright.pipeline.compress_options import Wanted, read_pruning
-from edgewright.pipeline.compressing import compress
 from edgewright.pipeline.config import read_config
+from edgewright.pipeline.duration_estimate import LONG_S, tell_ahead, told_by_first, training_s
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.run import run_pipeline
 from edgewright.pipeline.scaling import scaling_s
-from edgewright.pipeline.tuning import tune
-from edgewright.pipeline.tuning_asked import Asked as TuneAsked
-from edgewright.pipeline.tuning_choice import Cost
-from edgewright.pipeline.work_ahead import LONG_S, tell_ahead, told_by_first, training_s
 from edgewright.schema.trace import EpochRecord
-from edgewright.search.advise.advising import advise
-from edgewright.search.advise.contract import Asked as AdviseAsked
-from edgewright.search.ladder.measure import Asked
+from edgewright.search.advise.contract import AdviceRequest as AdviseAsked
+from edgewright.search.advise.workflow import advise
+from edgewright.search.ladder.measurement import LadderRequest
+from edgewright.workflows.compression.options import Wanted, read_pruning
+from edgewright.workflows.compression.workflow import compress
+from edgewright.workflows.tuning.request import TuningRequest as TuneAsked
+from edgewright.workflows.tuning.selection import Cost
+from edgewright.workflows.tuning.workflow import tune
 from ladder_problems import ladder, silent, table
 from small_pipeline import rows, write_rows, write_toml
 
@@ -90,7 +90,7 @@ def test_a_long_training_is_told_and_a_short_one_is_not(tmp_path: Path) -> None:
 @pytest.fixture
 def all_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """Work of any length is long."""
-    monkeypatch.setattr("edgewright.pipeline.work_ahead.LONG_S", 0.0)
+    monkeypatch.setattr("edgewright.pipeline.duration_estimate.LONG_S", 0.0)
 
 
 class Named(Listener):
@@ -122,7 +122,7 @@ def test_training_refitting_compressing_and_tuning_are_told(tmp_path: Path) -> N
 @pytest.mark.usefixtures("all_long")
 def test_every_rung_is_told_in_ladder_and_advice(tmp_path: Path) -> None:
     path, heard = table(tmp_path / "rows.csv"), Named()
-    climbing = ladder(path, Asked(rungs=("majority", "forest", "small_network")))
+    climbing = ladder(path, LadderRequest(rungs=("majority", "forest", "small_network")))
     climbing._ahead = heard.ahead
     climbing.climb()
     assert heard.work == ["Plain", "Majority", "Forest", "Small network"]
@@ -175,7 +175,7 @@ def test_the_line_is_on_standard_error_and_with_json_there_is_none(capsys: pytes
 
 def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 50.0, 53.0))
-    monkeypatch.setattr("edgewright.pipeline.work_ahead.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", lambda: next(clock))
     heard = Heard()
     step = told_by_first(lambda _: None, heard.ahead, "Training", 10, skipped=1)
     for _ in range(3):
@@ -185,7 +185,7 @@ def test_a_part_that_also_compiles_is_not_measured(monkeypatch: pytest.MonkeyPat
 
 def test_the_first_of_like_parts_says_what_all_take(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter((0.0, 3.0, 99.0))
-    monkeypatch.setattr("edgewright.pipeline.work_ahead.time.process_time", lambda: next(clock))
+    monkeypatch.setattr("edgewright.pipeline.duration_estimate.time.process_time", lambda: next(clock))
     heard, moved = Heard(), list[int]()
     step = told_by_first(moved.append, heard.ahead, "The curve", 40)
     step(1)

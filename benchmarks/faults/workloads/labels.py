@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.language.labelling.answers import decided
-from edgewright.language.labelling.auditing import asked, audited, draw
+from edgewright.language.labelling.agreement import decided
+from edgewright.language.labelling.audit import asked, audited, draw
 from edgewright.language.labelling.project import Project
 
 _ITEMS, _SAID = 120, 90

@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.runtime.store import Store, blocks, reading, wear
-from edgewright.runtime.store.database import Connect, Database
+from edgewright.device.store import Store, reader, row_blocks, write_counter
+from edgewright.device.store.database import Connect, Database
 from edgewright.schema.device import Event
 from edgewright.schema.store import Limits, StoreConfig
 
@@ -97,7 +97,7 @@ def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: 
         boots: how often the store is opened.
         rounds: commits a boot.
     """
-    limit, wear._LOG_LIMIT = wear._LOG_LIMIT, LOG_LIMIT
+    limit, write_counter._LOG_LIMIT = write_counter._LOG_LIMIT, LOG_LIMIT
     clock = Clock()
     try:
         for boot in range(boots):
@@ -110,7 +110,7 @@ def work(folder: Path, opener: Connect, told: Callable[[Promise], None], boots: 
                 continue
             leave(store)
     finally:
-        wear._LOG_LIMIT = limit
+        write_counter._LOG_LIMIT = limit
 
 
 def _turn(store: Store, turn: int, told: Callable[[Promise], None]) -> None:
@@ -148,12 +148,12 @@ def check(folder: Path, before: Promise | None, after: Promise | None) -> str:
         if before is not None and content not in {before.content, after.content if after else None}:
             return "neither what was promised before the cut nor what was being written"
         for _, _, count, names, plain in store.database.execute("SELECT boot, sequence, count, names, plain FROM rows"):
-            if blocks.unpack(blocks.Block(names, plain, b"", ""), count, None, "") is None:
+            if row_blocks.unpack(row_blocks.Block(names, plain, b"", ""), count, None, "") is None:
                 return "rows that cannot be read"
         waiting = store.database.value("SELECT count(*) FROM outbox")
         if len(store.outbox.take(1 << 30, 10**6)) > waiting:
             return "an item twice"
-    with reading.look(folder) as database:
+    with reader.look(folder) as database:
         return "" if fingerprint(database) == content else "another content after closing"
 
 

@@ -12,9 +12,9 @@ from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.states import files_of, scratch
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads.store import CONFIG, leave, work
-from edgewright.runtime.store import Store
-from edgewright.runtime.store.database import connect
-from edgewright.runtime.store.tables import STORE_FILE
+from edgewright.device.store import Store
+from edgewright.device.store.database import connect
+from edgewright.device.store.tables import STORE_FILE
 
 _MARK = b"\xa5" * 2048
 Keys: TypeAlias = set[tuple[str, int, int]]

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.faults.recorder import Recorder, recorded
 from benchmarks.faults.workload import Workload
 from benchmarks.faults.workloads import store as quiet
-from edgewright.runtime.store import Store, wear
+from edgewright.device.store import Store, write_counter
 from edgewright.schema.device import Event
 from edgewright.schema.store import Limits
 
@@ -32,7 +32,7 @@ class Promise(NamedTuple):
 
 def use(folder: Path, recorder: Recorder) -> None:
     """Alarms and raw rows until the disk is full, and on."""
-    limit, wear._LOG_LIMIT = wear._LOG_LIMIT, LOG_LIMIT
+    limit, write_counter._LOG_LIMIT = write_counter._LOG_LIMIT, LOG_LIMIT
     try:
         alarms: list[tuple[int, int]] = []
         for boot in range(2):
@@ -44,7 +44,7 @@ def use(folder: Path, recorder: Recorder) -> None:
                 recorder.promise(Promise(tuple(alarms)))
             quiet.leave(store) if boot == 0 else store.close()
     finally:
-        wear._LOG_LIMIT = limit
+        write_counter._LOG_LIMIT = limit
 
 
 def recover(folder: Path, recorder: Recorder) -> None:

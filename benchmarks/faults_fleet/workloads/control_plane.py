@@ -14,12 +14,13 @@ from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import HOUR, Control, Watcher, lay_fleet
 from benchmarks.faults_fleet.recorded_sqlite import through
-from edgewright.fleet.control import chain, heads
-from edgewright.fleet.control.rollout_rows import standing_of
-from edgewright.fleet.control.tables import audit, devices, items, outcomes, reports
-from edgewright.fleet.control.tables_rollouts import rollouts
-from edgewright.fleet.layout import RELEASES, TIMESTAMP, plan_target
+from edgewright.fleet.protocol.layout import RELEASES, TIMESTAMP, plan_target
 from edgewright.fleet.repository import metadata
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import audit, devices, items, outcomes, reports
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.rollouts.rows import standing_of
 
 
 class Promise(NamedTuple):
@@ -135,7 +136,7 @@ def _acts(connection: sa.Connection) -> tuple[tuple[str, str], ...]:
 
 def _held(control: Control, plans: set[str], enrolled: set[str], heard: set[tuple[str, int]]) -> Promise:
     with control.database.reading() as connection:
-        rows, last, problem = chain.verify(connection)
+        rows, last, problem = audit_chain.verify(connection)
         version = metadata.version(heads.held(connection), TIMESTAMP)
         acts = _acts(connection)
     if problem:
@@ -147,7 +148,7 @@ def _held(control: Control, plans: set[str], enrolled: set[str], heard: set[tupl
 
 def _kept(control: Control, before: Promise, after: Promise) -> str:
     with control.database.reading() as connection:
-        problem = chain.verify(connection)[2]
+        problem = audit_chain.verify(connection)[2]
         if problem:
             return f"audit log: {problem}"
         found = connection.execute(sa.select(audit.c.hash).where(audit.c.number == before.rows)).scalar_one_or_none()

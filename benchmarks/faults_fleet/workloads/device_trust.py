@@ -15,14 +15,14 @@ from benchmarks.faults.fleet_device import HandClock
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import Control, lay_fleet
-from edgewright.fleet.layout import ROOT, TIMESTAMP
-from edgewright.fleet.repository import rotating
-from edgewright.fleet.repository.accepting import settle, writing
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.trust.contract import Refused
-from edgewright.fleet.trust.pinning import pin
-from edgewright.fleet.wire.folder import FolderTransport
-from edgewright.runtime.store.database import Connect, connect
+from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.layout import ROOT, TIMESTAMP
+from edgewright.fleet.protocol.trusted_metadata import Refused
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.repository import key_rotation
+from edgewright.fleet.repository.acceptance import settle, writing
 from edgewright.schema.fleet_plan import Standings
 
 _DEVICE = "device"
@@ -75,8 +75,8 @@ def publications() -> tuple[Publication, ...]:
     publish()
     for role in (TIMESTAMP, ROOT):
         with writing(control.fleet, control.clock.day):
-            asked, keys = rotating.rotate(control.fleet, role, control.clock.day)
-            with rotating.kept_when_done(control.fleet, keys):
+            asked, keys = key_rotation.rotate(control.fleet, role, control.clock.day)
+            with key_rotation.kept_when_done(control.fleet, keys):
                 settle(control.fleet, asked, control.fleet.ring(), control.clock.day)
         control.scheduler.tick()
         publish()

@@ -17,17 +17,17 @@ from benchmarks.faults.model import lay
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
 from benchmarks.faults_fleet.control import PRODUCT, made
-from edgewright.fleet.agent.enrolling import KEY_FILE, TRUST_FOLDER, device_key, enrol
-from edgewright.fleet.agent.state import State
-from edgewright.fleet.control import enrolments
-from edgewright.fleet.control.tables import metadata, tokens
-from edgewright.fleet.ports import Answer
+from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.enrollment import KEY_FILE, TRUST_FOLDER, device_key, enrol
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.protocol.ports import Answer
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.wire.signing import public_text
+from edgewright.fleet.protocol.wire.token import Token
 from edgewright.fleet.repository.metadata import sha256
-from edgewright.fleet.trust.client import Client
-from edgewright.fleet.wire.folder import FolderTransport
-from edgewright.fleet.wire.signing import public_text
-from edgewright.fleet.wire.token import Token
-from edgewright.runtime.store.database import Connect, connect
+from edgewright.fleet.server import enrollments
+from edgewright.fleet.server.database.tables import metadata, tokens
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.fleet_report import Enrolment
 
@@ -54,7 +54,7 @@ class Fleet:
         self._engine = sa.create_engine("sqlite://")
         metadata.create_all(self._engine)
         row = {
-            "hash": enrolments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": 1,
+            "hash": enrollments.hashed(_SECRET), "product": PRODUCT, "tags": (), "batch": "b", "uses": 1,
             "made_at": 0.0, "made_by": "tester", "expires": 1e12,
         }  # fmt: skip
         with self._engine.begin() as connection:
@@ -67,7 +67,7 @@ class Fleet:
     def exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"", *, seconds: float = 30.0
     ) -> Iterator[Answer]:
-        """As `fleet.ports.Transport`."""
+        """As `fleet.protocol.ports.Transport`."""
         if method == "GET":
             with self._files.exchange(method, path, headers, body, seconds=seconds) as answer:
                 yield answer
@@ -86,7 +86,7 @@ class Fleet:
 
     def _enrol(self, asked: Enrolment) -> bytes:
         with self._engine.begin() as connection:
-            given = enrolments.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
+            given = enrollments.enrol(connection, asked, now=1.0, device=_id(asked.key), nonce="n1")
             return msgspec.json.encode(given)
 
 

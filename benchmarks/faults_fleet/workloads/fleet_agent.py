@@ -8,7 +8,7 @@ from typing import NamedTuple
 from benchmarks.faults.fleet_device import Device, Fleet, content, plan
 from benchmarks.faults.recorder import Recorder
 from benchmarks.faults.workload import Workload
-from edgewright.runtime.store.database import Connect, connect
+from edgewright.device.store.database import Connect, connect
 from edgewright.schema.fleet_plan import TrialLimits
 from edgewright.schema.fleet_report import Acknowledged
 

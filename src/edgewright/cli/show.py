@@ -12,12 +12,12 @@ import msgspec
 
 from edgewright.cli.interrupt import answer, loading
 from edgewright.cli.terminal import Terminal, print_ahead
+from edgewright.core.engines import choose
 from edgewright.pipeline.config import read_config
-from edgewright.pipeline.journalling import journalled
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.parts import model_of
 from edgewright.pipeline.run import run_pipeline
-from edgewright.runtime.engines import choose
+from edgewright.pipeline.run_journal import journalled
 from edgewright.schema.errors import CheckFailedError
 from edgewright.schema.trace import Insight
 from edgewright.trace.progress import progress

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.lesson import Lesson
+from edgewright.compression.retraining import Lesson
 from edgewright.schema.errors import InputError
 from edgewright.training.loop import Sampled
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.compression.lesson import with_parameters
+from edgewright.compression.retraining import with_parameters
 from edgewright.graph.layer import Layer, Parameters
 from edgewright.models.architecture import Architecture
 from edgewright.models.base import Network

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.compression.int8 import quantise, values_of
+from edgewright.compression.masked_network import LayerRounding, Rounding, Weighting
 from edgewright.compression.ranges import SIGMOID, Grid, Method, Range, grid, watch
 from edgewright.compression.section import FIXED, KEEPS, MOVES, WEIGHTED, network_section
-from edgewright.compression.shaped import LayerRounding, Rounding, Weighting
 from edgewright.compression.weights import LEVELS, PerChannel, to_integers
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, Parameters

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.executor import compile_graph
+from edgewright.core.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.durations import duration_text
 from edgewright.data.checks_columns import place
 from edgewright.data.clock import measured_rate, pace
 from edgewright.data.findings import Finding, percent
 from edgewright.data.samples import GAP
-from edgewright.runtime.durations import duration_text
 from edgewright.schema.data import DataSet, Recording
 
 # A rate that is off by more changes what a filter or spectrum means.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.runtime.csv_blocks import Block, blocks
-from edgewright.runtime.csv_header import read_header
-from edgewright.runtime.rows import iter_csv, read_csv
+from edgewright.core.csv.blocks import Block, blocks
+from edgewright.core.csv.header import read_header
+from edgewright.core.csv.rows import iter_csv, read_csv
 from edgewright.schema.data import Labels
 from edgewright.schema.errors import InputError
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import msgspec
 
-from edgewright.data.audited import LIMIT_KEY, marked
+from edgewright.core.catalogue import find, listing
+from edgewright.data.audited_labels import LIMIT_KEY, marked
 from edgewright.data.clock import find_time_column
 from edgewright.data.contract import PublicSet, Source, SourceConfig
 from edgewright.data.headers import read_opening
 from edgewright.data.public import folder_of, opened
 from edgewright.graph.tables import convert_table
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.labelling import LABEL_FROM

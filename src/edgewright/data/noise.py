@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.catalogue import find, listing
-from edgewright.runtime.riff import read_wav
+from edgewright.core.catalogue import find, listing
+from edgewright.core.riff import read_wav
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 

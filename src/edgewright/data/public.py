@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.catalogue import find, listing
 from edgewright.data.contract import Documented, PublicSet, PublicText, RemoteFile
 from edgewright.data.download import Progress, cache_folder, fetch
 from edgewright.data.unpack import is_archive, unpack
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import DataSet, TextSet
 from edgewright.schema.errors import InputError, UnknownNameError
 

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.spool import joined
+from edgewright.core.windows import cut as cut_windows
+from edgewright.data.row_spool import joined
 from edgewright.data.targets import as_text, labelled, task_of
-from edgewright.runtime.windows import cut as cut_windows
 from edgewright.schema.config import WindowConfig, WindowTarget
 from edgewright.schema.data import DataSet, Floats, Labels, Recording, Samples
 from edgewright.schema.errors import InputError

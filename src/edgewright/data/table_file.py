@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from edgewright.runtime.files import write_atomic
+from edgewright.core.files import write_atomic
 from edgewright.schema.data import DataSet, Recording, TextSet
 from edgewright.schema.errors import InputError
 

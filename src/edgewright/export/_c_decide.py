@@ -1,4 +1,4 @@
-"""Decisions over successive answers as C99, step by step as `runtime.decide.Decider` has them."""
+"""Decisions over successive answers as C99, step by step as `core.decision.Decider` has them."""
 
 from __future__ import annotations
 

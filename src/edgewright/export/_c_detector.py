@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from edgewright.core.integer.rounding import rounding_of
 from edgewright.export._c_detector_form import Form, checked
 from edgewright.export._c_detector_header import detector_header
 from edgewright.export._c_detector_window import window_code
@@ -11,8 +12,7 @@ from edgewright.export._c_pipeline import write_c99
 from edgewright.export._c_text import TYPES, entries, identifier, number
 from edgewright.export.c99_detectors import Learnt, writer
 from edgewright.export.contract import Subject
-from edgewright.runtime.integer.rounding import rounding_of
-from edgewright.runtime.watching import FEATURES, MOST_SEEN
+from edgewright.monitor.detector_stream import FEATURES, MOST_SEEN
 from edgewright.schema.graph import Graph
 from edgewright.schema.package import WindowSpec
 
@@ -66,7 +66,7 @@ def write_detector_c99(
     window: WindowSpec | None = None,
     held: bool = True,
 ) -> dict[str, str]:
-    """A detector of `runtime/detectors` as a header and a source file, in float32.
+    """A detector of `monitor/detectors` as a header and a source file, in float32.
 
     Args:
         kind: of the detector.
@@ -158,7 +158,7 @@ def _source(form: Form) -> str:
 
 
 def _pause(refractory: float) -> str:
-    """As `runtime.watching.pause` has it."""
+    """As `monitor.detector_stream.pause` has it."""
     if refractory >= 1:
         return f"{int(refractory)}u"
     return f"(context->rows < {MOST_SEEN}u ? context->rows : {MOST_SEEN}u) * {round(1000 * refractory)}u / 1000u"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgewright.export._c_text import smallest
 from edgewright.export.c99_detectors import Score
-from edgewright.runtime.watching import FEATURES
+from edgewright.monitor.detector_stream import FEATURES
 from edgewright.schema.errors import InputError
 from edgewright.schema.package import WindowSpec
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_text import template_comment
-from edgewright.runtime.watching import MOST_SEEN
+from edgewright.monitor.detector_stream import MOST_SEEN
 
 _OPEN = """\
 #ifndef @@_DETECT_H

@@ -1,10 +1,10 @@
-"""What a detector of windows looks at, in C: as `runtime.watching.window_features` has it."""
+"""What a detector of windows looks at, in C: as `monitor.detector_stream.window_features` has it."""
 
 from __future__ import annotations
 
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_stream_window import fill_code, slide_code
-from edgewright.runtime.watching import FEATURES
+from edgewright.monitor.detector_stream import FEATURES
 from edgewright.schema.package import WindowSpec
 
 _FEATURES = """\

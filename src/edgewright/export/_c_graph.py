@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.core.executor import compile_graph
 from edgewright.export._c_picks import with_early_picks
 from edgewright.export._c_spectrum import with_spectra
 from edgewright.export._c_trees import with_walks
 from edgewright.graph.extract import WEIGHTED
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.executor import compile_graph
+from edgewright.core.integer.fusion import compile_fused
+from edgewright.core.integer.network import run_integer
+from edgewright.core.integer.rounding import marked
 from edgewright.export._c_images import image_channels, turning
 from edgewright.export._c_text import entries, identifier, number
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.integer.fusion import compile_fused
-from edgewright.runtime.integer.network import run_integer
-from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork

@@ -1,4 +1,4 @@
-"""A stream of rows as C99: windows, the model, and decisions as `runtime.decide.Decider` makes them, to the bit."""
+"""A stream of rows as C99: windows, the model, and decisions as `core.decision.Decider` makes them, to the bit."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import numpy as np
 from edgewright.export._c_detector import detector_form, form_files
 from edgewright.export._c_detector_form import Form
 from edgewright.export._c_text import number, template_comment
-from edgewright.runtime.detector_file import DetectorFile, parse_detector
-from edgewright.runtime.watching import Watch
+from edgewright.monitor.detector_file import DetectorFile, parse_detector
+from edgewright.monitor.detector_stream import Watch
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.schema.package import WindowSpec
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.core.decision import SLACK, check_decision, own_thresholds
 from edgewright.export.contract import Stream
-from edgewright.runtime.decide import SLACK, check_decision, own_thresholds
 from edgewright.schema.errors import InputError
 
 _MOST_ROWS = 2**31 - 1

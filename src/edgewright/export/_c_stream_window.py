@@ -1,4 +1,4 @@
-"""Windows cut of rows in C: as `runtime.windows.Windower` has them, in one buffer."""
+"""Windows cut of rows in C: as `core.windows.Windower` has them, in one buffer."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
+from edgewright.core.executor import compile_graph
 from edgewright.export._c_graph import network_end
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 from edgewright.schema.integer import IntegerNetwork

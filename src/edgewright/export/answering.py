@@ -6,15 +6,15 @@ import hashlib
 import os
 from pathlib import Path
 
+from edgewright.core.engines import MANY_ROWS
+from edgewright.core.files import write_atomic
+from edgewright.core.native_modules import cache_folder, find_module, model_key
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import Predictor
 from edgewright.export._extension.build import can_build, compile_module, compiler, flags
 from edgewright.export._extension.model import compose
-from edgewright.runtime.engines import MANY_ROWS
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.load import package_path
-from edgewright.runtime.native import cache_folder, find_module, model_key
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import read_package
-from edgewright.runtime.predictor import Predictor
 from edgewright.schema.errors import CheckFailedError, EdgewrightError, OutputError
 
 SECONDS = 60.0
@@ -71,7 +71,7 @@ def load(
     Args:
         place: a run folder or a `.edge` file.
         form: 'float' or 'int8'; the package's default when None.
-        engine: a file of `runtime/engines`; the fastest for this model on this machine when None.
+        engine: a file of `core/engines`; the fastest for this model on this machine when None.
         rows: how many rows it is going to answer.
 
     Raises:

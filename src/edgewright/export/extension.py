@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.machinery
 from pathlib import Path
 
+from edgewright.core.integer.rounding import marked, rounding_of
+from edgewright.core.native_modules import MODULE
 from edgewright.export._extension.build import can_build
 from edgewright.export.answering import SECONDS, build_model
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.integer.rounding import marked, rounding_of
-from edgewright.runtime.native import MODULE
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 

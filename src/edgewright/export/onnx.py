@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from edgewright.core.integer.rounding import marked
 from edgewright.export.contract import Subject, Target
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.runtime.integer.rounding import marked
 
 
 def _files(subject: Subject) -> dict[str, bytes]:

@@ -9,15 +9,15 @@ from importlib import resources
 import msgspec
 import numpy as np
 
+from edgewright.core.package import Package
+from edgewright.core.versioned_json import decode_versioned
+from edgewright.device.boards.weights import HEADER, SIGNATURE, body_of
 from edgewright.export._c_files import files
 from edgewright.export._c_images import image_channels, pixels
 from edgewright.export._c_pipeline import lay_out
 from edgewright.export._c_slots import slot_bytes
 from edgewright.export.c99 import around, limits_of
 from edgewright.export.contract import Subject
-from edgewright.runtime.boards.weights import HEADER, SIGNATURE, body_of
-from edgewright.runtime.package import Package
-from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.schema.integer import Rounding

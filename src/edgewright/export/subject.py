@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgewright.core.input_ranges import read_ranges
+from edgewright.core.integer.rounding import rounding_of
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import Package, read_package
+from edgewright.core.package_loader import package_path
 from edgewright.export.contract import Stream, Subject
 from edgewright.graph.ensembles import is_ensemble
 from edgewright.graph.from_onnx import read_model
 from edgewright.graph.from_tflite import read_tflite
 from edgewright.graph.from_tflite_graph import network_graph
-from edgewright.runtime.detector_file import detectors_in
-from edgewright.runtime.integer.rounding import rounding_of
-from edgewright.runtime.load import package_path
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import Package, read_package
-from edgewright.runtime.ranges import read_ranges
+from edgewright.monitor.detector_file import detectors_in
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import Rounding

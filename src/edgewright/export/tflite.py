@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from edgewright.core.integer.rounding import marked
 from edgewright.export._tflite_builder import TfliteBuilder
 from edgewright.export._tflite_network import append_network, value_tensor
 from edgewright.export.contract import Subject, Target
 from edgewright.export.tflite_operators import tensor_shape
 from edgewright.export.tflite_whole import write_whole
 from edgewright.graph.extract import float_network, integer_network
-from edgewright.runtime.integer.rounding import marked
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.integer import IntegerNetwork, Rounding

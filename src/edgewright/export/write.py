@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgewright.runtime.files import write_atomic
+from edgewright.core.files import write_atomic
 from edgewright.schema.errors import InputError, OutputError
 
 # Bytes; file systems take 255, and the temporary name is longer.

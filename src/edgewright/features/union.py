@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from edgewright.core.catalogue import find
+from edgewright.core.toml_tables import convert_table
 from edgewright.graph.formula import Term, Value, join
 from edgewright.graph.stage import Context, Stage, StageConfig, emit
 from edgewright.graph.transformer import CHUNK_VALUES, Floats, SampleTransformer, require
-from edgewright.runtime.catalogue import find
-from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError
 
 Part = tuple[str, Any, tuple[str, ...]]

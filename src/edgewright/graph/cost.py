@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.runtime.executor import compile_graph
+from edgewright.core.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node
 

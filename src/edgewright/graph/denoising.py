@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.files import write_atomic
+from edgewright.core.integer.network import to_integers, to_reals
+from edgewright.core.npy import from_npy, to_npy
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.graph.extract import integer_network
 from edgewright.graph.streaming import NetworkStream
-from edgewright.runtime.archive import pack, read_file, unpack
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.integer.network import to_integers, to_reals
-from edgewright.runtime.npy import from_npy, to_npy
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.versioned import decode_versioned
 from edgewright.schema.data import Floats
 from edgewright.schema.denoise import DENOISER_VERSION, DenoiserSpec
 from edgewright.schema.errors import InputError

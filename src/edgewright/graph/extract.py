@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from edgewright.runtime.integer.qdq import Integers, integer_network
-from edgewright.runtime.integer.reader import FLAT, WEIGHTED, Reader, obstacle
-from edgewright.runtime.kernels import Weights
-from edgewright.runtime.operators import where
+from edgewright.core.integer.qdq import Integers, integer_network
+from edgewright.core.integer.reader import FLAT, WEIGHTED, Reader, obstacle
+from edgewright.core.kernels import Weights
+from edgewright.core.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Node
 from edgewright.schema.integer import IntegerNetwork

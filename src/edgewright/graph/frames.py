@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.samples import Frame, require_columns
+from edgewright.core.samples import Frame, require_columns
 
 
 def column_names(X: Any) -> NDArray[np.object_] | None:  # noqa: ANN401 - arrays and frames

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.graph.ensembles import read_ensemble
 from edgewright.graph.from_onnx_answers import WEIGHTED, finished
 from edgewright.graph.from_onnx_parse import Declared, Parsed, parse
 from edgewright.graph.normalise import normalise
 from edgewright.graph.normalise._draft import Draft, DraftNode
-from edgewright.runtime.onnx_reader import read_onnx
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Value
 

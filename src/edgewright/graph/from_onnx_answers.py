@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
+from edgewright.core.executor import compile_graph
 from edgewright.graph.normalise._draft import Chain, Draft, DraftNode
 from edgewright.graph.normalise._values import everything
-from edgewright.runtime.executor import compile_graph
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, Value
 

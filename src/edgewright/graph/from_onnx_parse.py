@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.onnx.protobuf import fields
+from edgewright.core.onnx.tensors import DTYPES, tensor
 from edgewright.graph.normalise._draft import DraftNode
-from edgewright.runtime.onnx_tensors import DTYPES, tensor
-from edgewright.runtime.wire import fields
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.integer.network import with_rounding
 from edgewright.graph.from_tflite_file import Operator, Tensor, TfliteFile, parse_tflite
 from edgewright.graph.from_tflite_operators import READERS
-from edgewright.runtime.integer.network import with_rounding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue, Rounding

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edgewright.core.operators._windows import same_padding
 from edgewright.graph.from_tflite_file import Operator
-from edgewright.runtime.operators._windows import same_padding
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 

@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.missing_values import needed
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, counted, present
 from edgewright.graph.pruning import prune
-from edgewright.runtime.missing import needed
 from edgewright.schema.graph import Graph, Node
 
 NO_LABEL = -1

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from edgewright.runtime.byte_signs import to_unsigned
+from edgewright.core.onnx.byte_signs import to_unsigned
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import OPSET, Array, Graph, Node, Value
 

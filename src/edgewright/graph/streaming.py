@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.kernels import kernel
+from edgewright.core.kernels import kernel
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerNetwork, IntegerOperator, IntegerValue
 

@@ -1,7 +1,7 @@
-"""Tables of TOML as configuration structs, as the rooms of the desk know them; `runtime.tables` does it."""
+"""Tables of TOML as configuration structs, as the rooms of the desk know them; `core.toml_tables` does it."""
 
 from __future__ import annotations
 
-from edgewright.runtime.tables import convert_table, explain, known_keys
+from edgewright.core.toml_tables import convert_table, explain, known_keys
 
 __all__ = ["convert_table", "explain", "known_keys"]

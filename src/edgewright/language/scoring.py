@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.matching import check_names, find_labels
-from edgewright.language.intents.limit import auroc_interval
-from edgewright.language.intents.parts import Judged
+from edgewright.language.intents.parts import IntentEvaluation
+from edgewright.language.intents.scope_limit import auroc_interval
 from edgewright.language.intents.train import Made
 from edgewright.language.slots.score import SlotScore, score
-from edgewright.language.trained import measures
-from edgewright.runtime.utterance.normalise import normalised
-from edgewright.runtime.utterance.parse import Understanding, probabilities
+from edgewright.language.training_report import measures
+from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.parse import Understanding, probabilities
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Utterance
 from edgewright.schema.score import Score
@@ -61,7 +61,7 @@ def score_language(
     answer, best, out = logits.argmax(axis=1), logits.max(axis=1), outside.max(axis=1, initial=np.iinfo(np.int64).min)
     limits, right = understanding.limits, answer == truth
     refused, refused_outside = best < limits[answer], out < limits[outside.argmax(axis=1)]
-    judged = Judged(
+    judged = IntentEvaluation(
         truth, answer, np.array([float(probabilities(row, form.scale).max()) for row in logits]), best * form.scale,
         out * form.scale, refused, refused_outside, form.threshold * form.scale,
         float(spec.trained.get("reject", 0.0)), False,

@@ -16,12 +16,12 @@ from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import How, Made, train_student
 from edgewright.language.slots.score import SlotScore, score
 from edgewright.language.slots.train import Slotting, train_tagger
-from edgewright.language.trained import measures
+from edgewright.language.training_report import measures
 from edgewright.language.utterances import Labelled, check_validation, findings
-from edgewright.runtime.utterance.head import Head
-from edgewright.runtime.utterance.limits import checked
-from edgewright.runtime.utterance.student import Student
-from edgewright.runtime.utterance.tagger import Tagger
+from edgewright.nlp.utterance.head import Head
+from edgewright.nlp.utterance.limits import checked
+from edgewright.nlp.utterance.student import Student
+from edgewright.nlp.utterance.tagger import Tagger
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, HeadSpec, LanguageSpec, StudentSpec, TaggerSpec, Utterance, Vector
 

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from edgewright.core.catalogue import find
 from edgewright.graph.builder import Builder
 from edgewright.graph.layer import Layer, LayerConfig, Parameters, Shape
 from edgewright.graph.tables import convert_table
 from edgewright.models.nn.dense import DenseConfig
-from edgewright.runtime.catalogue import find
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import LayerRecord
 

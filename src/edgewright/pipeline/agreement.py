@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.engines import choose
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.graph.pruning import prune
 from edgewright.pipeline.variants import Form, asked
 from edgewright.proof.tolerance import PROBABILITY, RELATIVE, SPREAD, last_digits, moved_readings
-from edgewright.runtime.engines import choose
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph, Value
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.engines import choose
+from edgewright.core.predictor import Answers, Predictor
 from edgewright.pipeline.cards import number
 from edgewright.pipeline.footprint import form_footprint
 from edgewright.pipeline.material import Material
@@ -15,8 +17,6 @@ from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.variants import Form
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.estimate import estimate
-from edgewright.runtime.engines import choose
-from edgewright.runtime.predictor import Answers, Predictor
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, Interval, PredictionRecord, StageRecord
 from edgewright.trace.words import percent

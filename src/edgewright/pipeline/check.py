@@ -12,7 +12,7 @@ from edgewright.data.load import find_time, guess, load_data
 from edgewright.data.quality import examine
 from edgewright.data.samples import cut
 from edgewright.data.targets import encode_target, task_of
-from edgewright.pipeline.inflation import Inflation, inflation_of, quick_answers
+from edgewright.pipeline.leakage_inflation import Inflation, inflation_of, quick_answers
 from edgewright.pipeline.swapped_labels import swapped_labels
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import DataSet, Samples, Split

@@ -9,12 +9,13 @@ import msgspec
 
 from edgewright.compression.report import weight_bytes
 from edgewright.compression.section import missing_integer_form
-from edgewright.data.audited import told
+from edgewright.core.package import model_file
+from edgewright.data.audited_labels import told
 from edgewright.pipeline.agreement import agreement
 from edgewright.pipeline.budget import budgets, package_card, with_estimates
 from edgewright.pipeline.folder import JUDGED
 from edgewright.pipeline.job import Job
-from edgewright.pipeline.learning import Judged
+from edgewright.pipeline.learning import Evaluated
 from edgewright.pipeline.measure import measured
 from edgewright.pipeline.packaging import build_package
 from edgewright.pipeline.provenance import config_hash, loader_text
@@ -22,7 +23,6 @@ from edgewright.pipeline.refit import Fit, refit
 from edgewright.pipeline.store import save_fitted
 from edgewright.pipeline.variants import Form, compare, make_forms
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.runtime.package import model_file
 from edgewright.schema.trace import CompressionRecord, DeviceRecord, RefitRecord
 from edgewright.trace.facts import refit_told, scores_told
 
@@ -46,7 +46,7 @@ class Deployed:
     refit: RefitRecord | None = None
 
 
-def deploy(job: Job, fit: Fit, judged: Judged, folder: Path) -> Deployed:
+def deploy(job: Job, fit: Fit, judged: Evaluated, folder: Path) -> Deployed:
     """Writes the fitted stages, the models and the package into a run folder; refitted ones where that is asked for.
 
     A package is refused, and not left behind, when the exported model does not give the Python pipeline's answers,
@@ -90,7 +90,7 @@ def deploy(job: Job, fit: Fit, judged: Judged, folder: Path) -> Deployed:
     return Deployed(compression, device, path, digest, refused, again)
 
 
-def _forms(job: Job, fit: Fit, judged: Judged) -> tuple[list[Form], CompressionRecord]:
+def _forms(job: Job, fit: Fit, judged: Evaluated) -> tuple[list[Form], CompressionRecord]:
     """The forms of a fit and how they compare on the test samples."""
     config, material = job.config, fit.material
     graph = graph_of(fit.steps, tuple(material.samples.X.shape[1:]), config.name, material.samples.columns)

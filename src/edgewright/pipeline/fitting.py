@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.spool import SpooledRows, piece_rows
+from edgewright.data.row_spool import SpooledRows, piece_rows
 from edgewright.graph.stage import Context
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.contexts import first_context, next_context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from edgewright.pipeline.crossed import Crossed
+from edgewright.pipeline.cross_validation import Crossed
 from edgewright.pipeline.listener import Listener
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.trace import StageRecord

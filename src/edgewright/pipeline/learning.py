@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
 from edgewright.pipeline.cards import sample_rows
-from edgewright.pipeline.crossed import crossed_evaluation
+from edgewright.pipeline.cross_validation import crossed_evaluation
+from edgewright.pipeline.duration_estimate import tell_ahead, training_s
 from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
 from edgewright.pipeline.explain import explain, one_right_one_wrong
 from edgewright.pipeline.fitting import Flow
@@ -21,7 +22,6 @@ from edgewright.pipeline.job import Job
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import Cost, measured
 from edgewright.pipeline.parts import build_model
-from edgewright.pipeline.work_ahead import tell_ahead, training_s
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
@@ -34,7 +34,7 @@ _SAID = 300
 
 
 @dataclass(frozen=True)
-class Judged:
+class Evaluated:
     """What the test samples say.
 
     Attributes:
@@ -113,7 +113,7 @@ def training_record(model: Any) -> TrainingRecord:  # noqa: ANN401 - any model o
     return msgspec.structs.replace(record, epochs=observe(record.epochs, len(getattr(model, "classes_", ()))))
 
 
-def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # noqa: ANN401 - any model of the room
+def judge(job: Job, material: Material, flow: Flow, model: Any) -> Evaluated:  # noqa: ANN401 - any model of the room
     """Looks at the test samples: the evaluation, and one right and one wrong prediction layer by layer."""
     sides, samples = material.sides, material.samples
     truth = samples.y[sides.test]
@@ -144,7 +144,7 @@ def judge(job: Job, material: Material, flow: Flow, model: Any) -> Judged:  # no
         for place in places
     )
     compared = material.compared
-    return Judged(evaluation, predictions, flow.array(compared), answers[np.searchsorted(sides.test, compared)])
+    return Evaluated(evaluation, predictions, flow.array(compared), answers[np.searchsorted(sides.test, compared)])
 
 
 def answers_of(model: Any, flow: Flow, rows: NDArray[np.int64], task: str) -> Floats:  # noqa: ANN401

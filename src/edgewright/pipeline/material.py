@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.audited import limit_of, records, told
+from edgewright.data.audited_labels import limit_of, records, told
 from edgewright.data.load import load_data
+from edgewright.data.row_spool import SpooledRows, in_file
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
-from edgewright.data.spool import SpooledRows, in_file
 from edgewright.data.targets import class_names, encode_target, task_of
 from edgewright.pipeline.cards import card
 from edgewright.pipeline.measure import measured

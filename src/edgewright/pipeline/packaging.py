@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.spool import SpooledRows
-from edgewright.pipeline.joint import joint_reference
+from edgewright.core.engines import get
+from edgewright.core.missing_values import read_limit
+from edgewright.core.onnx.reader import read_onnx
+from edgewright.core.package import model_file, vector_files, write_package
+from edgewright.data.row_spool import SpooledRows
+from edgewright.pipeline.joint_reference import joint_reference
 from edgewright.pipeline.material import Material
-from edgewright.pipeline.seen import fit_spec
-from edgewright.runtime.engines import get
-from edgewright.runtime.missing import read_limit
-from edgewright.runtime.onnx_reader import read_onnx
-from edgewright.runtime.package import model_file, vector_files, write_package
+from edgewright.pipeline.training_fingerprint import fit_spec
 from edgewright.schema.config import WindowConfig
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.package import Manifest, ReferenceColumn, WindowSpec

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from edgewright.core.catalogue import find, listing
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.tables import convert_table
 from edgewright.models.contract import Model
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.config import ModelConfig, PipelineConfig
 from edgewright.schema.errors import InputError, UnknownNameError
 

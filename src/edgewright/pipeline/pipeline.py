@@ -11,13 +11,14 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline as SklearnPipeline
 
+from edgewright.core.missing_values import unanswered
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.targets import task_of
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.config import checked, read_config
 from edgewright.pipeline.contexts import first_context, next_context
-from edgewright.pipeline.explained import Explanation, explain_sample
+from edgewright.pipeline.explained_prediction import Explanation, explain_sample
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.notebook import pipeline_html
@@ -25,12 +26,11 @@ from edgewright.pipeline.parts import build, build_model, parts
 from edgewright.pipeline.run import RunResult, run_pipeline
 from edgewright.pipeline.store import load_fitted
 from edgewright.pipeline.whole_graph import graph_of, limit_of
-from edgewright.runtime.missing import unanswered
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Column
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
-from edgewright.trace.what_can_change import alone
+from edgewright.trace.possible_changes import alone
 
 # Stages are shaped by a look at this many samples before the real fit.
 _PROBE = 2000

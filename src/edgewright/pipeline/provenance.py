@@ -10,9 +10,9 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.data.audited import LIMIT_KEY
+from edgewright.data.audited_labels import LIMIT_KEY
 from edgewright.data.public import names
-from edgewright.pipeline.compress_record import RECORD, read_record
+from edgewright.pipeline.compression_record import RECORD, read_record
 from edgewright.pipeline.material import Material
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import InputError

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.targets import as_text
 from edgewright.pipeline.agreement import agreement
+from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.job import Job
 from edgewright.pipeline.learning import answers_of
@@ -20,7 +21,6 @@ from edgewright.pipeline.measure import measured
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.variants import Form, asked, make_forms
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.pipeline.work_ahead import tell_ahead
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import EpochRecord, EvaluationRecord, RefitRecord, TrainingRecord
 from edgewright.training import metrics

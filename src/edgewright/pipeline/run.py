@@ -13,26 +13,26 @@ from edgewright.compression.section import refuse_float_layers
 from edgewright.data.load import simulated_title
 from edgewright.models.architecture import architecture
 from edgewright.models.base import Network
-from edgewright.pipeline.answerable import answerable
 from edgewright.pipeline.budget import prediction_card
 from edgewright.pipeline.check import leak_findings
-from edgewright.pipeline.crossed import Crossed
+from edgewright.pipeline.complete_samples import answerable
+from edgewright.pipeline.cross_validation import Crossed
 from edgewright.pipeline.deploy import Deployed, deploy
+from edgewright.pipeline.duration_estimate import tell_ahead
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.folder import new_run_folder
-from edgewright.pipeline.inflation import inflation
 from edgewright.pipeline.job import Job
-from edgewright.pipeline.learning import Judged, judge, learn, training_record
+from edgewright.pipeline.leakage_inflation import inflation
+from edgewright.pipeline.learning import Evaluated, judge, learn, training_record
 from edgewright.pipeline.listener import Listener
 from edgewright.pipeline.material import Material, prepare
 from edgewright.pipeline.measure import Cost, measured
-from edgewright.pipeline.names import check_names
 from edgewright.pipeline.notebook import run_html
+from edgewright.pipeline.part_names import check_names
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.provenance import provenance
 from edgewright.pipeline.refit import Fit
 from edgewright.pipeline.scaling import scale, scaling_s
-from edgewright.pipeline.work_ahead import tell_ahead
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.errors import CheckFailedError, located
 from edgewright.schema.trace import ScalingPoint, ScalingRecord, StageRecord, Trace
@@ -122,7 +122,7 @@ def run_pipeline(
     return RunResult(place.final, trace, package, deployed.refused, page)
 
 
-def _tell_predictions(job: Job, material: Material, judged: Judged, deployed: Deployed) -> None:
+def _tell_predictions(job: Job, material: Material, judged: Evaluated, deployed: Deployed) -> None:
     """The card of a prediction, where it is asked for, and the samples that are explained."""
     if job.config.cards.prediction:
         job.card(prediction_card(job.config, material, judged.predictions[0], deployed.package))
@@ -134,7 +134,7 @@ def _record(
     job: Job,
     material: Material,
     model: Any,  # noqa: ANN401 - any model of the room
-    judged: Judged,
+    judged: Evaluated,
     deployed: Deployed,
     scaling: ScalingRecord | None,
     *,

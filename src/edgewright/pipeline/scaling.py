@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.engines import choose
 from edgewright.data.load import load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import split
@@ -17,13 +18,12 @@ from edgewright.data.targets import task_of
 from edgewright.graph.layer import Shape
 from edgewright.graph.onnx_writer import to_onnx
 from edgewright.models.architecture import architecture
+from edgewright.pipeline.duration_estimate import training_s
 from edgewright.pipeline.fitting import Flow, fit_stages
 from edgewright.pipeline.measure import latency, measured
 from edgewright.pipeline.parts import build_model, parts
 from edgewright.pipeline.scaling_laws import break_even, error_law, exponent_intervals, exponents
 from edgewright.pipeline.whole_graph import graph_of
-from edgewright.pipeline.work_ahead import training_s
-from edgewright.runtime.engines import choose
 from edgewright.schema.config import ModelConfig, PipelineConfig, ScalingConfig
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import InputError

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.data.findings import Finding, percent
-from edgewright.pipeline.inflation import QuickAnswers
+from edgewright.pipeline.leakage_inflation import QuickAnswers
 
 # Samples of each of the two classes that a person must have.
 _FEWEST = 5

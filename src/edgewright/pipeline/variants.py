@@ -13,14 +13,14 @@ from edgewright.compression.int8 import quantise
 from edgewright.compression.reference_model import reference_sizes
 from edgewright.compression.report import flips_by_class, variant, weight_bytes
 from edgewright.compression.section import missing_integer_form
+from edgewright.core.engines import Engine, choose, get
+from edgewright.core.integer.fusion import has_integer_form
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.data.targets import as_text
 from edgewright.graph.onnx_writer import to_onnx
-from edgewright.pipeline.disturb import disturbances
 from edgewright.pipeline.material import Material
 from edgewright.pipeline.measure import latency
-from edgewright.runtime.engines import Engine, choose, get
-from edgewright.runtime.integer.fusion import has_integer_form
-from edgewright.runtime.onnx_reader import read_onnx
+from edgewright.pipeline.perturbations import disturbances
 from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.graph import Graph

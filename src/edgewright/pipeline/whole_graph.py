@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from sklearn.impute import SimpleImputer
 
+from edgewright.core.input_ranges import METADATA as RANGES
+from edgewright.core.input_ranges import ranges_text
+from edgewright.core.missing_values import METADATA as LIMIT
+from edgewright.core.missing_values import ROW_LIMIT
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, choose, present
 from edgewright.graph.mask import answerable, masked_label, masked_value
 from edgewright.graph.stage import emit
 from edgewright.preprocessing.fill import Fill
 from edgewright.preprocessing.impute import Impute
-from edgewright.runtime.missing import METADATA as LIMIT
-from edgewright.runtime.missing import ROW_LIMIT
-from edgewright.runtime.ranges import METADATA as RANGES
-from edgewright.runtime.ranges import ranges_text
 from edgewright.schema.data import Column
 from edgewright.schema.graph import Graph
 

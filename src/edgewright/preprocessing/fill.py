@@ -6,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 
+from edgewright.core.missing_values import WINDOW_LIMIT
 from edgewright.graph.formula import Value, at_least, choose, counted, fill, present, total
 from edgewright.graph.stage import Context, Stage, StageConfig
 from edgewright.graph.transformer import SampleTransformer, require
-from edgewright.runtime.missing import WINDOW_LIMIT
 
 
 class FillConfig(StageConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
 
+from edgewright.core.missing_values import ROW_LIMIT
 from edgewright.graph.builder import Builder
 from edgewright.graph.formula import Term, Value, fill
 from edgewright.graph.stage import Context, Stage, StageConfig, emits
 from edgewright.graph.transformer import SampleTransformer, require
-from edgewright.runtime.missing import ROW_LIMIT
 from edgewright.schema.errors import InputError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from edgewright.runtime.tables import convert_table
+from edgewright.core.toml_tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import PROFILE_VERSION, Figure, Profile
 

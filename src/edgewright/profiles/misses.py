@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.runtime.files import write_atomic
+from edgewright.core.files import write_atomic
 from edgewright.schema.errors import OutputError
 
 VERSION = 1

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import msgspec
 
+from edgewright.core.toml_tables import convert_table
 from edgewright.profiles.catalogue import listing as devices
 from edgewright.profiles.catalogue import load_profile
-from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.profile import Profile
 from edgewright.schema.small_model import Fit, Need, SmallModel

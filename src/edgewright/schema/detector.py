@@ -64,7 +64,7 @@ class DetectorSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         version: of the format; a newer one is refused by name.
-        kind: a file of `runtime/detectors`.
+        kind: a file of `monitor/detectors`.
         config: its settings.
         columns: channels in the order of a row.
         window: rows become windows first, and the detector sees their features; None for rows.

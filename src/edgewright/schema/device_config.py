@@ -121,11 +121,11 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         device: its name; a random one is made with the store when empty.
-        source: `kind`, a file of `runtime/streams`, and its settings.
-        timeline: settings of `runtime.timeline`.
+        source: `kind`, a file of `device/sources`, and its settings.
+        timeline: settings of `device.timeline`.
         drift: whether and how it is looked for.
         packages, detectors, rules: what is at work.
-        sink: where the outbox is sent: `kind`, a file of `runtime/sinks`, and its settings; the next is tried where
+        sink: where the outbox is sent: `kind`, a file of `device/sinks`, and its settings; the next is tried where
             one fails.
         commands: that rules may start; none by default.
         boards: microcontrollers to which the fleet's agent hands weights; without a fleet nobody asks them.

@@ -15,7 +15,7 @@ quarantines."""
 Order = Literal["name", "-name", "counter", "-counter", "last", "-last", "enrolled", "-enrolled"]
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OperatorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of what operators send."""
 
 
@@ -36,7 +36,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     wait: float = 0.0
 
 
-class NewToken(Asked, frozen=True, kw_only=True):
+class NewToken(OperatorRequest, frozen=True, kw_only=True):
     """A token for devices to enrol with.
 
     Attributes:
@@ -59,7 +59,7 @@ class TokenMade(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         token: `ew1.SECRET.ROOT.HASH.PRODUCT`: version and SHA-256 of the root that the device must find, see
-            `fleet.wire.token`.
+            `fleet.protocol.wire.token`.
         expires: seconds since 1970.
     """
 
@@ -87,7 +87,7 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     tokens: tuple[TokenSeen, ...]
 
 
-class NewOperator(Asked, frozen=True, kw_only=True):
+class NewOperator(OperatorRequest, frozen=True, kw_only=True):
     """A person or a program that may use the operator API."""
 
     name: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -122,7 +122,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     done: Literal[True] = True
 
 
-class Lift(Asked, frozen=True, kw_only=True):
+class Lift(OperatorRequest, frozen=True, kw_only=True):
     """Why a quarantine is lifted; the next report is taken whatever its nonce."""
 
     reason: Annotated[str, msgspec.Meta(min_length=1, max_length=400)]

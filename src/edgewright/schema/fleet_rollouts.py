@@ -6,25 +6,25 @@ from typing import Annotated
 
 import msgspec
 
-from edgewright.schema.fleet_api import Asked
+from edgewright.schema.fleet_api import OperatorRequest
 from edgewright.schema.fleet_plan import Id, Stage, State
 
 Why = Annotated[str, msgspec.Meta(max_length=400)]
 
 
-class StartRollout(Asked, frozen=True, kw_only=True):
+class StartRollout(OperatorRequest, frozen=True, kw_only=True):
     """Begins the rollout of a plan that was signed offline and published."""
 
     plan: Id
 
 
-class SteerRollout(Asked, frozen=True, kw_only=True):
+class SteerRollout(OperatorRequest, frozen=True, kw_only=True):
     """Pauses or resumes."""
 
     why: Why = ""
 
 
-class AbortRollout(Asked, frozen=True, kw_only=True):
+class AbortRollout(OperatorRequest, frozen=True, kw_only=True):
     """Ends a rollout for ever; with `revert` devices that have the release are called back."""
 
     why: Why = ""
@@ -32,7 +32,7 @@ class AbortRollout(Asked, frozen=True, kw_only=True):
 
 
 class GateSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gate said last; fields as `fleet.plans.gates.Judged`."""
+    """What a gate said last; fields as `fleet.protocol.plans.gates.GateVerdict`."""
 
     measure: str
     said: str

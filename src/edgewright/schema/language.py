@@ -75,7 +75,7 @@ class Parsed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudentSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How the int8 student reads its arrays; its arithmetic is written down in `runtime/utterance/student.py`.
+    """How the int8 student reads its arrays; its arithmetic is written down in `nlp/utterance/student.py`.
 
     Attributes:
         characters: lengths of the n-grams of characters.

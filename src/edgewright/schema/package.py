@@ -45,7 +45,7 @@ class ReferenceColumn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JointReference(msgspec.Struct, frozen=True, kw_only=True):
-    """What channels looked like together in training: means of their products, and directions for `runtime.drift`.
+    """What channels looked like together in training: means of their products, and directions for `monitor.drift`.
 
     Attributes:
         units: people, machines or recordings that it was made of; `seconds` of one, in the median.
@@ -67,7 +67,7 @@ class FitSpec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         samples: how many.
         refitted: whether samples that judged are among them: the figures of the package are then of another fit.
-        seen: a sketch of the samples, hexadecimal; `pipeline.seen` compares others with it.
+        seen: a sketch of the samples, hexadecimal; `pipeline.training_fingerprint` compares others with it.
     """
 
     samples: int

@@ -38,7 +38,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         state: one state, several, or '*' for every state.
         event: what happened; 'timeout' when the state has lasted for `after` seconds, 'late' when the watchdog calls,
             '*' for every event that no other row of the state takes.
-        when: guard, in the words of `runtime.guards`; empty: always.
+        when: guard, in the words of `core.state_machine.guards`; empty: always.
         to: the next state; empty: it stays, and its time goes on.
         after: seconds in the state, for 'timeout'.
         actions: what is done, in order.

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.data.audited import LIMIT, limit_of, records
+from edgewright.data.audited_labels import LIMIT, limit_of, records
 from edgewright.data.load import guess, load_data
 from edgewright.data.samples import cut
 from edgewright.data.splits import touching

@@ -12,9 +12,9 @@ from starlette.staticfiles import StaticFiles
 
 from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import HERE, Studio, broken, environment, mistaken, not_found
-from edgewright.studio.guard import LARGEST_BODY, Guard
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.pages import pages
+from edgewright.studio.request_guard import LARGEST_BODY, Guard
 from edgewright.studio.summaries import Runs
 
 

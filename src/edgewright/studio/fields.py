@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from edgewright.core import catalogue
 from edgewright.pipeline.toml_text import value_text
 from edgewright.profiles.catalogue import listing as profiles
-from edgewright.runtime import catalogue
 
 Table = dict[str, Any]
 Kind = Literal["text", "choice", "flag", "toml"]

@@ -22,10 +22,10 @@ from starlette.responses import HTMLResponse, Response
 
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.trace import Trace
-from edgewright.studio.guard import TooLargeError
 from edgewright.studio.jobs import Jobs
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, run_folder
+from edgewright.studio.request_guard import TooLargeError
 from edgewright.studio.summaries import Runs
 from edgewright.trace.compiled import Compiled
 from edgewright.trace.record import read_trace

@@ -13,7 +13,7 @@ from pathlib import Path
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
-from edgewright.runtime.caches import cache_folder, is_own
+from edgewright.core.caches import cache_folder, is_own
 
 
 class Compiled(BytecodeCache):

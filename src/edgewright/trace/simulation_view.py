@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from edgewright.fleet.simulate.drawing import moment
-from edgewright.fleet.simulate.result import Point, Result
+from edgewright.fleet.simulator.result import Point, Result
+from edgewright.fleet.simulator.text_report import moment
 from edgewright.schema.lesson import Facts
 from edgewright.trace.blocks_html import blocks_html
 from edgewright.trace.charts import Chart, Curve, draw, legend

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgewright.runtime.durations import duration_text
+from edgewright.core.durations import duration_text
 
 # From here on a reading is written with an exponent: below, ten characters hold it, sign and commas included.
 _EXPONENT = 9_999_999.5

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.catalogue import find
-from edgewright.runtime.tables import convert_table
+from edgewright.core.catalogue import find
+from edgewright.core.toml_tables import convert_table
 from edgewright.schema.errors import InputError
 from edgewright.training.contract import Augmentation, AugmentationConfig, Floats
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from edgewright.runtime import caches
+from edgewright.core import caches
 
 _DEFAULTS = {
     "JAX_PLATFORMS": "cpu",

@@ -18,7 +18,7 @@ import optax
 from jax import lax
 from numpy.typing import NDArray
 
-from edgewright.runtime.catalogue import find
+from edgewright.core.catalogue import find
 from edgewright.schema.errors import InputError
 from edgewright.training.backend import compiling, options
 from edgewright.training.contract import Optimiser, Tree

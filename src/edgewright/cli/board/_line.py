@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.boards.link import BoardLine, Told
+    from edgewright.device.boards.link import BoardAnswer, BoardLine
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -34,14 +34,14 @@ def board_at(port: str, baud: int) -> Iterator[BoardLine]:
         InputError: the port cannot be opened, or takes no such rate.
         OutputError: it vanishes meanwhile.
     """
-    from edgewright.runtime.boards.link import BoardLine
-    from edgewright.runtime.boards.opening import open_link
+    from edgewright.device.boards.connection import open_link
+    from edgewright.device.boards.link import BoardLine
 
     with open_link(port if port.startswith("tcp:") else f"serial:{port}@{baud}") as opened:
         yield BoardLine(opened)
 
 
-def tell(told: Told, as_json: bool) -> None:
+def tell(told: BoardAnswer, as_json: bool) -> None:
     """Prints what a board said."""
     if as_json:
         from edgewright.cli.device._store import print_json

@@ -12,7 +12,7 @@ from edgewright.cli.board._line import line_options
 def command(port: str, baud: int, as_json: bool) -> None:
     """Send the board at PORT back from weights on trial, which it never takes again, or drop a transfer."""
     from edgewright.cli.board._line import board_at, tell
-    from edgewright.runtime.boards.link import CODES, REVERT
+    from edgewright.device.boards.link import CODES, REVERT
     from edgewright.schema.errors import CheckFailedError
 
     with board_at(port, baud) as line:

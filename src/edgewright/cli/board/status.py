@@ -12,7 +12,7 @@ from edgewright.cli.board._line import line_options
 def command(port: str, baud: int, as_json: bool) -> None:
     """Ask the board at PORT which weights it has, and which it would take."""
     from edgewright.cli.board._line import board_at, tell
-    from edgewright.runtime.boards.link import ASK
+    from edgewright.device.boards.link import ASK
 
     with board_at(port, baud) as line:
         tell(line.ask(ASK), as_json)

@@ -10,8 +10,8 @@ import click
 from edgewright.cli.board._line import line_options
 
 if TYPE_CHECKING:
-    from edgewright.runtime.boards.link import BoardLine
-    from edgewright.runtime.package import Package
+    from edgewright.core.package import Package
+    from edgewright.device.boards.link import BoardLine
 
 
 @click.command("update", epilog="Example: edgewright device board update /dev/ttyACM0 pump.weights")
@@ -30,9 +30,9 @@ def command(port: str, baud: int, as_json: bool, file: Path, on_trial: bool) -> 
     import sys
 
     from edgewright.cli.board._line import board_at, tell
-    from edgewright.runtime.boards.update import update
-    from edgewright.runtime.boards.weights import parse_weights, read_weights
-    from edgewright.runtime.package import parse_package
+    from edgewright.core.package import parse_package
+    from edgewright.device.boards.update import update
+    from edgewright.device.boards.weights import parse_weights, read_weights
 
     data = read_weights(file)
     package = parse_package(data, str(file)) if data[:2] == b"PK" else None
@@ -59,8 +59,8 @@ def _weights_of(package: Package, line: BoardLine, where: str) -> bytes:
     Raises:
         CheckFailedError: there are none.
     """
-    from edgewright.runtime.boards.link import ASK
-    from edgewright.runtime.boards.weights import weights_for
+    from edgewright.device.boards.link import ASK
+    from edgewright.device.boards.weights import weights_for
     from edgewright.schema.errors import CheckFailedError
 
     layout = line.ask(ASK).layout

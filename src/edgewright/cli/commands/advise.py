@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.windowing import window_asked, window_target
+from edgewright.cli.window_options import window_asked, window_target
 
 if TYPE_CHECKING:
-    from edgewright.search.advise.contract import Asked
+    from edgewright.search.advise.contract import AdviceRequest
 
 _EPILOG = (
     "Example: edgewright advise readings.csv --target occupied --time date --device nrf52840 --need offline,battery=1y"
@@ -61,13 +61,13 @@ def command(interactive: bool, out: Path | None, as_json: bool, **options: Any) 
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.advising import advice_lines, stored
+        from edgewright.cli.advice_output import advice_lines, stored
+        from edgewright.cli.progress import Working
         from edgewright.cli.show import Quiet
         from edgewright.cli.terminal import Terminal
-        from edgewright.cli.working import Working
         from edgewright.schema.advice import encode_advice
         from edgewright.schema.errors import CHECK_SAID_NO, DONE
-        from edgewright.search.advise.advising import advise
+        from edgewright.search.advise.workflow import advise
 
     if interactive:
         _questions(options)
@@ -84,7 +84,7 @@ def command(interactive: bool, out: Path | None, as_json: bool, **options: Any) 
     return DONE if record.met else CHECK_SAID_NO
 
 
-def _asked(options: dict[str, Any]) -> Asked:
+def _asked(options: dict[str, Any]) -> AdviceRequest:
     """What the options say.
 
     Raises:
@@ -92,7 +92,7 @@ def _asked(options: dict[str, Any]) -> Asked:
     """
     from edgewright.profiles.catalogue import load_profile
     from edgewright.profiles.footprint import takes_programs
-    from edgewright.search.advise.contract import Asked
+    from edgewright.search.advise.contract import AdviceRequest
     from edgewright.search.advise.figures import load_radio, parse_prices, usual_radio
     from edgewright.search.advise.needs import parse_needs
 
@@ -103,7 +103,7 @@ def _asked(options: dict[str, Any]) -> Asked:
     load_radio(radio)
     same = ("data", "path", "target", "group", "session", "time", "ignore", "keep", "kind", "by", "task", "metric",
             "mains", "curve", "seed", "window_target")  # fmt: skip
-    return Asked(
+    return AdviceRequest(
         **{name: options[name] for name in same},
         window=window.samples if window else 0,
         step=(window.step if window else None) or 0,
@@ -117,12 +117,12 @@ def _asked(options: dict[str, Any]) -> Asked:
 
 def _questions(options: dict[str, Any]) -> None:
     """Asks what was not given, and puts the answers among the options."""
-    from edgewright.cli.advising import ask
+    from edgewright.cli.advice_output import ask
     from edgewright.data.clock import find_time_column
     from edgewright.profiles.catalogue import load_profile
     from edgewright.schema.errors import UnknownNameError
     from edgewright.search.advise.figures import load_radio
-    from edgewright.search.advise.look import look
+    from edgewright.search.advise.inspection import look
     from edgewright.search.advise.needs import parse_needs
 
     seen = look(options["data"])

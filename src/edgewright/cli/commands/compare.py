@@ -22,8 +22,8 @@ def command(runs: tuple[Path, ...], html: Path | None, as_json: bool) -> None:
 
     from edgewright.cli.lessons import show_blocks
     from edgewright.cli.terminal import Terminal
-    from edgewright.pipeline.comparing import compare_places
     from edgewright.trace.compare import comparison_blocks
+    from edgewright.workflows.comparison.runs import compare_places
 
     record = compare_places(runs)
     if html is not None:

@@ -11,8 +11,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgewright.pipeline.compress_options import Wanted
     from edgewright.schema.compress import CompressRecord
+    from edgewright.workflows.compression.options import Wanted
 
 
 @click.command(
@@ -74,8 +74,8 @@ def command(
         import msgspec
 
         from edgewright.cli.show import Quiet, Shown, Terminal
-        from edgewright.pipeline.compressing import compress
         from edgewright.schema.errors import CheckFailedError
+        from edgewright.workflows.compression.workflow import compress
 
     wanted = _wanted(**options)
     console = Terminal()
@@ -105,7 +105,7 @@ def _wanted(*, prune: tuple[str, ...], max_drop: str | None, **rest: Any) -> Wan
     Raises:
         InputError: a pruning or a loss that cannot be read.
     """
-    from edgewright.pipeline.compress_options import Wanted, read_drop, read_pruning
+    from edgewright.workflows.compression.options import Wanted, read_drop, read_pruning
 
     return Wanted(
         prune=tuple(dict.fromkeys(read_pruning(text) for text in prune)),

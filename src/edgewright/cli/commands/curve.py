@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.windowing import window_asked, window_target
+from edgewright.cli.window_options import window_asked, window_target
 
 if TYPE_CHECKING:
     from edgewright.search.curves.contract import Learner
@@ -50,21 +50,21 @@ def command(out: Path | None, against: Path | None, as_json: bool, **options: An
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.curving import curve_lines, stored
+        from edgewright.cli.curve_output import curve_lines, stored
+        from edgewright.cli.progress import Working
         from edgewright.cli.show import Quiet
         from edgewright.cli.terminal import Terminal
-        from edgewright.cli.working import Working
         from edgewright.schema.curve import encode_curves
         from edgewright.schema.errors import CHECK_SAID_NO, DONE
-        from edgewright.search.curves.later import came_true, comparable, read_curves
-        from edgewright.search.curves.measure import Asked, measure, shares_of
+        from edgewright.search.curves.measure import CurveRequest, measure, shares_of
+        from edgewright.search.curves.outcomes import came_true, comparable, read_curves
 
     before = read_curves(against) if against is not None else None
     listener = Quiet() if as_json else Working(Terminal(stderr=True))
     with listener.doing("Reading data"):
         learner = _learner(**options)
     check = bool(options["check"])
-    asked = Asked(
+    asked = CurveRequest(
         times=options["times"], pool=1 / max(2.0, options["times"]) if check else 1.0, check=check,
         parameters=options["parameters"] and not check,
     )  # fmt: skip

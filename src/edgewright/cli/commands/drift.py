@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.drift.watch import DriftWatch
+    from edgewright.monitor.drift.stream_monitor import DriftWatch
     from edgewright.schema.device import Event
 
 
@@ -51,10 +51,10 @@ def command(
     """
     import msgspec
 
-    from edgewright.cli.drifting import answered_rows, rows_of, seconds_of
-    from edgewright.runtime.drift.watch import DriftConfig, watch_of
-    from edgewright.runtime.files import write_atomic
-    from edgewright.runtime.load import load
+    from edgewright.cli.drift_input import answered_rows, rows_of, seconds_of
+    from edgewright.core.files import write_atomic
+    from edgewright.core.package_loader import load
+    from edgewright.monitor.drift.stream_monitor import DriftConfig, watch_of
     from edgewright.schema.errors import CHECK_SAID_NO, DONE
 
     predictor = load(model)
@@ -118,8 +118,8 @@ def _rows(watch: DriftWatch) -> list[dict[str, Any]]:
 
 
 def _print(watch: DriftWatch, events: list[Event], *, dated: bool) -> None:
-    from edgewright.cli.drifting import told_time
-    from edgewright.runtime.drift.against import LENGTHS
+    from edgewright.cli.drift_input import told_time
+    from edgewright.monitor.drift.reference_test import LENGTHS
     from edgewright.trace.words import number, plural
 
     if watch.blocks < LENGTHS[0]:

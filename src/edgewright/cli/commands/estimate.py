@@ -53,10 +53,10 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.pipeline.accelerating import accelerators
-        from edgewright.pipeline.estimating import estimate_place
         from edgewright.profiles.catalogue import load_profile
         from edgewright.schema.budget import parse_budget
+        from edgewright.workflows.estimation.accelerators import accelerators
+        from edgewright.workflows.estimation.workflow import estimate_place
 
     profile = load_profile(device)
     limits = None if budget is None else parse_budget(budget)

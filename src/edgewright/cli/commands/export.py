@@ -76,10 +76,10 @@ def command(
         export_denoiser(place, target, out, form=form, name=name, force=force, as_json=as_json)
         return
     with loading():
+        from edgewright.core import catalogue
         from edgewright.export.subject import read_subject
         from edgewright.export.write import write_files
         from edgewright.profiles.catalogue import load_profile
-        from edgewright.runtime import catalogue
 
     if place.suffix == ".language":
         from edgewright.cli.language._export import export_language
@@ -113,7 +113,7 @@ def _say(told: dict[str, Any], subject: Subject, fit: DeviceRecord | None, as_js
 def _slotted(subject: Subject, key: Path) -> dict[str, bytes]:
     """C that reads its constants from a slot of flash."""
     from edgewright.export.slots import slot_files
-    from edgewright.fleet.keys.files import read_public
+    from edgewright.fleet.protocol.keys.files import read_public
 
     return slot_files(subject, bytes.fromhex(str(read_public(key).keyval["public"])))
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.command_line import command_line
-from edgewright.cli.windowing import window_asked, window_target
+from edgewright.cli.window_options import window_asked, window_target
 
 if TYPE_CHECKING:
-    from edgewright.search.ladder.measure import Ladder
+    from edgewright.search.ladder.measurement import Ladder
 
 CHOSEN = "chosen"
 
@@ -53,8 +53,8 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
     from edgewright.cli.interrupt import loading
 
     with loading():
-        import edgewright.search.ladder.measure  # noqa: F401
-        from edgewright.cli.laddering import ladder_lines
+        import edgewright.search.ladder.measurement  # noqa: F401
+        from edgewright.cli.ladder_output import ladder_lines
         from edgewright.schema.errors import DONE, INTERRUPTED
         from edgewright.schema.ladder import encode_ladder
 
@@ -83,10 +83,10 @@ def command(rung: str, out: Path, force: bool, as_json: bool, **options: Any) ->
 
 def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  # noqa: ANN401 - click's options
     """The ladder that the options ask for, and the columns that say nothing."""
+    from edgewright.cli.progress import Working
     from edgewright.cli.show import Quiet
     from edgewright.cli.terminal import Terminal
-    from edgewright.cli.working import Working
-    from edgewright.search.ladder.measure import Asked, Ladder
+    from edgewright.search.ladder.measurement import Ladder, LadderRequest
     from edgewright.search.ladder.setup import problem_and_config
 
     named = ("target", "group", "session", "time", "kind")
@@ -103,7 +103,7 @@ def _ladder(as_json: bool, **options: Any) -> tuple[Ladder, tuple[str, ...]]:  #
             path=options["path"],
             seed=options["seed"],
         )
-    asked = Asked(metric=options["metric"], patience=options["patience"])
+    asked = LadderRequest(metric=options["metric"], patience=options["patience"])
     return Ladder(problem, config, asked, listener.doing, ahead=listener.ahead), left
 
 
@@ -112,7 +112,7 @@ def _run(ladder: Ladder, rung: str, out: Path, force: bool, as_json: bool, recor
     from edgewright.cli.show import Quiet, Shown
     from edgewright.cli.terminal import Terminal
     from edgewright.schema.errors import CheckFailedError
-    from edgewright.search.ladder.make_run import run_rung
+    from edgewright.search.ladder.rung_run import run_rung
 
     listener = Quiet() if as_json else Shown(Terminal())
     said = command_line(rung=rung, as_json=False)

@@ -52,8 +52,8 @@ def command(
     --set what-if runs the pipeline again with one thing changed, beside RUN under the next number, and shows the
     difference; without, it says what can be changed.
     """
-    from edgewright.pipeline.comparing import read_run, settings_of
     from edgewright.trace.modes import modes
+    from edgewright.workflows.comparison.runs import read_run, settings_of
 
     name, known = mode.replace("_", "-"), modes()
     if name not in known:
@@ -131,11 +131,11 @@ def _what_if(run: Path, changes: tuple[str, ...], data: str | None, out: Path | 
 
     with loading():
         from edgewright.cli.lessons import show_blocks
+        from edgewright.cli.progress import Working
         from edgewright.cli.show import Quiet
         from edgewright.cli.terminal import Terminal
-        from edgewright.cli.working import Working
-        from edgewright.pipeline.what_if import what_if
         from edgewright.trace.compare import comparison_blocks
+        from edgewright.workflows.comparison.what_if import what_if
 
     console = Terminal()
     done = what_if(run, changes, data=data, out=out, listener=Quiet() if as_json else Working(console))

@@ -12,7 +12,7 @@ import click
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.runtime.predictor import Predictor
+    from edgewright.core.predictor import Predictor
 
 
 @click.command(
@@ -40,8 +40,8 @@ def command(
     With '-' rows of CSV come from standard input and JSON lines go out as they are answered; a cell that is no finite
     number is told on standard error and counts as missing.
     """
+    from edgewright.core.engines import MANY_ROWS
     from edgewright.export.answering import load
-    from edgewright.runtime.engines import MANY_ROWS
 
     given = [name for name, value in (("-", standard_input), ("--csv", csv_path), ("--values", values)) if value]
     if len(given) != 1:
@@ -59,20 +59,20 @@ def command(
 
 
 def _answer_values(predictor: Predictor, values: str) -> Iterator[dict[str, Any]]:
-    from edgewright.runtime.answers import answer_values
+    from edgewright.core.prediction_input import answer_values
 
     return answer_values(predictor, values)
 
 
 def _answer_stream(predictor: Predictor, stream: TextIO, name: str) -> Iterator[dict[str, Any]]:
-    from edgewright.cli.bad_rows import BadRows
-    from edgewright.runtime.answers import answer_stream
+    from edgewright.cli.row_errors import BadRows
+    from edgewright.core.prediction_input import answer_stream
 
     return answer_stream(predictor, stream, name, BadRows())
 
 
 def _answer_file(predictor: Predictor, path: Path) -> Iterator[dict[str, Any]]:
-    from edgewright.runtime.answers import answer_file
+    from edgewright.core.prediction_input import answer_file
 
     return answer_file(predictor, path)
 

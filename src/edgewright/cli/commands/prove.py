@@ -34,8 +34,8 @@ def command(place: str, data: str | None, given: tuple[str, ...], rows: int, dev
     from edgewright.cli.show import Terminal
 
     with loading():
-        from edgewright.pipeline.proving import prove_place
         from edgewright.trace.proof_view import print_proof, told
+        from edgewright.workflows.proof.workflow import prove_place
 
     record = prove_place(place, data=data, rows=rows, device=device, given=given)
     if as_json:

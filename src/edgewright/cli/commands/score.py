@@ -56,12 +56,12 @@ def command(
 
         from edgewright.cli.detect._options import settings_of
         from edgewright.cli.scoring import kind_of, refuse_options
-        from edgewright.pipeline.score_needs import check_needs
-        from edgewright.pipeline.score_rows import Asked
         from edgewright.schema.errors import CHECK_SAID_NO, DONE
+        from edgewright.workflows.scoring.requirements import check_needs
+        from edgewright.workflows.scoring.rows import ScoreRequest
 
     _, scored = kind_of(model)
-    asked = Asked(names=_names(maps), settings=settings_of(settings), **options)
+    asked = ScoreRequest(names=_names(maps), settings=settings_of(settings), **options)
     refuse_options(scored, asked)
     found = scored.score(model, asked)
     found = msgspec.structs.replace(found, needs=check_needs(needs, found.figures))

@@ -41,10 +41,10 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.cli.searching import Asked, search
+        from edgewright.cli.search_output import SearchOptions, search
 
     search(
-        Asked(
+        SearchOptions(
             pipeline=pipeline,
             data=data,
             device=device,

@@ -29,7 +29,7 @@ def command(folder: Path, port: int, fleet: Path | None, no_open: bool) -> int:
     with loading():
         import python_multipart  # noqa: F401 - forms with files need it; asked for now, not at the first form
 
-        from edgewright.studio.serve import free_port, serve
+        from edgewright.studio.server import free_port, serve
 
     if folder.exists() and not folder.is_dir():
         raise InputError("a folder of runs", "a file", click.format_filename(folder))

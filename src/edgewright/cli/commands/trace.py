@@ -40,10 +40,10 @@ def command(
 
         from edgewright.cli.lessons import show
         from edgewright.cli.terminal import Terminal
-        from edgewright.pipeline.comparing import read_run
-        from edgewright.pipeline.explained import explain_csv, explain_row
-        from edgewright.trace.explained_view import explained_parts
+        from edgewright.pipeline.explained_prediction import explain_csv, explain_row
+        from edgewright.trace.explained_prediction_view import explained_parts
         from edgewright.trace.page import page_of
+        from edgewright.workflows.comparison.runs import read_run
 
     folder, _ = read_run(run)
     total = 1

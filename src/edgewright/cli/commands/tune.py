@@ -55,12 +55,12 @@ def command(
         import msgspec
 
         from edgewright.cli.lessons import show_blocks
+        from edgewright.cli.progress import Working
         from edgewright.cli.show import Quiet
         from edgewright.cli.terminal import Terminal
-        from edgewright.cli.tuning import read_asked
-        from edgewright.cli.working import Working
-        from edgewright.pipeline.tuning import tune
+        from edgewright.cli.tuning_options import read_asked
         from edgewright.trace.tuning_view import tuning_blocks
+        from edgewright.workflows.tuning.workflow import tune
 
     console = Terminal()
     done = tune(

@@ -31,12 +31,12 @@ def export_denoiser(place: Path, target: str, out: Path, *, form: str, name: str
 
     import msgspec
 
+    from edgewright.core import catalogue
+    from edgewright.core.onnx.reader import read_onnx
     from edgewright.export.c99_denoiser import write_denoiser_c99
     from edgewright.export.contract import Subject, Target
     from edgewright.export.write import write_files
     from edgewright.graph.denoising import read_denoiser
-    from edgewright.runtime import catalogue
-    from edgewright.runtime.onnx_reader import read_onnx
 
     made = read_denoiser(place)
     spec = made.spec

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgewright.cli.terminal import print_ahead
-from edgewright.pipeline.work_ahead import told_by_first
+from edgewright.pipeline.duration_estimate import told_by_first
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.denoising import Trained
     from edgewright.schema.denoise import DenoiseScore
     from edgewright.schema.trace import EpochRecord, Interval
+    from edgewright.workflows.denoising.training import Trained
 
 _BARS = 40
 

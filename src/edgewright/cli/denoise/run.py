@@ -32,8 +32,8 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
     """
     import msgspec
 
+    from edgewright.core.files import write_atomic
     from edgewright.graph.denoising import read_denoiser
-    from edgewright.runtime.files import write_atomic
 
     if (wav is None) == (table is None):
         raise InputError("--wav FILE or --csv FILE", "both" if wav else "neither", "denoise run")
@@ -51,7 +51,7 @@ def command(model: Path, wav: Path | None, table: Path | None, out: Path, force:
 
 
 def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
-    from edgewright.runtime.riff import read_wav, wav_bytes
+    from edgewright.core.riff import read_wav, wav_bytes
 
     spec = made.spec
     sound = read_wav(_bytes(place), str(place))
@@ -68,7 +68,7 @@ def _sound(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
 
 
 def _rows(made: DenoiserFile, place: Path) -> tuple[bytes, dict[str, object]]:
-    from edgewright.runtime.rows import read_csv
+    from edgewright.core.csv.rows import read_csv
 
     columns = list(made.spec.columns)
     if not place.is_file():

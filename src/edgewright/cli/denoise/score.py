@@ -35,7 +35,7 @@ def command(
         import msgspec
 
         from edgewright.graph.denoising import read_denoiser
-        from edgewright.pipeline.denoise_score import score_denoiser
+        from edgewright.workflows.denoising.evaluation import score_denoiser
 
     made = read_denoiser(model)
     span = decibels(snr) if snr else None

@@ -51,9 +51,9 @@ def command(clean: str, noise: tuple[str, ...], snr: str, out: Path, hold_out: s
         from edgewright.graph.denoising import write_denoiser
         from edgewright.graph.tables import convert_table
         from edgewright.models.denoiser import DenoiserConfig
-        from edgewright.pipeline.denoising import Asked, train_denoiser
+        from edgewright.workflows.denoising.training import DenoiserRequest, train_denoiser
 
-    asked = Asked(
+    asked = DenoiserRequest(
         noise=noise, snr=span, config=convert_table(config, DenoiserConfig, "--set"), windows=windows, epochs=epochs,
         hold_out=tuple(part.strip() for part in hold_out.split(",") if part.strip()), seed=seed,
         name=out.name.split(".")[0] or "denoiser", rounding=rounding,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.runtime.detector_file import DetectorFile
+    from edgewright.monitor.detector_file import DetectorFile
 
 
 def opened(path: Path) -> DetectorFile:
@@ -18,9 +18,9 @@ def opened(path: Path) -> DetectorFile:
     Raises:
         InputError: no detector, or more than one in a package.
     """
-    from edgewright.runtime.detector_file import IN_PACKAGE, detectors_in, parse_detector, read_detector
-    from edgewright.runtime.load import package_path
-    from edgewright.runtime.package import read_package
+    from edgewright.core.package import read_package
+    from edgewright.core.package_loader import package_path
+    from edgewright.monitor.detector_file import IN_PACKAGE, detectors_in, parse_detector, read_detector
 
     if not path.is_dir() and path.suffix != ".edge":
         return read_detector(path)
@@ -44,10 +44,10 @@ def judged(detector: DetectorFile, source: Path | TextIO, name: str) -> Iterator
 
     import numpy as np
 
-    from edgewright.cli.bad_rows import BadRows
+    from edgewright.cli.row_errors import BadRows
+    from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
-    from edgewright.runtime.rows import iter_csv
-    from edgewright.runtime.watching import Watch
+    from edgewright.monitor.detector_stream import Watch
 
     spec = detector.spec
     wanted = [column.name for column in spec.columns]

@@ -24,7 +24,7 @@ def command(file: Path, out: Path, name: str, force: bool, as_json: bool) -> Non
     from edgewright.cli.detect._rows import opened
     from edgewright.export._c_detector import write_detector_c99
     from edgewright.export.write import write_files
-    from edgewright.runtime.watching import Watch
+    from edgewright.monitor.detector_stream import Watch
 
     detector = opened(file)
     spec = detector.spec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.detecting import Fitted
+    from edgewright.workflows.detection.fit import Fitted
 
 
 @click.command("fit", epilog="Example: edgewright detect fit pump.csv --time time --target fault --out pump.detector")
@@ -47,12 +47,12 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
     """
     from edgewright.cli.detect._options import check_out, refractory_of, settings_of
     from edgewright.cli.terminal import print_ahead
-    from edgewright.pipeline.detect_choice import choose
-    from edgewright.pipeline.detect_rows import read_watched
-    from edgewright.pipeline.detect_threshold import Asked
-    from edgewright.pipeline.detecting import fit_detector
-    from edgewright.runtime.detector_file import write_detector
+    from edgewright.monitor.detector_file import write_detector
     from edgewright.schema.errors import InputError
+    from edgewright.workflows.detection.fit import fit_detector
+    from edgewright.workflows.detection.rows import read_watched
+    from edgewright.workflows.detection.selection import choose
+    from edgewright.workflows.detection.threshold import ThresholdRequest
 
     check_out(out, options["force"])
     if options["into"] is not None:
@@ -69,7 +69,9 @@ def command(data: str, detector: str, out: Path, as_json: bool, **options: Any) 
         **{k: options[k] for k in ("kind", "target", "time", "ignore", "columns", "normal", "package")},
     )
     options["refractory"] = refractory_of(options["refractory"])
-    asked = Asked(**{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")})
+    asked = ThresholdRequest(
+        **{k: options[k] for k in ("false_alarms", "quantile", "margin", "threshold", "refractory")}
+    )
     ahead = (lambda _: None) if as_json else print_ahead
     choice = choose(watched, asked, ahead) if detector == "auto" else None
     name = detector if choice is None else choice.tried[0].kind
@@ -99,9 +101,9 @@ def _usual_time(data: str, options: dict[str, Any]) -> str:
 
 def _into(package: str, path: Path, detector: Path) -> None:
     """Writes the package anew with the detector among its files."""
-    from edgewright.runtime.detector_file import IN_PACKAGE
-    from edgewright.runtime.load import package_path
-    from edgewright.runtime.package import read_package, write_package
+    from edgewright.core.package import read_package, write_package
+    from edgewright.core.package_loader import package_path
+    from edgewright.monitor.detector_file import IN_PACKAGE
 
     whole = read_package(package_path(package))
     name = IN_PACKAGE.format(name=detector.name.split(".")[0])

@@ -19,7 +19,7 @@ def command(file: Path, out: Path, force: bool, as_json: bool) -> None:
 
     from edgewright.cli.detect._options import check_out
     from edgewright.cli.detect._rows import opened
-    from edgewright.runtime.files import write_atomic
+    from edgewright.core.files import write_atomic
     from edgewright.schema.errors import InputError
 
     detector = opened(file)

@@ -27,7 +27,7 @@ def command(file: Path, data: str, target: str, normal: tuple[str, ...], kind: s
     alarms, drawn anew over pieces of the data for F1.
     """
     from edgewright.cli.detect._rows import opened
-    from edgewright.pipeline.detect_score import judge
+    from edgewright.workflows.detection.evaluation import judge
 
     found = judge(opened(file), data, target=target, normal=normal, kind=kind)
     if as_json:

@@ -19,7 +19,7 @@ def clock_lines(store: Path, now: float) -> list[str]:
     found = _word(store)
     if found is None or not found.signed:
         return []
-    from edgewright.fleet.plans.spoken import day, lasting
+    from edgewright.fleet.protocol.plans.formatting import day, lasting
 
     said = f"  its fleet signed last on {day(found.signed)}, and the clock here says {day(now)}: "
     if now < found.signed - _SLACK:
@@ -40,8 +40,8 @@ def _word(store: Path) -> Any:  # noqa: ANN401 - trust.memory.Word
 
     import msgspec
 
-    from edgewright.fleet.agent.enrolling import TRUST_FOLDER
-    from edgewright.fleet.trust.memory import FILE, Word
+    from edgewright.fleet.device.enrollment import TRUST_FOLDER
+    from edgewright.fleet.device.trust.metadata_state import FILE, Word
 
     path = store / TRUST_FOLDER / FILE
     if not path.exists():

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from edgewright.fleet.agent.held import Held
-    from edgewright.runtime.agent.settings import Configured
+    from edgewright.device.agent.settings import Configured
+    from edgewright.fleet.device.state_values import Held
 
 F = TypeVar("F", bound=Callable[..., object])
 _OPTIONS = (
@@ -50,12 +50,12 @@ def follow_fleet(
     """
     # None of this may import NumPy: the supervisor stays small, the model's process is another one.
     from edgewright.cli.device._signals import Ending
-    from edgewright.fleet.agent.following import Told, arguments, follow, forward
-    from edgewright.runtime.agent.place import store_folder
-    from edgewright.runtime.boards.configured import read_boards
+    from edgewright.device.agent.store_path import store_folder
+    from edgewright.device.boards.configuration import read_boards
+    from edgewright.fleet.device.runner import RunnerOptions, arguments, follow, forward
 
     folder = store_folder(store)
-    told = Told(
+    told = RunnerOptions(
         url=str(fleet["fleet"]), token=str(fleet["token"]), store=folder, package=Path(package) if package else None,
         arguments=arguments(folder, config, source, more), name=str(fleet["name"]), profile=str(fleet["profile"]),
         ca_file=str(fleet["ca"]), broker=str(fleet["broker"]), poll=float(fleet["poll"]),
@@ -82,8 +82,8 @@ def under_the_agent(configured: Configured) -> Configured:
         return configured
     import msgspec
 
-    from edgewright.runtime import sinks
-    from edgewright.runtime.agent.settings import Way
+    from edgewright.device import sinks
+    from edgewright.device.agent.settings import Way
 
     kind = sinks.kind("agent")
     way = Way("agent", msgspec.convert({"path": door}, type=kind.config))
@@ -98,7 +98,7 @@ def followed(store: Path) -> dict[str, Any]:
     Raises:
         OutputError: it cannot be read.
     """
-    from edgewright.fleet.agent.state import FILE, State
+    from edgewright.fleet.device.state_database import FILE, State
 
     if not (store / FILE).exists():
         return {}

@@ -16,9 +16,9 @@ def command(config: Path) -> None:
     """
     import msgspec
 
-    from edgewright.runtime.agent.plan import make_plan
-    from edgewright.runtime.agent.settings import read_settings
-    from edgewright.runtime.boards.configured import read_boards
+    from edgewright.device.agent.plan import make_plan
+    from edgewright.device.agent.settings import read_settings
+    from edgewright.device.boards.configuration import read_boards
 
     configured = read_settings(config)
     settings = configured.settings

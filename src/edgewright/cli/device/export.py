@@ -13,7 +13,7 @@ import click
 from edgewright.cli.device._store import Moment, store_option
 
 if TYPE_CHECKING:
-    from edgewright.runtime.store.database import Database
+    from edgewright.device.store.database import Database
 
 _ALL = 1 << 60
 
@@ -43,14 +43,14 @@ def command(
     """
     import msgspec
 
-    from edgewright.runtime.store import reading
+    from edgewright.device.store import reader
     from edgewright.schema.errors import InputError
 
     if out.suffix not in {".csv", ".jsonl"}:
         raise InputError("a file that ends in .csv or .jsonl", repr(out.name), "--out")
     if out.exists() and not force:
         raise InputError("a file that is not there yet", str(out), "--out", "Name another, or add --force")
-    with reading.look(store) as database:
+    with reader.look(store) as database:
         count = _write(out, _lines(database, store, out.suffix[1:], raw, columns, detail, stream, since, until, key))
     count -= out.suffix == ".csv"
     if as_json:
@@ -64,8 +64,8 @@ def _lines(
     database: Database, folder: Path, form: str, raw: bool, columns: tuple[str, ...], detail: tuple[str, ...],
     stream: str | None, since: float | None, until: float | None, key: Path | None,
 ) -> Iterator[bytes]:  # fmt: skip
-    from edgewright.runtime.store import crypto, export, reading
-    from edgewright.runtime.store.identity import Identity
+    from edgewright.device.store import crypto, export, reader
+    from edgewright.device.store.identity import Identity
     from edgewright.schema.errors import InputError
 
     identity = Identity.open(folder, writable=False)
@@ -78,9 +78,9 @@ def _lines(
         if columns and not export.rows_kept(database):
             raise InputError("a store that keeps raw rows", "none", str(folder),
                              "[agent] keep = \"alarm\" or \"all\" in device.toml keeps them")  # fmt: skip
-        found = reading.rows(database, device, stream, since, until, _ALL, secret)
+        found = reader.rows(database, device, stream, since, until, _ALL, secret)
         return export.row_lines(device, found, kind, columns)
-    events = reading.events(database, stream=stream, since=since, until=until, limit=_ALL, newest=False)
+    events = reader.events(database, stream=stream, since=since, until=until, limit=_ALL, newest=False)
     return export.event_lines(device, events, kind, detail, columns or export.EVENT_COLUMNS)
 
 

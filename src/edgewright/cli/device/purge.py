@@ -24,7 +24,7 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
     What the agent has learnt of its streams (`learnt`) is made of rows and events: it goes with all of either, and
     stays where --days keeps some.
     """
-    from edgewright.runtime.store import Store, purge, reading
+    from edgewright.device.store import Store, purge, reader
     from edgewright.schema.errors import InputError
 
     if not tables and not aside:
@@ -32,12 +32,12 @@ def command(store: Path, tables: tuple[str, ...], days: float, aside: bool, as_j
             "what to delete", "nothing", "--table", "Name --table events, rows, outbox or learnt, or --set-aside"
         )
     gone: dict[str, int] = {}
-    freed = reading.held(store)
+    freed = reader.held(store)
     with Store.open(store, purge.patient(store)) as opened:
         if tables:
             gone = purge.purge(opened, dict.fromkeys(tables), days)
         files = purge.remove_set_aside(store) if aside else []
-    now = reading.held(store)
+    now = reader.held(store)
     told = sum(freed.values()) - sum(now.values())
     if as_json:
         print_json({"deleted": gone, "files": files, "freed_bytes": told})

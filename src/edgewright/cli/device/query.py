@@ -27,15 +27,15 @@ def command(
 
     import msgspec
 
-    from edgewright.runtime.store import reading
+    from edgewright.device.store import reader
     from edgewright.schema.device import Kind
     from edgewright.schema.errors import UnknownNameError
 
     known = typing.get_args(Kind)
     if kind and kind not in known:
         raise UnknownNameError("kind of event", kind, known, "--kind")
-    with reading.look(store) as database:
-        for found in reading.events(database, kind, label, stream, since, until, limit):
+    with reader.look(store) as database:
+        for found in reader.events(database, kind, label, stream, since, until, limit):
             if as_json:
                 click.echo(msgspec.json.encode(found))
                 continue

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.listening import Heard
-    from edgewright.runtime.recording import Recorder, Take
-    from edgewright.runtime.streams import Stream
+    from edgewright.device.recording import Recorder, Take
+    from edgewright.device.source_probe import Heard
+    from edgewright.device.sources import Stream
 
 
 @click.command(
@@ -47,9 +47,9 @@ def command(
     from contextlib import suppress
 
     from edgewright.cli.device._live import Live, count_down
-    from edgewright.runtime.listening import listen
-    from edgewright.runtime.recording import Recorder, take
-    from edgewright.runtime.sources import open_source
+    from edgewright.device.recording import Recorder, take
+    from edgewright.device.source_factory import open_source
+    from edgewright.device.source_probe import listen
 
     wanted = tuple(c.strip() for c in columns.split(",") if c.strip())
     opened = open_source(source, wanted, rate)

@@ -12,8 +12,8 @@ import click
 from edgewright.cli.device._fleet import fleet_options
 
 if TYPE_CHECKING:
-    from edgewright.runtime.agent.loop import Report
-    from edgewright.runtime.agent.starting import Started
+    from edgewright.device.agent.loop import Report
+    from edgewright.device.agent.startup import Started
     from edgewright.schema.device import Event
 
 
@@ -48,8 +48,8 @@ def command(
         return
     from edgewright.cli.device._fleet import under_the_agent
     from edgewright.cli.device._signals import Ending
-    from edgewright.runtime.agent.place import store_folder
-    from edgewright.runtime.agent.starting import configure, run_agent
+    from edgewright.device.agent.startup import configure, run_agent
+    from edgewright.device.agent.store_path import store_folder
 
     # Rows that came wait for the thread that writes the store half a millisecond at most, and not Python's usual five.
     sys.setswitchinterval(0.0005)
@@ -70,7 +70,7 @@ def _say(text: str) -> None:
 
 
 def _begin(started: Started, silent: bool) -> None:
-    from edgewright.runtime.store.status import INSTEAD
+    from edgewright.device.store.status import INSTEAD
 
     for name, why in started.refused:
         _say(f"package {name!r} was refused, {INSTEAD}: {why}")

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(store: Path, check: bool, as_json: bool) -> None:
     """Show what a store holds; another process may write it meanwhile."""
-    from edgewright.runtime.store import reading, rescue, status
+    from edgewright.device.store import reader, recovery, status
     from edgewright.schema.errors import CheckFailedError
 
     problem = ""
     if check:
-        with reading.look(store) as database:
-            problem = rescue.sound(database, deep=True)
+        with reader.look(store) as database:
+            problem = recovery.sound(database, deep=True)
         if problem:
             raise CheckFailedError(
                 f"{store} is damaged: {problem}",
@@ -47,7 +47,7 @@ def command(store: Path, check: bool, as_json: bool) -> None:
 
 
 def _lines(state: StoreState) -> list[str]:
-    from edgewright.runtime.store.status import INSTEAD
+    from edgewright.device.store.status import INSTEAD
 
     names = _priorities()
     lines = [

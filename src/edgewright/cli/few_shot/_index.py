@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edgewright.runtime.neighbours.index_file import Neighbours
+    from edgewright.core.neighbours.index_file import Neighbours
 
 
 def few(samples: NDArray[np.float32], most: int) -> NDArray[np.float32]:

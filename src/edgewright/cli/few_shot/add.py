@@ -19,8 +19,8 @@ import click
 def command(index: Path, csv_path: Path, label: str, most: int, out: Path | None, as_json: bool) -> None:
     """Add examples of one label to INDEX; it is replaced when the new one is whole. The base install is enough."""
     from edgewright.cli.few_shot._index import few, told
-    from edgewright.runtime.neighbours.examples import read_samples
-    from edgewright.runtime.neighbours.index_file import read_index, write_index
+    from edgewright.core.neighbours.examples import read_samples
+    from edgewright.core.neighbours.index_file import read_index, write_index
     from edgewright.schema.errors import InputError
 
     if out is not None and out.exists():

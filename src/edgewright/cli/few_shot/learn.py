@@ -41,10 +41,10 @@ def command(
     a larger --limit. Ones from a single stretch lie closer together than what comes later.
     """
     from edgewright.cli.few_shot._index import few, told
-    from edgewright.runtime.load import package_path
-    from edgewright.runtime.neighbours.examples import read_examples
-    from edgewright.runtime.neighbours.index_file import begin, write_index
-    from edgewright.runtime.package import read_package
+    from edgewright.core.neighbours.examples import read_examples
+    from edgewright.core.neighbours.index_file import begin, write_index
+    from edgewright.core.package import read_package
+    from edgewright.core.package_loader import package_path
     from edgewright.schema.errors import InputError
     from edgewright.schema.neighbours import Space
 

@@ -16,8 +16,8 @@ def command(index: Path, csv_path: Path, as_json: bool) -> None:
     """Label the rows or windows of a CSV file, or say 'none of these' beyond a distance that is told."""
     import msgspec
 
-    from edgewright.runtime.neighbours.examples import read_samples
-    from edgewright.runtime.neighbours.index_file import read_index
+    from edgewright.core.neighbours.examples import read_samples
+    from edgewright.core.neighbours.index_file import read_index
 
     held = read_index(index)
     samples, places = read_samples(csv_path, held.package.manifest)

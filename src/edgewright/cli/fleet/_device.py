@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from edgewright.cli.fleet._desk import when
+from edgewright.cli.fleet._api_options import when
 from edgewright.cli.fleet._table import ago, table
 from edgewright.cli.fleet.devices import why
 from edgewright.schema.boards import WORDS, BoardSeen
@@ -19,7 +19,7 @@ from edgewright.schema.fleet_watch import Events, EventSeen, Whereabouts
 _MOST = 20
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceDetails(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a device, newest first."""
 
     history: DeviceHistory
@@ -27,7 +27,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[EventSeen, ...]
 
 
-def told(desk: Any, name: str) -> Told:  # noqa: ANN401 - control.desk.Desk
+def told(desk: Any, name: str) -> DeviceDetails:  # noqa: ANN401 - control.desk.Desk
     """Asks about a device.
 
     Args:
@@ -39,7 +39,7 @@ def told(desk: Any, name: str) -> Told:  # noqa: ANN401 - control.desk.Desk
     """
     found = identified(desk, name)
     path = f"/v1/fleet/devices/{found}"
-    return Told(
+    return DeviceDetails(
         history=desk.ask(DeviceHistory, "GET", f"{path}?limit={_MOST}"),
         whereabouts=desk.ask(Whereabouts, "GET", f"{path}/whereabouts"),
         events=desk.ask(Events, "GET", f"/v1/fleet/events?device={found}&limit={_MOST}").events,
@@ -70,7 +70,7 @@ def _named(desk: Any, name: str) -> str:  # noqa: ANN401 - control.desk.Desk
     raise InputError("a device's id or whole name", repr(name), near, "edgewright fleet devices lists them")
 
 
-def lines(one: Told, now: float) -> list[str]:
+def lines(one: DeviceDetails, now: float) -> list[str]:
     """Everything, in parts."""
     device = one.history.device
     heard = "never" if device.last is None else f"{ago(now - device.last)} ago"

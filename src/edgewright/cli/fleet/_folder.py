@@ -58,7 +58,7 @@ def passphrases(files: tuple[Path, ...]) -> tuple[bytes, ...]:
     Raises:
         InputError: one cannot be read or is empty.
     """
-    from edgewright.fleet.keys.files import read_passphrase
+    from edgewright.fleet.protocol.keys.files import read_passphrase
 
     return tuple(read_passphrase(file) for file in files)
 

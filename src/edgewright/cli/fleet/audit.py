@@ -7,7 +7,7 @@ from typing import Any
 import click
 import msgspec
 
-from edgewright.cli.fleet._desk import desk_options, print_json, when
+from edgewright.cli.fleet._api_options import desk_options, print_json, when
 from edgewright.schema.errors import CheckFailedError
 
 

@@ -18,8 +18,8 @@ def command(folder: Path, file: Path, as_json: bool) -> None:
 
     The copy is a SQLite file, whichever database the fleet has.
     """
-    from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.control.copying import backup
+    from edgewright.cli.fleet._api_options import print_json
+    from edgewright.fleet.server.database.copy import backup
 
     size = backup(folder, file)
     if as_json:

@@ -17,20 +17,20 @@ def command(folder: Path, address: str, as_json: bool) -> None:
     One SQLite file is enough until one machine is not (docs/scale.md says when). No server may run while it moves. The
     SQLite file is left where it is, under another name: nothing of it is lost.
     """
-    from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.control import moving, placed, postgres, sqlite
+    from edgewright.cli.fleet._api_options import print_json
     from edgewright.fleet.repository.folder import open_fleet
+    from edgewright.fleet.server.database import database_url, move, postgres, sqlite
 
     place = open_fleet(folder).folder
     if not address:
-        held = placed.address(place)
+        held = database_url.address(place)
         shown = postgres.shown(held) if held else str(place / sqlite.NAME)
         if as_json:
             print_json({"database": shown})
         else:
             click.echo(shown)
         return
-    counts = moving.move(place, address)
+    counts = move.move(place, address)
     if as_json:
         print_json({"database": postgres.shown(address), "rows": counts})
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, print_json, seconds
+from edgewright.cli.fleet._api_options import desk_options, print_json, seconds
 
 if TYPE_CHECKING:
     from edgewright.schema.fleet_api import DevicePage, DeviceSeen

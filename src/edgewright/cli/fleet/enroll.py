@@ -29,13 +29,13 @@ def command(url: str, token: str, store: Path | None, name: str, profile: str, c
     """
     from importlib.metadata import version
 
-    from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.agent.enrolling import enrol
-    from edgewright.fleet.agent.state import State
-    from edgewright.fleet.ports import Unreachable
-    from edgewright.fleet.wire.http import HttpTransport
-    from edgewright.fleet.wire.token import read_token
-    from edgewright.runtime.agent.place import store_folder
+    from edgewright.cli.fleet._api_options import print_json
+    from edgewright.device.agent.store_path import store_folder
+    from edgewright.fleet.device.enrollment import enrol
+    from edgewright.fleet.device.state_database import State
+    from edgewright.fleet.protocol.ports import Unreachable
+    from edgewright.fleet.protocol.wire.http import HttpTransport
+    from edgewright.fleet.protocol.wire.token import read_token
     from edgewright.schema.errors import InputError, OutputError
 
     asked, folder = read_token(token), store_folder(store)

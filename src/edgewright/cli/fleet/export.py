@@ -21,8 +21,8 @@ def command(folder: Path, out: Path, as_json: bool) -> None:
     import time
 
     from edgewright.cli.device._store import amount, print_json
-    from edgewright.fleet.repository.exporting import NOTE, export
     from edgewright.fleet.repository.folder import locked, open_fleet
+    from edgewright.fleet.repository.static_export import NOTE, export
 
     fleet = open_fleet(folder)
     with locked(fleet):

@@ -25,7 +25,7 @@ def command(
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.fleet.repository.accepting import settle, writing
+    from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.changes import read_change
     from edgewright.fleet.repository.folder import open_fleet
 

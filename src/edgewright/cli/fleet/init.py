@@ -11,7 +11,7 @@ import click
 from edgewright.cli.fleet._folder import passphrase_option
 
 if TYPE_CHECKING:
-    from edgewright.fleet.repository.create import Quorum
+    from edgewright.fleet.repository.creation import Quorum
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -31,7 +31,7 @@ def quorum_options(function: F) -> F:
 
 def quorums(given: dict[str, int | None]) -> dict[str, Quorum]:
     """Of root, targets and releases; a threshold that was not given is a majority of keys that were."""
-    from edgewright.fleet.repository.create import USUAL, Quorum
+    from edgewright.fleet.repository.creation import USUAL, Quorum
 
     found = {}
     for role, usual in USUAL.items():
@@ -66,11 +66,11 @@ def command(
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.keys.ceremony import ceremony, lines
-    from edgewright.fleet.repository.create import create_fleet
+    from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
+    from edgewright.fleet.protocol.wire.http import checked_address
+    from edgewright.fleet.repository.creation import create_fleet
     from edgewright.fleet.repository.offline import role_keys
-    from edgewright.fleet.repository.published import read_published, root_hash
-    from edgewright.fleet.wire.http import checked_address
+    from edgewright.fleet.repository.public_files import read_published, root_hash
     from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_folder import FleetSettings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, part
+from edgewright.cli.fleet._api_options import desk_options, part
 
 
 @click.command("lift", epilog="Example: edgewright fleet lift 3f0c... --reason 'the copy was erased' --fleet my-fleet")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, part, print_json, when
+from edgewright.cli.fleet._api_options import desk_options, part, print_json, when
 
 
 @click.group("operator", epilog="Example: edgewright fleet operator add ada --role operator --fleet my-fleet")

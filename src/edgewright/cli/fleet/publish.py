@@ -38,10 +38,10 @@ def command(
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
-    from edgewright.fleet.repository.accepting import settle, writing
+    from edgewright.core.package_loader import package_path
+    from edgewright.fleet.repository.acceptance import settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.publishing import Wish, prepare_release
-    from edgewright.runtime.load import package_path
+    from edgewright.fleet.repository.publication import Wish, prepare_release
 
     fleet = open_fleet(folder)
     path, now = package_path(package), time.time()

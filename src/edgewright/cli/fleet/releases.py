@@ -16,8 +16,8 @@ from edgewright.cli.fleet._folder import fleet_option
 def command(folder: Path, product: str | None, as_json: bool) -> None:
     """List signed releases, by product and number; a way back stands below the release it leads from."""
     from edgewright.cli.device._store import print_json
-    from edgewright.fleet.repository.accepting import read_held
-    from edgewright.fleet.repository.describe import plain
+    from edgewright.fleet.repository.acceptance import read_held
+    from edgewright.fleet.repository.description import plain
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.releases import listed
 

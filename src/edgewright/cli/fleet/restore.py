@@ -28,15 +28,17 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
     """
     from sqlalchemy import Connection
 
-    from edgewright.cli.fleet._desk import print_json
-    from edgewright.fleet.control import bringing, chain, restore, standing
-    from edgewright.fleet.control.plane import open_plane
-    from edgewright.fleet.control.signer_socket import SOCKET
-    from edgewright.fleet.control.signing_process import check_given
-    from edgewright.fleet.layout import ONLINE
+    from edgewright.cli.fleet._api_options import print_json
+    from edgewright.fleet.protocol.layout import ONLINE
+    from edgewright.fleet.protocol.wire.http import HttpTransport
     from edgewright.fleet.repository import metadata
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.wire.http import HttpTransport
+    from edgewright.fleet.server import quarantine
+    from edgewright.fleet.server.control_plane import open_plane
+    from edgewright.fleet.server.database import audit_chain
+    from edgewright.fleet.server.publishing import missing_files, restore
+    from edgewright.fleet.server.signer.process import check_given
+    from edgewright.fleet.server.signer.socket import SOCKET
     from edgewright.schema.errors import InputError
 
     fleet = open_fleet(folder)
@@ -52,13 +54,13 @@ def command(folder: Path, backup: Path | None, address: str, ca_file: Path | Non
         read = restore.from_address(transport) if transport else restore.from_folder(plane.public)
         found = restore.published(read, restore.first_root(fleet))
         check_given(fleet, {role: metadata.version(found.held, role) for role in ONLINE})
-        without = bringing.keyless(fleet, found.held)
-        files = bringing.bring(fleet, read, found.held)
+        without = missing_files.keyless(fleet, found.held)
+        files = missing_files.bring(fleet, read, found.held)
         news = restore.take_up(plane.database, plane.committer, found, "restore", now)
 
         def welcome(connection: Connection) -> None:
-            standing.forget_nonces(connection)
-            chain.append(connection, at=now, who="restore", what="nonces.forgotten")
+            quarantine.forget_nonces(connection)
+            audit_chain.append(connection, at=now, who="restore", what="nonces.forgotten")
 
         plane.committer.submit(welcome).result()
     finally:
@@ -93,7 +95,7 @@ def _signer(socket: Path, patience: float = 10.0) -> str:
     """What signer is there, empty for none; one whose server was killed gets so many seconds to notice it."""
     import time
 
-    from edgewright.fleet.control.signer_socket import heard
+    from edgewright.fleet.server.signer.socket import heard
 
     until = time.monotonic() + patience
     while (found := heard(socket)).how != "gone":
@@ -110,14 +112,15 @@ def _lay(backup: Path, folder: Path) -> None:
         InputError: there is no backup, or a database is in its place.
         OutputError: it cannot be written.
     """
-    from edgewright.fleet.control import copying, placed
-    from edgewright.fleet.control.sqlite import NAME
-    from edgewright.fleet.control.sqlite import backup as copy
+    from edgewright.fleet.server.database import copy as database_copy
+    from edgewright.fleet.server.database import database_url
+    from edgewright.fleet.server.database.sqlite import NAME
+    from edgewright.fleet.server.database.sqlite import backup as copy
     from edgewright.schema.errors import InputError
 
-    address = placed.address(folder)
+    address = database_url.address(folder)
     if address:
-        copying.fill(address, backup)
+        database_copy.fill(address, backup)
         return
     place = folder / NAME
     if place.exists():

@@ -56,13 +56,13 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.fleet.control import placed, postgres
-        from edgewright.fleet.control.moving import move
-        from edgewright.fleet.control.plane import Limits, open_plane
-        from edgewright.fleet.control.serve import Listening, serve
         from edgewright.fleet.repository.folder import open_fleet
+        from edgewright.fleet.server.control_plane import Limits, open_plane
+        from edgewright.fleet.server.database import database_url, postgres
+        from edgewright.fleet.server.database.move import move
+        from edgewright.fleet.server.http_server import Listening, serve
     fleet = open_fleet(folder)
-    if database and placed.address(fleet.folder) != placed.checked(database, "--database"):
+    if database and database_url.address(fleet.folder) != database_url.checked(database, "--database"):
         moved = move(fleet.folder, database)
         click.echo(f"moved to {postgres.shown(database)}: {sum(moved.values()):,} rows")
     where = Listening(host, port, tls_cert, tls_key, behind_proxy).checked()
@@ -75,8 +75,8 @@ def command(
         taker = None
         more: dict[str, Any] = {"limits": Limits(wait=report_every, keep=days, keep_items=days)}
         if broker:
-            from edgewright.fleet.control.herald import Herald
-            from edgewright.fleet.control.taking import Taker
+            from edgewright.fleet.server.mqtt.consumer import Taker
+            from edgewright.fleet.server.mqtt.publisher import Herald
 
             herald = Herald(broker, fleet.settings.products, str(broker_ca or ""))
             stack.callback(herald.close)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.fleet.simulate.result import Result
+    from edgewright.fleet.simulator.result import Result
 
 
 @click.command("simulate", epilog="Example: edgewright fleet simulate 100 --break bad-model --break lossy=0.1")
@@ -41,9 +41,9 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.fleet.simulate.drawing import lines
-        from edgewright.fleet.simulate.run import simulate
-        from edgewright.fleet.simulate.settings import Settings, check, faults, long_enough
+        from edgewright.fleet.simulator.settings import Settings, check, faults, long_enough
+        from edgewright.fleet.simulator.simulation import simulate
+        from edgewright.fleet.simulator.text_report import lines
     if listed:
         _list({name: one.words(one.rate) for name, one in faults().items()}, as_json)
         return 0
@@ -118,7 +118,7 @@ def _write(out: Path, result: Result) -> None:
     """
     import msgspec
 
-    from edgewright.runtime.files import write_atomic
+    from edgewright.core.files import write_atomic
     from edgewright.schema.errors import OutputError
     from edgewright.trace.simulation_view import simulation_page
 

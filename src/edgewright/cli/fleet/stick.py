@@ -29,11 +29,11 @@ def init(folder: Path, passphrase_files: tuple[Path, ...], as_json: bool, **give
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.keys.ceremony import ceremony, lines
+    from edgewright.fleet.protocol.keys.ceremony import ceremony, lines
     from edgewright.fleet.repository.folder import locked, open_fleet
     from edgewright.fleet.repository.offline import role_keys
-    from edgewright.fleet.repository.published import read_published, root_hash
-    from edgewright.fleet.repository.stick import init_stick
+    from edgewright.fleet.repository.public_files import read_published, root_hash
+    from edgewright.fleet.repository.usb_repository import init_stick
 
     fleet = open_fleet(folder)
     passphrase = next(iter(passphrases(passphrase_files)), None)
@@ -58,7 +58,7 @@ def write(mount: Path, folder: Path, keys: tuple[Path, ...], passphrase_files: t
     from edgewright.cli.device._store import amount, print_json
     from edgewright.cli.fleet._folder import passphrases
     from edgewright.fleet.repository.folder import locked, open_fleet
-    from edgewright.fleet.repository.stick import open_stick, write_stick
+    from edgewright.fleet.repository.usb_repository import open_stick, write_stick
 
     fleet = open_fleet(folder)
     ring = open_stick(fleet).ring(keys, passphrases(passphrase_files))

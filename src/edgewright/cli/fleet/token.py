@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, print_json, seconds, when
+from edgewright.cli.fleet._api_options import desk_options, print_json, seconds, when
 
 
 @click.group("token", epilog="Example: edgewright fleet token new --fleet my-fleet --tag north --uses 1 --expires 7d")
@@ -73,7 +73,7 @@ def show(as_json: bool, asked: Any) -> None:  # noqa: ANN401
 @desk_options
 def revoke(name: str, asked: Any) -> None:  # noqa: ANN401
     """Make the token with this ID useless; devices that enrolled with it stay."""
-    from edgewright.cli.fleet._desk import part
+    from edgewright.cli.fleet._api_options import part
     from edgewright.schema.fleet_api import Done
 
     with asked() as desk:

@@ -19,13 +19,13 @@ def command(folder: Path, withdraw: int | None, as_json: bool) -> None:
     The control plane takes them in as soon as it runs. One that it refuses (its log says why) holds up those after it.
     """
     from edgewright.cli.device._store import print_json
-    from edgewright.fleet.repository import accepting
-    from edgewright.fleet.repository.describe import plain
+    from edgewright.fleet.repository import acceptance
+    from edgewright.fleet.repository.description import plain
     from edgewright.fleet.repository.folder import locked, open_fleet
 
     fleet = open_fleet(folder)
     with locked(fleet):
-        found = accepting.waiting(fleet) if withdraw is None else accepting.withdraw(fleet, withdraw)
+        found = acceptance.waiting(fleet) if withdraw is None else acceptance.withdraw(fleet, withdraw)
     if as_json:
         print_json([{"number": int(one.path.stem), "about": one.change.about} for one in found])
         return

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, print_json, seconds
+from edgewright.cli.fleet._api_options import desk_options, print_json, seconds
 
 if TYPE_CHECKING:
-    from edgewright.cli.fleet._picture import Snapshot
+    from edgewright.cli.fleet._text_chart import Snapshot
 
 
 @click.command("watch", epilog="Example: edgewright fleet watch --fleet my-fleet --every 5s")
@@ -38,7 +38,7 @@ def command(
     that does not answer is asked again. --until-over knows only of what was under way at its first look: a script that
     starts a rollout names it with --plan, since it may be halted before anybody looks.
     """
-    from edgewright.cli.fleet._changes import Changes
+    from edgewright.cli.fleet._event_lines import Changes
     from edgewright.cli.fleet._screen import Screen
 
     pace, quiet = max(0.2, seconds(every, "--every")), seconds(silence, "--silence")
@@ -84,7 +84,7 @@ class Looks:
         Raises:
             OutputError: nobody answers at the first look.
         """
-        from edgewright.cli.fleet._picture import taken
+        from edgewright.cli.fleet._text_chart import taken
         from edgewright.schema.errors import OutputError
 
         try:
@@ -119,7 +119,7 @@ def _over(seen: Snapshot, changes: Any, until_over: bool, plan: str) -> bool:  #
 
 
 def _tell(seen: Snapshot, screen: Any, changes: Any, as_json: bool, once: bool) -> None:  # noqa: ANN401
-    from edgewright.cli.fleet._picture import picture
+    from edgewright.cli.fleet._text_chart import picture
 
     new = changes.of(seen)
     if as_json:

@@ -54,13 +54,13 @@ def command(
     from edgewright.cli.interrupt import loading
 
     with loading():
+        from edgewright.core.files import write_atomic
+        from edgewright.core.package import read_package
+        from edgewright.core.package_loader import package_path
+        from edgewright.core.predictor import Predictor
+        from edgewright.device.boards.weights import parse_weights, with_weights
         from edgewright.export.slots import weights_body
         from edgewright.export.subject import read_subject
-        from edgewright.runtime.boards.weights import parse_weights, with_weights
-        from edgewright.runtime.files import write_atomic
-        from edgewright.runtime.load import package_path
-        from edgewright.runtime.package import read_package
-        from edgewright.runtime.predictor import Predictor
     from edgewright.schema.errors import InputError
 
     layout, signer = _layout_and_key(layout_file, key, passphrase_files)
@@ -99,7 +99,7 @@ def command(
 
 def _way_back(path: Path, layout: bytes, counter: int, signer: CryptoSigner) -> bytes:
     """The weights that boards have now, signed with a higher number."""
-    from edgewright.runtime.boards.back import renumbered, weights_at
+    from edgewright.device.boards.rollback import renumbered, weights_at
 
     older = renumbered(weights_at(path, layout), counter)
     return older + bytes.fromhex(signer.sign(older).signature)
@@ -113,7 +113,7 @@ def _layout_and_key(layout_file: Path, key: Path, passphrase_files: tuple[Path, 
     """
     from edgewright.cli.fleet._folder import passphrases
     from edgewright.export.slots import read_layout
-    from edgewright.fleet.keys.files import read_key
+    from edgewright.fleet.protocol.keys.files import read_key
     from edgewright.schema.errors import InputError
 
     try:

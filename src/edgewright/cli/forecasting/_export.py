@@ -13,7 +13,7 @@ _LOOKED_AT = 1 << 24
 
 def is_forecaster_file(place: Path) -> bool:
     """Whether this is the file of a forecaster rather than a package or a model."""
-    from edgewright.runtime.forecasting.forecaster_file import is_forecaster
+    from edgewright.monitor.forecasting.forecaster_file import is_forecaster
 
     try:
         return place.is_file() and place.stat().st_size < _LOOKED_AT and is_forecaster(place.read_bytes())
@@ -31,7 +31,7 @@ def export_forecaster(place: Path, target: str, out: Path, *, name: str, force: 
 
     from edgewright.export.c99_forecast import write_forecaster_c99
     from edgewright.export.write import write_files
-    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
 
     made = read_forecaster(place)
     if target != "c99":

@@ -24,9 +24,9 @@ def coming_rows(spec: ForecasterSpec, source: Path | TextIO, name: str) -> Itera
     Raises:
         InputError: a column that is not there, times that are none or lie beside the forecaster's steps.
     """
-    from edgewright.cli.bad_rows import BadRows
+    from edgewright.cli.row_errors import BadRows
+    from edgewright.core.csv.rows import iter_csv
     from edgewright.data.clock import read_clock
-    from edgewright.runtime.rows import iter_csv
 
     text = [spec.time] if spec.time else []
     last, number = spec.last, 0

@@ -12,8 +12,8 @@ import click
 
 if TYPE_CHECKING:
     from edgewright.language.forecasting.series import Series
-    from edgewright.runtime.forecasting.forecaster import Forecast
-    from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+    from edgewright.monitor.forecasting.forecaster import Forecast
+    from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
     from edgewright.schema.forecast import ForecasterSpec
 
 _HEIGHT, _NARROW, _WIDE = 12, 60, 110
@@ -122,7 +122,7 @@ def write_page(path: Path, made: ForecasterFile, series: Series) -> None:
     """
     from markupsafe import Markup
 
-    from edgewright.runtime.files import write_atomic
+    from edgewright.core.files import write_atomic
     from edgewright.trace.charts import Chart, Curve, draw, legend, sampled
     from edgewright.trace.own_page import sections_page
 

@@ -39,14 +39,14 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     from edgewright.cli.interrupt import loading
 
     with loading():
-        from edgewright.language.forecasting.choose import About, Asked, fit_forecaster
+        from edgewright.language.forecasting.baselines import referees
         from edgewright.language.forecasting.foundation import chronos
         from edgewright.language.forecasting.pool_file import is_pool, read_pool
         from edgewright.language.forecasting.pooled import adopt
-        from edgewright.language.forecasting.referees import referees
+        from edgewright.language.forecasting.selection import About, ForecastRequest, fit_forecaster
         from edgewright.language.forecasting.series import filled, read_series
-        from edgewright.language.forecasting.unseen import adopt_pool
-        from edgewright.runtime.forecasting.forecaster_file import read_forecaster, write_forecaster
+        from edgewright.language.forecasting.zero_shot import adopt_pool
+        from edgewright.monitor.forecasting.forecaster_file import read_forecaster, write_forecaster
 
     for path in (options["out"], options["page"]):
         if path is not None and path.exists() and not options["force"]:
@@ -62,7 +62,7 @@ def command(data: str, horizon: int, as_json: bool, **options: Any) -> None:  # 
     else:
         seasons, found = _seasons(options["season"], series, horizon)
     whole, missing = filled(series, seasons[-1] if seasons else 1)
-    asked = Asked(horizon, seasons, levels)
+    asked = ForecastRequest(horizon, seasons, levels)
     about = About(series.column, series.time, series.step, series.last, missing)
     if pool is not None:
         made = adopt_pool(pool, whole.values, asked, about=about)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.forecasting.forecaster import Forecaster
-    from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+    from edgewright.monitor.forecasting.forecaster import Forecaster
+    from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
 
 
 @click.command("run", epilog="Example: edgewright forecast run load.forecaster --csv today.csv --horizon 24")
@@ -26,7 +26,7 @@ def command(file: Path, csv_path: str | None, horizon: int | None, every: int | 
     them came last, is said. Rows that the forecaster knows already are passed over by their time.
     """
     from edgewright.cli.forecasting._rows import coming_rows
-    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
 
     made = read_forecaster(file)
     running, spec = made.start(), made.spec

@@ -21,7 +21,7 @@ def command(file: Path, csv_path: Path, as_json: bool) -> None:
 
     from edgewright.cli.forecasting._rows import coming_rows
     from edgewright.language.forecasting.score import score_forecaster
-    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
 
     made = read_forecaster(file)
     spec = made.spec

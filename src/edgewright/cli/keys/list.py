@@ -19,10 +19,10 @@ def command(folder: Path, keys: tuple[Path, ...], passphrase_files: tuple[Path, 
 
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.repository.accepting import read_held
+    from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.fleet.repository.offline import role_keys
-    from edgewright.fleet.repository.published import root_hash
+    from edgewright.fleet.repository.public_files import root_hash
 
     fleet = open_fleet(folder)
     roles = role_keys(read_held(fleet))

@@ -20,7 +20,7 @@ def command(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) -> No
     """
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.keys.files import PRIVATE, PUBLIC, make_key
+    from edgewright.fleet.protocol.keys.files import PRIVATE, PUBLIC, make_key
     from edgewright.schema.errors import InputError
 
     if file.suffix != PRIVATE:

@@ -31,9 +31,9 @@ def command(
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases, say
     from edgewright.fleet.repository import offline
-    from edgewright.fleet.repository.accepting import publish, read_held, settle, writing
+    from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.rotating import due, refresh
+    from edgewright.fleet.repository.key_rotation import due, refresh
     from edgewright.schema.fleet_folder import Settled
 
     fleet, now = open_fleet(folder), time.time()

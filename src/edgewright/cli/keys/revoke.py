@@ -27,10 +27,10 @@ def command(
     """
     import time
 
-    from edgewright.cli.keys._changing import change_keys
-    from edgewright.fleet.repository.accepting import read_held, writing
+    from edgewright.cli.keys._key_change import change_keys
+    from edgewright.fleet.repository.acceptance import read_held, writing
     from edgewright.fleet.repository.folder import open_fleet
-    from edgewright.fleet.repository.rotating import role_with
+    from edgewright.fleet.repository.key_rotation import role_with
 
     fleet = open_fleet(folder)
     with writing(fleet, time.time()):

@@ -32,9 +32,9 @@ def command(
     """
     import time
 
-    from edgewright.cli.keys._changing import change_keys
-    from edgewright.fleet.keys.files import read_public
-    from edgewright.fleet.repository.accepting import writing
+    from edgewright.cli.keys._key_change import change_keys
+    from edgewright.fleet.protocol.keys.files import read_public
+    from edgewright.fleet.repository.acceptance import writing
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.schema.errors import InputError
 

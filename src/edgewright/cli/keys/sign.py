@@ -26,9 +26,9 @@ def command(
     """
     from edgewright.cli.device._store import print_json
     from edgewright.cli.fleet._folder import passphrases
-    from edgewright.fleet.keys.ring import Ring
+    from edgewright.fleet.protocol.keys.ring import Ring
     from edgewright.fleet.repository import changes
-    from edgewright.fleet.repository.describe import told
+    from edgewright.fleet.repository.description import told
     from edgewright.schema.errors import CheckFailedError
 
     asked = changes.read_change(file)

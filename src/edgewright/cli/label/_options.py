@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.runtime.account import account
+from edgewright.core.process_owner import account
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project

@@ -37,15 +37,15 @@ def command(
     with loading():
         import msgspec
 
-        from edgewright.language.labelling import auditing
+        from edgewright.language.labelling import audit
         from edgewright.language.labelling.project import Project
         from edgewright.schema.errors import CheckFailedError
 
     with Project(project) as opened:
-        found = auditing.audited(opened) if count is None else auditing.draw(opened, count, each, seed)
+        found = audit.audited(opened) if count is None else audit.draw(opened, count, each, seed)
     looks = found.looks + (found.state in ("none", "stale"))
     expect = limit / 5 if expect is None else expect
-    plan = auditing.needed(limit, expect, auditing.level_of(looks))
+    plan = audit.needed(limit, expect, audit.level_of(looks))
     if as_json:
         print_json({**msgspec.to_builtins(found), "limit": limit, "plan": {"answers": plan[0], "errors": plan[1]}})
     else:
@@ -65,7 +65,7 @@ def command(
     if found.state == "done" and found.high > limit:
         rate = found.errors / found.answered
         # At the same share of wrong ones, and at the stricter level of a further look.
-        longer = auditing.extended(found.errors, found.answered, limit, auditing.level_of(found.looks + 1))
+        longer = audit.extended(found.errors, found.answered, limit, audit.level_of(found.looks + 1))
         more = f", or draw a longer sample: --draw {longer}" if longer and longer <= found.population else ""
         raise CheckFailedError(
             f"up to {100 * found.high:.1f} % of the machine's labels may be wrong; the limit is {100 * limit:g} %",

@@ -27,7 +27,7 @@ def command(project: Path, encoder: Path | None, machine: bool, top: int, seed: 
         import numpy as np
 
         from edgewright.language.labelling.export import labels_of
-        from edgewright.language.labelling.mistakes import CANNOT, likely_errors
+        from edgewright.language.labelling.label_errors import CANNOT, likely_errors
         from edgewright.language.labelling.project import Project
         from edgewright.language.labelling.vectors import vectors_of
 

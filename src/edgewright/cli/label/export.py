@@ -26,7 +26,7 @@ def command(project: Path, out: Path, human: bool, force: bool, as_json: bool) -
     with loading():
         import msgspec
 
-        from edgewright.data.audited import LIMIT, beside
+        from edgewright.data.audited_labels import LIMIT, beside
         from edgewright.language.labelling.export import export
         from edgewright.language.labelling.project import Project
 

@@ -33,7 +33,7 @@ def command(
     line that means nothing ends the review with exit code 2, so that no answer slips to another item.
     """
     from edgewright.language.labelling.project import Project, refuse_reviewer
-    from edgewright.language.labelling.reviewing import todo
+    from edgewright.language.labelling.review import todo
 
     refuse_reviewer(reviewer)
     with Project(project) as opened:
@@ -89,7 +89,7 @@ class _Session:
 
     def ask(self, number: int, of: str) -> str:
         """Shows an item until it has an answer: 'labelled', 'skip', 'undo' or 'quit'."""
-        from edgewright.language.labelling.reviewing import how_of, meant, shown
+        from edgewright.language.labelling.review import how_of, meant, shown
         from edgewright.schema.errors import InputError
 
         seen = shown(self.project, number, audit=self.audit)
@@ -128,7 +128,7 @@ class _Session:
 
     def classes(self) -> None:
         """Lists them."""
-        from edgewright.language.labelling.reviewing import numbered
+        from edgewright.language.labelling.review import numbered
 
         self.say("  " + "  ".join(numbered(list(self.project.classes()))))
 

@@ -15,7 +15,7 @@ from edgewright.cli.label._options import JSON, PROJECT, plain, print_json
 @JSON
 def command(project: Path, as_json: bool) -> None:
     """Count labels by whom they are from, list equal texts with two labels, and tell Cohen's kappa of reviewers."""
-    from edgewright.language.labelling.answers import contradictions, decided, kappas
+    from edgewright.language.labelling.agreement import contradictions, decided, kappas
     from edgewright.language.labelling.export import labels_of
     from edgewright.language.labelling.project import Project
 

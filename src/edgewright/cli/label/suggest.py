@@ -11,7 +11,7 @@ from edgewright.cli.label._options import ENCODER, JSON, encoder_of, plain, prin
 
 if TYPE_CHECKING:
     from edgewright.language.labelling.project import Project
-    from edgewright.language.labelling.suggesting import Round
+    from edgewright.language.labelling.suggestion_round import Round
 
 _EXAMPLE = "Example: edgewright label suggest calls.csv --out calls.labelling --class 'refund=money back' --encoder DIR"
 
@@ -71,10 +71,10 @@ def command(
 
     with loading():
         from edgewright.cli.terminal import print_ahead
+        from edgewright.language.labelling.creation import changed, make
         from edgewright.language.labelling.items import read_items
-        from edgewright.language.labelling.making import changed, make
         from edgewright.language.labelling.project import Project
-        from edgewright.language.labelling.suggesting import suggest
+        from edgewright.language.labelling.suggestion_round import suggest
         from edgewright.schema.errors import InputError
 
     named = dict(_named(one) for one in classes)

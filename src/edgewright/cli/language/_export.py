@@ -11,7 +11,7 @@ import click
 from edgewright.schema.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
-    from edgewright.runtime.utterance.model_file import Arrays
+    from edgewright.nlp.utterance.model_file import Arrays
     from edgewright.schema.language import LanguageSpec
 
 _TARGETS = ("c99", "onnx", "tflite")
@@ -79,8 +79,8 @@ def read_for_device(place: Path) -> tuple[LanguageSpec, Arrays]:
     Raises:
         InputError: no model, a head for gateways, or one that does not give its own test vectors again.
     """
-    from edgewright.runtime.utterance.model_file import read_language
-    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.nlp.utterance.model_file import read_language
+    from edgewright.nlp.utterance.parse import Understanding
 
     spec, arrays = read_language(place)
     if spec.student is None:
@@ -112,12 +112,12 @@ def _network(
     with loading():
         import math
 
+        from edgewright.core import catalogue
         from edgewright.export.c99_language.features import write_features_c99
         from edgewright.export.contract import Subject
         from edgewright.language.intents.graph import float_graph, int8_graph
-        from edgewright.runtime import catalogue
-        from edgewright.runtime.utterance.features import UNIT, ZERO
-        from edgewright.runtime.utterance.student import Student
+        from edgewright.nlp.utterance.features import UNIT, ZERO
+        from edgewright.nlp.utterance.student import Student
 
     if form not in ("float", "int8"):
         raise UnknownNameError("form of a language model", form, ("float", "int8"), "--form")

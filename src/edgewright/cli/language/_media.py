@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.runtime.documents.search import DocumentIndex
+    from edgewright.nlp.documents.search import DocumentIndex
 
 
 def nearest(

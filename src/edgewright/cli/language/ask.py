@@ -41,7 +41,7 @@ def command(
 
     Exit code 1: the answer is not in the documents, or the language model said what the passages do not carry.
     """
-    from edgewright.runtime.documents.search import DocumentIndex, check
+    from edgewright.nlp.documents.search import DocumentIndex, check
     from edgewright.schema.errors import CheckFailedError
 
     if like is None:

@@ -15,9 +15,9 @@ import click
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
-    from edgewright.runtime.dialogue import Dialogue, Said
-    from edgewright.runtime.state_check import CheckedTable
-    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.core.state_machine.validation import CheckedTable
+    from edgewright.nlp.dialogue import Dialogue, DialogueOutput
+    from edgewright.nlp.utterance.parse import Understanding
 
 _EXAMPLE = "Example: edgewright language chat docs/examples/vending.toml --model vending.language"
 
@@ -34,9 +34,9 @@ def command(dialogue: Path, model: Path | None, least: float, as_json: bool) -> 
     `/dispense_drink drink=cola` is an intent without the model, `/wait 30` lets seconds pass, `/quit` ends. In a
     terminal time passes by itself; over a pipe only `/wait` lets it pass, so that the same lines give the same answers.
     """
-    from edgewright.language.dialogue.check import read_dialogue, vocabulary
-    from edgewright.runtime.dialogue import Dialogue
-    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.language.dialogue.validation import read_dialogue, vocabulary
+    from edgewright.nlp.dialogue import Dialogue
+    from edgewright.nlp.utterance.parse import Understanding
 
     understanding = Understanding.load(model) if model else None
     checked, _ = read_dialogue(dialogue, vocabulary(understanding.spec) if understanding else None)
@@ -122,7 +122,9 @@ def _seconds(line: str) -> float:
     return seconds
 
 
-def _answer(talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float) -> list[Said]:
+def _answer(
+    talk: Dialogue, line: str, now: float, understanding: Understanding | None, least: float
+) -> list[DialogueOutput]:
     import msgspec
 
     from edgewright.schema.language import OUT_OF_SCOPE
@@ -171,7 +173,7 @@ def _given(line: str) -> tuple[str, dict[str, float | str]]:
     return first, found
 
 
-def _tell(steps: list[Said], line: str, as_json: bool) -> None:
+def _tell(steps: list[DialogueOutput], line: str, as_json: bool) -> None:
     import msgspec
 
     for step in steps:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from edgewright.language.dialogue.check import Told
-    from edgewright.runtime.state_check import CheckedTable
+    from edgewright.core.state_machine.validation import CheckedTable
+    from edgewright.language.dialogue.validation import DialogueSummary
 
 _MODEL = click.option("--model", type=click.Path(path_type=Path), help="File that `language train` wrote: its intents "
                       "and slots are the ones that are known.")  # fmt: skip
@@ -48,9 +48,9 @@ def check(dialogue: Path, model: Path | None, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace the file.")
 def draw(dialogue: Path, out: Path | None, force: bool) -> None:
     """Draw a DIALOGUE as a diagram: SVG, or text for Mermaid."""
-    from edgewright.language.dialogue.draw import svg
-    from edgewright.language.dialogue.ways import mermaid
-    from edgewright.runtime.files import write_atomic
+    from edgewright.core.files import write_atomic
+    from edgewright.language.dialogue.diagram import svg
+    from edgewright.language.dialogue.transitions import mermaid
     from edgewright.schema.errors import InputError
 
     if out is not None and out.suffix not in (".svg", ".mmd"):
@@ -105,9 +105,9 @@ def as_c(
         click.echo(f"{word}_hear(&context, &machine, text, bytes, today, seconds, act, context) takes what was said")
 
 
-def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, Told]:
-    from edgewright.language.dialogue.check import read_dialogue, vocabulary
-    from edgewright.runtime.utterance.model_file import read_language
+def _read(dialogue: Path, model: Path | None) -> tuple[CheckedTable, DialogueSummary]:
+    from edgewright.language.dialogue.validation import read_dialogue, vocabulary
+    from edgewright.nlp.utterance.model_file import read_language
 
     return read_dialogue(dialogue, vocabulary(read_language(model)[0]) if model else None)
 

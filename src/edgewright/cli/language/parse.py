@@ -29,7 +29,7 @@ def command(text: str, model: Path, today: datetime | None, encoder: Path | None
 
     import msgspec
 
-    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.nlp.utterance.parse import Understanding
 
     held = None
     if encoder is not None:

@@ -67,22 +67,22 @@ def command(
     with loading():
         import msgspec
 
-        from edgewright.data import audited
+        from edgewright.data import audited_labels
         from edgewright.language.embedding import load
-        from edgewright.language.embedding.remembering import Remembering
+        from edgewright.language.embedding.cache import Remembering
         from edgewright.language.intents.integers import size_of
-        from edgewright.language.intents.limit import share_of
+        from edgewright.language.intents.scope_limit import share_of
         from edgewright.language.intents.teacher import Teacher
         from edgewright.language.intents.train import How
-        from edgewright.language.trained import lines
         from edgewright.language.training import name_of, train
+        from edgewright.language.training_report import lines
         from edgewright.language.utterances.read import read_lines
-        from edgewright.runtime.utterance.model_file import write_language
+        from edgewright.nlp.utterance.model_file import write_language
 
     given = (utterances,) if validation is None else (utterances, validation)
-    records = [record for path in given for record in audited.records(path, label_errors)]
+    records = [record for path in given for record in audited_labels.records(path, label_errors)]
     labelled, said = _read(utterances, validation, contradictions)
-    said += [f"{record.file}: {audited.told(record)}" for record in records]
+    said += [f"{record.file}: {audited_labels.told(record)}" for record in records]
     made = train(
         labelled,
         How(size=size_of(size), reject=None if reject is None else share_of(reject), seed=seed),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from edgewright.fleet.plans.wishes import Wishes
+    from edgewright.fleet.protocol.plans.parser import Wishes
     from edgewright.schema.fleet_plan import Plan, Release
 
 
@@ -23,7 +23,7 @@ def planned(folder: Path, which: str, name: str | None, file: Path | None, optio
     Raises:
         InputError: no fleet there, no such release, or a wrong wish.
     """
-    from edgewright.fleet.plans.validate import check
+    from edgewright.fleet.protocol.plans.validation import check
 
     release, back = _release(folder, which)
     plan = _plan(release, back, name, file, options)
@@ -38,7 +38,7 @@ def _release(folder: Path, which: str) -> tuple[Release, Release | None]:
         InputError: no such product or release.
     """
     from edgewright.fleet.repository import releases
-    from edgewright.fleet.repository.accepting import read_held
+    from edgewright.fleet.repository.acceptance import read_held
     from edgewright.fleet.repository.folder import open_fleet
     from edgewright.schema.errors import InputError
 
@@ -63,14 +63,14 @@ def _plan(release: Release, back: Release | None, name: str | None, file: Path |
 
     import msgspec
 
-    from edgewright.fleet.layout import DAY
-    from edgewright.fleet.plans import wishes
+    from edgewright.fleet.protocol.layout import DAY
+    from edgewright.fleet.protocol.plans import parser
     from edgewright.schema.errors import InputError
     from edgewright.schema.fleet_plan import Plan
 
     salt, now = secrets.token_hex(32), time.time()
     said = _options(_file(file), options, salt)
-    stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", wishes.seconds(options["dwell"], "--dwell"))
+    stages = said.stages or parser.stages("canary:1%,10%,50%,100%", parser.seconds(options["dwell"], "--dwell"))
     fields = {field: getattr(said, field) for field in said.__struct_fields__ if field not in ("days", "stages")}
     made = Plan(
         id=name or f"{release.product[:40]}-{release.counter}-{secrets.token_hex(3)}", release=release, revert=back,
@@ -90,7 +90,7 @@ def _file(path: Path | None) -> Wishes:
     """
     import msgspec
 
-    from edgewright.fleet.plans.wishes import Wishes
+    from edgewright.fleet.protocol.plans.parser import Wishes
     from edgewright.schema.errors import InputError
 
     if path is None:
@@ -107,29 +107,29 @@ def _options(said: Wishes, options: dict[str, Any], salt: str) -> Wishes:
     """The file with the options on top."""
     import msgspec
 
-    from edgewright.fleet.plans import wishes
+    from edgewright.fleet.protocol.plans import parser
 
     changed: dict[str, Any] = {}
-    cohort = wishes.cohort(options["cohorts"], salt)
-    dwell = wishes.seconds(options["dwell"], "--dwell")
+    cohort = parser.cohort(options["cohorts"], salt)
+    dwell = parser.seconds(options["dwell"], "--dwell")
     if options["stages"]:
-        named = (wishes.CHOSEN,) if cohort else ()
-        changed["stages"] = wishes.stages(options["stages"], dwell, named, options["open_ones"])
+        named = (parser.CHOSEN,) if cohort else ()
+        changed["stages"] = parser.stages(options["stages"], dwell, named, options["open_ones"])
     elif cohort:
-        stages = said.stages or wishes.stages("canary:1%,10%,50%,100%", dwell)
-        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(wishes.CHOSEN,)) for stage in stages)
+        stages = said.stages or parser.stages("canary:1%,10%,50%,100%", dwell)
+        changed["stages"] = tuple(msgspec.structs.replace(stage, cohorts=(parser.CHOSEN,)) for stage in stages)
     if cohort:
-        changed["cohorts"] = {**said.cohorts, wishes.CHOSEN: cohort}
+        changed["cohorts"] = {**said.cohorts, parser.CHOSEN: cohort}
     if options["gates"]:
-        changed["gates"] = tuple(wishes.gate(text, options["quorum"]) for text in options["gates"])
-    elif said.gates is wishes.USUAL_GATES:
+        changed["gates"] = tuple(parser.gate(text, options["quorum"]) for text in options["gates"])
+    elif said.gates is parser.USUAL_GATES:
         changed["gates"] = tuple(msgspec.structs.replace(gate, quorum=options["quorum"]) for gate in said.gates)
     if options["windows"]:
-        changed["windows"] = wishes.windows(options["windows"])
+        changed["windows"] = parser.windows(options["windows"])
     if options["pace"]:
-        changed["pace"] = wishes.pace(options["pace"])
+        changed["pace"] = parser.pace(options["pace"])
     if options["holdout"]:
-        changed["holdout"] = wishes.share(options["holdout"], "--holdout")
+        changed["holdout"] = parser.share(options["holdout"], "--holdout")
     if options["expires"]:
         changed["days"] = options["expires"]
     return msgspec.structs.replace(said, **changed)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options
+from edgewright.cli.fleet._api_options import desk_options
 
 
 @click.command("abort", epilog="Example: edgewright fleet rollout abort --fleet my-fleet --revert --why alarms")
@@ -21,7 +21,7 @@ def command(plan: str | None, revert: bool, why: str, as_json: bool, asked: Any)
     PLAN may be left out where one rollout is under way. With --revert devices go back even where they have been offline
     for so long that all else has expired, and outside of maintenance windows too.
     """
-    from edgewright.cli.rollouts._saying import steer
+    from edgewright.cli.rollouts._output import steer
     from edgewright.schema.fleet_rollouts import AbortRollout
 
     steer(asked, plan, "abort", AbortRollout(why=why[:400], revert=revert), as_json)

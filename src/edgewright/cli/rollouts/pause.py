@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options
+from edgewright.cli.fleet._api_options import desk_options
 
 
 @click.command("pause", epilog="Example: edgewright fleet rollout pause --fleet my-fleet --why 'looked at it'")
@@ -19,7 +19,7 @@ def command(plan: str | None, why: str, as_json: bool, asked: Any) -> None:  # n
 
     PLAN may be left out where one rollout is under way.
     """
-    from edgewright.cli.rollouts._saying import steer
+    from edgewright.cli.rollouts._output import steer
     from edgewright.schema.fleet_rollouts import SteerRollout
 
     steer(asked, plan, "pause", SteerRollout(why=why[:400]), as_json)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk, part, print_json
+from edgewright.cli.fleet._api_options import desk, part, print_json
 from edgewright.cli.fleet._folder import keys_options
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
     from edgewright.schema.fleet_plan import Plan
 
 _FILE = click.Path(path_type=Path)
@@ -106,7 +106,7 @@ def _sign(
 
 def _begin(asked: Desk, name: str, plan: Plan | None, as_json: bool) -> None:
     """Asks for the first stage, and tells where the rollout stands."""
-    from edgewright.cli.rollouts._saying import PATH, say
+    from edgewright.cli.rollouts._output import PATH, say
     from edgewright.schema.fleet_api import Overview
     from edgewright.schema.fleet_rollouts import RolloutSeen, StartRollout
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from edgewright.cli.fleet._desk import desk_options, print_json
+from edgewright.cli.fleet._api_options import desk_options, print_json
 
 
 @click.command("status", epilog="Example: edgewright fleet rollout status --fleet my-fleet")
@@ -16,7 +16,7 @@ from edgewright.cli.fleet._desk import desk_options, print_json
 @desk_options
 def command(plan: str | None, everything: bool, as_json: bool, asked: Any) -> None:  # noqa: ANN401
     """Show where a rollout stands: why it holds, its gates with numbers, and before when it is not over."""
-    from edgewright.cli.rollouts._saying import PATH, find, say
+    from edgewright.cli.rollouts._output import PATH, find, say
     from edgewright.schema.fleet_rollouts import RolloutsSeen
 
     with asked() as desk:

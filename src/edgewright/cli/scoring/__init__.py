@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgewright.runtime.catalogue import find, listing
+from edgewright.core.catalogue import find, listing
 from edgewright.schema.errors import InputError
 
 if TYPE_CHECKING:
     from edgewright.cli.terminal import Terminal
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
-# Options by the names of what they say in `Asked`.
+# Options by the names of what they say in `ScoreRequest`.
 OPTIONS = {
     "kind": "--kind", "part": "--part", "target": "--target", "group": "--group", "session": "--session",
     "time": "--time", "names": "--map", "settings": "--set", "normal": "--normal", "last": "--last",
@@ -41,7 +41,7 @@ class Scored:
     what: str
     holds: str
     takes: frozenset[str]
-    score: Callable[[Path, Asked], Score]
+    score: Callable[[Path, ScoreRequest], Score]
     show: Callable[[Terminal, Score], None] | None = None
 
 
@@ -68,7 +68,7 @@ def kind_of(place: Path) -> tuple[str, Scored]:
     raise InputError(f"one of: {whats}", got, str(place), "A model alone has no labels of its own: package it first")
 
 
-def refuse_options(scored: Scored, asked: Asked) -> None:
+def refuse_options(scored: Scored, asked: ScoreRequest) -> None:
     """Refuse an option that does nothing for a kind of model.
 
     Raises:
@@ -99,10 +99,10 @@ def _marks(place: Path) -> Iterator[str]:
             return
 
 
-def folder_of_set(asked: Asked) -> Path:
+def folder_of_set(asked: ScoreRequest) -> Path:
     """The path that was named, or where the public set lies that was named instead."""
     from edgewright.data.public import folder_of, public_set
-    from edgewright.pipeline.score_rows import set_of
+    from edgewright.workflows.scoring.rows import set_of
 
     name = set_of(asked)
     return folder_of(name, public_set(name)) if name and asked.data == name else Path(asked.data)

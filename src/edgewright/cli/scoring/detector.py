@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 from edgewright.cli.scoring import Scored
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
 _METHODS = {
     "recall": "Wilson", "precision": "Wilson", "f1": "pieces of the data drawn anew", "false_alarms": "Byar",
 }  # fmt: skip
 
 
-def _score(place: Path, asked: Asked) -> Score:
+def _score(place: Path, asked: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
-    from edgewright.pipeline.detect_score import judge
-    from edgewright.pipeline.score_rows import set_of
-    from edgewright.runtime.detector_file import read_detector
+    from edgewright.monitor.detector_file import read_detector
     from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
+    from edgewright.workflows.detection.evaluation import judge
+    from edgewright.workflows.scoring.rows import set_of
 
     if not asked.data:
         raise InputError("rows with labels", "none", "--data", "Name a file, a folder or a public set: --data DATA")

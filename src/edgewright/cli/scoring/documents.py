@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from edgewright.cli.scoring import Scored
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: Asked) -> Score:
+def _score(place: Path, asked: ScoreRequest) -> Score:
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.documents.scoring import read_questions, score_index
     from edgewright.language.embedding import load
-    from edgewright.runtime.documents.search import DocumentIndex
+    from edgewright.nlp.documents.search import DocumentIndex
     from edgewright.schema.errors import InputError
 
     if not asked.data:

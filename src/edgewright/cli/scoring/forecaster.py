@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from edgewright.cli.scoring import Scored
 
 if TYPE_CHECKING:
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: Asked) -> Score:
+def _score(place: Path, asked: ScoreRequest) -> Score:
     import msgspec
     import numpy as np
 
@@ -20,7 +20,7 @@ def _score(place: Path, asked: Asked) -> Score:
     from edgewright.data.headers import read_columns
     from edgewright.data.matching import check_names, find_name, find_names
     from edgewright.language.forecasting.score import score_forecaster
-    from edgewright.runtime.forecasting.forecaster_file import read_forecaster
+    from edgewright.monitor.forecasting.forecaster_file import read_forecaster
     from edgewright.schema.errors import InputError
     from edgewright.schema.score import Score
     from edgewright.schema.trace import Interval

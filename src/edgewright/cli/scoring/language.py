@@ -9,18 +9,18 @@ from edgewright.cli.scoring import Scored
 
 if TYPE_CHECKING:
     from edgewright.cli.terminal import Terminal
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: Asked) -> Score:
+def _score(place: Path, asked: ScoreRequest) -> Score:
     import msgspec
 
     from edgewright.cli.scoring import folder_of_set
     from edgewright.language.embedding import load
     from edgewright.language.scoring import score_language
-    from edgewright.language.utterances.judged import read_judged
-    from edgewright.runtime.utterance.parse import Understanding
+    from edgewright.language.utterances.evaluation_data import read_judged
+    from edgewright.nlp.utterance.parse import Understanding
     from edgewright.schema.errors import InputError
 
     if not asked.data:
@@ -32,7 +32,7 @@ def _score(place: Path, asked: Asked) -> Score:
 
 
 def _show(console: Terminal, score: Score) -> None:
-    from edgewright.language.trained import mistakes
+    from edgewright.language.training_report import mistakes
 
     for line in mistakes(score.details):
         console.print(line, markup=False, highlight=False)

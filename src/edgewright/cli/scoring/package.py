@@ -9,12 +9,12 @@ from edgewright.cli.scoring import OPTIONS, Scored
 
 if TYPE_CHECKING:
     from edgewright.cli.terminal import Terminal
-    from edgewright.pipeline.score_rows import Asked
     from edgewright.schema.score import Score
+    from edgewright.workflows.scoring.rows import ScoreRequest
 
 
-def _score(place: Path, asked: Asked) -> Score:
-    from edgewright.pipeline.scoring import score_package
+def _score(place: Path, asked: ScoreRequest) -> Score:
+    from edgewright.workflows.scoring.workflow import score_package
 
     return score_package(place, asked)
 

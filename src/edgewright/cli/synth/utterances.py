@@ -25,8 +25,8 @@ def command(grammar: Path, out: Path, count: int, seed: int, force: bool, as_jso
     import msgspec
 
     from edgewright.cli.synth._options import free
+    from edgewright.core.files import write_atomic
     from edgewright.language.synthesis.grammar import METHOD, read_grammar, sentences
-    from edgewright.runtime.files import write_atomic
     from edgewright.schema.errors import InputError
 
     free(out, force)

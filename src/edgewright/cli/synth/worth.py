@@ -47,8 +47,8 @@ def command(
     with loading():
         import msgspec
 
+        from edgewright.language.synthesis.utility_test import worth
         from edgewright.language.synthesis.windows import windows_of
-        from edgewright.language.synthesis.worth import worth
 
     named = {"target": target, "group": group, "session": session, "time": time, "ignore": list(ignore)}
     samples = windows_of(read(data, kind, named), window, every)

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from edgewright.core.riff import read_wav
 from edgewright.data.contract import Documented, PublicSet, RemoteFile, SourceConfig
 from edgewright.data.sets import _files as files
 from edgewright.data.sources.wav import wav_files
-from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 

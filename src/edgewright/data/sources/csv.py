@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import rate_of
 from edgewright.data.contract import Source
 from edgewright.data.headers import read_columns
 from edgewright.data.labels import LabelUnit, label_rows, marks_of, read_marks
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, text_columns, to_recording
-from edgewright.runtime.rows import read_csv
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 

@@ -10,12 +10,12 @@ import cbor2
 import msgspec
 import numpy as np
 
+from edgewright.core.riff import channel_names, read_wav
 from edgewright.data.contract import Source, SourceConfig
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import Mark, label_rows
 from edgewright.data.tabular import TableConfig, data_set, known_columns, refuse_infinite
 from edgewright.graph.tables import explain
-from edgewright.runtime.riff import channel_names, read_wav
 from edgewright.schema.data import DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 

@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core.catalogue import find, listing
 from edgewright.data.clock import common_rate, rate_of
 from edgewright.data.contract import Source
 from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
 from edgewright.data.patterns import read_name
 from edgewright.data.sources.csv import same_columns
 from edgewright.data.tabular import Table, TableConfig, data_set, read_time, schema, to_recording
-from edgewright.runtime.catalogue import find, listing
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 

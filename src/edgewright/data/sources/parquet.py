@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from edgewright.data.contract import Source
+from edgewright.data.row_spool import Spool, piece_rows
 from edgewright.data.sources.csv import same_columns
-from edgewright.data.spool import Spool, piece_rows
 from edgewright.data.tabular import (
     Table,
     TableConfig,

@@ -10,13 +10,13 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edgewright.core.riff import channel_names, read_wav
 from edgewright.data.clock import common_rate
 from edgewright.data.contract import Source, SourceConfig
 from edgewright.data.headers import read_whole
 from edgewright.data.labels import LabelUnit, Marks, label_rows, marks_of, read_marks
 from edgewright.data.patterns import read_name
 from edgewright.data.tabular import Table, TableConfig, known_columns, text_columns
-from edgewright.runtime.riff import channel_names, read_wav
 from edgewright.schema.data import Column, DataSet, Floats, Recording
 from edgewright.schema.errors import InputError
 

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.processor import cpu_features, is_host
+from edgewright.core.files import write_atomic
+from edgewright.core.processor import cpu_features, is_host
 from edgewright.schema.errors import CheckFailedError
 
 # -ffast-math is left out on purpose: with -ffinite-math-only the test for a missing value would disappear.

@@ -373,7 +373,7 @@ INLINED byte stored(int64_t value, int zero, int low, int high) {
     return (byte)(value + zero + OFFSET);
 }
 
-/* Sums to bytes, rounded once: x * multiplier / 2^shift, halves away from zero (runtime/integer, `once`). */
+/* Sums to bytes, rounded once: x * multiplier / 2^shift, halves away from zero (core/integer, `once`). */
 INLINED void round_once_long(const int32_t *restrict total, const int64_t *restrict multiplier,
                              const int64_t *restrict shift, byte *restrict y, int outputs, int zero, int low,
                              int high) {
@@ -384,7 +384,7 @@ INLINED void round_once_long(const int32_t *restrict total, const int64_t *restr
     }
 }
 
-/* Rounded at the product and again at the shift (runtime/integer, `twice`). */
+/* Rounded at the product and again at the shift (core/integer, `twice`). */
 INLINED void round_twice_long(const int32_t *restrict total, const int64_t *restrict multiplier,
                               const int64_t *restrict shift, byte *restrict y, int outputs, int zero, int low,
                               int high) {

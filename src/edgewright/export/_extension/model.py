@@ -8,14 +8,14 @@ from importlib import resources
 import msgspec
 import numpy as np
 
+from edgewright.core.engines.extension import Description
+from edgewright.core.integer.rounding import rounding_of
 from edgewright.export._c_graph import network_end
 from edgewright.export._extension.network import NetworkWriter, supported
 from edgewright.export._extension.packing import Blob
 from edgewright.export.c99 import write_c99
 from edgewright.graph.extract import float_network, integer_network
 from edgewright.graph.mask import Mask, without_mask
-from edgewright.runtime.engines.extension import Description
-from edgewright.runtime.integer.rounding import rounding_of
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph, Value
 from edgewright.schema.integer import IntegerNetwork, IntegerValue

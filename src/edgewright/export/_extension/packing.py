@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.processor import cpu_features
+from edgewright.core.processor import cpu_features
 from edgewright.schema.graph import Array
 
 GROUP = 16
@@ -100,7 +100,7 @@ def byte_bias(weights: Array, bias: Array, zero: int) -> tuple[NDArray[np.int32]
     """What a sum starts from where inputs are bytes + 128, and where they are signed; weights are (outputs, inputs).
 
     sum (x - zero) w = sum (x + 128) w - (128 + zero) sum w. All of it wraps at 32 bits as the sums of the hardware do;
-    the result is right because the whole sum fits (runtime/kernels, `sums`).
+    the result is right because the whole sum fits (core/kernels, `sums`).
     """
     total = weights.astype(np.int64).sum(axis=1)
     made = bias.astype(np.int64) - zero * total

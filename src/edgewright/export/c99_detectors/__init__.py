@@ -1,4 +1,4 @@
-"""Anomaly detectors as C99: every file is one of `runtime/detectors` by the same name and offers `WRITER`."""
+"""Anomaly detectors as C99: every file is one of `monitor/detectors` by the same name and offers `WRITER`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime import catalogue
+from edgewright.core import catalogue
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 

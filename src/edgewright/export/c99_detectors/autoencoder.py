@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.onnx.reader import read_onnx
 from edgewright.export.c99_detectors import Learnt, Score, Writer, floats, mean_of_rows
-from edgewright.runtime.onnx_reader import read_onnx
 
 
 def _write(learnt: Learnt) -> Score:

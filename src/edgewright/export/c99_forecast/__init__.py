@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from edgewright.export._c_text import entries, identifier, template_comment
 from edgewright.export.c99_forecast.source import source
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
 
 _HEADER = """\
 /* Forecasts of %(column)s: %(name)s, %(lags)d lags, %(horizon)d rows ahead.

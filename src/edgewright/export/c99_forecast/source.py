@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgewright.export._c_text import number
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
 
 _SOURCE = """\
 #include "@_forecast.h"

@@ -1,4 +1,4 @@
-"""What guards of a dialogue call, in C99: Kleene's three values, as in `runtime.guards`."""
+"""What guards of a dialogue call, in C99: Kleene's three values, as in `core.state_machine.guards`."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.runtime.utterance.values import DAYS, LARGE, MOST_SECONDS, SMALL, UNITS
+from edgewright.nlp.utterance.values import DAYS, LARGE, MOST_SECONDS, SMALL, UNITS
 
 _WORDS = """\
 typedef struct {

@@ -1,4 +1,4 @@
-"""A dialogue as C99: the state table as constant arrays, and a machine that takes the same steps as `runtime.dialogue`.
+"""A dialogue as C99: the state table as constant arrays, and a machine that takes the same steps as `nlp.dialogue`.
 
     NAME_machine m;
     NAME_begin(&m, 0.0, act, context);                          the greeting
@@ -7,7 +7,7 @@
     NAME_tick(&m, 40.0, act, context);                          time-outs
 
 `act` is called for each thing that is done, in order; `NAME_render` fills the slots into what is said. Guards have
-Kleene's three values as in `runtime.guards`. There is no heap, and nothing is remembered outside of the machine.
+Kleene's three values as in `core.state_machine.guards`. There is no heap, and nothing is remembered outside it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from edgewright.core.state_machine.guard_parser import Tree
+from edgewright.core.state_machine.validation import CheckedTable, Row
 from edgewright.export._c_text import identifier, literal, template_comment
 from edgewright.export.c99_language._dialogue_guards import helpers
 from edgewright.export.c99_language._dialogue_header import HEADER
 from edgewright.export.c99_language._dialogue_machine import BEGIN, SOURCE
-from edgewright.runtime.dialogue import BLANK, CONFIDENCE, START
-from edgewright.runtime.guard_syntax import Tree
-from edgewright.runtime.state_check import CheckedTable, Row
+from edgewright.nlp.dialogue import BLANK, CONFIDENCE, START
 from edgewright.schema.errors import InputError
 from edgewright.schema.state_table import EVERY, TIMEOUT
 

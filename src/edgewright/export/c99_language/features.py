@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.export._c_text import identifier, template_comment
 from edgewright.export.c99_language.hashing import functions, longest, tables
-from edgewright.runtime.utterance.features import MOST, UNIT, ZERO
+from edgewright.nlp.utterance.features import MOST, UNIT, ZERO
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec
 

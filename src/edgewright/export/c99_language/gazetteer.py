@@ -1,11 +1,11 @@
-"""Gazetteers of `runtime/utterance/gazetteer` as C99: sorted entries, the longest that the text says wins."""
+"""Gazetteers of `nlp/utterance/gazetteer` as C99: sorted entries, the longest that the text says wins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from edgewright.export._c_text import literal
-from edgewright.runtime.utterance.gazetteer import Gazetteers
+from edgewright.nlp.utterance.gazetteer import Gazetteers
 
 _FUNCTIONS = """\
 typedef struct {

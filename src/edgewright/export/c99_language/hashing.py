@@ -1,4 +1,4 @@
-"""UTF-8, normalising and hashing of `runtime/utterance` as C99: the same code points, the same rows."""
+"""UTF-8, normalising and hashing of `nlp/utterance` as C99: the same code points, the same rows."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 from edgewright.export._c_text import entries
 from edgewright.export.c99_language._cells import wrapped
-from edgewright.runtime.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
-from edgewright.runtime.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table
+from edgewright.nlp.utterance.hashing import MIX_A, MIX_B, MULTIPLIER, SEED, WORDS
+from edgewright.nlp.utterance.normalise import APOSTROPHE, LONGEST, SPACE, table
 
 _DECODE = """\
 /* One code point of UTF-8, and by how many bytes it was told; 0 for bytes that are none. */

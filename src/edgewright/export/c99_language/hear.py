@@ -4,7 +4,7 @@
     vending_begin(&machine, 0.0, act, context);
     vending_hear(&context, &machine, text, bytes, VENDING_WORDS_NO_DATE, seconds, act, context);
 
-An intent becomes its event and slots become what guards see, as in `runtime.dialogue`; what is no text is out of scope.
+An intent becomes its event and slots become what guards see, as in `nlp.dialogue`; what is no text is out of scope.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edgewright.core.state_machine.validation import CheckedTable
 from edgewright.export._c_text import template_comment
 from edgewright.export.c99_language.dialogue import dialogue_files, numbers_of
 from edgewright.export.c99_language.slots import Slots
 from edgewright.export.c99_language.student import write_language_c99
-from edgewright.runtime.dialogue import CONFIDENCE, UNCLEAR, event_name
-from edgewright.runtime.state_check import CheckedTable
+from edgewright.nlp.dialogue import CONFIDENCE, UNCLEAR, event_name
 from edgewright.schema.language import LanguageSpec
 
 WORDS = "_words"

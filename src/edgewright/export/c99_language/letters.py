@@ -1,9 +1,9 @@
-"""Classes of characters, small letters and tokens of `runtime/utterance/{letters,attributes}` as C99."""
+"""Classes of characters, small letters and tokens of `nlp/utterance/{letters,attributes}` as C99."""
 
 from __future__ import annotations
 
 from edgewright.export.c99_language._cells import wrapped
-from edgewright.runtime.utterance.letters import APOSTROPHES, SIGNS, SPACES, Ranges, small_letters
+from edgewright.nlp.utterance.letters import APOSTROPHES, SIGNS, SPACES, Ranges, small_letters
 
 # A run of capitals: the first, how many, how far apart, and what is added to get the small letter.
 Run = tuple[int, int, int, int]

@@ -1,4 +1,4 @@
-"""Numbers, durations, clock times and dates of `runtime/utterance/values` as C99: the same matches and values.
+"""Numbers, durations, clock times and dates of `nlp/utterance/values` as C99: the same matches and values.
 
 The rules are regular expressions over whole words, so that a scan from word to word finds what they find: a longer run
 of number words is tried before a shorter one, and none of what follows a number can begin with a number word.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from edgewright.export.c99_language._rule_numbers import numbers
 from edgewright.export.c99_language._rule_times import times
 
-# In the order of `runtime.utterance.values.NAMES`.
+# In the order of `nlp.utterance.values.NAMES`.
 _RULE = """\
 /* What rule 1 to 4 finds at the beginning of a word: its end, 0 for nothing. */
 static uint32_t @_rule(@_context *context, int rule, uint32_t at, int32_t today, @_slot *slot, int *known) {

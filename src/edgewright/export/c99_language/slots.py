@@ -1,4 +1,4 @@
-"""Slots as C99: tagger, gazetteers and rules joined as `runtime/utterance/parse` joins them."""
+"""Slots as C99: tagger, gazetteers and rules joined as `nlp/utterance/parse` joins them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from edgewright.export.c99_language.gazetteer import gazetteers, key_room, text
 from edgewright.export.c99_language.letters import letters
 from edgewright.export.c99_language.rules import rules
 from edgewright.export.c99_language.tagger import tagger, tagger_flash, tagger_ram
-from edgewright.runtime.utterance.gazetteer import Gazetteers
-from edgewright.runtime.utterance.normalise import LONGEST
-from edgewright.runtime.utterance.parse import MOST_SLOTS
-from edgewright.runtime.utterance.tagger import MOST_TOKENS
-from edgewright.runtime.utterance.values import NAMES
+from edgewright.nlp.utterance.gazetteer import Gazetteers
+from edgewright.nlp.utterance.normalise import LONGEST
+from edgewright.nlp.utterance.parse import MOST_SLOTS
+from edgewright.nlp.utterance.tagger import MOST_TOKENS
+from edgewright.nlp.utterance.values import NAMES
 from edgewright.schema.language import LanguageSpec
 
 

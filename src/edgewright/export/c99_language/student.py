@@ -11,7 +11,7 @@ from edgewright.export._c_text import entries, identifier, literal, number, temp
 from edgewright.export.c99_language.features import ROOT
 from edgewright.export.c99_language.hashing import functions, longest, tables
 from edgewright.export.c99_language.slots import Slots
-from edgewright.runtime.utterance.student import FRACTION, Student
+from edgewright.nlp.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import LanguageSpec, StudentSpec
 

@@ -1,4 +1,4 @@
-"""The slot tagger of `runtime/utterance/tagger` as C99: hashed attributes, integer scores, the Viterbi algorithm."""
+"""The slot tagger of `nlp/utterance/tagger` as C99: hashed attributes, integer scores, the Viterbi algorithm."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.export._c_text import entries, smallest
-from edgewright.runtime.utterance.tagger import FRACTION, MOST_TOKENS, integer_moves
+from edgewright.nlp.utterance.tagger import FRACTION, MOST_TOKENS, integer_moves
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import TaggerSpec
 

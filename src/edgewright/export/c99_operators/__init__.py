@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from edgewright.core import catalogue
+from edgewright.core.operators import where
 from edgewright.export._c_source import Source
 from edgewright.export._c_unit import Unit
-from edgewright.runtime import catalogue
-from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.graph import Array, Node
 from edgewright.schema.integer import IntegerOperator, IntegerValue

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 from edgewright.export._c_source import Source, combined
 from edgewright.export._c_text import number
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.runtime.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 
 _BINARY = {"Add": "({0} + {1})", "Sub": "({0} - {1})", "Mul": "({0} * {1})", "Div": "({0} / {1})"}
 _UNARY = {
@@ -59,7 +59,7 @@ def _polynomial(coefficients: tuple[float, ...], x: str) -> str:
 
 
 _HELPERS["Erf"] = f"""\
-/* The error function, as runtime/operators/_error_function.py says it. */
+/* The error function, as core/operators/_error_function.py says it. */
 static float @_erf(float a) {{
     const float t = a < 0.0f ? -a : a;
     if (t > {number(LIMIT)}) {{

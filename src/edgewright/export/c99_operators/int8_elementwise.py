@@ -6,7 +6,7 @@ from edgewright.export._c_text import smallest
 from edgewright.export.c99_operators import Site, kernel
 from edgewright.export.c99_operators._rounding import clamp, divide, requantised, rescaled
 
-# As runtime/kernels/add.py: bits of fraction while adding.
+# As core/kernels/add.py: bits of fraction while adding.
 EXTRA_BITS = 20
 
 

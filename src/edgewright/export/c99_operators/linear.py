@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edgewright.core.operators import where
 from edgewright.export._c_source import Source, combined, loops
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
@@ -12,7 +13,6 @@ from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._banded import smoothed
 from edgewright.export.c99_operators._rows import over_rows
 from edgewright.export.c99_operators.reduction import reduced
-from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 
 Matrix = NDArray[np.float32]

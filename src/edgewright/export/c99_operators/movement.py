@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.operators import prepare, where
 from edgewright.export._c_source import Bytes, Leaf, Source
 from edgewright.export._c_text import smallest
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
 from edgewright.export.c99_operators._choice import chosen
-from edgewright.runtime.operators import prepare, where
 from edgewright.schema.errors import InputError
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.core.operators import where
+from edgewright.core.operators._windows import geometry
 from edgewright.export._c_source import Source
 from edgewright.export._c_unit import nested
 from edgewright.export.c99_operators import Spot, operator
-from edgewright.runtime.operators import where
-from edgewright.runtime.operators._windows import geometry
 from edgewright.schema.errors import InputError
 
 Pair = tuple[int, int]

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core import catalogue
+from edgewright.core.operators import where
 from edgewright.export._tflite_builder import TfliteBuilder
-from edgewright.runtime import catalogue
-from edgewright.runtime.operators import where
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core.operators._attributes import integer, number
+from edgewright.core.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 from edgewright.export.tflite_graph_operators import Site, says
 from edgewright.export.tflite_graph_operators._shapes import reshaped
-from edgewright.runtime.operators._attributes import integer, number
-from edgewright.runtime.operators._error_function import FAR, LIMIT, NEAR, SPLIT
 from edgewright.schema.errors import InputError
 
 _OPTIONS = {

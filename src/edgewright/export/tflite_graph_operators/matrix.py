@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core.operators._attributes import integer, number
 from edgewright.export.tflite_graph_operators import Site, says
-from edgewright.runtime.operators._attributes import integer, number
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core import kernels
 from edgewright.export import tflite_operators
 from edgewright.export.tflite_graph_operators import Shape, Site, says
 from edgewright.export.tflite_graph_operators._shapes import reshaped
-from edgewright.runtime import kernels
 from edgewright.schema.errors import InputError
 from edgewright.schema.integer import IntegerValue
 

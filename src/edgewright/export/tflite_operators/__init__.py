@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgewright.core import catalogue
 from edgewright.export._tflite_builder import TfliteBuilder
-from edgewright.runtime import catalogue
 from edgewright.schema.errors import UnknownNameError
 from edgewright.schema.integer import IntegerOperator, IntegerValue
 

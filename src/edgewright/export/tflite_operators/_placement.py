@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core.operators._windows import same_padding
 from edgewright.export.tflite_operators import Place
-from edgewright.runtime.operators._windows import same_padding
 
 _ACTIVATIONS = {
     "": schema.ActivationFunctionType.NONE,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edgewright.core.operators._windows import same_padding
 from edgewright.export.tflite_operators import Place, writes
 from edgewright.export.tflite_operators._placement import activation, between, padded_tensor, padding
-from edgewright.runtime.operators._windows import same_padding
 from edgewright.schema.errors import InputError
 
 _LOWEST = float(np.finfo(np.float32).min)

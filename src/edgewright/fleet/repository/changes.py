@@ -8,10 +8,10 @@ from pathlib import Path
 import msgspec
 from tuf.api.metadata import VerificationResult
 
-from edgewright.fleet.keys.ring import Ring
-from edgewright.fleet.layout import ONLINE, ROOT, TARGETS
+from edgewright.core.files import write_atomic
+from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.layout import ONLINE, ROOT, TARGETS
 from edgewright.fleet.repository import metadata
-from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import CHANGE_VERSION, Change
 

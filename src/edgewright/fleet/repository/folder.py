@@ -10,10 +10,10 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.keys.ring import Ring
-from edgewright.fleet.layout import OFFLINE
-from edgewright.fleet.locked import lock_within
-from edgewright.runtime.files import write_atomic
+from edgewright.core.files import write_atomic
+from edgewright.fleet.protocol.file_lock import lock_within
+from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.layout import OFFLINE
 from edgewright.schema.errors import InputError, OutputError, UnknownNameError
 from edgewright.schema.fleet_folder import FOLDER_VERSION, FleetSettings
 

@@ -12,7 +12,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 
-from edgewright.fleet.layout import LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from edgewright.fleet.protocol.layout import LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from edgewright.schema.errors import InputError
 
 TOP = (ROOT, TARGETS, SNAPSHOT, TIMESTAMP)

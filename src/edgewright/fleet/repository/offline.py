@@ -9,7 +9,7 @@ from typing import Any
 from securesystemslib.signer import Key
 from tuf.api.metadata import DelegatedRole, Delegations, Role, Root, Targets
 
-from edgewright.fleet.layout import ONLINE, PACKAGES, PLANS, RELEASES, ROLLOUTS, ROOT, TARGETS
+from edgewright.fleet.protocol.layout import ONLINE, PACKAGES, PLANS, RELEASES, ROLLOUTS, ROOT, TARGETS
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.fleet_folder import RoleKeys

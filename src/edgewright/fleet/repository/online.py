@@ -8,7 +8,7 @@ from typing import Any
 from securesystemslib.signer import Signer
 from tuf.api.metadata import Snapshot, Targets, Timestamp
 
-from edgewright.fleet.layout import ONLINE, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
+from edgewright.fleet.protocol.layout import ONLINE, ROLLOUTS, ROOT, SNAPSHOT, TARGETS, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_plan import FORMAT

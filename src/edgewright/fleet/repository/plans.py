@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from edgewright.fleet.repository.accepting import settle, writing
+from edgewright.fleet.repository.acceptance import settle, writing
 from edgewright.fleet.repository.folder import open_fleet
-from edgewright.fleet.repository.publishing import prepare_plan
+from edgewright.fleet.repository.publication import prepare_plan
 from edgewright.schema.fleet_plan import Plan
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from tuf.api.metadata import Delegations, SuccinctRoles, TargetFile, Targets
 
-from edgewright.fleet.layout import BINS_ABOVE, PACKAGES, PLANS, RELEASES, TARGETS, package_target, plan_target
+from edgewright.fleet.protocol.layout import BINS_ABOVE, PACKAGES, PLANS, RELEASES, TARGETS, package_target, plan_target
 from edgewright.fleet.repository import metadata, offline
 from edgewright.schema.errors import InputError
 from edgewright.schema.fleet_folder import Published

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.fleet.layout import DAY, LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.protocol.layout import DAY, LONGEST, RELEASES, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
 from edgewright.fleet.repository import metadata
 from edgewright.fleet.repository.folder import Fleet
 from edgewright.schema.errors import InputError

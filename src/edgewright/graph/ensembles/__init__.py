@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgewright.core import catalogue
 from edgewright.graph.from_onnx_parse import Parsed
-from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError
 
 _HEAD = 64

@@ -11,8 +11,8 @@ from types import ModuleType
 
 import numpy as np
 
+from edgewright.core import catalogue
 from edgewright.graph.normalise._draft import Draft
-from edgewright.runtime import catalogue
 from edgewright.schema.errors import InputError
 
 # What an attribute of another type or length than the standard's gives: the file is damaged, or its writer is wrong.

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from edgewright.runtime.executor import compile_graph
-from edgewright.runtime.operators import operator
+from edgewright.core.executor import compile_graph
+from edgewright.core.operators import operator
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Graph, Node, Value
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from edgewright.core.operators import operator, prepare
 from edgewright.graph.normalise._draft import Draft, DraftNode, _plain
-from edgewright.runtime.operators import operator, prepare
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Array, Node
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgewright.core.operators._windows import geometry, same_padding
 from edgewright.graph.normalise._draft import Draft, DraftNode
 from edgewright.graph.normalise._values import Values, everything
-from edgewright.runtime.operators._windows import geometry, same_padding
 from edgewright.schema.graph import Node
 
 ORDER = 53

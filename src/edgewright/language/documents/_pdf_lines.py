@@ -37,7 +37,7 @@ class Page(msgspec.Struct, frozen=True):
     titles: list[tuple[int, str]]
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class PdfLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line: a page, or why there is none.
 
     Attributes:

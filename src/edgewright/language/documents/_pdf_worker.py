@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edgewright.language.documents._pdf_lines import Line, Page, Told
+from edgewright.language.documents._pdf_lines import Line, Page, PdfLine
 
 if TYPE_CHECKING:
     from pypdf import PdfReader
@@ -27,7 +27,7 @@ _PAGES = 20_000
 _DEEPEST, _ENTRIES = 12, 20_000
 
 
-def tell(told: Told) -> None:
+def tell(told: PdfLine) -> None:
     """Writes one line."""
     sys.stdout.buffer.write(msgspec.json.encode(told) + b"\n")
     sys.stdout.buffer.flush()
@@ -42,23 +42,23 @@ def main(path: str) -> None:
     try:
         from pypdf import PdfReader  # noqa: PLC0415 - an extra, and its absence is told
     except ImportError as error:
-        tell(Told(trouble="missing", why=str(error)))
+        tell(PdfLine(trouble="missing", why=str(error)))
         return
     try:
         reader = PdfReader(path)
         if reader.is_encrypted and not _opened(reader):
-            tell(Told(trouble="encrypted"))
+            tell(PdfLine(trouble="encrypted"))
             return
         titles = _outline(reader)
         count = min(len(reader.pages), _PAGES)
         for number in range(count):
-            tell(Told(page=_page(reader, number, titles.get(number, []))))
+            tell(PdfLine(page=_page(reader, number, titles.get(number, []))))
         if not count:
-            tell(Told(trouble="broken", why="no pages"))
+            tell(PdfLine(trouble="broken", why="no pages"))
     except MemoryError:
-        tell(Told(trouble="memory"))
+        tell(PdfLine(trouble="memory"))
     except Exception as error:  # noqa: BLE001 - the library raises whatever a broken file makes it raise
-        tell(Told(trouble="broken", why=f"{type(error).__name__}: {error}"[:200]))
+        tell(PdfLine(trouble="broken", why=f"{type(error).__name__}: {error}"[:200]))
 
 
 def _opened(reader: PdfReader) -> bool:

@@ -13,11 +13,11 @@ from typing import NamedTuple, Protocol
 import msgspec
 import numpy as np
 
+from edgewright.core.files import sync_folder
 from edgewright.language.documents.passages import Block, cut
-from edgewright.runtime.documents.layout import BLOCK, TABLES, Vectors, packed, quantised
-from edgewright.runtime.documents.opening import Meta
-from edgewright.runtime.documents.words import stems
-from edgewright.runtime.files import sync_folder
+from edgewright.nlp.documents.index_file import Meta
+from edgewright.nlp.documents.schema import BLOCK, TABLES, Vectors, packed, quantised
+from edgewright.nlp.documents.words import stems
 from edgewright.schema.documents import INDEX_FORMAT, INDEX_VERSION, Document, Indexed, Passage
 from edgewright.schema.errors import InputError, OutputError
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from edgewright.core.engines.onnxruntime import open_session
+from edgewright.core.riff import read_wav
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory
 from edgewright.language.embedding.text import TextEncoder
-from edgewright.runtime.engines.onnxruntime import open_session
-from edgewright.runtime.riff import read_wav
 from edgewright.schema.errors import InputError
 
 Kind = Literal["picture", "sound"]

@@ -12,7 +12,7 @@ import numpy as np
 from edgewright.language.documents.index import Progress, write_index
 from edgewright.language.documents.media_encoder import MediaEncoder, files_of
 from edgewright.language.documents.passages import Block
-from edgewright.runtime.documents.layout import Vectors
+from edgewright.nlp.documents.schema import Vectors
 from edgewright.schema.documents import Document, Indexed
 from edgewright.schema.errors import InputError
 

@@ -15,8 +15,8 @@ from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
-from edgewright.language.documents.carried import claims_of, missing
-from edgewright.runtime.sinks import require_loopback_or_tls
+from edgewright.device.sinks import require_loopback_or_tls
+from edgewright.language.documents.grounding import claims_of, missing
 from edgewright.schema.documents import Answer, Found, Phrased
 from edgewright.schema.errors import InputError, OutputError
 

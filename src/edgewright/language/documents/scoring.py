@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgewright.data.headers import read_text
 from edgewright.language.documents.index import Encodes
-from edgewright.runtime.documents.search import DocumentIndex
+from edgewright.nlp.documents.search import DocumentIndex
 from edgewright.schema.errors import InputError
 from edgewright.schema.score import Score
 from edgewright.schema.trace import Interval
@@ -20,7 +20,7 @@ from edgewright.training.metrics import group_interval, widened, wilson
 _TOP = 10
 
 
-class Asked(msgspec.Struct, frozen=True):
+class QuestionCase(msgspec.Struct, frozen=True):
     """A question, its answer as it stands in the documents ('' where it does not), and what it is alike with."""
 
     question: str
@@ -51,7 +51,7 @@ class _Squad(msgspec.Struct):
     data: list[_Article]
 
 
-def read_questions(path: Path) -> tuple[Asked, ...]:
+def read_questions(path: Path) -> tuple[QuestionCase, ...]:
     """Questions of a JSON file in the form of SQuAD (also 2.0), or of a CSV file with `question` and `answer`.
 
     An empty answer says that the documents do not answer. A column `group` (or `section`, `title`) says which questions
@@ -68,7 +68,7 @@ def read_questions(path: Path) -> tuple[Asked, ...]:
         except (msgspec.DecodeError, OSError, UnicodeDecodeError) as error:
             raise InputError("JSON in the form of SQuAD", str(error), str(path)) from None
         return tuple(
-            Asked(q.question, "" if q.is_impossible or not q.answers else q.answers[0].text, article.title)
+            QuestionCase(q.question, "" if q.is_impossible or not q.answers else q.answers[0].text, article.title)
             for article in articles
             for paragraph in article.paragraphs
             for q in paragraph.qas
@@ -82,13 +82,13 @@ def read_questions(path: Path) -> tuple[Asked, ...]:
     count = len(columns["question"])
     groups = next((columns[name] for name in ("group", "section", "title") if name in columns), np.array([""] * count))
     return tuple(
-        Asked(str(q).strip(), str(a).strip(), str(g))
+        QuestionCase(str(q).strip(), str(a).strip(), str(g))
         for q, a, g in zip(columns["question"], columns["answer"], groups, strict=True)
         if str(q).strip()
     )
 
 
-def score_index(index: DocumentIndex, asked: Sequence[Asked], encoder: Encodes | None, where: str) -> Score:
+def score_index(index: DocumentIndex, asked: Sequence[QuestionCase], encoder: Encodes | None, where: str) -> Score:
     """Asks every question.
 
     A question counts as found when its answer stands in a passage. `recall@1` and `recall@10` are of the passages,

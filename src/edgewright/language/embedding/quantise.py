@@ -7,9 +7,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from edgewright.core.files import write_atomic
 from edgewright.language.embedding.directory import look
 from edgewright.language.embedding.load import graph_of
-from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError, OutputError
 
 _ALSO = ("config.json", "sentence_bert_config.json", "1_Pooling/config.json")

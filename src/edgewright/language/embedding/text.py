@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from edgewright.core.engines.onnxruntime import open_session
 from edgewright.language.embedding.contract import Vectors, unit
 from edgewright.language.embedding.directory import Directory, Pooling
-from edgewright.runtime.engines.onnxruntime import open_session
 from edgewright.schema.errors import InputError
 
 # Texts at a time, of about the same length, so that little is computed for padding.

@@ -39,7 +39,7 @@ class Folds:
 
 
 @dataclass(frozen=True)
-class Judged:
+class BacktestResult:
     """A candidate after the backtest: its score, the errors of its folds, and residuals (folds, horizon) in u.
 
     `form` says what a single recursion is; `fit` gives the model of any candidate of the device from rows.
@@ -93,17 +93,17 @@ def actual(values: Floats, folds: Folds) -> Floats:
     return np.asarray(values[folds.origins[:, None] + np.arange(folds.horizon)])
 
 
-def judge(form: Form, values: Floats, folds: Folds) -> Judged:
+def judge(form: Form, values: Floats, folds: Folds) -> BacktestResult:
     """A candidate of the device, fitted once before the stretch: later rows reach it as they would reach a device."""
     began = time.perf_counter()
     model = fit(form, values[: folds.start])
     spent = time.perf_counter() - began
     made = judge_model(form.name, model, values, folds, numbers=len(model.weights) + 1 if form.fitted else 0)
     score = msgspec.structs.replace(made.score, seconds=made.score.seconds + spent)
-    return Judged(score, made.errors, made.residuals, form, partial(fit, form), made.forecasts)
+    return BacktestResult(score, made.errors, made.residuals, form, partial(fit, form), made.forecasts)
 
 
-def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> Judged:
+def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, numbers: int = 0) -> BacktestResult:
     """A recursion as it is, from every origin."""
     began = time.perf_counter()
     path = run(model, values, folds.origins, folds.horizon)
@@ -112,19 +112,21 @@ def judge_model(name: str, model: LinearModel, values: Floats, folds: Folds, num
     residuals = scaled(model, truth.ravel()).reshape(truth.shape) - path
     spent = time.perf_counter() - began
     made = _judged(name, truth, forecasts, folds, spent, numbers=numbers, device=True)
-    return Judged(made.score, made.errors, residuals, forecasts=forecasts)
+    return BacktestResult(made.score, made.errors, residuals, forecasts=forecasts)
 
 
-def judge_mixture(name: str, forecasts: Floats, values: Floats, folds: Folds, spread: float, *, numbers: int) -> Judged:
+def judge_mixture(
+    name: str, forecasts: Floats, values: Floats, folds: Folds, spread: float, *, numbers: int
+) -> BacktestResult:
     """A mixture of candidates, from their forecasts of the folds: shape (folds, horizon), in units of the column."""
     truth = actual(values, folds)
     made = _judged(name, truth, forecasts, folds, 0.0, numbers=numbers, device=True)
-    return Judged(made.score, made.errors, (truth - forecasts) / spread)
+    return BacktestResult(made.score, made.errors, (truth - forecasts) / spread)
 
 
 def judge_referee(
     name: str, forecast: Callable[[Floats, int], Floats], values: Floats, folds: Folds, most: int = 4
-) -> Judged:
+) -> BacktestResult:
     """A method that has no form on a device, fitted anew at each of at most `most` origins."""
     began = time.perf_counter()
     chosen = np.unique(np.linspace(0, len(folds.origins) - 1, min(most, len(folds.origins))).astype(int))
@@ -136,14 +138,14 @@ def judge_referee(
 
 def _judged(
     name: str, truth: Floats, forecasts: Floats, folds: Folds, spent: float, *, numbers: int, device: bool
-) -> Judged:
+) -> BacktestResult:
     errors = np.abs(truth - forecasts).mean(axis=1) / folds.unit
     low, high = bootstrap(errors)
     score = CandidateScore(
         name=name, mase=float(errors.mean()), smape=smape(truth, forecasts), low=low, high=high, numbers=numbers,
         seconds=spent, device=device,
     )  # fmt: skip
-    return Judged(score, errors, np.empty((0, folds.horizon)))
+    return BacktestResult(score, errors, np.empty((0, folds.horizon)))
 
 
 def bootstrap(values: Floats) -> tuple[float, float]:

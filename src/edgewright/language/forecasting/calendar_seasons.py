@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.choose import LEAST_ROWS, MARGIN, Asked, backtest_error
 from edgewright.language.forecasting.season import LEAST, LEAST_OF_CHANGES, Season, find_seasons
+from edgewright.language.forecasting.selection import LEAST_ROWS, MARGIN, ForecastRequest, backtest_error
 
 Floats = NDArray[np.float64]
 _DAY_S, _WEEK = 86_400.0, 7
@@ -84,8 +84,8 @@ def _judged(
     }
     if not held:
         return first
-    own = backtest_error(values, Asked(horizon, first.rows))
-    errors = {one: backtest_error(values, Asked(horizon, one)) for one in held}
+    own = backtest_error(values, ForecastRequest(horizon, first.rows))
+    errors = {one: backtest_error(values, ForecastRequest(horizon, one)) for one in held}
     better = [one for one, margin in held.items() if errors[one] < (1 - margin) * own]
     if not better:
         return first

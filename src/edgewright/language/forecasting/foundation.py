@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.forecasting.referees import Referee
+from edgewright.language.forecasting.baselines import Referee
 from edgewright.schema.errors import InputError
 
 Floats = NDArray[np.float64]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgewright.language.forecasting.backtest import actual, folds_of, naive_error
 from edgewright.language.forecasting.forms import lags_for
 from edgewright.language.forecasting.linear import PENALTY, run, unscaled
-from edgewright.pipeline.work_ahead import Ahead, told_by_first
+from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import LinearModel
 from edgewright.schema.forecast_pool import ForecastPool, PoolMember

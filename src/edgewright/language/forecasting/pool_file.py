@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from edgewright.runtime.files import write_atomic
-from edgewright.runtime.versioned import decode_versioned
+from edgewright.core.files import write_atomic
+from edgewright.core.versioned_json import decode_versioned
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast_pool import POOL_VERSION, ForecastPool
 

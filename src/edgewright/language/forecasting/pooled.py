@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.forecasting.backtest import coverage_of, folds_of, judge_model, widths_of
-from edgewright.language.forecasting.choose import About, Asked
 from edgewright.language.forecasting.linear import Form, fit
-from edgewright.runtime.forecasting.forecaster import start_state
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile, with_test
+from edgewright.language.forecasting.selection import About, ForecastRequest
+from edgewright.monitor.forecasting.forecaster import start_state
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test
 from edgewright.schema.errors import InputError
 from edgewright.schema.forecast import ForecasterSpec, LinearModel
 
 Floats = NDArray[np.float64]
 
 
-def adopt(model: LinearModel, values: Floats, asked: Asked, *, name: str, about: About) -> ForecasterFile:
+def adopt(model: LinearModel, values: Floats, asked: ForecastRequest, *, name: str, about: About) -> ForecasterFile:
     """A forecaster of a series with the weights of another: only its centre and spread are taken from the series.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.forecasting.backtest import bootstrap
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
 from edgewright.schema.errors import InputError
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from edgewright.core.csv.rows import read_csv
 from edgewright.data.clock import find_time_column, read_clock
 from edgewright.data.headers import read_columns, read_opening
 from edgewright.data.load import guess
-from edgewright.runtime.rows import read_csv
 from edgewright.schema.errors import InputError, UnknownNameError
 
 Floats = NDArray[np.float64]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from edgewright.runtime.utterance.hashing import rows_of
-from edgewright.runtime.utterance.normalise import normalised
+from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.normalise import normalised
 
 
 def bags(texts: Sequence[str], characters: tuple[int, ...], words: tuple[int, ...], rows: int) -> csr_matrix:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgewright.language.intents.parts import Parts, judged
 from edgewright.language.intents.teacher import Teacher
 from edgewright.language.intents.train import Arrays, How, Made
-from edgewright.runtime.utterance.head import STEP
+from edgewright.nlp.utterance.head import STEP
 from edgewright.schema.language import HeadSpec
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from edgewright.compression.int8 import quantise
 from edgewright.graph.builder import Builder
 from edgewright.models.outputs import finish_outputs
-from edgewright.runtime.utterance.features import MOST, UNIT
-from edgewright.runtime.utterance.student import FRACTION, Student
+from edgewright.nlp.utterance.features import MOST, UNIT
+from edgewright.nlp.utterance.student import FRACTION, Student
 from edgewright.schema.errors import InputError
 from edgewright.schema.graph import Graph
 from edgewright.schema.language import LanguageSpec, StudentSpec

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.intents.network import TOP, Network
-from edgewright.runtime.utterance.student import FRACTION
+from edgewright.nlp.utterance.student import FRACTION
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import StudentSpec
 

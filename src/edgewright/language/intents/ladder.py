@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.runtime.utterance.normalise import normalised
+from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.language import StudentSpec
 from edgewright.training.permutation_test import sign_test
 

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.language.intents.limit import limit
+from edgewright.language.intents.scope_limit import limit
 from edgewright.language.intents.teacher import held_out
 from edgewright.language.utterances import check
-from edgewright.runtime.utterance.normalise import normalised
+from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 from edgewright.training.calibrate import temperature
@@ -43,7 +43,7 @@ class Parts(msgspec.Struct, frozen=True):
     held: bool
 
 
-class Judged(msgspec.Struct, frozen=True):
+class IntentEvaluation(msgspec.Struct, frozen=True):
     """What was answered on utterances that the judged model was not fitted on.
 
     Attributes:
@@ -115,7 +115,7 @@ def judged(
     reject: float | None,
     refitted: bool,
     unknown: Scores | None = None,
-) -> tuple[Judged, float]:
+) -> tuple[IntentEvaluation, float]:
     """Judge a model by utterances that it was not fitted on.
 
     Args:
@@ -123,7 +123,7 @@ def judged(
         outside: logits of the utterances out of scope, shape (m, k).
         truth: class numbers of the judges, shape (n,).
         reject: share of the right answers that may be refused; None for the default.
-        refitted: as in `Judged`.
+        refitted: as in `IntentEvaluation`.
         unknown: logits of a text without a known n-gram, shape (k,), which the answered intent must exceed.
 
     Returns:
@@ -140,6 +140,6 @@ def judged(
         refused |= raw.max(axis=1) <= unknown[answer]
         refused_outside |= outside.max(axis=1) <= unknown[outside.argmax(axis=1)]
     chances = np.exp((raw - raw.max(axis=1, keepdims=True)) / heat).sum(axis=1)
-    return Judged(
+    return IntentEvaluation(
         truth, answer, 1.0 / chances, scores, out_scores, refused, refused_outside, found, share, refitted
     ), heat  # fmt: skip

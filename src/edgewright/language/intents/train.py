@@ -16,10 +16,10 @@ from edgewright.language.intents.ladder import FitsText, Fitted, Rung, climb
 from edgewright.language.intents.linear import fit_linear, rows_for
 from edgewright.language.intents.material import Material, Say, Teaching, labelled, taught
 from edgewright.language.intents.network import Fit, Network
-from edgewright.language.intents.parts import Judged, Parts, judged
+from edgewright.language.intents.parts import IntentEvaluation, Parts, judged
 from edgewright.language.intents.teacher import Teacher
-from edgewright.pipeline.work_ahead import told_by_first
-from edgewright.runtime.utterance.student import Student
+from edgewright.nlp.utterance.student import Student
+from edgewright.pipeline.duration_estimate import told_by_first
 from edgewright.schema.language import HeadSpec, StudentSpec
 
 Arrays = dict[str, NDArray[Any]]
@@ -63,7 +63,7 @@ class Made(msgspec.Struct, frozen=True):
     intents: tuple[str, ...]
     spec: StudentSpec | HeadSpec
     arrays: Arrays
-    judged: Judged
+    judged: IntentEvaluation
     bytes: int
     ladder: tuple[Rung, ...] = ()
 
@@ -136,7 +136,7 @@ def _tested(rung: Rung) -> str:
     return "" if rung.p is None else f" (exact sign test: p {rung.p:.2g})"
 
 
-def _made(parts: Parts, fitted: Fitted, found: Judged, heat: float, ladder: tuple[Rung, ...] = ()) -> Made:
+def _made(parts: Parts, fitted: Fitted, found: IntentEvaluation, heat: float, ladder: tuple[Rung, ...] = ()) -> Made:
     spec, arrays = fitted
     scale = spec.scale / heat
     spec = msgspec.structs.replace(spec, scale=scale, threshold=round(found.threshold / scale))

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from edgewright.data.audited import beside, encoded
-from edgewright.language.labelling.answers import contradictions, decided
-from edgewright.language.labelling.auditing import audited
+from edgewright.core.files import write_together
+from edgewright.data.audited_labels import beside, encoded
+from edgewright.language.labelling.agreement import contradictions, decided
+from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import Item, Project, now
-from edgewright.runtime.files import write_together
-from edgewright.runtime.utterance.normalise import normalised
+from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.labelling import HUMAN, LABEL_FROM, LabelRecord
 

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from edgewright.data.audited import marked
+from edgewright.data.audited_labels import marked
 from edgewright.data.load import guess, load_data
 from edgewright.data.synthetic import is_synthetic
 from edgewright.data.targets import MISSING, as_text

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edgewright.runtime.store.database import Connect, Database, connect, trouble
+from edgewright.device.store.database import Connect, Database, connect, trouble
 from edgewright.schema.errors import InputError, OutputError
 
 FORMAT, VERSION = 0x45574C42, 1
@@ -60,7 +60,7 @@ class Suggestion(NamedTuple):
     made: str
 
 
-class Said(NamedTuple):
+class Review(NamedTuple):
     """What a person said of an item; an empty label is 'none of the classes'."""
 
     id: int
@@ -235,12 +235,12 @@ class Project:
         rows = self.execute("SELECT label, confidence, source, made FROM suggestions WHERE item = ?", (number,))
         return Suggestion(*rows[0]) if rows else None
 
-    def said(self, number: int | None = None) -> list[Said]:
+    def said(self, number: int | None = None) -> list[Review]:
         """What people said and did not take back, of all items or of one, oldest first."""
         sql = "SELECT id, item, label, reviewer, how, made FROM labels WHERE undone = 0"
         rows = self.execute(f"{sql} ORDER BY id" if number is None else f"{sql} AND item = ? ORDER BY id",
                             () if number is None else (number,))  # fmt: skip
-        return [Said(*row) for row in rows]
+        return [Review(*row) for row in rows]
 
     def latest(self, number: int) -> int:
         """Number of the last thing that was said of an item, taken back or not; what a form was made from."""
@@ -264,7 +264,7 @@ class Project:
             )
             return int(self.execute("SELECT last_insert_rowid()")[0][0])
 
-    def undo(self, reviewer: str) -> Said | None:
+    def undo(self, reviewer: str) -> Review | None:
         """Takes the last label of a reviewer back; None where there is none left."""
         with self.changing():
             rows = self.execute(
@@ -275,7 +275,7 @@ class Project:
             if not rows:
                 return None
             self.execute("UPDATE labels SET undone = 1 WHERE id = ?", (rows[0][0],))
-            return Said(*rows[0])
+            return Review(*rows[0])
 
 
 def refuse_reviewer(name: str) -> None:

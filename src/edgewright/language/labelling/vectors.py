@@ -14,8 +14,8 @@ from edgewright.graph.stage import Context
 from edgewright.language.embedding.contract import unit
 from edgewright.language.labelling.project import Item, Project
 from edgewright.language.labelling.suggesters import Encodes
+from edgewright.pipeline.duration_estimate import Ahead, tell_ahead
 from edgewright.pipeline.parts import build, parts
-from edgewright.pipeline.work_ahead import Ahead, tell_ahead
 from edgewright.schema.data import Floats
 from edgewright.schema.errors import InputError
 

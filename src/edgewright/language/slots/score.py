@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from edgewright.runtime.utterance.attributes import tokens
+from edgewright.nlp.utterance.attributes import tokens
 from edgewright.schema.language import Slot
 
 

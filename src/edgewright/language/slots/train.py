@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.language.slots.iterations import Iterations
-from edgewright.runtime.utterance.attributes import attributes, keys, tokens
+from edgewright.nlp.utterance.attributes import attributes, keys, tokens
 from edgewright.schema.errors import InputError, MissingExtraError
 from edgewright.schema.language import OUT_OF_SCOPE, Slot, TaggerSpec, Utterance
 

@@ -21,8 +21,8 @@ from typing import Annotated
 import msgspec
 import numpy as np
 
+from edgewright.core.toml_tables import convert_table
 from edgewright.language.utterances.markup import utterance
-from edgewright.runtime.tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 from edgewright.schema.language import Utterance
 

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from edgewright.core import catalogue
+from edgewright.core.toml_tables import convert_table
 from edgewright.data.synthetic import fitted_on, is_synthetic, marked
 from edgewright.data.targets import as_text
 from edgewright.language.synthesis.contract import Method, MethodConfig, Windows
-from edgewright.runtime import catalogue
-from edgewright.runtime.tables import convert_table
 from edgewright.schema.data import DataSet, Recording
 from edgewright.schema.errors import InputError
 

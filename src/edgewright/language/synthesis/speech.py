@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from edgewright.core.riff import read_wav
 from edgewright.data.synthetic import marked
-from edgewright.runtime.riff import read_wav
 from edgewright.schema.data import Column, DataSet, Recording
 from edgewright.schema.errors import InputError
 

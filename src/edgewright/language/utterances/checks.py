@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from edgewright.runtime.utterance.limits import checked
-from edgewright.runtime.utterance.normalise import normalised
+from edgewright.nlp.utterance.limits import checked
+from edgewright.nlp.utterance.normalise import normalised
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
 

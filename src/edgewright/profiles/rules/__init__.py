@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from edgewright.runtime.tables import convert_table
+from edgewright.core.toml_tables import convert_table
 from edgewright.schema.errors import InputError, UnknownNameError
 
 FOLDER = Path(__file__).resolve().parent

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from edgewright.pipeline.folder import free_name
 from edgewright.schema.config import PipelineConfig
-from edgewright.search.advise.contract import Asked
-from edgewright.search.ladder.make_run import run_name
+from edgewright.search.advise.contract import AdviceRequest
+from edgewright.search.ladder.rung_run import run_name
 from edgewright.search.problem import Problem
 
 # Options of a ladder that `check` does not take.
@@ -38,7 +38,7 @@ class Setup:
     named: dict[str, object]
 
 
-def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
+def commands(setup: Setup, asked: AdviceRequest, rung: str) -> tuple[str, ...]:
     """What to go on with, ready to be typed.
 
     Args:
@@ -64,7 +64,7 @@ def commands(setup: Setup, asked: Asked, rung: str) -> tuple[str, ...]:
     )
 
 
-def _options(setup: Setup, asked: Asked) -> list[str]:
+def _options(setup: Setup, asked: AdviceRequest) -> list[str]:
     """Options of `ladder` that say the same as the advice was given."""
     made = [f"--{key} {shlex.quote(str(value))}" for key, value in setup.named.items() if key != "ignore"]
     ignored = setup.named.get("ignore")

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Capability, Existing, Flip, Frame, Need
 from edgewright.schema.config import WindowTarget
 from edgewright.schema.curve import Curves
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.ladder import LadderRecord
 from edgewright.schema.profile import Profile
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.inspection import Look
 
 PACKAGE = "edgewright.search.advise.framings"
 Doing = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
@@ -21,7 +21,7 @@ CAPABILITIES = ("zero-shot", "reasoning", "retrieval", "generation")
 
 
 @dataclass(frozen=True)
-class Asked:
+class AdviceRequest:
     """What an adviser is told.
 
     Attributes:
@@ -131,8 +131,8 @@ class Framing:
 
     rank: int
     tasks: tuple[str, ...]
-    fits: Callable[[Look, Asked], bool]
-    advise: Callable[[Look, Asked, Doing, Ahead], Found]
+    fits: Callable[[Look, AdviceRequest], bool]
+    advise: Callable[[Look, AdviceRequest, Doing, Ahead], Found]
 
 
 def capabilities(**needed: str) -> tuple[Capability, ...]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgewright.runtime.catalogue import find, listing
+from edgewright.core.catalogue import find, listing
 from edgewright.schema.errors import InputError, UnknownNameError
-from edgewright.search.advise.contract import PACKAGE, Asked, Framing
+from edgewright.search.advise.contract import PACKAGE, AdviceRequest, Framing
 from edgewright.search.advise.existing import is_read, set_of
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.inspection import Look
 
 
 def framings() -> tuple[Framing, ...]:
@@ -22,7 +22,7 @@ def tasks() -> tuple[str, ...]:
     return tuple(sorted({task for framing in framings() for task in framing.tasks}))
 
 
-def framing_of(seen: Look, asked: Asked) -> Framing:
+def framing_of(seen: Look, asked: AdviceRequest) -> Framing:
     """The first framing that fits.
 
     Raises:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.curve import Curves
 from edgewright.schema.errors import InputError
 from edgewright.search.advise.contract import Doing
-from edgewright.search.curves.measure import Asked, measure
+from edgewright.search.curves.measure import CurveRequest, measure
 from edgewright.search.curves.of_samples import OfSamples
-from edgewright.search.ladder.measure import Ladder
+from edgewright.search.ladder.measurement import Ladder
 
 FOLDS = 3
 # Cells (samples times columns) up to which a curve takes some seconds, by rank of the rung: rules are looked for among
@@ -38,7 +38,7 @@ def curve_of(ladder: Ladder, rung: str, wanted: bool | None, doing: Doing, ahead
         return None, f"not measured: {cells:,} cells take long with a {chosen.title} (--curve insists); {later}"
     learner = OfSamples(ladder.problem, ladder.config, rung, ladder.metric, count=FOLDS)
     try:
-        found = measure(learner, Asked(parameters=False), doing, ahead)
+        found = measure(learner, CurveRequest(parameters=False), doing, ahead)
     except InputError as error:
         return None, f"not measured: {error}"
     return found, f"{found.verdict} (error: {found.error}, with a {found.model}; interval of 80 %)"

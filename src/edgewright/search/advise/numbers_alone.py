@@ -11,8 +11,8 @@ from edgewright.data.load import find_time, guess, load_data
 from edgewright.language.forecasting.season import find_seasons
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import UnknownNameError
-from edgewright.search.advise.contract import Asked
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.contract import AdviceRequest
+from edgewright.search.advise.inspection import Look
 
 FEWEST = 30
 # Rows on which detectors and forecasters are compared here; `detect fit` and `forecast` take all.
@@ -44,7 +44,7 @@ class Rows:
         return np.concatenate([recording.values for recording in self.dataset.recordings])
 
 
-def read_rows(seen: Look, asked: Asked) -> Rows:
+def read_rows(seen: Look, asked: AdviceRequest) -> Rows:
     """The rows; the target is labels of what is odd, or the column that is to be foretold.
 
     Raises:

@@ -7,7 +7,7 @@ import numpy as np
 from edgewright.data.targets import labelled
 from edgewright.schema.advice import Frame
 from edgewright.search.advise.contract import capabilities
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.inspection import Look
 from edgewright.search.problem import Problem
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from edgewright.export._c_detector import detector_form
 from edgewright.export.c99_forecast import memory_of
 from edgewright.export.detector_program import detector_program
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile
 from edgewright.profiles.cores import core, weighed
 from edgewright.profiles.footprint import program_footprint, takes_programs
-from edgewright.profiles.written import Written, engine_footprint, written_footprint
-from edgewright.runtime.forecasting.forecaster_file import ForecasterFile
+from edgewright.profiles.small_programs import Written, engine_footprint, written_footprint
 from edgewright.schema.errors import EdgewrightError
 from edgewright.schema.footprint import Footprint
 from edgewright.schema.profile import Profile

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from edgewright.search.architecture.trial import Judged, Tried
+from edgewright.search.architecture.trial import TrialScore, Tried
 from edgewright.training.metrics import FEW_GROUPS, jackknife
 from edgewright.training.permutation_test import of_sums, power, probabilities
 
@@ -31,7 +31,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     power: str = ""
 
 
-def compare(front: Sequence[Tried], judged: dict[int, Judged], task: str) -> Comparison | None:
+def compare(front: Sequence[Tried], judged: dict[int, TrialScore], task: str) -> Comparison | None:
     """Compare the judged points of a front; None where fewer than two can be.
 
     Args:
@@ -61,7 +61,7 @@ def compare(front: Sequence[Tried], judged: dict[int, Judged], task: str) -> Com
     )
 
 
-def _behind(one: Judged, best: Judged, task: str) -> float:
+def _behind(one: TrialScore, best: TrialScore, task: str) -> float:
     """By how many standard errors of the difference one is worse than the best."""
     own, top, counts = (np.array(values) for values in (one.unit_sums, best.unit_sums, best.unit_samples))
 

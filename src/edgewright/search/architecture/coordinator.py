@@ -11,20 +11,20 @@ import msgspec
 from edgewright.schema.budget import Budget, parse_budget
 from edgewright.schema.errors import CheckFailedError, InputError
 from edgewright.search.architecture.axis import Point
-from edgewright.search.architecture.estimating import Estimate, Estimator
+from edgewright.search.architecture.descriptions import described, enough, misses
+from edgewright.search.architecture.estimates import Estimate, Estimator
 from edgewright.search.architecture.features import Features
 from edgewright.search.architecture.front import combined, stopped_by
-from edgewright.search.architecture.proposing import Sampler, propose
+from edgewright.search.architecture.proposals import Sampler, propose
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Study
-from edgewright.search.architecture.telling import described, enough, misses
 from edgewright.search.architecture.trial import (
     JUDGE,
     TRY,
     Batch,
     FoldError,
-    Judged,
     Shared,
+    TrialScore,
     Tried,
     features_of,
     judge,
@@ -175,7 +175,7 @@ class Search:
             answers += [of_part] * len(part) if isinstance(of_part, Exception) else of_part
         return answers
 
-    def judge(self, trials: Sequence[Tried]) -> dict[int, Judged]:
+    def judge(self, trials: Sequence[Tried]) -> dict[int, TrialScore]:
         """Judges trials by leaving units out, in the form that a run packages; those judged before are kept."""
         known = self.study.judged()
         waiting = [trial for trial in trials if trial.number not in known]
@@ -183,9 +183,9 @@ class Search:
         step = max(1, self.engine.workers)
         for start in range(0, len(waiting), step):
             some = waiting[start : start + step]
-            answers = self._asked(JUDGE, [self.space.pipeline(trial.point) for trial in some], list[Judged | None])
+            answers = self._asked(JUDGE, [self.space.pipeline(trial.point) for trial in some], list[TrialScore | None])
             for trial, judged in zip(some, answers, strict=True):
-                if isinstance(judged, Judged):
+                if isinstance(judged, TrialScore):
                     self.study.add_judged(trial.number, judged)
         return self.study.judged()
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from edgewright.core.catalogue import listing
 from edgewright.graph.stage import Context
 from edgewright.pipeline.contexts import first_context, next_context
 from edgewright.pipeline.material import sha256
 from edgewright.pipeline.parts import Part, build, parts
-from edgewright.runtime.catalogue import listing
 from edgewright.schema.config import PipelineConfig, WindowConfig
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.search.architecture.cache import ArrayCache, digest, state_digest

@@ -9,11 +9,11 @@ import msgspec
 from markupsafe import Markup
 
 from edgewright.search.architecture.comparison import Comparison, compare
+from edgewright.search.architecture.descriptions import described, feature_names, features_of_point
 from edgewright.search.architecture.front import RULE
 from edgewright.search.architecture.space import Space
 from edgewright.search.architecture.study import Identity
-from edgewright.search.architecture.telling import described, feature_names, features_of_point
-from edgewright.search.architecture.trial import Judged, Tried
+from edgewright.search.architecture.trial import TrialScore, Tried
 from edgewright.trace.charts import Chart, Curve, draw
 from edgewright.trace.own_page import sections_page
 
@@ -27,7 +27,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     choice: str
     error: float | None
-    judged: Judged | None
+    judged: TrialScore | None
     flash: float
     ram: float
     latency_us: float
@@ -50,7 +50,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 def result(
     folder: str, own: Identity, space: Space, trials: Sequence[Tried], front: Sequence[Tried],
-    judged: dict[int, Judged], task: str,
+    judged: dict[int, TrialScore], task: str,
 ) -> Result:  # fmt: skip
     """The whole record of a study."""
     states: dict[str, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edgewright.schema.config import PipelineConfig, SearchConfig
 from edgewright.schema.errors import InputError
 from edgewright.search.architecture.axis import Axis, Point, Value
-from edgewright.search.architecture.making import dense_only, own_bits, own_widths, pipeline_of
+from edgewright.search.architecture.point_pipeline import dense_only, own_bits, own_widths, pipeline_of
 
 # Channels and units in steps of four: kernels of the instruction sets that are generated for take four at a time.
 STEP = 4

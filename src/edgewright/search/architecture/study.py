@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from edgewright.schema.errors import InputError, OutputError
-from edgewright.search.architecture.trial import Judged, Tried
+from edgewright.search.architecture.trial import TrialScore, Tried
 
 VERSION = 1
 FILE = "study.sqlite"
@@ -67,10 +67,10 @@ class Study:
         rows = self._connection.execute("SELECT record FROM trials ORDER BY number").fetchall()
         return [msgspec.json.decode(row[0], type=Tried) for row in rows]
 
-    def judged(self) -> dict[int, Judged]:
+    def judged(self) -> dict[int, TrialScore]:
         """What was judged by leaving units out, by the number of the trial."""
         rows = self._connection.execute("SELECT number, record FROM judged").fetchall()
-        return {number: msgspec.json.decode(record, type=Judged) for number, record in rows}
+        return {number: msgspec.json.decode(record, type=TrialScore) for number, record in rows}
 
     def add(self, trials: Sequence[Tried]) -> None:
         """Keeps a batch, whole.
@@ -81,7 +81,7 @@ class Study:
         rows = [(trial.number, msgspec.json.encode(trial)) for trial in trials]
         self._write("INSERT INTO trials (number, record) VALUES (?, ?)", rows)
 
-    def add_judged(self, number: int, judged: Judged) -> None:
+    def add_judged(self, number: int, judged: TrialScore) -> None:
         """Keeps what a trial was judged."""
         self._write(
             "INSERT OR REPLACE INTO judged (number, record) VALUES (?, ?)", [(number, msgspec.json.encode(judged))]

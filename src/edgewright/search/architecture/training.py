@@ -26,7 +26,7 @@ INPUTS = 64
 
 
 @dataclass(frozen=True)
-class Asked:
+class TrainingTask:
     """A network to be trained: its pipeline, the rows of a fold, and 'classification' or 'regression'."""
 
     config: PipelineConfig
@@ -34,7 +34,7 @@ class Asked:
     task: str
 
 
-def train_all(asked: Sequence[Asked]) -> list[Any]:
+def train_all(asked: Sequence[TrainingTask]) -> list[Any]:
     """The fitted models, in order; None in the place of one whose loss was no number.
 
     Dense networks with ReLU go through padded programs; others are trained one by one.

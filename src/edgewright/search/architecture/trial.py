@@ -16,9 +16,9 @@ from edgewright.graph.onnx_writer import to_onnx
 from edgewright.pipeline.variants import recording_engine
 from edgewright.schema.config import PipelineConfig
 from edgewright.search.architecture.cache import ArrayCache
-from edgewright.search.architecture.estimating import Estimate
+from edgewright.search.architecture.estimates import Estimate
 from edgewright.search.architecture.features import Features, Rows
-from edgewright.search.architecture.training import Asked, answers, errors_in, errors_of, train_all
+from edgewright.search.architecture.training import TrainingTask, answers, errors_in, errors_of, train_all
 from edgewright.training.metrics import SHARE, group_interval
 
 TRY, JUDGE = "edgewright.search.architecture.trial:try_out", "edgewright.search.architecture.trial:judge"
@@ -59,7 +59,7 @@ class FoldError(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class TrialScore(msgspec.Struct, frozen=True, kw_only=True):
     """A point judged by leaving units out, in the form that is packaged.
 
     Attributes:
@@ -136,7 +136,7 @@ def try_out(shared: bytes, batch: bytes) -> bytes:
         for place, config in enumerate(asked.configs):
             task = features.prepared(config.window).problem.task
             rows = features.rows(config, features.folds(config.window, count)[fold])
-            (model,) = train_all([Asked(config, rows, task)])
+            (model,) = train_all([TrainingTask(config, rows, task)])
             if model is None:
                 continue
             errors = errors_of(model, rows, task)
@@ -149,18 +149,18 @@ def judge(shared: bytes, batch: bytes) -> bytes:
     """Judges the pipelines of a batch by leaving units out, in the form that a run packages.
 
     Returns:
-        As JSON, for each pipeline a `Judged`, or None where its training failed.
+        As JSON, for each pipeline a `TrialScore`, or None where its training failed.
     """
     features, asked = features_of(shared), msgspec.json.decode(batch, type=Batch)
     return msgspec.json.encode([_judged(features, config) for config in asked.configs])
 
 
-def _judged(features: Features, config: PipelineConfig) -> Judged | None:
+def _judged(features: Features, config: PipelineConfig) -> TrialScore | None:
     problem = features.prepared(config.window).problem
     errors, truths, found, units = [], [], [], []
     for fold in features.folds(config.window, 0):
         rows = features.rows(config, fold)
-        (model,) = train_all([Asked(config, rows, problem.task)])
+        (model,) = train_all([TrainingTask(config, rows, problem.task)])
         if model is None:
             return None
         raw = _packaged(model, rows, config) if config.compression.int8 else answers(model, rows.test)
@@ -180,7 +180,7 @@ def _judged(features: Features, config: PipelineConfig) -> Judged | None:
 
     judged = group_interval(owner, figure, by="unit", within=(0.0, np.inf) if root else SHARE)
     f1 = None if root else float(f1_score(np.concatenate(truths), np.concatenate(found), average="macro"))
-    return Judged(
+    return TrialScore(
         error=judged.value, low=judged.low, high=judged.high, method=judged.method, macro_f1=f1,
         units=int(numbers.max()) + 1, samples=len(every), unit_sums=tuple(np.bincount(numbers, every).tolist()),
         unit_samples=tuple(np.bincount(numbers).tolist()),

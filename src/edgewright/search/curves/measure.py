@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # of scikit-learn, without types
 
-from edgewright.pipeline.work_ahead import Ahead, told_by_first
+from edgewright.pipeline.duration_estimate import Ahead, told_by_first
 from edgewright.schema.curve import CurvePoint, CurveRecord, Curves
 from edgewright.schema.errors import InputError
 from edgewright.schema.trace import Interval
@@ -33,7 +33,7 @@ FEWEST = 16
 
 
 @dataclass(frozen=True)
-class Asked:
+class CurveRequest:
     """What curves are told.
 
     Attributes:
@@ -49,7 +49,7 @@ class Asked:
     parameters: bool = True
 
 
-def measure(learner: Learner, asked: Asked, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
+def measure(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Curves:
     """Both curves of a learner.
 
     Args:
@@ -105,7 +105,7 @@ def shares_of(learner: Learner, pool: float) -> list[tuple[float, int]]:
     return made
 
 
-def _data(learner: Learner, asked: Asked, doing: Doing, ahead: Ahead) -> CurveRecord:
+def _data(learner: Learner, asked: CurveRequest, doing: Doing, ahead: Ahead) -> CurveRecord:
     shares = shares_of(learner, asked.pool)
     points: list[CurvePoint] = []
     total = sum(repeats for _, repeats in shares)

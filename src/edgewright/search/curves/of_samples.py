@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.config import PipelineConfig
-from edgewright.search.curves.behind import Behind
 from edgewright.search.curves.pieces import drawn, pieces_of
+from edgewright.search.curves.window_features import Behind
 from edgewright.search.ladder.contract import Rung
 from edgewright.search.ladder.features import config_of, part_of
 from edgewright.search.ladder.metrics import Metric, codes
+from edgewright.search.ladder.pipeline_ends import fit_end
 from edgewright.search.ladder.rungs_found import ladder_rungs
-from edgewright.search.ladder.tails import fit_end
 from edgewright.search.problem import Fold, Indices, Problem, folds
 from edgewright.training.metrics import FEW_GROUPS
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from edgewright.runtime.catalogue import find
+from edgewright.core.catalogue import find
 from edgewright.schema.errors import InputError
 
 Work = Callable[[bytes, bytes], bytes]

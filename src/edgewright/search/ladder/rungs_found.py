@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgewright.runtime.catalogue import find, listing
+from edgewright.core.catalogue import find, listing
 from edgewright.schema.errors import UnknownNameError
 from edgewright.search.ladder.contract import PACKAGE, Rung
 

@@ -16,7 +16,7 @@ from edgewright.pipeline.config import names_pipeline, read_config
 from edgewright.schema.config import DeviceConfig, ModelConfig, PipelineConfig, SplitConfig, WindowConfig
 from edgewright.schema.data import DataSet
 from edgewright.schema.errors import InputError
-from edgewright.search.ladder.leaks import as_rows, in_blocks, refuse_random
+from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random
 from edgewright.search.problem import Problem, problem_of_pipeline
 
 # Options of a table that a person names by its columns.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from edgewright.schema.ladder import PeerRecord, RungRecord
 from edgewright.schema.trace import Interval
-from edgewright.search.ladder.climbing import Climb, Judge
 from edgewright.search.ladder.metrics import Metric
+from edgewright.search.ladder.model_comparison import Climb, Judge
 
 
 def verdict(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.routing import BaseRoute
 
-from edgewright.runtime import catalogue
+from edgewright.core import catalogue
 
 
 @dataclass(frozen=True)

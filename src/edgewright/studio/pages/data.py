@@ -15,11 +15,11 @@ from edgewright.schema.errors import EdgewrightError
 from edgewright.studio.frame import page_of, render, studio_of, told
 from edgewright.studio.pages import Page
 from edgewright.studio.paths import RECORD, below
-from edgewright.studio.view.asked import Asked
+from edgewright.studio.view.data_cache import Shelf
+from edgewright.studio.view.data_sources import ASKED, Origin, at_path, of_run
 from edgewright.studio.view.drawing import COLOURS, SHAPES
-from edgewright.studio.view.editable import editable
-from edgewright.studio.view.opened import Shelf
-from edgewright.studio.view.origins import ASKED, Origin, at_path, of_run
+from edgewright.studio.view.edit_permission import editable
+from edgewright.studio.view.request import DataRequest
 from edgewright.studio.view.views import VIEWS, summary
 
 MOST_ENTRIES = 500
@@ -89,7 +89,7 @@ def _answer(request: Request) -> Response:
     context: dict[str, Any] = {}
     try:
         origin = origin_of(request)
-        asked = Asked("data", origin, request.query_params)
+        asked = DataRequest("data", origin, request.query_params)
         opened = shelf(request).open(origin)
         context = VIEWS[chosen].context(opened, asked)
     except EdgewrightError as error:

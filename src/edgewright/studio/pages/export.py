@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from edgewright.core import catalogue
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import package_path
 from edgewright.export.contract import Target
 from edgewright.export.subject import read_subject
-from edgewright.runtime import catalogue
-from edgewright.runtime.load import package_path
-from edgewright.runtime.package import read_package
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
 from edgewright.studio.pages import Page

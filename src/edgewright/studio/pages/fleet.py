@@ -19,7 +19,7 @@ from edgewright.studio.view.fleet import SILENCE, fleet_page
 from edgewright.studio.view.fleet_drawing import colours, pieces, steps
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
 
 TRAITS: dict[str, str] = {
     "tag": "Tag", "profile": "Hardware profile", "product": "Product", "batch": "Enrolment batch",

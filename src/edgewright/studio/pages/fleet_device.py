@@ -20,7 +20,7 @@ from edgewright.studio.view.fleet import fleet_page
 from edgewright.studio.view.fleet_drawing import Line, line
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
 
 _REPORTS, _SHOWN = 500, 25
 

@@ -17,7 +17,7 @@ from edgewright.studio.pages import Page
 from edgewright.studio.view.fleet import fleet_page
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
 
 A_PAGE = 50
 COLUMNS = (

@@ -22,7 +22,7 @@ from edgewright.studio.view.fleet import fleet_form, fleet_page, said
 from edgewright.studio.view.fleet_drawing import steps
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
 
 # What is done here stops something; to go on is said in words of one's own, at a terminal.
 ACTS = {"pause": ("running",), "abort": ("running", "paused")}

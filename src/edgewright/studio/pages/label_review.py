@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from edgewright.language.labelling.answers import decided
-from edgewright.language.labelling.auditing import audited
+from edgewright.language.labelling.agreement import decided
+from edgewright.language.labelling.audit import audited
 from edgewright.language.labelling.project import FORMAT, Project, refuse_reviewer
-from edgewright.language.labelling.reviewing import how_of, shown, todo
+from edgewright.language.labelling.review import how_of, shown, todo
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told
 from edgewright.studio.pages import Page
@@ -33,7 +33,7 @@ _TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _ReviewRequest:
     """What the address says."""
 
     place: str
@@ -48,10 +48,10 @@ class _Asked:
         return f"?{urlencode({key: value for key, value in parts.items() if value})}"
 
 
-def _asked(request: Request) -> _Asked:
+def _asked(request: Request) -> _ReviewRequest:
     given = request.query_params
     mode, number = given.get("mode", "next"), given.get("item", "")
-    return _Asked(
+    return _ReviewRequest(
         request.path_params["place"], given.get("as", "")[:60], mode if mode in MODES else "next",
         int(number) if number.isdecimal() and len(number) < 12 else 0, given.get("said", "")[:200],
     )  # fmt: skip
@@ -95,7 +95,8 @@ def _opened(path: Path) -> Project:
 
 
 def _page(
-    request: Request, project: Project, asked: _Asked, *, notice: str = "", problem: str = "", conflict: str = "",
+    request: Request, project: Project, asked: _ReviewRequest, *, notice: str = "", problem: str = "",
+    conflict: str = "",
     status: int = 200,
 ) -> Response:  # fmt: skip
     audit = asked.mode == "audit"
@@ -147,7 +148,7 @@ def _sent(request: Request, form: FormData) -> Response:
             return _page(request, project, asked, problem=what, status=400)
 
 
-def _label(request: Request, project: Project, asked: _Asked, form: FormData) -> Response:
+def _label(request: Request, project: Project, asked: _ReviewRequest, form: FormData) -> Response:
     """Saves a label; where another tab or person labelled the item meanwhile, both are shown and nothing is saved."""
     sent, base = text_of(form, "item"), text_of(form, "base")
     number = int(sent) if sent.isdecimal() and len(sent) < 12 else 0
@@ -160,7 +161,7 @@ def _label(request: Request, project: Project, asked: _Asked, form: FormData) ->
     if str(project.latest(number)) != base:
         known = decided(project.said(number)).get(number)
         what = "no label" if known is None else f"{known.label or 'none of them'} by {known.reviewer}"
-        here = _Asked(asked.place, asked.reviewer, asked.mode, number, "")
+        here = _ReviewRequest(asked.place, asked.reviewer, asked.mode, number, "")
         return _page(request, project, here, conflict=what, status=409)
     if new and not none:
         project.add_class(new)

@@ -17,8 +17,12 @@ from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of
 from edgewright.studio.pages import Page
 from edgewright.studio.pages.data import look, origin_of
 from edgewright.studio.view import history
-from edgewright.studio.view.asked import Asked
-from edgewright.studio.view.desk import (
+from edgewright.studio.view.drawing import A_PAGE as CHANNELS
+from edgewright.studio.view.drawing import view
+from edgewright.studio.view.edit_permission import editable
+from edgewright.studio.view.label_edit import Event, Problem, events, pack, unpack
+from edgewright.studio.view.label_file import ChangedError, save
+from edgewright.studio.view.label_session import (
     A_PAGE,
     Desk,
     Form,
@@ -30,11 +34,7 @@ from edgewright.studio.view.desk import (
     picture,
     store,
 )
-from edgewright.studio.view.drawing import A_PAGE as CHANNELS
-from edgewright.studio.view.drawing import view
-from edgewright.studio.view.editable import editable
-from edgewright.studio.view.label_edit import Event, Problem, events, pack, unpack
-from edgewright.studio.view.label_file import ChangedError, save
+from edgewright.studio.view.request import DataRequest
 from edgewright.studio.view.views import moves
 
 _SAID = {
@@ -44,9 +44,9 @@ _SAID = {
 }
 
 
-def _desk(request: Request) -> tuple[Desk | None, str, Asked]:
+def _desk(request: Request) -> tuple[Desk | None, str, DataRequest]:
     origin = origin_of(request)
-    asked = Asked("labels", origin, request.query_params)
+    asked = DataRequest("labels", origin, request.query_params)
     root = studio_of(request).folder
     config, why = editable(origin, root)
     return (desk(origin, config, root) if config is not None else None), why, asked
@@ -71,7 +71,7 @@ def _answer(request: Request) -> Response:
         return render(request, "labels_mistaken.html", status=400, title="Labels", told=told(error), place=place)
 
 
-def _list(request: Request, at: Desk | None, why: str, asked: Asked) -> Response:
+def _list(request: Request, at: Desk | None, why: str, asked: DataRequest) -> Response:
     """The recordings of a folder with their numbers of events, or why there is nothing to edit."""
     lines = [] if at is None else [(name, len(at.file.of(name))) for name in at.names]
     past = [] if at is None else history.versions(at.past)
@@ -141,7 +141,7 @@ def _told_apart(
     )
 
 
-def _restore(at: Desk, asked: Asked, name: str, base: str) -> Response:
+def _restore(at: Desk, asked: DataRequest, name: str, base: str) -> Response:
     """An earlier version of the whole labels file comes back."""
     content = history.content_of(at.past, name)
     if at.file.mark != base:
@@ -174,7 +174,7 @@ def _event(sent: FormData, key: str, width: int) -> Event:
 
 
 def _page(
-    request: Request, at: Desk, asked: Asked, form: Form, *, notice: str = "", problem: str = "",
+    request: Request, at: Desk, asked: DataRequest, form: Form, *, notice: str = "", problem: str = "",
     wrong: list[Problem] | None = None, conflict: dict[str, Any] | None = None, unsaved: bool = False,
     status: int = 200,
 ) -> Response:  # fmt: skip

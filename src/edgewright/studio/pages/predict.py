@@ -16,12 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from edgewright.runtime.answers import answer_stream, answer_values
-from edgewright.runtime.load import load, package_path
-from edgewright.runtime.predictor import Predictor
+from edgewright.core.package_loader import load, package_path
+from edgewright.core.prediction_input import answer_stream, answer_values
+from edgewright.core.predictor import Predictor
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio.frame import form_of, page_of, render, run_of, text_of, told
-from edgewright.studio.late import late
+from edgewright.studio.lazy_imports import late
 from edgewright.studio.pages import Page
 from edgewright.trace.blocks_html import blocks_html
 
@@ -60,7 +60,7 @@ def _explained_row(request: Request, row: str) -> tuple[str, Markup, str]:
     try:
         if not row.isdecimal() or len(row) > 12 or int(row) < 1:
             raise InputError("the number of a row, from 1", repr(row[:20]), "row")
-        record = late("edgewright.pipeline.explained").explain_row(folder, int(row))
+        record = late("edgewright.pipeline.explained_prediction").explain_row(folder, int(row))
     except EdgewrightError as error:
         return "", Markup(), told(error)
     return record.place, _told(record), ""
@@ -118,7 +118,7 @@ def _explained_csv(folder: Path, content: bytes, name: str) -> tuple[str, Markup
     with tempfile.TemporaryDirectory(prefix="edgewright-") as place:
         path = Path(place) / "rows.csv"
         path.write_bytes(content)
-        records, _ = late("edgewright.pipeline.explained").explain_csv(folder, path, 3)
+        records, _ = late("edgewright.pipeline.explained_prediction").explain_csv(folder, path, 3)
     body = Markup("").join(Markup("<h3>{}</h3>{}").format(r.place.replace("rows.csv ", ""), _told(r)) for r in records)
     return name, body, ""
 

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from edgewright.core.files import write_atomic
 from edgewright.pipeline.config import read_config, shipped, source_text
 from edgewright.pipeline.toml_text import toml_text
-from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import EdgewrightError, InputError
 from edgewright.studio import settings
 from edgewright.studio.frame import form_of, page_of, render, studio_of, text_of, told

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgewright.schema.data import Floats
-from edgewright.studio.view.opened import Opened
-from edgewright.studio.view.stretches import Stretch, Windows, gaps, seconds_at, stretches
-from edgewright.studio.view.thinning import path, thin
+from edgewright.studio.view.data_cache import Opened
+from edgewright.studio.view.downsampling import path, thin
+from edgewright.studio.view.segments import Stretch, Windows, gaps, seconds_at, stretches
 
 COLUMNS = 1000
 """Columns of pixels that a line is thinned to."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from edgewright.data.targets import class_codes
 from edgewright.schema.data import Floats, Samples
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.late import late
-from edgewright.studio.view.opened import Opened
+from edgewright.studio.lazy_imports import late
+from edgewright.studio.view.data_cache import Opened
 
 MOST = 600
 """Points: more are too many to tell apart or to reach by keyboard."""
@@ -109,7 +109,7 @@ def plane(features: Floats) -> tuple[NDArray[np.float64], tuple[float, float]]:
 
 def _of_run(folder: Path, X: Floats) -> tuple[Floats, str]:
     """Features as the run's model receives them; of windows the statistics of what arrives at the model."""
-    _, fitted = late("edgewright.pipeline.explained").fitted_of(folder)
+    _, fitted = late("edgewright.pipeline.explained_prediction").fitted_of(folder)
     values = X
     for _, stage in fitted.steps[:-1]:
         values = np.asarray(stage.transform(values), np.float32)

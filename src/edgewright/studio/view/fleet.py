@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from edgewright.studio.frame import page_of, render, studio_of, text_of
-from edgewright.studio.late import late
+from edgewright.studio.lazy_imports import late
 
 if TYPE_CHECKING:
-    from edgewright.fleet.control.desk import Desk
+    from edgewright.fleet.server.api.client import Desk
 
 Answer = Callable[[Request, "Desk"], Response]
 Acting = Callable[[Request, "Desk", FormData], Response]
@@ -49,7 +49,7 @@ def _with_desk(request: Request, answer: Callable[[Any], Response]) -> Response:
     if folder is None:
         return render(request, "fleet_none.html", title="Fleet", missing="")
     try:
-        desks = late("edgewright.fleet.control.desk")
+        desks = late("edgewright.fleet.server.api.client")
     except ModuleNotFoundError as error:
         return render(request, "fleet_none.html", title="Fleet", missing=error.name or "a library", status=501)
     with desks.local_desk(folder) as desk:

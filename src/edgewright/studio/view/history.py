@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from edgewright.runtime.files import write_atomic
+from edgewright.core.files import write_atomic
 from edgewright.schema.errors import InputError
 from edgewright.trace.journal import FOLDER
 

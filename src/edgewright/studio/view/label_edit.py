@@ -15,7 +15,7 @@ from edgewright.data.sources.folder import FolderConfig, Opened
 from edgewright.data.targets import MISSING
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.label_file import Cells, LabelFile
-from edgewright.studio.view.stretches import Stretch
+from edgewright.studio.view.segments import Stretch
 
 LONGEST = 500
 """Characters of a label."""

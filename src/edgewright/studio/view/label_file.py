@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.header import read_header
+from edgewright.core.files import write_atomic
 from edgewright.data.labels import column_parts, names_recording
 from edgewright.data.patterns import name_in, read_name
 from edgewright.data.sources.folder import FolderConfig, labels_file, recording_files
-from edgewright.runtime.csv_blocks import Block
-from edgewright.runtime.csv_header import read_header
-from edgewright.runtime.files import write_atomic
 from edgewright.schema.errors import InputError
 from edgewright.studio.view.history import keep
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from edgewright.schema.data import Samples
 from edgewright.schema.errors import EdgewrightError
-from edgewright.studio.late import late
+from edgewright.studio.lazy_imports import late
 from edgewright.studio.pages.predict import predictor
-from edgewright.studio.view.asked import Asked
+from edgewright.studio.view.data_cache import Opened
 from edgewright.studio.view.drawing import A_PAGE, Picture, draw, view
 from edgewright.studio.view.feature_map import Map, draw_map
-from edgewright.studio.view.opened import Opened
-from edgewright.studio.view.spread import A_PAGE as SPREADS
-from edgewright.studio.view.spread import spreads
-from edgewright.studio.view.stretches import Windows, lines, windows
+from edgewright.studio.view.histogram import A_PAGE as SPREADS
+from edgewright.studio.view.histogram import spreads
+from edgewright.studio.view.request import DataRequest
+from edgewright.studio.view.segments import Windows, lines, windows
 from edgewright.trace.words import plural, seconds_text
 
 Context = dict[str, Any]
@@ -38,7 +38,7 @@ class Moves:
     right: str
 
 
-def recordings(opened: Opened, asked: Asked) -> Context:
+def recordings(opened: Opened, asked: DataRequest) -> Context:
     """The list of recordings."""
     found = opened.once("lines", lambda: lines(opened))
     pages = max(1, -(-len(found) // A_LIST))
@@ -46,7 +46,7 @@ def recordings(opened: Opened, asked: Asked) -> Context:
     return {"lines": found[(page - 1) * A_LIST : page * A_LIST], "pages": pages, "page": page}
 
 
-def moves(asked: Asked, picture: Picture, **kept: object) -> Moves:
+def moves(asked: DataRequest, picture: Picture, **kept: object) -> Moves:
     """Addresses of what lies left and right, closer and wider."""
     rows, first, end = picture.rows, picture.first, picture.end
     span = end - first
@@ -67,7 +67,7 @@ def moves(asked: Asked, picture: Picture, **kept: object) -> Moves:
     )
 
 
-def channels_of(opened: Opened, asked: Asked) -> tuple[list[int], int, int]:
+def channels_of(opened: Opened, asked: DataRequest) -> tuple[list[int], int, int]:
     """Columns that are drawn, the page of columns, and how many pages."""
     count = len(opened.dataset.columns)
     pages = -(-count // A_PAGE)
@@ -84,7 +84,7 @@ def placed(opened: Opened) -> tuple[Samples | None, Windows | None, str]:
     return samples, found, ""
 
 
-def signal(opened: Opened, asked: Asked) -> Context:
+def signal(opened: Opened, asked: DataRequest) -> Context:
     """One recording."""
     count = len(opened.dataset.recordings)
     number = asked.number("recording", count)
@@ -103,7 +103,7 @@ def signal(opened: Opened, asked: Asked) -> Context:
     }  # fmt: skip
 
 
-def spread(opened: Opened, asked: Asked) -> Context:
+def spread(opened: Opened, asked: DataRequest) -> Context:
     """How values are spread."""
     pages = -(-len(opened.dataset.columns) // SPREADS)
     page = asked.number("channels", pages)
@@ -111,7 +111,7 @@ def spread(opened: Opened, asked: Asked) -> Context:
     return {"spreads": found, "step": step, "columns_page": page, "columns_pages": pages}
 
 
-def feature_map(opened: Opened, asked: Asked) -> Context:
+def feature_map(opened: Opened, asked: DataRequest) -> Context:
     """The map, and the signal of the window that was clicked."""
     samples, where, why = placed(opened)
     if samples is None or where is None:
@@ -136,7 +136,12 @@ def feature_map(opened: Opened, asked: Asked) -> Context:
 
 
 def one_window(
-    opened: Opened, asked: Asked, samples: Samples, where: Windows, number: int, answers: dict[int, tuple[str, float]]
+    opened: Opened,
+    asked: DataRequest,
+    samples: Samples,
+    where: Windows,
+    number: int,
+    answers: dict[int, tuple[str, float]],
 ) -> Context:
     """The signal of a sample with what is known of it."""
     index, row = int(where.recording[number - 1]), int(where.row[number - 1])
@@ -203,7 +208,7 @@ class View:
 
     word: str
     template: str
-    context: Callable[[Opened, Asked], Context]
+    context: Callable[[Opened, DataRequest], Context]
 
 
 VIEWS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgewright.runtime import catalogue
+from edgewright.core import catalogue
 from edgewright.schema.lesson import Block
 from edgewright.schema.trace import Trace
 

@@ -9,7 +9,7 @@ from edgewright.schema.trace import StageRecord, Trace
 from edgewright.trace.anchors import FLOW
 from edgewright.trace.modes import Mode
 from edgewright.trace.modes._listing import EQUIVALENTS, SAMPLES, beginning, stage_names, through
-from edgewright.trace.what_can_change import alone
+from edgewright.trace.possible_changes import alone
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from edgewright.schema.lesson import Block, Code, Grid, Paragraph
 from edgewright.schema.trace import Trace
 from edgewright.trace.modes import Mode
-from edgewright.trace.what_can_change import knobs
+from edgewright.trace.possible_changes import knobs
 
 
 def tell(trace: Trace) -> tuple[Block, ...]:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edgewright.runtime import catalogue
+from edgewright.core import catalogue
 from edgewright.schema.trace import Trace
 
 View = Callable[[Trace], Mapping[str, object] | None]

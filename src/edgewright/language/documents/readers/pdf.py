@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from edgewright.language.documents._pdf_lines import Page, Told
+from edgewright.language.documents._pdf_lines import Page, PdfLine
 from edgewright.language.documents.passages import Block
 from edgewright.language.documents.readers import LONGEST_HEADING, Headings, Reader, Reading
 from edgewright.schema.errors import MissingExtraError
@@ -74,7 +74,7 @@ def _pages(reading: Reading) -> list[Page]:
                 size += len(row)
                 if size > LARGEST_TEXT:
                     raise reading.wrong(f"at most {LARGEST_TEXT >> 20} MB of text", "more", "Split it")
-                told = msgspec.json.decode(row, type=Told)
+                told = msgspec.json.decode(row, type=PdfLine)
                 if told.trouble:
                     raise _trouble(reading, told)
                 if told.page is not None:
@@ -92,7 +92,7 @@ def _pages(reading: Reading) -> list[Page]:
     return pages
 
 
-def _trouble(reading: Reading, told: Told) -> Exception:
+def _trouble(reading: Reading, told: PdfLine) -> Exception:
     if told.trouble == "missing":
         return MissingExtraError("language", "pypdf, which reads PDF,")
     expected = {"encrypted": "a PDF that anybody may read", "memory": "a PDF of bearable size"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
-from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
+from edgewright.search.advise.inspection import Look
 
 _ENDINGS = (".pdf", ".md", ".html", ".htm", ".txt")
 # Bytes of a question.
@@ -16,14 +16,14 @@ _QUESTION = 60.0
 _LEAST = 64e6
 
 
-def _fits(seen: Look, asked: Asked) -> bool:
+def _fits(seen: Look, asked: AdviceRequest) -> bool:
     if seen.place is None or asked.target or asked.kind or seen.header:
         return False
     known = sum(count for ending, count in seen.endings.items() if ending in _ENDINGS)
     return known > 0 and known >= 0.8 * sum(seen.endings.values())
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     files = sorted(
         path for path in ([seen.place] if seen.place.is_file() else seen.place.rglob("*"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from edgewright.data.load import find_kind, find_time, guess, load_data
 from edgewright.pipeline.config import names_pipeline, read_config
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.profiles.catalogue import load_profile
 from edgewright.profiles.footprint import takes_programs
 from edgewright.schema.advice import Existing
@@ -22,17 +22,17 @@ from edgewright.schema.ladder import LadderRecord, rung_of
 from edgewright.schema.profile import Profile
 from edgewright.search.advise import reasons
 from edgewright.search.advise.commands import Setup, commands
-from edgewright.search.advise.contract import Asked, Doing, Found, Framing
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing
 from edgewright.search.advise.existing import is_read, known_set, pipeline_of, set_of
 from edgewright.search.advise.figures import Figures, usual_radio
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.inspection import Look
 from edgewright.search.advise.more_data import curve_of
 from edgewright.search.advise.rungs import Chosen, budget_of, choose_rung, flips
 from edgewright.search.advise.windows import window_for
 from edgewright.search.ladder.cost import price
-from edgewright.search.ladder.leaks import as_rows, in_blocks, refuse_random, telling
-from edgewright.search.ladder.measure import Asked as Told
-from edgewright.search.ladder.measure import Ladder
+from edgewright.search.ladder.leakage import as_rows, in_blocks, refuse_random, telling
+from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.measurement import LadderRequest as Told
 from edgewright.search.ladder.setup import problem_and_config
 from edgewright.search.ladder.verdict import figure
 from edgewright.search.problem import Problem, problem_of_pipeline
@@ -42,7 +42,7 @@ _OWN_RANGE = "each class has a range of its own"
 _LABELLED_FOLDERS = ("folder", "edge_impulse")
 
 
-def _fits(seen: Look, asked: Asked) -> bool:
+def _fits(seen: Look, asked: AdviceRequest) -> bool:
     if seen.place is None or asked.target or seen.place.suffix == ".toml":
         return asked.task in ("auto", *_TASKS)
     if not seen.place.is_dir():
@@ -53,7 +53,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
         return False
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
         setup = _setup(seen, asked)
     profile = load_profile(asked.device)
@@ -107,7 +107,7 @@ def _within(profile: Profile, flash: int | None, ram: int | None) -> Profile:
     return msgspec.structs.replace(profile, **made)
 
 
-def _setup(seen: Look, asked: Asked) -> Setup:
+def _setup(seen: Look, asked: AdviceRequest) -> Setup:
     """The problem, its columns and windows as they are judged to be right, and why."""
     known = "" if asked.kind else set_of(seen.place)
     known = known if is_read(known) else ""
@@ -137,7 +137,7 @@ def _setup(seen: Look, asked: Asked) -> Setup:
     return Setup(problem, config, where, known, tuple(why), tuple(left), named)
 
 
-def _of_pipeline(name: str, path: str | None, asked: Asked) -> tuple[Problem, PipelineConfig]:
+def _of_pipeline(name: str, path: str | None, asked: AdviceRequest) -> tuple[Problem, PipelineConfig]:
     """The problem of a pipeline, its test people or machines left out."""
     config = read_config(name)
     if path is not None:
@@ -150,7 +150,7 @@ def _of_pipeline(name: str, path: str | None, asked: Asked) -> tuple[Problem, Pi
 
 
 def _problem(
-    asked: Asked, named: dict[str, object], window: WindowConfig | None, left: list[tuple[str, str]]
+    asked: AdviceRequest, named: dict[str, object], window: WindowConfig | None, left: list[tuple[str, str]]
 ) -> tuple[Problem, PipelineConfig]:
     """The problem without columns that know the target already, unless these are kept."""
     task = asked.task if asked.task in _TASKS else "auto"
@@ -192,7 +192,7 @@ def _takes_ignore(config: PipelineConfig) -> bool:
     return "ignore" in find_kind(str(config.data["kind"]), "[data]").config.__struct_fields__
 
 
-def _named(seen: Look, asked: Asked, known: str) -> dict[str, object]:
+def _named(seen: Look, asked: AdviceRequest, known: str) -> dict[str, object]:
     named: dict[str, object] = {key: getattr(asked, key) for key in ("target", "group", "session", "time", "kind")}
     if known:
         # A set with a layout of its own names its columns itself; that the target is its own is seen once it is read.
@@ -201,7 +201,7 @@ def _named(seen: Look, asked: Asked, known: str) -> dict[str, object]:
     return {key: value for key, value in named.items() if value}
 
 
-def _find_time(named: dict[str, object], asked: Asked, why: list[str]) -> None:
+def _find_time(named: dict[str, object], asked: AdviceRequest, why: list[str]) -> None:
     """Takes the column that holds the times of rows, where none is named, and says so."""
     table = {**({} if "kind" in named else guess(asked.data)), "path": asked.data, **named, "ignore": [*asked.ignore]}
     if "time" not in named and (time := find_time(table)):
@@ -209,14 +209,14 @@ def _find_time(named: dict[str, object], asked: Asked, why: list[str]) -> None:
         why.append(f"the column {time} holds the times of rows: whole days or blocks of time are judged, not rows")
 
 
-def _no_measurement(seen: Look, asked: Asked, time: str) -> list[tuple[str, str]]:
+def _no_measurement(seen: Look, asked: AdviceRequest, time: str) -> list[tuple[str, str]]:
     """Columns of text, and counters of rows, that have no part."""
     parts = {asked.target, asked.group, asked.session, time, *asked.ignore, *asked.keep, ""}
     found = [(name, "it holds text, no measurement") for name in seen.words if name not in parts]
     return found + [(name, "it counts rows") for name in seen.counters if name not in parts]
 
 
-def _window(seen: Look, asked: Asked, named: dict[str, object], why: list[str]) -> WindowConfig | None:
+def _window(seen: Look, asked: AdviceRequest, named: dict[str, object], why: list[str]) -> WindowConfig | None:
     """The window that was named, or one by the rate of the data."""
     if asked.window:
         return WindowConfig(samples=asked.window, step=asked.step or None, target=asked.window_target)

@@ -9,34 +9,34 @@ import numpy as np
 
 from edgewright.data.load import guess
 from edgewright.language.forecasting.calendar_seasons import choose_seasons
-from edgewright.language.forecasting.choose import Asked as Forecasting
-from edgewright.language.forecasting.choose import fit_forecaster
+from edgewright.language.forecasting.selection import ForecastRequest as Forecasting
+from edgewright.language.forecasting.selection import fit_forecaster
 from edgewright.language.forecasting.series import Series, filled, read_series
-from edgewright.pipeline.detect_choice import choose
-from edgewright.pipeline.detect_rows import Watched, read_watched, with_limit
-from edgewright.pipeline.detect_threshold import Asked as Limits
-from edgewright.pipeline.detecting import configured, learn
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Flip, Frame
 from edgewright.schema.detector import Choice
 from edgewright.schema.errors import EdgewrightError, InputError
-from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
+from edgewright.search.advise.inspection import Look
 from edgewright.search.advise.kinds import kinds_of
-from edgewright.search.advise.look import Look
 from edgewright.search.advise.numbers_alone import FEWEST, MOST, Rows, read_rows, season_of
 from edgewright.search.advise.small_code import Price, detector_price, forecaster_price, unknown
+from edgewright.workflows.detection.fit import configured, learn
+from edgewright.workflows.detection.rows import Watched, read_watched, with_limit
+from edgewright.workflows.detection.selection import choose
+from edgewright.workflows.detection.threshold import ThresholdRequest as Limits
 
 _HORIZON = 12
 ROBUST = "robust"
 
 
-def _fits(seen: Look, asked: Asked) -> bool:
+def _fits(seen: Look, asked: AdviceRequest) -> bool:
     if asked.target:  # a column of labels that say what is odd, or the one that is to be foretold
         return seen.place is not None and asked.task in ("anomaly", "forecasting")
     return seen.place is not None and asked.task not in ("classification", "regression")
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     with doing("Reading data", None):
         rows = read_rows(seen, asked)
     found = len(rows.values)
@@ -56,7 +56,7 @@ def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     return how(rows, asked, why, (season, kinds, apart), doing, ahead, notes)
 
 
-def _task(rows: Rows, asked: Asked, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
+def _task(rows: Rows, asked: AdviceRequest, season: int, kinds: int, apart: float) -> tuple[str, tuple[str, ...]]:
     """The framing, and why."""
     rate = rows.dataset.rate
     told = [
@@ -80,7 +80,7 @@ def _task(rows: Rows, asked: Asked, season: int, kinds: int, apart: float) -> tu
 
 def _anomaly(
     rows: Rows,
-    asked: Asked,
+    asked: AdviceRequest,
     why: tuple[str, ...],
     seen: tuple[int, int, float],
     doing: Doing,
@@ -183,7 +183,7 @@ def _limits(rows: Rows) -> tuple[Existing, ...]:
 
 def _forecasting(
     rows: Rows,
-    asked: Asked,
+    asked: AdviceRequest,
     why: tuple[str, ...],
     seen: tuple[int, int, float],
     doing: Doing,
@@ -237,7 +237,7 @@ def _forecasting(
 
 def _clustering(
     rows: Rows,
-    asked: Asked,
+    asked: AdviceRequest,
     why: tuple[str, ...],
     seen: tuple[int, int, float],
     doing: Doing,
@@ -266,7 +266,7 @@ def _clustering(
     )
 
 
-def _common(rows: Rows, asked: Asked) -> str:
+def _common(rows: Rows, asked: AdviceRequest) -> str:
     """The data and its columns, as `detect fit` takes them."""
     parts = [shlex.quote(asked.data)]
     parts += [f"--time {shlex.quote(rows.time)}"] if rows.time else []
@@ -276,7 +276,7 @@ def _common(rows: Rows, asked: Asked) -> str:
     return " ".join([*parts, *(f"--ignore {shlex.quote(name)}" for name in ignored)])
 
 
-def _series(rows: Rows, asked: Asked) -> Series | None:
+def _series(rows: Rows, asked: AdviceRequest) -> Series | None:
     """The column that matters as `forecast` reads it; None where it reads no such data."""
     try:
         return read_series(asked.data, column=rows.name, time=rows.time, resample=None)
@@ -284,7 +284,7 @@ def _series(rows: Rows, asked: Asked) -> Series | None:
         return None
 
 
-def _forecast(rows: Rows, asked: Asked, season: int) -> str:
+def _forecast(rows: Rows, asked: AdviceRequest, season: int) -> str:
     time = f" --time {shlex.quote(rows.time)}" if rows.time else ""
     series = _series(rows, asked)
     if series is not None and series.resampled:

@@ -11,12 +11,12 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
 from edgewright.language.utterances import read
-from edgewright.pipeline.work_ahead import Ahead
+from edgewright.pipeline.duration_estimate import Ahead
 from edgewright.schema.advice import Existing, Frame
 from edgewright.schema.errors import InputError
 from edgewright.schema.language import OUT_OF_SCOPE, Utterance
-from edgewright.search.advise.contract import Asked, Doing, Found, Framing, capabilities
-from edgewright.search.advise.look import Look
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found, Framing, capabilities
+from edgewright.search.advise.inspection import Look
 from edgewright.search.curves.of_text import OfText
 
 _FILES = {".toml", ".json"}
@@ -38,7 +38,7 @@ class _Read:
     first: tuple[str, ...] = ()
 
 
-def _fits(seen: Look, asked: Asked) -> bool:
+def _fits(seen: Look, asked: AdviceRequest) -> bool:
     if seen.place is None or asked.kind:
         return False
     if seen.header:
@@ -55,7 +55,7 @@ def _fits(seen: Look, asked: Asked) -> bool:
         return False
 
 
-def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
+def _advise(seen: Look, asked: AdviceRequest, doing: Doing, ahead: Ahead) -> Found:
     found = _read(seen, asked)
     if found is None:
         return _unlabelled(seen)
@@ -112,7 +112,7 @@ def _advise(seen: Look, asked: Asked, doing: Doing, ahead: Ahead) -> Found:
     )  # fmt: skip
 
 
-def _read(seen: Look, asked: Asked) -> _Read | None:
+def _read(seen: Look, asked: AdviceRequest) -> _Read | None:
     """The utterances; None where a table has sentences and no labels."""
     assert seen.place is not None  # noqa: S101 - as `_fits` has it
     place = shlex.quote(str(seen.place))

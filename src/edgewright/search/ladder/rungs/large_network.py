@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgewright.search.ladder.contract import FEATURES
+from edgewright.search.ladder.pipeline_ends import pipeline_rung
 from edgewright.search.ladder.rungs.small_network import TRAINING
-from edgewright.search.ladder.tails import pipeline_rung
 
 LAYERS = ({"kind": "dense", "units": 128}, {"kind": "dense", "units": 64})
 

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from edgewright.search.ladder.tails import pipeline_rung
+from edgewright.search.ladder.pipeline_ends import pipeline_rung
 
 RUNG = pipeline_rung(80, "neighbours", "neighbours", scaled=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgewright.schema.config import TrainingConfig
 from edgewright.search.ladder.contract import FEATURES
-from edgewright.search.ladder.tails import pipeline_rung
+from edgewright.search.ladder.pipeline_ends import pipeline_rung
 
 # A rate that rises and falls, and what keeps a network from learning few people or days by heart (docs/adr/0041).
 TRAINING = TrainingConfig(

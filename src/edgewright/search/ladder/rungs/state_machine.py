@@ -14,8 +14,8 @@ from edgewright.schema.config import PipelineConfig
 from edgewright.schema.data import Floats
 from edgewright.schema.state_table import Action, StateTable, Step
 from edgewright.search.ladder.contract import Fitted, Part, Rung
+from edgewright.search.ladder.pipeline_ends import PipelineEnd, fit_end
 from edgewright.search.ladder.rungs.threshold import RUNG as THRESHOLD
-from edgewright.search.ladder.tails import PipelineEnd, fit_end
 from edgewright.search.problem import Indices, Problem
 
 # Quantiles of the column between which the two thresholds are tried, and samples a change has to last.

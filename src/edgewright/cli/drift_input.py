@@ -1,0 +1,111 @@
+"""What `edgewright drift` reads: rows with their times, answers to their windows, lengths of time."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.cli.row_errors import BadRows
+from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.predictor import Predictor
+from edgewright.core.windows import Windower
+from edgewright.monitor.drift.stream_monitor import DriftWatch
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+
+_UNITS = {"": 1.0, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LENGTH = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*")
+# Seconds beyond this are a date (after 1973).
+_EPOCH = 1e8
+
+
+def seconds_of(text: str, where: str, *, zero: bool = False) -> float:
+    """'90', '30min', '12h', '1d', '1w' in seconds; none at all only where `zero` allows it.
+
+    Raises:
+        InputError: anything else.
+    """
+    match = _LENGTH.fullmatch(text.lower())
+    if match is None or match[2] not in _UNITS or not (float(match[1]) > 0 or zero):
+        raise InputError("a length of time such as 30min, 12h or 1d", repr(text), where)
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def rows_of(
+    path: str, manifest: Manifest, time_column: str, watch: DriftWatch
+) -> Iterator[tuple[Floats, NDArray[np.float64]]]:
+    """The package's columns and the times of the rows, block by block of the file.
+
+    Args:
+        path: of a CSV file; '-' is standard input.
+        manifest: of the package.
+        time_column: empty where times follow from the rate, or are row numbers.
+        watch: which knows how many rows there were before.
+
+    Raises:
+        InputError: a column that is not there, or a time that is none.
+    """
+    wanted = [column.name for column in manifest.columns]
+    source = sys.stdin if path == "-" else Path(path)
+    name = "standard input" if path == "-" else Path(path).name
+    extra = [time_column] if time_column else []
+    done, tell = watch.rows, BadRows() if path == "-" else None
+    for chunk in iter_csv(source, name=name, only_columns=[*wanted, *extra], text_columns=extra, tell=tell):
+        absent = [column for column in [*wanted, *extra] if column not in chunk.columns]
+        if absent:
+            raise InputError(f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name,
+                             "Name the columns in the header line")  # fmt: skip
+        values = chunk.values[:, [chunk.names.index(column) for column in wanted]]
+        times = (done + np.arange(len(chunk))) / (watch.rate or 1.0)
+        yield values, _times(chunk, time_column, name) if time_column else times
+        done += len(chunk)
+
+
+def _times(chunk: Rows, column: str, name: str) -> NDArray[np.float64]:
+    made = np.empty(len(chunk), np.float64)
+    for index, text in enumerate(chunk.text[column].tolist()):
+        try:
+            made[index] = float(text)
+        except ValueError:
+            try:
+                moment = datetime.fromisoformat(text.strip())
+            except ValueError:
+                where = f"{name} line {chunk.lines[index]}, column {column}"
+                raise InputError("seconds or a date", repr(text), where) from None
+            made[index] = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return made
+
+
+def told_time(seconds: float, watch: DriftWatch, dated: bool) -> str:
+    """A date, or a count of seconds or rows."""
+    if dated and abs(seconds) > _EPOCH:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{seconds:,.0f} s" if dated or watch.rate else f"row {seconds + 1:,.0f}"
+
+
+def answered_rows(predictor: Predictor, watch: DriftWatch) -> Callable[[Floats], None]:
+    """What predicts rows, in windows where the package has them, and tells the watch how sure the answers are.
+
+    Raises:
+        InputError: a package of amounts, which are never unsure.
+    """
+    manifest = predictor.manifest
+    if predictor.regression:
+        raise InputError("a package of classes", "one of amounts, whose answers have no confidence", "--confidence")
+    window = manifest.window
+    windower = None if window is None else Windower(window.samples, window.step, len(manifest.columns))
+
+    def take(values: Floats) -> None:
+        samples = values if windower is None else np.array(windower.push(values), np.float32)
+        if len(samples):
+            for confidence in predictor.predict(samples).confidence.tolist():
+                watch.answered(confidence)
+
+    return take

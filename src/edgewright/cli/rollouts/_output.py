@@ -1,0 +1,71 @@
+"""How a rollout is told in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgewright.cli.fleet._api_options import part, print_json, when
+
+if TYPE_CHECKING:
+    from edgewright.schema.fleet_rollouts import RolloutSeen
+
+PATH = "/v1/fleet/rollouts"
+
+
+def find(desk: Any, plan: str | None) -> RolloutSeen:  # noqa: ANN401 - control.desk.Desk
+    """A rollout by its plan; the newest that is not over where none is named.
+
+    Raises:
+        InputError: there is none, or several are under way.
+    """
+    from edgewright.schema.errors import InputError
+    from edgewright.schema.fleet_rollouts import RolloutSeen, RolloutsSeen
+
+    if plan is not None:
+        found: RolloutSeen = desk.ask(RolloutSeen, "GET", f"{PATH}/{part(plan)}")
+        return found
+    known = desk.ask(RolloutsSeen, "GET", PATH).rollouts
+    going = [one for one in known if one.state in ("running", "paused")]
+    if len(going) > 1:
+        raise InputError("the name of a rollout", "none, and several are under way", ", ".join(o.plan for o in going))
+    if not going and not known:
+        raise InputError("a rollout", "none was started yet", do="Start one: edgewright fleet rollout start")
+    newest: RolloutSeen = (going or known)[0]
+    return newest
+
+
+def steer(asked: Callable[[], Any], plan: str | None, act: str, said: object, as_json: bool) -> None:
+    """Does something to a rollout and tells where it stands then."""
+    from edgewright.schema.fleet_rollouts import RolloutSeen
+
+    with asked() as desk:
+        name = find(desk, plan).plan
+        seen = desk.ask(RolloutSeen, "POST", f"{PATH}/{part(name)}/{act}", said)
+    if as_json:
+        print_json(seen)
+    else:
+        say(seen)
+
+
+def say(seen: RolloutSeen) -> None:
+    """A rollout in a few lines: where it stands, why it holds, what its gates say, when it may be over."""
+    stage = seen.stages[seen.stage]
+    going = "" if seen.state not in ("running", "paused") else f" at stage {seen.stage + 1} of {len(seen.stages)}"
+    back = ", devices are called back" if seen.revert else ""
+    click.echo(f"{seen.plan}: {seen.product} {seen.counter} ({seen.package or 'no name'})")
+    click.echo(f"  {seen.state}{going} {stage.name!r}, {stage.percent:g} %, since {when(seen.entered)} UTC{back}")
+    if seen.why:
+        click.echo(f"  last step: {seen.why}")
+    if seen.holds:
+        click.echo(f"  holds: {seen.holds}")
+    if seen.signer:
+        click.echo(f"  signer is away: {seen.signer}")
+    for gate in seen.gates:
+        click.echo(f"  gate {gate.said:<4}  {gate.why}")
+    ended = ", ".join(f"{count} {what}" for what, count in sorted(seen.outcomes.items())) or "nothing yet"
+    click.echo(f"  devices: {seen.allowed} given leave, {seen.running} have it; reported: {ended}")
+    if seen.state == "running":
+        click.echo(f"  not over before {when(seen.ends)} UTC; the plan expires {when(seen.expires)} UTC")

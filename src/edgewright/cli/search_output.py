@@ -1,0 +1,284 @@
+"""What `edgewright search` does: a study from its beginning or from where it ended, told as it goes."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from edgewright.cli.command_line import command_line
+from edgewright.cli.terminal import Terminal, print_ahead
+from edgewright.core.files import write_atomic
+from edgewright.pipeline.config import read_config
+from edgewright.pipeline.duration_estimate import told_by_first
+from edgewright.pipeline.material import sha256
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.budget import Budget, parse_budget
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import INTERRUPTED, InputError, OutputError
+from edgewright.schema.profile import Profile
+from edgewright.search.architecture.coordinator import Here, Runs, Search, features_for, shared_of
+from edgewright.search.architecture.estimates import Estimator
+from edgewright.search.architecture.fingerprint import everywhere, go_on, identity_of, keep, kept
+from edgewright.search.architecture.front import front_of, spread_over
+from edgewright.search.architecture.pipeline_text import POINTS, point_text, trial_numbered, write_points
+from edgewright.search.architecture.report import Result, comparison_text, headings, legend, page, result, rows
+from edgewright.search.architecture.space import space_of
+from edgewright.search.architecture.study import FILE, Study, create, open_study
+from edgewright.search.architecture.trial import Tried
+from edgewright.search.ladder.leakage import refuse_random
+from edgewright.search.problem import Problem
+
+BATCH = 16
+# Where studies without a name of their own lie.
+STUDIES = Path("searches")
+GROUPING = (
+    "Name what stays together in the pipeline: [data] group, session or time; [split] allow_leakage = true goes on all "
+    "the same"
+)
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The options of the command, by their names."""
+
+    pipeline: str
+    data: str | None
+    device: str
+    budget: str
+    trials: int
+    engine: str
+    workers: int
+    sampler: str
+    seed: int | None
+    folds: int
+    judge: int
+    out: Path | None
+    resume: bool
+    take: int | None
+    as_json: bool
+
+
+def search(asked: SearchOptions) -> None:
+    """Searches, or writes one point.
+
+    Raises:
+        InputError: whatever is wrong with what was asked for.
+        CheckFailedError: the budget cannot be met.
+    """
+    if asked.trials < 1:
+        raise InputError("at least one trial", str(asked.trials), "--trials")
+    config, data = everywhere(read_config(asked.pipeline), asked.data)
+    asked = replace(asked, data=data)
+    if asked.seed is not None:
+        config = msgspec.structs.replace(config, seed=asked.seed)
+    space = space_of(config)
+    folder = _folder(asked, config)
+    if asked.take is not None:
+        _take(asked, folder)
+        return
+    profile = load_profile(asked.device or config.device.profile)
+    named = msgspec.structs.replace(config.device, profile=asked.device or config.device.profile)
+    config, _ = everywhere(msgspec.structs.replace(config, device=named), None)
+    space = space_of(config)
+    budget = (
+        parse_budget(asked.budget)
+        if asked.budget
+        else Budget(flash=int(profile.flash.value), ram=int(profile.ram.value))
+    )
+    shared = shared_of(space, asked.data, asked.folds, str((folder / "cache").absolute()))
+    features = features_for(shared)
+    prepared = features.prepared(config.window)
+    _refuse(prepared.problem, config)
+    own = identity_of(
+        config, profile, sha256(prepared.problem.samples), budget=asked.budget, sampler=asked.sampler,
+        folds=asked.folds, batch=BATCH,
+    )  # fmt: skip
+    estimator = Estimator(profile, features)
+    if not asked.resume and (folder / FILE).exists():
+        create(folder, own)
+    with _engine(asked) as engine:
+        probe = Search(space, budget, estimator, shared, None, engine)  # type: ignore[arg-type]
+        probe.refuse_impossible()
+        study = go_on(folder, own, config) if asked.resume else create(folder, own)
+        try:
+            keep(folder, config, asked.data)
+            _go(asked, Search(space, budget, estimator, shared, study, engine), profile)
+        except KeyboardInterrupt:
+            click.echo(f"edgewright: interrupted; {_kept_so_far(study)}", err=True)
+            raise SystemExit(INTERRUPTED) from None
+        except OutputError:
+            # A full disk or a cluster that is gone: the error follows, with what to do about it.
+            click.echo(f"edgewright: the search stops; {_kept_so_far(study)}", err=True)
+            raise
+        finally:
+            study.close()
+
+
+def _go(asked: SearchOptions, run: Search, profile: Profile) -> None:
+    quiet = asked.as_json
+    before = len(run.study.trials())
+    with _progress(asked.trials, before, quiet) as told:
+        if asked.engine == "local" and asked.workers == 1 and not quiet:
+            told = _ahead(told, asked.trials - before)
+        run = Search(run.space, run.budget, run.estimator, run.shared, run.study, run.engine, told)
+        trials = run.run(asked.trials)
+    front = front_of(trials)
+    if asked.judge and front:
+        if not quiet:
+            click.echo(f"judging {min(asked.judge, len(front))} of {len(front)} points, leaving units out")
+        judged = run.judge(spread_over(front, asked.judge))
+    else:
+        judged = run.study.judged()
+    folder = run.study.folder
+    found = result(str(folder), run.study.identity, run.space, trials, front, judged, run.task)
+    write_points(run.space, run.study, front, judged, asked.data)
+    write_atomic(folder / "front.html", page(found, run.task).encode())
+    write_atomic(folder / "front.json", msgspec.json.encode(found))
+    if quiet:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=1).decode())
+        return
+    _show(found, run.task, asked, profile)
+    failed = [trial for trial in trials if trial.state in ("failed", "impossible")]
+    if failed:
+        click.echo(f"{len(failed)} could not be trained; trial {failed[0].number}: {failed[0].reason}", err=True)
+
+
+def _show(found: Result, task: str, asked: SearchOptions, profile: Profile) -> None:
+    table = [headings(task), *rows(found)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    for row in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    if found.features:
+        click.echo("\nfeatures by number:")
+        for number, _, name in legend(found):
+            click.echo(f"  {number}  {name}")
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(found.states.items()))
+    click.echo(f"\n{found.trials} trials on {profile.name}: {counts}; {found.rule}.")
+    if asked.engine != "local":
+        click.echo(
+            "Batches are told in the order they were asked in, so the order of results changes nothing; a batch that a "
+            "cluster loses does, and other processors round differently."
+        )
+    told = comparison_text(found)
+    if told:
+        click.echo(told)
+    best = min(found.front, key=lambda point: math.inf if point.error is None else point.error, default=None)
+    take = found.comparison.enough if found.comparison is not None else None if best is None else best.number
+    click.echo(f"{Path(found.study) / 'front.html'}")
+    if take is not None:
+        place = shlex.quote(f"{found.study}/{POINTS}/{take}.toml")
+        click.echo(f"train and package trial {take}, judged on the pipeline's own test part: edgewright run {place}")
+
+
+def _take(asked: SearchOptions, folder: Path) -> None:
+    """Writes one trial of a study as a pipeline."""
+    study = open_study(folder)
+    try:
+        made = kept(folder)
+        space = space_of(made.pipeline)
+        trial = trial_numbered(study.trials(), int(asked.take or 0))
+        (folder / POINTS).mkdir(exist_ok=True)
+        path = folder / POINTS / f"{trial.number}.toml"
+        text = point_text(space, trial, study.judged().get(trial.number), asked.data or made.data)
+        write_atomic(path, text.encode())
+    finally:
+        study.close()
+    if asked.as_json:
+        click.echo(msgspec.json.encode({"pipeline": str(path)}).decode())
+    else:
+        click.echo(f"{path} written; run it with: edgewright run {shlex.quote(str(path))}")
+
+
+def _refuse(problem: Problem, config: PipelineConfig) -> None:
+    """Ends a search whose points could not be run as they were judged.
+
+    Raises:
+        InputError: rows of one person or stretch of time would stand on both sides.
+        CheckFailedError: rows would be dealt at random though neighbours know each other, or stand there twice.
+    """
+    if config.split.allow_leakage:
+        return
+    if problem.by == "row":
+        refuse_random(problem, GROUPING)
+    elif config.split.by == "row":
+        raise InputError(
+            f"a split by {problem.by}", "split.by = 'row'", f"{config.name} [split]",
+            f"Rows of one {problem.by} on both sides flatter every point: set split.by = 'auto'",
+        )  # fmt: skip
+
+
+def _folder(asked: SearchOptions, config: PipelineConfig) -> Path:
+    """The folder of the study: the one that is named, or the next number; with --resume or --take the last."""
+    if asked.out is not None:
+        return asked.out
+    numbered = [STUDIES / config.name, *(STUDIES / f"{config.name}-{n}" for n in range(2, 1000))]
+    there = [path for path in numbered if (path / FILE).exists()]
+    if asked.resume or asked.take is not None:
+        return there[-1] if there else numbered[0]
+    return next(path for path in numbered if not path.exists())
+
+
+@contextmanager
+def _engine(asked: SearchOptions) -> Iterator[Runs]:
+    if asked.engine == "local" and asked.workers == 1:
+        yield Here()
+        return
+    from edgewright.search.engines.contract import engine_for
+
+    with engine_for(asked.engine, asked.workers) as engine:
+        yield engine
+
+
+@contextmanager
+def _progress(total: int, before: int, quiet: bool) -> Iterator[Any]:
+    """A bar with the time left on a terminal, a line a batch elsewhere."""
+    console = Terminal(stderr=True)
+    began, done = time.monotonic(), before
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=32), TextColumn("{task.completed}/{task.total}"))
+    bar = Progress(*columns, TimeRemainingColumn(), console=console, transient=True)
+    task = bar.add_task("trials", total=total, completed=before)
+
+    def told(trials: Sequence[Tried]) -> None:
+        nonlocal done
+        done += len(trials)
+        if console.is_terminal:
+            bar.update(task, completed=min(done, total))
+        elif not quiet:
+            best = min(
+                (trial.error for trial in trials if trial.state == "done" and trial.error is not None), default=None
+            )
+            left = (time.monotonic() - began) / max(1, done - before) * max(0, total - done)
+            shown = "" if best is None else f", best of them {best:.4f}"
+            click.echo(f"{done} of {total} trials{shown}, about {left:.0f} s left", err=True)
+
+    if console.is_terminal:
+        bar.start()
+    try:
+        yield told
+    finally:
+        bar.stop()
+
+
+def _ahead(told: Callable[[Sequence[Tried]], None], trials: int) -> Callable[[Sequence[Tried]], None]:
+    """Print what all trials take, by the first batch of them."""
+    step = told_by_first(lambda _: None, print_ahead, "The search", trials)
+
+    def heard(made: Sequence[Tried]) -> None:
+        step(len(made))
+        told(made)
+
+    return heard
+
+
+def _kept_so_far(study: Study) -> str:
+    return f"{len(study.trials())} trials are kept. Go on with: {command_line(out=study.folder, resume=True)}"

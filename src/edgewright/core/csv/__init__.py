@@ -1,0 +1,1 @@
+"""Reads CSV rows the same way on the desk and on the device."""

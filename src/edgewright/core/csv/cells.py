@@ -1,0 +1,208 @@
+"""Cells to arrays: a fast way for clean numbers, and an exact one that names the cell that is wrong."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.header import records
+from edgewright.schema.errors import InputError
+
+MISSING = frozenset({"", "nan", "na", "?"})
+_NAN = float("nan")
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which columns become what, as places in the file's order.
+
+    Attributes:
+        name: of the source, for messages.
+        delimiter: between cells.
+        columns: names of all columns.
+        numbers: places of the float32 columns; wide: of the float64 ones; text: of the text ones.
+    """
+
+    name: str
+    delimiter: str
+    columns: tuple[str, ...]
+    numbers: tuple[int, ...]
+    wide: tuple[int, ...]
+    text: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A block in arrays: values (rows, numbers) float32, wide (rows, wide) float64, text by place, line numbers."""
+
+    values: NDArray[np.float32]
+    wide: NDArray[np.float64]
+    text: dict[int, NDArray[np.str_]]
+    lines: NDArray[np.int64]
+
+
+def parse(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
+    """Turns a block into arrays.
+
+    Numbers are read as float64, correctly rounded, and then rounded to float32.
+
+    Args:
+        block: whole lines.
+        plan: which columns become what.
+        tell: is told of every cell that is not a finite number and of every ragged line, which then count as missing.
+
+    Raises:
+        InputError: without `tell`, naming line and column of the first such cell, or the ragged line.
+    """
+    return _fast(block, plan) or _exact(block, plan, tell)
+
+
+def _fast(block: Block, plan: Plan) -> Cells | None:
+    """The block by NumPy's own parser; None where anything is unusual, so that the exact way decides."""
+    data, width = block.data, len(plan.columns)
+    if b'"' in data or b"\n\n" in data or data[:1] == b"\n":
+        return None
+    if width == 1 and b" " in data:
+        # A line of blanks is no row; only the exact way knows it from a missing cell.
+        return None
+    raw = np.frombuffer(data, np.uint8)
+    found = np.flatnonzero((raw == ord(plan.delimiter)) | (raw == 10))
+    if found.size % width:
+        return None
+    ends = found.reshape(-1, width)
+    if not np.array_equal(raw[ends] == 10, np.broadcast_to(np.arange(width) == width - 1, ends.shape)):
+        return None
+    starts = np.empty_like(ends)
+    starts.flat[0] = 0
+    starts.flat[1:] = ends.flat[:-1] + 1
+    wanted = sorted((*plan.numbers, *plan.wide))
+    numbers = _matrix(_without(raw, starts, ends, wanted, width), plan.delimiter, (len(ends), len(wanted)))
+    if numbers is None:
+        return None
+    place = {column: i for i, column in enumerate(wanted)}
+    values = _narrow(numbers[:, [place[c] for c in plan.numbers]])
+    wide = numbers[:, [place[c] for c in plan.wide]]
+    if np.isinf(values).any() or np.isinf(wide).any():
+        return None
+    lines = block.line + np.arange(len(ends), dtype=np.int64)
+    return Cells(values, wide, {c: _slices(data, starts[:, c], ends[:, c]) for c in plan.text}, lines)
+
+
+def _without(
+    raw: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64], wanted: list[int], width: int
+) -> bytes:
+    """The bytes of the wanted columns only, each cell followed by its delimiter or line end."""
+    if len(wanted) == width:
+        return raw.tobytes()
+    change = np.zeros(raw.size + 1, np.int8)
+    for column in set(range(width)) - set(wanted):
+        change[starts[:, column]] += 1
+        change[ends[:, column] + 1] -= 1
+    kept: NDArray[np.uint8] = raw[np.cumsum(change[:-1], dtype=np.int8) == 0]
+    return kept.tobytes()
+
+
+def _matrix(data: bytes, delimiter: str, shape: tuple[int, int]) -> NDArray[np.float64] | None:
+    """Delimited numbers as a matrix, or None. Missing cells are rewritten to `nan` before NumPy sees them."""
+    if not shape[1]:
+        return np.zeros(shape, np.float64)
+    cut = delimiter.encode()
+    odd = data.translate(None, b"0123456789.+-eE\n" + cut)
+    if odd.translate(None, b" nNaA?"):
+        return None
+    data = b"," + data.replace(b"\n", b",").replace(cut, b",")
+    if odd:
+        data = data.replace(b", ", b",").replace(b" ,", b",")
+        data = data.replace(b"NaN", b"nan").replace(b"NA", b"nan").replace(b"?", b"nan")
+        if b" " in data or b"-n" in data or b"+n" in data:
+            return None
+    # Twice, because neighbours that are both empty share a comma.
+    data = data.replace(b",,", b",nan,").replace(b",,", b",nan,")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            numbers = np.fromstring(data[1:-1].decode("ascii"), np.float64, sep=",")
+        except (ValueError, DeprecationWarning):
+            return None
+    return numbers.reshape(shape) if numbers.size == shape[0] * shape[1] else None
+
+
+def _slices(data: bytes, starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.str_]:
+    cells = [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)]
+    return np.array([cell.decode("utf-8").strip() for cell in cells], dtype=np.str_)
+
+
+def _narrow(numbers: NDArray[np.float64]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
+
+
+def _exact(block: Block, plan: Plan, tell: Callable[[str], None] | None = None) -> Cells:
+    width, lines, rows = len(plan.columns), [], []
+    for line, cells in records(block, plan.delimiter, plan.name):
+        if len(cells) != width:
+            ragged = InputError(
+                f"{width} cells",
+                str(len(cells)),
+                f"{plan.name} line {line}",
+                "Give every row as many cells as the header has names",
+            )
+            if tell is None:
+                raise ragged
+            tell(str(ragged))
+            cells = [""] * width
+        lines.append(line)
+        rows.append(cells)
+    wanted = sorted((*plan.numbers, *plan.wide))
+    columns = list(zip(*rows, strict=True)) if rows else [()] * width
+    parsed = {c: _column(columns[c], _LARGEST if c in plan.numbers else math.inf) for c in wanted}
+    for row, place in sorted((row, c) for c, (_, bad) in parsed.items() for row in bad):
+        error = _error(rows[row][place], f"{plan.name} line {lines[row]}, column {plan.columns[place]}")
+        if tell is None:
+            raise error
+        tell(str(error))
+    return Cells(
+        _narrow(_stack([parsed[c][0] for c in plan.numbers], len(rows))),
+        _stack([parsed[c][0] for c in plan.wide], len(rows)),
+        {c: np.array([cell.strip() for cell in columns[c]], dtype=np.str_) for c in plan.text},
+        np.asarray(lines, np.int64),
+    )
+
+
+def _stack(columns: list[list[float]], rows: int) -> NDArray[np.float64]:
+    return np.array(columns, np.float64).reshape(len(columns), rows).T
+
+
+def _column(cells: tuple[str, ...], largest: float) -> tuple[list[float], list[int]]:
+    """The numbers of a column, NaN where a cell is none, and the indices of these cells."""
+    numbers, bad = [], []
+    for row, cell in enumerate(cells):
+        try:
+            # Python reads 1_000 as a number; no other reader of CSV does.
+            number = float(cell) if "_" not in cell else None
+        except ValueError:
+            number = _NAN if cell.strip().lower() in MISSING else None
+        if number is None or number in (math.inf, -math.inf) or abs(number) > largest:
+            bad.append(row)
+            number = _NAN
+        numbers.append(number)
+    return numbers, bad
+
+
+def _error(cell: str, where: str) -> InputError:
+    cell = cell.strip()
+    try:
+        float(cell.replace("_", "x"))
+    except ValueError:
+        decimal = "," in cell and cell.replace(",", ".", 1).replace(".", "", 1).lstrip("+-").isdigit()
+        do = "Write decimals with a point" if decimal else "Correct or empty the cell, or read the column as text"
+        shown = cell if len(cell) <= 40 else cell[:37] + "..."
+        return InputError("a number", repr(shown), where, do)
+    return InputError("a finite number that float32 holds", repr(cell), where, "Correct or empty the cell")

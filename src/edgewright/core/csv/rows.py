@@ -1,0 +1,171 @@
+"""CSV rows as desk and device share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.blocks import Block, blocks
+from edgewright.core.csv.cells import Cells, Plan, parse
+from edgewright.core.csv.header import Header, read_header
+from edgewright.schema.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a CSV file.
+
+    Attributes:
+        names: of the numeric columns, in the order of `values`.
+        values: shape (rows, numeric columns), float32, NaN where a cell is empty, NaN, NA or ?.
+        text: the columns read as text, each of shape (rows,), '' where empty.
+        wide: the columns read as float64 (times, say, that float32 would round), each of shape (rows,).
+        lines: shape (rows,), the line of the file at which each row begins, counted from 1.
+        columns: names of all columns of the file in its order, those left out included.
+        delimiter: between cells, as found.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float32]
+    text: dict[str, NDArray[np.str_]]
+    wide: dict[str, NDArray[np.float64]]
+    lines: NDArray[np.int64]
+    columns: tuple[str, ...]
+    delimiter: str
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+
+def read_csv(
+    source: Path | TextIO,
+    *,
+    name: str,
+    text_columns: Collection[str] = (),
+    float64_columns: Collection[str] = (),
+    ignored_columns: Collection[str] = (),
+    only_columns: Collection[str] | None = None,
+    delimiter: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Rows:
+    """Reads all rows of a CSV file.
+
+    Columns asked for that the file does not have are passed over: the caller knows which of them it needs.
+
+    Args:
+        source: a file (also .gz and .xz) or an open stream.
+        name: of the source, for messages: 'rows.csv'.
+        text_columns: read as text.
+        float64_columns: numbers that need float64, times for example; they are not part of `values`.
+        ignored_columns: not read at all, whatever they hold.
+        only_columns: all others are not read either.
+        delimiter: None finds it among comma, semicolon, tab and bar.
+        columns: names of the columns, for a file without a header line.
+
+    Returns:
+        The rows; a first column without a name (row numbers, as R and pandas write) is left out.
+
+    Raises:
+        InputError: one line that names the source, line and column.
+    """
+    chunks = list(
+        iter_csv(
+            source,
+            name=name,
+            text_columns=text_columns,
+            float64_columns=float64_columns,
+            ignored_columns=ignored_columns,
+            only_columns=only_columns,
+            delimiter=delimiter,
+            columns=columns,
+        )
+    )
+    first = chunks[0]
+    if len(chunks) == 1:
+        return first
+    return Rows(
+        names=first.names,
+        values=np.concatenate([c.values for c in chunks]),
+        text={key: np.concatenate([c.text[key] for c in chunks]) for key in first.text},
+        wide={key: np.concatenate([c.wide[key] for c in chunks]) for key in first.wide},
+        lines=np.concatenate([c.lines for c in chunks]),
+        columns=first.columns,
+        delimiter=first.delimiter,
+    )
+
+
+def iter_csv(
+    source: Path | TextIO,
+    *,
+    name: str,
+    text_columns: Collection[str] = (),
+    float64_columns: Collection[str] = (),
+    ignored_columns: Collection[str] = (),
+    only_columns: Collection[str] | None = None,
+    delimiter: str | None = None,
+    columns: Sequence[str] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[Rows]:
+    """Reads rows as they arrive: arguments and errors as for `read_csv`, memory bounded by one block.
+
+    With `tell` a cell that is no number is missing instead of an error, and so is every cell of a line with too few or
+    too many; each is told of in one line. A stream goes on behind it.
+
+    Yields:
+        One or more rows at a time, never none.
+    """
+    stream = blocks(source, name)
+    opening = Block(b"", 1)
+    for block in stream:
+        opening = Block(opening.data + block.data, 1)
+        # The delimiter and an unnamed column show in the first row, so the header waits for it.
+        if opening.data.lstrip(b"\n").count(b"\n") > 1:
+            break
+    header, rest = read_header(opening, name, delimiter, columns)
+    ignored = set(ignored_columns)
+    if only_columns is not None:
+        ignored |= set(header.names) - set(only_columns)
+    plan = _plan(header, name, set(text_columns), set(float64_columns), ignored)
+    seen = False
+    for block in _chain(rest, stream):
+        cells = parse(block, plan, tell)
+        if cells.lines.size:
+            seen = True
+            yield _rows(cells, plan)
+    if not seen:
+        raise InputError("at least one row", "only a header line", name, "Add rows below the header")
+
+
+def _chain(first: Block, others: Iterator[Block]) -> Iterator[Block]:
+    if first.data:
+        yield first
+    yield from others
+
+
+def _plan(header: Header, name: str, text: set[str], wide: set[str], ignored: set[str]) -> Plan:
+    places = [(i, n) for i, n in enumerate(header.names) if n and n not in ignored]
+    return Plan(
+        name=name,
+        delimiter=header.delimiter,
+        columns=header.names,
+        numbers=tuple(i for i, n in places if n not in text and n not in wide),
+        wide=tuple(i for i, n in places if n in wide and n not in text),
+        text=tuple(i for i, n in places if n in text),
+    )
+
+
+def _rows(cells: Cells, plan: Plan) -> Rows:
+    return Rows(
+        names=tuple(plan.columns[i] for i in plan.numbers),
+        values=cells.values,
+        text={plan.columns[i]: column for i, column in cells.text.items()},
+        wide={plan.columns[i]: cells.wide[:, k] for k, i in enumerate(plan.wide)},
+        lines=cells.lines,
+        columns=tuple(n for n in plan.columns if n),
+        delimiter=plan.delimiter,
+    )

@@ -1,0 +1,105 @@
+"""LiteRT on one thread, for models that are .tflite files: whole pipelines or networks, float or int8."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.engines import Answer, Engine
+from edgewright.core.stderr_filter import without_notes
+from edgewright.schema.errors import InputError
+
+_LIBRARY = "ai_edge_litert"
+# File identifier of a .tflite, bytes 4 to 7 of the flatbuffer.
+_MARK = b"TFL3"
+# What LiteRT has told already; it tells it once.
+_said: list[str] = []
+
+
+def _available() -> bool:
+    return importlib.util.find_spec(_LIBRARY) is not None
+
+
+def _suits(model: bytes) -> bool:
+    return model[4:8] == _MARK
+
+
+def _load(model: bytes) -> Answer:
+    if not _suits(model):
+        raise InputError("a .tflite model", "bytes of another kind", "engine 'litert'", "Run ONNX with another engine")
+    interpreter = open_model(model)
+    sources, targets = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(sources) != 1:
+        raise InputError("a model with one input", f"{len(sources)}", "engine 'litert'")
+    (source,) = sources
+    shape = tuple(int(length) for length in source["shape"])
+    if not shape or shape[0] != 1 or min(shape) < 1:
+        raise InputError("a model for one sample a run", f"input shape {shape}", "engine 'litert'")
+    place, places = source["index"], [(str(t["name"]), t["index"], t) for t in targets]
+
+    def answer(x: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        if x.shape[1:] != shape[1:]:
+            raise InputError(f"input of shape (n, {', '.join(map(str, shape[1:]))})", f"shape {x.shape}")
+        made: dict[str, list[NDArray[Any]]] = {name: [] for name, _, _ in places}
+        for row in _quantised(np.asarray(x), source):
+            interpreter.set_tensor(place, row[None])
+            interpreter.invoke()
+            for name, index, target in places:
+                made[name].append(_real(interpreter.get_tensor(index), target))
+        empty = {name: np.empty((0, *t["shape"][1:]), np.float32) for name, _, t in places}
+        return {name: np.concatenate(parts) if parts else empty[name] for name, parts in made.items()}
+
+    return answer
+
+
+def open_model(model: bytes, **settings: Any) -> Any:  # noqa: ANN401 - LiteRT is untyped
+    """An interpreter of LiteRT on one thread, its tensors allocated.
+
+    LiteRT says on stderr, once a process and with no way to turn it off, that it has a delegate: that is held back.
+
+    Args:
+        model: bytes of a .tflite.
+        settings: further arguments of LiteRT's `Interpreter`.
+
+    Raises:
+        InputError: when LiteRT does not take the model.
+    """
+    library = importlib.import_module(f"{_LIBRARY}.interpreter")
+    with nullcontext() if _said else without_notes() as notes:
+        try:
+            made = library.Interpreter(model_content=model, num_threads=1, **settings)
+            made.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise InputError("a model that LiteRT can run", _short(error)) from None
+    _said.extend(notes or ())
+    return made
+
+
+def _quantised(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
+    """Samples in the type of the input; on its grid where that is int8, halves rounded away from zero."""
+    if tensor["dtype"] is not np.int8:
+        return np.ascontiguousarray(x, tensor["dtype"])
+    scale, zero = tensor["quantization"]
+    steps = np.nan_to_num(x.astype(np.float32) / np.float32(scale))
+    whole = np.trunc(steps + np.copysign(np.float32(0.5), steps))
+    return np.ascontiguousarray(np.clip(whole + zero, -128, 127), np.int8)
+
+
+def _real(x: NDArray[Any], tensor: dict[str, Any]) -> NDArray[Any]:
+    if tensor["dtype"] is not np.int8:
+        return x
+    scale, zero = tensor["quantization"]
+    return np.asarray((x.astype(np.int32) - zero).astype(np.float32) * np.float32(scale))
+
+
+def _short(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+ENGINE = Engine(name="litert", available=_available, load=_load, start=0.05, call=2e-6, extra="engines", suits=_suits)

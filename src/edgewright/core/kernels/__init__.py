@@ -1,0 +1,201 @@
+"""Integer kernels in NumPy: every module of this folder is an operator, found by its file name.
+
+A module offers `ONNX`, the operators it comes from; `read`, which turns a node into an operator without multipliers;
+`prepare`, which works multipliers, tables and clamps out of the scales; and `build`, which gives the function of its
+input arrays, shape (n, *shape), with everything worked out once that does not change between calls. Operators that
+move bytes have no `prepare`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core import catalogue
+from edgewright.core.integer.requantise import half_away
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Array, Node
+from edgewright.schema.integer import IntegerOperator, IntegerValue, Rounding
+
+Int8 = NDArray[np.int8]
+# int8 arrays of shape (n, *shape) -> one of them. It keeps nothing between calls, so threads may share it.
+Function = Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Constant weights of a node as they stand in the graph.
+
+    Attributes:
+        array: int8, or float32 in a float network.
+        scale: float32, of shape () or (channels,); None in a float network.
+        bias: int32 or float32, or None.
+    """
+
+    array: Array
+    scale: Array | None
+    bias: Array | None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node with what stands around it.
+
+    Attributes:
+        node: of the graph.
+        source: first input, channels last.
+        graph_shape: of the first input in the graph, channels first, without the batch axis.
+        graph_out: of the output in the graph.
+        weights: of operators that have them.
+        order: for a flattened input, the place in the graph's order of each of its features; None when equal.
+        constants: inputs that are constants, by their number.
+    """
+
+    node: Node
+    source: IntegerValue
+    graph_shape: tuple[int, ...]
+    graph_out: tuple[int, ...]
+    weights: Weights | None = None
+    order: NDArray[np.int64] | None = None
+    constants: Mapping[int, Array] = field(default_factory=dict)
+
+
+def kernel(kind: str) -> Any:  # noqa: ANN401 - a module
+    """The module of a kind.
+
+    Raises:
+        UnknownNameError: listing the known kinds.
+    """
+    catalogue.find(__name__, kind, "build", "integer operator")
+    return importlib.import_module(f"{__name__}.{kind}")
+
+
+@cache
+def kinds() -> dict[str, str]:
+    """ONNX operator -> kind."""
+    return {op: kind for kind in catalogue.listing(__name__, "ONNX") for op in kernel(kind).ONNX}
+
+
+def prepare(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """The operator with the multipliers, tables and clamps that the scales of its values ask for."""
+    module = kernel(operator.kind)
+    made: IntegerOperator = (
+        module.prepare(operator, inputs, output, rounding) if hasattr(module, "prepare") else operator
+    )
+    return made
+
+
+def extended(operator: IntegerOperator, *, single: bool = False, **arrays: Array) -> IntegerOperator:
+    """The operator with more arrays, and whether its sums are rounded once (`numbers['single']`) or twice."""
+    numbers = {**operator.numbers, "single": (int(single),)}
+    return msgspec.structs.replace(operator, arrays={**operator.arrays, **arrays}, numbers=numbers)
+
+
+def clamped(operator: IntegerOperator, output: IntegerValue) -> IntegerOperator:
+    """The operator with the limits of its fused activation, rounded onto the grid of the output in float32."""
+    low, high = -128, 127
+    if operator.activation:
+        low = max(low, output.zero)
+    if operator.activation == "relu6":
+        high = min(high, output.zero + int(half_away(np.float32(6.0) / np.float32(output.scale))))
+    return msgspec.structs.replace(operator, low=low, high=high)
+
+
+def finished(x: Any, operator: IntegerOperator, output: IntegerValue) -> Int8:  # noqa: ANN401 - integers
+    """Adds the output's zero point and clamps to bytes."""
+    return np.asarray(np.clip(np.asarray(x) + output.zero, operator.low, operator.high), np.int8)
+
+
+def same_grid(inputs: Sequence[IntegerValue], output: IntegerValue, kind: str) -> None:
+    """Refuses an operator whose integers pass through although its scales differ.
+
+    Raises:
+        InputError: naming the kind and the scales.
+    """
+    for value in inputs:
+        if (value.scale, value.zero) != (output.scale, output.zero):
+            raise InputError(
+                "one scale and zero point before and after",
+                f"({value.scale:g}, {value.zero}) and ({output.scale:g}, {output.zero})",
+                f"integer operator {kind}",
+            )
+
+
+def on_one_grid(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """The `prepare` of operators that move or pick integers: nothing to work out, one grid before and after."""
+    del rounding
+    same_grid(inputs, output, operator.kind)
+    return operator
+
+
+def clamped_on_one_grid(
+    operator: IntegerOperator, inputs: Sequence[IntegerValue], output: IntegerValue, rounding: Rounding
+) -> IntegerOperator:
+    """The `prepare` of pools: only the clamp of a fused activation, one grid before and after."""
+    return clamped(on_one_grid(operator, inputs, output, rounding), output)
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What the sums of products of each output channel can be.
+
+    Attributes:
+        least, most: smallest and largest, bias included.
+        offset: bias less the weights times the zero point of the input: what is added to the sums of the bytes.
+        dtype: the float type in which sums of bytes times weights are exact in any order; BLAS has both.
+    """
+
+    least: NDArray[np.int64]
+    most: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    dtype: type[np.float32] | type[np.float64]
+
+    @property
+    def furthest(self) -> NDArray[np.int64]:
+        """How far from 0 they can be."""
+        return np.maximum(np.abs(self.least), np.abs(self.most))
+
+
+def sums(operator: IntegerOperator, source: IntegerValue, axis: int) -> Sums:
+    """Sums of products of an operator with weights.
+
+    Args:
+        operator: with weights.
+        source: the input, any bytes.
+        axis: of the output channels in the weights.
+
+    Raises:
+        InputError: naming the first channel where a partial sum could leave 32 bits.
+    """
+    rows = np.moveaxis(operator.arrays["weights"], axis, 0)
+    rows = rows.reshape(len(rows), -1)
+    total, size = rows.sum(axis=1, dtype=np.int64), np.abs(rows.astype(np.int16)).sum(axis=1, dtype=np.int64)
+    bias = operator.arrays.get("bias", np.zeros(len(total), np.int32)).astype(np.int64)
+    low, high = -128 - source.zero, 127 - source.zero
+    furthest = size * max(-low, high) + np.abs(bias)
+    beyond = np.flatnonzero(furthest >= 2**31)
+    if len(beyond):
+        raise InputError(
+            "sums of products within 32 bits",
+            f"up to {furthest[beyond[0]]} in output channel {beyond[0]}",
+            f"integer operator {operator.kind}",
+            "A channel whose weights are nearly zero has a large bias: raise its scale",
+        )
+    above, below = (size + total) // 2, (size - total) // 2
+    return Sums(
+        least=above * low - below * high + bias,
+        most=above * high - below * low + bias,
+        offset=bias - source.zero * total,
+        dtype=np.float32 if 128 * size.max(initial=0) < 2**24 else np.float64,
+    )

@@ -1,0 +1,98 @@
+"""Samples of a package from CSV files: a file or folder a label, or one file with a column that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.rows import read_csv
+from edgewright.core.windows import cut
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+
+Floats = NDArray[np.float32]
+_SUFFIXES = (".csv", ".csv.gz", ".csv.xz")
+
+
+def read_samples(path: Path, manifest: Manifest) -> tuple[Floats, list[str]]:
+    """Rows or windows of a CSV file, shape (n, *manifest.shape), and where each begins.
+
+    Raises:
+        InputError: no such file, columns that are missing, missing or infinite values, or less than one window.
+    """
+    ((_, samples, places),) = _stretches(path, manifest, "")
+    return samples, places
+
+
+def read_examples(place: Path, manifest: Manifest, column: str = "") -> dict[str, Floats]:
+    """Samples by label: of a folder with a CSV file or sub-folder a label, or of a file with a column of labels.
+
+    Args:
+        place: folder or file.
+        manifest: of the package.
+        column: of a file, that names the labels; windows are cut inside stretches of one.
+
+    Raises:
+        InputError: as `read_samples`; no examples, no column of labels, or rows without a label alone.
+    """
+    found: dict[str, list[Floats]] = {}
+    if place.is_dir():
+        files = sorted(p for p in place.rglob("*") if p.name.lower().endswith(_SUFFIXES) and p.is_file())
+        for file in files:
+            inner = file.relative_to(place).parts
+            label = inner[0] if len(inner) > 1 else inner[0].lower().split(".csv")[0]
+            found.setdefault(label, []).append(read_samples(file, manifest)[0])
+    elif not place.exists():
+        raise InputError("a folder or a file of examples", "no such file", str(place))
+    elif not column:
+        raise InputError("a folder with a file or folder a label, or --label-column of a file", "no column", str(place))
+    else:
+        for label, samples, _ in _stretches(place, manifest, column):
+            if label:
+                found.setdefault(label, []).append(samples)
+    made = {label: np.concatenate(parts) for label, parts in found.items()}
+    made = {label: samples for label, samples in made.items() if len(samples)}
+    if not made:
+        raise InputError(f"examples, {_unit(manifest)} each at least", "none", str(place))
+    return made
+
+
+def _stretches(path: Path, manifest: Manifest, column: str) -> Iterator[tuple[str, Floats, list[str]]]:
+    names = [one.name for one in manifest.columns]
+    if not path.is_file():
+        raise InputError("a CSV file", "no such file" if not path.exists() else "a folder", str(path))
+    wanted = {*names, column} if column else set(names)
+    rows = read_csv(path, name=path.name, text_columns=[column] if column else (), only_columns=wanted)
+    absent = [name for name in names if name not in rows.names]
+    if absent or (column and column not in rows.text):
+        missing = ", ".join(absent) or column
+        raise InputError(f"the columns {', '.join(sorted(wanted))}", f"no {missing}", path.name)
+    values = rows.values[:, [rows.names.index(name) for name in names]]
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any():
+        line = int(rows.lines[int(bad.argmax())])
+        raise InputError("a number in every cell", "a missing or infinite one", f"{path.name} line {line}",
+                         "Examples are whole: take such rows out")  # fmt: skip
+    labels = np.char.strip(rows.text[column]) if column else np.full(len(values), "")
+    starts = np.flatnonzero(np.concatenate([[True], labels[1:] != labels[:-1]]))
+    whole = 0
+    for start, end in zip(starts, [*starts[1:], len(values)], strict=True):
+        samples, at = _samples(values[start:end], manifest)
+        whole += len(samples)
+        yield str(labels[start]), samples, [f"line {rows.lines[start + k]}" for k in at]
+    if not whole:
+        raise InputError(f"at least {_unit(manifest)}", f"{len(values)} rows", path.name)
+
+
+def _samples(values: Floats, manifest: Manifest) -> tuple[Floats, NDArray[np.int64]]:
+    if manifest.window is None:
+        return values.reshape(len(values), *manifest.shape), np.arange(len(values))
+    samples, at = cut(values, manifest.window.samples, manifest.window.step)
+    return np.ascontiguousarray(samples), at
+
+
+def _unit(manifest: Manifest) -> str:
+    return "one row" if manifest.window is None else f"{manifest.window.samples} rows, one window"

@@ -1,0 +1,143 @@
+"""Answers to samples as people give them: a list of values, a CSV file, a stream of CSV lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.core.predictor import Predictor
+from edgewright.core.windows import Windower
+from edgewright.schema.errors import InputError
+
+_MISSING = {"", "nan", "na", "?"}
+_PIECE = 4096
+Answer = dict[str, Any]
+
+
+def answer_values(predictor: Predictor, text: str) -> Iterator[Answer]:
+    """The answer to one sample typed as `1,2,,4`; an empty place is a missing value.
+
+    Raises:
+        InputError: a place that is no number, or the wrong number of places.
+    """
+    manifest = predictor.manifest
+    cells = [cell.strip() for cell in text.split(",")]
+    wanted = int(np.prod(manifest.shape))
+    if len(cells) != wanted:
+        names = ", ".join(column.name for column in manifest.columns)
+        kind = (
+            f"{wanted} values ({names})"
+            if manifest.window is None
+            else (f"{wanted} values ({manifest.window.samples} rows of {names})")
+        )
+        raise InputError(kind, f"{len(cells)}", "--values")
+    values = np.asarray([_number(cell, place, manifest.columns) for place, cell in enumerate(cells)], np.float32)
+    if manifest.window is None:
+        sample = values[None]
+    else:
+        # Rows follow one another, as in a CSV file.
+        sample = np.ascontiguousarray(values.reshape(manifest.window.samples, len(manifest.columns)).T)[None]
+    yield from _told(predictor, sample, [""])
+
+
+def answer_file(predictor: Predictor, path: Path) -> Iterator[Answer]:
+    """Answers to the rows or windows of a CSV file; `place` names the line a row or window begins at."""
+    yield from _answers(predictor, path, path.name)
+
+
+def answer_stream(
+    predictor: Predictor, stream: TextIO, name: str, tell: Callable[[str], None] | None = None
+) -> Iterator[Answer]:
+    """Answers to CSV rows as they arrive; `tell` is told of cells that are no numbers, which then count as missing."""
+    yield from _answers(predictor, stream, name, tell)
+
+
+def _answers(
+    predictor: Predictor, source: Path | TextIO, name: str, tell: Callable[[str], None] | None = None
+) -> Iterator[Answer]:
+    manifest = predictor.manifest
+    wanted = [column.name for column in manifest.columns]
+    chunks = iter_csv(source, name=name, only_columns=wanted, tell=tell)
+    pieces = _rows(chunks, wanted, name) if manifest.window is None else _windows(chunks, wanted, name, predictor)
+    seen = False
+    for samples, places in pieces:
+        for start in range(0, len(samples), _PIECE):
+            seen = True
+            yield from _told(predictor, samples[start : start + _PIECE], places[start : start + _PIECE])
+    if not seen and manifest.window is not None:
+        raise InputError(f"at least {manifest.window.samples} rows, one window", "fewer", name)
+
+
+def _rows(chunks: Iterable[Rows], wanted: list[str], name: str) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+    for chunk in chunks:
+        yield _columns(chunk, wanted, name), [f"line {line}" for line in chunk.lines]
+
+
+def _windows(
+    chunks: Iterable[Rows], wanted: list[str], name: str, predictor: Predictor
+) -> Iterator[tuple[NDArray[np.float32], list[str]]]:
+    spec = predictor.manifest.window
+    if spec is None:
+        return
+    windower = Windower(spec.samples, spec.step, len(wanted))
+    made = 0
+    for chunk in chunks:
+        windows = windower.push(_columns(chunk, wanted, name))
+        if windows:
+            places = [f"row {(made + i) * spec.step + 1}" for i in range(len(windows))]
+            made += len(windows)
+            yield np.stack(windows), places
+
+
+def _columns(chunk: Rows, wanted: list[str], name: str) -> NDArray[np.float32]:
+    """The package's columns in its order.
+
+    Raises:
+        InputError: naming the columns that are not there.
+    """
+    absent = [column for column in wanted if column not in chunk.names]
+    if absent:
+        raise InputError(
+            f"the columns {', '.join(wanted)}", f"no {', '.join(absent)}", name, "Name the columns in the header line"
+        )
+    order = [chunk.names.index(column) for column in wanted]
+    return chunk.values[:, order]
+
+
+def _told(predictor: Predictor, samples: NDArray[np.float32], places: list[str]) -> Iterator[Answer]:
+    """One answer a sample, as JSON knows it."""
+    answers = predictor.predict(samples)
+    for index, place in enumerate(places):
+        answer: Answer = {"place": place} if place else {}
+        absent = bool(answers.missing[index])
+        if answers.predictions is None:
+            answer["label"] = None if absent else str(answers.labels[index])
+            answer["confidence"] = round(float(answers.confidence[index]), 6)
+            answer["unsure"] = bool(answers.unsure[index])
+            answer["probabilities"] = {
+                name: round(float(p), 6)
+                for name, p in zip(predictor.manifest.labels, answers.probabilities[index], strict=True)
+            }
+        else:
+            answer["prediction"] = None if absent else float(answers.predictions[index])
+        if absent:
+            answer["missing"] = True
+        if answers.out_of_range[index]:
+            answer["out_of_range"] = list(answers.out_of_range[index])
+        yield answer
+
+
+def _number(cell: str, place: int, columns: tuple[Any, ...]) -> float:
+    if cell.lower() in _MISSING:
+        return float("nan")
+    try:
+        value = float(cell)
+    except ValueError:
+        column = columns[place % len(columns)].name
+        raise InputError("a number", repr(cell), f"--values place {place + 1}, column {column}") from None
+    return value

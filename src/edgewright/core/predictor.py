@@ -1,0 +1,225 @@
+"""Prediction from a package, offline: the engine proves itself on the test vectors before it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core import engines
+from edgewright.core.package import Package, read_package
+from edgewright.core.samples import to_samples
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import CheckFailedError, InputError
+
+# Beyond it a batch is run in parts, so that windows of convolutions stay within tens of megabytes.
+_PART = 4096
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says about n samples.
+
+    Attributes:
+        labels: shape (n,), text; empty where there is no answer, and for regression.
+        confidence: shape (n,), probability of the label, 0 where there is no answer; 1 for regression.
+        probabilities: shape (n, classes) in the order of the package's labels, 0 where there is no answer; (n, 0) for
+            regression.
+        predictions: shape (n,) for regression, NaN where there is no answer; None for classification.
+        unsure: shape (n,), whether the confidence is not at least the package's threshold, or there is no answer.
+        out_of_range: for each sample the columns with a value outside the range its sensor can give.
+        missing: shape (n,), whether there is no answer: too many values are missing, or the model gives no number.
+    """
+
+    labels: NDArray[np.str_]
+    confidence: Floats
+    probabilities: Floats
+    predictions: Floats | None
+    unsure: NDArray[np.bool_]
+    out_of_range: tuple[tuple[str, ...], ...]
+    missing: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Predictor:
+    """A package that answers.
+
+    Args:
+        package: a package, or the path of one.
+        form: 'float', 'int8', ...; the package's default when None.
+        engine: the fastest for this model on this machine when None (`engine_times`).
+        rows: how many rows it is going to answer; for a few, an engine that takes long to import does not pay.
+        self_test: run the package's test vectors first.
+
+    Raises:
+        InputError: for a package, form or engine that cannot be used.
+        CheckFailedError: when an answer to a test vector is further off than the package allows.
+    """
+
+    def __init__(
+        self,
+        package: Package | Path | str,
+        *,
+        form: str | None = None,
+        engine: str | None = None,
+        rows: float = engines.MANY_ROWS,
+        self_test: bool = True,
+    ) -> None:
+        self.package = package if isinstance(package, Package) else read_package(Path(package))
+        self.manifest = self.package.manifest
+        self.form = form or self.manifest.default
+        model = self.package.model(self.form)
+        self.engine = engines.choose(engine, model, rows)
+        self.regression = self.manifest.task == "regression"
+        self._run = self.engine.load(model)
+        # Asked now: who answers many streams lets go of the bytes of the model.
+        self.note = self.engine.note(model)
+        self._labels = np.array(self.manifest.labels, dtype=np.str_)
+        self._threshold = self.manifest.thresholds.get("confidence", 0.0)
+        columns = self.manifest.columns
+        self._names = tuple(column.name for column in columns)
+        shape = (1, len(columns), *(1,) * (len(self.manifest.shape) - 1))
+        low = [-np.inf if c.minimum is None else c.minimum for c in columns]
+        high = [np.inf if c.maximum is None else c.maximum for c in columns]
+        with np.errstate(over="ignore"):
+            # A limit beyond float32 is none.
+            self._low, self._high = (np.array(v, np.float32).reshape(shape) for v in (low, high))
+        self._ranged = bool(np.isfinite(low).any() or np.isfinite(high).any())
+        if self_test:
+            self.check()
+
+    def predict(self, X: Any) -> Answers:  # noqa: ANN401 - arrays, lists, frames and rows
+        """Answers for samples; `X` as `samples.to_samples` takes it.
+
+        Raises:
+            InputError: for samples the model cannot take.
+        """
+        samples = to_samples(X, self.manifest)
+        parts = [self._outputs(samples[i : i + _PART]) for i in range(0, max(1, len(samples)), _PART)]
+        values = parts[0] if len(parts) == 1 else {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+        ranges = self._out_of_range(samples)
+        n = len(samples)
+        missing = np.zeros(n, np.bool_)
+        if n and self.manifest.missing is None:
+            # A package from before the rule answers a sample without any value like every other.
+            missing |= ~np.isfinite(samples).reshape(n, -1).any(axis=1)
+        if self.regression:
+            predictions = values["prediction"].reshape(n)
+            missing |= ~np.isfinite(predictions)
+            return Answers(
+                labels=np.full(n, "", np.str_),
+                confidence=np.where(missing, np.float32(0), np.float32(1)),
+                probabilities=np.empty((n, 0), np.float32),
+                predictions=np.where(missing, np.float32(np.nan), predictions),
+                unsure=missing,
+                out_of_range=ranges,
+                missing=missing,
+            )
+        confidence, probabilities = values["confidence"].reshape(n), self._columns(values["probabilities"])
+        labels = self._named(values["label"].reshape(n))
+        missing |= ~(confidence > 0)
+        if missing.any():
+            confidence = np.where(missing, np.float32(0), confidence)
+            probabilities = np.where(missing[:, None], np.float32(0), probabilities)
+            labels = np.where(missing, "", labels)
+        return Answers(
+            labels=labels,
+            confidence=confidence,
+            probabilities=probabilities,
+            predictions=None,
+            unsure=~(confidence >= self._threshold) | missing,
+            out_of_range=ranges,
+            missing=missing,
+        )
+
+    def check(self) -> float:
+        """Runs the package's test vectors.
+
+        Returns:
+            The largest difference: of a probability, or of a prediction relative to the spread of the expected ones.
+
+        Raises:
+            CheckFailedError: naming the vector and the values, when it is beyond the tolerance of this form.
+        """
+        vectors, expected = self.package.vectors(), self.package.expected(self.form)
+        if vectors.shape[1:] != self.manifest.shape or vectors.dtype != np.float32 or len(vectors) != len(expected):
+            raise InputError(
+                f"test vectors of shape (n, {self.manifest.shape})",
+                f"{vectors.dtype} {vectors.shape}",
+                self.manifest.name,
+            )
+        if not len(vectors):
+            raise InputError("at least one test vector", "none", self.manifest.name)
+        outputs = self._outputs(vectors)
+        got = outputs["prediction" if self.regression else "probabilities"].reshape(len(vectors), -1)
+        got = got if self.regression else self._columns(got)
+        wanted = expected.reshape(len(vectors), -1)
+        wanted = wanted if self.regression else self._columns(wanted)
+        if got.shape != wanted.shape:
+            raise InputError(
+                f"answers of shape {wanted.shape}", f"shape {got.shape}", f"{self.manifest.name}, test vectors"
+            )
+        if not self.regression and got.shape[1] != len(self._labels):
+            raise InputError(
+                f"a probability for each of {len(self._labels)} labels", f"{got.shape[1]}", self.manifest.name
+            )
+        with np.errstate(all="ignore"):
+            difference = np.abs(got.astype(np.float64) - wanted)
+            if self.regression:
+                difference /= float(np.ptp(wanted)) or 1.0
+        worst = np.where(np.isnan(difference), np.inf, difference).max(1)
+        tolerance = self.manifest.tolerance[self.form]
+        if worst.max() > tolerance:
+            at = int(worst.argmax())
+            raise CheckFailedError(
+                f"self-test of {self.manifest.name} ({self.form}) with the engine {self.engine.name}: test vector {at} "
+                f"gives {_shown(got[at])}, the package says {_shown(wanted[at])} (tolerance {tolerance:g})",
+                "Do not use this package here; try another engine and report it",
+            )
+        return float(worst.max())
+
+    def _outputs(self, samples: Floats) -> dict[str, NDArray[Any]]:
+        values = self._run(samples)
+        needed = {"prediction"} if self.regression else {"label", "probabilities", "confidence"}
+        if not needed <= values.keys():
+            raise InputError(f"the outputs {', '.join(sorted(needed))}", ", ".join(values), f"model {self.form}")
+        n = len(samples)
+        for name in needed:
+            value = values[name]
+            if value.shape[:1] != (n,) or (name != "probabilities" and value.size != n):
+                told = f"{name} of shape {value.shape} for {n}"
+                raise InputError("an answer for each sample", told, f"model {self.form}")
+        return values
+
+    def _named(self, places: NDArray[Any]) -> NDArray[np.str_]:
+        try:
+            return np.asarray(self._labels[places])
+        except IndexError:
+            told = f"place {places.max(initial=0)}"
+            raise InputError(f"a label among the {len(self._labels)} known", told, f"model {self.form}") from None
+
+    def _columns(self, probabilities: Floats) -> Floats:
+        """A probability for every class: one sigmoid output is the probability of the second of two."""
+        if probabilities.shape[-1] == 1 and len(self._labels) == 2:
+            return np.concatenate([1 - probabilities, probabilities], -1)
+        return probabilities
+
+    def _out_of_range(self, samples: Floats) -> tuple[tuple[str, ...], ...]:
+        if not self._ranged:
+            return ((),) * len(samples)
+        # What is not finite is missing, not out of range.
+        outside = ((samples < self._low) | (samples > self._high)) & np.isfinite(samples)
+        flags: NDArray[np.bool_] = np.any(outside, axis=tuple(range(2, outside.ndim)))
+        if not flags.any():
+            return ((),) * len(samples)
+        return tuple(tuple(n for n, bad in zip(self._names, row, strict=True) if bad) for row in flags.tolist())
+
+
+def _shown(values: NDArray[Any]) -> str:
+    text = ", ".join(f"{float(v):.6g}" for v in values[:6])
+    return f"[{text}, ...]" if len(values) > 6 else f"[{text}]"

@@ -1,0 +1,105 @@
+"""What a person hands over to be predicted, as samples of the shape the model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.rows import Rows
+from edgewright.core.windows import cut
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+
+
+@runtime_checkable
+class Frame(Protocol):
+    """What frames of Polars and pandas have in common, so that neither is needed here."""
+
+    @property
+    def columns(self) -> Any: ...  # noqa: ANN401, D102 - a list of names or an index
+
+    def to_numpy(self) -> Any: ...  # noqa: ANN401, D102
+
+    def __getitem__(self, name: str) -> Any: ...  # noqa: ANN401
+
+
+def to_samples(X: Any, manifest: Manifest) -> Floats:  # noqa: ANN401 - arrays, lists, frames and rows
+    """Samples of shape (n, *manifest.shape), float32; what is not finite is missing.
+
+    Args:
+        X: an array or nested list of samples, one sample alone, or something with named columns: rows of a CSV file,
+            a frame of Polars or pandas, a dictionary. Named columns are taken by name, whatever their order, and cut
+            into windows when the model takes windows.
+        manifest: of the package.
+
+    Raises:
+        InputError: for another shape, a missing column, or text.
+    """
+    named = _named(X, manifest)
+    if named is None:
+        samples = _shaped(_float32(X, "the samples"), manifest.shape)
+    elif manifest.window is None:
+        samples = named
+    else:
+        samples = cut(named, manifest.window.samples, manifest.window.step)[0]
+        if not len(samples):
+            raise InputError(f"at least {manifest.window.samples} rows, one window", f"{len(named)} rows")
+    return np.ascontiguousarray(samples)
+
+
+def _named(X: Any, manifest: Manifest) -> Floats | None:  # noqa: ANN401
+    """The rows of something with named columns, shape (rows, columns); None for anything else."""
+    names = [column.name for column in manifest.columns]
+    if isinstance(X, Rows):
+        require_columns(X.names, names)
+        return X.values[:, [X.names.index(name) for name in names]]
+    if isinstance(X, Mapping):
+        require_columns(X, names)
+        columns = [np.atleast_1d(_float32(X[name], f"column {name}")) for name in names]
+    elif isinstance(X, Frame):
+        require_columns(list(X.columns), names)
+        columns = [_float32(X[name].to_numpy(), f"column {name}") for name in names]
+    else:
+        return None
+    if len({column.shape for column in columns}) > 1 or columns[0].ndim != 1:
+        raise InputError("columns of one length", ", ".join(str(column.shape) for column in columns))
+    return np.stack(columns, 1)
+
+
+def require_columns(there: Any, names: list[str]) -> None:  # noqa: ANN401 - a collection of names
+    """Refuses columns of which some are not there.
+
+    Raises:
+        InputError: naming them.
+    """
+    missing = [name for name in names if name not in there]
+    if missing:
+        have = ", ".join(map(str, there)) or "none"
+        raise InputError(f"the columns {', '.join(names)}", have, do=f"Add {', '.join(missing)}")
+
+
+def _float32(values: Any, where: str) -> Floats:  # noqa: ANN401
+    if isinstance(values, np.ndarray) and values.dtype == np.float32:
+        return values
+    try:
+        wide: NDArray[np.float64] = np.asarray(values, np.float64)
+    except (ValueError, TypeError) as error:
+        raise InputError("numbers", " ".join(str(error).split())[:120], where) from None
+    with np.errstate(over="ignore"):
+        return wide.astype(np.float32)
+
+
+def _shaped(x: Floats, shape: tuple[int, ...]) -> Floats:
+    if x.shape == shape:
+        return x[np.newaxis]
+    if x.shape[1:] != shape or x.ndim != len(shape) + 1:
+        expected = ", ".join(map(str, shape))
+        do = ""
+        if x.ndim >= 2 and len(shape) == 2 and x.shape[-2:] == shape[::-1]:
+            do = "Transpose it: a window is (channels, samples)"
+        raise InputError(f"samples of shape (n, {expected}) or one of ({expected},)", f"shape {x.shape}", do=do)
+    return x

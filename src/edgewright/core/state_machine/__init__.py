@@ -1,0 +1,1 @@
+"""Runs state tables: events, guards and transitions, for rules and dialogues."""

@@ -1,0 +1,159 @@
+"""Data whose labels a machine suggested: trained on only where an audit holds the error rate below a limit.
+
+Exported data name in a column who each label is from, and carry `NAME.labels.json` beside them: the hash of the file
+and what an audit said. A file that was edited has another hash; one that was renamed is found by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.versioned_json import decode_versioned
+from edgewright.data.headers import read_columns, read_whole
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
+from edgewright.schema.labelling import LABEL_FROM, LABELS_VERSION, LabelRecord
+
+LIMIT = 0.05
+"""Error rate of machine labels that is trained on, where nothing else is said."""
+LIMIT_KEY = "label_errors"
+ENDING = ".labels.json"
+_TABLES = (".csv", ".parquet")
+_DO = (
+    "Draw a sample, answer it and export again: edgewright label audit PROJECT; edgewright label review PROJECT --audit"
+)
+
+
+def limit_of(table: Mapping[str, object], where: str = "[data]") -> float:
+    """The largest error rate of machine labels that `[data]` allows.
+
+    Raises:
+        InputError: no number from 0 to 1.
+    """
+    value = table.get(LIMIT_KEY, LIMIT)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= 1.0:
+        raise InputError("an error rate from 0 to 1", repr(value), f"{where} {LIMIT_KEY}")
+    return float(value)
+
+
+def beside(path: Path) -> Path:
+    """Where the record of a file's labels lies."""
+    return path.with_name(path.name + ENDING)
+
+
+def marked(path: Path) -> bool:
+    """Whether a file has the column that says who a label is from."""
+    name = path.name.lower()
+    if not path.is_file() or not name.endswith(_TABLES):
+        return False
+    if name.endswith(".parquet"):
+        import polars  # noqa: PLC0415 - of an extra, and slow to load
+
+        try:
+            return LABEL_FROM in polars.read_parquet_schema(path)
+        except (polars.exceptions.PolarsError, OSError):
+            return False
+    try:
+        return LABEL_FROM in read_columns(path, path.name)
+    except EdgewrightError:
+        # Whoever reads the rows says what is wrong with them.
+        return False
+
+
+def records(path: str | Path | None, limit: float) -> tuple[LabelRecord, ...]:
+    """The records of a file's labels, or of all files of a folder; none where no machine had a hand in them.
+
+    Args:
+        path: of the data; None or empty where they are made up or a public set's own.
+        limit: error rate that the audit's upper bound must not exceed.
+
+    Raises:
+        CheckFailedError: the audit is missing, unfinished, of other labels, or its upper bound is above the limit.
+        InputError: a record that is none or of a newer version.
+    """
+    if not path:
+        return ()
+    place = Path(path)
+    files = sorted(place.rglob("*")) if place.is_dir() else [place]
+    found = [
+        _checked(file, limit)
+        for file in files
+        if file.name.lower().endswith(_TABLES) and (beside(file).is_file() or marked(file))
+    ]
+    return tuple(found)
+
+
+def told(found: LabelRecord) -> str:
+    """One sentence for the record of a run and for the package."""
+    if not found.machine:
+        return f"{found.human:,} labels by people"
+    audit = found.audit
+    return (
+        f"{found.human:,} labels by people and {found.machine:,} by a machine, of whose labels {audit.errors:,} of "
+        f"{audit.answered:,} drawn at random were wrong ({100 * audit.low:.1f} to {100 * audit.high:.1f} %)"
+    )
+
+
+def _checked(file: Path, limit: float) -> LabelRecord:
+    digest = hashlib.sha256(read_whole(file, str(file))).hexdigest()
+    found = _record(file, digest)
+    if found is None:
+        raise CheckFailedError(
+            f"labels by a machine without their audit: {file} has a column {LABEL_FROM!r} and no {beside(file).name} "
+            "beside it",
+            do="Put it back, or export the label project again",
+        )
+    if found.sha256 != digest:
+        raise CheckFailedError(
+            f"the labels of {file} are not those that were audited: the file was changed after the export",
+            do="Correct labels in the project (edgewright label review) and export again",
+        )
+    if not found.machine:
+        return found
+    audit = found.audit
+    reasons = {
+        "none": "no audit of its machine labels",
+        "open": f"an audit with {audit.answered:,} of {audit.drawn:,} answers",
+        "stale": "an audit of other labels than it holds",
+    }
+    if audit.state in reasons:
+        raise CheckFailedError(f"{file} has {reasons[audit.state]} ({found.machine:,} of them)", do=_DO)
+    if audit.high > limit:
+        raise CheckFailedError(
+            f"{audit.errors:,} of {audit.answered:,} audited labels of {file} were wrong, up to {100 * audit.high:.1f} "
+            f"% of the machine's labels may be; the limit is {100 * limit:g} %",
+            do=f"Audit more, suggest better, or raise {LIMIT_KEY} (language train: --label-errors) knowingly",
+        )
+    return found
+
+
+def _record(file: Path, digest: str) -> LabelRecord | None:
+    """The record beside a file, or, of a file that was renamed, the one in its folder that has its hash."""
+    own = beside(file)
+    if own.is_file():
+        return read_record(own)
+    for other in sorted(file.parent.glob(f"*{ENDING}")):
+        found = read_record(other)
+        if found.sha256 == digest:
+            return found
+    return None
+
+
+def read_record(path: Path) -> LabelRecord:
+    """A record of labels.
+
+    Raises:
+        InputError: no such file, or of a newer version.
+    """
+    return decode_versioned(
+        read_whole(path, str(path)), LabelRecord, LABELS_VERSION, "label record", "a record of labels", str(path),
+        "Export the label project again",
+    )  # fmt: skip
+
+
+def encoded(record: LabelRecord) -> bytes:
+    """As `NAME.labels.json` holds it."""
+    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"

@@ -1,0 +1,1 @@
+"""Runs on a device: sources, the agent, rules, the store, sinks and boards."""

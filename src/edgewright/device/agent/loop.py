@@ -1,0 +1,287 @@
+"""The loop: rows, windows, answers, decisions, rules, store; one thread, and nothing in it grows."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from edgewright.device.agent.checkpoint import Remembered
+from edgewright.device.agent.commands import Commands
+from edgewright.device.agent.counters import Latency
+from edgewright.device.agent.heartbeat import Pulse
+from edgewright.device.agent.notices import Notices
+from edgewright.device.agent.plan import Plan
+from edgewright.device.agent.process_status import Reporter
+from edgewright.device.agent.settings import Configured
+from edgewright.device.agent.store_writer import Keeper
+from edgewright.device.agent.stream import StreamState, Unit, health_event
+from edgewright.device.agent.systemd import Supervisor
+from edgewright.device.sources import Stream
+from edgewright.device.store import stream_state
+from edgewright.device.wall_clock import WallClock
+from edgewright.monitor.sensor_health import Health
+from edgewright.schema.device import Event, Packet
+from edgewright.schema.errors import InputError
+
+_WAIT = 0.2  # seconds that one look at the source may take: so soon a signal is heard
+_SLOW_AGAIN = 60.0
+_COMMANDS_END = 5.0  # seconds that programs of rules have to end by themselves when the agent does
+_FIRST_KEPT = 60.0  # seconds after the start at which what is known is saved for the first time
+_NAMES = 1000  # streams that nothing follows and that were told of
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What an agent did.
+
+    Attributes:
+        rows, windows, events, alarms: how many.
+        first: seconds from the agent's start to its first answer; None where there was none.
+        latency: of answers, from the arrival of the last row.
+    """
+
+    rows: int = 0
+    windows: int = 0
+    events: int = 0
+    alarms: int = 0
+    first: float | None = None
+    latency: Latency = msgspec.field(default_factory=Latency)
+
+
+class Agent:
+    """Everything at work.
+
+    Args:
+        plan: what to do; its rates are settled.
+        configured: settings.
+        source: open.
+        keeper: way into the store.
+        recorded: whether rows are those of a recording, played as fast as they can be read: then nothing that depends
+            on when this runs or how fast becomes an event, and the same rows give the same events.
+    """
+
+    def __init__(self, plan: Plan, configured: Configured, source: Stream, keeper: Keeper, *, recorded: bool) -> None:
+        self.report = Report()
+        self._plan, self._configured, self._source, self._keeper = plan, configured, source, keeper
+        self._config = configured.settings.agent
+        self._live = not recorded
+        self._commands = Commands(configured.settings.commands, run=not recorded)
+        self._streams: OrderedDict[str, StreamState] = OrderedDict()
+        self._unknown: set[str] = set()
+        self._notices = Notices(configured.timeline.report)
+        self._clock, self._supervisor = WallClock(), Supervisor()
+        self._reporter = Reporter(self._config, keeper, self._commands, self.report)
+        self._pulse = Pulse(self._supervisor, plan.answerers)
+        self._now = self._clock.now()
+        self._began = time.monotonic()
+        self._slow = -math.inf
+        # Windows and detectors hold rows: where columns are encrypted, none of them lies beside the store in clear.
+        kept = self._live and not keeper.store.config.encrypt
+        self._remembered = Remembered(keeper.store) if kept else None
+        if self._live and not kept:
+            stream_state.remove(keeper.store.folder)
+        # The first time soon, and at once with the first alarm, which a kill must not raise again.
+        self._kept, self._saved = self._began - max(0.0, self._config.summary - _FIRST_KEPT), False
+
+    def run(self, stop: Callable[[], bool]) -> Report:
+        """Goes on until the source ends or `stop` says so; then everything is stored.
+
+        Raises:
+            InputError: the source cannot go on; what was measured before is stored.
+        """
+        self._supervisor.ready()
+        self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.started(self._plan)])
+        try:
+            while not stop() and not self._source.ended():
+                self.turn(_WAIT)
+        finally:
+            self._supervisor.stopping()
+            self._end()
+        return self.report
+
+    def turn(self, wait: float) -> None:
+        """One look at the source and all that follows from it."""
+        packets = self._source.read(wait)
+        arrived = time.monotonic()
+        if self._live:
+            self._now = self._clock.now()
+        touched: OrderedDict[str, StreamState] = OrderedDict()
+        events: list[Event] = []
+        for came in packets:
+            packet = self._notices.passed(came, arrived) if self._live else came
+            state = self._of(packet, events)
+            if state is not None:
+                self._take(state, packet, arrived, touched)
+        self._answer(list(touched.values()), arrived)
+        if self._live:
+            self._time_goes_on(arrived, events)
+        self._keep(events)
+        self._keeper.tick()
+        self._supervisor.alive()
+        self._pulse.beat(arrived, bool(packets), self.report.windows, self.report.latency)
+
+    def _take(self, state: StreamState, packet: Packet, arrived: float, touched: OrderedDict[str, StreamState]) -> None:
+        touched[state.name] = state
+        if state.silent and len(packet.values):
+            state.silent = False
+            text = f"back after {arrived - state.arrived:.3g} s"
+            state.tell(Health(time=_moment(packet), what="back", text=text, amount=arrived - state.arrived))
+        try:
+            state.take(packet, arrived)
+        except InputError as error:
+            state.tell(Health(time=_moment(packet), what="source", text=str(error)))
+        self.report.rows += len(packet.values)
+
+    def _of(self, packet: Packet, events: list[Event]) -> StreamState | None:
+        """The stream of a packet, made where it is new."""
+        name = packet.stream
+        state = self._streams.get(name)
+        if state is not None:
+            self._streams.move_to_end(name)
+            return state
+        if not len(packet.values):
+            if packet.notice:
+                event = health_event(Health(time=0.0, what="source", text=packet.notice))
+                events.append(self._stamped(event, name, None, 0.0))
+            return None
+        state = StreamState(name, self._plan, self._configured, self._commands, self._remembered)
+        if not state.busy:
+            if name not in self._unknown and len(self._unknown) < _NAMES:
+                self._unknown.add(name)
+                text = "nothing follows this stream"
+                event = health_event(Health(time=_moment(packet), what="unknown", text=text))
+                events.append(self._stamped(event, name, packet.wall, 0.0))
+            return None
+        if len(self._streams) >= self._config.streams:
+            old, gone = self._streams.popitem(last=False)
+            text = f"forgotten: more than {self._config.streams} streams"
+            told = [*gone.summaries(), (gone.last, 0, health_event(Health(time=gone.last, what="evicted", text=text)))]
+            wall = self._ended_at(gone)
+            events += [self._stamped(event, old, wall, gone.last - moment) for moment, _, event in told]
+        self._streams[name] = state
+        return state
+
+    def _answer(self, states: Sequence[StreamState], arrived: float) -> None:
+        """Answers what became ready, all streams of a package in one batch, and stores what comes of it."""
+        for answerer in self._plan.answerers:
+            asked = [one for state in states for one in state.asked if one.unit.answerer is answerer]
+            if not asked:
+                continue
+            try:
+                answered = answerer.answer([one.cut for one in asked])
+                self._pulse.answered(answered)
+                for one, found in zip(asked, answered, strict=True):
+                    one.answered = found
+            except Exception as error:  # noqa: BLE001 - an engine that fails must not end what still works
+                for one in asked:
+                    one.failed = type(error).__name__
+            count = sum(len(one.cut.times) for one in asked)
+            taken = time.monotonic() - arrived
+            self.report.latency.add(taken, count)
+            self.report.windows += count
+            if self.report.first is None:
+                self.report.first = time.monotonic() - self._began
+            if self._live and taken > self._config.slow:
+                self._told_slow(asked[0].unit, states, taken)
+        for state in states:
+            self._finish(state)
+
+    def _told_slow(self, unit: Unit, states: Sequence[StreamState], taken: float) -> None:
+        now = time.monotonic()
+        if now - self._slow >= _SLOW_AGAIN:
+            self._slow = now
+            text = f"engine slow: {unit.answerer.name} took {taken:.3g} s"
+            states[0].tell(Health(time=states[0].last, what="slow", text=text, amount=taken))
+
+    def _finish(self, state: StreamState) -> None:
+        wall, newest = state.wall, state.last
+        told, rows, alarms = state.finish()
+        if self._config.keep == "all":
+            for feed, ready in rows:
+                self._keeper.rows(state.name, feed.columns, ready.time, ready.values)
+        elif self._config.keep == "alarm":
+            for unit, seen in alarms:
+                sample = seen.sample if seen.sample is not None else ()
+                self._keep_sample(state.name, unit, seen.time, sample)
+        self._keep([self._stamped(event, state.name, wall, newest - moment) for moment, _, event in told])
+
+    def _keep_sample(self, stream: str, unit: Unit, moment: float, sample: object) -> None:
+        values = np.atleast_2d(np.asarray(sample, np.float32).T)
+        back = np.arange(len(values) - 1, -1, -1) / (unit.feed.rate or 1.0)
+        self._keeper.rows(stream, unit.feed.columns, moment - back, values)
+
+    def _time_goes_on(self, now: float, events: list[Event]) -> None:
+        """Streams that say nothing, time-outs and watchdogs of tables, and how the process is."""
+        for name, state in self._streams.items():
+            if math.isnan(state.last):
+                continue
+            away = now - state.arrived
+            told = state.tick(state.last + away)
+            if away > self._config.silent and not state.silent:
+                state.silent = True
+                text = f"silent for {away:.3g} s"
+                silence = Health(time=state.last, what="silent", text=text, amount=away)
+                told.append((state.last, 0, health_event(silence)))
+            events += [self._stamped(event, name, None, 0.0) for _, _, event in told]
+        events += [self._stamped(event, "", None, 0.0) for event in self._reporter.look(now, len(self._streams))]
+        if now - self._kept >= self._config.summary or (self.report.alarms and not self._saved):
+            self._kept = now
+            self._keep_learnt()
+        moved = self._now.jumped
+        if moved:
+            text = f"the clock of this device was set by {moved:+.3g} s"
+            event = health_event(Health(time=0.0, what="clock", text=text, amount=moved))
+            events.append(self._stamped(event, "", None, 0.0))
+
+    def _keep_learnt(self) -> None:
+        """What is known of the streams goes beside the store; those that spoke last come first."""
+        self._saved = True
+        known = {key: kept for state in reversed(self._streams.values()) for key, kept in state.keep().items()}
+        if self._remembered is not None and known:
+            self._keeper.file(self._remembered.writing(known))
+
+    def _ended_at(self, state: StreamState) -> float | None:
+        """The time of day of a recorded stream's last row; None where what ends now ends at the time of now."""
+        return None if self._live else state.newest_wall
+
+    def _stamped(self, event: Event, stream: str, wall: float | None, before: float) -> Event:
+        """The event with its stream and the time of day, `before` seconds ahead of `wall` or of now."""
+        doubt = None
+        if wall is None and self._live:
+            wall, doubt = self._now.wall, self._now.doubt
+        if wall is not None and math.isfinite(before):
+            wall -= max(0.0, before)
+        if event.kind == "alarm":
+            self.report.alarms += 1
+        return msgspec.structs.replace(event, stream=stream, wall=wall, doubt=doubt)
+
+    def _keep(self, events: Sequence[Event]) -> None:
+        self._pulse.events(events)
+        if not self._config.decisions:
+            events = [event for event in events if event.kind != "decision"]
+        if events:
+            self._keeper.events(events)
+            self.report.events += len(events)
+
+    def _end(self) -> None:
+        """What is still held is answered, summed up and stored."""
+        for state in self._streams.values():
+            state.wall = self._ended_at(state)
+            state.flush()
+        self._answer(list(self._streams.values()), time.monotonic())
+        for state in self._streams.values():
+            told = state.summaries()
+            wall = self._ended_at(state)
+            self._keep([self._stamped(event, state.name, wall, state.last - moment) for moment, _, event in told])
+        if self._live:
+            self._keep([self._stamped(event, "", None, 0.0) for event in self._reporter.summary(len(self._streams))])
+        self._keep_learnt()
+        self._commands.close(_COMMANDS_END)
+
+
+def _moment(packet: Packet) -> float:
+    return float(packet.time[-1]) if len(packet.time) else 0.0

@@ -1,0 +1,206 @@
+"""What an agent has to do: packages that proved themselves, detectors, tables, and the columns all of them ask for."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.state_machine.validation import check_names, read_table
+from edgewright.device.agent.batch_prediction import Answerer, matches, wanted
+from edgewright.device.agent.package_slots import Proven, entry_name, keep, prove
+from edgewright.device.agent.rules import EVENTS, NAMES, Rule
+from edgewright.device.sources import Stream
+from edgewright.monitor.detector_file import IN_PACKAGE, DetectorFile, detectors_in, parse_detector, read_detector
+from edgewright.schema.data import Column
+from edgewright.schema.device_config import AgentSettings, DetectorEntry, PackageEntry, RuleEntry
+from edgewright.schema.errors import InputError, UnknownNameError
+
+_NONE = "-"
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """A detector and the streams it watches."""
+
+    name: str
+    file: DetectorFile
+    streams: tuple[str, ...]
+    rate: float | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of its columns."""
+        return tuple(column.name for column in self.file.spec.columns)
+
+    def takes(self, stream: str) -> bool:
+        """Whether it watches this stream."""
+        return matches(self.streams, stream)
+
+
+class Plan(msgspec.Struct, kw_only=True):
+    """Everything that is at work.
+
+    Attributes:
+        answerers, watched, rules: by what they do.
+        refused: packages whose place the last ones that were proven here keep: name and why.
+        copies: bytes of packages that were proven just now, by name.
+        columns: that the source is asked for, with their units.
+        places: of each column by its name.
+    """
+
+    answerers: list[Answerer] = msgspec.field(default_factory=list)
+    watched: list[Watched] = msgspec.field(default_factory=list)
+    rules: list[Rule] = msgspec.field(default_factory=list)
+    refused: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    copies: dict[str, bytes] = msgspec.field(default_factory=dict)
+    columns: list[str] = msgspec.field(default_factory=list)
+    places: dict[str, int] = msgspec.field(default_factory=dict)
+
+
+def make_plan(settings: AgentSettings, store: Path) -> Plan:
+    """Proves packages and reads detectors and tables; nothing is written.
+
+    Args:
+        settings: with paths that are whole.
+        store: folder of the store, beside which proven packages are kept.
+
+    Raises:
+        CheckFailedError: a package's test vectors fail here, and no older one takes its place.
+        InputError: a file cannot be used, two things have one name, or there is nothing to do.
+    """
+    plan = Plan()
+    _unique([entry_name(entry) for entry in settings.packages], "packages")
+    for entry in settings.packages:
+        _package(plan, entry, store, settings.agent.keep_old)
+    for detector in settings.detectors:
+        path = Path(detector.path)
+        _detector(plan, detector, path.name.removesuffix(".detector"), read_detector(path), detector.streams)
+    _unique([watched.name for watched in plan.watched], "detectors")
+    for rule in settings.rules:
+        _rule(plan, rule, settings)
+    _unique([rule.name for rule in plan.rules], "rules")
+    if not plan.columns and not plan.rules:
+        raise InputError("something to do", "no package, detector or rule", "edgewright device run",
+                         "Name a package, or a configuration that does")  # fmt: skip
+    return plan
+
+
+def keep_copies(plan: Plan, store: Path) -> None:
+    """Keeps what was proven beside the store, which must be this process's by now.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    for name, data in plan.copies.items():
+        keep(store, name, data)
+    plan.copies = {}
+
+
+def settle_rates(plan: Plan, source: Stream, tolerance: float) -> None:
+    """Takes the source's rate where nobody else says one, and refuses a source that says another.
+
+    Raises:
+        InputError: the source gives rows at another rate than a package was made for, or is a recording whose rows
+            have neither a time nor a rate.
+    """
+    named = [(f"package {a.name!r}", a.rate) for a in plan.answerers]
+    for who, own in (*named, *((f"detector {w.name!r}", w.rate) for w in plan.watched)):
+        if own is not None and getattr(source, "untimed", False):
+            raise InputError(f"a time column, or rows a second: {who} takes {own:g}", "neither", "the source",
+                             "Say its rate, such as --source 'replay:FILE?rate=50', or rate in [source]")  # fmt: skip
+    for answerer in plan.answerers:
+        answerer.rate = _rate(answerer.rate, source.rate, tolerance, f"package {answerer.name!r}")
+    plan.watched = [
+        msgspec.structs.replace(w, rate=_rate(w.rate, source.rate, tolerance, f"detector {w.name!r}"))
+        for w in plan.watched
+    ]
+    by_name = {answerer.name: answerer.rate for answerer in plan.answerers}
+    plan.rules = [
+        msgspec.structs.replace(rule, rate=rule.rate or by_name.get(rule.package) or source.rate) for rule in plan.rules
+    ]
+
+
+def _rate(own: float | None, given: float | None, tolerance: float, who: str) -> float | None:
+    if own is not None and given is not None and abs(given - own) > tolerance * own:
+        raise InputError(f"rows at {own:g} Hz, for which {who} was made", f"{given:g} Hz", "the source",
+                         "Set the sensor to that rate, or train on recordings at its own")  # fmt: skip
+    return own if own is not None else given
+
+
+def _package(plan: Plan, entry: PackageEntry, store: Path, keep_old: bool) -> None:
+    proven = prove(entry, store, keep_old)
+    if proven.refused:
+        plan.refused.append((proven.name, proven.refused))
+    window = proven.predictor.manifest.window
+    rate = entry.rate or (window.rate if window else None)
+    plan.answerers.append(Answerer(proven, entry.streams, rate, entry.decision))
+    _ask(plan, wanted(proven.predictor), proven.predictor.manifest.columns, proven.name)
+    _inside(plan, proven, entry.streams)
+    if proven.data:
+        plan.copies[proven.name] = proven.data
+    # The engine has the model by now: a gateway with many packages keeps no second copy of each.
+    predictor = proven.predictor
+    predictor.package = dataclasses.replace(predictor.package, files={})
+
+
+def _inside(plan: Plan, proven: Proven, streams: tuple[str, ...]) -> None:
+    """Detectors that travel in a package."""
+    for name, content in detectors_in(proven.predictor.package.files).items():
+        file = parse_detector(content, f"package {proven.name}, {IN_PACKAGE.format(name=name)}")
+        _detector(plan, None, f"{proven.name}.{name}", file, streams)
+
+
+def _detector(plan: Plan, entry: DetectorEntry | None, name: str, file: DetectorFile, streams: tuple[str, ...]) -> None:
+    called = (entry.name if entry else "") or name
+    plan.watched.append(Watched(name=called, file=file, streams=streams, rate=file.spec.rate))
+    columns = file.spec.columns
+    _ask(plan, [f"{c.name} [{c.unit}]" if c.unit else c.name for c in columns], columns, called)
+
+
+def _rule(plan: Plan, entry: RuleEntry, settings: AgentSettings) -> None:
+    where = Path(entry.path).name
+    checked = read_table(Path(entry.path))
+    names = {answerer.name: answerer for answerer in plan.answerers}
+    package = "" if entry.package == _NONE else entry.package or (next(iter(names)) if len(names) == 1 else "")
+    if package and package not in names:
+        raise UnknownNameError("package", package, names, f"{where}, [[rules]] package")
+    answerer = names.get(package)
+    own = answerer.columns if answerer else ()
+    columns = (*own, *(name for name in entry.columns if name not in own))
+    _ask(plan, columns, tuple(Column(name=name) for name in columns), where)
+    known = {*NAMES, *columns, *(answerer.manifest.labels if answerer else ())}
+    check_names(checked, known, EVENTS, where)
+    for action in checked.actions:
+        if action.command and action.command not in settings.commands:
+            raise UnknownNameError("command", action.command, settings.commands, f"{where} actions")
+    if checked.table.patience and answerer is None:
+        raise InputError("a package whose answers the watchdog waits for", "none", f"{where} patience")
+    rate = (answerer.rate if answerer else None) or entry.rate
+    plan.rules.append(Rule(checked=checked, streams=entry.streams, package=package, columns=columns, rate=rate))
+
+
+def _ask(plan: Plan, asked: Sequence[str], columns: Sequence[Column], who: str) -> None:
+    for name, column in zip(asked, columns, strict=True):
+        if column.name not in plan.places:
+            plan.places[column.name] = len(plan.columns)
+            plan.columns.append(name)
+            continue
+        place = plan.places[column.name]
+        before = plan.columns[place]
+        if before == column.name:
+            plan.columns[place] = name
+        elif name not in (before, column.name):
+            raise InputError(f"the column as {before}, as another one asks for it", name, who,
+                             "Run them in two processes")  # fmt: skip
+
+
+def _unique(names: Sequence[str], what: str) -> None:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise InputError(f"every name among {what} once", f"{name!r} twice", f"[[{what}]]", "Give one a `name`")
+
+
+Say = Callable[[str], None]
+"""Where an agent says what a person should read."""

@@ -1,0 +1,160 @@
+"""`device.toml` read and checked to the last key, before anything is opened."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from edgewright.core.toml_tables import convert_table
+from edgewright.device import sinks, sources
+from edgewright.device.boards.configuration import check_boards
+from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.schema.device_config import AgentSettings, CommandEntry
+from edgewright.schema.errors import InputError, UnknownNameError
+
+_LARGEST = 1 << 20
+T = TypeVar("T")
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A kind of source with its settings, ready to be opened."""
+
+    kind: str
+    config: sources.StreamConfig
+
+    def open(self, columns: tuple[str, ...]) -> sources.Stream:
+        """Opens it for these channels."""
+        return sources.kind(self.kind).open(self.config, columns)
+
+
+class Way(msgspec.Struct, frozen=True):
+    """A kind of sink with its settings."""
+
+    kind: str
+    config: sinks.SinkConfig
+
+    def open(self) -> sinks.Sink:
+        """Opens it."""
+        return sinks.kind(self.kind).open(self.config)
+
+
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings that were checked; paths are whole.
+
+    Attributes:
+        settings: as written.
+        source: None where the command line must name one.
+        timeline: how rows are treated.
+        ways: sinks in order.
+    """
+
+    settings: AgentSettings
+    source: Source | None
+    timeline: TimelineConfig
+    ways: tuple[Way, ...]
+
+
+def read_settings(path: Path | None) -> Configured:
+    """Reads a configuration; without a file everything has its default.
+
+    Raises:
+        UnknownNameError: for a key, a kind or a value that is not known, with the known ones.
+        InputError: it is no TOML, or a value does not fit.
+    """
+    if path is None:
+        return check_settings({}, Path(), "the settings")
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise InputError("a configuration", error.strerror or str(error), str(path)) from None
+    if len(content) > _LARGEST:
+        raise InputError(f"a configuration of at most {_LARGEST >> 20} MB", "more", str(path))
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("TOML", str(error), str(path)) from None
+    return check_settings(table, path.parent, path.name)
+
+
+def check_settings(table: dict[str, Any], folder: Path, where: str) -> Configured:
+    """Checks a configuration's table.
+
+    Args:
+        table: as read.
+        folder: from which paths of packages, detectors and tables are seen.
+        where: its name in messages.
+
+    Raises:
+        InputError: as `read_settings`.
+    """
+    settings = convert_table(table, AgentSettings, where)
+    for name, command in settings.commands.items():
+        _check_command(name, command, where)
+    check_boards(settings.boards, where)
+    source = None
+    if settings.source:
+        kind, rest = _kind(settings.source, f"{where} source", "a source")
+        part = _named(sources.kind, kind, f"{where} source.kind")
+        source = Source(kind, convert_table(rest, part.config, f"{where} source"))
+    ways = []
+    for place, entry in enumerate(settings.sink):
+        kind, rest = _kind(entry, f"{where} sink[{place}]", "a sink")
+        sink = _named(sinks.kind, kind, f"{where} sink[{place}].kind")
+        ways.append(Way(kind, convert_table(rest, sink.config, f"{where} sink[{place}]")))
+    return Configured(
+        settings=msgspec.structs.replace(
+            settings,
+            packages=_seen_from(folder, settings.packages),
+            detectors=_seen_from(folder, settings.detectors),
+            rules=_seen_from(folder, settings.rules),
+        ),
+        source=source,
+        timeline=convert_table(settings.timeline, TimelineConfig, f"{where} timeline"),
+        ways=tuple(ways),
+    )
+
+
+def short_source(text: str) -> Source:
+    """The source behind `--source KIND:REST`.
+
+    Raises:
+        UnknownNameError: no such kind.
+        InputError: settings that do not fit.
+    """
+    name, _, rest = text.partition(":")
+    return Source(name, sources.kind(name).short(rest))
+
+
+def _named(find: Callable[[str], T], kind: str, where: str) -> T:
+    try:
+        return find(kind)
+    except UnknownNameError as error:
+        raise UnknownNameError(error.what, error.name, error.known, where) from None
+
+
+def _kind(table: dict[str, Any], where: str, what: str) -> tuple[str, dict[str, Any]]:
+    kind = table.get("kind")
+    if not isinstance(kind, str) or not kind:
+        raise InputError(f"the `kind` of {what}", "none" if kind is None else repr(kind), where)
+    return kind, {key: value for key, value in table.items() if key != "kind"}
+
+
+def _seen_from(folder: Path, entries: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(
+        msgspec.structs.replace(entry, path=str(folder / entry.path))  # type: ignore[type-var,attr-defined]
+        for entry in entries
+    )
+
+
+def _check_command(name: str, command: CommandEntry, where: str) -> None:
+    at = f"{where} commands.{name}.run"
+    program = Path(command.run[0])
+    if not program.is_absolute():
+        raise InputError("the whole path of a program", repr(command.run[0]), at, "Nothing is looked for in PATH")
+    if any("\0" in word for word in command.run):
+        raise InputError("arguments without a zero byte", "one", at)

@@ -1,0 +1,141 @@
+"""From a command line and a configuration to an agent that ran: everything is opened in order and closed again."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from edgewright.device.agent.delivery import Delivery
+from edgewright.device.agent.loop import Agent, Report
+from edgewright.device.agent.plan import Say, keep_copies, make_plan, settle_rates
+from edgewright.device.agent.settings import Configured, Source, read_settings, short_source
+from edgewright.device.agent.store_writer import Keeper
+from edgewright.device.store import Store
+from edgewright.schema.device import Event
+from edgewright.schema.device_config import PackageEntry
+from edgewright.schema.errors import EdgewrightError, InputError
+
+_DRAIN = 5.0
+
+
+class Started(msgspec.Struct, frozen=True, kw_only=True):
+    """What is about to run: for a first line to a person."""
+
+    store: Path
+    device: str
+    packages: tuple[str, ...]
+    source: str
+    recorded: bool
+    refused: tuple[tuple[str, str], ...]
+
+
+def configure(package: str, source: str, config: Path | None) -> tuple[Configured, Source]:
+    """Settings of the command line over those of the configuration.
+
+    Args:
+        package: further one; empty for none.
+        source: `KIND:REST`, instead of the configuration's; empty for that.
+        config: file; None for none.
+
+    Raises:
+        InputError: there is no source, or something does not fit.
+    """
+    configured = read_settings(config)
+    if package:
+        settings = configured.settings
+        entries = (PackageEntry(path=package), *settings.packages)
+        configured = msgspec.structs.replace(configured, settings=msgspec.structs.replace(settings, packages=entries))
+    opened = short_source(source) if source else configured.source
+    if opened is None:
+        raise InputError("a source", "none", "--source", "Name one, such as --source csv:readings.csv, or in [source]")
+    return configured, opened
+
+
+def run_agent(
+    configured: Configured, source: Source, folder: Path, *, stop: Callable[[], bool], say: Say,
+    tell: Callable[[Sequence[Event]], None], begin: Callable[[Started], None],
+) -> Report:  # fmt: skip
+    """Runs until the source ends or `stop` says so.
+
+    Args:
+        configured: settings.
+        source: where rows come from.
+        folder: of the store.
+        stop: asked several times a second.
+        say: takes a line about trouble.
+        tell: takes events: alarms after they are durable, others of a live source as they come.
+        begin: called once, before the first row.
+
+    Raises:
+        CheckFailedError: a package's test vectors fail here.
+        InputError: a store of a newer version or in use, a package, detector, table or source that cannot be used.
+        OutputError: the store cannot be opened, or its last commit failed.
+    """
+    settings = configured.settings
+    opening = _Opening(folder, configured)
+    try:
+        plan = make_plan(settings, folder)
+    except BaseException:
+        opening.give_up()
+        raise
+    with opening.store() as store:
+        keep_copies(plan, folder)
+        opened = source.open(tuple(plan.columns))
+        try:
+            settle_rates(plan, opened, configured.timeline.tolerance)
+            recorded = not getattr(opened, "live", True)
+            delivery = Delivery(store, configured.ways, say)
+            keeper = Keeper(store, say, delivery.before(tell), apart=not recorded)
+            agent = Agent(plan, configured, opened, keeper, recorded=recorded)
+            begin(
+                Started(
+                    store=folder, device=store.device, packages=tuple(a.name for a in plan.answerers),
+                    source=source.kind, recorded=recorded, refused=tuple(plan.refused),
+                )
+            )  # fmt: skip
+            delivery.start()
+            try:
+                report = agent.run(stop)
+            finally:
+                keeper.close()
+                delivery.close(_DRAIN if recorded else 1.0)
+            return report
+        finally:
+            opened.close()
+
+
+class _Opening:
+    """The store is opened while packages are proven: the one waits for the disk, the other computes."""
+
+    def __init__(self, folder: Path, configured: Configured) -> None:
+        self._folder, self._settings = folder, configured.settings
+        self._store: Store | None = None
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._open, name="opening")
+        self._thread.start()
+
+    def store(self) -> Store:
+        """The store, as soon as it is open.
+
+        Raises:
+            InputError, OutputError: as `Store.open`.
+        """
+        self._thread.join()
+        if self._store is None:
+            raise self._error or AssertionError
+        return self._store
+
+    def give_up(self) -> None:
+        """Closes it where it was opened."""
+        with suppress(EdgewrightError):
+            self.store().close()
+
+    def _open(self) -> None:
+        try:
+            self._store = Store.open(self._folder, self._settings.store, self._settings.device)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that asks for the store
+            self._error = error

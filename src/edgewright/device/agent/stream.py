@@ -1,0 +1,267 @@
+"""One stream at work: its rows cut for every package, watched by detectors and rules, and what came of them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from edgewright.device.agent.batch_prediction import Answered, Answerer
+from edgewright.device.agent.checkpoint import Kept, Remembered, drift_key, stream_key, watch_key
+from edgewright.device.agent.commands import Commands
+from edgewright.device.agent.feed import Cut, Cutter, Feed
+from edgewright.device.agent.plan import Plan, Watched
+from edgewright.device.agent.rules import Odd, Rule, Ruler
+from edgewright.device.agent.settings import Configured
+from edgewright.device.agent.stream_checkpoint import Resuming
+from edgewright.device.agent.stream_decisions import Judge, Seen
+from edgewright.device.agent.stream_detector import Detecting
+from edgewright.device.agent.stream_drift import Drifting, drifting
+from edgewright.device.timeline_settings import Ready
+from edgewright.monitor.sensor_health import Health
+from edgewright.schema.device import Event, Packet
+
+# Among events of one moment: what is not well, anomalies, decisions, steps of tables, summaries.
+_HEALTH, _ANOMALY, _DECISION, _STATE, _SUMMARY = range(5)
+# These words are made here; a source's own words may hold what it read and stay on the device.
+_OWN_WORDS = ("source",)
+_Told = tuple[float, int, Event]
+
+
+class PendingSamples(msgspec.Struct):
+    """Samples of a stream for one package; `answered` is filled in when the whole batch was."""
+
+    unit: Unit
+    cut: Cut
+    answered: Answered | None = None
+    failed: str = ""
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """One package on one stream."""
+
+    answerer: Answerer
+    feed: Feed
+    cutter: Cutter
+    judge: Judge
+    drift: Drifting | None
+
+
+class StreamState:
+    """A stream and all that follows it; bounded by its windows.
+
+    Args:
+        name: of the stream.
+        plan: packages, detectors and rules.
+        configured: settings.
+        commands: that rules may start.
+        remembered: what was known before the agent last stopped; None for a recording, which knows nothing before.
+    """
+
+    def __init__(
+        self, name: str, plan: Plan, configured: Configured, commands: Commands, remembered: Remembered | None = None
+    ) -> None:
+        self.name = name
+        self.feeds: dict[tuple[tuple[str, ...], float | None], Feed] = {}
+        self._plan, self._timeline = plan, configured.timeline
+        settings, summary = configured.settings, configured.settings.agent.summary
+        rules = [rule for rule in plan.rules if rule.takes(name)]
+        self._remembered = remembered
+        ruled = {rule.package for rule in rules}
+        self.units = [
+            Unit(
+                a,
+                self._feed(a.columns, a.rate),
+                Cutter(a.window, len(a.columns)),
+                Judge(a, summary, a.name in ruled),
+                drifting(a, settings.drift, remembered.take(drift_key(name, a)) if remembered else None),
+            )
+            for a in plan.answerers
+            if a.takes(name)
+        ]
+        self._watches: list[tuple[Feed, Watched, Detecting]] = [
+            (
+                self._feed(w.columns, w.rate),
+                w,
+                Detecting(w, remembered.take(watch_key(name, w)) if remembered else None),
+            )
+            for w in plan.watched
+            if w.takes(name)
+        ]
+        self._rulers: list[tuple[Feed | None, Ruler]] = [(self._of(rule), Ruler(rule, commands)) for rule in rules]
+        kept, decided = (remembered.take(stream_key(name)), remembered.decided(name)) if remembered else (None, ())
+        self._resuming = Resuming(kept, decided, self._timeline)
+        self._ends = False
+        self.arrived = time.monotonic()
+        self.last = math.nan
+        self.silent, self._notice = False, ""
+        self.wall: float | None = None
+        self.newest_wall: float | None = None
+        self._begin()
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything follows this stream."""
+        return bool(self.feeds)
+
+    def take(self, packet: Packet, arrived: float) -> None:
+        """Takes rows; what they complete is then in `asked`."""
+        if len(packet.values):
+            self.arrived = arrived
+            self.wall = packet.wall if packet.wall is not None else self.wall
+            self.newest_wall = self.wall
+        elif packet.notice in ("", self._notice):
+            return  # the source says again what it said when no row had come since
+        self._notice = packet.notice
+        if self._remembered is not None:
+            self._resuming.seen(packet, self.feeds.values(), self.units, self._ruling)
+        for feed in self.feeds.values():
+            self._take(feed, *feed.push(packet))
+
+    def flush(self) -> None:
+        """Takes what is still held back; the next `finish` is the last one."""
+        self._ends = True
+        for feed in self.feeds.values():
+            self._take(feed, *feed.flush())
+
+    def keep(self) -> dict[str, Kept]:
+        """What is known of the stream so far, by name."""
+        kept = self._resuming.keep(self.last, self.feeds.values(), self.units, self._ruling)
+        found = {stream_key(self.name): kept}
+        found |= {
+            drift_key(self.name, unit.answerer): unit.drift.keep() for unit in self.units if unit.drift is not None
+        }
+        found |= {watch_key(self.name, watched): watch.keep() for _, watched, watch in self._watches}
+        return {key: kept for key, kept in found.items() if kept is not None}
+
+    def tell(self, health: Health) -> None:
+        """Something that is not well with the stream, as the agent found it."""
+        self._health[health.what, health.text, health.time] = health
+
+    def finish(self) -> tuple[list[_Told], list[tuple[Feed, Ready]], list[tuple[Unit, Seen]]]:
+        """After `asked` was answered: what came of everything that was taken since the last call.
+
+        Returns:
+            Events in order, with their time and rank; the rows; and alarms of packages.
+        """
+        told: list[_Told] = []
+        seen: dict[str, list[Seen]] = {}
+        alarms: list[tuple[Unit, Seen]] = []
+        for asked in self.asked:
+            self._judged(asked, seen, told, alarms)
+        for unit in self.units:
+            if unit.drift is not None:
+                # Those of a recording that fill no block say nothing any more.
+                self._drifts += unit.drift.look(everything=self._ends and self._remembered is not None)
+        health = sorted(self._health.values(), key=lambda one: one.time)
+        told += [(one.time, _HEALTH, health_event(one)) for one in health]
+        told += [(event.time, _ANOMALY, event) for event in self._drifts]
+        for odd in self._odd:
+            detail = {"channel": odd.channel, "detector": odd.detector}
+            event = Event(kind="anomaly", time=odd.time, label=odd.channel, score=odd.score, detail=detail)
+            told.append((odd.time, _ANOMALY, event))
+        for feed, ruler in self._rulers:
+            rows = [ready for of, ready in self._rows if of is feed]
+            steps = ruler.take(rows, seen.get(ruler.rule.package, ()), self._odd, health)
+            told += [(moment, _STATE, event) for moment, event in steps]
+        rows_taken = self._rows
+        self._begin()
+        told.sort(key=lambda one: one[:2])
+        return told, rows_taken, alarms
+
+    def tick(self, moment: float) -> list[_Told]:
+        """Time goes on without rows."""
+        return [(at, _STATE, event) for _, ruler in self._rulers for at, event in ruler.tick(moment)]
+
+    def summaries(self) -> list[_Told]:
+        """Stretches that are not over yet, at the end."""
+        if math.isnan(self.last):
+            return []
+        units = [unit for unit in self.units if unit.judge.tally.windows]
+        return [self._summary(unit, self.last, unit.judge.tally.detail(self.last)) for unit in units]
+
+    @property
+    def _ruling(self) -> list[Ruler]:
+        return [ruler for _, ruler in self._rulers]
+
+    def _begin(self) -> None:
+        self.asked: list[PendingSamples] = []
+        self.wall = None
+        self._health: dict[tuple[str, str, float], Health] = {}
+        self._odd: list[Odd] = []
+        self._drifts: list[Event] = []
+        self._rows: list[tuple[Feed, Ready]] = []
+
+    def _of(self, rule: Rule) -> Feed | None:
+        return self._feed(rule.columns, rule.rate) if rule.columns else None
+
+    def _feed(self, columns: tuple[str, ...], rate: float | None) -> Feed:
+        key = (columns, rate)
+        if key not in self.feeds:
+            self.feeds[key] = Feed(columns, [self._plan.places[name] for name in columns], rate, self._timeline)
+        return self.feeds[key]
+
+    def _take(self, feed: Feed, blocks: Sequence[Ready], health: Sequence[Health]) -> None:
+        for one in health:
+            self.tell(one)
+        for ready in blocks:
+            self._rows.append((feed, ready))
+            newest = float(ready.time[-1])
+            self.last = newest if math.isnan(self.last) else max(self.last, newest)
+            for unit in self.units:
+                if unit.feed is not feed:
+                    continue
+                if (cut := unit.cutter.push(ready)) is not None:
+                    self.asked.append(PendingSamples(unit, cut))
+                if unit.drift is not None:
+                    unit.drift.push(ready)
+            for of, _, watch in self._watches:
+                if of is feed:
+                    self._odd += watch.push(ready)
+
+    def _judged(
+        self, asked: PendingSamples, seen: dict[str, list[Seen]], told: list[_Told], alarms: list[tuple[Unit, Seen]]
+    ) -> None:
+        unit = asked.unit
+        moment = float(asked.cut.times[-1])
+        if asked.answered is None:
+            unit.judge.gap()
+            text = f"model: {unit.answerer.name} does not answer: {asked.failed}"
+            self.tell(Health(time=moment, what="model", text=text))
+            return
+        found, health, summaries = unit.judge.take(asked.answered)
+        for sick in health:
+            self.tell(sick)
+        if unit.drift is not None:
+            unit.drift.answered(asked.cut.times, asked.answered.confidence)
+        seen.setdefault(unit.answerer.name, []).extend(found)
+        told += [self._summary(unit, at, detail) for at, detail in summaries]
+        detail = {"package": unit.answerer.name}
+        for one in found:
+            if one.decided:
+                kinds = ("decision", "alarm") if one.alarm else ("decision",)
+                for kind in kinds:
+                    event = Event(kind=kind, time=one.time, label=one.decided, score=one.score, detail=detail)  # type: ignore[arg-type]
+                    told.append((one.time, _DECISION, event))
+            if one.alarm:
+                alarms.append((unit, one))
+
+    def _summary(self, unit: Unit, moment: float, detail: dict[str, Any]) -> _Told:
+        detail = {"package": unit.answerer.name, **detail}
+        if unit.drift is not None and (sketch := unit.drift.sketch()):
+            detail["sketch"] = sketch
+        return moment, _SUMMARY, Event(kind="summary", time=moment, label=unit.answerer.name, detail=detail)
+
+
+def health_event(health: Health) -> Event:
+    """What is not well, as an event."""
+    # What a source says may quote what it read: 'notice' is no key that may leave.
+    told: dict[str, Any] = {"notice" if health.what in _OWN_WORDS else "reason": health.text}
+    if health.channel:
+        told["channel"] = health.channel
+    if health.amount:
+        told["amount"] = health.amount
+    return Event(kind="health", time=health.time, label=health.what, detail=told)

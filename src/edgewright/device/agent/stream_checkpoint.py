@@ -1,0 +1,132 @@
+"""Where a stream's timeline, windows, decisions and tables were when the agent stopped, and going on from there.
+
+Where the next row follows the last one as if nothing had been, all of it goes on and the events are those of an agent
+that never stopped. Behind a hole, what rests on rows in a row begins anew; decisions, refractory times and states of
+tables stay, their time-outs and watchdogs wait for all of their time again, and they get the event `gap`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.snapshot import Part, go_on, prepared, state_of
+from edgewright.device.agent.checkpoint import Kept, decoded, encoded, goes_on, seal
+from edgewright.device.timeline_settings import TimelineConfig
+from edgewright.monitor.detector_stream import GAP
+from edgewright.schema.device import Event, Packet
+
+if TYPE_CHECKING:
+    from edgewright.device.agent.batch_prediction import Answerer
+    from edgewright.device.agent.feed import Feed
+    from edgewright.device.agent.rules import Ruler
+    from edgewright.device.agent.stream import Unit
+
+# What a state raises that does not fit, although its name says that it does.
+_MISFIT = (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError)
+
+
+class Resuming:
+    """The times of one stream's rows, and all that goes on with them.
+
+    Args:
+        kept: of this stream when the agent last stopped; None where there was none.
+        decided: events of it that were stored after `kept` was, the oldest first.
+        config: of the timelines.
+    """
+
+    def __init__(self, kept: Kept | None, decided: Sequence[Event], config: TimelineConfig) -> None:
+        self._kept, self._decided, self._config = kept, decided, config
+        self._newest = self._step = math.nan
+
+    def seen(self, packet: Packet, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]) -> None:
+        """Takes the times of rows before they are taken; with the first of them everything new goes on."""
+        times = packet.time[np.isfinite(packet.time)]
+        if self._kept is not None and len(packet.values):
+            kept, self._kept = self._kept, None
+            first = float(times[0]) if len(times) and math.isfinite(packet.time[0]) else math.nan
+            # Where that fails nothing was changed, and everything begins anew.
+            with suppress(*_MISFIT):
+                self._resume(kept, first, feeds, units, rulers)
+            self._decided = ()
+        for time in times[-2:].tolist():
+            self._step, self._newest = time - self._newest, time
+
+    def keep(self, last: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]) -> Kept | None:
+        """All of it now; what was kept before where no row has come since.
+
+        Args:
+            last: time of the newest row that was ready, in seconds of the stream.
+            feeds, units, rulers: of the stream.
+        """
+        if math.isnan(last) or math.isnan(self._newest):
+            return self._kept
+        parts: dict[str, Any] = {self._feed(feed): state_of(feed) for feed in feeds}
+        for unit in units:
+            parts[_unit(unit.answerer)] = {"judge": state_of(unit.judge), "cutter": state_of(unit.cutter)}
+        parts |= {_ruler(ruler, units): state_of(ruler) for ruler in rulers}
+        return Kept(last, encoded({"newest": self._newest, "step": self._step, "parts": parts}))
+
+    def _resume(
+        self, kept: Kept, first: float, feeds: Collection[Feed], units: Sequence[Unit], rulers: Sequence[Ruler]
+    ) -> None:
+        state = decoded(kept.state)
+        parts, away, step = state["parts"], first - state["newest"], state["step"]
+        follows = {id(feed): self._feed(feed) in parts and self._no_hole(feed, away, step) for feed in feeds}
+        if not any(follows.values()) and not goes_on(kept, first):
+            return
+        found: list[Part] = []
+        for feed in feeds:
+            if follows[id(feed)]:
+                found += prepared(feed, parts[self._feed(feed)])
+        at_work = [unit for unit in units if _unit(unit.answerer) in parts]
+        for unit in at_work:
+            found += prepared(unit.judge, parts[_unit(unit.answerer)]["judge"])
+            if follows[id(unit.feed)]:
+                found += prepared(unit.cutter, parts[_unit(unit.answerer)]["cutter"])
+        tables = [ruler for ruler in rulers if _ruler(ruler, units) in parts]
+        for ruler in tables:
+            found += prepared(ruler, parts[_ruler(ruler, units)])
+        go_on(found)
+        if all(follows.values()):
+            self._newest, self._step = state["newest"], step
+            return
+        # Of the time between the file and a kill the store knows what was decided.
+        unseen = [event for event in self._decided if kept.time < event.time < first]
+        for unit in at_work:
+            if not follows[id(unit.feed)]:
+                unit.judge.gap()
+                _recall(unit, unseen)
+        for ruler in tables:
+            ruler.go_on(unseen, first)
+
+    def _no_hole(self, feed: Feed, away: float, step: float) -> bool:
+        """Whether a row so long after the last one is the next one, or behind so few lost ones that they are filled."""
+        if feed.rate is None:
+            return 0 < away <= GAP * step
+        return 0 < away * feed.rate < 1.5 + max(1, round(self._config.fill * feed.rate))
+
+    def _feed(self, feed: Feed) -> str:
+        return seal("feed", feed.columns, feed.rate, self._config)
+
+
+def _recall(unit: Unit, unseen: Sequence[Event]) -> None:
+    for event in unseen:
+        if event.kind in ("decision", "alarm") and event.detail.get("package") == unit.answerer.name:
+            unit.judge.recall(event.label, event.time, alarm=event.kind == "alarm")
+
+
+def _unit(answerer: Answerer) -> str:
+    package = answerer.predictor.package.sha256
+    return seal("unit", answerer.name, package, answerer.columns, answerer.rate, answerer.decision)
+
+
+def _ruler(ruler: Ruler, units: Sequence[Unit]) -> str:
+    rule = ruler.rule
+    seen = [_unit(unit.answerer) for unit in units if unit.answerer.name == rule.package]
+    return seal("rule", rule.checked.table, rule.columns, rule.rate, seen)

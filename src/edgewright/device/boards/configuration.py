@@ -1,0 +1,87 @@
+"""`[[boards]]` of device.toml, read without the rest of it: who hands weights to boards is not who reads rows."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.toml_tables import convert_table
+from edgewright.device.boards.address import checked_link
+from edgewright.schema.boards import MOST, BoardEntry
+from edgewright.schema.errors import InputError
+
+
+class _Boards(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    boards: tuple[BoardEntry, ...] = ()
+
+
+def read_boards(path: Path | None, source: str = "") -> tuple[BoardEntry, ...]:
+    """The boards of a configuration; none without a file.
+
+    Args:
+        path: of the configuration; None for none.
+        source: of the command line, which comes before the configuration's; empty for none.
+
+    Raises:
+        UnknownNameError: for a key that is not known.
+        InputError: it is no TOML, a value does not fit, or the rows come over the line of a board.
+    """
+    if path is None:
+        return ()
+    try:
+        table = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise InputError("a configuration", error.strerror or str(error), str(path)) from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError("TOML", str(error), str(path)) from None
+    found = convert_table({"boards": table.get("boards", [])}, _Boards, path.name).boards
+    check_boards(found, path.name)
+    rows = source.removeprefix("serial:").partition("?")[0].partition("@")[0] if source.startswith("serial:") else ""
+    told = table.get("source", {})
+    if not source and isinstance(told, dict) and told.get("kind") == "serial":
+        rows = str(told.get("port", ""))
+    check_apart(found, rows, path.name)
+    return found
+
+
+def check_apart(entries: Sequence[BoardEntry], rows: str, where: str) -> None:
+    """A serial port has one reader, and who takes rows from a line would swallow the answers of its board.
+
+    Args:
+        entries: boards.
+        rows: serial port from which rows come; empty where they come from elsewhere.
+        where: for messages.
+
+    Raises:
+        InputError: rows come over the line of a board.
+    """
+    for place, entry in enumerate(entries):
+        kind, port, _ = checked_link(entry.link, f"{where} boards[{place}].link")
+        if rows and kind == "serial" and os.path.realpath(port) == os.path.realpath(rows):
+            raise InputError(
+                f"a line for the board {entry.name!r} over which no rows come", f"{port}, the port of the source",
+                f"{where} boards[{place}].link",
+                "Give rows a line of their own, such as a second UART or the second port of a USB device; or leave "
+                "[[boards]] out and bring weights by hand while `device run` is stopped: `device board update`",
+            )  # fmt: skip
+
+
+def check_boards(entries: Sequence[BoardEntry], where: str) -> None:
+    """Lines that can be understood, and every board once.
+
+    Raises:
+        InputError: not so.
+    """
+    if len(entries) > MOST:
+        raise InputError(f"at most {MOST} boards", str(len(entries)), f"{where} boards")
+    for place, entry in enumerate(entries):
+        checked_link(entry.link, f"{where} boards[{place}].link")
+    for what in ("name", "link"):
+        most = Counter(getattr(entry, what) for entry in entries).most_common(1)
+        if most and most[0][1] > 1:
+            raise InputError(f"a {what} of its own for every board", f"{most[0][0]!r} twice", f"{where} boards")

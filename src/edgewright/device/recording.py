@@ -1,0 +1,300 @@
+"""Labelled recordings: rows of a source into a folder that `edgewright run` takes, whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import msgspec
+import numpy as np
+
+from edgewright.core.files import write_atomic
+from edgewright.device.source_probe import LOOK, SILENT, Heard
+from edgewright.device.sources import Stream
+from edgewright.device.timeline import Timeline
+from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.monitor.sensor_health import Health
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+
+LABELS, PIPELINE, TIME = "labels.csv", "pipeline.toml", "time"
+_HEADER = ("file", "label", "group", "session")
+STARTER = """\
+# Made by `edgewright device record`; it is yours to change. Run it with: edgewright run {file}
+name = "{name}"
+
+[data]
+kind = "folder"
+path = "."
+time = "time"
+rate = {rate:g}
+
+[window]
+samples = {samples}   # about 2 s
+step = {step}
+
+# Whole people test, once there are recordings of three or more. Before that: by = "session".
+[split]
+by = "auto"
+
+[[stages]]
+kind = "union"
+title = "Features"
+
+[[stages.parts]]
+kind = "statistics"
+
+[[stages.parts]]
+kind = "spectral"
+
+[[stages]]
+kind = "scale"
+title = "Scale"
+method = "standard"
+
+[[model.layers]]
+kind = "dense"
+units = 16
+activation = "relu"
+
+[training]
+epochs = 40
+batch = 16
+optimiser = "adamw"
+learning_rate = 0.005
+"""
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished recording.
+
+    Attributes:
+        file: that holds it.
+        rows, seconds, rate: how much, and rows a second as measured over the whole.
+        nominal: rows a second that were expected.
+        problems: what the check found: gaps, a wrong rate, channels that stand still.
+        notes: what was put right: duplicates left out, single lost rows filled in.
+    """
+
+    file: str
+    rows: int
+    seconds: float
+    rate: float
+    nominal: float
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+class Recorder:
+    """One recording that is being taken. Rows lie in a hidden file until `keep`; nothing else is touched before.
+
+    Args:
+        folder: where recordings lie; made when it is not there.
+        label, person: of all rows.
+        columns: channels, in order.
+        rate: nominal, rows a second.
+
+    Raises:
+        InputError: for a label or person that is no name, or a channel called `time`.
+    """
+
+    def __init__(self, folder: Path, *, label: str, person: str, columns: Sequence[str], rate: float) -> None:
+        for what, text in (("label", label), ("person", person)):
+            if not text.strip() or len(text) > 100 or any(ord(c) < 32 for c in text):
+                raise InputError(f"a {what} of 1 to 100 characters on one line", repr(text[:40]), f"--{what}")
+        if TIME in columns:
+            raise InputError("channels of other names", TIME, "--columns", "It is the name of the column of times")
+        self._folder, self._label, self._person = folder, label.strip(), person.strip()
+        self._columns, self.rate = tuple(columns), rate
+        self._timeline = Timeline(rate, columns, TimelineConfig())
+        self._health: list[Health] = []
+        self._file: IO[str] | None = None
+        self._hidden = ""
+        self._first: float | None = None
+        self._last = 0.0
+        self.rows = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long it is, one period for the last row included."""
+        return self._last - self._first + 1.0 / self.rate if self._first is not None else 0.0
+
+    def push(self, packet: Packet, seconds: float | None = None) -> bool:
+        """Takes a packet, up to so many seconds of rows.
+
+        Returns:
+            Whether the recording is as long as it shall be.
+        """
+        ready, health = self._timeline.push(packet)
+        self._health += health
+        # What comes after the end is not written: the first piece that reaches it is the last.
+        return any(self._write(piece, seconds) for piece in ready)
+
+    def _write(self, ready: Ready, seconds: float | None) -> bool:
+        values, moments = ready.values, ready.time
+        if self._first is None:
+            self._first = float(moments[0])
+        end = len(moments)
+        if seconds is not None:
+            # Half a period of room, so that ten seconds at 50 Hz are 500 rows however the clock rounds.
+            end = int(np.searchsorted(moments, self._first + seconds - 0.5 / self.rate))
+        file = self._opened()
+        for row, moment in zip(values[:end].tolist(), moments[:end].tolist(), strict=True):
+            cells = ["" if math.isnan(cell) else f"{cell:.9g}" for cell in row]
+            file.write(f"{moment - self._first:.6f},{','.join(cells)}\n")
+        if end:
+            self._last, self.rows = float(moments[end - 1]), self.rows + end
+        return end < len(moments) or (seconds is not None and self.seconds >= seconds - 0.5 / self.rate)
+
+    def keep(self) -> Take:
+        """Gives the recording its name, the next number for its label and person, and notes it in labels.csv.
+
+        Raises:
+            OutputError: the folder cannot be written.
+            CheckFailedError: there are no rows.
+        """
+        file = self._file
+        if file is None or not self.rows:
+            self.drop()
+            raise CheckFailedError("nothing was recorded: no rows came")
+        try:
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+            name = self._linked()
+            self._note(name)
+            self._starter()
+        except OSError as error:
+            raise OutputError("to write the recording", error.strerror or str(error), str(self._folder)) from None
+        finally:
+            self.drop()
+        measured = (self.rows - 1) / (self._last - (self._first or 0.0)) if self.rows > 1 else self.rate
+        bad = ("gap", "clock", "rate", "stuck", "missing", "lost", "source")
+        return Take(
+            file=str(self._folder / name),
+            rows=self.rows,
+            seconds=self.seconds,
+            rate=measured,
+            nominal=self.rate,
+            problems=tuple(h.text + self._at(h) for h in self._health if h.what in bad),
+            notes=tuple(h.text for h in self._health if h.what not in (*bad, "well")),
+        )
+
+    def drop(self) -> None:
+        """Leaves nothing behind."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+        if self._hidden:
+            Path(self._hidden).unlink(missing_ok=True)
+            self._hidden = ""
+
+    def _at(self, health: Health) -> str:
+        after = health.time - (self._first or 0.0)
+        return f" at {after:.1f} s" if after > 0 else ""
+
+    def _opened(self) -> IO[str]:
+        if self._file is None:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                handle, self._hidden = tempfile.mkstemp(prefix=".recording.", dir=self._folder)
+            except OSError as error:
+                raise OutputError("a folder to write to", error.strerror or str(error), str(self._folder)) from None
+            self._file = os.fdopen(handle, "w", encoding="utf-8")
+            self._file.write(_line((TIME, *self._columns)))
+        return self._file
+
+    def _linked(self) -> str:
+        """Gives the hidden file the next free name. A link, unlike a rename, never takes another file's place."""
+        stem = f"{_plain(self._label)}_{_plain(self._person)}"
+        taken = [
+            int(m[1]) for f in self._folder.iterdir() if (m := re.fullmatch(rf"{re.escape(stem)}_(\d+)\..+", f.name))
+        ]
+        number = max(taken, default=0) + 1
+        Path(self._hidden).chmod(0o644)
+        while True:
+            name = f"{stem}_{number:03d}.csv"
+            try:
+                os.link(self._hidden, self._folder / name)
+            except FileExistsError:
+                number += 1
+                continue
+            return name
+
+    def _note(self, name: str) -> None:
+        file = self._folder / LABELS
+        before = file.read_text(encoding="utf-8") if file.is_file() else _line(_HEADER)
+        header = next(csv.reader(io.StringIO(before)), [])
+        given = {"file": name, "label": self._label, "group": self._person, "person": self._person}
+        given["session"] = name.removesuffix(".csv")
+        if before and not before.endswith("\n"):
+            before += "\n"
+        write_atomic(file, (before + _line([given.get(column.strip().lower(), "") for column in header])).encode())
+
+    def _starter(self) -> None:
+        file = self._folder / PIPELINE
+        if any(self._folder.glob("*.toml")):
+            return
+        samples = max(2, 2 * round(self.rate))
+        name = _plain(self._folder.resolve().name) or "recordings"
+        text = STARTER.format(file=file, name=name, rate=self.rate, samples=samples, step=max(1, samples // 2))
+        write_atomic(file, text.encode())
+
+
+def take(
+    stream: Stream, recorder: Recorder, heard: Heard, *, seconds: float | None, stream_name: str = ""
+) -> Iterator[Packet]:
+    """Records until it is as long as it shall be; every packet is given on, for whoever shows it.
+
+    Args:
+        stream: the source.
+        recorder: takes the rows.
+        heard: its packets are recorded first; pass those of a live source without them.
+        seconds: None records until the source ends or the caller stops asking.
+        stream_name: the one to record, in a source of many.
+
+    Raises:
+        CheckFailedError: the source ended or fell silent before the time was over.
+    """
+    came = time.monotonic()
+    waiting = list(heard.packets)
+    while True:
+        for packet in waiting:
+            if stream_name and packet.stream != stream_name:
+                continue
+            if len(packet.values):
+                came = time.monotonic()
+            done = recorder.push(packet, seconds)
+            yield packet
+            if done:
+                return
+        if stream.ended():
+            if seconds is None:
+                return
+            raise CheckFailedError(
+                f"expected {seconds:g} s of rows, got {recorder.seconds:.3g} s: the source ended; nothing was kept"
+            )
+        if time.monotonic() - came > SILENT:
+            raise CheckFailedError(f"no rows for {SILENT:g} s: nothing was kept", "Look at the source")
+        waiting = list(stream.read(LOOK))
+
+
+def _plain(text: str) -> str:
+    """A name that file systems and `{label}_{person}_{index}` take: letters, digits, point and hyphen."""
+    return re.sub(r"[^0-9A-Za-zÀ-ɏ.-]+", "-", text).strip("-.") or "x"
+
+
+def _line(cells: Sequence[str]) -> str:
+    out = io.StringIO()
+    with suppress(csv.Error):
+        csv.writer(out, lineterminator="\n").writerow(cells)
+    return out.getvalue()

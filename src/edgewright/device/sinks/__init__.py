@@ -1,0 +1,149 @@
+"""Where items of the outbox go: every file offers `SINK`; its name is the `kind` of a table `[[sink]]`."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import msgspec
+
+from edgewright.core import catalogue
+from edgewright.schema.errors import InputError
+
+Place = tuple[int, int]
+
+
+class Leaving(Protocol):
+    """An item on its way; `device.store.Taken` is one."""
+
+    @property
+    def place(self) -> Place:
+        """(boot, sequence)."""
+
+    @property
+    def body(self) -> bytes:
+        """Its bytes: JSON of `schema.store.Item`."""
+
+
+class Sink(Protocol):
+    """An open way out. One thread uses it."""
+
+    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+        """Sends items and gives the places of those that the receiver acknowledged as durable.
+
+        Raises:
+            InputError, OutputError, OSError: nothing is known to have arrived.
+            NotYetError: nothing arrived, on purpose.
+            NeverError: nothing arrived, and some of it never will.
+        """
+
+    def close(self) -> None:
+        """Lets go of what it holds."""
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A sink whose `send` may wait long, and can be told not to."""
+
+    def hurry(self) -> None:
+        """From another thread: something more urgent came than what is on its way."""
+
+
+class SinkConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of a sink's settings: a table `[[sink]]` of device.toml without its `kind`."""
+
+
+class NotYetError(Exception):
+    """A receiver handed a batch back on purpose: it takes it later, and nothing failed."""
+
+
+class NeverError(Exception):
+    """A receiver will never take some items of a batch; the others are taken at once.
+
+    Args:
+        refused: places, and why in the receiver's words.
+    """
+
+    def __init__(self, refused: Mapping[Place, str]) -> None:
+        super().__init__(f"{len(refused)} refused")
+        self.refused = dict(refused)
+
+
+class Acknowledgement(msgspec.Struct, frozen=True):
+    """What a receiver says when items are durable there (on its disk, flushed, not in its memory): their places.
+
+    Attributes:
+        durable: places.
+        later: the others were handed back on purpose; only the fleet's agent says it.
+        refused: boot, sequence and why of those that are never taken; only the fleet's agent says it.
+    """
+
+    durable: tuple[Place, ...]
+    later: bool = False
+    refused: tuple[tuple[int, int, str], ...] = ()
+
+
+C = TypeVar("C", bound=SinkConfig)
+
+
+@dataclass(frozen=True)
+class SinkKind(Generic[C]):
+    """The one object `SINK` of a sink's file.
+
+    Attributes:
+        config: its settings.
+        open: settings -> the open sink. Raises `InputError` for what will never work and waits for nothing.
+        example: settings that are valid, for documents and tests.
+    """
+
+    config: type[C]
+    open: Callable[[C], Sink]
+    example: C
+
+
+def kind(name: str) -> SinkKind[SinkConfig]:
+    """The kind of sink of this name.
+
+    Raises:
+        UnknownNameError: listing the known kinds.
+    """
+    found: SinkKind[SinkConfig] = catalogue.find(__name__, name, "SINK", "kind of sink", "[[sink]] kind")
+    return found
+
+
+def lines(batch: Sequence[Leaving]) -> bytes:
+    """A batch as it leaves: one JSON object a line."""
+    return b"".join(item.body + b"\n" for item in batch)
+
+
+def acknowledged(content: bytes, where: str) -> tuple[Place, ...]:
+    """The places in an acknowledgement `{"durable": [[boot, sequence], ...]}`.
+
+    Raises:
+        InputError: it says something else.
+    """
+    return acknowledgement(content, where).durable
+
+
+def acknowledgement(content: bytes, where: str) -> Acknowledgement:
+    """As `acknowledged`, whole."""
+    try:
+        return msgspec.json.decode(content, type=Acknowledgement)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InputError('an acknowledgement {"durable": [[boot, sequence], ...]}', str(error), where) from None
+
+
+def require_loopback_or_tls(host: str, tls: bool, where: str) -> None:
+    """What leaves the machine leaves it encrypted.
+
+    Raises:
+        InputError: neither TLS nor this machine.
+    """
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not (tls or local):
+        raise InputError("TLS, or an address of this machine", repr(host), where, "Turn TLS on")

@@ -1,0 +1,43 @@
+"""Files in a folder, on a USB stick for example: a batch a file, whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgewright.core.files import write_atomic
+from edgewright.device.sinks import Leaving, Place, SinkConfig, SinkKind, lines
+from edgewright.schema.errors import OutputError
+
+
+class FolderConfig(SinkConfig, frozen=True, kw_only=True):
+    """Settings.
+
+    Attributes:
+        path: of the folder; it must be there, so that a stick that is not plugged in is noticed.
+    """
+
+    path: str
+
+
+class _Folder:
+    def __init__(self, config: FolderConfig) -> None:
+        self._folder = Path(config.path)
+
+    def send(self, device: str, batch: Sequence[Leaving]) -> Sequence[Place]:
+        """Written, flushed and renamed: durable as far as the stick honours a flush."""
+        if not self._folder.is_dir():
+            raise OutputError("a folder", "none", str(self._folder), "Is the stick plugged in and mounted?")
+        content = lines(batch)
+        boot, sequence = batch[0].place
+        # The same batch sent again gets the same name.
+        name = f"edgewright-{device}-{boot:06d}-{sequence:09d}-{hashlib.sha256(content).hexdigest()[:12]}.jsonl"
+        write_atomic(self._folder / name, content)
+        return [item.place for item in batch]
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+SINK = SinkKind(FolderConfig, _Folder, FolderConfig(path="/media/stick"))

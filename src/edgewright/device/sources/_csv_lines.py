@@ -1,0 +1,294 @@
+"""Rows from lines of CSV that arrive piece by piece; lines that are no rows are passed over and told of."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.blocks import Block
+from edgewright.core.csv.cells import MISSING, Plan, parse
+from edgewright.core.csv.header import DELIMITERS
+from edgewright.device.sources._columns import Match, match, refuse_missing
+from edgewright.device.sources._packet import Arrived
+from edgewright.device.sources._timestamps import DateColumn, TimeColumn
+from edgewright.schema.errors import InputError
+
+LONGEST_LINE = 1 << 16
+_SHOWN = 60
+
+
+class LineReader:
+    """Rows from bytes, however they are cut; holds less than one line.
+
+    The header is the first line whose cells are not all numbers. Without one, `columns` names the cells, or what is
+    wanted does where it has as many names; else they are c1, c2 and so on. A header that comes again (a board that
+    started anew) counts. A line that is no row is passed over and told of.
+
+    Args:
+        wanted: channels that come out, in order; none: all there are.
+        name: of the source, for messages.
+        columns: names of the cells, for lines without a header.
+        time: column with the time of a row, as `match` takes it.
+        sequence: column with the sender's count.
+        delimiter: between cells; found in the first line when left out.
+        joined: whether the first line may have begun before it was listened to, and is thrown away.
+        strict: whether a header that does not fit is an `InputError` instead of a notice.
+
+    Attributes:
+        columns: channels that come out; empty until they are known.
+        match: how the wanted columns stand among the given ones; None until they are known.
+        rate: None; lines do not say it.
+    """
+
+    rate: float | None = None
+
+    def __init__(
+        self,
+        wanted: Sequence[str],
+        *,
+        name: str,
+        columns: Sequence[str] = (),
+        time: str = "",
+        sequence: str = "",
+        delimiter: str = "",
+        joined: bool = False,
+        strict: bool = False,
+    ) -> None:
+        self._wanted, self._name, self._given = tuple(wanted), name, tuple(columns)
+        self._time_name, self._sequence_name, self._delimiter = time, sequence, delimiter
+        self._joined = self._skip = joined
+        self.strict = strict
+        self._held = self._header = b""
+        self._refused = False
+        self._plan: Plan | None = None
+        self._dates: bool | None = None
+        self._clock, self._days = TimeColumn(""), DateColumn("")
+        self._notices: list[str] = []
+        self.columns, self.match = tuple(wanted), None if not columns else self._named(tuple(columns))
+
+    def begin_anew(self, *, joined: bool | None = None) -> None:
+        """Forgets what is held: the file was rotated, the line was unplugged. Columns are kept until a header comes."""
+        self._held, self._skip = b"", self._joined if joined is None else joined
+
+    def feed(self, data: bytes) -> Arrived:
+        """The rows that these bytes complete."""
+        if self._skip:
+            _, found, data = data.partition(b"\n")
+            if not found:
+                return self._arrived([])
+            self._skip = False
+        held = self._held + data
+        cut = held.rfind(b"\n") + 1
+        self._held = held[cut:]
+        if len(self._held) > LONGEST_LINE:
+            self._notices.append(f"a line of more than {LONGEST_LINE} bytes was passed over")
+            self._held, self._skip = b"", True
+        return self._arrived(self._parts(_tidy(held[:cut])) if cut else [])
+
+    def finish(self) -> Arrived:
+        """The row of a last line without a line end."""
+        return self.feed(b"\n") if self._held else self._arrived([])
+
+    def _parts(self, data: bytes) -> list[Arrived]:
+        parts: list[Arrived] = []
+        while data:
+            if self._plan is None:
+                line, _, data = data.partition(b"\n")
+                if line.strip():
+                    parts += self._first(line)
+                continue
+            if self._header and data.startswith(self._header):
+                data = data[len(self._header) :]  # messages that each begin with the header
+                continue
+            self._decide(data)
+            try:
+                parts += self._read(Block(data, 1), self._plan)
+            except InputError:
+                for line in data.split(b"\n"):
+                    parts += self._single(line) if line.strip() else []
+            break
+        return parts
+
+    def _decide(self, data: bytes) -> None:
+        """Whether times are numbers or dates, which the first row shows."""
+        plan, found = self._plan, self.match
+        if self._dates is not None or plan is None or found is None or found.time < 0:
+            return
+        cells = _cells(data.lstrip(b"\n").partition(b"\n")[0], plan.delimiter)
+        if len(cells) == len(plan.columns):
+            self._dates = not _number(cells[found.time])
+            if self._dates:
+                wide = tuple(place for place in plan.wide if place != found.time)
+                self._plan = Plan(plan.name, plan.delimiter, plan.columns, plan.numbers, wide, (found.time,))
+
+    def _single(self, line: bytes) -> list[Arrived]:
+        """One line of a block in which something is no row."""
+        if self._plan is None:
+            return self._first(line)
+        self._decide(line)
+        plan = self._plan
+        try:
+            return self._read(Block(line + b"\n", 1), plan)
+        except InputError as error:
+            cells = _cells(line, plan.delimiter)
+            known = self.match
+            if cells and not any(_number(cell) for cell in cells) and len(cells) > 1 and known is not None:
+                if tuple(cells) == plan.columns:
+                    return []
+                if self._names_columns(cells, known):
+                    self._plan = None
+                    return self._first(line)
+            self._notices.append(f"a line that is no row: expected {error.expected}, got {error.got}")
+            return []
+
+    def _names_columns(self, cells: list[str], known: Match) -> bool:
+        """Whether a line of text is a header in another order, with other columns, or with a unit that is refused."""
+        if not self._wanted:
+            return bool(set(cells) & set(known.names))
+        try:
+            return set(match(cells, self._wanted, self._name).missing) < set(self._wanted)
+        except InputError:
+            return True
+
+    def _first(self, line: bytes) -> list[Arrived]:
+        """The header, or a row that shows that there is none."""
+        delimiter = self._delimiter or _sniffed(line)
+        cells = _cells(line, delimiter)
+        if not cells or (len(set(cells)) < len(cells) and not any(_number(cell) for cell in cells)):
+            self._notices.append(f"a line that is no header: {_shown(line)}")
+            return []
+        if not any(_number(cell) for cell in cells):
+            try:
+                fits = self._header_fits(cells)
+                if fits:
+                    self._planned(tuple(cells), delimiter)
+                    self._given, self._header, self._refused = tuple(cells), line + b"\n", False
+            except InputError as error:
+                if self.strict:
+                    raise
+                self._notices.append(str(error))
+                # What follows is neither what was wanted nor what came before: it waits for a header that fits.
+                self._refused = True
+                return []
+            if not fits:
+                self._notices.append(f"a line that is no header: {_shown(line)}")
+            return []
+        if self._refused:
+            self._notices.append("a row after a header that was refused")
+            return []
+        given = self._given or (self._wanted if len(self._wanted) == len(cells) else ())
+        if not given:
+            if self._wanted:
+                wanted = f"{len(self._wanted)} columns are wanted"
+                self._notices.append(f"{len(cells)} cells without names where {wanted}: a header must say them")
+                return []
+            given = tuple(f"c{i + 1}" for i in range(len(cells)))
+        self._planned(given, delimiter)
+        return self._single(line)
+
+    def _header_fits(self, cells: list[str]) -> bool:
+        """A line of text is a header where it names something wanted; with nothing wanted, where it looks like one."""
+        if not self._wanted:
+            return len(cells) > 1 or " " not in cells[0].strip()
+        return self.strict or not set(match(cells, self._wanted, self._name).missing) >= set(self._wanted)
+
+    def _named(self, given: tuple[str, ...]) -> Match:
+        return match(given, self._wanted, self._name, time=self._time_name, sequence=self._sequence_name)
+
+    def _planned(self, given: tuple[str, ...], delimiter: str) -> None:
+        self.match = found = self._named(given)
+        self.columns = found.names
+        if found.missing and self.strict:
+            refuse_missing(found, given, self._name)
+        elif found.missing:
+            self._notices.append(f"no column {', '.join(found.missing)}: it counts as missing")
+        numbers = tuple(dict.fromkeys(place for place in found.places if place >= 0))
+        wide = tuple(place for place in (found.time, found.sequence) if place >= 0)
+        if found.time >= 0:
+            self._clock, self._days = TimeColumn(given[found.time]), DateColumn(given[found.time])
+        self._dates = None
+        self._plan = Plan(self._name, delimiter, given, numbers, wide, ())
+
+    def _arrived(self, parts: list[Arrived]) -> Arrived:
+        notices, self._notices = tuple(dict.fromkeys(_counted(self._notices))), []
+        # Where nothing is wanted by name a header that changes may change the width: rows before it are left out.
+        parts = [part for part in parts if part.values.shape[1] == len(self.columns)]
+        if not parts:
+            return Arrived(np.empty((0, len(self.columns)), np.float32), notices=notices)
+        times = [part.time for part in parts if part.time is not None]
+        counts = [part.sequence for part in parts if part.sequence is not None]
+        return Arrived(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate(times) if len(times) == len(parts) else None,
+            np.concatenate(counts) if len(counts) == len(parts) else None,
+            notices,
+        )
+
+    def _read(self, block: Block, plan: Plan) -> list[Arrived]:
+        """The rows of whole lines.
+
+        Raises:
+            InputError: for a line that is no row.
+        """
+        cells, found = parse(block, plan), self.match
+        if found is None or not len(cells.lines):
+            return []
+        values = np.full((len(cells.lines), len(found.places)), np.nan, np.float32)
+        for channel, place in enumerate(found.places):
+            if place >= 0:
+                values[:, channel] = cells.values[:, plan.numbers.index(place)]
+        times: NDArray[np.float64] | None = None
+        counts: NDArray[np.int64] | None = None
+        if found.time in plan.wide:
+            times = self._clock.seconds(cells.wide[:, plan.wide.index(found.time)])
+        elif found.time >= 0:
+            times, notice = self._days.seconds(cells.text[found.time].tolist())
+            self._notices += [notice] if notice else []
+        if found.sequence in plan.wide:
+            numbers = cells.wide[:, plan.wide.index(found.sequence)]
+            if np.isfinite(numbers).all() and (np.abs(numbers) < 2.0**53).all():
+                counts = numbers.astype(np.int64)
+        return [Arrived(values, times, counts)]
+
+
+def _tidy(data: bytes) -> bytes:
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    # Noise on a line is no reason to stop: a cell with such bytes is no number, and its line is passed over.
+    return data if data.isascii() else data.decode("utf-8", "replace").encode()
+
+
+def _cells(line: bytes, delimiter: str) -> list[str]:
+    try:
+        row = next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+    return [" ".join(cell.split()) for cell in row]
+
+
+def _sniffed(line: bytes) -> str:
+    """The delimiter that cuts a line into most cells; a comma where none does."""
+    return max(DELIMITERS, key=lambda delimiter: (line.count(delimiter.encode()), delimiter == ","))
+
+
+def _number(cell: str) -> bool:
+    try:
+        return not math.isinf(float(cell)) and "_" not in cell
+    except ValueError:
+        return cell.strip().lower() in MISSING
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "replace").strip()
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+def _counted(notices: list[str]) -> list[str]:
+    """Many lines that are no rows become the first of them and a number."""
+    if len(notices) <= 3:
+        return notices
+    return [notices[0], f"and {len(notices) - 1} more lines that were passed over"]

@@ -1,0 +1,120 @@
+"""Rows from frames that arrive piece by piece: columns as the sender names them, damaged frames counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgewright.device.frames import FrameDecoder, Hello, Rows, Unwrapped
+from edgewright.device.sources._columns import NO_COLUMN, Match, match
+from edgewright.device.sources._packet import Arrived
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+
+class FrameReader:
+    """Rows from bytes of frames, however they are cut.
+
+    Columns are those of the sender's hello; before it came, `names`, or what is wanted where it has as many.
+
+    Args:
+        wanted: channels that come out, in order; none: all there are.
+        name: of the source, for messages.
+        names: of the channels, for a sender that does not name them.
+        joined: whether the first frame may have begun before it was listened to.
+
+    Attributes:
+        columns: channels that come out; empty until they are known.
+        rate: rows a second as the sender says; None while it does not.
+    """
+
+    def __init__(self, wanted: Sequence[str], *, name: str, names: Sequence[str] = (), joined: bool = False) -> None:
+        self._wanted, self._name = tuple(wanted), name
+        self._joined = joined
+        self._decoder, self._count = FrameDecoder(joined=joined), Unwrapped()
+        self._damaged = 0
+        self._given: tuple[str, ...] = ()
+        self._match: Match | None = None
+        self._notices: list[str] = []
+        self._width = 0
+        self.rate: float | None = None
+        self.columns = self._wanted
+        if names:
+            self._named(tuple(names))
+
+    def begin_anew(self) -> None:
+        """Forgets half a frame: the line was unplugged."""
+        self._decoder = FrameDecoder(joined=self._joined)
+        self._damaged = 0
+
+    def feed(self, data: bytes) -> Arrived:
+        """The rows of the frames that these bytes complete."""
+        parts: list[tuple[Floats, Rows]] = []
+        for frame in self._decoder.feed(data):
+            if isinstance(frame, Hello):
+                self.rate = frame.rate
+                if frame.columns != self._given:
+                    self._named(frame.columns)
+            elif (values := self._chosen(frame.values)) is not None:
+                parts.append((values, frame))
+        damaged, self._damaged = self._decoder.damaged - self._damaged, self._decoder.damaged
+        if damaged:
+            self._notices.append(f"{damaged} damaged frame{'s' if damaged > 1 else ''}")
+        notices, self._notices = tuple(dict.fromkeys(self._notices)), []
+        # Columns may have changed between two frames of one piece: what came before is left out.
+        parts = [part for part in parts if part[0].shape[1] == len(self.columns)]
+        if not parts:
+            return Arrived(np.empty((0, len(self.columns)), np.float32), notices=notices)
+        counts = [frame.sequence + (self._count(low := int(frame.sequence[0])) - low) for _, frame in parts]
+        if len(parts) == 1:
+            return Arrived(parts[0][0], parts[0][1].time, counts[0], notices)
+        return Arrived(
+            np.concatenate([values for values, _ in parts]),
+            np.concatenate([frame.time for _, frame in parts]),
+            np.concatenate(counts),
+            notices,
+        )
+
+    def finish(self) -> Arrived:
+        """A frame whose closing zero was left out, as at the end of a message."""
+        return self.feed(b"\0")
+
+    def _named(self, given: tuple[str, ...]) -> None:
+        self._given = given
+        try:
+            self._match = match(given, self._wanted, self._name, time=NO_COLUMN, sequence=NO_COLUMN)
+        except InputError as error:
+            self._match = None
+            self._notices.append(str(error))
+            return
+        self.columns = self._match.names
+        if self._match.missing:
+            self._notices.append(f"no column {', '.join(self._match.missing)}: it counts as missing")
+
+    def _chosen(self, values: Floats) -> Floats | None:
+        """The wanted channels of a frame; None where it is not known which they are."""
+        channels = values.shape[1]
+        if self._match is None and not self._given:
+            if self._wanted and len(self._wanted) != channels:
+                if channels != self._width:
+                    self._notices.append(
+                        f"{channels} channels where {len(self._wanted)} are wanted: their names are waited for"
+                    )
+                self._width = channels
+                return None
+            self._named(self._wanted or tuple(f"c{i + 1}" for i in range(channels)))
+            self._given = ()
+        found = self._match
+        if found is None:
+            return None
+        if channels <= max(found.places, default=0):
+            if channels != self._width:
+                self._notices.append(f"frames of {channels} channels, which are fewer than the columns")
+            self._width = channels
+            return None
+        chosen = np.full((len(values), len(found.places)), np.nan, np.float32)
+        for channel, place in enumerate(found.places):
+            if place >= 0:
+                chosen[:, channel] = values[:, place]
+        return chosen

@@ -1,0 +1,76 @@
+"""Rows as a reader found them, and the packet they become."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.device.sources._timestamps import EPOCH, ArrivalClock
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Packet
+
+_ANEW = 1000  # rows; a count that falls by more is not out of order
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """Rows: values (rows, channels); time and sequence (rows,) where the rows carry them."""
+
+    values: Floats
+    time: NDArray[np.float64] | None = None
+    sequence: NDArray[np.int64] | None = None
+    notices: tuple[str, ...] = field(default=())
+
+
+class Stamper:
+    """Makes packets of one stream: stamps rows that carry no time, and counts those that the count says are lost.
+
+    Args:
+        stream: name of the stream in a source of many.
+        rate: rows a second that are expected, for rows without a time.
+    """
+
+    def __init__(self, stream: str = "", rate: float | None = None) -> None:
+        self._stream, self._clock = stream, ArrivalClock(rate)
+        self._high: int | None = None
+
+    def packet(self, arrived: Arrived, notice: str = "") -> Packet:
+        """The packet of these rows; for none of them it carries the notice alone."""
+        rows = len(arrived.values)
+        times = arrived.time
+        if times is None or not np.isfinite(times).any():
+            times = self._clock.stamp(rows, time.monotonic()) if rows else np.empty(0)
+        texts = dict.fromkeys([*arrived.notices, *([notice] if notice else [])])
+        return Packet(
+            stream=self._stream,
+            values=arrived.values,
+            time=times,
+            wall=float(times[-1]) if rows and times[-1] > EPOCH else None,
+            sequence=arrived.sequence,
+            lost=self._lost(arrived.sequence),
+            notice="; ".join(texts),
+        )
+
+    def _lost(self, sequence: NDArray[np.int64] | None) -> int:
+        """Counts that are missing below the highest one so far; rows out of order count as lost until they come."""
+        if sequence is None or not len(sequence):
+            return 0
+        if len(sequence) == 1 and sequence[0] - 1 == self._high:  # one row a message, as it should be
+            self._high = int(sequence[0])
+            return 0
+        high = int(sequence[0]) - 1 if self._high is None else self._high
+        if int(sequence.max()) < high - _ANEW:
+            high = int(sequence[0]) - 1  # the sender began anew
+        ahead = np.unique(sequence[sequence > high])
+        if not len(ahead):
+            return 0
+        self._high = int(ahead[-1])
+        return self._high - high - len(ahead)
+
+
+def notice_of(text: str, channels: int, stream: str = "") -> Packet:
+    """A packet of no rows that says what went wrong."""
+    return Packet(stream=stream, values=np.empty((0, channels), np.float32), time=np.empty(0, np.float64), notice=text)

@@ -1,0 +1,198 @@
+"""Rows pushed over HTTP: POST /NAME with JSON, CSV or frames; a small bounded server of the standard library."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import threading
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources._http_server import Handler, Server
+from edgewright.device.sources._packet import Stamper, notice_of
+from edgewright.device.sources._payload import Form, PayloadReader
+from edgewright.device.sources._short_form import settled, split
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError
+
+
+class HttpConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of an HTTP source.
+
+    Attributes:
+        host, port: to listen at; port 0 takes a free one.
+        token_file: file whose first line every request must carry as `Authorization: Bearer ...`; needed wherever
+            others than this machine can reach the host.
+        form: of the bodies; 'auto' looks at each.
+        rate: rows a second of each stream; rows without a time are stamped evenly with it.
+        time, sequence: columns with time and count; found by their names when left out, '-' for none.
+        names: of the numbers of bodies without names.
+        largest: bytes of a body; a larger one is answered with 413.
+        waiting: rows that may wait to be read; beyond it a request is answered with 429.
+        streams: most streams; a further name is answered with 429.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8181
+    token_file: str = ""
+    form: Form = "auto"
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
+    time: str = ""
+    sequence: str = ""
+    names: tuple[str, ...] = ()
+    largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
+    waiting: Annotated[int, msgspec.Meta(ge=1, le=1 << 24)] = 100_000
+    streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+
+
+class HttpPush:
+    """A listening server; every stream is the path it is posted to.
+
+    Args:
+        config: its settings.
+        columns: channels wanted, in order; none: all that the first body has.
+
+    Raises:
+        InputError: for an address that cannot be listened at, or one that others reach without a token.
+    """
+
+    def __init__(self, config: HttpConfig, columns: tuple[str, ...]) -> None:
+        self.rate, self.columns = config.rate, columns
+        self._config, self._wanted = config, columns
+        self._token = _token(config)
+        self._readers: dict[str, tuple[PayloadReader, Stamper]] = {}
+        self._packets: deque[Packet] = deque()
+        self._rows = 0
+        self._refused = 0
+        self._ready = threading.Condition()
+        self._server = _listening(config, self)
+        self.port = int(self._server.server_address[1])
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="http source", daemon=True
+        )
+        self._thread.start()
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """Rows that were posted."""
+        with self._ready:
+            self._ready.wait_for(lambda: self._packets or self._refused, max(0.0, timeout))
+            packets = list(self._packets)
+            self._packets.clear()
+            self._rows = 0
+            if self._refused:
+                told = f"{self._refused} requests were refused: rows came faster than they were read"
+                packets.append(notice_of(told, len(self.columns)))
+                self._refused = 0
+            return packets
+
+    def ended(self) -> bool:
+        """Never: somebody may always post."""
+        return False
+
+    def close(self) -> None:
+        """Stops listening; requests that are being answered are cut off."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.drop()
+        self._server.server_close()
+
+    def allowed(self, header: str | None) -> bool:
+        """Whether a request with this Authorization header may post."""
+        if self._token is None:
+            return True
+        given = (header or "").encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, b"Bearer " + self._token)
+
+    def take(self, stream: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Reads a body: the status and what to answer."""
+        with self._ready:
+            if self._rows >= self._config.waiting:
+                self._refused += 1
+                self._ready.notify()
+                return 429, {"error": "rows come faster than they are read"}
+            if stream not in self._readers:
+                if len(self._readers) >= self._config.streams:
+                    return 429, {"error": f"more than {self._config.streams} streams"}
+                self._readers[stream] = self._made(stream)
+            reader, stamper = self._readers[stream]
+            try:
+                arrived = reader.read(body)
+            except InputError as error:
+                return 400, {"error": str(error)}
+            self.columns = self.columns or reader.columns
+            rows = len(arrived.values)
+            if rows or arrived.notices:
+                self._packets.append(stamper.packet(arrived))
+                self._rows += max(1, rows)
+                self._ready.notify()
+            if arrived.notices and not rows:
+                return 400, {"error": "; ".join(arrived.notices)}
+            return 202, {"rows": rows}
+
+    @property
+    def largest(self) -> int:
+        """Bytes of a body."""
+        return self._config.largest
+
+    def _made(self, stream: str) -> tuple[PayloadReader, Stamper]:
+        config = self._config
+        reader = PayloadReader(
+            self._wanted,
+            name=f"POST /{stream}",
+            form=config.form,
+            names=config.names,
+            time=config.time,
+            sequence=config.sequence,
+        )
+        return reader, Stamper(stream, config.rate)
+
+
+def _listening(config: HttpConfig, source: HttpPush) -> Server:
+    handler = type("Handler", (Handler,), {"source": source})
+    try:
+        return Server((config.host, config.port), handler)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            "an address to listen at", reason, f"{config.host}:{config.port}", "Take another port, or end who has it"
+        ) from None
+
+
+def _token(config: HttpConfig) -> bytes | None:
+    if not config.token_file:
+        if not _only_here(config.host):
+            raise InputError("a token where others can reach the host", "none", f"http:{config.host}", "Set token_file")
+        return None
+    try:
+        token = Path(config.token_file).read_bytes().partition(b"\n")[0].strip()
+    except OSError as error:
+        raise InputError("a file with a token", error.strerror or str(error), config.token_file) from None
+    if len(token) < 8:
+        raise InputError("a token of at least 8 characters", f"{len(token)}", config.token_file)
+    return token
+
+
+def _only_here(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _short(rest: str) -> HttpConfig:
+    place, settings = split(rest)
+    host, colon, port = place.rpartition(":")
+    given = {"host": host if colon else place, **({"port": port} if colon else {}), **settings}
+    return settled(HttpConfig, {key: value for key, value in given.items() if value})
+
+
+def _open(config: HttpConfig, columns: tuple[str, ...]) -> Stream:
+    return HttpPush(config, columns)
+
+
+STREAM = StreamKind(config=HttpConfig, short=_short, open=_open, example="http:127.0.0.1:8181?token_file=token")

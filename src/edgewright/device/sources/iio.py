@@ -1,0 +1,237 @@
+"""Sensors of Linux' Industrial I/O: the buffer of a device, set up in sysfs and read from /dev/iio:deviceN."""
+
+from __future__ import annotations
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources._backoff import Backoff
+from edgewright.device.sources._columns import NO_COLUMN, match, refuse_missing
+from edgewright.device.sources._iio_scan import TIMESTAMP, Element, elements, layout, read
+from edgewright.device.sources._packet import Arrived, Stamper, notice_of
+from edgewright.device.sources._short_form import settled, split
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError
+
+_SCANS = 1024  # read at once
+
+
+class IioConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of an IIO device. Its channels are called as in sysfs: accel_x, anglvel_z, temp, voltage0.
+
+    Attributes:
+        device: 'iio:device0', or the name that the driver gives: 'lsm6dsl_accel'.
+        rate: samples a second to set; left out, it is as it is.
+        length: samples that the kernel's buffer holds.
+        sysfs, dev: folders of devices.
+    """
+
+    device: str
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e6)] | None = None
+    length: Annotated[int, msgspec.Meta(ge=2, le=1 << 20)] = 256
+    sysfs: str = "/sys/bus/iio/devices"
+    dev: str = "/dev"
+
+
+class IioBuffer:
+    """The buffer of a device; one that vanishes is set up again when it comes back.
+
+    Raises:
+        InputError: for a channel that is not there, a rate that the device does not take, or attributes that this
+            user may not write.
+    """
+
+    def __init__(self, config: IioConfig, columns: tuple[str, ...]) -> None:
+        self._config, self._wanted = config, columns
+        self.rate = config.rate
+        self.columns = columns
+        self._handle: int | None = None
+        self._folder: Path | None = None
+        self._scan: list[Element] = []
+        self._places: list[int] = []
+        self._starts: list[int] = []
+        self._size = 1
+        self._held = b""
+        self._stamper = Stamper(rate=config.rate)
+        self._backoff = Backoff()
+        self._notice = ""
+        if self._find() is None:
+            self._notice = f"no IIO device {config.device}: looked for again"
+            self._backoff.failed()
+        else:
+            self._set_up()
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """Samples from the buffer."""
+        until = time.monotonic() + timeout
+        while True:
+            arrived = self._taken(max(0.0, until - time.monotonic()))
+            notice, self._notice = self._notice, ""
+            if arrived is not None:
+                return [self._stamper.packet(arrived, notice)]
+            if notice:
+                return [notice_of(notice, len(self.columns))]
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            if self._handle is None:
+                time.sleep(min(left, max(0.01, self._backoff.wait())))
+
+    def ended(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """Turns the buffer off."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+        if self._folder is not None and self._folder.is_dir():
+            self._write(self._folder / "buffer" / "enable", "0", must=False)
+
+    def _find(self) -> Path | None:
+        root = Path(self._config.sysfs)
+        direct = root / self._config.device
+        if direct.is_dir() and self._config.device.startswith("iio:"):
+            return direct
+        named = (f for f in sorted(root.glob("iio:device*")) if read(f / "name", "") == self._config.device)
+        return next(named, None)
+
+    def _set_up(self) -> None:
+        folder = self._find()
+        if folder is None:
+            raise InputError("an IIO device", f"none called {self._config.device!r}", self._config.sysfs)
+        where = folder.name
+        known = elements(folder)
+        given = [e for e in known if e.name != TIMESTAMP]
+        if not given:
+            raise InputError("a device with a buffer (scan_elements)", "none", where, "Its driver has no buffer")
+        names = [f"{e.name} [{e.unit}]" if e.unit else e.name for e in given]
+        found = match(names, self._wanted, where, time=NO_COLUMN, sequence=NO_COLUMN)
+        refuse_missing(found, [e.name for e in given], where)
+        wanted = {given[place].name for place in found.places}
+        self.columns = self._wanted or tuple(given[place].name for place in found.places)
+        self._scan = [e for e in known if e.name in wanted or e.name == TIMESTAMP]
+        self._starts, self._size = layout(self._scan)
+        self._places = [next(i for i, e in enumerate(self._scan) if e.name == given[p].name) for p in found.places]
+        self._enable(folder, known)
+        self._folder = folder
+        try:
+            self._handle = os.open(Path(self._config.dev) / where, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            do = "Run as a user who may read it: a udev rule, or a group"
+            raise InputError(
+                "a buffer that can be read", error.strerror or str(error), f"{self._config.dev}/{where}", do
+            ) from None
+        self._held = b""
+
+    def _enable(self, folder: Path, known: Sequence[Element]) -> None:
+        """Puts the wanted channels into the buffer and turns it on."""
+        self._write(folder / "buffer" / "enable", "0")
+        for element in known:
+            self._write(folder / "scan_elements" / f"in_{element.name}_en", "1" if element in self._scan else "0")
+        rates = [folder / "sampling_frequency", *sorted(folder.glob("in_*sampling_frequency"))]
+        rate = next((file for file in rates if file.is_file()), None)
+        if self._config.rate and rate is not None:
+            self._write(rate, f"{self._config.rate:g}")
+        if rate is not None:
+            told = read(rate, "")
+            measured = float(told) if told.replace(".", "", 1).isdigit() else None
+            if self._config.rate and measured and abs(measured - self._config.rate) > 0.02 * self._config.rate:
+                offered = read(folder / "sampling_frequency_available", "")
+                raise InputError(
+                    f"a device at {self._config.rate:g} Hz", f"{measured:g} Hz", folder.name,
+                    f"It offers {offered} Hz" if offered else "",
+                )  # fmt: skip
+            self.rate = measured or self._config.rate
+        # Times shall go on when somebody sets the clock.
+        self._write(folder / "current_timestamp_clock", "monotonic", must=False)
+        self._write(folder / "buffer" / "length", str(self._config.length))
+        self._write(folder / "buffer" / "enable", "1")
+
+    def _write(self, file: Path, text: str, *, must: bool = True) -> None:
+        if not file.is_file():
+            return
+        try:
+            file.write_text(text)
+        except OSError as error:
+            # What is already as it should be need not be written.
+            if must and read(file, "") != text:
+                do = "Run as a user who may write it: a udev rule, or a group"
+                raise InputError("to set up the device", error.strerror or str(error), str(file), do) from None
+
+    def _taken(self, wait: float) -> Arrived | None:
+        if self._handle is None and not self._again():
+            return None
+        handle = self._handle
+        if handle is None or not select.select([handle], [], [], wait)[0]:
+            return None
+        try:
+            data = os.read(handle, _SCANS * self._size)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            self._gone(error.strerror or str(error))
+            return None
+        if not data:
+            self._gone("its buffer ended")
+            return None
+        held = self._held + data
+        whole = len(held) // self._size * self._size
+        self._held = held[whole:]
+        return self._decoded(np.frombuffer(held[:whole], np.uint8).reshape(-1, self._size)) if whole else None
+
+    def _decoded(self, raw: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> Arrived:
+        values = np.empty((len(raw), len(self._places)), np.float32)
+        for channel, place in enumerate(self._places):
+            element, start = self._scan[place], self._starts[place]
+            values[:, channel] = element.decode(raw[:, start : start + element.bytes])
+        times = None
+        if self._scan[-1].name == TIMESTAMP:
+            start = self._starts[-1]
+            stamps = np.ascontiguousarray(raw[:, start : start + 8]).view("<i8")[:, 0]
+            times = stamps.astype(np.float64) * 1e-9
+        return Arrived(values, times)
+
+    def _gone(self, why: str) -> None:
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
+        self._backoff.failed()
+        self._notice = f"{self._config.device} is gone ({why}): looked for again"
+
+    def _again(self) -> bool:
+        if self._backoff.wait():
+            return False
+        try:
+            self._set_up()
+        except InputError as error:
+            self._backoff.failed()
+            if self._find() is not None:
+                self._notice = str(error)
+            return False
+        self._backoff.worked()
+        self._notice = f"{self._config.device} is there"
+        return True
+
+
+def _short(rest: str) -> IioConfig:
+    device, settings = split(rest)
+    return settled(IioConfig, {"device": device, **settings})
+
+
+def _open(config: IioConfig, columns: tuple[str, ...]) -> Stream:
+    if not config.device:
+        raise InputError("an IIO device", "none", "--source iio:", "Name it: iio:iio:device0, or by its driver's name")
+    return IioBuffer(config, columns)
+
+
+STREAM = StreamKind(config=IioConfig, short=_short, open=_open, example="iio:lsm6dsl_accel?rate=104")

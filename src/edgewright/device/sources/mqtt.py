@@ -1,0 +1,266 @@
+"""Messages of an MQTT broker: a topic, or many under a wildcard, each of which is a stream."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources._backoff import Backoff
+from edgewright.device.sources._packet import Stamper, notice_of
+from edgewright.device.sources._payload import Form, PayloadReader
+from edgewright.device.sources._short_form import settled, split
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError, MissingExtraError
+
+_PATIENCE = 5.0  # seconds to reach the broker
+_MOST_PACKETS = 256  # taken in one read; what comes after waits in the socket, so the broker feels it
+_LIBRARY_LOOK = 0.05
+
+
+class MqttConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of an MQTT source.
+
+    Attributes:
+        host, port: of the broker.
+        topics: to subscribe to; + and # as MQTT has them. What stands for them names the stream.
+        qos: 0, 1 or 2.
+        form: of the messages; 'auto' looks at each.
+        rate: rows a second of each stream; rows without a time are stamped evenly with it.
+        time, sequence: columns with time and count; found by their names when left out, '-' for none.
+        names: of the numbers of messages without names.
+        client: name at the broker; with one, the broker keeps messages of qos 1 and 2 while this end is away.
+        user: at the broker; `password_file` holds its password.
+        password_file: file whose first line is the password.
+        ca: file with the certificates to trust; with it the line is encrypted.
+        keepalive: seconds of silence after which the broker counts as gone.
+        largest: bytes of a message; a longer one is passed over.
+        streams: most streams at once; the one that was silent longest is forgotten.
+    """
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 1883
+    topics: tuple[str, ...] = ()
+    qos: Literal[0, 1, 2] = 1
+    form: Form = "auto"
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
+    time: str = ""
+    sequence: str = ""
+    names: tuple[str, ...] = ()
+    client: str = ""
+    user: str = ""
+    password_file: str = ""
+    ca: str = ""
+    keepalive: Annotated[int, msgspec.Meta(ge=5, le=3600)] = 30
+    largest: Annotated[int, msgspec.Meta(ge=16, le=1 << 26)] = 1 << 20
+    streams: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 1000
+
+
+class MqttTopics:
+    """Subscribed topics. The network is served within `read`, by the thread that reads: nothing piles up here.
+
+    Args:
+        config: its settings.
+        columns: channels wanted, in order; none: all that the first message has.
+
+    Raises:
+        MissingExtraError: without paho-mqtt.
+        InputError: for a topic that is none, or a file that cannot be read.
+    """
+
+    def __init__(self, config: MqttConfig, columns: tuple[str, ...]) -> None:
+        try:
+            self._library: Any = importlib.import_module("paho.mqtt.client")
+            self._versions: Any = importlib.import_module("paho.mqtt.enums").CallbackAPIVersion
+        except ModuleNotFoundError:
+            raise MissingExtraError("device", "paho-mqtt") from None
+        self.rate = config.rate
+        self.columns = columns
+        self._config, self._wanted = config, columns
+        self._readers: OrderedDict[str, tuple[PayloadReader, Stamper]] = OrderedDict()
+        self._packets: list[Packet] = []
+        self._backoff = Backoff()
+        self._connected = self._subscribed = self._was_there = False
+        self._client = self._made()
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """Messages that came, a packet each."""
+        until = time.monotonic() + timeout
+        while True:
+            self._serve(max(0.0, min(_LIBRARY_LOOK, until - time.monotonic())))
+            if self._packets:
+                # What has arrived already is taken along, up to a bound.
+                while len(self._packets) < _MOST_PACKETS:
+                    before = len(self._packets)
+                    self._serve(0.0)
+                    if len(self._packets) == before:
+                        break
+                packets, self._packets = self._packets, []
+                return packets
+            left = until - time.monotonic()
+            if left <= 0:
+                return []
+            if not self._connected:
+                time.sleep(min(left, max(0.01, self._backoff.wait())))
+
+    def ended(self) -> bool:
+        """Never: a topic may always carry more."""
+        return False
+
+    def close(self) -> None:
+        """Says goodbye to the broker."""
+        if self._connected:
+            self._client.disconnect()
+            self._client.loop(0.0)
+        self._connected = False
+
+    def _made(self) -> Any:  # noqa: ANN401 - paho is loaded late
+        config = self._config
+        client = self._library.Client(self._versions.VERSION2, client_id=config.client, clean_session=not config.client)
+        client.connect_timeout = _PATIENCE
+        if config.user:
+            client.username_pw_set(config.user, _first_line(config.password_file) if config.password_file else None)
+        if config.ca:
+            try:
+                client.tls_set(ca_certs=config.ca)
+            except OSError as error:
+                raise InputError("a file of certificates", error.strerror or str(error), config.ca) from None
+        client.on_connect, client.on_message = self._on_connect, self._on_message
+        client.on_subscribe, client.on_disconnect = self._on_subscribe, self._on_disconnect
+        return client
+
+    def _serve(self, wait: float) -> None:
+        if not self._connected and not self._connect():
+            return
+        if self._client.loop(wait) != self._library.MQTT_ERR_SUCCESS:
+            self._lost("the broker is gone")
+
+    def _connect(self) -> bool:
+        if self._backoff.wait():
+            return False
+        try:
+            self._client.connect(self._config.host, self._config.port, self._config.keepalive)
+        except (OSError, ValueError) as error:
+            self._lost(f"no broker at {self._config.host}:{self._config.port} ({_reason(error)})")
+            return False
+        self._connected = True
+        return True
+
+    def _lost(self, why: str) -> None:
+        if self._connected or not self._was_there:
+            self._say(f"{why}: looked for again")
+        self._connected, self._was_there = False, True
+        self._backoff.failed()
+
+    def _say(self, text: str, stream: str = "") -> None:
+        self._packets.append(notice_of(text, len(self.columns), stream))
+
+    def _on_connect(self, client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
+        if code.is_failure:
+            self._lost(f"the broker refuses: {code}")
+            return
+        if self._was_there:
+            self._say("the broker is there")
+        self._was_there = True
+        self._backoff.worked()
+        client.subscribe([(topic, self._config.qos) for topic in self._config.topics])
+
+    def _on_subscribe(self, _client: Any, _data: Any, _id: Any, codes: Any, _properties: Any) -> None:  # noqa: ANN401
+        for topic, code in zip(self._config.topics, codes, strict=False):
+            if code.is_failure:
+                self._say(f"the broker refuses the topic {topic}: {code}")
+
+    def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, code: Any, _properties: Any) -> None:  # noqa: ANN401
+        if self._connected:
+            self._lost(f"the broker is gone ({code})" if code.is_failure else "the broker is gone")
+
+    def _on_message(self, _client: Any, _data: Any, message: Any) -> None:  # noqa: ANN401
+        stream = stream_of(self._config.topics, message.topic)
+        if message.retain:
+            return  # kept by the broker from some earlier time, and given again at every connection
+        if len(message.payload) > self._config.largest:
+            self._say(f"a message of {len(message.payload)} bytes was passed over", stream)
+            return
+        reader, stamper = self._of(stream, message.topic)
+        try:
+            arrived = reader.read(bytes(message.payload))
+        except InputError as error:
+            self._say(str(error), stream)
+            return
+        self.columns = self.columns or reader.columns
+        self.rate = self._config.rate or reader.rate
+        if len(arrived.values) or arrived.notices:
+            self._packets.append(stamper.packet(arrived))
+
+    def _of(self, stream: str, topic: str) -> tuple[PayloadReader, Stamper]:
+        if stream not in self._readers:
+            reader = PayloadReader(
+                self._wanted,
+                name=topic,
+                form=self._config.form,
+                names=self._config.names,
+                time=self._config.time,
+                sequence=self._config.sequence,
+            )
+            self._readers[stream] = (reader, Stamper(stream, self._config.rate))
+            if len(self._readers) > self._config.streams:
+                oldest, _ = self._readers.popitem(last=False)
+                self._say(f"more than {self._config.streams} streams: {oldest!r} is forgotten", oldest)
+        self._readers.move_to_end(stream)
+        return self._readers[stream]
+
+
+def stream_of(topics: Sequence[str], topic: str) -> str:
+    """What the wildcards stand for; the whole topic where several are subscribed; empty for one without a wildcard."""
+    if len(topics) > 1:
+        return topic
+    pattern, levels = topics[0].split("/"), topic.split("/")
+    found = [level for want, level in zip(pattern, levels, strict=False) if want == "+"]
+    if pattern[-1] == "#":
+        found += levels[len(pattern) - 1 :]
+    return "/".join(found)
+
+
+def _first_line(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").partition("\n")[0].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("a file with a password", str(error), path) from None
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error)
+    return str(text)[:80]
+
+
+def _check_topic(topic: str) -> None:
+    levels = topic.split("/")
+    wrong = any("+" in level and level != "+" for level in levels)
+    wrong |= any("#" in level and (level != "#" or place < len(levels) - 1) for place, level in enumerate(levels))
+    if not topic or wrong or "\0" in topic or len(topic.encode()) > 65535:
+        raise InputError("a topic of MQTT, + for one level and # for the rest", repr(topic), "--source mqtt:")
+
+
+def _short(rest: str) -> MqttConfig:
+    place, settings = split(rest)
+    broker, _, topic = place.partition("/")
+    host, colon, port = broker.rpartition(":")
+    given = {"host": host if colon else broker, **({"port": port} if colon else {}), "topics": topic, **settings}
+    return settled(MqttConfig, {key: value for key, value in given.items() if value})
+
+
+def _open(config: MqttConfig, columns: tuple[str, ...]) -> Stream:
+    if not config.topics:
+        raise InputError("a topic", "none", "--source mqtt:", "Name it: mqtt:127.0.0.1:1883/sensors/+")
+    for topic in config.topics:
+        _check_topic(topic)
+    return MqttTopics(config, columns)
+
+
+STREAM = StreamKind(config=MqttConfig, short=_short, open=_open, example="mqtt:127.0.0.1:1883/sensors/+/imu")

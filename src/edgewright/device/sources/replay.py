@@ -1,0 +1,254 @@
+"""A recording played again, at its own pace or as fast as it can be read; the same rows give the same packets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.blocks import Block, blocks
+from edgewright.core.csv.header import read_header, records
+from edgewright.core.csv.rows import Rows, iter_csv
+from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources._columns import Match, match, refuse_missing
+from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._timestamps import EPOCH, TimeColumn
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError
+
+_SUFFIXES = (".csv", ".csv.gz", ".csv.xz")
+_LABELS = "labels.csv"
+_ROWS = 1024  # in a packet at full speed
+PAUSE = 10.0
+"""Seconds between the last row of a recording and the first of the next: no window reaches over it."""
+
+
+class ReplayConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of a replay.
+
+    Attributes:
+        path: a CSV file (also .gz and .xz), or a folder of them, played in the order of their names.
+        speed: 1 is the recording's own pace, 10 ten times that, 0 as fast as it can be read.
+        rate: rows a second, for recordings without a time; with a time it says what is expected.
+        time: column with the time; found by its name when left out, '-' for none.
+        sequence: column with a count; found by its name when left out, '-' for none.
+        repeat: how often the whole is played.
+    """
+
+    path: str
+    speed: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
+    rate: Annotated[float, msgspec.Meta(gt=0.0, le=1e9)] | None = None
+    time: str = ""
+    sequence: str = ""
+    repeat: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class Replay:
+    """An open replay.
+
+    Attributes:
+        untimed: whether its rows have neither a time nor a rate; they are then a second apart.
+
+    Raises:
+        InputError: no such file, no column of that name, or neither a time nor a rate to keep pace with.
+    """
+
+    def __init__(self, config: ReplayConfig, columns: tuple[str, ...]) -> None:
+        self.rate = config.rate
+        self.live = bool(config.speed)
+        self._config, self._wanted = config, columns
+        files = _files(Path(config.path))
+        self._first = self._opened(files[0])
+        self.columns = self._first[1].names
+        self.untimed = self._first[1].time < 0 and not config.rate
+        if config.speed and self._first[1].time < 0 and not config.rate:
+            raise InputError(
+                "a time column or a rate to keep pace with", "neither", config.path, "Set rate, or speed = 0"
+            )
+        self._packets = self._play(files * config.repeat)
+        self._held: Packet | None = None
+        self._start: tuple[float, float] | None = None
+        self._done = False
+        self._end: float | None = None
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """The next rows: at full speed a block of them, else those whose time has come."""
+        if self._held is None:
+            self._held = next(self._packets, None)
+            if self._held is None:
+                self._done = True
+                return []
+        if not self._config.speed:
+            packet, self._held = self._held, None
+            return [packet]
+        return self._due(timeout)
+
+    def _due(self, timeout: float) -> Sequence[Packet]:
+        packet = self._held
+        if packet is None:
+            return []
+        until = time.monotonic() + timeout
+        if self._start is None:
+            self._start = (time.monotonic(), float(packet.time[0]))
+        begun, first = self._start
+        moments = begun + (packet.time - first) / self._config.speed
+        while True:
+            now = time.monotonic()
+            rows = int(np.searchsorted(moments, now, side="right"))
+            if rows:
+                self._held = _part(packet, rows, len(moments)) if rows < len(moments) else None
+                return [_part(packet, 0, rows)]
+            if now >= until:
+                return []
+            time.sleep(max(0.0, min(until, float(moments[0])) - now))
+
+    def ended(self) -> bool:
+        """Whether the last row was given."""
+        return self._done
+
+    def close(self) -> None:
+        """Closes the file that is being read."""
+        self._done, self._held = True, None
+        self._packets.close()
+
+    def _play(self, files: Sequence[Path]) -> Generator[Packet, None, None]:
+        for number, file in enumerate(files):
+            rows, found = self._first if not number else self._opened(file)
+            try:
+                yield from self._recording(rows, found, file)
+            except InputError as error:
+                raise _of_replay(error, file, found) from None
+
+    def _opened(self, file: Path) -> tuple[Iterator[Rows], Match]:
+        """The rows of a file, and where its columns stand."""
+        given, row = _beginning(file)
+        found = match(given, self._wanted, file.name, time=self._config.time, sequence=self._config.sequence)
+        refuse_missing(found, given, file.name)
+        special = [given[place] for place in (found.time, found.sequence) if place >= 0]
+        dates = found.time >= 0 and len(row) == len(given) and not _numeric(row[found.time])
+        rows = iter_csv(
+            file,
+            name=file.name,
+            only_columns={given[place] for place in found.places} | set(special),
+            text_columns=special[:1] if dates else (),
+            float64_columns=special[1:] if dates else special,
+        )
+        return rows, found
+
+    def _recording(self, rows: Iterator[Rows], found: Match, file: Path) -> Iterator[Packet]:
+        clock: TimeColumn | None = None
+        offset: float | None = None
+        count = 0
+        for block in rows:
+            given = [block.columns[place] for place in found.places]
+            values = np.ascontiguousarray(block.values[:, [block.names.index(name) for name in given]])
+            name = block.columns[found.time] if found.time >= 0 else ""
+            clock = clock or TimeColumn(name)
+            if name in block.text:
+                times = TimeColumn.dates(block.text[name].tolist())
+            elif name:
+                times = clock.seconds(block.wide[name])
+            else:
+                times = np.arange(count, count + len(values)) / (self.rate or 1.0)
+            count += len(values)
+            if not np.isfinite(times).all():
+                row = int(np.flatnonzero(~np.isfinite(times))[0])
+                got = repr(str(block.text[name][row])) if name in block.text and block.text[name][row] else "none"
+                raise InputError(
+                    "a time in every row: seconds, or a date such as 2026-11-20T13:00:00",
+                    got,
+                    f"{file.name} line {block.lines[row]}, column {name}",
+                    "Write every time so, or do without: time=- and a rate",
+                )
+            if offset is None:
+                # The first recording keeps its own time; the next ones follow it, so that time never falls back.
+                offset = 0.0 if self._end is None or times[0] > self._end + PAUSE else self._end + PAUSE - times[0]
+            counts = None
+            if found.sequence >= 0:
+                counts = block.wide[block.columns[found.sequence]].astype(np.int64)
+            self._end = float(times.max()) + offset
+            yield from _cut(values, times + offset, counts)
+
+
+def _of_replay(error: InputError, file: Path, found: Match) -> InputError:
+    """A cell that is no number, with what a replay can do about it."""
+    if error.expected != "a number" or not error.do.startswith("Correct or empty"):
+        return error
+    column = error.where.rpartition("column ")[2]
+    if found.time >= 0 and column == _beginning(file)[0][found.time]:
+        return InputError("seconds in every row, or dates in every row", error.got, error.where)
+    if np.isfinite(TimeColumn.dates([error.got.strip("'")])).all():
+        do = f"If it is the time of the rows, say so: time={column}; a column of dates is no channel"
+        return InputError(error.expected, f"the date {error.got}", error.where, do)
+    return InputError(error.expected, error.got, error.where, "Correct or empty the cell, or leave the column out")
+
+
+def _cut(values: Floats, times: NDArray[np.float64], counts: NDArray[np.int64] | None) -> Iterator[Packet]:
+    for start in range(0, len(values), _ROWS):
+        part = slice(start, start + _ROWS)
+        moment = times[part]
+        yield Packet(
+            values=values[part],
+            time=moment,
+            wall=float(moment[-1]) if moment[-1] > EPOCH else None,
+            sequence=None if counts is None else counts[part],
+        )
+
+
+def _part(packet: Packet, start: int, end: int) -> Packet:
+    return Packet(
+        values=packet.values[start:end],
+        time=packet.time[start:end],
+        wall=float(packet.time[end - 1]) if packet.wall is not None else None,
+        sequence=None if packet.sequence is None else packet.sequence[start:end],
+    )
+
+
+def _beginning(file: Path) -> tuple[tuple[str, ...], list[str]]:
+    """Names of a file's columns, without the one of row numbers, and the cells of its first row."""
+    opening = Block(b"", 1)
+    for block in blocks(file, file.name):
+        opening = Block(opening.data + block.data, 1)
+        if opening.data.lstrip(b"\n").count(b"\n") > 1:  # the delimiter shows in the header and the first row
+            break
+    header, rest = read_header(opening, file.name, None, None)
+    _, cells = next(records(rest, header.delimiter, file.name), (0, [""] * len(header.names)))
+    named = [place for place, name in enumerate(header.names) if name]
+    return tuple(header.names[place] for place in named), [cells[place] for place in named if place < len(cells)]
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return not text
+    return True
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(p for p in path.rglob("*") if p.name.endswith(_SUFFIXES) and p.name != _LABELS and p.is_file())
+    if not found:
+        raise InputError("at least one CSV file", "none", str(path))
+    return found
+
+
+def _short(rest: str) -> ReplayConfig:
+    path, settings = split(rest)
+    return settled(ReplayConfig, {"path": path, **settings})
+
+
+def _open(config: ReplayConfig, columns: tuple[str, ...]) -> Stream:
+    if not config.path:
+        raise InputError("the path of a recording", "none", "--source replay:")
+    return Replay(config, columns)
+
+
+STREAM = StreamKind(config=ReplayConfig, short=_short, open=_open, example="replay:recording.csv?speed=1")

@@ -1,0 +1,208 @@
+"""Sound: a WAV file, or a microphone through ALSA."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+
+from edgewright.core.riff import channel_names, open_wav
+from edgewright.device.sources import Stream, StreamConfig, StreamKind
+from edgewright.device.sources._alsa import Capture, Gone, Overrun, library
+from edgewright.device.sources._backoff import Backoff
+from edgewright.device.sources._columns import match, refuse_missing
+from edgewright.device.sources._packet import notice_of
+from edgewright.device.sources._short_form import settled, split
+from edgewright.device.sources._timestamps import ArrivalClock
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError
+
+_FRAMES = 4096  # in a packet of a file
+_ALSA = "alsa"
+
+
+class WavConfig(StreamConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of sound. Its channels are called `sound`, or `sound_1`, `sound_2` and so on.
+
+    Attributes:
+        path: of a WAV file; empty for a microphone.
+        device: of ALSA: 'default', 'plughw:1,0', ...; read when `path` is empty.
+        speed: of a file: 1 is its own pace, 0 as fast as it can be read.
+        rate: samples a second of a microphone; of a file, what it must have.
+        channels: of a microphone.
+    """
+
+    path: str = ""
+    device: str = "default"
+    speed: Annotated[float, msgspec.Meta(ge=0.0, le=1e6)] = 0.0
+    rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    channels: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+
+
+class WavFile:
+    """A WAV file that is played; what lies in memory is one packet.
+
+    Raises:
+        InputError: for a file that is none, is cut off, or has another rate than the settings say.
+    """
+
+    def __init__(self, config: WavConfig, columns: tuple[str, ...]) -> None:
+        path = Path(config.path)
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise InputError("a WAV file", error.strerror or str(error), config.path) from None
+        try:
+            self._form, size = open_wav(self._file, path.name)
+            self._left = path.stat().st_size - self._file.tell() if size is None else size
+            if path.stat().st_size - self._file.tell() < self._left:
+                raise InputError(f"{size} bytes of sound", "fewer", path.name, "The file is cut off: copy it again")
+            if config.rate and config.rate != self._form.rate:
+                raise InputError(f"sound of {config.rate} Hz", f"{self._form.rate} Hz", path.name, "Resample it")
+            names = channel_names(self._form.channels)
+            found = match(names, columns, path.name)
+            refuse_missing(found, names, path.name)
+        except InputError:
+            self._file.close()
+            raise
+        self.rate: float | None = float(self._form.rate)
+        self.columns, self._places = found.names, list(found.places)
+        self._speed, self._given, self._start = config.speed, 0, 0.0
+        self.live = bool(config.speed)
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """The next samples; at the file's own pace those whose time has come."""
+        if self.ended():
+            return []
+        rate = self._form.rate
+        most = _FRAMES
+        if self._speed:
+            now = time.monotonic()
+            self._start = self._start or now
+            # What a tenth of a second holds, at most: nobody at a real microphone gets more at once.
+            wanted = self._given + max(1, min(_FRAMES, rate // 10))
+            due = self._start + wanted / (rate * self._speed)
+            if due > now:
+                time.sleep(min(max(0.0, timeout), due - now))
+            if due > time.monotonic():
+                return []
+            most = wanted - self._given
+        body = self._file.read(min(self._left, most * self._form.frame))
+        body = body[: len(body) // self._form.frame * self._form.frame]
+        self._left = self._left - len(body) if body else 0
+        if self._left < self._form.frame:
+            self._left = 0
+        if not body:
+            return []
+        values = self._form.decode(body)[:, self._places]
+        moments = (self._given + np.arange(len(values))) / rate
+        self._given += len(values)
+        return [Packet(values=np.ascontiguousarray(values), time=moments)]
+
+    def ended(self) -> bool:
+        """Whether the last sample was given."""
+        return self._left == 0
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._left = 0
+        self._file.close()
+
+
+class Microphone:
+    """A capture device of ALSA; one that vanishes is opened again when it comes back.
+
+    Raises:
+        InputError: without libasound, or for channels that are not there.
+    """
+
+    def __init__(self, config: WavConfig, columns: tuple[str, ...]) -> None:
+        library()
+        self._config = config
+        self._rate = config.rate or 16000
+        self.rate: float | None = float(self._rate)
+        names = channel_names(config.channels)
+        found = match(names, columns, f"alsa {config.device}")
+        refuse_missing(found, names, f"alsa {config.device}")
+        self.columns, self._places = found.names, list(found.places)
+        self._capture: Capture | None = None
+        self._backoff, self._clock = Backoff(), ArrivalClock(self.rate)
+        self._told = False
+
+    def read(self, timeout: float) -> Sequence[Packet]:
+        """Samples that were taken."""
+        until = time.monotonic() + timeout
+        while True:
+            left = max(0.0, until - time.monotonic())
+            notice = self._opened()
+            values = np.empty((0, self._config.channels), np.float32)
+            if self._capture is not None:
+                values, notice = self._taken(self._capture, left, notice)
+            if len(values):
+                return [self._packet(values, notice)]
+            if notice:
+                return [notice_of(notice, len(self.columns))]
+            if time.monotonic() >= until:
+                return []
+            if self._capture is None:
+                time.sleep(min(left, max(0.01, self._backoff.wait())))
+
+    def ended(self) -> bool:
+        """Never."""
+        return False
+
+    def close(self) -> None:
+        """Gives the device back."""
+        if self._capture is not None:
+            self._capture.close()
+            self._capture = None
+
+    def _opened(self) -> str:
+        """Opens the device where it is due; what is to be told."""
+        if self._capture is not None or self._backoff.wait():
+            return ""
+        try:
+            self._capture = Capture(self._config.device, self._config.channels, self._rate)
+        except Gone as error:
+            self._backoff.failed()
+            told, self._told = self._told, True
+            return "" if told else f"alsa {self._config.device} cannot be opened ({error}): looked for again"
+        self._backoff.worked()
+        told, self._told = self._told, False
+        return f"alsa {self._config.device} is there" if told else ""
+
+    def _taken(self, capture: Capture, wait: float, notice: str) -> tuple[Floats, str]:
+        try:
+            return capture.read(wait), notice
+        except Overrun:
+            # How much is missing shows in the time: the clock jumps to the arrival.
+            return np.empty((0, 1), np.float32), "sound was lost: it was not read in time"
+        except Gone as error:
+            self.close()
+            self._backoff.failed()
+            self._told = True
+            return np.empty((0, 1), np.float32), f"alsa {self._config.device} is gone ({error}): looked for again"
+
+    def _packet(self, values: Floats, notice: str) -> Packet:
+        moments = self._clock.stamp(len(values), time.monotonic())
+        return Packet(values=np.ascontiguousarray(values[:, self._places]), time=moments, notice=notice)
+
+
+def _short(rest: str) -> WavConfig:
+    place, settings = split(rest)
+    kind, _, device = place.partition(":")
+    if kind == _ALSA:
+        return settled(WavConfig, {**({"device": device} if device else {}), **settings})
+    return settled(WavConfig, {"path": place, **settings})
+
+
+def _open(config: WavConfig, columns: tuple[str, ...]) -> Stream:
+    return WavFile(config, columns) if config.path else Microphone(config, columns)
+
+
+STREAM = StreamKind(config=WavConfig, short=_short, open=_open, example="wav:alsa:default?rate=16000")

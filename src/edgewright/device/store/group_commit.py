@@ -1,0 +1,202 @@
+"""Group commit: what waits becomes durable in one transaction; room is made where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edgewright.device.store import boot_memory, entries, startup
+from edgewright.device.store.allow_list import Gate
+from edgewright.device.store.ballast import Ballast
+from edgewright.device.store.clock import Age, Clock
+from edgewright.device.store.commit_queue import Pending
+from edgewright.device.store.database import Database, trouble
+from edgewright.device.store.recovery import set_aside
+from edgewright.device.store.retention import Room
+from edgewright.device.store.write_counter import Wear
+from edgewright.schema.device import PRIORITY
+from edgewright.schema.errors import OutputError
+from edgewright.schema.store import Item, StoreConfig
+
+_ITEM_KEY = "WHERE priority = ? AND boot = ? AND sequence = ?"
+_TOLD_PRIORITY = PRIORITY["health"]
+_TRIM_SECONDS, _SAVE_SECONDS = 60.0, 600.0
+_ATTEMPTS = 3
+NewItem = Callable[[str, dict[str, Any]], Item]
+
+
+class Committer:
+    """Writes what waits into a database.
+
+    Args:
+        folder: of the store.
+        config: settings.
+        database: open and sound.
+        boot: number of this boot.
+        clock: of this boot.
+        gate: whose count of withheld keys is remembered.
+        new_item: names an item: (kind, body) -> item.
+
+    Raises:
+        OutputError: what the last boot left cannot be read, nor set aside.
+    """
+
+    def __init__(
+        self, folder: Path, config: StoreConfig, database: Database, boot: int, clock: Clock, gate: Gate,
+        new_item: NewItem,
+    ) -> None:  # fmt: skip
+        self._folder, self._config, self._boot, self._clock, self._gate = folder, config, boot, clock, gate
+        self._new_item = new_item
+        self.database, self.pending, self.ballast = database, Pending(), Ballast(folder, config.ballast)
+        self._told: tuple[int, int] | None = None
+        self._version = 0
+        try:
+            self._begin()
+        except Exception as error:
+            # After an orderly end not every page was checked: what is wrong with one shows when it is read.
+            if trouble(error) != "corrupt":
+                raise OutputError("to read the store", str(error), str(folder)) from error
+            self._set_aside(str(error))
+
+    def age(self) -> float:
+        """Running time in seconds, over all boots."""
+        return self._age.now()
+
+    def due(self) -> bool:
+        """Whether something has waited long enough, or enough of it."""
+        since = self.pending.since
+        waited = since is not None and self.age() - since >= self._config.group_seconds
+        return waited or len(self.pending.writes) >= self._config.group_items
+
+    def commit(self) -> None:
+        """All or nothing.
+
+        Raises:
+            OutputError: not now; everything still waits.
+        """
+        if not self.pending.writes:
+            return
+        made_room = False
+        for attempt in range(_ATTEMPTS):
+            try:
+                told = self._write()
+                break
+            except Exception as error:
+                if attempt == _ATTEMPTS - 1 or not self._mend(trouble(error)):
+                    raise OutputError("to store what was measured", str(error), str(self._folder)) from error
+                made_room = True
+        self._told = told
+        done = [write.done for write in self.pending.writes if write.done]
+        self.pending.clear()
+        for call in done:
+            call()
+        self.wear.committed(self.age())
+        self.copy_log(always=made_room)
+
+    def copy_log(self, always: bool = False) -> None:
+        """Copies the log into the database once it is long; where the disk is too full for that, room is made."""
+        try:
+            if self.wear.checkpoint(self.age(), always=always):
+                self.ballast.hold()
+        except Exception as error:  # noqa: BLE001 - what was committed is durable in the log, whatever happened now
+            # The database cannot grow: room is made while the log still can.
+            if trouble(error) == "full":
+                self._mend("full")
+
+    def save(self) -> None:
+        """Within a transaction: what the next boot takes up."""
+        self._saved = self.age()
+        known = boot_memory.Memory(self.age(), self.wear.written, self._gate.withheld, self._config.quota)
+        boot_memory.save(self.database, known)
+
+    def forget(self, key: tuple[Any, ...]) -> None:
+        """Within a transaction: the item of (priority, boot, sequence) goes, if it is there."""
+        size = self.database.value(f"SELECT size FROM outbox {_ITEM_KEY}", key)  # noqa: S608
+        if size is not None:
+            self.database.execute(f"DELETE FROM outbox {_ITEM_KEY}", key)  # noqa: S608
+            self.room.removed("outbox", 1, size)
+
+    def refresh(self) -> None:
+        """Counts anew where another process has written."""
+        if (version := self._seen()) != self._version:
+            self.room.count()
+            self._version = version
+
+    def _begin(self) -> None:
+        remembered = boot_memory.load(self.database)
+        self._age = Age(self._clock, remembered.age)
+        self._gate.withheld = max(self._gate.withheld, remembered.withheld)
+        self.wear = Wear(self.database, remembered.written)
+        self.room = Room(self.database, self._config, self.ballast, self.wear, self.age)
+        self.room.count()
+        self._version = self._seen()
+        self._trimmed = self._saved = -float("inf")
+        self.ballast.hold()
+
+    def _write(self) -> tuple[int, int] | None:
+        """One transaction: what waits, retention where it is due, and a word about what was dropped."""
+        self.refresh()
+        room, kept, told = self.room, self.room.copy(), self._told
+        now = self.age()
+        saved, trimmed = self._saved, self._trimmed
+        try:
+            with self.database.transaction():
+                for write in self.pending.writes:
+                    if write.rank < 0:
+                        self.forget(write.arguments)
+                        continue
+                    self.database.execute(write.sql, write.arguments)
+                    if write.table:
+                        room.added(write.table, write.size)
+                for priority, (items, size) in self.pending.given_up.items():
+                    room.lost(priority, "disk", items, size)
+                if room.over() or now - self._trimmed >= _TRIM_SECONDS:
+                    room.trim()
+                    self._trimmed = now
+                if room.dropped_now:
+                    told = self._tell_dropped()
+                if now - self._saved >= _SAVE_SECONDS:
+                    self.save()
+        except BaseException:
+            room.restore(kept)
+            self._saved, self._trimmed = saved, trimmed
+            raise
+        room.dropped_now = False
+        return told
+
+    def _tell_dropped(self) -> tuple[int, int]:
+        """An item with the counters of all that was dropped takes the place of the last such item."""
+        lost = self.database.execute("SELECT priority, reason, items, bytes FROM dropped ORDER BY priority, reason")
+        body = {"dropped": [{"priority": p, "reason": r, "items": n, "bytes": size} for p, r, n, size in lost]}
+        if self._told is not None:
+            self.forget((_TOLD_PRIORITY, *self._told))
+        item = self._new_item("dropped", body)
+        write = entries.item(item, _TOLD_PRIORITY, self.age())
+        self.database.execute(write.sql, write.arguments)
+        self.room.added("outbox", write.size)
+        return item.boot, item.sequence
+
+    def _mend(self, what: str) -> bool:
+        """After a failed commit: room is made, or a damaged file set aside; whether it is worth another try."""
+        if what == "full":
+            try:
+                return self.room.make(self.pending.bytes)
+            except Exception:  # noqa: BLE001 - the error of the commit is the one that is told
+                return False
+        if what != "corrupt":
+            return False
+        self._set_aside("found while writing")
+        return True
+
+    def _set_aside(self, what: str) -> None:
+        """A damaged file gets a name that says so, and what could be read of it goes on in a new one."""
+        with suppress(Exception):
+            self.database.close()
+        set_aside(self._folder, self._boot, self._clock.wall(), what, self.database.opener)
+        self.database = startup.database(self._folder, self._config, self.database.opener)
+        self._begin()
+
+    def _seen(self) -> int:
+        return int(self.database.value("PRAGMA data_version"))

@@ -1,0 +1,179 @@
+"""Retention: what goes when it is old, when a table is too large, and when the disk or the quota is full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from edgewright.device.store.ballast import Ballast
+from edgewright.device.store.database import Database
+from edgewright.device.store.write_counter import Wear
+from edgewright.schema.store import ASIDE, RAW_PRIORITY, Limits, StoreConfig
+
+_DAY = 86400.0
+_BATCH = 64
+# Made free at once on a full disk, so that the next commit does not meet the same: of raw rows, and of anything.
+_STEP, _LITTLE = 256 << 10, 16 << 10
+
+
+class Room:
+    """Bytes and entries of the tables, and how some of them go.
+
+    Args:
+        database: of the store.
+        config: limits.
+        ballast: given up on a full disk.
+        wear: counts what is written.
+        age: running time in seconds.
+    """
+
+    def __init__(
+        self, database: Database, config: StoreConfig, ballast: Ballast, wear: Wear, age: Callable[[], float]
+    ) -> None:
+        self._database, self._config, self._ballast, self._wear, self._age = database, config, ballast, wear, age
+        self.bytes: dict[str, int] = {}
+        self.entries: dict[str, int] = {}
+        self.dropped_now = False
+        """Whether items left the outbox unsent since this was last looked at."""
+
+    def count(self) -> None:
+        """Reads the sizes of all tables anew."""
+        for table in ("events", "rows", "outbox"):
+            (entries, size), *_ = self._database.execute(f"SELECT count(*), total(size) FROM {table}")  # noqa: S608
+            self.entries[table], self.bytes[table] = int(entries), int(size)
+
+    def over(self) -> bool:
+        """Whether a table is larger than its limit."""
+        return any(size > getattr(self._config, table).bytes for table, size in self.bytes.items())
+
+    def copy(self) -> tuple[dict[str, int], dict[str, int]]:
+        """The counts, for `restore` when a transaction was not."""
+        return dict(self.entries), dict(self.bytes)
+
+    def restore(self, kept: tuple[dict[str, int], dict[str, int]]) -> None:
+        """Takes counts back."""
+        self.entries, self.bytes = kept
+
+    def added(self, table: str, size: int) -> None:
+        """One entry more."""
+        self.entries[table] += 1
+        self.bytes[table] += size
+
+    def removed(self, table: str, entries: int, size: int) -> None:
+        """Entries less."""
+        self.entries[table] = max(0, self.entries[table] - entries)
+        self.bytes[table] = max(0, self.bytes[table] - size)
+
+    def trim(self) -> None:
+        """Within a transaction: what is too old or too much in its table goes, the oldest first."""
+        for table, limits in (("rows", self._config.rows), ("events", self._config.events)):
+            while self._trim(table, limits):
+                pass
+        self._expire()
+        while self.bytes["outbox"] > self._config.outbox.bytes and self.drop("quota", 1):
+            pass
+
+    def make(self, needed: int) -> bool:
+        """On a full disk or quota: gives the ballast up and deletes the least needed; whether something went.
+
+        Rows go first, then the outbox's lowest priorities that are raw, then events (what has to leave of them waits
+        in the outbox), and the outbox last.
+        """
+        tight = self._ballast.tight()
+        gave = self._ballast.release()
+        with suppress(Exception):
+            self._wear.checkpoint(self._age(), always=True)
+        enough, freed = needed * 2 + _LITTLE, 0
+        with self._database.transaction():
+            # Raw rows make room for more than this commit, and for the ballast, which has to lie there the next time.
+            while freed < enough + _STEP + 2 * self._ballast.wanted * tight and (step := self._raw()):
+                freed += step
+            while freed < enough and (step := self._oldest("events") or self.drop("disk", _BATCH)):
+                freed += step
+        if tight:
+            self._shrink()
+        return gave or freed > 0
+
+    def _shrink(self) -> None:
+        """Gives free pages back to the disk, few at a time, since the log grows by those that move."""
+        with suppress(Exception):
+            free, before = int(self._database.value("PRAGMA freelist_count")), -1
+            while free and free != before:
+                self._database.execute(f"PRAGMA incremental_vacuum({_BATCH})")
+                if not self._wear.checkpoint(self._age(), always=True):
+                    break
+                free, before = int(self._database.value("PRAGMA freelist_count")), free
+
+    def _raw(self) -> int:
+        return self._oldest("rows") or self.drop("disk", _BATCH, RAW_PRIORITY)
+
+    def drop(self, reason: str, count: int, least: int = 0) -> int:
+        """Items of the lowest priority, the oldest first, leave the outbox unsent and are counted; their bytes.
+
+        Args:
+            reason: as in `schema.store.Lost`.
+            count: at most so many.
+            least: items more urgent than this stay.
+        """
+        found = self._database.execute(
+            "SELECT priority, boot, sequence, size FROM outbox WHERE priority = (SELECT max(priority) FROM outbox) "
+            "AND priority >= ? ORDER BY boot, sequence LIMIT ?",
+            (least, count),
+        )
+        return self._lose(found, reason)
+
+    def lost(self, priority: int, reason: str, items: int, size: int) -> None:
+        """Within a transaction: counts items that left unsent."""
+        self.dropped_now = True
+        self._database.execute(
+            "INSERT INTO dropped VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET items = items + excluded.items, "
+            "bytes = bytes + excluded.bytes",
+            (priority, reason, items, size),
+        )
+
+    def _lose(self, found: list[tuple[Any, ...]], reason: str) -> int:
+        for priority, boot, sequence, size in found:
+            self._database.execute(
+                "DELETE FROM outbox WHERE priority = ? AND boot = ? AND sequence = ?", (priority, boot, sequence)
+            )
+            self.lost(priority % ASIDE, reason, 1, size)
+            self.removed("outbox", 1, size)
+        return sum(size for *_, size in found)
+
+    def _expire(self) -> None:
+        if not self.entries["outbox"]:
+            return
+        now = self._age()
+        oldest = now - self._config.outbox.days * _DAY
+        self._lose(
+            self._database.execute(
+                "SELECT priority, boot, sequence, size FROM outbox WHERE expires <= ? OR age < ?", (now, oldest)
+            ),
+            "expired",
+        )
+
+    def _trim(self, table: str, limits: Limits) -> int:
+        if self.bytes[table] > limits.bytes:
+            return self._oldest(table, self.bytes[table] - limits.bytes)
+        if not self.entries[table]:
+            return 0
+        first = self._database.value(f"SELECT age FROM {table} ORDER BY id LIMIT 1")  # noqa: S608
+        if first is None or first >= self._age() - limits.days * _DAY:
+            return 0
+        return self._oldest(table, older=self._age() - limits.days * _DAY)
+
+    def _oldest(self, table: str, excess: int = 1 << 62, older: float = float("inf")) -> int:
+        found = self._database.execute(
+            f"SELECT id, size FROM {table} WHERE age < ? ORDER BY id LIMIT ?",  # noqa: S608
+            (older, _BATCH),
+        )
+        gone, last, count = 0, None, 0
+        for place, size in found:
+            if gone >= excess:
+                break
+            gone, last, count = gone + size, place, count + 1
+        if last is not None:
+            self._database.execute(f"DELETE FROM {table} WHERE id <= ?", (last,))  # noqa: S608
+            self.removed(table, count, gone)
+        return gone

@@ -1,0 +1,129 @@
+"""Opening a store for writing, step by step: lock, identity, leftovers, version, integrity."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from edgewright.device.store import file_operations, recovery, stream_state, tables
+from edgewright.device.store.ballast import Ballast
+from edgewright.device.store.clock import Clock
+from edgewright.device.store.database import Connect, Database, trouble
+from edgewright.device.store.identity import Identity
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+from edgewright.schema.store import StoreConfig
+
+LOCK_FILE = "lock"
+_PAGE = 4096
+# The log may grow to this before it is copied into the database, and a transaction may add as much.
+_LOG = 4 << 20
+_LEAST = 2 << 20
+LEAST = _LOG + _LEAST
+"""Bytes that a quota must have beside the ballast."""
+
+
+def lock(folder: Path) -> IO[str]:
+    """Makes the folder and takes it for this process, until the file is closed or the process ends.
+
+    Raises:
+        InputError: another process has it, or it is no folder.
+        OutputError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / LOCK_FILE).open("a")
+    except (FileExistsError, NotADirectoryError):
+        raise InputError("a folder for the store", "a file", str(folder)) from None
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder),
+                          "Name another one with --store, or make room") from error  # fmt: skip
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise InputError("a store that no other process writes", "one that is in use", str(folder),
+                         "Stop the other `edgewright device run`, or name another folder") from None  # fmt: skip
+    return handle
+
+
+def begin(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:
+    """Identity with this boot counted, and a sound database.
+
+    Raises:
+        InputError: a newer version, another device's folder, or settings that leave no room.
+        OutputError: something cannot be written.
+    """
+    if config.quota - config.ballast < LEAST:
+        raise InputError(f"a quota of at least {(LEAST + config.ballast) >> 20} MiB",
+                         f"{config.quota} bytes", "[store] quota")  # fmt: skip
+    if (limit := file_operations.largest_file()) is not None and limit < LEAST:
+        raise InputError(f"files that may grow to {LEAST >> 20} MiB", f"a limit of {limit} bytes for a file",
+                         str(folder), "Raise it: ulimit -f, or LimitFSIZE= of the service")  # fmt: skip
+    try:
+        try:
+            return _begun(folder, config, device, clock, opener)
+        except Exception as error:
+            # The disk was full when the last boot ended: that a start can be counted is what the ballast is for.
+            full = "full" in (trouble(error), trouble(cause) if isinstance(cause := error.__cause__, Exception) else "")
+            if not (full and Ballast(folder, config.ballast).release()):
+                raise
+            return _begun(folder, config, device, clock, opener)
+    except EdgewrightError:
+        raise
+    except Exception as error:
+        raise OutputError("to open the store", f"{trouble(error)}: {error}", str(folder),
+                          "Is the disk full, or mounted read-only?") from error  # fmt: skip
+
+
+def _begun(folder: Path, config: StoreConfig, device: str, clock: Clock, opener: Connect) -> tuple[Identity, Database]:
+    # Before anything is counted or moved: a newer store is left as it is.
+    tables.refuse_newer(folder / tables.STORE_FILE)
+    identity = Identity.open(folder, device, opener)
+    try:
+        deep = not identity.closed
+        identity.begin()
+        recovery.tidy(folder, identity.boot)
+        return identity, _sound(folder, config, identity.boot, clock, opener, deep)
+    except BaseException:
+        identity.close()
+        raise
+
+
+def database(folder: Path, config: StoreConfig, opener: Connect) -> Database:
+    """The database, made where it is absent.
+
+    Raises:
+        InputError: a newer version, or no store.
+    """
+    place = folder / tables.STORE_FILE
+    if not place.exists():
+        tables.make(folder / recovery.NEW_FILE, opener).close()
+        tables.adopt(folder / recovery.NEW_FILE, place)
+    opened = Database(place, opener)
+    try:
+        tables.check_version(opened)
+        largest = config.quota - config.ballast - _LOG - stream_state.share(config, LEAST)
+        # A full database makes room; one that met the limit of the process could not even copy its log.
+        tables.tune(opened, min(largest, file_operations.largest_file() or largest) // _PAGE)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
+
+
+def _sound(folder: Path, config: StoreConfig, boot: int, clock: Clock, opener: Connect, deep: bool) -> Database:
+    try:
+        opened = database(folder, config, opener)
+        problem = recovery.sound(opened, deep)
+        if not problem:
+            return opened
+        opened.close()
+    except EdgewrightError:
+        raise
+    except Exception as error:
+        if trouble(error) != "corrupt":
+            raise
+        problem = str(error)
+    recovery.set_aside(folder, boot, clock.wall(), problem, opener)
+    return database(folder, config, opener)

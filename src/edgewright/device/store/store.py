@@ -1,0 +1,297 @@
+"""The store of a device: events, raw rows and an outbox in one SQLite file that survives power cuts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.device.store import entries, startup
+from edgewright.device.store.allow_list import Gate
+from edgewright.device.store.clock import Clock, SystemClock
+from edgewright.device.store.commit_queue import Write
+from edgewright.device.store.crypto import Key, read_key
+from edgewright.device.store.database import Connect, Database, connect
+from edgewright.device.store.group_commit import Committer
+from edgewright.device.store.identity import Identity
+from edgewright.device.store.outbox import Outbox, Place
+from edgewright.device.store.retention import Room
+from edgewright.schema.data import Floats
+from edgewright.schema.device import PRIORITY, Event
+from edgewright.schema.errors import EdgewrightError, InputError, OutputError
+from edgewright.schema.store import LOWEST_PRIORITY, RAW_PRIORITY, Item, StoreConfig
+
+# Rows that wait are packed and written when there are so many, whatever the time.
+_ROWS_AT_ONCE = 4096
+_Batch = list[tuple[NDArray[np.float64], Floats]]
+
+
+class Store:
+    """An open store; one process writes it. Make it with `Store.open`.
+
+    What is appended waits up to `StoreConfig.group_seconds` for others and is then made durable together; `commit`
+    does it now. After `commit` has returned, a power cut takes nothing of it, on storage that honours a flush.
+    """
+
+    def __init__(
+        self, folder: Path, config: StoreConfig, identity: Identity, database: Database, clock: Clock, lock: IO[str]
+    ) -> None:
+        self.folder, self.config, self.identity = folder, config, identity
+        self.gate = Gate(config.send_detail, config.send_columns)
+        self.outbox = Outbox(self)
+        self.key: Key | None = None
+        self._clock, self._lock = clock, lock
+        self._guard = threading.RLock()
+        self._batches: dict[tuple[str, tuple[str, ...]], _Batch] = {}
+        self._batched = 0
+        self._leaving: set[Place] = set()
+        self._sequence = 0
+        self._committer = Committer(folder, config, database, identity.boot, clock, self.gate, self._new_item)
+
+    @classmethod
+    def open(
+        cls, folder: Path, config: StoreConfig | None = None, device: str = "", clock: Clock | None = None,
+        opener: Connect = connect,
+    ) -> Store:  # fmt: skip
+        """Opens the store in a folder for writing, or makes one; counts a boot.
+
+        A database that is damaged is set aside under a name that says so, and what could be read of it goes on.
+
+        Args:
+            folder: holds the store alone; made where it is absent.
+            config: settings.
+            device: its name when the store is made; later it must be the same, or empty.
+            clock: for tests.
+            opener: for tests.
+
+        Raises:
+            InputError: a store of a newer version or of another device, or another process writes it.
+            MissingExtraError: columns are to be encrypted and `cryptography` is absent.
+            OutputError: the folder cannot be written.
+        """
+        config = config or StoreConfig()
+        clock = clock or SystemClock()
+        key = _key(config)
+        lock = startup.lock(folder)
+        try:
+            identity, database = startup.begin(folder, config, device, clock, opener)
+            store = cls(folder, config, identity, database, clock, lock)
+        except BaseException:
+            lock.close()
+            raise
+        store.key = key
+        return store
+
+    @property
+    def device(self) -> str:
+        """Name of the device."""
+        return self.identity.device
+
+    @property
+    def boot(self) -> int:
+        """Number of this boot."""
+        return self.identity.boot
+
+    @property
+    def sequence(self) -> int:
+        """The last number that was given in this boot."""
+        return self._sequence
+
+    @property
+    def database(self) -> Database:
+        """The open database; it changes where a damaged one was set aside."""
+        return self._committer.database
+
+    @property
+    def room(self) -> Room:
+        """Sizes and retention."""
+        return self._committer.room
+
+    @property
+    def committer(self) -> Committer:
+        """How things become durable."""
+        return self._committer
+
+    def age(self) -> float:
+        """Running time in seconds, over all boots."""
+        return self._committer.age()
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """One thread at a time."""
+        with self._guard:
+            yield
+
+    def append_events(self, events: Sequence[Event], leave: bool = True) -> list[int]:
+        """Stores events, and queues for leaving those of the kinds in `StoreConfig.send`.
+
+        Args:
+            events: in order.
+            leave: False keeps them here.
+
+        Returns:
+            Their sequence numbers in this boot.
+
+        Raises:
+            OutputError: what had to be made durable now could not be; it stays in memory and is tried again.
+        """
+        with self._guard:
+            numbers = []
+            wall, now = self._clock.wall(), self.age()
+            for event in events:
+                number = self._next()
+                self._add(entries.event(event, self.boot, number, now, wall))
+                if leave and event.kind in self.config.send:
+                    item = self._item("event", self.gate.event(event), number, wall)
+                    self._add(entries.item(item, PRIORITY[event.kind], now))
+                numbers.append(number)
+            if any(event.kind in self.config.at_once for event in events):
+                self.commit()
+            else:
+                self.tick()
+            return numbers
+
+    def append_rows(self, stream: str, names: Sequence[str], times: NDArray[np.float64], values: Floats) -> None:
+        """Stores raw rows, which stay here but for columns in `StoreConfig.send_columns`.
+
+        Args:
+            stream: whose rows.
+            names: of the columns.
+            times: shape (rows,), seconds of the stream's clock.
+            values: shape (rows, columns), float32.
+
+        Raises:
+            InputError: the shapes do not agree.
+            OutputError: as `append_events`.
+        """
+        times, values = np.array(times, dtype=np.float64), np.array(values, dtype=np.float32)
+        if times.ndim != 1 or values.shape != (len(times), len(names)):
+            raise InputError(
+                f"rows of {len(names)} columns, as many as times", f"shape {values.shape}", f"stream {stream!r}"
+            )
+        if not len(times):
+            return
+        with self._guard:
+            self._batches.setdefault((stream, tuple(names)), []).append((times, values))
+            self._batched += len(times)
+            self._committer.pending.begin(self.age())
+            if self._batched >= _ROWS_AT_ONCE:
+                self.commit()
+            else:
+                self.tick()
+
+    def tick(self) -> None:
+        """Makes durable what has waited long enough; call it now and then where nothing is appended.
+
+        Raises:
+            OutputError: as `commit`.
+        """
+        with self._guard:
+            if self._committer.due():
+                self.commit()
+
+    def commit(self) -> None:
+        """Makes all that was appended, acknowledged and queued durable.
+
+        Raises:
+            OutputError: the disk is full of other things, or cannot be written. What waits stays in memory, up to
+                4 MiB; the least urgent is given up first, and the next commit tries again.
+        """
+        with self._guard:
+            self._pack()
+            self._committer.commit()
+
+    def queue(self, kind: str, body: dict[str, Any], priority: int, expires: float | None) -> int:
+        """Queues an item that has passed the gate; see `Outbox.put`."""
+        with self._guard:
+            item = self._new_item(kind, body)
+            self._add(entries.item(item, priority, self.age(), expires))
+            self.tick()
+            return item.sequence
+
+    def forget(self, place: Place, priority: int | None) -> None:
+        """Queues the going of an item that arrived; see `Outbox.acknowledge`."""
+        self._leaving.add(place)
+        for rank in (priority,) if priority is not None else range(LOWEST_PRIORITY + 1):
+            self._add(Write(-1, "", "", (rank, *place), 0, partial(self._left, place)))
+
+    def leaves(self, place: Place) -> bool:
+        """Whether the item was acknowledged and goes with the next commit."""
+        return place in self._leaving
+
+    def close(self) -> None:
+        """Makes everything durable and ends this boot in order.
+
+        Raises:
+            OutputError: as `commit`; the store is closed all the same.
+        """
+        with self._guard:
+            try:
+                self.commit()
+                self._committer.copy_log(always=True)
+                with self.database.transaction():
+                    self._committer.save()
+                self.identity.end()
+            except EdgewrightError:
+                raise
+            except Exception as error:
+                raise OutputError("to close the store in order", str(error), str(self.folder),
+                                  "What was committed is there; the next start looks closely") from error  # fmt: skip
+            finally:
+                with suppress(Exception):
+                    self.database.close()
+                self.identity.close()
+                self._lock.close()
+
+    def __enter__(self) -> Store:
+        """The store itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes it."""
+        self.close()
+
+    def _add(self, write: Write) -> None:
+        self._committer.pending.add(write, self.age())
+
+    def _next(self) -> int:
+        self._sequence += 1
+        return self._sequence
+
+    def _item(self, kind: str, body: dict[str, Any], number: int, wall: float) -> Item:
+        return Item(device=self.device, boot=self.boot, sequence=number, kind=kind, put=wall, body=body)
+
+    def _new_item(self, kind: str, body: dict[str, Any]) -> Item:
+        return self._item(kind, body, self._next(), self._clock.wall())
+
+    def _pack(self) -> None:
+        """Rows that wait become blocks, one a stream."""
+        wall = self._clock.wall()
+        for (stream, names), batch in self._batches.items():
+            times = np.concatenate([part[0] for part in batch])
+            values = np.concatenate([part[1] for part in batch])
+            number = self._next()
+            self._add(entries.rows(self, number, stream, names, times, values, wall))
+            allowed = self.gate.columns(names)
+            if allowed:
+                body = entries.raw_body(stream, names, times, values, allowed)
+                self._add(entries.item(self._item("rows", body, number, wall), RAW_PRIORITY, self.age()))
+        self._batches, self._batched = {}, 0
+
+    def _left(self, place: Place) -> None:
+        self._leaving.discard(place)
+        self.outbox.gone(place)
+
+
+def _key(config: StoreConfig) -> Key | None:
+    if config.key_file:
+        return read_key(Path(config.key_file))
+    if config.encrypt:
+        raise InputError("a key_file beside 'encrypt'", "none", "[store]", "Name a file of 32 bytes")
+    return None

@@ -1,0 +1,63 @@
+"""The file beside the database that holds what an agent has learnt of its streams: its name, its share, its end.
+
+The agent writes it (`device/agent/checkpoint.py`). It is made of raw rows, so it counts in the quota and goes when
+they are purged.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from edgewright.device.store import file_operations
+from edgewright.schema.errors import OutputError
+from edgewright.schema.store import StoreConfig
+
+STATE_FILE = "learnt.state"
+LARGEST = 4 << 20
+
+
+def share(config: StoreConfig, least: int) -> int:
+    """Bytes of the quota that are its: `LARGEST`, or a quarter of what a small quota has beyond `least` bytes."""
+    return max(0, min(LARGEST, (config.quota - config.ballast - least) // 4))
+
+
+def held(folder: Path) -> int:
+    """Bytes that it takes on the disk, with what a kill left of writing it."""
+    return sum(file_operations.size(path) for path in _files(folder))
+
+
+def tidy(folder: Path) -> None:
+    """Removes what a kill left of writing it."""
+    for path in _files(folder)[1:]:
+        with suppress(OSError):
+            _remove(path)
+
+
+def remove(folder: Path) -> list[str]:
+    """Overwrites the file, and what a kill left of writing it, and deletes them; their names.
+
+    Raises:
+        OutputError: it cannot be deleted.
+    """
+    found = [path for path in _files(folder) if path.exists()]
+    try:
+        for path in found:
+            _remove(path)
+        file_operations.sync_folder(folder)
+    except OSError as error:
+        raise OutputError("to delete what was learnt", error.strerror or str(error), str(folder / STATE_FILE)) from None
+    return [path.name for path in found]
+
+
+def _files(folder: Path) -> list[Path]:
+    return [folder / STATE_FILE, *sorted(folder.glob(f".{STATE_FILE}.*"))]
+
+
+def _remove(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.write(bytes(file_operations.size(path)))
+        file.flush()
+        os.fsync(file.fileno())
+    file_operations.remove(path)

@@ -1,0 +1,298 @@
+"""From packets to an ordered series of rows at a nominal rate: gaps, duplicates, late rows and jumping clocks treated.
+
+Rows are handled one by one, so packets change nothing; docs/adr/0022-sources-and-time.md tells the whole of it.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.device.row_notices import RowNotices
+from edgewright.device.timeline_settings import Ready, TimelineConfig
+from edgewright.monitor.sensor_health import Health, RateCheck, SensorHealth
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Packet
+from edgewright.schema.errors import InputError
+
+# A row belongs to the slot that is due while it is less than three quarters of a period off; the due time follows the
+# rows by a tenth of that, so that a clock up to 7 % off is followed without a row filled in or left out.
+_NEAR, _GAIN = 0.75, 0.1
+_BACK = 5.0  # seconds that a row may be older than the newest and still be a late one, not a clock that was set back
+
+
+class Timeline:
+    """The timeline of one stream; holds at most the rows of `wait` seconds.
+
+    Args:
+        rate: nominal, rows a second.
+        channels: their names, in order.
+        config: how rows are treated.
+
+    Raises:
+        InputError: for a rate that is none.
+    """
+
+    # All but what waits for the next row: `flush` comes first where that matters.
+    KEPT = ("_sensors", "_speed", "_newest", "_begun", "_due", "_last", "_offset", "_count", "_wrong_rate",
+            "_notices", "_gap", "_first")  # fmt: skip
+
+    def __init__(self, rate: float, channels: Sequence[str], config: TimelineConfig | None = None) -> None:
+        if not (math.isfinite(rate) and rate > 0):
+            raise InputError("rows a second above 0", f"{rate}", "rate")
+        self.config = config or TimelineConfig()
+        self._rate, self._period, self._channels = rate, 1.0 / rate, len(channels)
+        self._fill = max(1, round(self.config.fill * rate))
+        said = self.config
+        self._sensors = SensorHealth(channels, rate, stuck=said.stuck, missing=said.missing, rests=said.rests)
+        self._speed = RateCheck(rate, self.config.tolerance)
+        self._held: list[tuple[float, int, int | None, Floats]] = []
+        self._arrived, self._newest = 0, -math.inf
+        self._most_held = 1000 + math.ceil(4 * self.config.wait * rate)
+        self._begun = self._wrong_rate = False
+        self._due = self._last = self._offset = 0.0
+        self._count: int | None = None
+        self._suspect: tuple[float, int | None, Floats] | None = None
+        self._notices = RowNotices(said.report)
+        self._gap = True
+        self._run: list[tuple[Floats, list[float], NDArray[np.bool_]]] = []
+        self._ready: list[Ready] = []
+        self._first = 0.0  # what is told before the first row is out has the time at which rows began to come
+
+    def push(self, packet: Packet) -> tuple[list[Ready], list[Health]]:
+        """Takes a packet of this stream.
+
+        Returns:
+            The rows that are ready, cut where a gap is, and what is to be told.
+
+        Raises:
+            InputError: when its rows have another number of channels.
+        """
+        # A packet of no rows, sent before the columns were known, may be of any width.
+        if packet.values.ndim != 2 or (len(packet.values) and packet.values.shape[1] != self._channels):
+            raise InputError(f"rows of {self._channels} channels", f"shape {packet.values.shape}")
+        if not self._begun and len(packet.time) and math.isfinite(packet.time[0]):
+            self._first = float(packet.time[0])
+        if packet.notice:
+            self._tell("source", packet.notice)
+        if packet.lost and packet.sequence is None:
+            self._tell("lost", f"{packet.lost} rows lost by the source", amount=float(packet.lost))
+        if not len(packet.values):
+            return self._given()
+        values = packet.values
+        if np.isinf(values).any():
+            values = np.where(np.isinf(values), np.float32(np.nan), values)
+        times = packet.time.tolist()
+        counts = packet.sequence.tolist() if packet.sequence is not None else None
+        if self.config.wait:
+            self._hold(times, counts, values)
+        else:
+            self._rows(times, counts, values)
+        return self._given()
+
+    def flush(self) -> tuple[list[Ready], list[Health]]:
+        """What is still held: at the end of a stream, or when nothing came for a while."""
+        while self._held:
+            time, _, count, row = heapq.heappop(self._held)
+            self._rows([time], None if count is None else [count], row[None])
+        if self._suspect is not None:
+            time, count, row = self._suspect
+            self._suspect = None
+            self._restart(time, count, row)
+        self._notices.flush(self._time, self._due)
+        return self._given()
+
+    def _given(self) -> tuple[list[Ready], list[Health]]:
+        self._cut(gap=False)
+        ready, self._ready = self._ready, []
+        return ready, self._notices.given()
+
+    def _hold(self, times: list[float], counts: list[int] | None, values: Floats) -> None:
+        """Keeps rows until `wait` seconds later ones are there; a clock set back lets go of all that is held."""
+        for i, time in enumerate(times):
+            if not math.isfinite(time):
+                time = self._newest if math.isfinite(self._newest) else 0.0
+            if time < self._newest - max(_BACK, self.config.wait):
+                self._release(math.inf)
+                self._newest = -math.inf
+            elif self._newest > -math.inf and time > self._newest + self.config.jump:
+                self._release(math.inf)
+            # Rows of one time stay in the order in which they came.
+            heapq.heappush(self._held, (time, self._arrived, counts[i] if counts else None, values[i]))
+            self._arrived += 1
+            self._newest = max(self._newest, time)
+            # A clock that stands still must not fill memory.
+            full = len(self._held) > self._most_held
+            self._release(self._held[0][0] if full else self._newest - self.config.wait)
+
+    def _release(self, until: float) -> None:
+        while self._held and self._held[0][0] <= until:
+            time, _, count, row = heapq.heappop(self._held)
+            self._rows([time], None if count is None else [count], row[None])
+
+    def _rows(self, times: list[float], counts: list[int] | None, values: Floats) -> None:
+        """Rows in the order in which they came: runs of those that were due together, the others one by one."""
+        rate, period, start = self._rate, self._period, 0
+        run: list[float] = []
+        for i, given in enumerate(times):
+            time = given + self._offset
+            count = counts[i] if counts is not None else None
+            if (
+                self._begun
+                and self._suspect is None
+                and time > self._last
+                and -_NEAR < (time - self._due) * rate < _NEAR
+                and (count is None or self._count is None or count == self._count + 1)
+            ):
+                run.append(time)
+                self._due += period + _GAIN * (time - self._due)
+                self._last, self._count = time, count
+                if (told := self._speed.row(time, 1)) is not None:
+                    self._emit(values[start : i + 1], run)
+                    start, run = i + 1, []
+                    self._notices.found.append(told)
+                continue
+            self._emit(values[start:i], run)
+            start, run = i + 1, []
+            self._odd(given if math.isfinite(given) else self._due - self._offset, count, values[i])
+        self._emit(values[start:], run)
+
+    def _odd(self, given: float, count: int | None, row: Floats) -> None:
+        """A row that is not simply the next one."""
+        time = given + self._offset
+        if not self._begun:
+            self._begun, self._due = True, time
+            self._accept(given, count, 1, row[None])
+            return
+        if self._suspect is not None:
+            self._settle(*self._suspect, given, count, row)
+            return
+        ahead = None if count is None or self._count is None else count - self._count
+        if ahead == 0 or (ahead is None and time == self._last):
+            self._leave("duplicate")
+        elif ahead == 1 and abs(time - self._due) <= self.config.jump:
+            self._next_by_count(given, count, row)
+        elif time > self._last and time - self._last <= self.config.jump and (ahead is None or ahead > 0):
+            self._later(given, count, row, ahead)
+        elif -_BACK - self.config.wait <= time - self._last <= 0 and (ahead is None or ahead < 0):
+            self._leave("late")
+        else:
+            self._suspect = (given, count, row.copy())
+
+    def _settle(
+        self, then: float, counted: int | None, doubted: Floats, given: float, count: int | None, row: Floats
+    ) -> None:
+        """Settles a row that was doubted together with the next one: either both count, or the doubted one goes."""
+        self._suspect = None
+        agrees = 0 < given - then <= max(2.0, 5 * self._period)
+        if agrees and (count is None or counted is None or count > counted):
+            if counted is not None and self._count is not None and counted == self._count + 1:
+                self._next_by_count(then, counted, doubted)
+            else:
+                self._restart(then, counted, doubted)
+            self._rows([given], None if count is None else [count], row[None])
+            return
+        self._leave("stray")
+        if abs(given + self._offset - self._due) <= self.config.jump:
+            self._rows([given], None if count is None else [count], row[None])
+        else:
+            self._suspect = (given, count, row.copy())
+
+    def _next_by_count(self, given: float, count: int | None, row: Floats) -> None:
+        """The next row by the sender's count, whatever its clock says: the clock was set, or the row was delayed."""
+        off = given + self._offset - self._due
+        if abs(off) > max(1.0, 2 * self._period) or given + self._offset <= self._last:
+            if abs(off) > max(0.1, 2 * self._period):
+                self._notices.count("clock", self._time, self._due, amount=off)
+            self._offset -= off
+        self._due = given + self._offset
+        self._accept(given, count, 1, row[None])
+
+    def _later(self, given: float, count: int | None, row: Floats, ahead: int | None) -> None:
+        """A row behind which others are missing, or one too many."""
+        time = given + self._offset
+        off = (time - self._due) * self._rate
+        if ahead is None and off <= -_NEAR:
+            self._leave("surplus")
+            if (told := self._speed.row(time, 1)) is not None:
+                self._notices.found.append(told)
+                # No row goes out here, so that those that come next must know by themselves, in any packet.
+                self._wrong_rate = self._speed.wrong
+            return
+        lost = int(off + 0.5) if ahead is None else ahead - 1
+        steps = 1 if ahead is None else ahead
+        if lost > self._fill:
+            steps = 0  # a stretch begins with this row: what is lost before is not of it
+            self._notices.count("gap", self._time, time, amount=time - self._last)
+            self._cut(gap=True)
+            if (told := self._speed.gap(time, counted=ahead is not None)) is not None:
+                self._notices.found.append(told)
+        elif lost > 0:
+            # The straight line from the row before to this one.
+            part = np.arange(1, lost + 1, dtype=np.float32)[:, None] / np.float32(lost + 1)
+            step, before = (time - self._last) / (lost + 1), self._sensors.last
+            self._emit(before + (row - before) * part, [self._last + step * k for k in range(1, lost + 1)])
+            self._leave("filled", lost)
+        self._due = time
+        self._accept(given, count, steps, row[None])
+
+    def _restart(self, given: float, count: int | None, row: Floats) -> None:
+        """The timeline goes on at another place, behind a jump of the clock that was confirmed."""
+        time = given + self._offset
+        off = time - self._due
+        began = count is not None and self._count is not None and count <= self._count
+        said = "the sender began anew, " if began else ""
+        self._tell("clock", f"{said}clock jumped by {off:+.3g} s, or rows are missing", amount=off)
+        if time <= self._last:
+            # Time within the timeline never falls back: from here on it is the sender's and an offset.
+            self._offset -= off
+            time = self._due
+        self._cut(gap=True)
+        self._due = time
+        self._speed.begin_anew(time)
+        self._accept(given, count, 0, row[None])
+
+    def _accept(self, given: float, count: int | None, steps: int, row: Floats) -> None:
+        time = given + self._offset
+        self._due += self._period + _GAIN * (time - self._due)
+        self._last, self._count = time, count
+        told = self._speed.row(time, steps)
+        self._emit(row, [time])
+        if told is not None:
+            self._notices.found.append(told)
+
+    def _emit(self, values: Floats, times: list[float]) -> None:
+        if not times:
+            return
+        healthy = self._sensors.check(values, times, self._notices.found)
+        if self._wrong_rate:
+            healthy = np.zeros(len(times), np.bool_)
+        self._wrong_rate = self._speed.wrong
+        self._run.append((values, times, healthy))
+
+    def _cut(self, *, gap: bool) -> None:
+        """Puts the rows so far together; `gap`: the next ones begin anew."""
+        if self._run:
+            parts, self._run = self._run, []
+            values = np.concatenate([p[0] for p in parts]) if len(parts) > 1 else parts[0][0]
+            healthy = np.concatenate([p[2] for p in parts]) if len(parts) > 1 else parts[0][2]
+            times = np.array([time for p in parts for time in p[1]], np.float64)
+            self._ready.append(Ready(values=values, time=times, gap_before=self._gap, healthy=healthy))
+            self._gap = False
+        self._gap = self._gap or gap
+
+    def _leave(self, what: str, rows: int = 1) -> None:
+        """Counts rows left out or made up."""
+        self._notices.count(what, self._time, self._due, times=rows)
+
+    @property
+    def _time(self) -> float:
+        """When something happens that has no time of its own: at the newest row."""
+        return self._last if self._begun else self._first
+
+    def _tell(self, what: str, text: str, amount: float = 0.0) -> None:
+        self._notices.tell(self._time, what, text, amount)

@@ -1,0 +1,119 @@
+"""A tested release becomes the active one: after leave where the stage is gated, in one transaction."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.device.model_supervisor import Guard
+from edgewright.fleet.device.ports import Control, Slots
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_values import Trial
+from edgewright.fleet.protocol.plans.contract import Verdict
+from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_report import Intent
+
+
+class _Leave(msgspec.Struct, frozen=True):
+    plan: str
+    counter: int
+    until: float
+
+
+class Activator:
+    """Asks for leave and activates.
+
+    Args:
+        state, slots, control, clock, chance: ports; without `control` nothing gated is activated.
+        guard: starts what is active.
+        me: paces.
+    """
+
+    def __init__(
+        self, state: State, slots: Slots, control: Control | None, clock: Clock, chance: Chance, guard: Guard, me: Me
+    ) -> None:
+        self._state, self._slots, self._control, self._clock, self._guard = state, slots, control, clock, guard
+        self.pace = Pace(chance, me.poll, me.slowest)
+        # Not kept through a restart: a leave holds for a while of the clock that ends with the process.
+        self._leave: _Leave | None = None
+        self._asked = ("", 0)
+        self.why = ""
+
+    def may(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
+        """Whether the release may be activated now, in a stage that may be gated.
+
+        Raises:
+            OutputError: the state cannot be written.
+        """
+        if not verdict.gated:
+            return True
+        now = self._clock.monotonic()
+        leave = self._leave
+        if leave and (leave.plan, leave.counter) == (plan.id, release.counter) and now < leave.until:
+            return True
+        if (plan.id, release.counter) != self._asked and not self.pace.failures:
+            self.pace.at_once(now)  # the wait was for another one; where nobody answers it goes on, whatever is asked
+        if now < self.pace.due:
+            return False
+        return self._ask(release, plan, verdict)
+
+    def _ask(self, release: Release, plan: Plan, verdict: Verdict) -> bool:
+        now = self._clock.monotonic()
+        self._asked = (plan.id, release.counter)
+        if self._control is None:
+            self.why = f"release {release.counter} needs the leave of a control plane, and this device has none"
+            self.pace.bad(now)
+            return False
+        asked = Intent(
+            nonce=self._state.link.nonce, plan=plan.id, counter=release.counter, stage=max(0, verdict.stage)
+        )  # fmt: skip
+        try:
+            allowed = self._control.intent(asked)
+        except Unreachable as error:
+            self.why = f"release {release.counter} waits for the leave of the control plane: {error}"
+            self.pace.away(now, error.wait)
+            return False
+        except InputError as error:
+            self._state.change(quarantined=str(error))
+            return False
+        self._state.set_nonce(allowed.nonce)
+        if not allowed.go:
+            self.why = f"release {release.counter} waits for its turn: {allowed.why or 'not yet'}"
+            self.pace.good(now, allowed.wait)
+            return False
+        self.pace.good(now)
+        self._leave = _Leave(plan.id, release.counter, now + allowed.until)
+        return True
+
+    def activate(self, release: Release, plan: Plan, verdict: Verdict) -> None:
+        """The other slot is active from now; its process is started. A way back is confirmed at once.
+
+        Raises:
+            OutputError: the state cannot be written; nothing has changed.
+        """
+        held, wall = self._state.held, self._clock.wall()
+        if release.counter < held.floor or release.counter in held.burned:  # whatever was decided before
+            self.why = f"release {release.counter} is older than what may run here, or failed here"
+            return
+        done = [self._state.tell("activated", release.counter, plan.id, wall)]
+        trial = None
+        floors = dict(held.floors)
+        if verdict.back:
+            done.append(self._state.tell("confirmed", release.counter, plan.id, wall, "aborted"))
+            floors[held.product] = release.counter
+        else:
+            trial = Trial(
+                plan=plan.id, stage=verdict.stage, counter=release.counter, previous=held.active, before=held.counter,
+                plan_before=held.plan, limits=plan.trial,
+            )  # fmt: skip
+        self._leave, self._asked = None, ("", 0)  # who activates again asks at once
+        self._state.change(
+            done, active=held.other, counter=release.counter, plan=plan.id, trial=trial, floors=floors, fetched=None
+        )
+        if verdict.back:
+            self._slots.raise_floor(self._state.held.floor)
+        self._guard.fresh()
+        self._guard.start()

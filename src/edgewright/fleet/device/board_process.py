@@ -1,0 +1,99 @@
+"""A process that looks at boards once and ends: `python -m edgewright.fleet.device.board_process PARENT`.
+
+It reads a `BoardRound` on standard input and says a `BoardSeen` a line. It reads packages and talks to lines, for which
+the agent has neither the memory nor the time: whatever becomes of it, the agent and the model's process go on. Nobody
+else imports this module, since it needs NumPy.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.package import Package, read_package
+from edgewright.device.boards.connection import open_link
+from edgewright.device.boards.link import BoardLine
+from edgewright.device.boards.reconciliation import Looked, look, unreachable
+from edgewright.device.boards.rollback import keep
+from edgewright.device.boards.weights import only_for_boards
+from edgewright.schema.boards import BoardAsk, BoardRound, BoardSeen, BoardState
+from edgewright.schema.errors import EdgewrightError
+
+Tell = Callable[[BoardSeen], None]
+_AT_ONCE = 8
+"""Boards that are asked at the same time."""
+
+
+def main(arguments: list[str]) -> int:
+    """Carries out one round; exit code 3 where the agent is gone, else 0."""
+    if arguments:
+        # It ends with the agent, also where that is killed: two would be in each other's way on a line.
+        ctypes.CDLL(None).prctl(1, 9)
+        if os.getppid() != int(arguments[0]):
+            return 3
+    asked = msgspec.json.decode(sys.stdin.buffer.read(), type=BoardRound)
+    guard = threading.Lock()
+
+    def tell(seen: BoardSeen) -> None:
+        with guard, suppress(BrokenPipeError):
+            sys.stdout.buffer.write(msgspec.json.encode(seen) + b"\n")
+            sys.stdout.buffer.flush()
+
+    carry_out(asked, tell)
+    return 0
+
+
+def carry_out(asked: BoardRound, tell: Tell) -> None:
+    """Looks at every board of a round.
+
+    Args:
+        asked: as the agent says it.
+        tell: takes how each board is, from several threads; the last word of each ends its part.
+    """
+    try:
+        package = read_package(Path(asked.package))
+        if asked.trial and not (asked.before and only_for_boards(package, read_package(Path(asked.before)))):
+            _all(asked, tell, "waiting", "the release is on trial on its device first")
+            return
+        keep(package, Path(asked.ways))
+    except EdgewrightError as error:
+        _all(asked, tell, "trouble", str(error))
+        return
+    places = threading.Semaphore(_AT_ONCE)
+    threads = [
+        threading.Thread(target=_one, args=(asked, board, package, places, tell), name=board.entry.name)
+        for board in asked.boards
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _all(asked: BoardRound, tell: Tell, state: BoardState, why: str) -> None:
+    for board in asked.boards:
+        tell(BoardSeen(name=board.entry.name, state=state, release=asked.release, why=why[:300]))
+
+
+def _one(asked: BoardRound, board: BoardAsk, package: Package, places: threading.Semaphore, tell: Tell) -> None:
+    with places:
+        looked = Looked(
+            board.entry, asked.release, package, Path(asked.ways), confirm=board.confirm, send=board.send, tell=tell
+        )
+        try:
+            with open_link(board.entry.link) as port:
+                seen = look(BoardLine(port), looked)
+        except EdgewrightError as error:
+            seen = unreachable(looked, error)
+        tell(seen)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,198 @@
+"""Boards behind a device: each gets the weights of the release that the device has confirmed, and is watched.
+
+What becomes of them never holds up the device: a process asks them (`handing`), and this only says when, of whom, and
+what is kept of the answers. How a board is lies in the agent's file; what the board should have follows from the active
+slot. So a device that goes back takes its boards along, and an agent that was killed goes on where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.board_worker import Hand
+from edgewright.fleet.device.ports import Slot
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.protocol.ports import Chance, Clock
+from edgewright.schema.boards import FAILED, SETTLED, WORDS, BoardAsk, BoardEntry, BoardRound, BoardSeen
+
+_FIRST, _SLOWEST = 5.0, 600.0
+_NEVER = float("inf")
+
+
+class _Board:
+    """When one board is to be asked."""
+
+    def __init__(self, entry: BoardEntry, chance: Chance) -> None:
+        self.entry = entry
+        self.pace = Pace(chance, entry.look, max(_SLOWEST, entry.look), _FIRST)
+        self.until = _NEVER
+        """Monotonic seconds of the end of its trial."""
+
+
+class Boards:
+    """Of one device.
+
+    Args:
+        entries: as configured.
+        state: keeps how they are.
+        place: file of the package of a slot.
+        ways: folder of ways back.
+        hand: asks them.
+        clock, chance: of the device.
+    """
+
+    def __init__(
+        self, entries: Sequence[BoardEntry], state: State, place: Callable[[Slot], Path], ways: Path, hand: Hand,
+        clock: Clock, chance: Chance,
+    ) -> None:  # fmt: skip
+        self._state, self._place, self._ways, self._hand, self._clock = state, place, ways, hand, clock
+        self._boards = {entry.name: _Board(entry, chance) for entry in entries}
+        self._sending: dict[str, BoardSeen] = {}
+        self._asked: set[str] = set()
+        self._of: tuple[int, bool] | None = None
+        self._since = 0.0
+
+    @property
+    def due(self) -> float:
+        """Monotonic seconds at which it wants to be asked again; infinite while a process is asking."""
+        if self._asked or not self._state.held.active:
+            return _NEVER
+        return min((board.pace.due for board in self._boards.values()), default=_NEVER)
+
+    @property
+    def why(self) -> str:
+        """A few words about those that are not as they should be; empty where all are."""
+        seen = self.told()
+        odd = [one for one in seen if one.state not in ("confirmed", "idle")]
+        if not odd:
+            return ""
+        said = "; ".join(f"{one.name} {WORDS[one.state]}{f' ({one.why})' if one.why else ''}" for one in odd[:3])
+        more = f" and {len(odd) - 3} more" if len(odd) > 3 else ""
+        return f"{len(seen) - len(odd)} of {len(seen)} boards have what they should: {said}{more}"[:300]
+
+    def told(self) -> tuple[BoardSeen, ...]:
+        """How they are now, for a report."""
+        lasted = round(max(0.0, self._clock.monotonic() - self._since), 1)
+        kept = {one.name: one for one in self._state.held.boards} | self._sending
+        return tuple(msgspec.structs.replace(kept[name], seconds=lasted) for name in self._boards if name in kept)
+
+    def look(self) -> None:
+        """Takes what was said, and asks those whose time it is.
+
+        Raises:
+            OutputError: what was said cannot be kept.
+        """
+        held = self._state.held
+        if (of := (held.counter, held.trial is not None)) != self._of:
+            self._begin(of)
+        self._listen()
+        if self._asked:
+            self._over()
+        now = self._clock.monotonic()
+        wanted = [board for board in self._boards.values() if board.pace.due <= now]
+        if wanted and not self._asked and held.active:
+            self._ask(wanted)
+
+    def close(self) -> None:
+        """Whoever asks is ended; boards bear that at any moment."""
+        self._hand.stop()
+
+    def _begin(self, of: tuple[int, bool]) -> None:
+        """Another release is active, its trial is over, or the agent has just been started."""
+        self._hand.stop()
+        self._asked, self._sending = set(), {}
+        now = self._clock.monotonic()
+        known = {one.name: one for one in self._state.held.boards}
+        anew = self._of is None or self._of[0] != of[0]
+        self._of = of
+        if anew:
+            self._since = now
+        kept = []
+        for name, board in self._boards.items():
+            board.until = _NEVER
+            board.pace.failures, board.pace.due = 0, now
+            seen = known.get(name) or BoardSeen(name=name, state="waiting")
+            if seen.release != of[0] or seen.state == "waiting":
+                seen = msgspec.structs.replace(seen, state="waiting", release=of[0], wanted=0, why="")
+            kept.append(seen)
+        self._keep(kept)
+
+    def _ask(self, wanted: Sequence[_Board]) -> None:
+        held, now = self._state.held, self._clock.monotonic()
+        failed = {one.name for one in held.boards if one.state in FAILED}
+        previous = held.trial.previous if held.trial is not None else ""
+        self._asked = {board.entry.name for board in wanted}
+        self._hand.start(
+            BoardRound(
+                release=held.counter, package=str(self._place(held.active)), ways=str(self._ways),
+                trial=held.trial is not None, before=str(self._place(previous)) if previous else "",
+                boards=tuple(
+                    BoardAsk(entry=b.entry, confirm=now >= b.until, send=b.entry.name not in failed) for b in wanted
+                ),
+            )
+        )  # fmt: skip
+
+    def _listen(self) -> None:
+        for seen in self._hand.heard():
+            if seen.release == self._state.held.counter and seen.name in self._boards:
+                self._hear(seen)
+
+    def _over(self) -> None:
+        """The process has ended: of whom it said nothing is asked again later."""
+        why = self._hand.busy()
+        if why is None:
+            return
+        self._listen()  # it may have said something, and ended, since it was listened to
+        for name in sorted(self._asked):
+            said = why or "the process that asks boards ended without a word of this one"
+            self._hear(BoardSeen(name=name, state="trouble", release=self._state.held.counter, why=said))
+        self._asked = set()
+
+    def _hear(self, seen: BoardSeen) -> None:
+        board, now = self._boards[seen.name], self._clock.monotonic()
+        before = next((one for one in self._state.held.boards if one.name == seen.name), None)
+        if seen.state == "sending":
+            self._sending[seen.name] = seen
+            return
+        self._sending.pop(seen.name, None)
+        self._asked.discard(seen.name)
+        if before is not None and seen.state in ("unreachable", "trouble", "waiting") and not seen.layout:
+            known = {name: getattr(before, name) for name in ("counter", "wanted", "floor", "layout")}
+            seen = msgspec.structs.replace(seen, **known)
+        again = seen.state in ("refused", "unreachable", "trouble")
+        if again and before is not None and before.state in FAILED and before.release == seen.release:
+            # What it refused it was not sent again; why it did was said then.
+            seen = before
+        if seen.state == "trial":
+            if board.until == _NEVER or board.until <= now:
+                board.until = now + board.entry.trial
+            board.pace.due = min(board.until, now + board.entry.look)
+        elif seen.state == "waiting":
+            board.pace.due = _NEVER
+        elif seen.state in SETTLED:
+            board.until = _NEVER
+            board.pace.good(now)
+        else:
+            board.pace.bad(now)
+        self._keep([seen if one.name == seen.name else one for one in self._state.held.boards])
+
+    def _keep(self, seen: Sequence[BoardSeen]) -> None:
+        """Durable, and with it, once, that the release failed on a board."""
+        held = self._state.held
+        plain = tuple(msgspec.structs.replace(one, seconds=0.0) for one in seen)
+        if plain == held.boards:
+            return
+        known = {one.name for one in held.boards if one.state in FAILED and one.release == held.counter}
+        told = [
+            self._state.tell(
+                "reverted" if one.state == "reverted" else "refused", held.counter, held.plan, self._clock.wall(),
+                "boards", f"{one.name}: {one.why}",
+            )
+            for one in plain
+            if one.state in FAILED and one.name not in known and held.plan
+        ]  # fmt: skip
+        self._state.change(told, boards=plain)

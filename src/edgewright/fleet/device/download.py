@@ -1,0 +1,148 @@
+"""A release comes into the slot that is not active: fetched with resume, checked, and its test vectors run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+
+import msgspec
+
+from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.device_config import Me
+from edgewright.fleet.device.ports import Packages, Runner, Slots
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.device.state_values import Fetched
+from edgewright.fleet.protocol.ports import Chance, Clock, Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused, Trust
+from edgewright.schema.errors import OutputError
+from edgewright.schema.fleet_plan import Plan, Release
+
+_SOON = 5.0  # seconds after which a download that broke off goes on for the first time
+
+
+class Fetcher:
+    """Brings one release at a time.
+
+    Args:
+        state, slots, runner, trust, packages, clock, chance: ports.
+        me: paces.
+        ending: whether the agent is to end; asked while bytes come.
+    """
+
+    def __init__(
+        self, state: State, slots: Slots, runner: Runner, trust: Trust, packages: Packages, clock: Clock,
+        chance: Chance, me: Me, ending: Callable[[], bool],
+    ) -> None:  # fmt: skip
+        self._state, self._slots, self._runner, self._trust = state, slots, runner, trust
+        self._packages, self._clock, self._me, self._ending = packages, clock, me, ending
+        self.pace = Pace(chance, min(_SOON, me.poll), me.slowest)
+        self._sure: tuple[int, str] | None = None
+        self.why = ""
+
+    def bring(self, release: Release, plan: Plan) -> bool:
+        """One step further; whether the release is in the slot and has passed its test vectors.
+
+        Raises:
+            OutputError: the state cannot be written. Trouble of the slot is waited for.
+        """
+        if self._clock.monotonic() < self.pace.due:
+            return False
+        try:
+            if not self._whole(release):
+                if not self._fetch(release, plan):
+                    return False
+                self.pace.failures = 0
+            return self._tested(release, plan)
+        except Unreachable as error:
+            self._later(f"release {release.counter}: {error}", error.wait)
+        except Refused as error:
+            self._later(f"release {release.counter} is refused: {error}")
+        except OutputError as error:
+            self._later(f"release {release.counter}: {error}")
+        return False
+
+    def _whole(self, release: Release) -> bool:
+        """Whether the slot holds it; its bytes are looked at once."""
+        key = (release.counter, release.sha256)
+        if self._sure == key:
+            return True
+        found, begun = self._slots.holds(self._state.held.other), self._state.held.fetched
+        if found is None or begun is None or (begun.counter, begun.sha256) != key:
+            return False
+        if (found.counter, found.sha256) != key:
+            return False
+        self._sure = key
+        return True
+
+    def _fetch(self, release: Release, plan: Plan) -> bool:
+        slot, state = self._state.held.other, self._state
+        self._trust.check(release)
+        begun = state.held.fetched
+        if begun is None or (begun.counter, begun.sha256) != (release.counter, release.sha256):
+            self._sure = None
+            if self._slots.size(slot):
+                # Remains of another one; emptied before this one is noted, so that the two are never mixed.
+                self._slots.write(slot, 0, b"")
+            state.change(fetched=Fetched(sha256=release.sha256, counter=release.counter))
+        there = self._slots.holds(slot)
+        if (there is None or there.sha256 != release.sha256) and not self._read(slot, release):
+            return False
+        if not self._slots.finish(slot, release, state.held.floor):
+            self._damaged(release, plan)
+            return False
+        self._sure = (release.counter, release.sha256)
+        return True
+
+    def _read(self, slot: str, release: Release) -> bool:
+        """Bytes for a while; whether all are there."""
+        have = self._slots.size(slot)
+        if have > release.length:
+            have = 0
+        until = self._clock.monotonic() + self._me.slice
+        path = self._trust.path(release)
+        if have < release.length:
+            source = self._packages.read(path, have, release.length)
+            with closing(source) as parts:  # type: ignore[type-var]
+                for part in parts:
+                    self._slots.write(slot, have, part)
+                    have += len(part)
+                    if self._clock.monotonic() >= until or self._ending():
+                        break
+        self.why = f"release {release.counter}: {have:,} of {release.length:,} bytes are here"
+        if 0 < have < release.length and self._clock.monotonic() < until and not self._ending():
+            raise Unreachable(f"broken off after {have:,} bytes")
+        return have >= release.length
+
+    def _damaged(self, release: Release, plan: Plan) -> None:
+        """The bytes are not those that were signed; fetched again later, told once."""
+        held = self._state.held
+        detail = "the bytes that came are not those that were signed"
+        before = any(
+            (one.what, one.counter, one.because) == ("refused", release.counter, "damaged")
+            for one in self._state.outcomes
+        )
+        told = self._state.tell("refused", release.counter, plan.id, self._clock.wall(), "damaged", detail)
+        self._state.change([] if before else [told], fetched=None, because=held.because or "damaged")
+        self._later(f"release {release.counter}: {detail}")
+
+    def _tested(self, release: Release, plan: Plan) -> bool:
+        held = self._state.held
+        assert held.fetched is not None  # noqa: S101 - `_whole` or `_fetch` have seen to it
+        if held.fetched.tested:
+            return True
+        found = self._runner.test(held.other, plan.trial)
+        wall = self._clock.wall()
+        if found.ok:
+            told = self._state.tell("tested", release.counter, plan.id, wall)
+            self._state.change([told], fetched=msgspec.structs.replace(held.fetched, tested=True))
+            return True
+        because = found.because or "vectors"
+        told = self._state.tell("refused", release.counter, plan.id, wall, because, found.detail)
+        self._sure = None
+        self._state.change([told], fetched=None, because=because, burned=(*held.burned, release.counter))
+        self.why = f"release {release.counter} failed its test here: {found.detail}"
+        return False
+
+    def _later(self, why: str, wait: float | None = None) -> None:
+        self.why = why
+        self.pace.bad(self._clock.monotonic(), wait)

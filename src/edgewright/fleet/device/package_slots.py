@@ -1,0 +1,196 @@
+"""Two folders for packages: `slots/a` and `slots/b`, each with the package, what it is, and a copy of the floor."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.files import write_atomic
+from edgewright.device.store import file_operations
+from edgewright.fleet.device.ports import Slot
+from edgewright.schema.errors import InputError, OutputError
+from edgewright.schema.fleet_plan import Release
+
+FOLDER = "slots"
+NAMES: tuple[Slot, Slot] = ("a", "b")
+PACKAGE, PART, LABEL = "package.edge", "package.part", "release.json"
+FORMAT = 1
+_BLOCK = 1 << 20
+
+
+class Label(msgspec.Struct, frozen=True, kw_only=True):
+    """`release.json`: what the package beside it is; the floor that was true when it was written.
+
+    Attributes:
+        counter: 0 for a package that came with the device; without `sha256` there is no package.
+    """
+
+    format: int = FORMAT
+    product: str = ""
+    counter: int = 0
+    target: str = ""
+    sha256: str = ""
+    length: int = 0
+    package: str = ""
+    floor: int = 0
+
+
+class FolderSlots:
+    """The slots of a store's folder; every write is durable when its function returns, parts of downloads apart.
+
+    Args:
+        store: folder of the store; the slots are made in it.
+
+    Raises:
+        OutputError: the folders cannot be made.
+    """
+
+    def __init__(self, store: Path) -> None:
+        self._folder = store / FOLDER
+        with _said(self._folder):
+            for name in NAMES:
+                if not (self._folder / name).is_dir():
+                    (self._folder / name).mkdir(parents=True, exist_ok=True)
+                    file_operations.sync_folder(self._folder)
+                    file_operations.sync_folder(store)
+
+    def path(self, slot: Slot) -> Path:
+        """Of the package there."""
+        return self._folder / slot / PACKAGE
+
+    def size(self, slot: Slot) -> int:
+        """Bytes there so far, of a download that may be broken off."""
+        return file_operations.size(self._folder / slot / PART)
+
+    def write(self, slot: Slot, offset: int, data: bytes) -> None:
+        """Appends to a download at `offset`, which is `size` or 0 to begin anew.
+
+        Raises:
+            OutputError: the disk is full or broken.
+        """
+        with _said(self._folder / slot / PART) as path, path.open("ab" if offset else "wb") as file:
+            if offset and file.tell() != offset:
+                raise OutputError(f"a download of {offset:,} bytes", f"{file.tell():,}", str(path))
+            file.write(data)
+
+    def finish(self, slot: Slot, release: Release, floor: int) -> bool:
+        """Checks length and hash and makes the slot durable; False, and the slot emptied, where they differ.
+
+        Raises:
+            OutputError: the disk is full or broken.
+        """
+        folder = self._folder / slot
+        with _said(folder):
+            part = folder / PART
+            if file_operations.size(part):
+                if not _is(part, release.length, release.sha256):
+                    self._empty(slot, floor)
+                    return False
+                _sync(part)
+                file_operations.rename(part, folder / PACKAGE)
+                file_operations.sync_folder(folder)
+            elif not _is(folder / PACKAGE, release.length, release.sha256):
+                self._empty(slot, floor)
+                return False
+            # Between the renaming and this the label is that of other bytes: then the slot holds nothing.
+            self._label(slot, _labelled(release, max(floor, self.floor(slot))))
+        return True
+
+    def put(self, slot: Slot, data: bytes, release: Release, floor: int) -> bool:
+        """A whole package at once, as one that came with the device or on a stick."""
+        self.write(slot, 0, data)
+        return self.finish(slot, release, floor)
+
+    def holds(self, slot: Slot) -> Release | None:
+        """The release of a finished slot whose bytes are right; None for any other."""
+        label = self._read(slot)
+        if not label.sha256 or not _is(self._folder / slot / PACKAGE, label.length, label.sha256):
+            return None
+        return Release(
+            product=label.product, counter=label.counter, target=label.target, sha256=label.sha256,
+            length=label.length, package=label.package,
+        )  # fmt: skip
+
+    def floor(self, slot: Slot) -> int:
+        """The floor kept there; 0 where there is none."""
+        return self._read(slot).floor
+
+    def raise_floor(self, floor: int) -> None:
+        """Copies a floor into both slots, durably.
+
+        Raises:
+            OutputError: the disk is full or broken.
+        """
+        for slot in NAMES:
+            label = self._read(slot)
+            if label.floor < floor:
+                self._label(slot, msgspec.structs.replace(label, floor=floor))
+
+    def _read(self, slot: Slot) -> Label:
+        path = self._folder / slot / LABEL
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=Label)
+        except (OSError, msgspec.DecodeError):
+            return Label()
+        if found.format > FORMAT:
+            raise InputError(f"a slot of format {FORMAT} or older", f"format {found.format}", str(path),
+                             "Update Edgewright on this device")  # fmt: skip
+        return found
+
+    def _label(self, slot: Slot, label: Label) -> None:
+        folder = self._folder / slot
+        # Remains of writings that were cut off.
+        for left in folder.glob(f".{LABEL}.*"):
+            file_operations.remove(left)
+        write_atomic(folder / LABEL, msgspec.json.encode(label) + b"\n")
+
+    def _empty(self, slot: Slot, floor: int) -> None:
+        self._label(slot, Label(floor=max(floor, self.floor(slot))))
+        file_operations.remove(self._folder / slot / PART)
+        file_operations.remove(self._folder / slot / PACKAGE)
+        file_operations.sync_folder(self._folder / slot)
+
+
+def _labelled(release: Release, floor: int) -> Label:
+    return Label(
+        product=release.product, counter=release.counter, target=release.target, sha256=release.sha256,
+        length=release.length, package=release.package, floor=floor,
+    )  # fmt: skip
+
+
+def _is(path: Path, length: int, sha256: str) -> bool:
+    """Whether a file has these bytes; read in blocks."""
+    if file_operations.size(path) != length:
+        return False
+    found = hashlib.sha256()
+    with suppress(OSError), path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            found.update(block)
+        return found.hexdigest() == sha256
+    return False
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[Path]:
+    """OSErrors in words."""
+    try:
+        yield path
+    except OSError as error:
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        raise OutputError(
+            "room for a package" if full else "a disk that can be written", error.strerror or str(error), str(path)
+        ) from error

@@ -1,0 +1,156 @@
+"""Reports: when, what they say, and what is done with the acknowledgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from edgewright.fleet.device.backoff import Pace
+from edgewright.fleet.device.poison_isolation import Sieve
+from edgewright.fleet.device.ports import Control, Facts
+from edgewright.fleet.device.state_database import State
+from edgewright.fleet.protocol.layout import REPORT_EVERY
+from edgewright.fleet.protocol.ports import Chance, Clock, NotTaken, Unreachable
+from edgewright.schema.fleet_report import Report
+
+_SLOWEST = REPORT_EVERY
+"""Seconds at most after refusals; where nobody answers, `pace.BACK` counts."""
+_APART = 5.0
+"""Seconds between two reports at least, but for a backlog, whose pace the control plane gives."""
+_LEAST, _MOST_APART = 0.25, 60.0
+_SOON = 30.0
+"""Seconds from which the time after a failure doubles: one lost packet must not hide a failed trial for an hour."""
+_OUTCOMES = 200
+
+
+class Outbox(Protocol):
+    """Items of the store on their way."""
+
+    def urgent(self) -> bool:
+        """Whether something waits that must not wait for the next report."""
+
+    def backlog(self) -> bool:
+        """Whether more waits than one report carries, as after an outage."""
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """What waits, as the store sends it; stays until it is settled."""
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        """(boot, sequence) of what is durable on the other side; what was offered and is not named waits on."""
+
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """The item (boot, sequence) was offered and is never taken, for this reason; whose it is sets it aside."""
+
+
+class NoOutbox:
+    """Of a device without a store."""
+
+    def urgent(self) -> bool:
+        """Never."""
+        return False
+
+    def backlog(self) -> bool:
+        """Never."""
+        return False
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """Nothing."""
+        return ()
+
+    def settle(self, durable: Sequence[tuple[int, int]]) -> None:
+        """Nothing."""
+
+    def refuse(self, place: tuple[int, int], why: str) -> None:
+        """Nothing."""
+
+
+class ReportTeller:
+    """As `fleet.device.ports.Teller`.
+
+    A report that was not acknowledged is sent again as it was, byte for byte: the other side may have it already, and
+    a report that differs under one number would look like a second device with this one's key. One that was refused for
+    what it says was never taken: it is given up, and what it had to say goes under the next number, as `Sieve` says.
+
+    Args:
+        state: keeps number, nonce and outcomes.
+        control: plane.
+        clock, chance: of the device.
+        outbox: of the store.
+        tags: that the device's own configuration gives it, beside those of its enrolment.
+        every: seconds between two reports.
+    """
+
+    def __init__(
+        self, state: State, control: Control, clock: Clock, chance: Chance, *, outbox: Outbox | None = None,
+        tags: Sequence[str] = (), every: float = REPORT_EVERY,
+    ) -> None:  # fmt: skip
+        self._state, self._control, self._clock = state, control, clock
+        self._outbox: Outbox = outbox or NoOutbox()
+        self._tags, self._pace = tuple(tags), Pace(chance, every, _SLOWEST, _SOON)
+        self._pending: Report | None = None
+        self._owed = False
+        self._sieve = Sieve()
+        self._last, self._more = -_APART, _APART
+
+    def tell(self, facts: Facts) -> float:
+        """As `Teller.tell`."""
+        now = self._clock.monotonic()
+        self._owed = self._owed or facts.urgent
+        if facts.heard:
+            self._pace.heard(now)
+        due = self._due()
+        if now < due or not self._state.link.device:
+            return max(_LEAST, due - now)
+        anew = self._pending is None
+        report = self._pending or self._report(facts)
+        self._pending, self._last = report, now
+        try:
+            answer = self._control.report(report)
+        except NotTaken as error:
+            self._pending = None
+            self._owed = self._sieve.refused(report.items, str(error))
+            if not self._owed:
+                self._pace.away(now, error.wait)
+            return max(_LEAST, self._due() - now)
+        except Unreachable as error:
+            self._pace.away(now, error.wait)
+            return self._pace.due - now
+        except Exception:
+            # Refused as a whole, or the disk is full: what was to be said is said anew, with what is true then.
+            self._pending = None
+            self._pace.bad(now)
+            raise
+        self._state.acknowledge(answer)
+        self._pending = None
+        found = self._sieve.taken(report.items)
+        if found is None:
+            self._outbox.settle(answer.durable)
+        else:
+            self._outbox.refuse(*found)
+        self._owed = not anew or self._sieve.active
+        self._more = min(max(answer.more, 0.0), _MOST_APART)
+        self._pace.good(now, max(answer.wait, 1.0) if answer.wait else None)
+        return max(_LEAST, self._due() - now)
+
+    def _due(self) -> float:
+        """When the next report is due, on the monotonic clock."""
+        if self._pace.failures:
+            return self._pace.due  # where nobody answers, urgency does not make it answer
+        due = self._pace.due
+        if self._owed or self._outbox.urgent():
+            due = min(due, self._last + _APART)
+        if self._outbox.backlog():
+            due = min(due, self._last + self._more)
+        return due
+
+    def _report(self, facts: Facts) -> Report:
+        link = self._state.link
+        items: tuple[Any, ...] = self._sieve.choose(self._outbox.offered())
+        return Report(
+            nonce=link.nonce, sequence=self._state.next_sequence(), counter=facts.counter, floor=facts.floor,
+            phase=facts.phase, plan=facts.plan, stage=facts.stage, metadata=facts.metadata, clock=self._clock.wall(),
+            vitals=facts.vitals, outcomes=self._state.outcomes[:_OUTCOMES], items=items, why=facts.why[:500],
+            tags=self._tags, profile=facts.profile, version=facts.version, boards=facts.boards,
+        )  # fmt: skip

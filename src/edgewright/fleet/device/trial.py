@@ -1,0 +1,144 @@
+"""Whether a release on trial is well: limits of the plan against what was counted. Pure: same counts, same word.
+
+Rates are judged by a bound, never by dividing: one alarm in the first minute is not 1,440 a day. A release goes back
+over a rate or share once so many would come by chance in less than one of a thousand trials at the limit itself, by
+Chernoff's bounds (H. Chernoff, 1952; Boucheron, Lugosi, Massart, "Concentration Inequalities", 2013, section 2.2): for
+a count n where the limit makes m likely, exp(-(n ln(n/m) - n + m)); for a share k of n with limit p,
+exp(-n (k/n ln(k/(n p)) + (1 - k/n) ln((1 - k/n)/(1 - p)))). A share over enough answers is also held to the limit
+itself when the trial ends.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from edgewright.fleet.device.state_values import Counts, Trial
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.schema.fleet_plan import TrialLimits
+from edgewright.schema.fleet_report import Because, Vitals
+
+CHANCE = 1e-3
+LEAST_ANSWERS = 100
+"""Answers from which a p99 says something, and a share is held to its limit at the end."""
+
+
+class TrialVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a trial says now.
+
+    Attributes:
+        over: 'confirmed', 'reverted', or empty while it goes on.
+        because: where it goes back.
+        why: one line for people.
+    """
+
+    over: str = ""
+    because: Because = ""
+    why: str
+
+
+def added(counts: Counts, vitals: Vitals) -> Counts:
+    """Counts of earlier starts and those of this one."""
+    return Counts(
+        seconds=counts.seconds + max(0.0, vitals.seconds),
+        windows=counts.windows + vitals.windows,
+        unsure=counts.unsure + vitals.unsure,
+        alarms=counts.alarms + vitals.alarms,
+        anomalies=counts.anomalies + vitals.anomalies,
+    )
+
+
+def judge(trial: Trial, total: Counts, vitals: Vitals | None) -> TrialVerdict:
+    """Holds a trial to its limits.
+
+    Args:
+        trial: crashes, boots, time and limits.
+        total: counts of all starts.
+        vitals: of the process that runs; None where none does.
+    """
+    limits = trial.limits
+    found = _ended(trial) or (_now(limits, total, vitals) if vitals else None) or _rates(limits, total)
+    if found:
+        return found
+    if total.seconds >= limits.seconds:
+        return _last(limits, total, vitals)
+    if limits.patience and trial.waited >= limits.patience:
+        told = f"{total.seconds:.0f} of {limits.seconds:.0f} s with rows in {trial.waited:.0f} s of running"
+        return _back("patience", told)
+    return TrialVerdict(why=f"on trial: {total.seconds:.0f} of {limits.seconds:.0f} s with rows")
+
+
+def _ended(trial: Trial) -> TrialVerdict | None:
+    if trial.crashes > trial.limits.crashes:
+        return _back("crash", f"ended by itself {trial.crashes} times, {trial.limits.crashes} allowed")
+    if trial.boots > trial.limits.boots:
+        return _back("boots", f"cut off {trial.boots} times, {trial.limits.boots} allowed")
+    return None
+
+
+def _now(limits: TrialLimits, total: Counts, vitals: Vitals) -> TrialVerdict | None:
+    if limits.memory and vitals.memory > limits.memory:
+        return _back("memory", f"{vitals.memory:,} bytes resident, {limits.memory:,} allowed")
+    if limits.latency and vitals.windows >= LEAST_ANSWERS and vitals.latency[1] > limits.latency:
+        return _slow(limits, vitals)
+    if limits.drift and vitals.channels and len(vitals.drifting) / vitals.channels > limits.drift:
+        told = f"{len(vitals.drifting)} of {vitals.channels} channels drift, {limits.drift:.0%} allowed"
+        return _back("drift", told)
+    return None
+
+
+def _slow(limits: TrialLimits, vitals: Vitals) -> TrialVerdict:
+    return _back("latency", f"p99 {vitals.latency[1]:.3g} s, {limits.latency:.3g} s allowed")
+
+
+def _rates(limits: TrialLimits, total: Counts) -> TrialVerdict | None:
+    if limits.unsure and share_unlikely(total.unsure, total.windows, limits.unsure) < CHANCE:
+        return _unsure(limits, total)
+    for name, count, limit in (
+        ("alarms", total.alarms, limits.alarms), ("anomalies", total.anomalies, limits.anomalies)
+    ):  # fmt: skip
+        if limit and count_unlikely(count, limit * total.seconds / DAY) < CHANCE:
+            told = f"{count} {name} in {total.seconds:.0f} s with rows, {limit:g} a day allowed"
+            return _back("alarms" if name == "alarms" else "anomalies", told)
+    return None
+
+
+def _unsure(limits: TrialLimits, total: Counts) -> TrialVerdict:
+    told = f"{total.unsure} of {total.windows} answers unsure, {limits.unsure:.0%} allowed"
+    return _back("unsure", told)
+
+
+def _last(limits: TrialLimits, total: Counts, vitals: Vitals | None) -> TrialVerdict:
+    """The trial's time is over: what was too little to judge before counts as it is."""
+    if limits.latency and vitals and vitals.windows and vitals.latency[1] > limits.latency:
+        return _slow(limits, vitals)
+    if limits.unsure and total.windows >= LEAST_ANSWERS and total.unsure > limits.unsure * total.windows:
+        return _unsure(limits, total)
+    return TrialVerdict(over="confirmed", why=f"confirmed after {total.seconds:.0f} s with rows")
+
+
+def _back(because: Because, why: str) -> TrialVerdict:
+    return TrialVerdict(over="reverted", because=because, why=why)
+
+
+def count_unlikely(count: int, mean: float) -> float:
+    """Upper bound of the chance of so many or more where `mean` are likely (Poisson)."""
+    if count <= mean:
+        return 1.0
+    if mean <= 0.0:
+        return 1.0  # nothing was watched yet
+    return math.exp(-(count * math.log(count / mean) - count + mean))
+
+
+def share_unlikely(count: int, of: int, share: float) -> float:
+    """Upper bound of the chance of so many or more of `of` where each has this chance (binomial)."""
+    if not of or count <= share * of or share >= 1.0:
+        return 1.0
+    if share <= 0.0:
+        return 0.0
+    seen = count / of
+    distance = seen * math.log(seen / share)
+    if seen < 1.0:
+        distance += (1.0 - seen) * math.log((1.0 - seen) / (1.0 - share))
+    return math.exp(-of * distance)

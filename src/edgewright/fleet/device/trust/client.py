@@ -1,0 +1,272 @@
+"""The device's view of one repository of signed metadata."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from edgewright.core.files import write_atomic, write_together
+from edgewright.device.store import file_operations
+from edgewright.device.store.database import Connect, connect
+from edgewright.fleet.device.trust.metadata_state import Memory, Word
+from edgewright.fleet.device.trust.pinned_root import pinned_root
+from edgewright.fleet.device.trust.verification import Checker, guarded
+from edgewright.fleet.protocol.layout import (
+    INDEX,
+    LONGEST,
+    METADATA_PATH,
+    RELEASES,
+    ROLLOUTS,
+    ROOT,
+    SNAPSHOT,
+    TARGETS,
+    TARGETS_PATH,
+    TIMESTAMP,
+    plan_target,
+)
+from edgewright.fleet.protocol.plans.formatting import day
+from edgewright.fleet.protocol.ports import Clock, Transport, Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
+from edgewright.schema.errors import OutputError
+from edgewright.schema.fleet_plan import FORMAT, Plan, Release, Standings
+
+_PLANS = "plans"
+_KEPT_PLANS = 16
+_LARGEST_INDEX, _LARGEST_PLAN, _LARGEST_TIMESTAMP = 1 << 20, 1 << 18, 1 << 14
+_SLACK = 3600.0
+_TIMESTAMP_PATH = f"{METADATA_PATH}/timestamp.json"
+_SIGNED = (ROOT, TIMESTAMP, SNAPSHOT, TARGETS, RELEASES, ROLLOUTS)
+D = TypeVar("D", Plan, Standings)
+
+
+class Client:
+    """What a device has verified of one repository.
+
+    Args:
+        folder: of its files; holds the pinned root.
+        transport: to the address that serves `/metadata` and `/targets`.
+        clock: of the device. A clock behind the latest signed time is not believed.
+        longest: seconds by role beyond which an expiry is refused.
+        opener: of the database.
+
+    Raises:
+        InputError: no root is pinned.
+        OutputError: the storage cannot be read.
+    """
+
+    def __init__(
+        self, folder: Path, transport: Transport, clock: Clock, *, longest: Mapping[str, float] = LONGEST,
+        opener: Connect = connect,
+    ) -> None:  # fmt: skip
+        self._folder, self._transport, self._clock, self._longest = folder, transport, clock, longest
+        self._pinned = pinned_root(folder)
+        self._memory = Memory(folder, opener)
+        self._checker: Checker | None = None
+
+    def refresh(self) -> Seen:
+        """As `contract.Trust.refresh`; where the timestamp has not changed that is one request and no arithmetic."""
+        word = self._memory.word
+        asked = {"If-None-Match": word.etag} if word.etag and self._now() < word.expires else {}
+        with self._transport.exchange("GET", _TIMESTAMP_PATH, asked) as answer:
+            if answer.status == 304 and asked:
+                return self.held()
+            if answer.status != 200:
+                raise Unreachable(f"{_TIMESTAMP_PATH}: status {answer.status}")
+            timestamp, etag = answer.whole(_LARGEST_TIMESTAMP), answer.headers.get("etag", "")[:200]
+        self._checker = self._verify(timestamp, etag)
+        before, word = word, self._memory.word
+        changed = (word.index, word.versions) != (before.index, before.versions)
+        return msgspec.structs.replace(self.held(), changed=changed)
+
+    def held(self) -> Seen:
+        """As `contract.Trust.held`: what was verified as a whole before; it lies where floors lie."""
+        word = self._memory.word
+        standings = msgspec.json.decode(word.index, type=Standings) if word.index else None
+        return Seen(
+            standings=standings, fresh=self._now() < word.expires, signed=word.signed, versions=word.versions,
+            changed=False,
+        )  # fmt: skip
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """As `contract.Trust.plan`."""
+        kept = self._folder / _PLANS / f"{sha256}.json"
+        content = _read(kept)
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            content = self._fetch(plan_target(name), _LARGEST_PLAN, sha256)
+            self._keep_plan(kept, content)
+        plan = _decode(content, Plan, f"plan {name}")
+        if plan.id != name:
+            raise Refused(f"plan {name!r} calls itself {plan.id!r}", "mixed")
+        return plan, content
+
+    def check(self, release: Release) -> None:
+        """As `contract.Trust.check`."""
+        found = self._verified().target(release.target)
+        if found is None:
+            raise Refused(f"{release.target} is not among the signed targets", "mixed")
+        said = (found.length, found.hashes.get("sha256"), (found.custom or {}).get("counter", release.counter))
+        asked = (release.length, release.sha256, release.counter)
+        if said != asked:
+            raise Refused(f"{release.target}: signed as {said}, the plan says {asked}", "mixed")
+
+    def path(self, release: Release) -> str:
+        """As `contract.Trust.path`."""
+        return _place(release.target, release.sha256)
+
+    def close(self) -> None:
+        """Lets go of the storage."""
+        self._memory.close()
+
+    def _now(self) -> float:
+        return self._moment(self._memory.word.timekeys)
+
+    def _moment(self, timekeys: str) -> float:
+        word = self._memory.word
+        return max(self._clock.wall(), word.signed if timekeys == word.timekeys else 0.0)
+
+    def _verified(self) -> Checker:
+        """A checker that has seen the newest metadata; that of the last refresh where there is one."""
+        if self._checker is None:
+            with self._transport.exchange("GET", _TIMESTAMP_PATH, {}) as answer:
+                if answer.status != 200:
+                    raise Unreachable(f"{_TIMESTAMP_PATH}: status {answer.status}")
+                timestamp = answer.whole(_LARGEST_TIMESTAMP)
+            self._checker = self._verify(timestamp, "")
+        return self._checker
+
+    def _verify(self, timestamp: bytes, etag: str) -> Checker:
+        """Verifies all that a timestamp leads to, and keeps it when the whole is credible.
+
+        Raises:
+            Unreachable, Refused, OutputError: as `contract.Trust.refresh`.
+        """
+        ready = {_TIMESTAMP_PATH: timestamp}
+        try:
+            try:
+                checker: Checker = guarded(
+                    lambda: Checker(self._folder, self._transport, self._pinned, self._moment, ready)
+                )
+                guarded(checker.refresh)
+            except Refused as error:
+                raise self._by_clock(error) from None
+            index = self._index(checker)
+            standings = _decode(index, Standings, INDEX) if index else None
+            word = self._word(checker, standings, index, etag)
+            floors = {(role, checker.keys(role)): version for role, version in word.versions.items()}
+            for (role, keys), version in floors.items():
+                floor = self._memory.floor(role, keys)
+                if version < floor:
+                    raise Refused(f"{role} of version {version} after {floor}", "older")
+            # The timestamp comes last: a cache without it is fetched again, one with it is whole.
+            named = sorted(checker.fresh_files, key=lambda name: (name == "timestamp.json", name))
+            write_together({self._folder / name: checker.fresh_files[name] for name in named})
+            checker.fresh_files.clear()
+            if word != self._memory.word:
+                self._memory.learn(word, floors)
+        except OSError as error:
+            raise OutputError("to keep signed metadata", error.strerror or str(error), str(self._folder)) from None
+        return checker
+
+    def _by_clock(self, error: Refused) -> Refused:
+        """What has expired has so by a clock, which may be wrong: it is named beside what the fleet said last."""
+        if error.what != "expired":
+            return error
+        signed = self._memory.word.signed
+        last = f"its word of {day(signed)} was the last that was taken" if signed else "no word of it was ever taken"
+        return Refused(
+            f"{error} by this device's clock, {day(self._clock.wall())}; {last}. Is the clock right?", "expired"
+        )
+
+    def _index(self, checker: Checker) -> bytes:
+        """Bytes of the standings; those held already are not fetched again."""
+        info = checker.target(INDEX)
+        if info is None:
+            return b""
+        sha256, held = info.hashes["sha256"], self._memory.word.index
+        if held and hashlib.sha256(held).hexdigest() == sha256:
+            return held
+        return self._download(INDEX, sha256, min(info.length, _LARGEST_INDEX))
+
+    def _word(self, checker: Checker, standings: Standings | None, index: bytes, etag: str) -> Word:
+        """What this refresh says, after its times were found credible.
+
+        Raises:
+            Refused: a signed time that falls, or an expiry that is too far away.
+        """
+        timekeys, before = checker.keys(TIMESTAMP), self._memory.word
+        floor = before.signed if timekeys == before.timekeys else 0.0
+        signed = max(floor, standings.issued if standings else 0.0)
+        expiries = {role: checker.role(role).expires.timestamp() for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
+        if standings and standings.issued < floor:
+            raise Refused(f"rollouts signed at {standings.issued:.0f}, after some of {floor:.0f}", "older")
+        resting = min(expiry for role, expiry in expiries.items() if role != RELEASES)
+        if signed > resting:
+            # Nor may an online key move time beyond what the offline keys vouch for: all would be expired from then on.
+            told = f"rollouts signed on {day(signed)}, when metadata that they rest on has expired ({day(resting)})"
+            raise Refused(f"{told}: is the fleet's clock right?", "lifetime")
+        now = max(self._clock.wall(), signed)
+        for role, expires in expiries.items():
+            if expires > now + self._longest[role] + _SLACK:
+                days = (expires - now) / 86_400
+                raise Refused(f"{role} wants to hold for {days:.1f} days, more than it may", "lifetime")
+        versions = {role: int(checker.role(role).version) for role in _SIGNED if checker.role(role)}  # type: ignore[union-attr]
+        return Word(
+            index=index, expires=resting, signed=signed, timekeys=timekeys, versions=versions, etag=etag
+        )  # fmt: skip
+
+    def _fetch(self, target: str, limit: int, sha256: str) -> bytes:
+        """A small target, as the signed metadata and the caller say."""
+        info = self._verified().target(target)
+        if info is None:
+            raise Refused(f"{target} is not among the signed targets", "mixed")
+        if info.length > limit:
+            raise Refused(f"{target} of {info.length:,} bytes, more than {limit:,}", "length")
+        if info.hashes["sha256"] != sha256:
+            raise Refused(f"{target}: signed with another content than the rollout names", "mixed")
+        return self._download(target, sha256, info.length)
+
+    def _download(self, target: str, sha256: str, length: int) -> bytes:
+        path = _place(target, sha256)
+        with self._transport.exchange("GET", path, {}) as answer:
+            if answer.status != 200:
+                raise Unreachable(f"{path}: status {answer.status}")
+            content = answer.whole(length)
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise Refused(f"{target}: {len(content)} bytes that are not those that were signed", "hash")
+        return content
+
+    def _keep_plan(self, path: Path, content: bytes) -> None:
+        try:
+            path.parent.mkdir(exist_ok=True)
+            kept = sorted(path.parent.glob("*.json"), key=lambda one: one.stat().st_mtime)
+            for old in kept[: len(kept) - _KEPT_PLANS + 1]:
+                file_operations.remove(old)
+        except OSError as error:
+            raise OutputError("to keep a plan", error.strerror or str(error), str(path)) from None
+        write_atomic(path, content)
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _place(target: str, sha256: str) -> str:
+    folder, _, name = target.rpartition("/")
+    return f"{TARGETS_PATH}/{folder}/{sha256}.{name}"
+
+
+def _decode(content: bytes, kind: type[D], what: str) -> D:
+    try:
+        said = msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(f"{what}: {error}", "format") from None
+    if said.format > FORMAT:
+        raise Refused(f"{what} of format {said.format}; this device reads {FORMAT}", "format")
+    return said

@@ -1,0 +1,192 @@
+"""A second repository on a mounted stick, under a root of its own: asked where the network's word is not fresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from edgewright.fleet.device.ports import Packages
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import PINNED
+from edgewright.fleet.protocol.layout import METADATA_PATH, STICK_LONGEST
+from edgewright.fleet.protocol.ports import Clock, Unreachable
+from edgewright.fleet.protocol.trusted_metadata import Refused, Seen, Trust
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.protocol.wire.packages import TransportPackages
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan, Release
+
+FOLDER = "trust-stick"
+ON_STICK = "edgewright"
+_MARK = "stick:"
+_REMOTE = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "davfs", "afs", "ceph", "glusterfs")
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A stick that is there."""
+
+    trust: Trust
+    packages: Packages
+
+
+class Port(Protocol):
+    """Where a stick would be."""
+
+    def look(self) -> Opened | None:
+        """The stick; None where none is mounted, or its root is not pinned."""
+
+
+class Mount:
+    """A folder on which sticks are mounted.
+
+    Args:
+        folder: of the mount.
+        store: of the device; the root of sticks is pinned in `trust-stick` of it.
+        clock: of the device.
+    """
+
+    def __init__(self, folder: Path, store: Path, clock: Clock) -> None:
+        # As `fleet stick write` lays it out.
+        self._folder, self._pinned, self._clock = folder / ON_STICK, store / FOLDER, clock
+        self._metadata = self._folder / METADATA_PATH.strip("/")
+        self._opened: Opened | None = None
+        self._client: Client | None = None
+
+    def look(self) -> Opened | None:
+        """As `Port.look`."""
+        if not (self._pinned / PINNED).exists() or not self._metadata.is_dir():
+            self.close()
+            return None
+        if self._opened is None and not _is_remote(self._folder, Path("/proc/self/mounts")):
+            try:
+                transport = FolderTransport(self._folder)
+            except InputError:  # taken out between the two looks
+                return None
+            self._client = Client(self._pinned, transport, self._clock, longest=STICK_LONGEST)
+            self._opened = Opened(self._client, TransportPackages(transport))
+        return self._opened
+
+    def close(self) -> None:
+        """Lets go of the stick."""
+        if self._client is not None:
+            self._client.close()
+        self._client = self._opened = None
+
+
+class WithStick:
+    """Trust and packages of the network and of a stick.
+
+    While the network answers, its word holds alone. Otherwise the stick's rollouts hold beside those of the network
+    that are fresh, and the network's aborts for ever.
+
+    Args:
+        trust, packages: of the network.
+        port: where a stick would be.
+    """
+
+    def __init__(self, trust: Trust, packages: Packages, port: Port) -> None:
+        self._trust, self._packages, self._port = trust, packages, port
+        self._on_stick: set[str] = set()
+        self._answers = True
+
+    def refresh(self) -> Seen:
+        """As `Trust.refresh`; a network that does not answer is no trouble where a stick does."""
+        trouble: Unreachable | Refused | None = None
+        try:
+            seen = self._trust.refresh()
+            self._answers = True
+        except (Unreachable, Refused) as error:
+            seen, trouble, self._answers = self._trust.held(), error, False
+        stick = self._port.look()
+        if stick is not None and not (seen.fresh and self._answers):
+            try:
+                return _both(seen, stick.trust.refresh())
+            except (Unreachable, Refused) as error:
+                trouble = trouble or error
+        if trouble is not None:
+            raise trouble
+        return seen
+
+    def held(self) -> Seen:
+        """As `Trust.held`."""
+        seen, stick = self._trust.held(), self._port.look()
+        if stick is None or (seen.fresh and self._answers):
+            return seen
+        return _both(seen, stick.trust.held())
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """As `Trust.plan`, from where the rollout is said."""
+        stick = self._port.look()
+        listed = stick.trust.held().standings if stick is not None else None
+        there = listed is not None and any((one.plan, one.sha256) == (name, sha256) for one in listed.rollouts)
+        if stick is None or not there:
+            return self._trust.plan(name, sha256)
+        found = stick.trust.plan(name, sha256)
+        self._on_stick |= {one.sha256 for one in (found[0].release, found[0].revert) if one is not None}
+        return found
+
+    def check(self, release: Release) -> None:
+        """As `Trust.check`, by the repository that its plan came from."""
+        stick = self._of(release)
+        if stick is not None:
+            stick.trust.check(release)
+            return
+        try:
+            self._trust.check(release)
+        except Unreachable:
+            # The plan may have come over the network before, and the stick have the same.
+            other = self._port.look()
+            if other is None:
+                raise
+            other.trust.check(release)
+            self._on_stick.add(release.sha256)
+
+    def path(self, release: Release) -> str:
+        """As `Trust.path`; of a stick's package with a mark."""
+        stick = self._of(release)
+        return self._trust.path(release) if stick is None else _MARK + stick.trust.path(release)
+
+    def read(self, path: str, offset: int, length: int) -> Iterator[bytes]:
+        """As `Packages.read`."""
+        if not path.startswith(_MARK):
+            return self._packages.read(path, offset, length)
+        stick = self._port.look()
+        if stick is None:
+            raise Unreachable("the stick was taken out")
+        return stick.packages.read(path.removeprefix(_MARK), offset, length)
+
+    def _of(self, release: Release) -> Opened | None:
+        return self._port.look() if release.sha256 in self._on_stick else None
+
+
+def _both(network: Seen, stick: Seen) -> Seen:
+    """The stick's word; what the network says where that is fresh, and what it has aborted, goes before."""
+    if stick.standings is None or not stick.fresh:
+        return network
+    said = network.standings.rollouts if network.standings else ()
+    first = [one for one in said if network.fresh or one.state == "aborted"]
+    known = {one.plan for one in first}
+    rollouts = (*(one for one in stick.standings.rollouts if one.plan not in known), *first)
+    standings = msgspec.structs.replace(stick.standings, rollouts=rollouts)
+    return Seen(
+        standings=standings, fresh=True, signed=max(network.signed, stick.signed), versions=network.versions,
+        changed=True,
+    )  # fmt: skip
+
+
+def _is_remote(folder: Path, mounts: Path) -> bool:
+    """Whether a folder lies on another machine: a stick's word counts from this one alone."""
+    place, kind = "", ""
+    try:
+        lines = mounts.read_text().splitlines()
+    except OSError:
+        return False
+    for line in lines:
+        _, where, found, *_ = line.split(" ")
+        where = where.encode().decode("unicode_escape")
+        if folder.resolve().is_relative_to(where) and len(where) >= len(place):
+            place, kind = where, found
+    return kind.startswith(_REMOTE)

@@ -1,0 +1,120 @@
+"""The key ceremony: what was made, where it must go, and how to check that it went there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from edgewright.fleet.protocol.layout import OFFLINE, RELEASES, ROOT, TARGETS
+from edgewright.schema.fleet_folder import Ceremony, KeyMade, RoleKeys
+
+SHORT = 16
+_FOR = {
+    ROOT: "says whose keys count at all; once a year, and when a key is lost or stolen",
+    TARGETS: "says who may publish packages and who may steer rollouts; hardly ever",
+    RELEASES: "signs packages and plans; with each of them, at least every 90 days",
+    "rollouts": "picks the stage of a rollout within its signed plan; the control plane, daily",
+    "snapshot": "says which metadata belong together; the control plane, daily",
+    "timestamp": "says that this is the newest; the control plane, daily",
+}
+
+_FOR_STICKS = _FOR | {
+    RELEASES: "signs packages and plans for sticks; with each stick that carries new ones",
+    "rollouts": "says on a stick where rollouts stand; with each stick",
+    "snapshot": "says which metadata of a stick belong together; with each stick",
+    "timestamp": "says which stick is newer; with each stick",
+}
+
+
+def ceremony(
+    folder: Path, root: str, roles: Sequence[RoleKeys], made: Sequence[KeyMade], *, stick: bool = False
+) -> Ceremony:
+    """What a person who made a fleet, or its repository for sticks, is told.
+
+    Args:
+        folder: of the fleet.
+        root: SHA-256 of the root's bytes.
+        roles: with thresholds.
+        made: every key.
+        stick: it is the repository for sticks.
+    """
+    return Ceremony(
+        folder=str(folder), root=root, roles=tuple(roles), made=tuple(made), stick=stick,
+        steps=_steps(folder, root, roles, stick), warnings=_warnings(roles, made),
+    )  # fmt: skip
+
+
+def _steps(folder: Path, root: str, roles: Sequence[RoleKeys], stick: bool) -> tuple[str, ...]:
+    counts = {role.role: len(role.keys) for role in roles if role.role in OFFLINE}
+    most = max(counts.values())
+    online = (
+        f"{folder}/keys/online goes with a releases key to whoever writes sticks: all of them sign every stick."
+        if stick
+        else f"{folder}/keys/online stays where the control plane runs, readable for its user alone. Encrypt"
+        " every backup that holds it; a lost online key is replaced with `edgewright fleet key rotate`."
+    )
+    believed = (
+        f"A device takes {folder}/public/metadata/1.root.json with `edgewright device trust-root --stick`, and"
+        " believes no other stick."
+        if stick
+        else "A device that is told this fingerprint at enrolment follows nobody else."
+    )
+    return (
+        f"Write down the root's fingerprint, on paper, and check it: sha256sum {folder}/public/metadata/1.root.json"
+        f" must say {root}. {believed}",
+        f"Take {most} media (USB sticks, or encrypted disks of different people). From {folder}/keys/offline copy, each"
+        f" with its .pub file, {'; '.join(_onto(number, counts) for number in range(1, most + 1))}.",
+        "Check each copy on another machine: sha256sum of both files must agree, and"
+        f" `edgewright fleet key list --fleet {folder} --keys MEDIUM` must say 'at hand' beside the medium's keys.",
+        f"Delete the copied files from {folder}/keys/offline. Keys of root and targets go into safes in different"
+        f" places; a releases key stays with whoever {'writes sticks' if stick else 'publishes'}.",
+        online,
+        f"Back up {folder}/public: every version of the root must be {'kept' if stick else 'served'} for ever.",
+    )
+
+
+def _onto(medium: int, counts: Mapping[str, int]) -> str:
+    """Which keys go onto a medium."""
+    files = [f"{role}-{medium}.key" for role, count in counts.items() if medium <= count]
+    several = f"{', '.join(files[:-1])} and {files[-1]}" if len(files) > 1 else files[0]
+    return f"onto medium {medium} {several}"
+
+
+def _warnings(roles: Sequence[RoleKeys], made: Sequence[KeyMade]) -> tuple[str, ...]:
+    told = ["All keys lie on this machine: whoever has it has the fleet. That is for trying out; do the steps above"
+            " before the first real device enrols."]  # fmt: skip
+    if not any(key.encrypted for key in made):
+        told.append("The offline keys have no passphrase; --passphrase-file FILE gives them one.")
+    for role in roles:
+        if role.role in (ROOT, TARGETS) and role.threshold == 1:
+            told.append(f"One key alone signs {role.role}: a thief of it can replace everything below.")
+        if role.role == ROOT and role.threshold == len(role.keys):
+            told.append(
+                "No key of the root may be lost: every device would need a visit (edgewright device trust-root)."
+            )
+    return tuple(told)
+
+
+def lines(told: Ceremony) -> list[str]:
+    """The ceremony as text."""
+    tasks = _FOR_STICKS if told.stick else _FOR
+    text = [
+        f"{'repository for sticks' if told.stick else 'fleet'} in {told.folder}",
+        f"root fingerprint (SHA-256 of 1.root.json): {told.root}",
+        "",
+    ]
+    for role in told.roles:
+        text.append(f"{role.role}: {role.threshold} of {len(role.keys)} keys; {tasks[role.role]}; until {role.expires}")
+        for key in told.made:
+            if key.role == role.role:
+                kind = "offline" if key.offline else "online "
+                shut = "with passphrase" if key.encrypted else "no passphrase"
+                text.append(f"  {kind} {key.key[:SHORT]}  {key.file}  ({shut})")
+    text += ["", "What to do now:"]
+    text += [f"  {number}. {step}" for number, step in enumerate(told.steps, 1)]
+    text += ["", *(f"warning: {warning}" for warning in told.warnings)]
+    then = f"publish PACKAGE --fleet {told.folder}"
+    if told.stick:
+        then = f"stick write MOUNT --fleet {Path(told.folder).parent}"
+    text += ["", f"Next: edgewright fleet {then}"]
+    return text

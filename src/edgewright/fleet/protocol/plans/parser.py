@@ -1,0 +1,169 @@
+"""What a person says about a rollout in a few words, as parts of a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import get_args
+
+import msgspec
+
+from edgewright.fleet.protocol.plans.formatting import percent
+from edgewright.fleet.protocol.plans.position import listed
+from edgewright.fleet.protocol.plans.windows import parse
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.fleet_plan import Cohort, Gate, Measure, Stage, TrialLimits, Window
+
+CHOSEN = "chosen"
+"""Name of the one cohort that the command line makes."""
+USUAL_GATES = (Gate(measure="failed", limit=0.3),)
+"""Under 30 % of the devices fail, so that a fifth of liars cannot halt a good release."""
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+
+
+class Wishes(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A plan file: all of a plan but what is worked out when it is signed.
+
+    Attributes:
+        stages, gates, cohorts, windows, trial, holdout, silence, pace, note: as `schema.fleet_plan.Plan`.
+        days: after which the plan expires.
+    """
+
+    stages: tuple[Stage, ...] = ()
+    gates: tuple[Gate, ...] = USUAL_GATES
+    cohorts: dict[str, Cohort] = {}
+    windows: tuple[Window, ...] = ()
+    trial: TrialLimits = TrialLimits()
+    holdout: float = 0.0
+    silence: float = 7200.0
+    pace: float = 0.0
+    days: float = 30.0
+    note: str = ""
+
+
+def seconds(text: str, where: str) -> float:
+    """Seconds in '90s', '15min', '12h' or '7d'; '0' is none.
+
+    Raises:
+        InputError: something else.
+    """
+    found = re.fullmatch(rf"{_NUMBER}(s|m|min|h|d)", text.strip())
+    if found is None and text.strip() != "0":
+        raise InputError("a time such as 90s, 15m, 12h or 7d", repr(text), where)
+    return float(found.group(1)) * _UNITS[found.group(2)] if found else 0.0
+
+
+def stages(text: str, dwell: float, cohorts: tuple[str, ...] = (), open_ones: Sequence[str] = ()) -> tuple[Stage, ...]:
+    """Stages from 'canary:1%,10%@2h,50%,100%'.
+
+    Args:
+        text: name (may be left out), percent, dwell of its own (may be left out).
+        dwell: seconds, of stages that say none.
+        cohorts: of all stages.
+        open_ones: names of stages whose devices need no acknowledged intent.
+
+    Raises:
+        InputError: not so.
+    """
+    made = []
+    for part in text.split(","):
+        found = re.fullmatch(rf"(?:([a-z0-9][a-z0-9-]*):)?{_NUMBER}\s*%(?:@(\w+))?", part.strip())
+        if found is None or float(found.group(2)) > 100.0:
+            raise InputError("stages as canary:1%,10%,50%@2h,100%", repr(part.strip()), "--stages")
+        number = float(found.group(2))
+        name = found.group(1) or percent(number).removesuffix(" %").replace(".", "-")
+        lasts = seconds(found.group(3), "--stages") if found.group(3) else dwell
+        made.append(Stage(name=name, percent=number, cohorts=cohorts, dwell=lasts, gated=name not in open_ones))
+    names = [stage.name for stage in made]
+    for name in open_ones:
+        if name not in names:
+            raise UnknownNameError("stage", name, names, "--open")
+    return tuple(made)
+
+
+def gate(text: str, quorum: int = 5) -> Gate:
+    """A gate from 'alarms<=5', 'failed<=30%', 'latency<=x2' or 'latency<=200ms'.
+
+    Raises:
+        InputError: not so.
+        UnknownNameError: no such measure.
+    """
+    found = re.fullmatch(rf"([a-z]+)\s*<=\s*(x?){_NUMBER}\s*(%|ms|s|MB|kB|B)?", text.strip())
+    if found is None:
+        raise InputError("a gate such as alarms<=5, failed<=30%, latency<=x2", repr(text), "--gate")
+    name, ratio, number, unit = found.groups()
+    if name not in get_args(Measure):
+        raise UnknownNameError("measure", name, get_args(Measure), "--gate")
+    if ratio and unit:
+        raise InputError("a ratio without a unit, such as latency<=x2", repr(text), "--gate")
+    scale = {"%": 0.01, "ms": 0.001, "MB": 1e6, "kB": 1e3}.get(unit or "", 1.0)
+    value = {"ratio": float(number)} if ratio else {"limit": float(number) * scale}
+    return msgspec.convert({"measure": name, "quorum": quorum, **value}, Gate)
+
+
+def cohort(conditions: Sequence[str], salt: str) -> Cohort | None:
+    """One cohort from 'tag=north,south', 'profile=pi', 'counter=3-5', 'device=ID'; None where nothing is said.
+
+    Raises:
+        InputError: not so.
+    """
+    if not conditions:
+        return None
+    said: dict[str, list[str]] = {"tag": [], "profile": [], "counter": [], "device": []}
+    for text in conditions:
+        name, _, values = text.partition("=")
+        if name not in said or not values:
+            raise InputError(
+                "a condition such as tag=north, profile=pi, counter=3-5 or device=ID", repr(text), "--cohort"
+            )
+        said[name] += [value.strip() for value in values.split(",")]
+    counters = None
+    if said["counter"]:
+        ends = said["counter"][0].split("-")
+        if len(said["counter"]) > 1 or not 1 <= len(ends) <= 2 or not all(end.isdigit() for end in ends):
+            raise InputError("one range of releases such as counter=3-5", ",".join(said["counter"]), "--cohort")
+        counters = (int(ends[0]), int(ends[-1]))
+    for device in said["device"]:
+        if not re.fullmatch(r"[0-9a-f]{32}", device):
+            raise InputError("a device's id of 32 hexadecimal digits", repr(device), "--cohort")
+    return Cohort(
+        tags=tuple(said["tag"]), profiles=tuple(said["profile"]), counters=counters,
+        devices=tuple(sorted(listed(salt, device) for device in said["device"])),
+    )  # fmt: skip
+
+
+def windows(texts: Sequence[str]) -> tuple[Window, ...]:
+    """Windows from words such as 'sat,sun 02:00-05:00', in UTC.
+
+    Raises:
+        InputError: not so.
+    """
+    try:
+        return tuple(parse(text) for text in texts)
+    except ValueError as error:
+        raise InputError("a window such as 'sat,sun 02:00-05:00'", str(error), "--window") from None
+
+
+def pace(text: str) -> float:
+    """Devices an hour from '100/h'; 0 for any number.
+
+    Raises:
+        InputError: not so.
+    """
+    found = re.fullmatch(rf"{_NUMBER}(/h)?", text.strip())
+    if found is None:
+        raise InputError("devices an hour such as 100/h", repr(text), "--pace")
+    return float(found.group(1))
+
+
+def share(text: str, where: str) -> float:
+    """Percent from '5%'.
+
+    Raises:
+        InputError: not so.
+    """
+    found = re.fullmatch(rf"{_NUMBER}\s*%?", text.strip())
+    if found is None or float(found.group(1)) > 100.0:
+        raise InputError("a share such as 5%", repr(text), where)
+    return float(found.group(1))

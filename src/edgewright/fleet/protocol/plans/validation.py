@@ -1,0 +1,111 @@
+"""A plan that makes no sense is refused, before it is signed and again by whoever obeys it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from edgewright.fleet.protocol.layout import LONGEST, RELEASES
+from edgewright.fleet.protocol.plans.dwell import earliest
+from edgewright.fleet.protocol.plans.formatting import day, lasting, percent
+from edgewright.fleet.protocol.plans.gates import SHARES
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Gate, Plan
+
+STEADY = (0.25, 0.75)
+"""Quantiles between which a fifth of the devices cannot move the value by lying."""
+
+
+def check(plan: Plan, fleet: int | None = None) -> None:
+    """Refuses a plan.
+
+    Args:
+        plan: as `validate.problems`.
+        fleet: devices that could take part, where known: a quorum larger than it is never reached.
+
+    Raises:
+        InputError: with the first thing that is wrong.
+    """
+    for expected, got, where in problems(plan, fleet):
+        raise InputError(expected, got, f"plan {plan.id}, {where}", "Nothing was signed")
+
+
+def problems(plan: Plan, fleet: int | None = None) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a plan, as (expected, got, where)."""
+    yield from _releases(plan)
+    yield from _times(plan)
+    yield from _stages(plan)
+    names = Counter((gate.measure, bool(gate.ratio)) for gate in plan.gates)
+    for (measure, _), count in names.items():
+        if count > 1:
+            yield "one gate for each measure", f"{count} for {measure!r}", "gates"
+    for gate in plan.gates:
+        yield from _gate(plan, gate, fleet)
+
+
+def _releases(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    back = plan.revert
+    if back is not None and back.product != plan.release.product:
+        yield f"a way back of product {plan.release.product!r}", repr(back.product), "revert"
+    if back is not None and back.counter != plan.release.counter + 1:
+        yield f"a way back under the counter {plan.release.counter + 1}", str(back.counter), "revert"
+
+
+def _times(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    if not plan.starts < plan.expires:
+        yield f"an expiry after the start on {day(plan.starts)}", day(plan.expires), "expires"
+    if plan.enrolled > plan.expires:
+        yield "devices counted that were enrolled before the plan expires", day(plan.enrolled), "enrolled"
+    longest = LONGEST[RELEASES]
+    if plan.expires - plan.starts > longest:
+        yield f"an expiry within {lasting(longest)}", lasting(plan.expires - plan.starts), "expires"
+    needed = earliest(plan, len(plan.stages) - 1)
+    if needed >= plan.expires - plan.starts:
+        got = f"{lasting(needed)} of dwells before the last of {len(plan.stages)} stages"
+        yield f"dwells that end before the plan does, after {lasting(plan.expires - plan.starts)}", got, "stages"
+    for window in plan.windows:
+        if window.start == window.end or not window.days:
+            yield "a window of some minutes on some day", "an empty one", "windows"
+
+
+def _stages(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    names = Counter(stage.name for stage in plan.stages)
+    for name, count in names.items():
+        if count > 1:
+            yield "a name of its own for each stage", f"{name!r} {count} times", "stages"
+    highest: dict[tuple[str, ...], float] = {}
+    for stage in plan.stages:
+        where = f"stage {stage.name}"
+        for name in stage.cohorts:
+            if name not in plan.cohorts:
+                yield f"a cohort of the plan ({', '.join(plan.cohorts) or 'it has none'})", repr(name), where
+        if stage.percent <= 0.0:
+            yield "more than 0 % of the devices", percent(stage.percent), where
+        key = tuple(sorted(set(stage.cohorts)))
+        before = highest.get(key, 0.0)
+        if stage.percent < before:
+            yield f"at least the {percent(before)} that an earlier stage has", percent(stage.percent), where
+        highest[key] = max(before, stage.percent)
+    for name, cohort in plan.cohorts.items():
+        if cohort.counters is not None and cohort.counters[0] > cohort.counters[1]:
+            yield "counters as (lowest, highest)", str(cohort.counters), f"cohort {name}"
+    if plan.holdout and len(plan.stages) < 2:
+        yield "two stages at least: the hold-out waits for the last one", "one", "holdout"
+    if plan.holdout > 50.0:
+        yield "a hold-out of at most 50 %", percent(plan.holdout), "holdout"
+
+
+def _gate(plan: Plan, gate: Gate, fleet: int | None) -> Iterator[tuple[str, str, str]]:
+    where = f"gate {gate.measure}"
+    if fleet is not None and gate.quorum > fleet:
+        yield f"a quorum of at most the {fleet} devices that could answer", str(gate.quorum), where
+    if gate.limit < 0.0:
+        yield "a limit of 0 or more", f"{gate.limit:g}", where
+    if gate.measure in SHARES and gate.limit >= 1.0 and not gate.ratio:
+        yield "a share below 1", f"{gate.limit:g}, which no fleet exceeds", where
+    if gate.measure not in SHARES and not STEADY[0] <= gate.quantile <= STEADY[1]:
+        yield f"a quantile from {STEADY[0]} to {STEADY[1]}, which a few liars cannot move", f"{gate.quantile:g}", where
+    if gate.ratio and gate.measure in SHARES:
+        yield "a limit: who keeps the old release neither fails nor falls silent over the new one", "a ratio", where
+    if gate.ratio and len(plan.stages) < 2:
+        yield "two stages at least, so that somebody keeps the old release meanwhile", "one", where

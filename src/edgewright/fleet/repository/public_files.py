@@ -1,0 +1,151 @@
+"""Reading what is published, and publishing: every file whole and durable, who is named before who names, time last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+from tuf.api.metadata import MetaFile
+
+from edgewright.core.files import sync_folder, write_atomic
+from edgewright.fleet.protocol.layout import INDEX, ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.schema.errors import InputError, OutputError
+
+
+def read_published(fleet: Fleet) -> dict[str, bytes]:
+    """Metadata by role, as a device would find it now: the newest root, and what the timestamp leads to.
+
+    Raises:
+        InputError: a file is missing or is not the one that was signed.
+    """
+    held: dict[str, bytes] = {}
+    versions = root_versions(fleet)
+    if not versions:
+        raise InputError("signed metadata", "none", str(fleet.metadata), "Make the fleet with `edgewright fleet init`")
+    held[ROOT] = _read(fleet.metadata / f"{versions[-1]}.root.json")
+    held[TIMESTAMP] = _read(fleet.metadata / "timestamp.json")
+    named = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.snapshot_meta
+    held[SNAPSHOT] = _named(fleet, SNAPSHOT, named)
+    for name, meta in metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta.items():
+        role = name.removesuffix(".json")
+        held[role] = _named(fleet, role, meta)
+    return held
+
+
+def root_versions(fleet: Fleet) -> list[int]:
+    """Versions of the root that are published, rising; every one is kept for ever."""
+    names = [path.name.split(".")[0] for path in fleet.metadata.glob("*.root.json")]
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def root_hash(fleet: Fleet) -> str:
+    """SHA-256 of the newest root's bytes, which enrolment tokens pin."""
+    return metadata.sha256(_read(fleet.metadata / f"{root_versions(fleet)[-1]}.root.json"))
+
+
+def read_target(fleet: Fleet, path: str, sha256: str) -> bytes:
+    """Bytes of a target.
+
+    Raises:
+        InputError: it is missing or altered.
+    """
+    place = fleet.targets / metadata.prefixed(path, sha256)
+    data = _read(place)
+    if metadata.sha256(data) != sha256:
+        raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", str(place), "The file was changed or damaged")
+    return data
+
+
+def read_index(fleet: Fleet, held: Mapping[str, bytes]) -> bytes | None:
+    """Bytes of `rollouts/index.json`; None where there is none yet."""
+    if ROLLOUTS not in held:
+        return None
+    file = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.targets.get(INDEX)
+    return None if file is None else read_target(fleet, INDEX, file.hashes["sha256"])
+
+
+def write_targets(fleet: Fleet, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Writes targets under names that begin with their hashes; nobody asks for them before metadata names them.
+
+    Returns:
+        The paths with the hash in front.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    written = []
+    for path, data in files.items():
+        name = metadata.prefixed(path, metadata.sha256(data))
+        place = fleet.targets / name
+        make_folder(place.parent)
+        if not (place.is_file() and place.stat().st_size == len(data) and place.read_bytes() == data):
+            write_atomic(place, data)
+        written.append(name)
+    return tuple(written)
+
+
+def write_roles(fleet: Fleet, roles: Mapping[str, bytes]) -> None:
+    """Writes metadata, so that whoever reads in between finds what was there before, or what is there after.
+
+    Raises:
+        OutputError: a file cannot be written; devices find what was there before.
+    """
+    make_folder(fleet.metadata)
+    for role in metadata.in_order(roles):
+        data = roles[role]
+        for name in metadata.file_names(role, int(metadata.read(data, role).signed.version)):
+            write_again(fleet.metadata / name, data)
+
+
+def write_again(path: Path, data: bytes) -> None:
+    """Writes a file, another one of whose name may have been served before.
+
+    Web servers make a file's ETag from its size and its time in whole seconds. Timestamps have the same size, and
+    whoever has the first of two from one second would hear that nothing changed until a third comes. So the time of
+    each is a second later than that of the one before it at least.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    before = int(path.stat().st_mtime) if path.is_file() else 0
+    write_atomic(path, data)
+    if int(path.stat().st_mtime) <= before:
+        os.utime(path, (before + 1, before + 1))
+
+
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Makes a folder and those above it, durably: files in it would else be gone with its name after a power cut.
+
+    Raises:
+        OutputError: it cannot be made.
+    """
+    try:
+        new = [one for one in (folder, *folder.parents) if not one.exists()]
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        for one in reversed(new):
+            sync_folder(one.parent)
+    except OSError as error:
+        raise OutputError("a folder that can be written", error.strerror or str(error), str(folder)) from None
+
+
+def _named(fleet: Fleet, role: str, meta: MetaFile) -> bytes:
+    path = fleet.metadata / f"{meta.version}.{role}.json"
+    data = _read(path)
+    try:
+        meta.verify_length_and_hashes(data)
+    except LengthOrHashMismatchError as error:
+        raise InputError("the bytes that were signed", str(error), str(path), "Restore it from a backup") from None
+    return data
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            "a published file", error.strerror or str(error), str(path), "Restore it from a backup"
+        ) from None

@@ -1,0 +1,167 @@
+"""Publishing: a package becomes a release with a number and a dormant way back; a plan becomes a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.package import Package, read_package
+from edgewright.core.predictor import Predictor
+from edgewright.fleet.protocol.layout import RELEASES, package_target, plan_target
+from edgewright.fleet.repository import changes, metadata, releases
+from edgewright.fleet.repository.acceptance import read_held
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.public_files import read_index, read_target, write_targets
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_folder import Change, Published
+from edgewright.schema.fleet_plan import Plan, Release, Standings
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said about a package when it is published.
+
+    Attributes:
+        product: line of packages.
+        counter: its number; None for the next.
+        profiles: hardware profiles that it is for; empty for all.
+        least: version of Edgewright from which it runs.
+        notes: for people.
+        back: counter of the release whose bytes the way back carries; None for the newest before this one whose rollout
+            was not aborted.
+    """
+
+    product: str
+    counter: int | None = None
+    profiles: tuple[str, ...] = ()
+    least: str = ""
+    notes: str = ""
+    back: int | None = None
+
+
+def check_package(path: Path) -> tuple[Package, bytes]:
+    """A package that proved itself: every form answers its test vectors here, with the engine at hand.
+
+    Raises:
+        InputError: it is no package.
+        CheckFailedError: an answer is further off than the package allows.
+    """
+    package = read_package(path)
+    data = path.read_bytes()
+    if metadata.sha256(data) != package.sha256:
+        raise InputError("a file that nobody writes", "one that changed while it was read", str(path))
+    for form in package.manifest.forms:
+        Predictor(package, form=form, rows=1)
+    return package, data
+
+
+def prepare_release(fleet: Fleet, path: Path, wish: Wish, now: float) -> tuple[Change, tuple[Published, ...]]:
+    """A change that publishes a package, without signatures; its bytes lie among the targets already.
+
+    Args:
+        fleet: locked by the caller.
+        path: of the package.
+        wish: what is said about it.
+        now: seconds since 1970.
+
+    Returns:
+        The change; the release and its way back, unless nothing is there to go back to: a product's first release, or
+        one before which every rollout was aborted.
+
+    Raises:
+        InputError: it is no package, the newest release has the same bytes, or its counter is in use.
+        CheckFailedError: its test vectors get other answers.
+        OutputError: a file cannot be written.
+    """
+    package, data = check_package(path)
+    held = read_held(fleet)
+    before = [p for p in releases.listed(held) if p.release.product == wish.product]
+    normal = [p for p in before if not p.revert]
+    highest = before[-1].release.counter if before else 0
+    if normal and normal[-1].release.sha256 == package.sha256:
+        what = f"release {normal[-1].release.counter} of {wish.product}"
+        raise InputError("a package that is new", f"the bytes of {what}", str(path), "It is published already")
+    counter = highest + 1 if wish.counter is None else wish.counter
+    if counter <= highest:
+        raise InputError(f"a counter above {highest}", str(counter), f"product {wish.product}", "Leave --counter out")
+    name = f"{package.manifest.name} {package.sha256[:16]}"
+    release = _release(wish.product, counter, package.sha256, len(data), name, wish.profiles, wish.least)
+    made = [Published(release=release, of=counter, notes=wish.notes)]
+    contents = {release.target: data}
+    back = _back(normal, wish, _aborted(fleet, held)) if normal else None
+    if back is not None:
+        contents[package_target(wish.product, counter + 1)] = read_target(fleet, back.target, back.sha256)
+        way = msgspec.structs.replace(back, counter=counter + 1, target=package_target(wish.product, counter + 1))
+        made.append(Published(release=way, revert=True, of=back.counter, notes=f"back from {counter}"))
+    files = [releases.package_file(p, contents[p.release.target]) for p in made]
+    roles = releases.with_targets(held, files, now)
+    about = f"release {counter} of {wish.product}: {name}"
+    return changes.change(about, roles, write_targets(fleet, contents)), tuple(made)
+
+
+def prepare_plan(fleet: Fleet, plan: Plan, now: float) -> tuple[Change, bytes]:
+    """A change that publishes a plan, without signatures, and the plan's bytes.
+
+    Args:
+        fleet: locked by the caller.
+        plan: whose releases are signed already.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: its id is in use, or a release that it names is not signed as it says.
+        OutputError: a file cannot be written.
+    """
+    held = read_held(fleet)
+    if plan.id in releases.plans(held):
+        raise InputError("a plan's id that is not in use", plan.id, do="Plans are for ever: choose another name")
+    signed = {(p.release.product, p.release.counter): p.release for p in releases.listed(held)}
+    for release in (plan.release, *([plan.revert] if plan.revert else [])):
+        if signed.get((release.product, release.counter)) != release:
+            what = f"{release.product} {release.counter}"
+            raise InputError(f"the signed release {what}", "another or none", f"plan {plan.id}")
+    if plan.revert and plan.revert.counter != plan.release.counter + 1:
+        raise InputError(f"a way back with counter {plan.release.counter + 1}", str(plan.revert.counter), plan.id)
+    data = msgspec.json.encode(plan)
+    path = plan_target(plan.id)
+    roles = releases.with_targets(held, [releases.plan_file(plan, data)], now)
+    about = f"plan {plan.id} of {plan.release.product} {plan.release.counter}"
+    return changes.change(about, roles, write_targets(fleet, {path: data})), data
+
+
+def _aborted(fleet: Fleet, held: Mapping[str, bytes]) -> set[tuple[str, int]]:
+    """Product and counter of every release whose rollout was aborted: no device is to be sent to those bytes again."""
+    index, plans = read_index(fleet, held), releases.plans(held)
+    standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
+    bodies = [read_target(fleet, plan_target(s.plan), plans[s.plan][0]) for s in standings
+              if s.state == "aborted" and s.plan in plans]  # fmt: skip
+    found = (msgspec.json.decode(body, type=Plan).release for body in bodies)
+    return {(release.product, release.counter) for release in found}
+
+
+def _back(normal: list[Published], wish: Wish, aborted: set[tuple[str, int]]) -> Release | None:
+    """Whose bytes the way back carries."""
+    if wish.back is None:
+        good = [p.release for p in normal if (p.release.product, p.release.counter) not in aborted]
+        return good[-1] if good else None
+    for published in normal:
+        if published.release.counter == wish.back:
+            return published.release
+    known = ", ".join(str(p.release.counter) for p in normal)
+    raise InputError(f"a release of {wish.product}: {known}", str(wish.back), "--back-to")
+
+
+def _release(
+    product: str, counter: int, sha256: str, length: int, package: str, profiles: tuple[str, ...], least: str
+) -> Release:
+    """A release, checked as a device checks it.
+
+    Raises:
+        InputError: a value that no release may have.
+    """
+    fields = {"product": product, "counter": counter, "sha256": sha256, "length": length, "package": package}
+    fields |= {"target": package_target(product, counter), "profiles": profiles, "least": least}
+    try:
+        return msgspec.convert(fields, type=Release)
+    except msgspec.ValidationError as error:
+        raise InputError("a release", str(error), RELEASES) from None

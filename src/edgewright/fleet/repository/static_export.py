@@ -1,0 +1,136 @@
+"""A fleet as static files for any web server, object store or CDN, with how long each kind may be cached."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from edgewright.fleet.protocol.layout import ROLLOUTS, ROOT, SNAPSHOT, TIMESTAMP
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.public_files import (
+    make_folder,
+    read_published,
+    read_target,
+    root_versions,
+    write_again,
+)
+from edgewright.schema.errors import CheckFailedError, InputError
+
+NOTE = "CACHING.md"
+FOREVER = "public, max-age=31536000, immutable"
+CACHE: Mapping[str, str] = {
+    "metadata/timestamp.json": "public, max-age=5, must-revalidate",
+    "metadata/root.json": "public, max-age=60, must-revalidate",
+    "metadata/N.ROLE.json": FOREVER,
+    "targets/**/SHA256.NAME": FOREVER,
+    "status 404 below metadata/ (the next root)": "public, max-age=30",
+    "status 404 below targets/": "public, max-age=5",
+}
+"""Cache-Control by kind of file. Only the timestamp ever changes under its name, and root.json, which devices do not
+read; a 404 that is kept for long would hide the next root."""
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """What was exported.
+
+    Attributes:
+        folder: where it lies.
+        written, kept: files that are new, and that were there with the same bytes.
+        bytes: written.
+        expires: when the timestamp does, ISO 8601.
+        cache: Cache-Control by kind of file.
+    """
+
+    folder: str
+    written: int
+    kept: int
+    bytes: int
+    expires: str
+    cache: dict[str, str]
+
+
+def export(fleet: Fleet, out: Path, now: float) -> Exported:
+    """Copies what a device may ask for: every root, and what the timestamp leads to. Timestamp last.
+
+    Args:
+        fleet: whose files.
+        out: folder; what is in it stays, so that a device in the middle of an update finds what it was promised.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: a published file is missing or altered, or `out` is the folder of a fleet.
+        CheckFailedError: the timestamp has expired: no device would take it for new.
+        OutputError: a file cannot be written.
+    """
+    if out.is_file() or (out / "fleet.toml").exists() or out.resolve() == fleet.metadata.parent.resolve():
+        raise InputError("a folder for static files", "the folder of a fleet" if out.is_dir() else "a file", str(out))
+    held = read_published(fleet)
+    expires = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.expires
+    if expires.timestamp() <= now:
+        text = f"the timestamp expired at {expires.isoformat()}"
+        raise CheckFailedError(text, "Let the control plane run, or sign it: edgewright fleet key refresh")
+    written = kept = count = 0
+    for name, data in _files(fleet, held):
+        place = out / name
+        if place.is_file() and place.stat().st_size == len(data) and place.read_bytes() == data:
+            kept += 1
+            continue
+        make_folder(place.parent)
+        write_again(place, data)
+        written, count = written + 1, count + len(data)
+    return Exported(
+        folder=str(out), written=written, kept=kept, bytes=count, expires=expires.isoformat(), cache=dict(CACHE)
+    )
+
+
+def named_targets(held: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of every target that the metadata names, by path."""
+    found: dict[str, str] = {}
+    for role, data in held.items():
+        if role not in (ROOT, SNAPSHOT, TIMESTAMP):
+            files = metadata.read(data, role).signed.targets
+            found |= {path: file.hashes["sha256"] for path, file in files.items()}
+    return found
+
+
+def _files(fleet: Fleet, held: Mapping[str, bytes]) -> Iterator[tuple[str, bytes]]:
+    """Names and bytes, in the order in which they are written."""
+    yield NOTE, note(held).encode()
+    for path, sha256 in named_targets(held).items():
+        yield f"targets/{metadata.prefixed(path, sha256)}", read_target(fleet, path, sha256)
+    for version in root_versions(fleet)[:-1]:
+        name = f"{version}.root.json"
+        yield f"metadata/{name}", (fleet.metadata / name).read_bytes()
+    for role in metadata.in_order(held):
+        number = int(metadata.read(held[role], role).signed.version)
+        for name in metadata.file_names(role, number):
+            yield f"metadata/{name}", held[role]
+
+
+def note(held: Mapping[str, bytes]) -> str:
+    """What whoever sets up the web server must know."""
+    rollouts = metadata.read(held[ROLLOUTS], ROLLOUTS).signed.expires if ROLLOUTS in held else None
+    until = f" Without a new export devices activate nothing after {_day(rollouts)}." if rollouts else ""
+    lines = [
+        "# Static files of a fleet",
+        "",
+        "Devices ask for `/metadata/*` and `/targets/*` below one address. Any web server, object store or CDN serves"
+        " them; no query, no cookie, no redirect, no compression on the fly. Range requests let a download go on where"
+        " it broke off. Every file is signed: the server cannot change one without being noticed.",
+        "",
+        f"Copy `metadata/timestamp.json` last.{until}",
+        "",
+        "| file | Cache-Control |",
+        "|---|---|",
+        *(f"| `{kind}` | `{value}` |" for kind, value in CACHE.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _day(moment: datetime.datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,110 @@
+"""Updates by USB stick: a second repository with a root of its own, signed for 90 days, for devices without a network.
+
+Its root is pinned beside the network's, so that a stick that was lost or copied can say nothing over the network, and
+nothing from the network can be played from a stick for longer than the network's day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from tuf.api.metadata import TargetFile
+
+from edgewright.fleet.protocol.keys.ring import Ring
+from edgewright.fleet.protocol.layout import PLANS, RELEASES, plan_target
+from edgewright.fleet.repository import changes, metadata, offline, releases
+from edgewright.fleet.repository.acceptance import publish, read_held, settle, writing
+from edgewright.fleet.repository.creation import Quorum, create_fleet
+from edgewright.fleet.repository.folder import Fleet, open_fleet
+from edgewright.fleet.repository.public_files import read_index, read_published, read_target, write_targets
+from edgewright.fleet.repository.static_export import Exported, export
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_folder import KeyMade
+from edgewright.schema.fleet_plan import Plan, Standings
+
+FOLDER = "stick"
+ON_STICK = "edgewright"
+
+
+def init_stick(
+    fleet: Fleet, quorums: Mapping[str, Quorum], passphrase: bytes | None, now: float
+) -> tuple[Fleet, list[KeyMade]]:
+    """Makes the repository for sticks in the folder of a fleet.
+
+    Raises:
+        InputError: there is one already.
+        OutputError: it cannot be written.
+    """
+    name = f"{fleet.settings.name} on sticks"[:100]
+    settings = msgspec.structs.replace(fleet.settings, name=name, stick=True, signers={}, address="")
+    return create_fleet(fleet.folder / FOLDER, settings, quorums, passphrase, now)
+
+
+def open_stick(fleet: Fleet) -> Fleet:
+    """The repository for sticks of a fleet.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not (fleet.folder / FOLDER).is_dir():
+        do = "Make it with `edgewright fleet stick init`"
+        raise InputError("a repository for sticks", "none", str(fleet.folder / FOLDER), do)
+    return open_fleet(fleet.folder / FOLDER)
+
+
+def write_stick(fleet: Fleet, mount: Path, ring: Ring, now: float) -> Exported:
+    """Signs what the fleet's rollouts need with the stick's keys, and writes it below a mounted stick.
+
+    Args:
+        fleet: whose standings, plans and packages.
+        mount: where the stick is mounted; the folder `edgewright` is made in it.
+        ring: keys of the stick's releases, rollouts, snapshot and timestamp.
+        now: seconds since 1970.
+
+    Raises:
+        InputError: no stick is mounted there, keys are missing, or the fleet has no rollout.
+        OutputError: a file cannot be written.
+    """
+    if not mount.is_dir():
+        raise InputError("the folder where a stick is mounted", "none", str(mount), "Mount it first")
+    stick = open_stick(fleet)
+    with writing(stick, now, ring):
+        held = read_published(fleet)
+        index = read_index(fleet, held)
+        needed = _needed(fleet, held, index)
+        own = read_held(stick)
+        have = {path for role in (RELEASES, *offline.bins(own)) for path in _targets(own, role)}
+        new = [file for path, file in needed.items() if path not in have]
+        if new:
+            contents = {file.path: read_target(fleet, file.path, file.hashes["sha256"]) for file in new}
+            roles = releases.with_targets(own, new, now)
+            asked = changes.change(f"{len(new)} targets for sticks", roles, write_targets(stick, contents))
+            settle(stick, asked, ring, now)
+        publish(stick, {}, now, ring, index)
+        return export(stick, mount / ON_STICK, now)
+
+
+def _needed(fleet: Fleet, held: Mapping[str, bytes], index: bytes | None) -> dict[str, TargetFile]:
+    """What the standings lead to: plans, their packages, and the ways back; as signed for the network."""
+    standings = msgspec.json.decode(index, type=Standings) if index else None
+    if standings is None or not standings.rollouts:
+        do = "Start one: edgewright fleet rollout start"
+        raise InputError("a rollout for the stick to carry", "none", str(fleet.folder), do)
+    signed = {path: f for role in (RELEASES, *offline.bins(held)) for path, f in _targets(held, role).items()}
+    found = {}
+    for standing in standings.rollouts:
+        file = signed.get(plan_target(standing.plan))
+        if file is None:
+            raise InputError("the plan of each rollout", "none", f"{PLANS}, {standing.plan}")
+        plan = msgspec.json.decode(read_target(fleet, file.path, file.hashes["sha256"]), type=Plan)
+        found[file.path] = file
+        for release in (plan.release, *([plan.revert] if plan.revert else [])):
+            found[release.target] = signed[release.target]
+    return found
+
+
+def _targets(held: Mapping[str, bytes], role: str) -> dict[str, TargetFile]:
+    files: dict[str, TargetFile] = metadata.read(held[role], role).signed.targets
+    return files

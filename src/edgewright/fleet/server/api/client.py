@@ -1,0 +1,163 @@
+"""Where operators' commands ask: the fleet's own folder, or a server elsewhere. Both go through the same API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from edgewright.core.process_owner import account
+from edgewright.fleet.protocol.ports import Transport, Unreachable
+from edgewright.fleet.protocol.wire.http import HttpTransport
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.server import background
+from edgewright.fleet.server.api import asgi_transport
+from edgewright.fleet.server.api.app import App
+from edgewright.fleet.server.api.request_handler import LOCAL
+from edgewright.fleet.server.control_plane import open_plane
+from edgewright.schema.errors import CheckFailedError, InputError, OutputError
+from edgewright.schema.fleet_api import Problem
+
+T = TypeVar("T")
+_LARGEST = 64 << 20
+_JSON = "application/json"
+
+
+class Way(Protocol):
+    """How a request gets to the API and back."""
+
+    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+
+
+class Desk:
+    """Asks the operator API.
+
+    Args:
+        way: to it.
+        where: folder or address, for messages.
+    """
+
+    def __init__(self, way: Way, where: str) -> None:
+        self._way, self.where = way, where
+
+    def ask(self, kind: type[T], method: str, path: str, said: object = None) -> T:
+        """One request.
+
+        Args:
+            kind: type of the answer.
+            method: such as 'GET'.
+            path: with its query.
+            said: the body, of the endpoint's type.
+
+        Raises:
+            InputError: it was refused as wrong.
+            CheckFailedError: it does not fit what holds now (409).
+            OutputError: the server cannot answer.
+        """
+        status, content = self._way.exchange(method, path, b"" if said is None else msgspec.json.encode(said))
+        if status >= 300:
+            raise _refused(status, content, self.where)
+        try:
+            return msgspec.json.decode(content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise OutputError("an answer of a control plane", str(error), self.where) from None
+
+
+def _refused(status: int, content: bytes, where: str) -> InputError | CheckFailedError | OutputError:
+    try:
+        said = msgspec.json.decode(content, type=Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return OutputError("an answer of a control plane", f"status {status}", where)
+    place = said.where or where
+    if status == 409:
+        got = f", got {said.got}" if said.got else ""
+        return CheckFailedError(f"expected {said.expected}{got} - at {place}", said.do)
+    if status >= 500:
+        return OutputError(said.expected, said.got, place, said.do)
+    return InputError(said.expected, said.got, place, said.do)
+
+
+class _Inside:
+    """The application in this process; whoever may write the folder is its administrator."""
+
+    def __init__(self, app: App) -> None:
+        self._app, self._who = app, f"local:{account(str(os.getuid()))}"[:64]
+
+    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        headers = {"content-type": _JSON} if body else {}
+        local = {LOCAL: (self._who, "admin")}
+        status, _, content = _whole(asgi_transport.ask(self._app, method, path, headers, body, **local))
+        return status, content
+
+
+class _Outside:
+    """A server elsewhere, over HTTP."""
+
+    def __init__(self, transport: Transport, token: str) -> None:
+        self._transport, self._token = transport, token
+
+    def exchange(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+        """Status and body of the answer.
+
+        Raises:
+            OutputError: there was none.
+        """
+        headers = {"Authorization": f"Bearer {self._token}", **({"Content-Type": _JSON} if body else {})}
+        try:
+            with self._transport.exchange(method, path, headers, body) as answer:
+                return answer.status, answer.whole(_LARGEST)
+        except Unreachable as error:
+            do = "Name who signed it with --ca-file" if "certificate" in str(error) else "Ask again later"
+            raise OutputError("an answer of the control plane", str(error), do=do) from None
+
+
+@contextmanager
+def local_desk(folder: Path) -> Iterator[Desk]:
+    """The API of a fleet's folder, with or without a server that serves it.
+
+    Raises:
+        InputError: no fleet is there, or its database is newer than this program.
+    """
+    open_fleet(folder)
+    plane = background.attach(open_plane(folder))
+    try:
+        yield Desk(_Inside(App(plane)), str(folder))
+    finally:
+        plane.close()
+
+
+@contextmanager
+def remote_desk(url: str, token: str, ca_file: str = "") -> Iterator[Desk]:
+    """The API behind an address.
+
+    Args:
+        url: https, or http to this machine.
+        token: an operator's.
+        ca_file: certificates that are trusted instead of the system's.
+
+    Raises:
+        InputError: no such address.
+    """
+    transport = HttpTransport(url, ca_file)
+    try:
+        yield Desk(_Outside(transport, token), url)
+    finally:
+        transport.close()
+
+
+def _whole(exchange: Coroutine[Any, Any, T]) -> T:
+    """Runs an exchange to its end, in a thread of its own where a loop is running already: a notebook has one."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(exchange)
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(asyncio.run, exchange).result()

@@ -1,0 +1,205 @@
+"""Devices, as operators see them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.server import quarantine
+from edgewright.fleet.server.api import pagination
+from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.board_status import boards_of
+from edgewright.fleet.server.database.tables import devices, items, outcomes, reports, vitals
+from edgewright.schema.fleet_api import (
+    DeviceHistory,
+    DevicePage,
+    DeviceSeen,
+    Done,
+    ItemSeen,
+    Lift,
+    Order,
+    OutcomeSeen,
+    Overview,
+    ReportSeen,
+)
+from edgewright.schema.fleet_report import Vitals
+
+_ID = {"id": r"[0-9a-f]{32}"}
+_HOUR = 3600.0
+_Short = Annotated[str, msgspec.Meta(max_length=64)]
+_ORDERS = {
+    "name": devices.c.name, "counter": devices.c.counter, "last": devices.c.last_report_at,
+    "enrolled": devices.c.enrolled_at,
+}  # fmt: skip
+_Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which devices; what is empty is not asked. `silent`: seconds since the last report, at least.
+
+    `past`: the cursor of the page before; `after`: instead, how many to leave out, slower the more they are.
+    """
+
+    product: _Short = ""
+    tag: _Short = ""
+    profile: _Short = ""
+    phase: _Short = ""
+    plan: _Short = ""
+    name: _Short = ""
+    counter: Annotated[int, msgspec.Meta(ge=-1, le=2**53)] = -1
+    quarantined: Literal["", "yes", "no"] = ""
+    silent: Annotated[float, msgspec.Meta(ge=0.0, le=1e9)] = 0.0
+    order: Order = "name"
+    limit: _Limit = 100
+    after: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 0
+    past: Annotated[str, msgspec.Meta(max_length=400)] = ""
+
+
+class Depth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many reports, outcomes and items, of each."""
+
+    limit: _Limit = 50
+
+
+async def _list(call: Call) -> DevicePage:
+    asked: Wanted = call.query
+    conditions = _conditions(asked, call.now)
+    column, down = _ORDERS[asked.order.lstrip("-")], asked.order.startswith("-")
+    rows = _seen().where(*conditions).order_by(*pagination.ordered(column, devices.c.id, down=down)).limit(asked.limit)
+    if asked.past:
+        rows = rows.where(pagination.behind(column, devices.c.id, pagination.read(asked.past, asked.order), down=down))
+    else:
+        rows = rows.offset(asked.after)
+    count = sa.select(sa.func.count()).select_from(devices).where(*conditions)
+    total, found = await call.read(lambda c: (c.execute(count).scalar_one(), c.execute(rows).all()))
+    after = asked.after + len(found)
+    more = after < total and bool(found) if not asked.past else len(found) == asked.limit
+    return DevicePage(
+        devices=tuple(_device(row) for row in found), total=total, next=after if more and not asked.past else None,
+        cursor=pagination.cursor(asked.order, found[-1]._mapping[column.name], found[-1].id) if more else None,
+    )  # fmt: skip
+
+
+def _conditions(asked: Wanted, now: float) -> list[sa.ColumnElement[bool]]:
+    equal = {name: getattr(asked, name) for name in ("product", "profile", "phase", "plan")}
+    conditions = [devices.c[name] == value for name, value in equal.items() if value]
+    if asked.tag:
+        conditions.append(sa.type_coerce(devices.c.tags, sa.Text).contains(f",{asked.tag},", autoescape=True))
+    if asked.name:
+        conditions.append(devices.c.name.startswith(asked.name, autoescape=True))
+    if asked.counter >= 0:
+        conditions.append(devices.c.counter == asked.counter)
+    if asked.quarantined:
+        conditions.append(devices.c.quarantined == (asked.quarantined == "yes"))
+    if asked.silent:
+        last = sa.func.coalesce(devices.c.last_report_at, devices.c.enrolled_at)
+        conditions.append(last <= now - asked.silent)
+    return conditions
+
+
+def _seen() -> sa.Select[Any]:
+    said = [column.label(f"said_{column.name}") for column in vitals.c]
+    return sa.select(devices, *said).select_from(devices.outerjoin(vitals, vitals.c.device == devices.c.id))
+
+
+def _device(row: Any) -> DeviceSeen:  # noqa: ANN401 - a row of `_seen`
+    held = row._mapping
+    return DeviceSeen(
+        id=row.id, name=row.name, product=row.product, profile=row.profile, tags=row.tags, batch=row.batch,
+        enrolled=row.enrolled_at, version=row.version, counter=row.counter, floor=row.floor,
+        phase="quarantined" if row.quarantined else row.phase, plan=row.plan, stage=row.stage, why=row.why,
+        last=row.last_report_at, skew=row.skew, quarantined=row.quarantined, quarantine_reason=row.quarantine_reason,
+        vitals=None if row.said_device is None else counted(held, "said_"),
+        boards=boards_of(row.boards),
+    )  # fmt: skip
+
+
+def counted(row: Any, prefix: str = "") -> Vitals:  # noqa: ANN401 - a row with the columns of vitals
+    """Vitals from their columns."""
+    detail = msgspec.json.decode(row[f"{prefix}detail"])
+    plain = ("seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "memory", "channels")
+    return Vitals(
+        **{name: row[prefix + name] for name in plain},
+        latency=(row[f"{prefix}latency_p50"], row[f"{prefix}latency_p99"]),
+        drifting=tuple(detail.get("drifting", ())), classes=detail.get("classes", {}),
+    )  # fmt: skip
+
+
+async def _one(call: Call) -> DeviceHistory:
+    name, limit = call.path["id"], call.query.limit
+
+    def read(connection: sa.Connection) -> DeviceHistory:
+        row = connection.execute(_seen().where(devices.c.id == name)).one_or_none()
+        if row is None:
+            raise RefusedError(404, "an enrolled device", name, "the path")
+        return DeviceHistory(device=_device(row), **_told(connection, name, limit))
+
+    return await call.read(read)
+
+
+def _told(connection: sa.Connection, name: str, limit: int) -> dict[str, Any]:
+    def newest(table: sa.Table, *order: sa.ColumnElement[Any]) -> list[Any]:
+        return list(connection.execute(sa.select(table).where(table.c.device == name).order_by(*order).limit(limit)))
+
+    return {
+        "outcomes": tuple(
+            OutcomeSeen(**{k: v for k, v in r._mapping.items() if k != "device"})
+            for r in newest(outcomes, outcomes.c.number.desc())
+        ),
+        "reports": tuple(
+            ReportSeen(
+                at=r.at, clock=r.clock, sequence=r.sequence, counter=r.counter, floor=r.floor, phase=r.phase,
+                plan=r.plan, stage=r.stage, vitals=counted(r._mapping) if r.model else None,
+            )
+            for r in newest(reports, reports.c.sequence.desc())
+        ),
+        "items": tuple(
+            ItemSeen(boot=r.boot, sequence=r.sequence, kind=r.kind, at=r.at, body=msgspec.json.decode(r.body))
+            for r in newest(items, items.c.boot.desc(), items.c.sequence.desc())
+        ),
+    }  # fmt: skip
+
+
+async def _overview(call: Call) -> Overview:
+    since = call.now - _HOUR
+
+    def read(connection: sa.Connection) -> Overview:
+        count = sa.func.count()
+        heard = sa.select(count).where(devices.c.last_report_at >= since)
+        counters: dict[str, dict[int, int]] = {}
+        grouped = sa.select(devices.c.product, devices.c.counter, count).group_by(devices.c.product, devices.c.counter)
+        for product, counter, number in connection.execute(grouped):
+            counters.setdefault(product, {})[counter] = number
+        by_phase = connection.execute(sa.select(devices.c.phase, count).group_by(devices.c.phase))
+        phases = {row[0]: row[1] for row in by_phase}
+        return Overview(
+            devices=sum(n for found in counters.values() for n in found.values()),
+            heard=connection.execute(heard).scalar_one(),
+            quarantined=connection.execute(sa.select(count).where(devices.c.quarantined)).scalar_one(),
+            counters=counters,
+            phases=phases,
+        )
+
+    return await call.read(read)
+
+
+async def _lift(call: Call) -> Done:
+    name = call.path["id"]
+    await call.act("device.lifted", name, lambda c: quarantine.lift(c, name), {"reason": call.body.reason})
+    return Done()
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/v1/fleet/devices", "Devices, filtered and in order.", "viewer", _list, DevicePage, query=Wanted),
+    Endpoint("GET", "/v1/fleet/overview", "Counts over the fleet.", "viewer", _overview, Overview),
+    Endpoint(
+        "GET", "/v1/fleet/devices/{id}", "A device with what it told.",
+        "viewer", _one, DeviceHistory, query=Depth, parameters=_ID,
+    ),
+    Endpoint(
+        "POST", "/v1/fleet/devices/{id}/lift", "Ends a quarantine.",
+        "admin", _lift, Done, takes=Lift, parameters=_ID, errors=(409,),
+    ),
+)  # fmt: skip

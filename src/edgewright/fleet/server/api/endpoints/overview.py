@@ -1,0 +1,86 @@
+"""Watching a fleet: where versions are, what needs a look, why a device is where it is, what happened last."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.database.tables import devices
+from edgewright.fleet.server.monitoring import activity, notifications
+from edgewright.fleet.server.monitoring.version_distribution import spread
+from edgewright.fleet.server.rollouts import explanation
+from edgewright.schema.fleet_watch import Attention, Events, Spread, Trait, Whereabouts
+
+_Product = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class By(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """By which trait, of one product or of all."""
+
+    by: Trait = "tag"
+    product: _Product = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many devices a list names, and after how many seconds without a report one is silent."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 10
+    silence: Annotated[float, msgspec.Meta(ge=1.0, le=1e9)] = 86_400.0
+
+
+class Last(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many; of one plan or device only where they are named; 'alarm' leaves out everything else."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 50
+    plan: _Product = ""
+    device: Annotated[str, msgspec.Meta(pattern=r"^([0-9a-f]{32})?$")] = ""
+    kind: Literal["", "alarm"] = ""
+
+
+async def _spread(call: Call) -> Spread:
+    asked: By = call.query
+    return await call.read(lambda c: spread(c, asked.by, asked.product, asked.limit))
+
+
+async def _attention(call: Call) -> Attention:
+    asked: Look = call.query
+    now = call.now
+    return await call.read(lambda c: notifications.attention(c, now, asked.limit, asked.silence))
+
+
+async def _events(call: Call) -> Events:
+    asked: Last = call.query
+    found = await call.read(
+        lambda c: activity.events(c, asked.limit, plan=asked.plan, device=asked.device, kind=asked.kind)
+    )
+    return Events(events=found)
+
+
+async def _whereabouts(call: Call) -> Whereabouts:
+    name, now = call.path["id"], call.now
+
+    def read(connection: sa.Connection) -> Whereabouts:
+        row = connection.execute(sa.select(devices).where(devices.c.id == name)).one_or_none()
+        if row is None:
+            raise RefusedError(404, "an enrolled device", name, "the path")
+        return explanation.whereabouts(connection, row._mapping, now)
+
+    return await call.read(read)
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/v1/fleet/spread", "Where versions are, by a trait.", "viewer", _spread, Spread, query=By),
+    Endpoint(
+        "GET", "/v1/fleet/attention", "Devices that drift, alarm, crash, are silent or shut out.",
+        "viewer", _attention, Attention, query=Look,
+    ),
+    Endpoint("GET", "/v1/fleet/events", "What happened last.", "viewer", _events, Events, query=Last),
+    Endpoint(
+        "GET", "/v1/fleet/devices/{id}/whereabouts", "Why a device is where it is.",
+        "viewer", _whereabouts, Whereabouts, parameters={"id": r"[0-9a-f]{32}"}, errors=(404,),
+    ),
+)  # fmt: skip

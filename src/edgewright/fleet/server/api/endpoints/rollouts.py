@@ -1,0 +1,151 @@
+"""Rollouts: where they stand, and what a person may do to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.layout import plan_target
+from edgewright.fleet.repository import releases
+from edgewright.fleet.repository.public_files import read_target
+from edgewright.fleet.server.api.endpoint import Call, Endpoint, RefusedError
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import devices, intents, outcomes
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.publishing.publisher import take_in
+from edgewright.fleet.server.rollouts.composition import Conductor, conductor
+from edgewright.fleet.server.rollouts.rows import next_due, plan_of, standing_of
+from edgewright.fleet.server.signer.health import signer_away
+from edgewright.schema.fleet_rollouts import (
+    AbortRollout,
+    GateSeen,
+    RolloutSeen,
+    RolloutsSeen,
+    StartRollout,
+    SteerRollout,
+)
+
+_PLAN = r"[a-z0-9][a-z0-9-]{0,62}"
+_PATH = "/v1/fleet/rollouts"
+T = TypeVar("T")
+
+
+async def _list(call: Call) -> RolloutsSeen:
+    def work(connection: sa.Connection) -> tuple[RolloutSeen, ...]:
+        query = sa.select(rollouts).order_by(rollouts.c.started_at.desc()).limit(100)
+        return tuple(_seen(connection, row._mapping) for row in connection.execute(query).all())
+
+    signer = await _signer(call)
+    return RolloutsSeen(rollouts=tuple(msgspec.structs.replace(one, signer=signer) for one in await call.read(work)))
+
+
+async def _one(call: Call) -> RolloutSeen:
+    def work(connection: sa.Connection) -> RolloutSeen:
+        row = connection.execute(sa.select(rollouts).where(rollouts.c.plan == call.path["plan"])).one_or_none()
+        if row is None:
+            raise RefusedError(404, "a rollout", "another id", call.path["plan"], "edgewright fleet rollout status")
+        return _seen(connection, row._mapping)
+
+    signer = await _signer(call)
+    return msgspec.structs.replace(await call.read(work), signer=signer)
+
+
+async def _signer(call: Call) -> str:
+    """Why the signer cannot be asked; a server knows it, and a command on the folder looks."""
+    known = call.plane.ready.get("signer")
+    return await asyncio.to_thread(signer_away, call.plane.folder) if known is None else known
+
+
+async def _start(call: Call) -> RolloutSeen:
+    asked: StartRollout = call.body
+
+    def work(made: Conductor) -> None:
+        take_in(made.fleet, made.rollouts)
+        with call.plane.database.reading() as connection:
+            known = releases.plans(heads.held(connection))
+        if asked.plan not in known:
+            raise RefusedError(404, "a plan that was signed offline and published", repr(asked.plan), "plan")
+        body = read_target(made.fleet, plan_target(asked.plan), known[asked.plan][0])
+        made.rollouts.start(body, call.operator)
+
+    return await _steer(call, asked.plan, work)
+
+
+async def _pause(call: Call) -> RolloutSeen:
+    plan, why = call.path["plan"], call.body.why
+    return await _steer(call, plan, lambda made: made.rollouts.pause(plan, call.operator, why))
+
+
+async def _resume(call: Call) -> RolloutSeen:
+    plan, why = call.path["plan"], call.body.why
+    return await _steer(call, plan, lambda made: made.rollouts.resume(plan, call.operator, why))
+
+
+async def _abort(call: Call) -> RolloutSeen:
+    plan, asked = call.path["plan"], call.body
+    return await _steer(
+        call, plan, lambda made: made.rollouts.abort(plan, call.operator, revert=asked.revert, why=asked.why)
+    )
+
+
+async def _steer(call: Call, plan: str, work: Callable[[Conductor], object]) -> RolloutSeen:
+    """Acts, off the event loop, and tells where the rollout stands then."""
+    await asyncio.to_thread(lambda: work(conductor(call.plane)))
+    return await call.read(
+        lambda c: _seen(c, c.execute(sa.select(rollouts).where(rollouts.c.plan == plan)).one()._mapping)
+    )
+
+
+def _seen(connection: sa.Connection, row: Mapping[Any, Any]) -> RolloutSeen:
+    plan, standing = plan_of(row["body"]), standing_of(row)
+    of_plan = (outcomes.c.plan == plan.id, outcomes.c.counter == plan.release.counter)
+    ended = (
+        sa.select(outcomes.c.what, sa.func.count(outcomes.c.device.distinct()))
+        .where(*of_plan)
+        .group_by(outcomes.c.what)
+    )
+    left = sa.select(sa.func.count()).where(
+        intents.c.plan == plan.id, intents.c.counter == plan.release.counter, intents.c.at.is_not(None)
+    )
+    have = sa.select(sa.func.count()).where(
+        devices.c.product == plan.release.product, devices.c.counter == plan.release.counter
+    )
+    due = next_due(plan, standing)
+    return RolloutSeen(
+        plan=plan.id, product=plan.release.product, counter=plan.release.counter, package=plan.release.package,
+        state=standing.state, stage=standing.stage, stages=plan.stages, entered=standing.entered,
+        revert=standing.revert, why=row["why"], holds=row["holds"] if standing.state == "running" else "", due=due,
+        ends=due + sum(stage.dwell for stage in plan.stages[standing.stage + 1 :]), expires=plan.expires,
+        started_at=row["started_at"], started_by=row["started_by"],
+        gates=msgspec.convert(json.loads(row["judged"]), tuple[GateSeen, ...]), judged_at=row["judged_at"],
+        allowed=connection.execute(left).scalar_one(), running=connection.execute(have).scalar_one(),
+        outcomes={row[0]: row[1] for row in connection.execute(ended)},
+    )  # fmt: skip
+
+
+def _act(what: str, summary: str, handle: Callable[[Call], Any], takes: Any) -> Endpoint:  # noqa: ANN401 - a type
+    return Endpoint(
+        "POST", f"{_PATH}/{{plan}}/{what}", summary, "operator", handle, RolloutSeen, takes,
+        parameters={"plan": _PLAN}, errors=(404, 409, 503),
+    )  # fmt: skip
+
+
+ENDPOINTS = (
+    Endpoint("GET", _PATH, "Rollouts, newest first, at most 100.", "viewer", _list, RolloutsSeen),
+    Endpoint(
+        "GET", f"{_PATH}/{{plan}}", "A rollout.", "viewer", _one, RolloutSeen,
+        parameters={"plan": _PLAN}, errors=(404,),
+    ),
+    Endpoint(
+        "POST", _PATH, "Begins the rollout of a signed plan.", "operator", _start, RolloutSeen, StartRollout,
+        errors=(404, 409, 503),
+    ),
+    _act("pause", "Nobody begins until it is resumed.", _pause, SteerRollout),
+    _act("resume", "Goes on after a pause.", _resume, SteerRollout),
+    _act("abort", "Ends a rollout for ever, and may call devices back.", _abort, AbortRollout),
+)  # fmt: skip

@@ -1,0 +1,202 @@
+"""The poll path: signed files as they lie in `public`, with what caches need. Any web server may do this instead."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import stat
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+from starlette.types import Receive, Scope, Send
+
+from edgewright.fleet.repository.static_export import CACHE
+from edgewright.fleet.server.monitoring.counters import Counted
+
+PREFIXES = ("/metadata/", "/targets/")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,254}")
+_HASHED = re.compile(r"[0-9a-f]{64}\.")
+_VERSIONED = re.compile(r"[0-9]{1,10}\.[A-Za-z0-9_-]+\.json")
+_RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+_SMALL, _KEPT, _CHUNK = 1 << 20, 64 << 20, 1 << 18
+# The same as `fleet export` says to other servers.
+_FOREVER = CACHE["metadata/N.ROLE.json"].encode()
+_TIMESTAMP, _OTHERWISE = CACHE["metadata/timestamp.json"].encode(), CACHE["metadata/root.json"].encode()
+_NO_METADATA = CACHE["status 404 below metadata/ (the next root)"].encode()
+_NO_TARGET = CACHE["status 404 below targets/"].encode()
+_Key = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class _Small:
+    """A file in memory, as it was when it had this inode, size and time."""
+
+    key: _Key
+    content: bytes
+    tag: bytes
+
+
+class Static:
+    """Serves `/metadata/*` and `/targets/**` of a folder, read-only.
+
+    Files up to 1 MiB are kept in memory, 64 MiB in all; whether one changed is seen from its inode, size and time at
+    each request. Publishing renames files into place, so a file is whole or the one before.
+    """
+
+    def __init__(self, public: Path, counted: Counted) -> None:
+        self._public, self._counted = str(public), counted
+        self._kept: OrderedDict[str, _Small] = OrderedDict()
+        self._bytes = 0
+        self._status = {code: counted.static.labels(str(code)) for code in (200, 206, 304, 404, 405, 416)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers GET and HEAD."""
+        path = scope["path"]
+        method = scope["method"]
+        if method not in ("GET", "HEAD"):
+            await self._send(send, 405, [(b"allow", b"GET, HEAD"), (b"content-length", b"0")])
+            return
+        found = self._find(path)
+        if found is None:
+            body = b"" if method == "HEAD" else b"not here\n"
+            absent = _NO_METADATA if path.startswith("/metadata/") else _NO_TARGET
+            plain = [(b"content-type", b"text/plain"), (b"content-length", b"9"), (b"cache-control", absent)]
+            await self._send(send, 404, plain, body)
+            return
+        file, key = found
+        small = await self._small(file, key) if key[1] <= _SMALL else None
+        name = path.rpartition("/")[2]
+        tag = small.tag if small else _tag(name, key)
+        headers = [
+            (b"etag", tag), (b"cache-control", _caching(path, name)), (b"accept-ranges", b"bytes"),
+            (b"x-content-type-options", b"nosniff"),
+        ]  # fmt: skip
+        asked = {k: v for k, v in scope["headers"] if k in (b"if-none-match", b"range", b"if-range")}
+        if b"if-none-match" in asked and _matches(asked[b"if-none-match"], tag):
+            await self._send(send, 304, headers)
+            return
+        size = len(small.content) if small else key[1]
+        span = _span(asked, tag, size)
+        if span is None:
+            gone = (b"content-range", b"bytes */%d" % size)
+            await self._send(send, 416, [*headers, gone, (b"content-length", b"0")])
+            return
+        first, after = span
+        kind = b"application/json" if name.endswith(".json") else b"application/octet-stream"
+        headers += [(b"content-type", kind), (b"content-length", b"%d" % (after - first))]
+        if part := (first, after) != (0, size):
+            headers.append((b"content-range", b"bytes %d-%d/%d" % (first, after - 1, size)))
+        status = 206 if part else 200
+        if small is not None or method == "HEAD":
+            await self._send(send, status, headers, small.content[first:after] if small and method == "GET" else b"")
+        else:
+            await self._large(send, status, headers, file, key, first, after)
+
+    def _find(self, path: str) -> tuple[str, _Key] | None:
+        """The file of a path, None where there is none; a path cannot leave the folder, and links are not followed."""
+        parts = path[1:].split("/")
+        if not 2 <= len(parts) <= 6 or not all(_PART.fullmatch(part) for part in parts):
+            return None
+        file = f"{self._public}/{'/'.join(parts)}"
+        try:
+            seen = os.lstat(file)
+        except OSError:
+            return None
+        if not stat.S_ISREG(seen.st_mode):
+            return None
+        return file, (seen.st_ino, seen.st_size, seen.st_mtime_ns)
+
+    async def _small(self, file: str, key: _Key) -> _Small | None:
+        held = self._kept.get(file)
+        if held is not None and held.key == key:
+            return held
+        read = await asyncio.to_thread(_read, file) if key[1] > 65_536 else _read(file)
+        if read is None:
+            return None
+        if held := self._kept.pop(file, None):
+            self._bytes -= len(held.content)
+        # A file that changed within the clock's grain is not believed to be the same next time.
+        if time.time_ns() - read.key[2] > 50_000_000:
+            self._kept[file] = read
+            self._bytes += len(read.content)
+        while self._bytes > _KEPT:
+            self._bytes -= len(self._kept.popitem(last=False)[1].content)
+        return read
+
+    async def _large(
+        self, send: Send, status: int, headers: list[tuple[bytes, bytes]], file: str, key: _Key, first: int, after: int
+    ) -> None:
+        with await asyncio.to_thread(Path(file).open, "rb") as opened:
+            seen = os.fstat(opened.fileno())
+            if (seen.st_ino, seen.st_size, seen.st_mtime_ns) != key:
+                await self._send(send, 404, [(b"cache-control", b"no-store"), (b"content-length", b"0")])
+                return
+            opened.seek(first)
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            left = after - first
+            while left > 0:
+                part = await asyncio.to_thread(opened.read, min(_CHUNK, left))
+                if not part:
+                    return
+                left -= len(part)
+                await send({"type": "http.response.body", "body": part, "more_body": left > 0})
+        self._status[status].inc()
+
+    async def _send(self, send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+        self._status[status].inc()
+
+
+def _caching(path: str, name: str) -> bytes:
+    if _VERSIONED.fullmatch(name) if path.startswith("/metadata/") else _HASHED.match(name):
+        return _FOREVER
+    return _TIMESTAMP if name == "timestamp.json" else _OTHERWISE
+
+
+def _read(file: str) -> _Small | None:
+    try:
+        with Path(file).open("rb") as opened:
+            seen = os.fstat(opened.fileno())
+            content = opened.read(_SMALL + 1)
+    except OSError:
+        return None
+    if len(content) != seen.st_size:
+        return None
+    tag = b'"%s"' % hashlib.sha256(content).hexdigest()[:32].encode()
+    return _Small((seen.st_ino, seen.st_size, seen.st_mtime_ns), content, tag)
+
+
+def _tag(name: str, key: _Key) -> bytes:
+    # The name begins with the hash of what is in it; without one, what the file system says.
+    text = name[:32] if _HASHED.match(name) else f"{key[0]:x}-{key[1]:x}-{key[2]:x}"
+    return f'"{text}"'.encode()
+
+
+def _matches(given: bytes, tag: bytes) -> bool:
+    return any(one.strip().removeprefix(b"W/") in (tag, b"*") for one in given.split(b","))
+
+
+def _span(asked: dict[bytes, bytes], tag: bytes, size: int) -> tuple[int, int] | None:
+    """(first, after last) byte to send; everything where no range, several, or a broken one is asked for (RFC 9110).
+
+    None: the range lies outside.
+    """
+    whole = (0, size)
+    found = _RANGE.fullmatch(asked.get(b"range", b"").decode("latin-1").strip())
+    if found is None or asked.get(b"if-range", tag) != tag:
+        return whole
+    first, last = found.groups()
+    if not first and not last:
+        return whole
+    if not first:
+        return (max(0, size - int(last)), size) if int(last) and size else None
+    if last and int(last) < int(first):
+        return whole
+    if int(first) >= size:
+        return None
+    return int(first), min(size, int(last) + 1 if last else size)

@@ -1,0 +1,197 @@
+"""The control plane's database: one engine to write, one to read, opened at the newest revision."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from edgewright.fleet.server.database import database_url, postgres
+from edgewright.fleet.server.database import sqlite as files
+from edgewright.fleet.server.database.migration import migrate
+from edgewright.schema.errors import InputError, OutputError
+
+# Both say ON CONFLICT in the same words; the core of SQLAlchemy has no such statement.
+_INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the control plane keeps what it must not forget.
+
+    Attributes:
+        writing: engine whose transactions are durable when they end.
+        readers: engine of connections that cannot write.
+    """
+
+    writing: sa.Engine
+    readers: sa.Engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that sees one moment of the database."""
+        with self.readers.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def looking(self) -> Iterator[bool]:
+        """Whether this server looks after rollouts now; another that does so at the same moment is enough.
+
+        A second one would do no harm, every step names the version that it saw, but the same work twice.
+        """
+        if self.readers.dialect.name != "postgresql":
+            yield True
+            return
+        with self.readers.connect() as connection:
+            yield postgres.may_look(connection)
+
+    def close(self) -> None:
+        """Lets go of all connections."""
+        self.readers.dispose()
+        self.writing.dispose()
+
+
+def open_database(folder: Path) -> Database:
+    """Opens the database of a fleet's folder; makes it, and brings it to the newest revision.
+
+    Raises:
+        InputError: it was written by a newer Edgewright, or its address is wrong.
+        OutputError: the server of databases cannot be reached.
+    """
+    address = database_url.address(folder)
+    return open_address(address) if address else open_file(folder / files.NAME)
+
+
+def open_address(address: str) -> Database:
+    """Opens a database of PostgreSQL; several servers may, at once.
+
+    Raises:
+        InputError: it was written by a newer Edgewright, the address is wrong, or nobody of that name may use it.
+        OutputError: the server of databases cannot be reached.
+    """
+    writing = postgres.engine(address, reading=False)
+    try:
+        migrate(writing, postgres.shown(address))
+    except sa.exc.OperationalError as error:
+        writing.dispose()
+        raise _unreached(error, postgres.shown(address)) from None
+    except BaseException:
+        writing.dispose()
+        raise
+    return Database(writing, postgres.engine(address, reading=True))
+
+
+def _unreached(error: sa.exc.OperationalError, where: str) -> InputError | OutputError:
+    said = str(error.orig).strip().splitlines()[-1] if str(error.orig).strip() else "no answer"
+    if "does not exist" in said or "authentication" in said:
+        do = "Make it: createdb NAME; or name another with --database"
+        return InputError("a database and a role that may write it", said, where, do)
+    return OutputError("a server of databases that answers", said, where, "Start it, or look at the address")
+
+
+def open_file(path: Path) -> Database:
+    """Opens a SQLite file.
+
+    Raises:
+        InputError: it was written by a newer Edgewright.
+    """
+    writing = files.engine(path, reading=False)
+    try:
+        migrate(writing, str(path))
+        path.chmod(0o600)
+    except BaseException:
+        writing.dispose()
+        raise
+    return Database(writing, files.engine(path, reading=True))
+
+
+def lock(connection: sa.Connection, *, shared: bool) -> None:
+    """The right to write until the transaction ends; a transaction of SQLite has had it from its beginning.
+
+    Args:
+        connection: that has just begun.
+        shared: others that share it write at the same time, where the database lets several.
+    """
+    if connection.dialect.name == "postgresql":
+        postgres.lock(connection, shared=shared)
+
+
+def upsert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows, or where their primary key is there already replaces the other columns that they name."""
+    if rows:
+        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
+
+
+@functools.cache  # building one takes longer than running it
+def _upserting(dialect: str, table: sa.Table, names: tuple[str, ...]) -> Any:  # noqa: ANN401 - of either dialect
+    statement = _INSERTS[dialect](table)
+    keys = [column.name for column in table.primary_key]
+    others = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=others)
+
+
+def insert_new(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Inserts rows, leaving those whose primary key is there already as they are."""
+    if not rows:
+        return
+    statement = _INSERTS[connection.dialect.name](table)
+    keys = [column.name for column in table.primary_key]
+    connection.execute(statement.on_conflict_do_nothing(index_elements=keys), list(rows))
+
+
+def insert_new_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """As `insert_new`, of very many rows: tuples of what the driver takes as it is, which spares half the time.
+
+    Args:
+        names: of the columns, in the order of each row's values.
+    """
+    keys = ", ".join(column.name for column in table.primary_key)
+    _many(connection, f"{_inserting(connection, table, names)} ON CONFLICT ({keys}) DO NOTHING", rows)
+
+
+def upsert_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """As `upsert`; rows as of `insert_new_plain`."""
+    keys = [column.name for column in table.primary_key]
+    others = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+    inserting = _inserting(connection, table, names)
+    _many(connection, f"{inserting} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {others}", rows)
+
+
+def insert_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Inserts rows as of `insert_new_plain`; none of them may be there."""
+    _many(connection, _inserting(connection, table, names), rows)
+
+
+def update_plain(
+    connection: sa.Connection, table: sa.Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Writes columns of rows that are there; each row's values as of `insert_new_plain`, and its primary key last."""
+    mark, (key,) = _mark(connection), table.primary_key
+    values = ", ".join(f"{name} = {mark}" for name in names)
+    _many(connection, f"UPDATE {table.name} SET {values} WHERE {key.name} = {mark}", rows)  # noqa: S608
+
+
+def _inserting(connection: sa.Connection, table: sa.Table, names: Sequence[str]) -> str:
+    marks = ", ".join([_mark(connection)] * len(names))
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+
+
+def _mark(connection: sa.Connection) -> str:
+    return "?" if connection.dialect.paramstyle == "qmark" else "%s"
+
+
+def _many(connection: sa.Connection, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, list(rows))

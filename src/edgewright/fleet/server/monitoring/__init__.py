@@ -1,0 +1,1 @@
+"""Metrics and views that show operators the state of a fleet."""

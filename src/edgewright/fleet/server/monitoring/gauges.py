@@ -1,0 +1,180 @@
+"""Metrics that are read and not counted: devices, rollouts, the signer, how long signatures hold, the database.
+
+Every server of a fleet says the same of these: take their maximum over servers, not their sum.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from edgewright.fleet.protocol.layout import DAY
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import open_fleet
+from edgewright.fleet.repository.public_files import read_published
+from edgewright.fleet.server.control_plane import Plane
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.database.tables import devices, outcomes
+from edgewright.fleet.server.publishing import integrity_scan
+from edgewright.fleet.server.rollouts.rows import NOT_OVER
+from edgewright.fleet.server.signer.health import signer_away
+from edgewright.schema.errors import EdgewrightError
+
+_HOUR = 3600.0
+_LATEST = 20
+"""Rollouts that are told, the newest first: those before them say nothing new."""
+_REST = 20.0
+"""Times the seconds that counting took: for so long its result is given again, so that it takes a twentieth at most."""
+_SIZES = {
+    "sqlite": "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    "postgresql": "SELECT pg_database_size(current_database())",
+}
+_PREFIX = "edgewright_fleet_"
+
+
+class _Given(Collector):
+    def __init__(self, families: Iterable[GaugeMetricFamily]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """What was given."""
+        return self._families
+
+
+class Gauged:
+    """Reads the metrics of a control plane; what it read from the database it keeps for a while."""
+
+    def __init__(self, plane: Plane) -> None:
+        self._plane = plane
+        self._rows: list[GaugeMetricFamily] = []
+        self._until = -1.0
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus' form; takes as long as counting devices does."""
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(
+            _Given([*self._counted(), *_parts(self._plane), *_files(self._plane), *_expiries(self._plane.folder)])
+        )
+        return generate_latest(registry)
+
+    def _counted(self) -> list[GaugeMetricFamily]:
+        began = self._plane.clock.monotonic()
+        if began >= self._until:
+            now, start = self._plane.clock.wall(), time.perf_counter()
+            with self._plane.database.reading() as connection:
+                self._rows = [*_devices(connection, now), *_rollouts(connection, now), *_database(connection)]
+            took = time.perf_counter() - start
+            self._rows.append(_one("count_seconds", "Time to count devices and rollouts for these metrics", took))
+            self._until = began + took * _REST
+        return self._rows
+
+
+def _family(name: str, about: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float]]) -> Any:  # noqa: ANN401 - GaugeMetricFamily, whose methods have no types
+    made: Any = GaugeMetricFamily(_PREFIX + name, about, labels=labels)
+    for named, value in values:
+        made.add_metric(named, value)
+    return made
+
+
+def _one(name: str, about: str, value: float) -> GaugeMetricFamily:
+    made: GaugeMetricFamily = _family(name, about, (), [((), value)])
+    return made
+
+
+def _devices(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
+    d = devices.c
+    quiet, count = sa.func.coalesce(d.last_report_at, d.enrolled_at) < now - DAY, sa.func.count()
+    near = d.last_report_at >= now - _HOUR
+    heard, silent = (sa.func.sum(sa.case((when, 1), else_=0)) for when in (near, quiet))
+    query = sa.select(d.product, d.counter, d.phase, d.quarantined, count, heard, silent)
+    states: Counter[str] = Counter(enrolled=0, heard=0, silent=0, quarantined=0)
+    releases: Counter[tuple[str, ...]] = Counter()
+    phases: Counter[tuple[str, ...]] = Counter()
+    for product, counter, phase, shut, number, close, away in connection.execute(
+        query.group_by(d.product, d.counter, d.phase, d.quarantined)
+    ):
+        states.update(enrolled=number, heard=close, silent=0 if shut else away, quarantined=number if shut else 0)
+        releases[product, str(counter)] += number
+        phases[product, phase] += number
+    ended = sa.select(outcomes.c.what, outcomes.c.because, count).where(outcomes.c.at >= now - _HOUR)
+    found = connection.execute(ended.group_by(outcomes.c.what, outcomes.c.because)).all()
+    return [
+        _family("devices", "Devices: enrolled, heard within an hour, silent for a day, in quarantine", ("state",),
+                [((name,), float(number)) for name, number in sorted(states.items())]),
+        _family("devices_release", "Devices by the release that they run", ("product", "release"),
+                [(key, float(number)) for key, number in sorted(releases.items())]),
+        _family("devices_phase", "Devices by what they are doing", ("product", "phase"),
+                [(key, float(number)) for key, number in sorted(phases.items())]),
+        _family("outcomes_hour", "Outcomes that came within the last hour", ("what", "because"),
+                [((row[0], row[1]), float(row[2])) for row in sorted(found)]),
+    ]  # fmt: skip
+
+
+def _rollouts(connection: sa.Connection, now: float) -> list[GaugeMetricFamily]:
+    r = rollouts.c
+    query = sa.select(r.plan, r.product, r.counter, r.state, r.stage, r.entered, r.judged_at, r.holds)
+    over = sa.case((r.state.in_(NOT_OVER), 0), else_=1)
+    rows = connection.execute(query.order_by(over, r.started_at.desc()).limit(_LATEST)).all()
+    under_way = [row for row in rows if row.state in NOT_OVER]
+    return [
+        _family("rollout", "Rollouts by state: 1", ("plan", "product", "release", "state"),
+                [((row.plan, row.product, str(row.counter), row.state), 1.0) for row in rows]),
+        _family("rollout_stage", "Stage of a rollout, from 0", ("plan",),
+                [((row.plan,), float(row.stage)) for row in rows]),
+        _family("rollout_stage_seconds", "Time since the stage began, of rollouts that are not over", ("plan",),
+                [((row.plan,), max(0.0, now - row.entered)) for row in under_way]),
+        _family("rollout_holds", "Whether something keeps a rollout from going on", ("plan",),
+                [((row.plan,), float(bool(row.holds))) for row in under_way]),
+        _family("rollout_judged_seconds", "Time since its gates were asked", ("plan",),
+                [((row.plan,), max(0.0, now - row.judged_at)) for row in under_way if row.judged_at is not None]),
+    ]  # fmt: skip
+
+
+def _database(connection: sa.Connection) -> list[GaugeMetricFamily]:
+    name = connection.dialect.name
+    size = connection.exec_driver_sql(_SIZES[name]).scalar_one()
+    return [_family("database_bytes", "Size of the database", ("kind",), [((name,), float(size))])]
+
+
+def _parts(plane: Plane) -> list[GaugeMetricFamily]:
+    """What a server says of itself, as `/readyz` does."""
+    why = plane.ready if "signer" in plane.ready else {**plane.ready, "signer": signer_away(plane.folder)}
+    writes = plane.committer.alive and not plane.committer.trouble
+    parts = {"writer": writes, "serving": not plane.stopping, **{k: not v for k, v in why.items()}}
+    return [
+        _family("ready", "Whether a part does its work; as in /readyz", ("part",),
+                [((part,), float(good)) for part, good in sorted(parts.items())]),
+    ]  # fmt: skip
+
+
+def _files(plane: Plane) -> list[GaugeMetricFamily]:
+    found = [one.kind for one in plane.extra.get(integrity_scan.NAME, ())]
+    about = "Published files that are missing, altered or foreign, by the last look"
+    return [
+        _family("files_wrong", about, ("kind",), [((kind,), float(found.count(kind))) for kind in integrity_scan.KINDS])
+    ]
+
+
+def _expiries(folder: Path) -> list[GaugeMetricFamily]:
+    try:
+        held = read_published(open_fleet(folder))
+        found = [((role,), metadata.read(data, role).signed.expires.timestamp()) for role, data in sorted(held.items())]
+    except EdgewrightError:
+        found = []  # a folder without whole metadata: an alert on the absence says so
+    about = "When the published signature of a role expires, seconds since 1970"
+    return [_family("metadata_expires_seconds", about, ("role",), found)]
+
+
+def reading(plane: Plane) -> Callable[[], bytes]:
+    """Gives the metrics of a plane, with what it remembers between two calls."""
+    made = plane.extra.setdefault("gauged", Gauged(plane))
+    return partial(Gauged.text, made)

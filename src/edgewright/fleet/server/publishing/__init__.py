@@ -1,0 +1,1 @@
+"""Publishes signed files, removes superseded ones and checks what is published."""

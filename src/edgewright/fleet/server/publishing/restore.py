@@ -1,0 +1,248 @@
+"""After a restore from a backup: the control plane goes on above what is published, or not at all.
+
+A backup is older than what devices have seen. Versions would come a second time with another content, which devices
+refuse, and an abort that the backup does not know would be forgotten. So what is published is taken up as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.layout import (
+    INDEX,
+    METADATA_PATH,
+    ONLINE,
+    ROLLOUTS,
+    ROOT,
+    SNAPSHOT,
+    TARGETS_PATH,
+    TIMESTAMP,
+    plan_target,
+)
+from edgewright.fleet.protocol.ports import Transport, Unreachable
+from edgewright.fleet.repository import metadata
+from edgewright.fleet.repository.folder import Fleet
+from edgewright.fleet.repository.public_files import root_versions
+from edgewright.fleet.server.database import audit_chain
+from edgewright.fleet.server.database.engine import Database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.rollout_tables import rollouts
+from edgewright.fleet.server.publishing import heads
+from edgewright.fleet.server.rollouts.rows import plan_of
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Standing, Standings
+
+Reading = Callable[[str], bytes | None]
+"""A path such as '/metadata/timestamp.json' to its bytes; None where there is none."""
+_LARGEST = 64 << 20
+
+
+def from_folder(public: Path) -> Reading:
+    """Reads a folder that a web server serves."""
+
+    def read(path: str) -> bytes | None:
+        place = public / path.lstrip("/")
+        return place.read_bytes() if place.is_file() else None
+
+    return read
+
+
+def from_address(transport: Transport) -> Reading:
+    """Reads from where devices read.
+
+    Raises:
+        Unreachable: when it is used and there is no answer.
+    """
+
+    def read(path: str) -> bytes | None:
+        with transport.exchange("GET", path, {}) as answer:
+            if answer.status == 404:
+                return None
+            if answer.status != 200:
+                raise Unreachable(f"{path}: status {answer.status}")
+            return answer.whole(_LARGEST)
+
+    return read
+
+
+class Published(msgspec.Struct, frozen=True, kw_only=True):
+    """What devices find.
+
+    Attributes:
+        held: metadata by role; `roots` all of them, oldest first.
+        index: bytes of the standings; None before the first.
+        plans: bytes of the plans that the standings name.
+    """
+
+    held: dict[str, bytes]
+    roots: tuple[bytes, ...]
+    index: bytes | None
+    plans: dict[str, bytes]
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """Of all rollouts that devices know."""
+        return msgspec.json.decode(self.index, type=Standings).rollouts if self.index else ()
+
+
+def published(read: Reading, root: bytes) -> Published:
+    """What is published, verified from a root that is trusted.
+
+    Args:
+        read: where from.
+        root: that the control plane trusts.
+
+    Raises:
+        InputError: a file is missing or not signed as it must be.
+    """
+    roots = [root]
+    while True:
+        number = metadata.version({ROOT: roots[-1]}, ROOT) + 1
+        following = read(f"{METADATA_PATH}/{number}.root.json")
+        if following is None:
+            break
+        metadata.verify({ROOT: roots[-1]}, ROOT, following)
+        metadata.verify({ROOT: following}, ROOT, following)
+        roots.append(following)
+    held = {ROOT: roots[-1]}
+    held[TIMESTAMP] = _file(read, f"{METADATA_PATH}/timestamp.json")
+    metadata.verify(held, TIMESTAMP, held[TIMESTAMP])
+    number = metadata.read(held[TIMESTAMP], TIMESTAMP).signed.snapshot_meta.version
+    held[SNAPSHOT] = _file(read, f"{METADATA_PATH}/{number}.{SNAPSHOT}.json")
+    metadata.verify(held, SNAPSHOT, held[SNAPSHOT])
+    found = metadata.read(held[SNAPSHOT], SNAPSHOT).signed.meta
+    for name, meta in found.items():
+        role = name.removesuffix(".json")
+        held[role] = _file(read, f"{METADATA_PATH}/{meta.version}.{role}.json")
+    for role, data in held.items():
+        if role not in (ROOT, TIMESTAMP, SNAPSHOT):
+            metadata.verify(held, role, data)
+    index = _target(read, held, ROLLOUTS, INDEX)
+    standings = msgspec.json.decode(index, type=Standings).rollouts if index else ()
+    plans = {s.plan: _named(read, plan_target(s.plan), s.sha256) for s in standings}
+    return Published(held=held, roots=tuple(roots), index=index, plans=plans)
+
+
+def begin(fleet: Fleet, database: Database, committer: Committer, now: float) -> bool:
+    """Takes what is published into a database that knows no signed files yet: a new one; whether it was this server.
+
+    Raises:
+        InputError: a published file is missing or is not the one that was signed.
+    """
+    with database.reading() as connection:
+        if heads.roots(connection):
+            return False
+    found = published(from_folder(fleet.metadata.parent), first_root(fleet))
+    try:
+        return take_up(database, committer, found, "control", now, what="begun")
+    except heads.RacedError:
+        # Servers may start at once, and another was faster: what it took in is what is there.
+        with database.reading() as connection:
+            if not heads.roots(connection):
+                raise
+        return False
+
+
+def first_root(fleet: Fleet) -> bytes:
+    """The oldest root in the fleet's folder, from which all others follow.
+
+    Raises:
+        InputError: there is none.
+    """
+    versions = root_versions(fleet)
+    if not versions:
+        raise InputError("signed metadata", "none", str(fleet.metadata), "Make the fleet with `edgewright fleet init`")
+    return (fleet.metadata / f"{versions[0]}.root.json").read_bytes()
+
+
+def check(database: Database, found: Published) -> None:
+    """Refuses to go on where devices have seen more than the database knows.
+
+    Raises:
+        InputError: a role's published version is above the database's, or the same with other bytes.
+    """
+    with database.reading() as connection:
+        held = heads.held(connection)
+    for role in (ROOT, *ONLINE):
+        there, here = metadata.version(found.held, role), metadata.version(held, role)
+        same = there != here or role not in held or held[role] == found.held[role]
+        if there > here or not same:
+            do = "Take up what is published first: edgewright fleet restore"
+            raise InputError(
+                f"a database that knows version {there} of {role}", f"one that knows {here}", "restore", do
+            )
+
+
+def take_up(
+    database: Database, committer: Committer, found: Published, who: str, now: float, what: str = "restored"
+) -> bool:
+    """Takes what is published as what holds; whether it was news.
+
+    Raises:
+        InputError: the database has other bytes for a published version: what devices have seen is lost here.
+    """
+    with database.reading() as connection:
+        held, seen = heads.held(connection), heads.serial(connection)
+    if all(held.get(role) == data for role, data in found.held.items()):
+        return False
+
+    def work(connection: sa.Connection) -> None:
+        heads.follow(connection, seen)
+        for root in found.roots:
+            heads.keep(connection, {ROOT: root}, now)
+        heads.keep(connection, found.held, now)
+        if found.index is not None:
+            heads.keep_index(connection, found.index, now)
+        for standing in found.standings:
+            _set(connection, standing, found.plans[standing.plan], who, now)
+        versions = {role: metadata.version(found.held, role) for role in ONLINE}
+        audit_chain.append(connection, at=now, who=who, what=what, detail={"versions": versions})
+
+    committer.submit(work).result()
+    return True
+
+
+def _set(connection: sa.Connection, standing: Standing, body: bytes, who: str, now: float) -> None:
+    """One rollout as devices know it."""
+    values = {
+        "state": standing.state, "stage": standing.stage, "entered": standing.entered, "revert": standing.revert,
+        "why": "taken up from what is published",
+    }  # fmt: skip
+    there = sa.select(rollouts.c.version).where(rollouts.c.plan == standing.plan)
+    version = connection.execute(there).scalar_one_or_none()
+    if version is not None:
+        following = {**values, "version": version + 1}
+        connection.execute(sa.update(rollouts).where(rollouts.c.plan == standing.plan).values(**following))
+        return
+    connection.execute(
+        sa.insert(rollouts).values(
+            plan=standing.plan, product=standing.product, counter=plan_of(body).release.counter, body=body,
+            sha256=standing.sha256, version=1, started_at=standing.entered or now, started_by=who[:64],
+            judged_at=None, judged="[]", holds="", **values,
+        )
+    )  # fmt: skip
+
+
+def _file(read: Reading, path: str) -> bytes:
+    data = read(path)
+    if data is None:
+        raise InputError("a published file", "none", path)
+    return data
+
+
+def _named(read: Reading, path: str, sha256: str) -> bytes:
+    data = _file(read, f"{TARGETS_PATH}/{metadata.prefixed(path, sha256)}")
+    if metadata.sha256(data) != sha256:
+        raise InputError(f"SHA-256 {sha256[:12]}...", "other bytes", path)
+    return data
+
+
+def _target(read: Reading, held: Mapping[str, bytes], role: str, path: str) -> bytes | None:
+    if role not in held:
+        return None
+    named = metadata.read(held[role], role).signed.targets.get(path)
+    return None if named is None else _named(read, path, named.hashes["sha256"])

@@ -1,0 +1,283 @@
+"""Reports: many at once into the database, each acknowledged by bytes that are durable with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.server.api.endpoint import RefusedError
+from edgewright.fleet.server.board_status import written
+from edgewright.fleet.server.database.engine import (
+    insert_new,
+    insert_new_plain,
+    insert_plain,
+    update_plain,
+    upsert_plain,
+)
+from edgewright.fleet.server.database.tables import Words, devices, items, outcomes, reports, vitals
+from edgewright.fleet.server.quarantine import FORKED, quarantine, shut_out
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.fleet_report import Acknowledged, Report, Vitals
+from edgewright.schema.store import Item
+
+_LARGEST = 2**53
+_ITEM_COLUMNS = ("device", "boot", "sequence", "kind", "priority", "at", "body")
+_ITEMS = msgspec.json.Decoder(Item)
+_MOST = 2**40
+"""Of a count: the database adds up a day of reports in 64 bits, and a device that lies may send one every second."""
+_DETAIL = 16_384
+"""Bytes of names and classes of one report that are kept."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A report whose signature was checked.
+
+    Attributes:
+        device: id.
+        digest: SHA-256 of the body, hexadecimal: the very same report is known by it.
+        at: seconds since 1970, the server's.
+        nonce: random; the next report has to return it.
+        items, raw: of the outbox, read and as they came.
+        wait, more: seconds after which the next is welcome, and one with more of a backlog.
+        held_back: a broker may have kept it for a while.
+    """
+
+    device: str
+    report: Report
+    digest: str
+    at: float
+    nonce: str
+    wait: float
+    items: tuple[Item, ...] = ()
+    raw: tuple[bytes, ...] = ()
+    more: float = 5.0
+    held_back: bool = False
+
+
+def arrived(
+    device: str, report: Report, digest: str, *, at: float, nonce: str, wait: float, more: float = 5.0,
+    held_back: bool = False,
+) -> Arrived:  # fmt: skip
+    """A report with its items read.
+
+    Raises:
+        InputError: numbers beyond 2^53, counts beyond 2^40, or an item that is none.
+    """
+    numbers = [
+        report.sequence,
+        report.counter,
+        report.floor,
+        report.stage << 23,
+        report.clock,
+        *_figures(report.vitals),
+    ]
+    numbers += [n for outcome in report.outcomes for n in (outcome.number, outcome.counter)]
+    try:
+        # A device's come as they are; a simulated one's are no text yet.
+        raw = tuple(
+            bytes(item) if isinstance(item, msgspec.Raw) else msgspec.json.encode(item) for item in report.items
+        )
+        taken = tuple(map(_ITEMS.decode, raw))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError("items as the store writes them", str(error), "items") from None
+    numbers += [n for item in taken for n in (item.boot, item.sequence)]
+    if any(abs(number) > _LARGEST for number in numbers):
+        raise InputError(f"numbers up to {_LARGEST}", "a larger one", "the report")
+    if any(abs(count) > _MOST for count in _counts(report.vitals)):
+        raise InputError(f"counts up to {_MOST}", "a larger one", "the report")
+    return Arrived(device, report, digest, at, nonce, wait, taken, raw, more, held_back)
+
+
+def _counts(said: Vitals | None) -> tuple[int, ...]:
+    if said is None:
+        return ()
+    return (said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.memory, abs(said.channels) << 10)
+
+
+def _figures(said: Vitals | None) -> tuple[float, ...]:
+    """PostgreSQL has no sum or mean of numbers near the largest of a computer: it would end every look at them."""
+    return () if said is None else (said.seconds, *said.latency)
+
+
+def take(connection: sa.Connection, group: Sequence[Arrived]) -> list[bytes | EdgewrightError]:
+    """Writes reports; of each the acknowledgement, or why it was refused. A quarantine is written too.
+
+    The same report sent again gets the same acknowledgement. One that is signed rightly but returns a nonce that was
+    used up by another report shows that two devices have one key.
+    """
+    known = _rows(connection, group)
+    answers: list[bytes | EdgewrightError] = []
+    accepted: list[Arrived] = []
+    for one in group:
+        row = known.get(one.device)
+        answer = _standing(connection, one, row, accepted)
+        if answer is None:
+            assert row is not None  # noqa: S101 - `_standing` refuses what is unknown
+            answer = _accept(one, row)
+            accepted.append(one)
+        answers.append(answer)
+    _write(connection, accepted, known)
+    return answers
+
+
+def _rows(connection: sa.Connection, group: Sequence[Arrived]) -> dict[str, dict[str, Any]]:
+    c = devices.c
+    wanted = sa.select(
+        c.id, c.given, c.profile, c.version, c.sequence, c.outcome, c.nonce, c.nonce_before, c.digest, c.acknowledged,
+        c.quarantined, c.quarantine_reason,
+    ).where(c.id.in_({one.device for one in group}))  # fmt: skip
+    # Another server may hear the same devices at this moment: locked in one order, so that neither waits for ever.
+    wanted = wanted.order_by(c.id).with_for_update()
+    return {row.id: dict(row._mapping) for row in connection.execute(wanted)}
+
+
+def _standing(
+    connection: sa.Connection, one: Arrived, row: dict[str, Any] | None, accepted: Sequence[Arrived]
+) -> bytes | EdgewrightError | None:
+    """An answer for a report that is not to be written; None for one that is."""
+    if row is None:
+        return RefusedError(404, "an enrolled device", "another id", one.device)
+    if row["quarantined"]:
+        return shut_out(row["quarantine_reason"])
+    if row["digest"] == one.digest and row["sequence"] == one.report.sequence:
+        return bytes(row["acknowledged"])
+    if row["nonce"] == "" or _lost(one, row):
+        return None
+    if one.report.nonce == row["nonce"]:
+        if one.report.sequence > row["sequence"]:
+            return None
+        return RefusedError(409, f"a sequence above {row['sequence']}", str(one.report.sequence), "sequence")
+    if _seen_before(connection, one, accepted):
+        return RefusedError(409, "a new report", "one that others followed already", "sequence")
+    if one.held_back:
+        # A device may have given it up long ago. Two with one key are found over HTTPS, where both go on from here.
+        return RefusedError(409, "a report that follows the last one", "one of before", "nonce")
+    quarantine(connection, one.device, FORKED, one.at)
+    row.update(quarantined=True, quarantine_reason=FORKED)
+    return shut_out(FORKED)
+
+
+def _lost(one: Arrived, row: dict[str, Any]) -> bool:
+    """Whether this may be a device that never heard the last acknowledgement and has been started anew since.
+
+    It makes a later report with the nonce of the one before. A copy of the device could do the same, once: the holder
+    of the nonce that is passed over here is then the one who is found out, at its next report.
+    """
+    return bool(row["nonce_before"] == one.report.nonce and one.report.sequence > row["sequence"])
+
+
+def _seen_before(connection: sa.Connection, one: Arrived, accepted: Sequence[Arrived]) -> bool:
+    """Whether these very bytes were taken earlier: a replay by somebody without the key, which harms nobody."""
+    if any(other.device == one.device and other.digest == one.digest for other in accepted):
+        return True
+    found = connection.execute(
+        sa.select(reports.c.id).where(
+            reports.c.device == one.device, reports.c.sequence == one.report.sequence, reports.c.digest == one.digest
+        )
+    )
+    return found.first() is not None
+
+
+def _accept(one: Arrived, row: dict[str, Any]) -> bytes:
+    """The acknowledgement; the row is as it will be."""
+    report = one.report
+    outcome = max([row["outcome"], *(told.number for told in report.outcomes)])
+    said = Acknowledged(
+        nonce=one.nonce,
+        outcomes=outcome,
+        wait=one.wait,
+        durable=tuple((i.boot, i.sequence) for i in one.items),
+        more=round(one.more, 2),
+    )
+    answer = msgspec.json.encode(said)
+    row.update(
+        tags=tuple(dict.fromkeys((*row["given"], *report.tags))), profile=_plain(report.profile)[:64] or row["profile"],
+        version=_plain(report.version) or row["version"], counter=report.counter, floor=report.floor,
+        phase=report.phase, plan=_plain(report.plan)[:63], stage=report.stage, why=_plain(report.why),
+        boards=written(report.boards),
+        held=msgspec.json.encode(report.metadata).decode(), skew=report.clock - one.at, last_report_at=one.at,
+        sequence=report.sequence, outcome=outcome, nonce_before=report.nonce, nonce=one.nonce, digest=one.digest,
+        acknowledged=answer,
+    )  # fmt: skip
+    return answer
+
+
+_CHANGED = (
+    "tags", "profile", "version", "counter", "floor", "phase", "plan", "stage", "why", "boards", "held", "skew",
+    "last_report_at", "sequence", "outcome", "nonce", "nonce_before", "digest", "acknowledged",
+)  # fmt: skip
+_VALUES = itemgetter(*_CHANGED[1:])
+_WORDS = Words()
+_COUNTED = (
+    "seconds", "windows", "unsure", "alarms", "anomalies", "crashes", "latency_p50", "latency_p99", "memory",
+    "drifting", "channels", "detail",
+)  # fmt: skip
+_VITALS = ("device", "at", "counter", *_COUNTED)
+_HISTORY = (
+    "device", "at", "clock", "sequence", "digest", "counter", "floor", "phase", "plan", "stage", "model", *_COUNTED,
+)  # fmt: skip
+
+
+def _write(connection: sa.Connection, accepted: Sequence[Arrived], known: Mapping[str, Mapping[str, Any]]) -> None:
+    if not accepted:
+        return
+    dialect = connection.dialect
+    changed = {one.device: known[one.device] for one in accepted}
+    values = [(_WORDS.process_bind_param(r["tags"], dialect), *_VALUES(r), name) for name, r in changed.items()]
+    update_plain(connection, devices, _CHANGED, values)
+    said = [(one, _counted(one.report.vitals)) for one in accepted]
+    insert_plain(connection, reports, _HISTORY, [_history(one, counted) for one, counted in said])
+    latest = {
+        one.device: (one.device, one.at, one.report.counter, *counted)
+        for one, counted in said
+        if one.report.vitals is not None
+    }
+    upsert_plain(connection, vitals, _VITALS, list(latest.values()))
+    insert_new(connection, outcomes, [_outcome(one, told) for one in accepted for told in one.report.outcomes])
+    rows = [_item(one, *item) for one in accepted for item in zip(one.items, one.raw, strict=True)]
+    insert_new_plain(connection, items, _ITEM_COLUMNS, rows)
+
+
+def _history(one: Arrived, counted: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row in the order of `_HISTORY`."""
+    report = one.report
+    return (
+        one.device, one.at, report.clock, report.sequence, one.digest, report.counter, report.floor, report.phase,
+        _plain(report.plan)[:63], report.stage, report.vitals is not None, *counted,
+    )  # fmt: skip
+
+
+def _counted(said: Vitals | None) -> tuple[Any, ...]:
+    """Values in the order of `_COUNTED`."""
+    said = said or Vitals()
+    detail = msgspec.json.encode({"drifting": said.drifting, "classes": said.classes})
+    return (
+        said.seconds, said.windows, said.unsure, said.alarms, said.anomalies, said.crashes, said.latency[0],
+        said.latency[1], said.memory, len(said.drifting), said.channels,
+        detail.decode() if len(detail) <= _DETAIL else "{}",
+    )  # fmt: skip
+
+
+def _outcome(one: Arrived, told: Any) -> dict[str, Any]:  # noqa: ANN401 - schema.fleet_report.Outcome
+    return {
+        "device": one.device, "number": told.number, "plan": _plain(told.plan)[:63], "counter": told.counter,
+        "what": told.what, "because": told.because, "detail": _plain(told.detail), "clock": told.at, "at": one.at,
+    }  # fmt: skip
+
+
+def _item(one: Arrived, item: Item, raw: bytes) -> tuple[Any, ...]:
+    """A row in the order of `_ITEM_COLUMNS`."""
+    priority = item.body.get("priority")
+    ordered = priority if isinstance(priority, int) and abs(priority) < 1000 else 0
+    return one.device, item.boot, item.sequence, _plain(item.kind)[:64], int(ordered), one.at, raw
+
+
+def _plain(text: str) -> str:
+    # PostgreSQL has no text with a zero in it.
+    return text.replace("\0", "")

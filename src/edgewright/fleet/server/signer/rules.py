@@ -1,0 +1,104 @@
+"""Which standing of a rollout may follow which: stages in turn and in time, an abort for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from edgewright.fleet.protocol.layout import LONGEST, ROOT
+from edgewright.fleet.protocol.plans.dwell import earliest
+from edgewright.fleet.protocol.plans.formatting import lasting
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_plan import Plan, Standing
+
+OVER: Mapping[str, tuple[str, ...]] = {
+    "running": ("running", "paused", "aborted", "finished"),
+    "paused": ("paused", "running", "aborted", "finished"),
+    "finished": ("finished", "aborted"),
+    "aborted": ("aborted",),
+}
+"""From which state of a rollout which may follow."""
+REMEMBERED = LONGEST[ROOT]
+"""Seconds after its plan's end for which a finished rollout, which another followed, may still be aborted."""
+
+
+class Known(msgspec.Struct, frozen=True, kw_only=True):
+    """A rollout as the signer signed it last: its standing, and the offline plan."""
+
+    standing: Standing
+    plan: Plan
+
+
+def allowed(
+    standings: tuple[Standing, ...], plans: Mapping[str, Plan], before: Mapping[str, Known], now: float
+) -> dict[str, Known]:
+    """What the signer will remember, where all may follow what it remembers.
+
+    Args:
+        standings: that are to be signed.
+        plans: theirs, by id, verified.
+        before: what was signed last, by plan.
+        now: seconds since 1970, the signer's own clock.
+
+    Raises:
+        InputError: one may not.
+    """
+    if len(plans) != len(standings):
+        raise InputError("one standing for each rollout", "two for one", "signer")
+    for name, known in before.items():
+        if name not in plans and known.standing.state != "finished":
+            raise InputError(f"a word about rollout {name}, which is {known.standing.state}", "none", "signer")
+    told = {s.plan: Known(standing=s, plan=plans[s.plan]) for s in standings}
+    for standing in standings:
+        last = before.get(standing.plan)
+        if last is None or last.standing != standing:
+            _may(standing, plans[standing.plan], last.standing if last else None, now)
+    return {name: known for name, known in {**before, **told}.items() if name in told or not _forgotten(known, now)}
+
+
+def _forgotten(known: Known, now: float) -> bool:
+    """Whether nothing can come of a rollout: it is over, another followed, and its plan begins nowhere any more."""
+    return known.standing.state == "finished" and now > known.plan.expires + REMEMBERED
+
+
+def _may(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
+    """Raises: InputError where the standing must not follow the last one."""
+    where = f"rollout {standing.plan}"
+    stages = len(plan.stages)
+    if standing.stage >= stages:
+        raise InputError(f"a stage of the plan, up to {stages}", str(standing.stage + 1), where)
+    if last is None and standing.state != "running":
+        raise InputError("a rollout that begins by running", standing.state, where)
+    state = last.state if last else "running"
+    if standing.state not in OVER[state]:
+        raise InputError(f"one of {', '.join(OVER[state])} after {state}", standing.state, where)
+    if standing.revert and (standing.state != "aborted" or plan.revert is None):
+        raise InputError("a call back only of an aborted rollout whose plan has a way back", standing.state, where)
+    if last is not None and last.revert and not standing.revert:
+        raise InputError("a call back that stays", "one taken back", where)
+    stage = last.stage if last else 0
+    if standing.state in ("running", "finished"):
+        _may_go_on(standing, plan, last, now)
+    elif standing.stage != stage:
+        raise InputError(f"stage {stage + 1}, where it stands", str(standing.stage + 1), where)
+
+
+def _may_go_on(standing: Standing, plan: Plan, last: Standing | None, now: float) -> None:
+    """Raises: InputError where a stage comes too early, too late, or out of turn."""
+    where = f"rollout {standing.plan}"
+    stage, begun = (last.stage, last.entered) if last else (0, now)
+    if standing.state == "running" and now >= plan.expires:
+        raise InputError("a plan that holds", f"one that expired {lasting(now - plan.expires)} ago", where)
+    if not stage <= standing.stage <= stage + (0 if last is None else 1):
+        raise InputError(f"stage {stage + 1}, or the one after it", str(standing.stage + 1), where)
+    if standing.stage > stage:
+        due = max(begun + plan.stages[stage].dwell, plan.starts + earliest(plan, standing.stage))
+        if now < due:
+            got = f"{lasting(due - now)} too early"
+            raise InputError(f"stage {standing.stage + 1} after the dwell of the one before it", got, where)
+    moved = last is None or standing.stage > stage
+    if moved and abs(standing.entered - now) > 300.0:
+        raise InputError("a stage that is entered now", f"one {lasting(abs(standing.entered - now))} away", where)
+    if not moved and standing.entered < begun:
+        raise InputError("the moment at which the stage began", "an earlier one", where)

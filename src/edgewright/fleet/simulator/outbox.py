@@ -1,0 +1,96 @@
+"""What a simulated device's model has to say while nobody listens: a bounded outbox, alarms first."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from edgewright.fleet.protocol.ports import Clock
+from edgewright.schema.store import Item
+
+EVERY, ALARMS = 600.0, 12
+"""Seconds between two items; every so many of them is an alarm."""
+HOLDS = 30
+"""Items that fit; beyond them the oldest that is no alarm goes, as in the store of a device."""
+_ALARM, _ROWS = {"kind": "alarm", "label": "worn", "priority": 0}, {"rows": 600, "priority": 3}
+Place = tuple[int, int]
+
+
+class SimulatedOutbox:
+    """As `fleet.device.reports.Outbox`; items come with time, the first when the device is first asked.
+
+    Args:
+        device: name for its items.
+        clock: of the device.
+
+    Attributes:
+        settled: (boot, sequence) that the control plane said were durable.
+        dropped: items that did not fit any more.
+        until: end of an outage, monotonic seconds, as the device's wall clock may be wrong; infinite for none.
+        drained: when the last alarm, and the last of all items, that was put before `until` was settled.
+    """
+
+    __slots__ = ("_clock", "_device", "_made", "_since", "_waiting", "drained", "dropped", "settled", "until")
+
+    def __init__(self, device: str, clock: Clock) -> None:
+        self._device, self._clock, self._since, self._made = device, clock, clock.monotonic(), 0
+        self._waiting: dict[Place, Item] = {}
+        self.settled: set[Place] = set()
+        self.dropped = 0
+        self.until = math.inf
+        self.drained: list[float | None] = [None, None]
+
+    @property
+    def waiting(self) -> int:
+        """Items that wait now."""
+        self._fill()
+        return len(self._waiting)
+
+    def urgent(self) -> bool:
+        """An alarm waits."""
+        self._fill()
+        return any(one.kind == "event" for one in self._waiting.values())
+
+    def backlog(self) -> bool:
+        """Never: all that it holds fits into one report."""
+        return False
+
+    def offered(self) -> Sequence[msgspec.Raw]:
+        """Alarms first, the oldest first."""
+        self._fill()
+        ordered = sorted(self._waiting.values(), key=lambda one: (one.kind != "event", one.sequence))
+        return cast("Sequence[msgspec.Raw]", [msgspec.to_builtins(one) for one in ordered])
+
+    def settle(self, durable: Sequence[Place]) -> None:
+        """They are durable elsewhere."""
+        for one in durable:
+            if self._waiting.pop(one, None) is not None:
+                self.settled.add(one)
+        now = self._clock.monotonic()
+        if now < self.until or self.drained[1] is not None:
+            return
+        left = [one.kind for one in self._waiting.values() if self._since + one.sequence * EVERY < self.until]
+        for place, over in enumerate(("event" not in left, not left)):
+            if over and self.drained[place] is None:
+                self.drained[place] = now
+
+    def refuse(self, place: Place, why: str) -> None:
+        """Never: a simulated control plane takes every item."""
+
+    def _fill(self) -> None:
+        due = int((self._clock.monotonic() - self._since) / EVERY)
+        while self._made < due:
+            self._made += 1
+            alarm = self._made % ALARMS == 0
+            body: dict[str, Any] = dict(_ALARM if alarm else _ROWS)
+            put = self._clock.wall() - (due - self._made) * EVERY
+            kind = "event" if alarm else "rows"
+            item = Item(device=self._device, boot=1, sequence=self._made, kind=kind, put=put, body=body)
+            self._waiting[1, self._made] = item
+            if len(self._waiting) > HOLDS:
+                first = min(self._waiting, key=lambda place: (self._waiting[place].kind == "event", place))
+                del self._waiting[first]
+                self.dropped += 1

@@ -1,0 +1,252 @@
+"""What stands on the other side: a fleet's folder, signed by the rules, and the real control plane over it.
+
+Group commit runs without its thread, the signer in this process; the database need not survive the simulation, so it
+is not flushed. Everything else is what `edgewright fleet serve` runs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+
+from edgewright.fleet.protocol.layout import RELEASES, ROOT, TARGETS, package_target
+from edgewright.fleet.protocol.ports import NotTaken, Unreachable
+from edgewright.fleet.repository import changes, releases
+from edgewright.fleet.repository.acceptance import online_signers, read_held, settle
+from edgewright.fleet.repository.creation import Quorum, create_fleet
+from edgewright.fleet.repository.plans import publish_plan
+from edgewright.fleet.repository.public_files import read_published, write_targets
+from edgewright.fleet.server import enrollments
+from edgewright.fleet.server.api.endpoint import RefusedError
+from edgewright.fleet.server.control_plane import Limits, Plane
+from edgewright.fleet.server.database.engine import open_database
+from edgewright.fleet.server.database.group_commit import Committer
+from edgewright.fleet.server.database.tables import devices, items, outcomes, tokens
+from edgewright.fleet.server.rollouts import intents
+from edgewright.fleet.server.rollouts.activation_permission import decide_intent
+from edgewright.fleet.server.rollouts.composition import conductor
+from edgewright.fleet.server.rollouts.dirty_check import LEAST
+from edgewright.fleet.server.rollouts.scheduler import Happened
+from edgewright.fleet.server.signer.service import LocalSigner
+from edgewright.fleet.simulator.database_writer import gathered, unflushed
+from edgewright.fleet.simulator.report_batches import Hearing
+from edgewright.fleet.simulator.world import Clock, Drawn, World
+from edgewright.schema.errors import InputError
+from edgewright.schema.fleet_folder import FleetSettings, Published
+from edgewright.schema.fleet_plan import Plan, Release
+from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enrolment, Intent, Report
+
+PRODUCT = "pump"
+_ONE = Quorum(keys=1, threshold=1)
+_ALL = 1 << 30
+_LONG = 3600.0  # seconds after which a device speaks again whose report was not taken, as `agent.remote` has it
+_SIGNATURES = 100_000  # a minute; simulated minutes are short
+
+
+class Served:
+    """A fleet and its control plane.
+
+    Args:
+        folder: empty.
+        world: time.
+        chance: of ids and nonces.
+        wait: seconds between two reports of a device.
+        exact: no shortcuts: gates are asked in every round, and everything is written before every intent.
+
+    Attributes:
+        down: the control plane answers nothing and does nothing; files are served all the same.
+        dead: (from, until) seconds since 1970 for which it was down; infinite where it still is.
+        unanswered: reports and intents that found nobody.
+        published: called after something else was published.
+    """
+
+    def __init__(self, folder: Path, world: World, chance: Drawn, wait: float, exact: bool = False) -> None:
+        self._world, self.exact = world, exact
+        self.dead: list[tuple[float, float]] = []
+        self.unanswered = 0
+        self.published: Callable[[], None] = lambda: None
+        quorums = dict.fromkeys((ROOT, TARGETS, RELEASES), _ONE)
+        settings = FleetSettings(name="simulation", products=(PRODUCT,))
+        self.fleet, _ = create_fleet(folder / "fleet", settings, quorums, None, world.now)
+        self.old, _ = self.release(1, None)
+        clock = Clock(world)
+        database = open_database(self.fleet.folder)
+        unflushed(database)
+        database, committer = (database, Committer(database.writing, thread=False)) if exact else gathered(database)
+        self.plane = Plane(
+            self.fleet.folder, database, committer, clock=clock, random=chance.bytes, limits=Limits(wait=wait),
+            decide=decide_intent,
+        )  # fmt: skip
+        root = read_published(self.fleet)[ROOT]
+        self.root = (root, hashlib.sha256(root).hexdigest())
+        record = self.fleet.online / "signed.json"
+        signer = LocalSigner(record, lambda held: online_signers(self.fleet, held), clock.wall, root, _SIGNATURES)
+        self._made = conductor(self.plane, signer)
+        self.rollouts = self._made.rollouts
+        glance = self._made.scheduler.glance
+        glance.few, glance.least = (_ALL, LEAST) if exact else (0, math.inf)  # nobody looks at what they say
+        self.hearing = Hearing(self.plane)
+        self._timestamp = b""
+        self._contents: dict[str, bytes] = {}
+
+    @property
+    def down(self) -> bool:
+        """Whether it is dead now."""
+        return bool(self.dead) and self.dead[-1][1] == math.inf
+
+    @down.setter
+    def down(self, down: bool) -> None:
+        if down and not self.down:
+            self.dead.append((self._world.now, math.inf))
+        elif self.down and not down:
+            self.dead[-1] = (self.dead[-1][0], self._world.now)
+
+    def look(self) -> None:
+        """Tells who waits for it where something else is published."""
+        now = (self.fleet.metadata / "timestamp.json").read_bytes()
+        if now != self._timestamp:
+            self._timestamp = now
+            self.published()
+
+    def release(self, counter: int, old: Release | None) -> tuple[Release, Release | None]:
+        """Signs a release of bytes that nobody had before, and with `old` its way back.
+
+        Publishing also runs a package's test vectors; these packages are words, so that is left out here.
+        """
+        data = f"package {counter} of the simulation. ".encode() * 64
+        contents = {package_target(PRODUCT, counter): data}
+        new = Release(
+            product=PRODUCT, counter=counter, target=package_target(PRODUCT, counter), length=len(data),
+            sha256=hashlib.sha256(data).hexdigest(), package=f"pump {counter}",
+        )  # fmt: skip
+        made, back = [Published(release=new, of=counter)], None
+        if old is not None:
+            back = msgspec.structs.replace(old, counter=counter + 1, target=package_target(PRODUCT, counter + 1))
+            made.append(Published(release=back, revert=True, of=old.counter))
+            contents[back.target] = f"package {old.counter} of the simulation. ".encode() * 64
+        files = [releases.package_file(one, contents[one.release.target]) for one in made]
+        now = self._world.now
+        roles = releases.with_targets(read_held(self.fleet), files, now)
+        asked = changes.change(f"release {counter}", roles, write_targets(self.fleet, contents))
+        settle(self.fleet, asked, self.fleet.ring(), now)
+        return new, back
+
+    def start(self, plan: Plan) -> None:
+        """Signs a plan with the offline keys and begins its rollout."""
+        body = publish_plan(self.fleet.folder, plan, now=self._world.now)
+        self.tick()
+        self.rollouts.start(body, "operator")
+        self.look()
+
+    def tick(self) -> list[Happened]:
+        """One round of the real scheduler."""
+        if self.down:
+            return []
+        self.hearing.write()
+        happened = self._made.scheduler.tick()
+        self.look()
+        return happened
+
+    def content(self, path: str) -> bytes:
+        """Bytes of a served file; kept, since targets never change."""
+        if path not in self._contents:
+            self._contents[path] = (self.fleet.metadata.parent / path.lstrip("/")).read_bytes()
+        return self._contents[path]
+
+    def token(self, secret: str, batch: str, uses: int) -> None:
+        """An enrolment token, as an operator makes it."""
+        row = {
+            "hash": enrollments.hashed(secret), "product": PRODUCT, "tags": (batch,), "batch": batch, "uses": uses,
+            "made_at": self._world.now, "made_by": "operator", "expires": self._world.now + 3600.0,
+        }  # fmt: skip
+        self.plane.committer.submit(lambda c: c.execute(sa.insert(tokens).values(row)) and None).result()
+
+    def enrol(self, request: Enrolment) -> Enrolled:
+        """Takes a device in."""
+        return self.enrol_all([request])[0]
+
+    def enrol_all(self, requests: Sequence[Enrolment]) -> list[Enrolled]:
+        """Takes devices in, in one transaction."""
+        random, now = self.plane.random, self._world.now
+        drawn = [(request, random(16).hex(), random(16).hex()) for request in requests]
+
+        def work(connection: sa.Connection) -> list[Enrolled]:
+            return [enrollments.enrol(connection, r, now=now, device=device, nonce=nonce) for r, device, nonce in drawn]
+
+        answers = self.plane.committer.submit(work).result()
+        for answer in answers:
+            self.hearing.enrolled(answer)
+        return answers
+
+    def intent(self, device: str, intent: Intent) -> Allowed:
+        """Whether a device may activate, by the real rules.
+
+        Raises:
+            Unreachable: the control plane is down.
+            InputError: refused.
+        """
+        self._there()
+        if self.exact:
+            self.hearing.write()
+        else:
+            self.hearing.write_of(device)  # an intent is decided by this device's rows, the rollout and other intents
+        now = self._world.now
+        try:
+            return self.plane.committer.submit(
+                lambda c: intents.ask(c, self.plane.decide, device, intent, now)
+            ).result()
+        except RefusedError as error:
+            raise _refused(error) from None
+
+    def report(self, device: str, report: Report) -> Acknowledged:
+        """Takes a report.
+
+        Raises:
+            Unreachable, InputError: as `intent`.
+        """
+        self._there()
+        try:
+            return self.hearing.report(device, report)
+        except RefusedError as error:
+            raise _refused(error) from None
+        except InputError as error:  # numbers that no report may have: status 400, and the device gives the report up
+            raise NotTaken(str(error), _LONG) from None
+
+    def quarantined(self) -> set[str]:
+        """Devices that are shut out."""
+        self.hearing.write()
+        with self.plane.database.reading() as connection:
+            return set(connection.execute(sa.select(devices.c.id).where(devices.c.quarantined)).scalars())
+
+    def kept(self) -> tuple[dict[str, set[int]], dict[str, set[tuple[int, int]]]]:
+        """By device: numbers of its outcomes, and places of its items, that are in the database."""
+        self.hearing.write()
+        told: dict[str, set[int]] = {}
+        sent: dict[str, set[tuple[int, int]]] = {}
+        with self.plane.database.reading() as connection:
+            for device, number in connection.execute(sa.select(outcomes.c.device, outcomes.c.number)):
+                told.setdefault(device, set()).add(number)
+            for device, boot, sequence in connection.execute(sa.select(items.c.device, items.c.boot, items.c.sequence)):
+                sent.setdefault(device, set()).add((boot, sequence))
+        return told, sent
+
+    def close(self) -> None:
+        """Lets go of the database."""
+        self.plane.close()
+
+    def _there(self) -> None:
+        if self.down:
+            self.unanswered += 1
+            raise Unreachable("the control plane is down")
+
+
+def _refused(error: RefusedError) -> InputError | Unreachable:
+    """As `agent.remote.HttpControl` has it."""
+    if error.status in (401, 403, 404, 409, 410):
+        return InputError("to be known to the control plane", str(error))
+    return Unreachable(str(error), error.wait or None)

@@ -1,0 +1,83 @@
+"""The fleet over time: who runs what, who is on trial or away, and what each fault did so far."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from edgewright.fleet.simulator.result import Point
+
+if TYPE_CHECKING:
+    from edgewright.fleet.simulator.device import Device
+    from edgewright.fleet.simulator.simulation import Simulation
+
+APART = 60.0
+
+
+class Timeline:
+    """Points, at even times and within a minute of every change.
+
+    A device's release and trial change only together with an outcome that it tells; so at a change those devices are
+    looked at, and all of them at the even times.
+
+    Args:
+        simulation: that is looked at.
+
+    Attributes:
+        points: so far.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        self._simulation = simulation
+        self.points: list[Point] = []
+        self._shown: list[tuple[int, bool]] = []
+        self._versions: Counter[int] = Counter()
+        self._trials = 0
+        self._changed: set[int] = set()
+        self._looking = False
+
+    def look(self, whole: bool = True) -> None:
+        """A point.
+
+        Args:
+            whole: look at every device, not only at those that changed.
+        """
+        simulation = self._simulation
+        devices = simulation.devices
+        for device in devices[len(self._shown) :]:
+            self._shown.append((device.held.counter, False))
+            self._versions[device.held.counter] += 1
+            self._changed.add(device.number)
+        for device in devices if whole else [devices[number] for number in sorted(self._changed)]:
+            self._take(device)
+        self._changed.clear()
+        watch = simulation.watch
+        self.points.append(
+            Point(
+                at=simulation.world.elapsed, versions={v: n for v, n in sorted(self._versions.items()) if n},
+                trial=self._trials, away=sum(one.off or (bool(one.link.away) and one.link.down) for one in devices),
+                did=simulation.faults.counts(simulation), ended=dict(sorted(watch.ends.items())),
+            )
+        )  # fmt: skip
+
+    def changed(self, device: Device) -> None:
+        """A device is not as it was; at most one point a minute beside the even ones shows it."""
+        self._changed.add(device.number)
+        if not self._looking:
+            self._looking = True
+            self._simulation.world.after(APART, self._soon)
+
+    def _soon(self) -> None:
+        self._looking = False
+        self.look(whole=False)
+
+    def _take(self, device: Device) -> None:
+        held = device.held
+        now = (held.counter, held.trial is not None)
+        before = self._shown[device.number]
+        if now == before:
+            return
+        self._versions[before[0]] -= 1
+        self._versions[now[0]] += 1
+        self._trials += now[1] - before[1]
+        self._shown[device.number] = now

@@ -1,0 +1,214 @@
+"""Signed metadata, really verified once for every state that it had, and then remembered for all devices.
+
+A device's own verification depends on what is published, on what it held before, and on its clock. What is published
+is verified by `trust.client.Client` in the order in which it came, by a client whose clock is right; for clocks that
+are behind the signature or beyond its expiry, by clients of their own from the pinned root on. Verifying signatures of
+the same bytes ten thousand times would say nothing more.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from edgewright.device.store.database import Connection, connect
+from edgewright.fleet.device.trust.client import Client
+from edgewright.fleet.device.trust.pinned_root import pin
+from edgewright.fleet.protocol.ports import Clock
+from edgewright.fleet.protocol.trusted_metadata import Refused, Seen
+from edgewright.fleet.protocol.wire.folder import FolderTransport
+from edgewright.fleet.simulator.disk import Disk
+from edgewright.fleet.simulator.network import Link
+from edgewright.schema.fleet_plan import Plan, Release
+
+_AHEAD = 600.0
+"""Seconds of a device's clock for which what was said once is remembered."""
+_NOTHING = Seen(standings=None, fresh=False, signed=0.0, versions={}, changed=False)
+
+
+class _FixedClock:
+    """A clock that says what it is told."""
+
+    def __init__(self, wall: float) -> None:
+        self.now = wall
+
+    def wall(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Verifier:
+    """What was published, state by state, from 1 on; 0 is nothing.
+
+    Args:
+        folder: empty; for what the clients keep.
+        public: folder that is served.
+        root: bytes and SHA-256 of the root that devices are given.
+    """
+
+    def __init__(self, folder: Path, public: Path, root: tuple[bytes, str]) -> None:
+        self._folder, self._root = folder, root
+        self._transport = FolderTransport(public)
+        self._clock = _FixedClock(0.0)
+        self._main = self._client(folder / "trust", self._clock)
+        self._states: list[tuple[Client, _FixedClock] | Refused] = []
+        self._elsewhere: dict[tuple[int, str], Refused | None] = {}
+        self._seen: dict[int, tuple[float, float, Seen]] = {}
+        self._plans: dict[tuple[str, str], tuple[Plan, bytes]] = {}
+        self._checked: dict[tuple[int, Release], Refused | None] = {}
+
+    @property
+    def newest(self) -> int:
+        """State that is published."""
+        return len(self._states)
+
+    def published(self, now: float) -> None:
+        """Something else is published; it is verified."""
+        self._clock.now = now
+        try:
+            self._main.refresh()
+        except Refused as error:
+            self._states.append(error)
+            return
+        told = _FixedClock(now)
+        # It has read what was verified up to here, and reads it no more.
+        self._states.append((Client(self._folder / "trust", self._transport, told, opener=_quick), told))
+
+    def held(self, state: int, wall: float) -> Seen:
+        """What a device knows that holds a state, by its own clock."""
+        if state == 0:
+            return _NOTHING
+        first, last, seen = self._seen.get(state, (0.0, 0.0, _NOTHING))
+        if first <= wall < last:
+            return seen
+        found = self._states[state - 1]
+        if isinstance(found, Refused):
+            raise found
+        client, told = found
+        told.now = wall
+        seen = client.held()
+        # What holds expires once, so where the same is said later it is said in between as well.
+        told.now = wall + _AHEAD
+        if client.held() == seen:
+            self._seen[state] = (wall, wall + _AHEAD, seen)
+        return seen
+
+    def verify(self, wall: float) -> int:
+        """The newest state, as a device with this clock verifies it.
+
+        Raises:
+            Refused: it does not.
+        """
+        state = self.newest
+        if state == 0:
+            return 0
+        seen = self.held(state, wall)
+        kind = "behind" if wall < seen.signed else "" if seen.fresh else "beyond"
+        if kind:
+            if (state, kind) not in self._elsewhere:
+                self._elsewhere[state, kind] = self._from_root(wall)
+            refused = self._elsewhere[state, kind]
+            if refused is not None:
+                raise refused
+        return state
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """A plan that was verified."""
+        if (name, sha256) not in self._plans:
+            self._plans[name, sha256] = self._main.plan(name, sha256)
+        return self._plans[name, sha256]
+
+    def check(self, release: Release) -> None:
+        """Whether the signed metadata names the package."""
+        key = (self.newest, release)
+        if key not in self._checked:
+            self._checked[key] = None
+            try:
+                self._main.check(release)
+            except Refused as error:
+                self._checked[key] = error
+        refused = self._checked[key]
+        if refused is not None:
+            raise refused
+
+    def path(self, release: Release) -> str:
+        """Where its bytes lie."""
+        return self._main.path(release)
+
+    def close(self) -> None:
+        """Lets go of what the clients hold."""
+        for state in self._states:
+            if not isinstance(state, Refused):
+                state[0].close()
+        self._main.close()
+
+    def _client(self, folder: Path, clock: Clock) -> Client:
+        pin(folder, *self._root)
+        return Client(folder, self._transport, clock, opener=_quick)
+
+    def _from_root(self, wall: float) -> Refused | None:
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            client = self._client(Path(scratch) / "trust", _FixedClock(wall))
+            try:
+                client.refresh()
+            except Refused as error:
+                return error
+            finally:
+                client.close()
+        return None
+
+
+class RememberedTrust:
+    """As `fleet.protocol.trusted_metadata.Trust`, of one device, over what was verified once.
+
+    Args:
+        verifier: of the whole simulation.
+        link: of the device.
+        clock: of the device.
+        disk: of the device; it keeps which state was verified.
+    """
+
+    def __init__(self, verifier: Verifier, link: Link, clock: Clock, disk: Disk) -> None:
+        self._verifier, self._link, self._clock, self._disk = verifier, link, clock, disk
+
+    @property
+    def behind(self) -> bool:
+        """Whether something is published that the device has not verified."""
+        return self._disk.verified != self._verifier.newest
+
+    def refresh(self) -> Seen:
+        """As `Trust.refresh`."""
+        self._link.reach()
+        if not self.behind:
+            return self.held()
+        self._disk.verified = self._verifier.verify(self._clock.wall())
+        return msgspec.structs.replace(self.held(), changed=True)
+
+    def held(self) -> Seen:
+        """As `Trust.held`."""
+        return self._verifier.held(self._disk.verified, self._clock.wall())
+
+    def plan(self, name: str, sha256: str) -> tuple[Plan, bytes]:
+        """As `Trust.plan`."""
+        self._link.reach()
+        return self._verifier.plan(name, sha256)
+
+    def check(self, release: Release) -> None:
+        """As `Trust.check`."""
+        self._link.reach()
+        self._verifier.check(release)
+
+    def path(self, release: Release) -> str:
+        """As `Trust.path`."""
+        return self._verifier.path(release)
+
+
+def _quick(path: Path, writable: bool) -> Connection:
+    """A database that need not survive this process."""
+    made = connect(path, writable)
+    made.execute("PRAGMA locking_mode=NORMAL")
+    return made

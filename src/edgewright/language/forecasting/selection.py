@@ -1,0 +1,166 @@
+"""From a series to a forecaster: candidates, the choice, intervals, and the state a device starts with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.language.forecasting.backtest import (
+    BacktestResult,
+    Folds,
+    coverage_of,
+    folds_of,
+    judge,
+    judge_mixture,
+    judge_model,
+    judge_referee,
+    wider,
+    widths_of,
+)
+from edgewright.language.forecasting.baselines import Referee
+from edgewright.language.forecasting.forms import forms_for
+from edgewright.language.forecasting.linear import Form, mixture
+from edgewright.monitor.forecasting.forecaster import start_state
+from edgewright.monitor.forecasting.forecaster_file import ForecasterFile, with_test
+from edgewright.schema.errors import InputError
+from edgewright.schema.forecast import CandidateScore, ForecasterSpec
+
+Floats = NDArray[np.float64]
+LEAST_ROWS = 8
+# A candidate other than the default must be this share better: a handful of folds that overlap says little. A naive one
+# gains nothing from the rows of the backtest, with which the chosen one is fitted again; it must be better still.
+MARGIN, MARGIN_NAIVE = 0.2, 0.5
+# Shares of a mixture go by the inverse MASE to this power.
+SHARPNESS = 3
+_TEST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class ForecastRequest:
+    """What a forecaster is for.
+
+    Attributes:
+        horizon: rows ahead.
+        seasons: ascending; none for none.
+        levels: of the intervals, in per cent, ascending.
+    """
+
+    horizon: int
+    seasons: tuple[int, ...] = ()
+    levels: tuple[float, ...] = (80.0, 95.0)
+
+
+@dataclass(frozen=True)
+class About:
+    """What is known of the rows, as `ForecasterSpec` has it."""
+
+    column: str = "value"
+    time: str = ""
+    step: float = 0.0
+    last: float = 0.0
+    missing: int = 0
+
+
+def fit_forecaster(
+    values: Floats,
+    asked: ForecastRequest,
+    *,
+    about: About | None = None,
+    referees: Sequence[Referee] = (),
+) -> ForecasterFile:
+    """The forecaster of a series, chosen by a rolling backtest within it.
+
+    Args:
+        values: shape (rows,), finite: holes are filled before (`series.filled`).
+        asked: horizon, seasons and levels.
+        about: its column and times.
+        referees: methods that say what a larger model would reach; they are never the forecaster.
+
+    Raises:
+        InputError: fewer rows than three horizons or `LEAST_ROWS`, or none that leaves a fold.
+    """
+    about = about or About()
+    rows = len(values)
+    least = max(LEAST_ROWS, 3 * asked.horizon)
+    if rows < least:
+        longest = max(1, rows // 3)
+        do = f"Give more rows, or ask for --horizon {longest}" if rows >= LEAST_ROWS else "Give more rows"
+        raise InputError(
+            f"at least {least} rows for a horizon of {asked.horizon}", f"{rows}", f"column {about.column}", do
+        )
+    unit_season = asked.seasons[0] if asked.seasons else 1
+    folds = folds_of(values, asked.horizon, unit_season)
+    judged = _candidates(values, asked, folds)
+    chosen, reason = choose(judged)
+    assert chosen.fit is not None  # noqa: S101 - only candidates of the device are chosen
+    model = chosen.fit(values)
+    far = wider(values, folds)
+    if far.start > folds.start - asked.horizon or model.reach + 4 * len(model.lags) + 8 >= far.start:
+        far, residuals = folds, chosen.residuals
+    else:
+        residuals = judge_model(chosen.score.name, chosen.fit(values[: far.start]), values, far).residuals
+    tried = [one.score for one in judged] + [_referee(one, values, folds) for one in referees]
+    spec = ForecasterSpec(
+        name=chosen.score.name, **asdict(about), seasons=asked.seasons, horizon=asked.horizon, levels=asked.levels,
+        model=model, rows=rows, tried=tuple(sorted(tried, key=lambda s: (bool(s.why), s.mase))), reason=reason,
+        coverage=coverage_of(residuals, far.origins, asked.levels),
+        naive=folds.unit,
+    )  # fmt: skip
+    widths = widths_of(residuals, asked.levels).astype(np.float32)
+    return with_test(spec, start_state(model, values), widths, values[-_TEST_ROWS:])
+
+
+def backtest_error(values: Floats, asked: ForecastRequest) -> float:
+    """Mean absolute error of the candidate that is chosen in the backtest, in units of the column."""
+    folds = folds_of(values, asked.horizon, 1)
+    return choose(_candidates(values, asked, folds))[0].score.mase * folds.unit
+
+
+def choose(judged: Sequence[BacktestResult]) -> tuple[BacktestResult, str]:
+    """The first candidate, unless another is better by `MARGIN` (`MARGIN_NAIVE`); and why, as a sentence."""
+    first, best = judged[0], min(judged, key=lambda one: one.score.mase)
+    if best is first:
+        return first, f"{first.score.name} has the lowest MASE"
+    margin = MARGIN if best.form is None or best.form.fitted else MARGIN_NAIVE
+    if best.score.mase < (1 - margin) * first.score.mase:
+        return best, f"its MASE is more than {100 * margin:.0f} % below that of {first.score.name}, the default"
+    return first, f"the default; no other is {100 * MARGIN:.0f} % better, and less than that folds this few do not show"
+
+
+def _candidates(values: Floats, asked: ForecastRequest, folds: Folds) -> list[BacktestResult]:
+    forms: list[Form] = forms_for(asked.seasons, folds.start, positive=bool((values > 0).all()))
+    made = [judge(form, values, folds) for form in forms if form.reach < folds.start]
+    made = [one for one in made if np.isfinite(one.errors).all()]
+    mixed = _mixture(made, values, folds)
+    return made if mixed is None else [mixed, *made]
+
+
+def _mixture(judged: Sequence[BacktestResult], values: Floats, folds: Folds) -> BacktestResult | None:
+    """The candidates on plain values, mixed by the backtest; None where levels are not the default."""
+    first = judged[0].form
+    if first is None or first.difference or not first.fitted:
+        return None
+    some = [one for one in judged if one.form is not None and one.form.scale == "level" and one.form.lags]
+    sizes = np.maximum([one.score.mase for one in some], 1e-12)
+    weights = (sizes.min() / sizes) ** SHARPNESS
+    shares = (weights / weights.sum()).tolist()
+    forms = [(one.form, share) for one, share in zip(some, shares, strict=True) if one.form is not None]
+    forecasts = sum(share * one.forecasts for one, share in zip(some, shares, strict=True) if one.forecasts is not None)
+    # A recursion on differences has a weight more a lag once it is one on levels, at most.
+    numbers = sum(len(form.lags) * (1 + form.difference) + form.difference + 2 for form, _ in forms)
+    spread = float(values[: folds.start].std()) or 1.0
+    made = judge_mixture("mixture", np.asarray(forecasts), values, folds, spread, numbers=numbers)
+    return replace(made, fit=partial(mixture, forms))
+
+
+def _referee(referee: Referee, values: Floats, folds: Folds) -> CandidateScore:
+    if referee.why:
+        return CandidateScore(name=referee.name, device=False, why=referee.why)
+    try:
+        return judge_referee(referee.name, referee.forecast, values, folds, referee.folds).score
+    except InputError as error:
+        return CandidateScore(name=referee.name, device=False, why=str(error))

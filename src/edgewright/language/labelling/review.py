@@ -1,0 +1,108 @@
+"""A review: which item comes next, and what a typed line means."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+import msgspec
+
+from edgewright.language.labelling.agreement import decided
+from edgewright.language.labelling.audit import asked, disputed
+from edgewright.language.labelling.project import Item, Project
+from edgewright.schema.errors import InputError
+
+NONE = "/none"
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """An item as it is shown; the suggestion is empty in an audit, and where the machine was not sure."""
+
+    item: Item
+    suggested: str
+    confidence: float
+
+
+def todo(project: Project, reviewer: str, *, audit: bool = False, second: bool = False) -> list[int]:
+    """Items that a reviewer is to label, in order.
+
+    Args:
+        project: of items.
+        reviewer: whose own labels are not asked for again.
+        audit: the audit's sample, in its random order, and items of it on which reviewers differ.
+        second: items that others labelled, for agreement of two people, and those on which they differ.
+    """
+    said = project.said()
+    mine = {one.item for one in said if one.reviewer == reviewer}
+    if audit:
+        return [*asked(project), *disputed(project)]
+    humans = decided(said)
+    if second:
+        return [item for item, one in humans.items() if one.disputed or item not in mine]
+    queue = [row[0] for row in project.execute("SELECT item FROM queue ORDER BY rank")]
+    rest = project.execute(
+        "SELECT items.id FROM items LEFT JOIN suggestions ON item = items.id ORDER BY coalesce(confidence, 0), items.id"
+    )
+    sample = set(asked(project))
+    return [i for i in dict.fromkeys([*queue, *(row[0] for row in rest)]) if i not in humans and i not in sample]
+
+
+def shown(project: Project, number: int, *, audit: bool) -> Shown:
+    """An item; an audit is blind.
+
+    Raises:
+        InputError: there is no such item.
+    """
+    item = project.item(number)
+    if item is None:
+        raise InputError("an item of this project", str(number), str(project.path))
+    found = None if audit else project.suggestion(number)
+    return Shown(item, found.label if found else "", found.confidence if found else 0.0)
+
+
+def how_of(project: Project, number: int, label: str, *, audit: bool) -> str:
+    """What kind of label this is: 'blind', 'settled' between people who differ, 'accepted', or 'typed'."""
+    humans = decided(project.said(number))
+    if number in humans and humans[number].disputed:
+        return "settled"
+    if audit:
+        return "blind"
+    found = project.suggestion(number)
+    return "accepted" if found and found.label == label and label else "typed"
+
+
+def meant(line: str, classes: list[str], suggested: str) -> str:
+    """The label that a typed line means; '' is none of the classes.
+
+    Args:
+        line: a name, its unique beginning, its number in the list, or nothing, which accepts the suggestion.
+        classes: in order.
+        suggested: empty for none.
+
+    Raises:
+        InputError: nothing that could be meant, or several.
+    """
+    typed = line.strip()
+    if not typed:
+        if suggested:
+            return suggested
+        raise InputError("a class", "an empty line where nothing is suggested", do="Type a class, /none or /skip")
+    if typed == NONE:
+        return ""
+    if typed in classes:
+        return typed
+    if typed.isdecimal() and 1 <= int(typed[:9]) <= len(classes):
+        return classes[int(typed[:9]) - 1]
+    begun = [name for name in classes if name.casefold().startswith(typed.casefold())]
+    if len(begun) == 1:
+        return begun[0]
+    near = difflib.get_close_matches(typed, classes, n=1)
+    told = f"Did you mean {near[0]!r}? " if near else ""
+    got = f"{typed[:60]!r}, which {len(begun)} begin with" if begun else repr(typed[:60])
+    raise InputError("a class", got, do=f"{told}A new class is +NAME; /classes lists them")
+
+
+def numbered(classes: list[str]) -> Iterator[str]:
+    """The classes with their numbers."""
+    for number, name in enumerate(classes, 1):
+        yield f"{number} {name}"

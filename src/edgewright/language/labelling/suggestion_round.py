@@ -1,0 +1,203 @@
+"""A round of suggestions: who is asked, how sure one may be, and what is left empty because it is not sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core import catalogue
+from edgewright.language.labelling.active_learning import choose
+from edgewright.language.labelling.agreement import decided
+from edgewright.language.labelling.project import Project, now
+from edgewright.language.labelling.suggesters import FOLDER, Encodes, Given, Scores, Suggester
+from edgewright.language.labelling.vectors import vectors_of
+from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.schema.errors import InputError
+from edgewright.schema.labelling import MACHINE
+
+LEAST = 0.7
+"""Confidence from which on a suggestion counts as a label."""
+ENOUGH = 20
+"""Labels by people from which on confidences are fitted to how often suggestions are right."""
+FEW = 3
+"""Labels of every class from which on they may replace descriptions."""
+QUEUED = 20
+_HEATS = np.geomspace(0.02, 20.0, 61)
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What a round did.
+
+    Attributes:
+        suggester: its name; empty where there is nothing to suggest from.
+        items, labelled: all, and those that people labelled.
+        suggested, unsure: labels given, and left empty.
+        heat: temperature; fitted: whether it was fitted on `labelled`.
+        right: share of labelled items on which the suggestion agrees, of those that were not unsure; -1 for unknown.
+        queued: items to be labelled next.
+        absent: classes that cannot be suggested, because nobody has labelled any of them.
+    """
+
+    suggester: str
+    items: int
+    labelled: int
+    suggested: int
+    unsure: int
+    heat: float
+    fitted: bool
+    right: float
+    queued: int
+    absent: tuple[str, ...] = ()
+
+
+def suggest(
+    project: Project, *, encoder: Encodes | None = None, by: str = "", least: float = LEAST, count: int = QUEUED,
+    seed: int = 0, ahead: Ahead = lambda _: None,
+) -> Round:  # fmt: skip
+    """Suggests a label for every item that nobody labelled, and chooses what to label next.
+
+    Args:
+        project: is changed, all at once.
+        encoder: of texts or pictures; without one words, or mean colours, count.
+        by: name of a suggester; chosen by what there is when empty.
+        least: confidence below which an item is left empty.
+        count: items that are chosen to be labelled next.
+        seed: of what is drawn.
+        ahead: gets the estimate of long work before it begins.
+
+    Raises:
+        UnknownNameError: no such suggester.
+        InputError: it needs labels or descriptions that are not there.
+    """
+    items, classes = project.items(), project.classes()
+    humans = decided(project.said())
+    number = {name: k for k, name in enumerate(classes)}
+    targets = np.array(
+        [number.get(humans[i.id].label, -1) if i.id in humans and not humans[i.id].disputed else -1 for i in items],
+        np.int64,
+    )
+    taken = np.array([i.id in humans for i in items])
+    vectors = vectors_of(project, encoder, ahead)
+    given = Given(vectors, targets, tuple(classes), tuple(classes.values()), encoder, seed)
+    believed = _believed(given, [by] if by else _known(given))
+    queued = choose(vectors, np.flatnonzero(~taken), count, believed.shares, seed)
+    numbers = [item.id for item in items]
+    with project.changing():
+        project.execute("DELETE FROM suggestions")
+        suggested, unsure = _write(project, numbers, np.flatnonzero(~taken), given.classes, believed, least)
+        project.execute("DELETE FROM queue")
+        for rank, place in enumerate(queued):
+            project.execute("INSERT INTO queue VALUES (?, ?)", (numbers[place], rank))
+    return Round(
+        believed.name, len(items), int(taken.sum()), suggested, unsure, believed.heat, believed.fitted,
+        _agreement(believed, targets, least), len(queued), _absent(given, believed.name),
+    )  # fmt: skip
+
+
+def _absent(given: Given, name: str) -> tuple[str, ...]:
+    """Classes that a suggester which learns from labels cannot name."""
+    if not name or catalogue.find(FOLDER, name, "SUGGESTER", "suggester").needs != "labels":
+        return ()
+    return tuple(one for number, one in enumerate(given.classes) if not (given.targets == number).any())
+
+
+def _write(
+    project: Project, numbers: Sequence[int], places: NDArray[np.int64], classes: tuple[str, ...], believed: _Believed,
+    least: float,
+) -> tuple[int, int]:  # fmt: skip
+    """Suggestions of items at `places`: how many are sure, and how many are left empty."""
+    if believed.shares is None:
+        return 0, 0
+    labels, sure = believed.shares.argmax(axis=1), believed.shares.max(axis=1)
+    made = now()
+    for place in places.tolist():
+        label = classes[int(labels[place])] if sure[place] >= least else ""
+        project.execute(
+            "INSERT INTO suggestions VALUES (?, ?, ?, ?, ?)",
+            (numbers[place], label, round(float(sure[place]), 6), f"{MACHINE}{believed.name}", made),
+        )
+    count = int((sure[places] >= least).sum())
+    return count, len(places) - count
+
+
+def _agreement(believed: _Believed, targets: NDArray[np.int64], least: float) -> float:
+    """Share of the labels by people that sure suggestions agree with; -1 where too few are there to tell."""
+    known = np.flatnonzero(targets >= 0)
+    if believed.shares is None or len(known) < ENOUGH:
+        return -1.0
+    kept = known[believed.shares[known].max(axis=1) >= least]
+    return float(np.mean(believed.shares[kept].argmax(axis=1) == targets[kept])) if len(kept) else -1.0
+
+
+class _Believed(msgspec.Struct, frozen=True):
+    """What a suggester believes: shares of each class, shape (n, classes), None without any suggester."""
+
+    name: str = ""
+    shares: Scores | None = None
+    heat: float = 1.0
+    fitted: bool = False
+    loss: float = 0.0
+
+
+def _known(given: Given) -> list[str]:
+    """Suggesters that have what they need; the likelier one is taken where enough is labelled to tell."""
+    labelled = given.targets[given.targets >= 0]
+    reads = given.encoder is not None and getattr(given.encoder, "reads_text", True)
+    described = reads and len(given.classes) >= 2
+    found = ["descriptions"] if described else []
+    # Labels cannot speak for a class that lacks them: beside descriptions they are heard once every class has some.
+    counts = np.bincount(labelled, minlength=len(given.classes))
+    heard = len(given.classes) > 0 and counts.min() >= FEW if described else np.count_nonzero(counts) >= 2
+    if heard:
+        found += ["linear", "neighbours"]
+    return found if len(labelled) >= ENOUGH else found[:1]
+
+
+def _believed(given: Given, names: Sequence[str]) -> _Believed:
+    """The suggester under which the labels by people, which it did not see, are likeliest."""
+    made = [_one(given, name) for name in names]
+    return min(made, key=lambda one: one.loss) if made else _Believed()
+
+
+def _one(given: Given, name: str) -> _Believed:
+    found: Suggester = catalogue.find(FOLDER, name, "SUGGESTER", "suggester", "--by")
+    if len(given.classes) < 2:
+        raise InputError("at least two classes", str(len(given.classes)), "the project", "Add some with --class")
+    known = given.targets >= 0
+    if found.needs == "labels" and len(np.unique(given.targets[known])) < 2:
+        do = "Label some: edgewright label review PROJECT"
+        raise InputError("labels of two classes", "fewer", f"--by {name}", do)
+    scores = found.scores(given)
+    if int(known.sum()) < ENOUGH:
+        return _Believed(name, shares_of(scores, found.heat), found.heat)
+    heat, loss = temperature(scores[known], given.targets[known])
+    return _Believed(name, shares_of(scores, heat), heat, fitted=True, loss=loss)
+
+
+def shares_of(scores: Scores, heat: float) -> Scores:
+    """Probabilities, shape (n, classes)."""
+    powers = np.exp((scores - scores.max(axis=1, keepdims=True)) / heat)
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
+
+
+def temperature(scores: Scores, targets: NDArray[np.int64]) -> tuple[float, float]:
+    """The temperature of largest likelihood (Guo et al., 2017), and the mean loss with it."""
+    rows = np.arange(len(targets))
+    losses = [-np.mean(np.log(shares_of(scores, heat)[rows, targets] + 1e-12)) for heat in _HEATS.tolist()]
+    best = int(np.argmin(losses))
+    return float(_HEATS[best]), float(losses[best])
+
+
+def start(project: Project, labels: Mapping[int, str], classes: Mapping[str, str], reviewer: str = "given") -> None:
+    """Puts classes and the labels that the data brought along into a new project."""
+    with project.changing():
+        for name, line in {**dict.fromkeys(sorted(set(labels.values())), ""), **classes}.items():
+            project.add_class(name, line)
+        for item, label in labels.items():
+            project.execute(
+                "INSERT INTO labels (item, label, reviewer, how, made) VALUES (?, ?, ?, 'given', ?)",
+                (item, label, reviewer, now()),
+            )

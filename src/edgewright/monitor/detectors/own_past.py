@@ -1,0 +1,184 @@
+"""Each stream against its own past: level, shift and time of day by how unusual they are here, and a range.
+
+Four numbers of a channel are looked at: how far a value is from a mean of the last rows, how far a short mean is from a
+long one, how far a value is from others of this time of day, and how far it lies outside the range so far. The first
+three are judged by the short mean of each against all the means before it, in their deviations (the anomaly likelihood
+of Ahmad and others, Neurocomputing 2017, without its logarithm), and count together: the root of their mean square. So
+the same limit fits a still stream and a wild one, and 1 is a common threshold. Nothing is learnt beforehand; some 65
+numbers a channel are remembered. The settings are those chosen on the Numenta Anomaly Benchmark (benchmarks/anomalies).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.monitor.detectors import DetectorConfig, DetectorKind
+from edgewright.monitor.detectors._row import RowDetector
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+
+_DAY = 86400.0  # s
+
+
+class OwnPastConfig(DetectorConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Settings of the comparison with a stream's own past.
+
+    Attributes:
+        near: weight of the newest row in the mean from which a value is far.
+        fast, slow: weight of the newest row in the short and the long mean that are compared.
+        bins: parts of a day, each with a mean of its own; 0 leaves the time of day out.
+        forget: weight of the newest row in the mean of a part of the day.
+        short: weight of the newest row in the short mean of each of these three distances.
+        past: rows over which their usual mean and deviation are known, and the range.
+        deviations: how many deviations beyond the usual are odd.
+        beyond: how far outside the range, in its widths, is odd.
+        leak: the range loses this share of its width on each side, divided by the rows seen, with every row.
+        warm_up: rows without a score at the beginning.
+    """
+
+    near: float = 1 / 64
+    fast: float = 1 / 50
+    slow: float = 1 / 2000
+    bins: int = 24
+    forget: float = 0.2
+    short: float = 0.1
+    past: int = 20_000
+    deviations: float = 3.0
+    beyond: float = 0.2
+    leak: float = 0.5
+    warm_up: int = 50
+
+
+class Channel:
+    """What is remembered of one channel; of each distance its short mean, and mean and variance of that."""
+
+    __slots__ = ("counts", "day", "fast", "high", "level", "low", "means", "near", "rows", "shift", "slow", "timed")
+
+    def __init__(self, bins: int) -> None:
+        self.low = self.high = self.near = self.fast = self.slow = 0.0
+        self.rows = self.timed = 0
+        self.level, self.shift, self.day = [0.0] * 3, [0.0] * 3, [0.0] * 3
+        self.means, self.counts = [0.0] * bins, [0] * bins
+
+    def state(self) -> list[Any]:
+        """Its numbers, in the order of their names."""
+        values = (getattr(self, name) for name in self.__slots__)
+        return [list(v) if isinstance(v, list) else v for v in values]
+
+    def set(self, state: list[Any]) -> None:
+        """Goes on from a `state()`."""
+        for name, value in zip(self.__slots__, state, strict=True):
+            setattr(self, name, list(value) if isinstance(value, list) else value)
+
+
+class OwnPast(RowDetector):
+    """At work. A missing value leaves its channel as it was."""
+
+    def __init__(self, learnt: dict[str, Any], state: dict[str, Any] | None = None) -> None:
+        super().__init__(int(learnt["channels"]))
+        self._c = _checked(msgspec.convert(learnt["config"], OwnPastConfig))
+        self._all = [Channel(self._c.bins) for _ in range(self.channels)]
+        if state is not None:
+            for channel, told in zip(self._all, state["channels"], strict=True):
+                channel.set(told)
+            self._parts = np.array(state["parts"], np.float64)
+
+    def row(self, x: NDArray[np.float64], present: NDArray[np.bool_], time: float) -> float:
+        """The largest score of all channels that have seen enough; NaN when none has."""
+        parts = np.zeros(self.channels)
+        learning = True
+        for index, channel in enumerate(self._all):
+            if present[index]:
+                outside, far = self.measured(channel, float(x[index]), time)
+                if channel.rows > self._c.warm_up:
+                    unusual = math.sqrt(sum(d * d for d in far) / len(far))
+                    parts[index] = max(outside / self._c.beyond, unusual / self._c.deviations)
+                    learning = False
+        self._parts = parts
+        return math.nan if learning else float(parts.max())
+
+    def measured(self, c: Channel, x: float, time: float) -> tuple[float, list[float]]:
+        """One value of one channel: widths outside the range, and the deviations of the distances that are known."""
+        if not c.rows:
+            c.low = c.high = c.near = c.fast = c.slow = x
+        c.rows += 1
+        level, shift, day = self._distances(c, x, time)
+        far = [self._unusual(c.level, level, c.rows), self._unusual(c.shift, shift, c.rows)]
+        if not math.isnan(day):
+            c.timed += 1
+            far.append(self._unusual(c.day, day, c.timed))
+        return self._outside(c, x), far
+
+    def _distances(self, c: Channel, x: float, time: float) -> tuple[float, float, float]:
+        """From the level, between the means, and from this part of the day: NaN where nobody knows it."""
+        rate = 1 / c.rows
+        level = abs(x - c.near)
+        c.near += max(self._c.near, rate) * (x - c.near)
+        c.fast += max(self._c.fast, rate) * (x - c.fast)
+        shift = abs(c.fast - c.slow)
+        c.slow += max(self._c.slow, rate) * (x - c.slow)
+        if not self._c.bins or not math.isfinite(time):
+            return level, shift, math.nan
+        part = min(int(time % _DAY * self._c.bins / _DAY), self._c.bins - 1)
+        day = abs(x - c.means[part]) if c.counts[part] else math.nan
+        c.counts[part] += 1
+        c.means[part] += max(self._c.forget, 1 / c.counts[part]) * (x - c.means[part])
+        return level, shift, day
+
+    def _unusual(self, tail: list[float], distance: float, seen: int) -> float:
+        """By how many deviations the short mean of a distance is above what it usually is."""
+        short, mean, variance = tail
+        short += max(self._c.short, 1 / seen) * (distance - short)
+        step = short - mean
+        rate = max(1 / self._c.past, 1 / seen)
+        tail[:] = short, mean + rate * step, variance + rate * (step * step * (1 - rate) - variance)
+        return step / math.sqrt(variance) if variance > 0 and step > 0 else 0.0
+
+    def _outside(self, c: Channel, x: float) -> float:
+        """How far outside the range, in widths; the range then takes the value in and shrinks a little."""
+        width = c.high - c.low
+        outside = max(x - c.high, c.low - x, 0.0)
+        c.high, c.low = max(c.high, x), min(c.low, x)
+        leak = self._c.leak * max(1 / self._c.past, 1 / c.rows) * (c.high - c.low)
+        c.high -= leak
+        c.low += leak
+        return outside / width if width > 0 else float(outside > 0)
+
+    def state(self) -> dict[str, Any]:
+        """Numbers of every channel, and the last blame."""
+        return {"channels": [channel.state() for channel in self._all], "parts": self._parts.copy()}
+
+
+def fit(config: OwnPastConfig, values: Floats, time: NDArray[np.float64]) -> dict[str, Any]:
+    """Learns nothing but the number of channels; the rest comes as it goes.
+
+    Raises:
+        InputError: settings that are not possible.
+    """
+    _checked(config)
+    named = {name: getattr(config, name) for name in config.__struct_fields__}
+    return {"channels": int(values.shape[1]), "config": named}
+
+
+def _checked(config: OwnPastConfig) -> OwnPastConfig:
+    """Refuses settings that are not possible.
+
+    Raises:
+        InputError: naming what they have to be.
+    """
+    rates = (config.near, config.fast, config.slow, config.forget, config.short)
+    known = all(0 < r <= 1 for r in rates) and config.deviations > 0 and config.beyond > 0 and 0 <= config.leak <= 1
+    if not known or not 0 <= config.bins <= 1440 or not 2 <= config.past <= 1 << 23:
+        raise InputError(
+            "rates above 0 up to 1, limits above 0, a leak of 0 to 1, 0 to 1440 bins and a past of 2 to 8,388,608 rows",
+            "others", "own_past",
+        )  # fmt: skip
+    return config
+
+
+DETECTOR = DetectorKind(config=OwnPastConfig, fit=fit, start=OwnPast, resume=OwnPast)

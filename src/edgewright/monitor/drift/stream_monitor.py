@@ -1,0 +1,265 @@
+"""All channels of a stream: blocks, events when one drifts, a state that is saved, summaries that add up."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.monitor.drift.channel import ChannelWatch
+from edgewright.monitor.drift.confidence import ConfidenceWatch
+from edgewright.monitor.drift.cross_channel import Named, Together
+from edgewright.monitor.drift.reference_test import LENGTHS, TESTS, Finding, Sizes
+from edgewright.monitor.drift.ring_buffer import BLOCKS
+from edgewright.monitor.drift.sketch import SKETCH_BYTES, Sketch
+from edgewright.schema.data import Floats
+from edgewright.schema.device import Event
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest, ReferenceColumn
+
+# 2: with what channels are together, where the package knows that.
+_VERSION = 2
+_HEAD = struct.Struct("<BIIdH")
+_LEAST_ROWS = 8
+_PER_RHYTHM = LENGTHS[0]
+
+
+class DriftConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How drift is looked for.
+
+    Attributes:
+        rhythm: seconds in which a stream shows all it does: a day of a room, half an hour of a person with many
+            tasks. Nothing is judged before; without a rate these are rows.
+        false_alarms: a day of the whole stream that may come of chance; without a rate, in a rhythm's rows times 24.
+        sizes: differences that matter.
+    """
+
+    rhythm: float = 3600.0
+    false_alarms: float = 1 / 7
+    sizes: Sizes = Sizes()
+
+
+class DriftWatch:
+    """The channels of one stream against the reference statistics of a package.
+
+    Args:
+        reference: of the package, in the order of the columns.
+        rate: rows a second; None where nobody knows.
+        config: how.
+        joint: of the package, and its columns; None where channels are looked at one by one only.
+
+    Raises:
+        InputError: no reference, or a setting that is not possible.
+    """
+
+    def __init__(
+        self,
+        reference: Sequence[ReferenceColumn],
+        rate: float | None,
+        config: DriftConfig | None = None,
+        joint: Together | None = None,
+    ) -> None:
+        self.config = config or DriftConfig()
+        if not reference:
+            raise InputError("reference statistics of the columns", "none", "the package")
+        if not self.config.rhythm > 0 or not 0 < self.config.false_alarms <= 1000:
+            got = f"{self.config.rhythm:g}, {self.config.false_alarms:g}"
+            raise InputError("a rhythm above 0 and false alarms above 0", got, "drift")
+        self.rate = rate
+        self.block = max(_LEAST_ROWS, round(self.config.rhythm * (rate or 1.0) / _PER_RHYTHM))
+        # A block is so much of a day: what may come of chance is shared by all tests of all channels.
+        days = self.block / rate / 86400 if rate else 1 / (24 * _PER_RHYTHM)
+        alpha = min(0.05, self.config.false_alarms * days / (TESTS * len(LENGTHS) * len(reference)))
+        self.alpha = alpha
+        self.channels = tuple(ChannelWatch(column, self.config.sizes, alpha) for column in reference)
+        self.confidence = ConfidenceWatch()
+        self.joint = joint
+        self._filled = 0
+        self.rows = 0
+        # When each block of the rings began: common to all channels.
+        self._began: deque[float] = deque(maxlen=BLOCKS)
+        self._start = 0.0
+
+    @property
+    def blocks(self) -> int:
+        """Blocks so far; judged from `LENGTHS[0]` on."""
+        return self.rows // self.block
+
+    @property
+    def left(self) -> int:
+        """Rows until the block ends, at least 1."""
+        return self.block - self._filled
+
+    def push(self, values: Floats, time: NDArray[np.float64], *, stream: str = "") -> list[Event]:
+        """Takes rows in order; those of a second at a time cost a fortieth of rows one by one, and give the same.
+
+        Args:
+            values: shape (rows, channels), NaN where missing.
+            time: shape (rows,), seconds.
+            stream: whose rows they are, for the events.
+
+        Returns:
+            A drift event for each channel that has begun to drift; its `score` is the size of the difference over the
+            size that matters, `detail['since']` the time from which on it is seen.
+
+        Raises:
+            InputError: rows of another number of channels.
+        """
+        if values.ndim != 2 or values.shape[1] != len(self.channels):
+            raise InputError(f"rows of {len(self.channels)} channels", f"shape {values.shape}", "drift")
+        events: list[Event] = []
+        place = 0
+        while place < len(values):
+            end = min(len(values), place + self.block - self._filled)
+            if not self._filled:
+                self._start = float(time[place])
+            for index, channel in enumerate(self.channels):
+                channel.push(np.ascontiguousarray(values[place:end, index], np.float32))
+            if self.joint is not None:
+                self.joint.push(values[place:end])
+            self._filled += end - place
+            self.rows += end - place
+            if self._filled == self.block:
+                self._filled = 0
+                self._began.append(self._start)
+                events += self._close(float(time[end - 1]), stream)
+            place = end
+        return events
+
+    def answered(self, confidence: float) -> None:
+        """Takes the confidence of an answer to the rows so far; its drift is told at the end of the block."""
+        self.confidence.push(confidence)
+
+    def _close(self, time: float, stream: str) -> list[Event]:
+        events = []
+        for channel in self.channels:
+            finding = channel.close()
+            if finding is not None:
+                events.append(self._event(channel, finding, time, stream))
+        if self.joint is not None and (named := self.joint.close()) is not None:
+            events.append(self._changed(named, time, stream))
+        doubt = self.confidence.close()
+        if doubt is not None:
+            began = self._began[max(0, len(self._began) - 1 - doubt.blocks)]
+            detail = {"test": "change", "since": began, "from": doubt.before, "to": doubt.after}
+            events.append(
+                Event(kind="drift", stream=stream, time=time, label="confidence", score=abs(doubt.step), detail=detail)
+            )
+        return events
+
+    def _changed(self, named: Named, time: float, stream: str) -> Event:
+        """What changed between channels, in words; the channels of the likeliest change are its label."""
+        since = self._began[max(0, len(self._began) - named.blocks)]
+        label = ", ".join(self.channels[i].column.name for i in named.faults[0].channels)
+        detail = {"test": "together", "since": since, "change": ", or ".join(fault.said for fault in named.faults)}
+        return Event(kind="drift", stream=stream, time=time, label=label, score=named.score, detail=detail)
+
+    def _event(self, channel: ChannelWatch, finding: Finding, time: float, stream: str) -> Event:
+        since = self._began[min(finding.since, len(self._began) - 1)]
+        if channel.drifted:
+            channel.since = since
+        detail = {
+            "test": finding.test,
+            "since": since,
+            "shift": round(finding.shift, 4),
+            "ratio": round(finding.ratio, 4),
+            "psi": round(finding.psi, 4),
+        }
+        return Event(
+            kind="drift", stream=stream, time=time, label=channel.column.name, score=finding.score, detail=detail
+        )
+
+    def state(self) -> bytes:
+        """All it remembers, exact: `restore` goes on as if it had never stopped."""
+        parts = [struct.pack(f"<{len(self._began)}d", *self._began), self.confidence.to_bytes()]
+        parts += [channel.to_bytes() for channel in self.channels]
+        parts += [] if self.joint is None else [self.joint.to_bytes()]
+        head = _HEAD.pack(_VERSION, self.block, self._filled, self._start, len(parts))
+        body = b"".join(struct.pack("<H", len(part)) + part for part in parts)
+        state = head + struct.pack("<Q", self.rows) + body
+        return state + struct.pack("<I", zlib.crc32(state))
+
+    def restore(self, data: bytes) -> None:
+        """Goes on from `state()` of a watch of the same reference, rate and settings.
+
+        Raises:
+            InputError: no state, a damaged one, or that of a watch of other channels, another rate or rhythm.
+        """
+        start = _HEAD.size + 8
+        wrong = InputError("what a watch of drift remembers", f"{len(data):,} bytes of something else, or damaged",
+                           "drift")  # fmt: skip
+        if len(data) < start + 4 or zlib.crc32(data[:-4]) != int.from_bytes(data[-4:], "little"):
+            raise wrong
+        data = data[:-4]
+        version, block, filled, began, count = _HEAD.unpack(data[: _HEAD.size])
+        if version > _VERSION:
+            raise InputError(f"a state of version {_VERSION}", str(version), "drift", "Upgrade edgewright")
+        if block != self.block:
+            raise InputError(f"a state in blocks of {self.block:,} rows", f"blocks of {block:,}", "drift",
+                             "Give the rhythm it was made with, or begin anew")  # fmt: skip
+        wanted = len(self.channels) + 2 + (version > 1 and self.joint is not None)
+        if count != wanted:
+            raise InputError(f"a state of {len(self.channels)} channels", f"{count - 2}", "drift",
+                             "It belongs to another package")  # fmt: skip
+        if filled >= block:
+            raise wrong
+        parts = []
+        for _ in range(count):
+            length = int.from_bytes(data[start : start + 2], "little")
+            parts.append(data[start + 2 : start + 2 + length])
+            start += 2 + length
+        if start != len(data) or len(parts[0]) % 8 or len(parts[0]) > 8 * BLOCKS:
+            raise wrong
+        self._began = deque(struct.unpack(f"<{len(parts[0]) // 8}d", parts[0]), maxlen=BLOCKS)
+        self.confidence.restore(parts[1])
+        if self.joint is not None and version > 1:
+            self.joint.restore(parts.pop())
+        for channel, part in zip(self.channels, parts[2:], strict=True):
+            channel.restore(part)
+        self._filled, self._start = filled, began
+        self.rows = int.from_bytes(data[_HEAD.size : _HEAD.size + 8], "little")
+
+    def summary(self) -> bytes:
+        """The sketches of all channels since the beginning: what is synced; `merged` adds those of several devices."""
+        return b"".join(channel.total.to_bytes() for channel in self.channels)
+
+
+def watch_of(manifest: Manifest, config: DriftConfig | None = None) -> DriftWatch:
+    """A watch of the columns of a package.
+
+    Raises:
+        InputError: as `DriftWatch`.
+    """
+    config = config or DriftConfig()
+    rate = manifest.window.rate if manifest.window else None
+    return DriftWatch(manifest.reference, rate, config, together(manifest, config))
+
+
+def together(manifest: Manifest, config: DriftConfig) -> Together | None:
+    """The channels of a package together; None where it does not know them so."""
+    return None if manifest.joint is None else Together(manifest.joint, manifest.columns, config.rhythm)
+
+
+def merged(summaries: Iterable[bytes]) -> tuple[Sketch, ...]:
+    """The sketches of all channels over several devices or stretches of time, as if one had seen all rows.
+
+    Args:
+        summaries: `DriftWatch.summary()` of watches of one package.
+
+    Raises:
+        InputError: none, or of different numbers of channels.
+    """
+    given = list(summaries)
+    lengths = {len(one) for one in given}
+    if len(lengths) != 1 or not given[0] or len(given[0]) % SKETCH_BYTES:
+        raise InputError("summaries of the same channels", f"{len(given)} of lengths {sorted(lengths)}", "drift")
+    made = [Sketch() for _ in range(len(given[0]) // SKETCH_BYTES)]
+    for one in given:
+        for index, sketch in enumerate(made):
+            sketch.add(Sketch.from_bytes(one[index * SKETCH_BYTES : (index + 1) * SKETCH_BYTES]))
+    return tuple(made)

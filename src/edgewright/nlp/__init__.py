@@ -1,0 +1,1 @@
+"""Understands text with the base install: utterances, dialogues and answers from documents."""

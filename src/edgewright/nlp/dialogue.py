@@ -1,0 +1,177 @@
+"""A dialogue at work: intents are the events of a state table, slots what its guards see, answers its actions."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from edgewright.core.state_machine.guards import Value
+from edgewright.core.state_machine.machine import Machine, Taken
+from edgewright.core.state_machine.validation import CheckedTable
+from edgewright.schema.language import OUT_OF_SCOPE, Parsed
+from edgewright.schema.state_table import LATE, TIMEOUT
+
+START, UNCLEAR, CONFIDENCE = "start", "out_of_scope", "confidence"
+"""Event of the beginning; event of an utterance that none of the intents answers; what guards call the probability."""
+BLANK = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]*)\}")
+_PART = re.compile(r"[^A-Za-z0-9_.-]")
+
+
+class DialogueOutput(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one event, or of time that passed.
+
+    Attributes:
+        time: seconds.
+        event: intent, 'out_of_scope', 'start' or 'timeout'.
+        before, after: states.
+        answers: what is said, in order, with slots filled in.
+        does: labels of events, alarms and commands, in order.
+        place: of the step in the table, from 0.
+    """
+
+    time: float
+    event: str
+    before: str
+    after: str
+    answers: tuple[str, ...]
+    does: tuple[str, ...]
+    place: int
+
+
+class Dialogue:
+    """A dialogue of one person; `begin` comes first.
+
+    Args:
+        checked: the table, as `language.dialogue.check` leaves it.
+    """
+
+    def __init__(self, checked: CheckedTable) -> None:
+        self.machine = Machine(checked)
+        self.table = checked.table
+        self._takes_start = (checked.table.initial, START) in checked.rows
+
+    @property
+    def over(self) -> bool:
+        """Whether a final state was reached."""
+        return self.machine.state in self.table.final
+
+    def begin(self, time: float = 0.0) -> list[DialogueOutput]:
+        """The greeting, where the table has a step for 'start' in its first state."""
+        if not self._takes_start:
+            self.machine.tick(time)
+            return []
+        return self._said(self.machine.push(START, {}, time))
+
+    def hear(self, parsed: Parsed, time: float) -> list[DialogueOutput]:
+        """Somebody said something: an utterance as `nlp.utterance.parse` understood it."""
+        if parsed.intent == OUT_OF_SCOPE:
+            return self.event(UNCLEAR, {CONFIDENCE: parsed.confidence}, time)
+        return self.event(event_name(parsed.intent), {**slots_of(parsed), CONFIDENCE: parsed.confidence}, time)
+
+    def event(self, name: str, slots: Mapping[str, Value], time: float) -> list[DialogueOutput]:
+        """An intent with its slots.
+
+        Args:
+            name: of the event.
+            slots: numbers and words that are known from now on.
+            time: seconds; never back.
+
+        Returns:
+            Time-outs that were due before, and what the event did.
+        """
+        told = self.wait(time)
+        return [*told, *self._said(self.machine.push(name, slots, time))]
+
+    def wait(self, time: float) -> list[DialogueOutput]:
+        """Time goes on without a word."""
+        return self._said(self.machine.tick(time))
+
+    @property
+    def due(self) -> float:
+        """When something is said without a word of the person; infinite where nothing is."""
+        return self.machine.due()
+
+    def _said(self, steps: Sequence[Taken]) -> list[DialogueOutput]:
+        return [self._one(step) for step in steps]
+
+    def _one(self, step: Taken) -> DialogueOutput:
+        answers: list[str] = []
+        does: list[str] = []
+        for action in step.actions:
+            if action.forget:
+                self.machine.forget(action.forget)
+            elif action.say:
+                answers.append(filled(action.say, self.machine.names))
+            else:
+                does.append(action.alarm or action.event or action.command)
+        return DialogueOutput(
+            time=step.time, event=step.event, before=step.before, after=step.after, answers=tuple(answers),
+            does=tuple(does), place=step.place,
+        )  # fmt: skip
+
+
+def event_name(intent: str) -> str:
+    """An intent as the name of an event: other characters than letters, digits, '_', '.' and '-' become '_'.
+
+    One that is called as an event of the table itself, such as 'timeout', gets a '_' at its end.
+    """
+    if intent in (START, TIMEOUT, LATE, UNCLEAR):
+        return f"{intent}_"
+    name = _PART.sub("_", intent)[:64]
+    return name if name[:1].isalpha() or name[:1] == "_" else f"_{name}"[:64]
+
+
+def slots_of(parsed: Parsed) -> dict[str, Value]:
+    """Values of slots by name, the words where there is no value; the first of two slots of one name counts."""
+    found: dict[str, Value] = {}
+    for slot in parsed.slots:
+        value = slot.text if slot.value is None else slot.value
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        found.setdefault(event_name(slot.name), float(value) if number else str(value))
+    return found
+
+
+def filled(text: str, names: Mapping[str, Value]) -> str:
+    """The text with its slots; one that is not known stands there by its name, such as "drink"."""
+
+    def value(blank: re.Match[str]) -> str:
+        known = names.get(blank[1])
+        if known is None or (isinstance(known, float) and math.isnan(known)):
+            return blank[1]
+        return known if isinstance(known, str) else spoken(known)
+
+    return BLANK.sub(value, text)
+
+
+def spoken(number: float) -> str:
+    """A number as C's `%g` writes it, six digits, by arithmetic that C without its library's `printf` has, too.
+
+    `printf` of floating-point numbers asks for memory on microcontrollers. Halves are rounded away from zero.
+    """
+    if math.isinf(number):
+        return "inf" if number > 0 else "-inf"
+    value, exponent = abs(number), 0
+    while value >= 10.0:
+        value /= 10.0
+        exponent += 1
+    while 0.0 < value < 1.0:
+        value *= 10.0
+        exponent -= 1
+    scaled = value * 100000.0
+    digits = int(scaled)
+    digits += int(scaled - digits >= 0.5)
+    if digits == 1_000_000:
+        digits, exponent = 100_000, exponent + 1
+    text = str(digits) if digits else "000000"
+    sign = "-" if number < 0.0 else ""
+    if not -5 < exponent < 6:
+        whole, rest, end = text[:1], text[1:], f"e{exponent:+03d}"
+    elif exponent < 0:
+        whole, rest, end = "0", "0" * (-exponent - 1) + text, ""
+    else:
+        whole, rest, end = text[: exponent + 1], text[exponent + 1 :], ""
+    rest = rest.rstrip("0")
+    return f"{sign}{whole}{'.' if rest else ''}{rest}{end}"

@@ -1,0 +1,172 @@
+"""What tells the sentence that answers from the others: figures of each candidate, from word numbers alone.
+
+BM25 is that of Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009, with k1 1.2 and b 0.75, divided by
+the sum of the question's weights, so that figures of short and long questions compare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.nlp.documents.schema import Integers, Vectors
+
+K1, B = 1.2, 0.75
+BACKGROUND = 1000
+TITLE = 3.0
+"""What a word of a heading counts against one of the text, for a whole passage."""
+NAMES = ("sentence", "titled", "window", "covered", "passage_covered", "pairs", "passage", "kind", "length",
+         "title_covered", "led_to", "meaning", "passage_meaning", "title_meaning", "meaning_before")  # fmt: skip
+"""Columns of the figures; the last four need vectors and are 0 without."""
+Figures = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A passage that may answer, as the index holds it.
+
+    Attributes:
+        passage: its number.
+        section: number of its section.
+        title: word numbers of the headings.
+        words: word numbers of all sentences.
+        counts: words of each sentence, shape (sentences,).
+        first: number of its first sentence in the whole index.
+        page, text, spans: as `schema.documents.Passage` has them, spans of shape (sentences, 2).
+        meaning: scalar products with the question's vector, shape (sentences,); None without vectors.
+        title_meaning: that of the headings.
+    """
+
+    passage: int
+    section: int
+    title: Integers
+    words: Integers
+    counts: Integers
+    first: int
+    page: int
+    text: str
+    spans: Integers
+    meaning: Vectors | None = None
+    title_meaning: float = 0.0
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Weights of the question's words among sentences, or among passages with their headings.
+
+    Attributes:
+        weights: of each; inverse document frequency.
+        total: their sum, words that the index does not know included.
+        mean: words of a mean sentence or passage.
+    """
+
+    weights: NDArray[np.float64]
+    total: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class QuestionWords:
+    """The question's words that the index knows.
+
+    Attributes:
+        terms: word numbers, each once, in the order of the question.
+        sentences, passages: what they weigh.
+    """
+
+    terms: Sequence[int]
+    sentences: Weighed
+    passages: Weighed
+
+
+def weight(holding: int, of: int) -> float:
+    """Inverse document frequency of a word that `holding` of `of` texts hold, as if `BACKGROUND` more were without it.
+
+    In a leaflet of ten sentences every word would else be common, and one that it lacks would outweigh all others.
+    """
+    return math.log(1 + (of + BACKGROUND - holding + 0.5) / (holding + 0.5))
+
+
+def figures(asked: QuestionWords, candidates: Sequence[Candidate]) -> tuple[Figures, Integers]:
+    """Figures of every sentence of the candidates.
+
+    Returns:
+        Shape (sentences, len(NAMES)), and the candidate of each sentence, shape (sentences,).
+    """
+    counts = np.concatenate([c.counts for c in candidates])
+    owner = np.repeat(np.arange(len(candidates), dtype=np.int32), [len(c.counts) for c in candidates])
+    words = np.concatenate([c.words for c in candidates])
+    sentence = np.repeat(np.arange(len(counts)), counts)
+    held, first = _held(asked, words, sentence, len(counts))
+    sizes = np.array([len(c.title) for c in candidates])
+    titled = _titled(asked, candidates, sizes)
+    weights, total, mean = asked.sentences.weights, max(asked.sentences.total, 1e-9), asked.sentences.mean
+    mean_titled = mean + float(sizes.mean())
+    made = np.zeros((len(counts), len(NAMES)))
+    made[:, 0] = weights @ _bm25(held, counts, mean) / total
+    made[:, 1] = weights @ _bm25(held + titled[:, owner], counts + sizes[owner], mean_titled) / total
+    around, wide = _window(held, owner), _window(counts[None].astype(np.float64), owner)[0]
+    made[:, 2] = weights @ _bm25(around, wide, 3 * mean) / total
+    made[:, 3] = weights @ (held > 0) / total
+    whole = np.zeros((len(asked.terms), len(candidates)))
+    starts = np.searchsorted(owner, np.arange(len(candidates)))
+    if len(asked.terms):
+        whole = np.add.reduceat(held, starts, axis=1) + titled
+    made[:, 4] = (weights @ (whole > 0) / total)[owner]
+    lengths = np.add.reduceat(counts, starts) + sizes
+    ranks = asked.passages.weights @ _bm25(whole + (TITLE - 1) * titled, lengths, asked.passages.mean)
+    made[:, 6] = (ranks / max(asked.passages.total, 1e-9))[owner]
+    made[:, 5] = first / max(len(asked.terms) - 1, 1)
+    made[:, 8] = np.log1p(counts) / 3
+    made[:, 9] = (np.count_nonzero(titled, axis=0) / np.maximum(sizes, 1))[owner]
+    # 'It is ...': what the sentence before says of the question and this one does not.
+    same = owner[1:] == owner[:-1]
+    made[1:, 10] = weights @ ((held[:, :-1] > 0) & (held[:, 1:] == 0)) / total * same
+    if candidates[0].meaning is not None:
+        made[:, 11] = np.concatenate([c.meaning for c in candidates if c.meaning is not None])
+        made[:, 12] = np.maximum.reduceat(made[:, 11], starts)[owner]
+        made[:, 13] = np.array([c.title_meaning for c in candidates])[owner]
+        made[1:, 14] = made[:-1, 11] * same
+    return made, owner
+
+
+def _titled(asked: QuestionWords, candidates: Sequence[Candidate], sizes: NDArray[np.int_]) -> Figures:
+    """How often the headings of each candidate hold each term."""
+    titles = np.concatenate([c.title for c in candidates])
+    of = np.repeat(np.arange(len(candidates)), sizes)
+    titled = np.zeros((len(asked.terms), len(candidates)))
+    for number, term in enumerate(asked.terms):
+        at = titles == term
+        if at.any():
+            titled[number] = np.bincount(of[at], minlength=len(candidates))
+    return titled
+
+
+def _held(asked: QuestionWords, words: Integers, sentence: NDArray[np.intp], sentences: int) -> tuple[Figures, Figures]:
+    """How often each sentence holds each term, and how many neighbours of the question stand side by side in it."""
+    held = np.zeros((len(asked.terms), sentences))
+    place = np.full(len(words), -2, np.int32)
+    for number, term in enumerate(asked.terms):
+        at = np.flatnonzero(words == term)
+        if len(at):
+            place[at] = number
+            held[number] = np.bincount(sentence[at], minlength=sentences)
+    side = (place[1:] == place[:-1] + 1) & (place[1:] > 0) & (sentence[1:] == sentence[:-1])
+    return held, np.bincount(sentence[1:][side], minlength=sentences).astype(np.float64)
+
+
+def _bm25(held: Figures, sizes: NDArray[np.int32] | Figures, mean: float) -> Figures:
+    return np.asarray(held * (K1 + 1) / (held + K1 * (1 - B + B * sizes / max(mean, 1e-9))))
+
+
+def _window(values: Figures, owner: Integers) -> Figures:
+    """Each sentence with the one before and the one after it, where they are of the same passage."""
+    summed = values.copy()
+    same = owner[1:] == owner[:-1]
+    summed[:, 1:] += values[:, :-1] * same
+    summed[:, :-1] += values[:, 1:] * same
+    return summed

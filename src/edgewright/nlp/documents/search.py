@@ -1,0 +1,276 @@
+"""Questions to an index: passages with section and page, the answering sentence, or 'not in this document'."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from edgewright.nlp.documents import weights
+from edgewright.nlp.documents.features import TITLE, Candidate, Figures, figures
+from edgewright.nlp.documents.index_file import BROKEN, damaged, open_index
+from edgewright.nlp.documents.question_kinds import asks_for
+from edgewright.nlp.documents.schema import Integers, Vectors, unpacked
+from edgewright.nlp.documents.terms import Terms
+from edgewright.nlp.documents.vectors import StoredVectors
+from edgewright.nlp.documents.words import as_written, stems
+from edgewright.schema.documents import Answer, Found, Indexed
+from edgewright.schema.errors import EdgewrightError, InputError
+
+LONGEST_QUESTION = 1000
+# Terms of a question that are looked up; further ones say little.
+_TERMS = 48
+
+
+class Scored(NamedTuple):
+    """A sentence that may answer: number of its passage, place in it, number in the whole index, and score."""
+
+    passage: int
+    place: int
+    number: int
+    score: float
+
+
+class _Looked(NamedTuple):
+    figures: Figures
+    owner: Integers
+    scores: Figures
+    candidates: Sequence[Candidate]
+    unknown: tuple[str, ...]
+
+
+class DocumentIndex:
+    """An index that is open.
+
+    Args:
+        path: of the file that `edgewright language index` made.
+
+    Raises:
+        InputError: no index, or one of a newer version.
+        OutputError: it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection, self._meta = open_index(path)
+        held = self._meta.held
+        self._terms = Terms(self._connection, self._meta)
+        self._sentences = StoredVectors(self._connection, "sentence", held.sentences, held.dimensions)
+        self._sections = StoredVectors(self._connection, "section", self._meta.sections, held.dimensions)
+
+    @property
+    def held(self) -> Indexed:
+        """What the index holds."""
+        return self._meta.held
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def __enter__(self) -> DocumentIndex:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, question: str, vector: Vectors | None = None, top: int = 3) -> Answer:
+        """The best passages, each section once, and how sure it is that the answer is there.
+
+        Args:
+            question: at most 1,000 characters, with at least one letter or digit.
+            vector: of the question, by the encoder that made the index's vectors, shape (d,); None: words alone.
+            top: passages.
+
+        Raises:
+            InputError: an empty or endless question, or a vector of another length.
+            OutputError: the index is damaged.
+        """
+        looked = self._guarded(question, vector)
+        threshold = weights.THRESHOLD_WORDS if vector is None else weights.THRESHOLD_HYBRID
+        if looked is None:
+            # Nothing was found, so nothing of it stands in the documents.
+            return Answer(question=question, found=(), confidence=0.0, threshold=threshold,
+                          unknown=as_written(question, stems(question)), hybrid=vector is not None)  # fmt: skip
+        order = np.argsort(-looked.scores, kind="stable")
+        best: dict[int, int] = {}
+        for row in order:
+            best.setdefault(looked.candidates[looked.owner[row]].section, int(row))
+            if len(best) >= top:
+                break
+        try:
+            found = tuple(self._found(looked, row) for row in best.values())
+        except BROKEN as error:
+            raise damaged(self.path, str(error)) from None
+        sure = there(looked.figures[order[0]], vector is not None, self.held.sentences)
+        return Answer(question=question, found=found, confidence=sure, threshold=threshold,
+                      unknown=as_written(question, looked.unknown), hybrid=vector is not None)  # fmt: skip
+
+    def nearest(self, vector: Vectors, top: int = 3) -> tuple[Found, ...]:
+        """What lies nearest to a vector, by it alone: for pictures and sounds, whose names say little.
+
+        Args:
+            vector: of a text, a picture or a sound, by the index's encoder, shape (d,).
+            top: at most so many.
+
+        Returns:
+            The nearest first; the score is the scalar product.
+
+        Raises:
+            InputError: a vector of another length.
+            OutputError: the index is damaged.
+        """
+        self._check(vector)
+        try:
+            products = self._sentences.products(vector)
+            rows = np.argsort(-products, kind="stable")[:top].tolist()
+            return tuple(self._beside(row, float(products[row])) for row in rows)
+        except BROKEN as error:
+            raise damaged(self.path, str(error)) from None
+
+    def _beside(self, number: int, score: float) -> Found:
+        """The passage of a sentence by its number in the index."""
+        document, path, page, text, spans, first = self._connection.execute(
+            "SELECT s.document, s.path, p.page, p.text, p.spans, p.first FROM passages p"
+            " JOIN sections s ON s.id = p.section WHERE p.first <= ? ORDER BY p.id DESC LIMIT 1", (number,),
+        ).fetchone()  # fmt: skip
+        begin, end = unpacked(spans).reshape(-1, 2)[number - first].tolist()
+        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
+                     page=page, text=text, begin=begin, end=end, score=score)  # fmt: skip
+
+    def sentences(self, question: str, vector: Vectors | None = None, top: int = 10) -> list[Scored]:
+        """The sentences that answer best, the best first; arguments and errors as of `ask`."""
+        looked = self._guarded(question, vector)
+        if looked is None:
+            return []
+        starts = np.searchsorted(looked.owner, np.arange(len(looked.candidates)))
+        given = []
+        for row in np.argsort(-looked.scores, kind="stable")[:top].tolist():
+            candidate = looked.candidates[looked.owner[row]]
+            place = row - int(starts[looked.owner[row]])
+            given.append(Scored(candidate.passage, place, candidate.first + place, float(looked.scores[row])))
+        return given
+
+    def look(self, question: str, vector: Vectors | None = None) -> tuple[Figures, Integers] | None:
+        """Figures of every candidate sentence and its number in the index: what weights are learnt from."""
+        looked = self._guarded(question, vector)
+        if looked is None:
+            return None
+        numbers = [c.first + np.arange(len(c.counts), dtype=np.int32) for c in looked.candidates]
+        return looked.figures, np.concatenate(numbers)
+
+    def _check(self, vector: Vectors) -> None:
+        if vector.shape != (self.held.dimensions,) or not self.held.dimensions:
+            made = f"of length {self.held.dimensions}" if self.held.dimensions else "for no encoder: it has no vectors"
+            raise InputError(f"a vector of the index's encoder, {made}", f"shape {vector.shape}", str(self.path))
+
+    def _guarded(self, question: str, vector: Vectors | None) -> _Looked | None:
+        check(question)
+        if vector is not None:
+            self._check(vector)
+        try:
+            return self._look(question, vector)
+        except EdgewrightError:
+            raise
+        except BROKEN as error:
+            raise damaged(self.path, str(error)) from None
+
+    def _look(self, question: str, vector: Vectors | None) -> _Looked | None:
+        words = list(dict.fromkeys(stems(question)))[:_TERMS]
+        if not words and vector is None:
+            return None
+        asked, unknown = self._terms.asked(words)
+        candidates = self._candidates(asked.terms, vector)
+        if not candidates:
+            return None
+        made, owner = figures(asked, candidates)
+        self._kinds(question, made, owner, candidates)
+        chosen = weights.WORDS if vector is None else weights.HYBRID
+        return _Looked(made, owner, made @ chosen, candidates, tuple(unknown))
+
+    def _candidates(self, terms: Sequence[int], vector: Vectors | None) -> list[Candidate]:
+        wanted: list[int] = []
+        if terms:
+            asked = " OR ".join(f'"{term}"' for term in terms)
+            sql = "SELECT rowid FROM words WHERE words MATCH ? ORDER BY bm25(words, ?, 1.0) LIMIT ?"
+            wanted = [int(row) for (row,) in self._connection.execute(sql, (asked, TITLE, weights.CANDIDATES))]
+        near = self._sentences.products(vector) if vector is not None else None
+        titles = self._sections.products(vector) if vector is not None else None
+        if near is not None:
+            wanted += self._nearest(near)
+        return self._taken(list(dict.fromkeys(wanted)), near, titles)
+
+    def _nearest(self, near: Vectors) -> list[int]:
+        count = min(weights.CANDIDATES, len(near))
+        top: list[int] = np.argpartition(-near, count - 1)[:count].tolist() if count else []
+        sql = "SELECT max(id) FROM passages WHERE first <= ?"
+        return list(dict.fromkeys(self._connection.execute(sql, (row,)).fetchone()[0] for row in top))
+
+    def _taken(self, wanted: Sequence[int], near: Vectors | None, titles: Vectors | None) -> list[Candidate]:
+        """Passages by their numbers, with what they need to be scored, in one query."""
+        marks = ",".join("?" * len(wanted))
+        rows = self._connection.execute(
+            "SELECT p.id, p.section, s.words, p.words, p.counts, p.first, p.page, p.text, p.spans FROM passages p"  # noqa: S608
+            f" JOIN sections s ON s.id = p.section WHERE p.id IN ({marks})",
+            wanted,
+        )
+        made = []
+        for passage, section, title, words, counts, first, page, text, spans in rows:
+            sizes = unpacked(counts)
+            meaning = None if near is None else near[first : first + len(sizes)]
+            beside = 0.0 if titles is None else float(titles[section])
+            made.append(Candidate(passage, section, unpacked(title), unpacked(words), sizes, first, page, text,
+                                  unpacked(spans).reshape(-1, 2), meaning, beside))  # fmt: skip
+        return made
+
+    def _kinds(self, question: str, made: Figures, owner: Integers, candidates: Sequence[Candidate]) -> None:
+        """The column 'kind', of sentences that may matter: it needs their text."""
+        test = asks_for(question)
+        if test is None:
+            return
+        starts = np.searchsorted(owner, np.arange(len(candidates)))
+        chosen = weights.WORDS if candidates[0].meaning is None else weights.HYBRID
+        for row in np.argsort(-(made @ chosen), kind="stable")[: weights.KINDS].tolist():
+            candidate = candidates[owner[row]]
+            begin, end = candidate.spans[row - starts[owner[row]]]
+            made[row, weights.KIND] = float(test(candidate.text[begin:end]))
+
+    def _found(self, looked: _Looked, row: int) -> Found:
+        owner = int(looked.owner[row])
+        one = looked.candidates[owner]
+        begin, end = one.spans[row - int(np.searchsorted(looked.owner, owner))].tolist()
+        document, path = self._connection.execute(
+            "SELECT document, path FROM sections WHERE id = ?", (one.section,)
+        ).fetchone()
+        return Found(document=self.held.documents[document].name, path=msgspec.json.decode(path, type=tuple[str, ...]),
+                     page=one.page, text=one.text, begin=begin, end=end, score=float(looked.scores[row]))  # fmt: skip
+
+
+def there(figures_of: Figures, hybrid: bool, sentences: int) -> float:
+    """Probability that the answer is in the documents, from the figures of the best sentence.
+
+    Args:
+        figures_of: shape (len(NAMES),).
+        hybrid: whether the question had a vector.
+        sentences: of all documents: the more there are, the nearer one comes by chance.
+    """
+    chosen = weights.THERE_HYBRID if hybrid else weights.THERE_WORDS
+    total = figures_of @ chosen[:-2] + chosen[-2] * np.log(max(sentences, 1)) + chosen[-1]
+    return float(1 / (1 + np.exp(-total)))
+
+
+def check(question: str) -> None:
+    """Whether it can be asked at all.
+
+    Raises:
+        InputError: empty, without a letter or digit, or longer than 1,000 characters.
+    """
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(f"a question of at most {LONGEST_QUESTION} characters", f"{len(question)}", "the question")
+    if not any(c.isalnum() for c in question):
+        got = "an empty one" if not question.strip() else repr(question.strip()[:20])
+        raise InputError("a question with at least one word", got, "the question")
+    if "\x00" in question:
+        raise InputError("a question in text", "a zero character", "the question")

@@ -1,0 +1,135 @@
+"""The file of a language model: a sealed archive that is believed only when it gives its own test vectors again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.archive import pack, read_file, unpack
+from edgewright.core.files import write_atomic
+from edgewright.core.npy import from_npy, to_npy
+from edgewright.core.versioned_json import decode_versioned
+from edgewright.nlp.utterance.head import STEP, TOLERANCE, Encodes, Head
+from edgewright.nlp.utterance.student import Student
+from edgewright.nlp.utterance.tagger import Tagger
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import LANGUAGE_VERSION, OUT_OF_SCOPE, LanguageSpec
+
+SPEC = "language.json"
+_ARRAY = "arrays/{name}.npy"
+_DAMAGED = "Fetch the file again: it was damaged or changed after it was made"
+_MAKE = "Make one with: edgewright language train UTTERANCES --out MODEL"
+Arrays = dict[str, NDArray[Any]]
+
+
+def language_bytes(spec: LanguageSpec, arrays: Arrays) -> bytes:
+    """The bytes of a model's file; the same model gives the same bytes.
+
+    Args:
+        spec: its `arrays` are filled in here.
+        arrays: of the student, and of the tagger with `tagger_` before their names.
+    """
+    whole = msgspec.structs.replace(spec, arrays=tuple(sorted(arrays)))
+    text = msgspec.json.format(msgspec.json.encode(whole, order="deterministic"), indent=1) + b"\n"
+    return pack({SPEC: text, **{_ARRAY.format(name=name): to_npy(array) for name, array in arrays.items()}})
+
+
+def write_language(path: Path, spec: LanguageSpec, arrays: Arrays) -> int:
+    """Writes a model's file and gives its length in bytes.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    data = language_bytes(spec, arrays)
+    write_atomic(path, data)
+    return len(data)
+
+
+def read_language(path: Path) -> tuple[LanguageSpec, Arrays]:
+    """Reads and checks a model's file; `Understanding` proves it.
+
+    Raises:
+        InputError: missing, damaged, altered, too large, or of a newer format.
+    """
+    return parse_language(read_file(path, "the file of a language model", absent=_MAKE, unread=_MAKE), str(path))
+
+
+def parse_language(data: bytes, where: str) -> tuple[LanguageSpec, Arrays]:
+    """As `read_language`, from bytes; `where` names them in messages."""
+    try:
+        files = unpack(data, where)
+    except InputError as error:
+        expected = error.expected.replace("a package (a ZIP file)", "a language model").replace("package", "model")
+        raise InputError(expected, error.got, where, _DAMAGED if error.do else _MAKE) from None
+    spec = _spec(files.pop(SPEC, b""), where)
+    wanted = {_ARRAY.format(name=name): name for name in spec.arrays}
+    odd = sorted(wanted.keys() ^ files.keys())
+    if odd:
+        raise InputError(f"exactly the arrays {SPEC} names", f"a difference in {odd[0]}", where, _DAMAGED)
+    return spec, {wanted[name]: from_npy(content, f"{where}, {name}") for name, content in files.items()}
+
+
+def form_of(spec: LanguageSpec, arrays: Arrays, where: str, encoder: Encodes | None) -> Student | Head:
+    """The student, or the head on an encoder.
+
+    Raises:
+        InputError: neither of them, arrays that do not fit, a head without its encoder, or a student with one.
+    """
+    student = student_of(spec, arrays, where)
+    if student is not None:
+        if encoder is not None:
+            raise InputError("no encoder: this model reads words itself", "one", where, "Leave --encoder out")
+        return student
+    if spec.head is None:
+        raise InputError("a model with a student or a head", "one without", where)
+    if encoder is None:
+        raise InputError(
+            f"the encoder {spec.head.encoder}, which this model needs", "none", where, "Name it: --encoder DIR"
+        )
+    return Head(spec.head, arrays, len(spec.intents), encoder, where)
+
+
+def student_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Student | None:
+    """The student, where there is one.
+
+    Raises:
+        InputError: arrays that do not fit.
+    """
+    return None if spec.student is None else Student(spec.student, arrays, len(spec.intents), where)
+
+
+def tagger_of(spec: LanguageSpec, arrays: Arrays, where: str) -> Tagger | None:
+    """The slot tagger, where there is one; errors as of `student_of`."""
+    if spec.tagger is None:
+        return None
+    begin = "tagger_"
+    return Tagger(spec.tagger, {n[len(begin) :]: a for n, a in arrays.items() if n.startswith(begin)}, where)
+
+
+def prove(spec: LanguageSpec, form: Student | Head, where: str) -> None:
+    """Computes the test vectors: to the bit by a student, within `TOLERANCE` by a head.
+
+    Raises:
+        InputError: a logit differs, or there is no vector to prove it by.
+    """
+    if not spec.vectors:
+        raise InputError("test vectors in the model", "none", where, _DAMAGED)
+    allowed = round(TOLERANCE / STEP) if isinstance(form, Head) else 0
+    for vector in spec.vectors:
+        found, wanted = form.logits(vector.text), np.array(vector.logits, np.int64)
+        if found.shape != wanted.shape or np.abs(found - wanted).max() > allowed:
+            do = "Name the encoder that it was trained with" if allowed else _DAMAGED
+            raise InputError(f"the model's own answer to {vector.text[:40]!r}", "another", where, do)
+
+
+def _spec(text: bytes, where: str) -> LanguageSpec:
+    spec = decode_versioned(
+        text, LanguageSpec, LANGUAGE_VERSION, "language", f"a file {SPEC} of a language model", where, _DAMAGED
+    )
+    if len(set(spec.intents)) != len(spec.intents) or len(spec.intents) < 2 or OUT_OF_SCOPE in spec.intents:
+        raise InputError("two or more intents, each once", str(len(spec.intents)), where, _DAMAGED)
+    return spec

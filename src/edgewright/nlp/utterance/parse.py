@@ -1,0 +1,139 @@
+"""A sentence understood: intent with a calibrated probability or 'out of scope', slots with values, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.nlp.utterance.gazetteer import Gazetteers
+from edgewright.nlp.utterance.head import Encodes
+from edgewright.nlp.utterance.limits import checked
+from edgewright.nlp.utterance.model_file import Arrays, form_of, prove, read_language, tagger_of
+from edgewright.nlp.utterance.normalise import normalised
+from edgewright.nlp.utterance.values import values
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import OUT_OF_SCOPE, LanguageSpec, Parsed, Ranked, Slot
+
+_OTHERS = 2
+# Slots of an utterance at most, the first of the text: as many as a device has room for.
+MOST_SLOTS = 32
+
+
+class Understanding:
+    """A model that was read and proven; `parse` is what a device calls, `limits` are those of its student or head.
+
+    Args:
+        spec, arrays: as `read_language` gives them.
+        where: of the file, for messages.
+        encoder: of a model that is a head on one.
+
+    Raises:
+        InputError: arrays that do not fit, a head without its encoder, or test vectors that it does not give again.
+    """
+
+    def __init__(
+        self, spec: LanguageSpec, arrays: Arrays, where: str = "the model", encoder: Encodes | None = None
+    ) -> None:
+        self.spec = spec
+        self._logits = form_of(spec, arrays, where, encoder)
+        self.limits = self._logits.limits
+        form = spec.student or spec.head
+        if form is None:
+            raise InputError("a model with a student or a head", "one without", where)
+        self._form = form
+        self._tagger = tagger_of(spec, arrays, where)
+        self._gazetteers = Gazetteers(spec.gazetteers)
+        prove(spec, self._logits, where)
+
+    @classmethod
+    def load(cls, path: Path, encoder: Encodes | None = None) -> Understanding:
+        """Of a file; `encoder` for a model that is a head on one.
+
+        Raises:
+            InputError: as `read_language`, or as the class.
+        """
+        return cls(*read_language(path), where=str(path), encoder=encoder)
+
+    def intent(self, text: str) -> tuple[int, NDArray[np.int64]]:
+        """Number of the likeliest intent, -1 for out of scope, and the integer logits."""
+        logits = self._logits.logits(text)
+        best = int(logits.argmax())
+        return (best if logits[best] >= self.limits[best] else -1), logits
+
+    def parse(self, text: str, *, today: date | None = None, where: str = "the utterance") -> Parsed:
+        """What an utterance says.
+
+        Args:
+            text: a sentence or two.
+            today: what "tomorrow" counts from; without it such words keep themselves as their value.
+            where: what it is called when it is refused.
+
+        Raises:
+            InputError: nothing but space, beyond 1,000 characters, or half a character.
+        """
+        text = checked(text, where)
+        if normalised(text) == " ":
+            return Parsed(
+                text=text, intent=OUT_OF_SCOPE, confidence=0.0, score=0.0, why="there is no word in it, only signs"
+            )
+        number, logits = self.intent(text)
+        chances = probabilities(logits, self._form.scale)
+        others = self._likeliest(chances)
+        scale, best = self._form.scale, others[0]
+        score, limit = float(logits.max()) * scale, float(self.limits[int(logits.argmax())]) * scale
+        if number < 0:
+            why = f"too unlike the examples of every intent; {best.intent} is nearest"
+            return Parsed(
+                text=text, intent=OUT_OF_SCOPE, confidence=best.confidence, score=score, limit=limit, others=others,
+                why=why,
+            )  # fmt: skip
+        return Parsed(
+            text=text, intent=best.intent, confidence=best.confidence, score=score, limit=limit,
+            slots=self._slots(text, best.intent, today), others=others[1:],
+            why=f"like the examples of {best.intent}; next is {others[1].intent} with "
+                f"{100 * others[1].confidence:.0f} %",
+        )  # fmt: skip
+
+    def _likeliest(self, chances: NDArray[np.float64]) -> tuple[Ranked, ...]:
+        """The first few intents; of equals the first."""
+        left, made = chances.copy(), []
+        for _ in range(min(_OTHERS + 1, len(left))):
+            k = int(left.argmax())
+            made.append(Ranked(intent=self.spec.intents[k], confidence=float(chances[k])))
+            left[k] = -1.0
+        return tuple(made)
+
+    def _slots(self, text: str, intent: str, today: date | None) -> tuple[Slot, ...]:
+        listed, ruled = self._gazetteers.find(text), values(text, today)
+        tagged = self._tagger.slots(text, intent) if self._tagger else ()
+        made = [_valued(slot, listed, ruled, self.spec.gazetteers) for slot in tagged]
+        for slot in (*listed, *ruled):
+            if all(slot.end <= other.begin or other.end <= slot.begin for other in made):
+                made.append(slot)
+        return tuple(sorted(made, key=lambda slot: slot.begin)[:MOST_SLOTS])
+
+
+def probabilities(logits: NDArray[np.int64], scale: float) -> NDArray[np.float64]:
+    """Softmax of integer logits times their scale, shape (k,)."""
+    powers = np.exp((logits - logits.max()) * scale)
+    made: NDArray[np.float64] = powers / powers.sum()
+    return made
+
+
+def _valued(
+    slot: Slot, listed: tuple[Slot, ...], ruled: tuple[Slot, ...], lists: Mapping[str, Mapping[str, str]]
+) -> Slot:
+    """The slot with the value of an entry or rule that has just its words."""
+    if slot.name in lists:
+        for other in listed:
+            if other.name == slot.name and slot.begin <= other.begin and other.end <= slot.end:
+                return msgspec.structs.replace(slot, value=other.value)
+    for other in ruled:
+        if (other.begin, other.end) == (slot.begin, slot.end):
+            return msgspec.structs.replace(slot, value=other.value)
+    return slot

@@ -1,0 +1,139 @@
+"""The slot tagger on a device: hashed attributes to scores of labels, and the best path through them.
+
+A linear-chain conditional random field (Lafferty et al., 2001): the score of a path is the sum of the weights of every
+token's attributes for its label, and of every pair of labels. The Viterbi algorithm finds the best one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.nlp.utterance.attributes import attributes, keys, tokens
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import Slot, TaggerSpec
+
+# Tokens that are tagged at most: what lies beyond them is no slot, so that the memory of a device is bounded.
+MOST_TOKENS = 128
+# Bits of fraction of a weight when scores are added up, and the largest move: sums over all tokens fit 32 bits.
+FRACTION, LARGEST = 8, 1 << 22
+ARRAYS = {"keys": np.uint32, "counts": np.uint8, "labels": np.uint8, "weights": np.int8, "moves": np.float32}
+
+
+class Tagger:
+    """Text and intent to slots.
+
+    Args:
+        spec: labels and the scale of a weight.
+        arrays: `keys` (a,) sorted CRC-32 of attributes, `counts` (a,) weights of each, `labels` and `weights` (w,),
+            `moves` (labels, labels) from one to the next.
+        where: of the file, for messages.
+
+    Raises:
+        InputError: arrays that do not fit together.
+    """
+
+    def __init__(self, spec: TaggerSpec, arrays: dict[str, NDArray[Any]], where: str) -> None:
+        found = {name: arrays.get(name) for name in ARRAYS}
+        for name, kind in ARRAYS.items():
+            array = found[name]
+            if array is None or array.dtype != kind:
+                raise InputError(f"an array {name} of {np.dtype(kind)}", "none or another type", where)
+        size, names = len(spec.labels), arrays["keys"]
+        total = int(arrays["counts"].sum(dtype=np.int64)) if arrays["counts"].ndim == 1 else -1
+        sound = (
+            1 <= size <= 256
+            and names.shape == arrays["counts"].shape
+            and arrays["labels"].shape == arrays["weights"].shape == (total,)
+            and arrays["moves"].shape == (size, size)
+            and bool(np.isfinite(arrays["moves"]).all())
+            and (not total or int(arrays["labels"].max()) < size)
+            and bool(np.all(names[1:] > names[:-1]))
+            and math.isfinite(spec.scale)
+            and spec.scale > 0
+            and all(_is_label(label) for label in spec.labels)
+        )
+        if not sound:
+            raise InputError("the arrays of a slot tagger that fit together", "others", where)
+        self._spec, self._keys = spec, names
+        self._starts = np.concatenate([[0], np.cumsum(arrays["counts"], dtype=np.int64)])
+        self._labels, self._weights = arrays["labels"].astype(np.int64), arrays["weights"].astype(np.float64)
+        self._moves = integer_moves(spec, arrays["moves"])
+
+    def path(self, text: str, spans: list[tuple[int, int]], intent: str) -> list[int]:
+        """The best label of every token; that of the first label, O, beyond `MOST_TOKENS`."""
+        beyond = [0] * (len(spans) - MOST_TOKENS)
+        spans = spans[:MOST_TOKENS]
+        if not spans or not len(self._keys):
+            return [0] * len(spans) + beyond
+        return viterbi(self._scores(attributes(text, spans, intent)), self._moves) + beyond
+
+    def slots(self, text: str, intent: str) -> tuple[Slot, ...]:
+        """Slots in the order of the text."""
+        spans = tokens(text)
+        return joined(text, spans, [self._spec.labels[k] for k in self.path(text, spans, intent)])
+
+    def _scores(self, rows: list[list[str]]) -> NDArray[np.int64]:
+        wanted = keys(rows)
+        size = len(self._spec.labels)
+        places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        known = np.flatnonzero(self._keys[places] == wanted)
+        places = places[known]
+        begins = self._starts[places]
+        counts = self._starts[places + 1] - begins
+        total = int(counts.sum())
+        # One index a weight: the begin of its attribute plus its place among the attribute's weights.
+        firsts = np.repeat(np.cumsum(counts) - counts, counts)
+        index = np.repeat(begins, counts) + np.arange(total) - firsts
+        token = np.repeat(known // len(rows[0]), counts)
+        cells = token * size + self._labels[index]
+        made = np.bincount(cells, self._weights[index], len(rows) * size).reshape(len(rows), size)
+        # Sums of small integers: exact.
+        return np.asarray(made, np.int64) << FRACTION
+
+
+def integer_moves(spec: TaggerSpec, moves: NDArray[Any]) -> NDArray[np.int64]:
+    """Moves in steps of the weights' scale and `FRACTION` bits, so that desk and device add the same integers."""
+    steps = np.rint(moves.astype(np.float64) / spec.scale * (1 << FRACTION))
+    made: NDArray[np.int64] = np.clip(steps, -LARGEST, LARGEST).astype(np.int64)
+    return made
+
+
+def viterbi(scores: NDArray[np.int64], moves: NDArray[np.int64]) -> list[int]:
+    """The path of largest sum; of equal ones, that of the first labels.
+
+    Args:
+        scores: shape (tokens, labels).
+        moves: shape (labels, labels), from one to the next.
+    """
+    best = scores[0]
+    back = []
+    for row in scores[1:]:
+        ways = best[:, None] + moves
+        back.append(ways.argmax(axis=0))
+        best = ways.max(axis=0) + row
+    path = [int(best.argmax())]
+    for step in reversed(back):
+        path.append(int(step[path[-1]]))
+    return path[::-1]
+
+
+def joined(text: str, spans: list[tuple[int, int]], labels: list[str]) -> tuple[Slot, ...]:
+    """Runs of labels B-name, I-name as slots; an I that follows no such run begins one."""
+    made: list[tuple[str, int, int]] = []
+    open_name = ""
+    for (begin, end), label in zip(spans, labels, strict=True):
+        name = label[2:]
+        if label.startswith("I-") and name == open_name:
+            made[-1] = (name, made[-1][1], end)
+        elif name:
+            made.append((name, begin, end))
+        open_name = name
+    return tuple(Slot(name=n, begin=b, end=e, text=text[b:e], by="tagger") for n, b, e in made)
+
+
+def _is_label(label: str) -> bool:
+    return label == "O" or (label[:2] in ("B-", "I-") and 2 < len(label) <= 102)

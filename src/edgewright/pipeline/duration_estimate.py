@@ -1,0 +1,73 @@
+"""What training will take of a processor, told before it begins where that is long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from edgewright.core.durations import duration_text
+
+if TYPE_CHECKING:
+    # It brings JAX, which telling does without.
+    from edgewright.models.architecture import Architecture
+
+Ahead = Callable[[str], None]
+LONG_S = 20.0
+# CPU seconds of a two-core x86 machine, for a network in JAX: its start, a batch, a multiply-accumulate of one sample
+# forwards and back. Another machine differs, by two or three times.
+_START_S, _BATCH_S, _MAC_S = 1.2, 6e-5, 1.2e-10
+
+
+def training_s(network: Architecture, looks: float, batch: int) -> float:
+    """CPU seconds that training takes at most.
+
+    Args:
+        network: to be trained.
+        looks: samples looked at, all epochs together.
+        batch: samples of a step.
+    """
+    layers = zip(network.layers, network.configs, network.shapes, strict=False)
+    macs = sum(layer.macs(config, shape) for layer, config, shape in layers)
+    return _START_S + looks * macs * _MAC_S + looks / batch * _BATCH_S
+
+
+def tell_ahead(ahead: Ahead, work: str, seconds: float) -> None:
+    """Tells what work takes, before it begins, where that is over `LONG_S`.
+
+    Args:
+        ahead: takes the sentence, as `Listener.ahead`.
+        work: what is done, as 'Training at growing sizes'.
+        seconds: of a processor, at most.
+    """
+    if seconds > LONG_S:
+        told = duration_text(float(f"{seconds:.2g}"))
+        ahead(f"{work} takes up to about {told} of a processor (estimated; Ctrl-C ends it)")
+
+
+def told_by_first(
+    advance: Callable[[int], None], ahead: Ahead, work: str, parts: int, *, skipped: int = 0
+) -> Callable[[int], None]:
+    """Return what to call after each of several like parts of work; the first one gives the estimate of all.
+
+    Args:
+        advance: called with every amount of parts, in any case.
+        ahead: takes the sentence, as `Listener.ahead`.
+        work: what is done, as 'Trying decisions'.
+        parts: all of them.
+        skipped: calls that are not measured, because their part also compiles or draws what all of them need.
+    """
+    started = time.process_time()
+    calls = 0
+
+    def step(amount: int) -> None:
+        nonlocal started, calls
+        calls += 1
+        if calls <= skipped + 1:
+            now = time.process_time()
+            if calls == skipped + 1:
+                tell_ahead(ahead, work, (now - started) / max(1, amount) * parts)
+            started = now
+        advance(amount)
+
+    return step

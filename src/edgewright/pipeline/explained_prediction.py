@@ -1,0 +1,219 @@
+"""Any prediction layer by layer: a sample of the run's data, of a CSV file, or one that is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.core.csv.rows import Rows, read_csv
+from edgewright.core.input_ranges import outside
+from edgewright.core.windows import cut as cut_windows
+from edgewright.data.load import load_data
+from edgewright.data.samples import cut
+from edgewright.data.targets import encode_target
+from edgewright.pipeline.explain import explain
+from edgewright.pipeline.folder import judged_of
+from edgewright.pipeline.material import sha256
+from edgewright.pipeline.notebook import explained_html
+from edgewright.pipeline.provenance import remembered
+from edgewright.pipeline.store import StoredPipeline, load_fitted
+from edgewright.schema.data import Column, Floats, Samples
+from edgewright.schema.errors import InputError
+from edgewright.schema.explained import Explained
+from edgewright.trace.words import number
+
+CSV_MOST = 10
+"""Rows or windows of a file that are traced unless more are asked for."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A prediction that was asked for; in a notebook it shows itself."""
+
+    record: Explained
+
+    def _repr_html_(self) -> str | None:
+        return explained_html(self.record)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The fitted stages of a run.
+
+    Attributes:
+        name: of the pipeline.
+        steps: the model last.
+        columns: that arrive, with their declared ranges.
+        shape: of one sample.
+    """
+
+    name: str
+    steps: Sequence[tuple[str, Any]]
+    columns: tuple[Column, ...]
+    shape: tuple[int, ...]
+
+
+def fitted_of(folder: Path) -> tuple[StoredPipeline, Fitted]:
+    """The stored pipeline of a run folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if not (folder / "pipeline").is_dir():
+        raise InputError(
+            "a run folder with its fitted pipeline", "none", str(folder), "Give the folder of a finished run"
+        )
+    index, steps = load_fitted(folder / "pipeline")
+    first = index.stages[0].context if index.stages else None
+    columns = index.columns
+    if not columns and first is not None:
+        columns = tuple(Column(name=n, unit=u) for n, u in zip(first.names, first.units, strict=True))
+    shape = tuple(first.shape if first is not None else steps[-1][1].shape_)
+    return index, Fitted(index.config.name, steps, columns, shape)
+
+
+def explain_row(folder: Path, row: int, data: str | None = None) -> Explained:
+    """Traces a sample of the run's own data through the fit that was judged, which its page is of.
+
+    Args:
+        folder: of the run.
+        row: number of the sample, from 1.
+        data: where the data lie now; as the run remembers it when None.
+
+    Raises:
+        InputError: no such row, no fitted pipeline, or data that cannot be read.
+    """
+    index, fitted = fitted_of(judged_of(folder))
+    known = remembered(folder)
+    config = index.config
+    samples = cut(load_data(config.data, seed=config.seed, path=data or known.place()), config.window)
+    samples = msgspec.structs.replace(samples, y=encode_target(samples.y, index.task))
+    unit, total = _unit(samples.X), len(samples.X)
+    if not 1 <= row <= total:
+        raise InputError(
+            f"a {unit} from 1 to {total:,}", f"{row:,}", f"--row {row}", f"The data of {config.name} hold {total:,}"
+        )
+    notes: tuple[str, ...] = ()
+    if known.changed(sha256(samples)):
+        since = "are not those of the run" if data else "have changed since the run"
+        notes = (f"these data {since}: the {unit} is another than it was trained or judged on",)
+    return _told(fitted, samples, row - 1, f"{unit} {row:,} of the data", notes)
+
+
+def explain_csv(folder: Path, csv: Path, most: int = CSV_MOST) -> tuple[tuple[Explained, ...], int]:
+    """Traces the first rows or windows of a CSV file with the columns of the run.
+
+    Args:
+        folder: of the run.
+        csv: file with a header line; windows are cut from it as `edgewright predict` does.
+        most: how many are traced.
+
+    Returns:
+        The traced predictions, and how many rows or windows the file holds.
+
+    Raises:
+        InputError: columns that are not there, cells that are no numbers, or fewer rows than a window.
+    """
+    index, fitted = fitted_of(folder)
+    if not csv.is_file():
+        raise InputError("a CSV file", "no such file", str(csv), "Check the path")
+    names = [column.name for column in fitted.columns]
+    rows = read_csv(csv, name=csv.name, only_columns=names)
+    X, places = _samples(rows, names, index, csv.name)
+    unknown = Samples(
+        X=X, y=None, groups=None, sessions=np.full(len(X), csv.name), starts=np.arange(len(X)),
+        columns=fitted.columns, rate=None,
+    )  # fmt: skip
+    told = tuple(_told(fitted, unknown, i, f"{csv.name} {places[i]}", ()) for i in range(min(most, len(X))))
+    return told, len(X)
+
+
+def explain_sample(pipeline: Any, sample: Any) -> Explanation:  # noqa: ANN401 - our pipeline, and anything like an array
+    """Traces one sample through a fitted `Pipeline`.
+
+    Raises:
+        InputError: for another shape, or a pipeline that is not fitted.
+    """
+    model = pipeline.steps[-1][1]
+    if not hasattr(model, "shape_"):
+        raise InputError("a fitted pipeline", "one that is not fitted", do="Call fit, or use Pipeline.load(run)")
+    try:
+        one = np.asarray(sample, np.float32)
+    except (TypeError, ValueError):
+        raise InputError("numbers", type(sample).__name__, "sample") from None
+    shape = tuple(pipeline.shapes[0]) if pipeline.shapes else tuple(one.shape)
+    if one.shape != shape:
+        raise InputError(f"a sample of shape {shape}", f"shape {one.shape}", "sample")
+    columns = pipeline.columns or tuple(Column(name=f"x{i}") for i in range(shape[0]))
+    unknown = Samples(
+        X=one[np.newaxis],
+        y=None,
+        groups=None,
+        sessions=np.array([""]),
+        starts=np.array([0]),
+        columns=columns,
+        rate=None,
+    )
+    name = "pipeline" if pipeline.config is None else pipeline.config.name
+    return Explanation(_told(Fitted(name, pipeline.steps, columns, shape), unknown, 0, "the sample given", ()))
+
+
+def _told(fitted: Fitted, samples: Samples, row: int, place: str, notes: tuple[str, ...]) -> Explained:
+    """One sample through stages and network."""
+    features: Floats = np.asarray(samples.X[row : row + 1], np.float32)
+    if features.shape[1:] != fitted.shape:
+        raise InputError(f"samples of shape {fitted.shape}", f"{features.shape[1:]}", place)
+    names = tuple(column.name for column in samples.columns)
+    for _, stage in fitted.steps[:-1]:
+        features = np.asarray(stage.transform(features), np.float32)
+        names = tuple(str(name) for name in stage.get_feature_names_out(np.asarray(names, dtype=object)))
+    prediction = explain(samples, row, features, fitted.steps[-1][1], feature_names=names)
+    return Explained(
+        run=fitted.name,
+        place=place,
+        prediction=prediction,
+        outside=_outside(samples.X[row], fitted.columns),
+        notes=notes,
+    )
+
+
+def _outside(sample: Floats, columns: tuple[Column, ...]) -> tuple[str, ...]:
+    """A sentence for every column with a value outside its declared range."""
+    ranges = tuple((column.name, column.minimum, column.maximum) for column in columns)
+    flags = outside(sample[np.newaxis], ranges)[0]
+    told = []
+    for (name, low, high), flag, values in zip(ranges, flags, sample, strict=True):
+        if flag:
+            bad = [v for v in np.ravel(values) if (low is not None and v < low) or (high is not None and v > high)]
+            limits = f"{number(low) if low is not None else 'any'} to {number(high) if high is not None else 'any'}"
+            told.append(f"{name}: {number(float(bad[0]))} is outside the declared range {limits}")
+    return tuple(told)
+
+
+def _samples(rows: Rows, names: list[str], index: StoredPipeline, file: str) -> tuple[Floats, list[str]]:
+    """Rows or windows of a file, and the place of each."""
+    absent = [name for name in names if name not in rows.names]
+    if absent:
+        raise InputError(
+            f"the columns {', '.join(names)}", f"no {', '.join(absent)}", file, "Name the columns in the header line"
+        )
+    values = np.ascontiguousarray(rows.values[:, [rows.names.index(name) for name in names]], np.float32)
+    window = index.config.window
+    if window is None:
+        if not len(values):
+            raise InputError("at least one row", "none", file)
+        return values, [f"line {line}" for line in rows.lines]
+    step = window.step or max(1, window.samples // 2)
+    windows = cut_windows(values, window.samples, step)[0]
+    if not len(windows):
+        raise InputError(f"at least {window.samples:,} rows, one window", f"{len(values):,} rows", file)
+    return windows, [f"rows {i * step + 1:,} to {i * step + window.samples:,}" for i in range(len(windows))]
+
+
+def _unit(X: Floats) -> str:
+    return "row" if X.ndim == 2 else "window"

@@ -1,0 +1,251 @@
+"""The five steps one after the other, and what they come to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+
+from edgewright.pipeline.config import names_pipeline
+from edgewright.pipeline.duration_estimate import Ahead
+from edgewright.profiles.catalogue import listing, load_profile
+from edgewright.profiles.footprint import over_budget, takes_programs
+from edgewright.schema.advice import Advice, Need, Place, Traffic
+from edgewright.schema.budget import Budget
+from edgewright.schema.footprint import Footprint
+from edgewright.schema.profile import Profile
+from edgewright.search.advise import placement
+from edgewright.search.advise.contract import AdviceRequest, Doing, Found
+from edgewright.search.advise.figures import Figures, usual_radio
+from edgewright.search.advise.framings_found import framing_of
+from edgewright.search.advise.inspection import Look, look
+from edgewright.search.advise.needs import limit_of
+from edgewright.search.advise.turning_points import turning
+from edgewright.search.ladder.verdict import figure
+
+GATEWAY_PROFILE, SERVER_PROFILE = "raspberry-pi-5", "x86-64"
+
+
+def advise(asked: AdviceRequest, doing: Doing, ahead: Ahead = lambda _: None) -> Advice:
+    """Frames, weighs where it should run, measures, and decides.
+
+    Args:
+        asked: data, device and needs.
+        doing: shows progress.
+        ahead: gets the estimate of long work before it begins.
+
+    Raises:
+        InputError: data, needs or figures that cannot be used.
+        CheckFailedError: rows would be dealt at random though neighbours know each other.
+        KeyboardInterrupt: nothing is kept of a measurement that was broken off.
+    """
+    profile = load_profile(asked.device)
+    radio = asked.radio or usual_radio(profile, takes_programs(profile))
+    figures = Figures(radio, asked.prices)
+    seen = Look(None) if asked.path and names_pipeline(asked.data, asked.path) else look(asked.data)
+    found = framing_of(seen, asked).advise(seen, asked, doing, ahead)
+    footprint = found.price(profile)
+    setting = _setting(found, asked, profile, figures, footprint)
+    places = placement.places(setting, asked.needs)
+    place, why = placement.choose(places)
+    said = {text.split()[0] for text in found.unmet}
+    missed = (miss for miss in place.misses if miss.split("=")[0] not in said)
+    unmet = (*found.unmet, *_without_ladder(found, asked.needs, footprint), *missed)
+    if unmet:
+        near = _simpler(found, setting, asked.needs) if place.misses else ()
+        unmet = (*unmet, *near, *_nearest(found, asked, profile))
+    return Advice(
+        name=found.name,
+        target=found.target,
+        frame=found.frame,
+        device=profile.name,
+        radio=radio,
+        battery=setting.battery,
+        seed=asked.seed,
+        needs=asked.needs,
+        parameters=figures.parameters(),
+        traffic=setting.traffic,
+        places=places,
+        place=place.name,
+        place_why=why,
+        existing=found.existing,
+        ladder=found.ladder,
+        measured=found.measured,
+        choice=found.choice,
+        choice_why=found.choice_why,
+        footprint=footprint,
+        met=not unmet,
+        unmet=unmet,
+        curve=found.curve,
+        curve_note=found.curve_note,
+        flips=(*found.flips, *turning(setting, asked.needs, place)),
+        costs=(*_costs(place, footprint, setting), *found.costs),
+        commands=found.commands,
+        notes=(*found.notes, *_notes(found, profile, footprint, radio)),
+    )
+
+
+def _without_ladder(found: Found, needs: tuple[Need, ...], footprint: Footprint | None) -> tuple[str, ...]:
+    """Needs about the model itself that are not met, or that nobody can judge, where no ladder judged them."""
+    if found.ladder is not None:
+        return ()
+    told = list[str]()
+    limits = {name: limit for name in ("flash", "ram") if (limit := limit_of(needs, name)) is not None}
+    if footprint is not None:
+        told += over_budget(footprint, Budget(**{name: int(limit) for name, limit in limits.items()}))
+    elif limits:
+        told += [f"{name}: what it takes is not known before the model is made" for name in limits]
+    if limit_of(needs, "score") is not None:
+        told.append(f"score: no score of {found.frame.task} is compared with one that was asked for")
+    return tuple(told)
+
+
+def _setting(
+    found: Found, asked: AdviceRequest, profile: Profile, figures: Figures, footprint: Footprint | None
+) -> placement.Setting:
+    rows, why = _rows(found, figures)
+    answers = rows / found.rows_an_answer
+    size = found.bytes_row if found.bytes_row is not None else len(found.columns) * figures["reading"]
+    how = (f"{rows:,.0f} rows a day: {why}", found.changes_how)
+    traffic = Traffic(
+        rows_day=rows, answers_day=answers, told_day=answers * found.changes, raw_bytes_day=rows * size, how=how
+    )
+    small = takes_programs(profile)
+    works = {placement.DEVICE: _work(profile, footprint, figures, small)}
+    for place, name in ((placement.GATEWAY, GATEWAY_PROFILE), (placement.SERVER, SERVER_PROFILE)):
+        other = load_profile(name)
+        works[place] = _work(other, found.price(other), figures, False)
+    server = works[placement.SERVER]
+    works[placement.SERVER] = replace(server, active_w=figures["server_power"])
+    sleep = profile.sleep.value if profile.sleep else figures["sleep" if small else "system_sleep"]
+    sleep = figures["sleep"] if figures.is_given("sleep") else sleep
+    return placement.Setting(
+        traffic=traffic,
+        figures=figures,
+        sleep_w=sleep,
+        battery=limit_of(asked.needs, "battery") is not None or (small and not asked.mains),
+        columns=found.columns,
+        works=works,
+        cannot=_cannot(found, profile),
+    )
+
+
+def _rows(found: Found, figures: Figures) -> tuple[float, str]:
+    """Rows a day, and who says so."""
+    if figures.is_given("rows"):
+        return figures["rows"], "as given"
+    if found.rate:
+        return found.rate * placement.DAY, "by the rate of the data"
+    if found.usual_rows is not None:
+        return found.usual_rows, "assumption; --price rows=N sets it"
+    return figures["rows"], "assumption, as the data has no rate; --price rows=N sets it"
+
+
+def _cannot(found: Found, profile: Profile) -> dict[str, str]:
+    """Why a place cannot hold what was chosen, whatever is needed."""
+    held = min(profile.flash.value, profile.ram.value)
+    if found.least_bytes <= held:
+        return {}
+    least, has = placement.amount_bytes(found.least_bytes), placement.amount_bytes(held)
+    return {placement.DEVICE: f"{found.least_why} takes at least {least} of memory: {profile.name} has {has}"}
+
+
+def _work(profile: Profile, footprint: Footprint | None, figures: Figures, small: bool) -> placement.Work:
+    """Time and power of an answer; no time where nothing is known of the model, which a note says."""
+    name = "active" if small else "system_active"
+    watts = profile.active.value if profile.active and not figures.is_given(name) else figures[name]
+    time = footprint.latency_us if footprint else None
+    return placement.Work(profile.name, time.value / 1e6 if time else 0.0, watts, time is not None)
+
+
+def _simpler(found: Found, setting: placement.Setting, needs: tuple[Need, ...]) -> tuple[str, ...]:
+    """The best rung of the ladder with which a place meets every need about places, where the chosen one has none."""
+    ladder = found.ladder
+    if ladder is None:
+        return ()
+    able: list[tuple[float, str]] = []
+    for rung in ladder.rungs:
+        time = rung.footprint.latency_us if rung.footprint else None
+        if time is None or rung.score is None or rung.title == found.choice:
+            continue
+        own = replace(setting.works[placement.DEVICE], latency_s=time.value / 1e6, known=True)
+        works = {**setting.works, placement.DEVICE: own}
+        best, _ = placement.choose(placement.places(replace(setting, works=works), needs))
+        if not best.misses:
+            value = rung.score.value
+            said = f"{rung.title} on the {best.name} meets them, with {ladder.metric_title} {figure(value)}"
+            able.append((value if ladder.higher else -value, said))
+    return (f"the nearest that was measured: {max(able)[1]}",) if able else ()
+
+
+def _nearest(found: Found, asked: AdviceRequest, profile: Profile) -> tuple[str, ...]:
+    """A device that comes with Edgewright on which flash, RAM and latency are met, where this one does not."""
+    limits = [limit_of(asked.needs, name) for name in ("flash", "ram", "latency")]
+    latency = limits[2]
+    mine = found.price(profile)
+    if mine is None or latency is None or not over_budget(mine, Budget(latency_us=latency * 1e6)):
+        return ()
+    able: list[tuple[float, str, float]] = []
+    for name in listing():
+        other = load_profile(name)
+        if name == profile.name or not takes_programs(other):
+            continue
+        print_ = found.price(other)
+        time = print_.latency_us if print_ else None
+        if print_ is not None and time is not None and not over_budget(print_, Budget(latency_us=latency * 1e6)):
+            able.append((time.value, name, time.value / 1e6))
+    if not able:
+        return ("no microcontroller of `edgewright profiles` answers that soon with this model",)
+    _, name, value = max(able)
+    return (f"the nearest device that answers in time: {name}, {placement.seconds(value)} (modelled)",)
+
+
+def _costs(place: Place, footprint: Footprint | None, setting: placement.Setting) -> tuple[tuple[str, str], ...]:
+    told: list[tuple[str, str]] = []
+    if footprint is not None:
+        for name, spread in (("flash", footprint.flash), ("RAM", footprint.ram)):
+            low, high = placement.amount_bytes(spread.low), placement.amount_bytes(spread.high)
+            told.append((name, f"{placement.amount_bytes(spread.value)} ({low} to {high}), {spread.how}"))
+        time = footprint.latency_us
+        span = time and f"({placement.seconds(time.low / 1e6)} to {placement.seconds(time.high / 1e6)}), {time.how}"
+        told.append(("latency on the device", f"{placement.seconds(time.value / 1e6)} {span}" if time else "unknown"))
+    known = place.computing or place.name != placement.DEVICE
+    least, most = ("", "") if known else ("at least ", "at most ")
+    told.append(("energy of the device", f"{least}{placement.joules(place.energy_j_day)} a day"))
+    if setting.battery:
+        cell = placement.joules(setting.figures["cell"])
+        told.append(("battery", f"{most}{placement.days(place.battery_days)} from a cell of {cell}"))
+    told.append(("money", f"{placement.dollars(place.cost_year)} a year and device"))
+    return tuple(told)
+
+
+def _notes(found: Found, profile: Profile, footprint: Footprint | None, radio: str) -> tuple[str, ...]:
+    told = []
+    if footprint is None:
+        told.append(
+            "what one answer takes of a processor is not known before the model is made: places are compared by what "
+            "is sent, and computing counts as nothing"
+        )
+    else:
+        told += footprint.notes
+    if profile.active is None:
+        told.append(f"the profile {profile.name} knows no power: the figures active and sleep are assumed")
+    if radio == "ble":
+        told.append("a phone or hub that passes on what comes over ble is taken to be there, and costs nothing here")
+    told.append("the sensor's own energy is the same in every place, and is not counted")
+    return tuple(dict.fromkeys(told))
+
+
+def without_times(record: Advice) -> Advice:
+    """The record without what differs from run to run: measured CPU seconds."""
+    ladder = record.ladder
+    if ladder is not None:
+        ladder = msgspec.structs.replace(
+            ladder,
+            cpu_seconds=0.0,
+            rungs=tuple(msgspec.structs.replace(rung, cpu_seconds=0.0) for rung in ladder.rungs),
+            peers=tuple(msgspec.structs.replace(peer, cpu_seconds=0.0) for peer in ladder.peers),
+        )
+    curve = record.curve if record.curve is None else msgspec.structs.replace(record.curve, cpu_seconds=0.0)
+    costs = tuple(cost for cost in record.costs if "CPU" not in cost[1])
+    return msgspec.structs.replace(record, ladder=ladder, curve=curve, costs=costs)

@@ -1,0 +1,177 @@
+"""What a point would take of a device, from the footprint of its graph with weights that nobody has trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from edgewright.graph.stage import Context
+from edgewright.models.architecture import architecture
+from edgewright.pipeline.contexts import first_context, next_context
+from edgewright.pipeline.footprint import footprint
+from edgewright.pipeline.parts import build, build_model, parts
+from edgewright.pipeline.whole_graph import graph_of
+from edgewright.schema.budget import Budget
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import EdgewrightError, InputError
+from edgewright.schema.footprint import Footprint
+from edgewright.schema.graph import Graph
+from edgewright.schema.profile import Profile
+from edgewright.search.architecture.cache import digest
+from edgewright.search.architecture.features import Features
+from edgewright.search.architecture.point_pipeline import FLOAT32, INT8
+
+# Stages are shaped by a look at this many samples.
+PROBE = 200
+QUANTITIES = ("flash", "ram", "latency_us", "energy_uj")
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a point takes of a device, estimated.
+
+    Attributes:
+        flash, ram: bytes.
+        latency_us: microseconds an answer.
+        energy_uj: microjoules an answer; None where the profile knows no power.
+        network: bytes of the network's weights, biases and scales in the form that is packaged.
+        inputs: numbers that reach the network.
+        weights: parameters of the network.
+        impossible: why it cannot be built; empty where it can.
+    """
+
+    flash: float = math.inf
+    ram: float = math.inf
+    latency_us: float = math.inf
+    energy_uj: float | None = None
+    network: int = 0
+    inputs: int = 0
+    weights: int = 0
+    impossible: str = ""
+
+    def violation(self, budget: Budget) -> float:
+        """The sum of relative excesses over the budget: 0 within, infinite where it cannot be built."""
+        if self.impossible:
+            return math.inf
+        total = 0.0
+        for name in QUANTITIES:
+            limit, value = getattr(budget, name), getattr(self, name)
+            if limit is not None:
+                total += max(0.0, (math.inf if value is None else value) / limit - 1.0)
+        return total
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """Stages fitted on a few samples and a network with its first weights."""
+
+    steps: list[tuple[str, Any]]
+    graph: Graph
+
+
+class Estimator:
+    """Estimates points; stages are fitted on a few samples once for each choice of them.
+
+    Args:
+        profile: of the device.
+        features: samples of the search.
+    """
+
+    def __init__(self, profile: Profile, features: Features) -> None:
+        self.profile, self.features = profile, features
+        self._stages: dict[str, tuple[list[tuple[str, Any]], Context]] = {}
+        self._known: dict[str, Estimate] = {}
+
+    def __call__(self, config: PipelineConfig) -> Estimate:
+        """The estimate of a pipeline; one that cannot be built says why."""
+        key = digest([config.window, config.stages, config.model, config.compression.int8])
+        if key not in self._known:
+            try:
+                self._known[key] = self._estimate(config)
+            except EdgewrightError as error:
+                self._known[key] = Estimate(impossible=str(error))
+        return self._known[key]
+
+    def footprint(self, config: PipelineConfig) -> Footprint:
+        """The whole footprint with its error bars.
+
+        Raises:
+            InputError: it cannot be built.
+        """
+        prepared = self.features.prepared(config.window)
+        # A window is filled row by row in float32 while the one before it is worked on.
+        buffer = 4 * int(np.prod(prepared.context.shape)) if config.window is not None else 0
+        bits = INT8 if config.compression.int8 else FLOAT32
+        return footprint(self.profile, self.untrained(config).graph, bits=bits, buffer_bytes=buffer)
+
+    def untrained(self, config: PipelineConfig) -> Untrained:
+        """The pipeline with stages fitted on a few samples and a network nobody trained.
+
+        Raises:
+            InputError: it cannot be built.
+        """
+        prepared = self.features.prepared(config.window)
+        steps, context = self._fitted(config)
+        model = build_model(config, prepared.problem.task)
+        outputs = 1 if prepared.problem.task == "regression" or len(prepared.problem.classes) == 2 else None
+        network = architecture(config.model.layers, context.shape, outputs or len(prepared.problem.classes))
+        stored: dict[str, Any] = {
+            "parameters": network.initialise(np.random.default_rng(config.seed)),
+            "shape": list(context.shape),
+            "features": context.shape[0],
+        }
+        if prepared.problem.task != "regression":
+            stored["classes"] = np.asarray(prepared.problem.classes)
+        model.fitted_ = stored
+        graph = graph_of([*steps, ("model", model)], tuple(prepared.context.shape), config.name)
+        return Untrained([*steps, ("model", model)], graph)
+
+    def _estimate(self, config: PipelineConfig) -> Estimate:
+        found = self.footprint(config)
+        if found.latency_us is None:
+            raise InputError("a program like those that estimates were fitted on", found.notes[0], f"{config.name}")
+        made = self.untrained(config)
+        model = made.steps[-1][1]
+        sizes = [(np.shape(array), name) for layer in model.parameters_ for name, array in layer.items()]
+        weights = sum(math.prod(shape) for shape, _ in sizes)
+        # int8 weights with int32 biases and a float32 scale a layer, as .tflite and generated C hold them.
+        layers = sum(bool(layer) for layer in model.parameters_)
+        small = sum(math.prod(shape) * (1 if len(shape) > 1 else 4) for shape, _ in sizes) + 4 * layers
+        return Estimate(
+            flash=found.flash.value,
+            ram=found.ram.value,
+            latency_us=found.latency_us.value,
+            energy_uj=None if found.energy_uj is None else found.energy_uj.value,
+            network=small if config.compression.int8 else 4 * weights,
+            inputs=int(np.prod(model.shape_)),
+            weights=weights,
+        )
+
+    def _fitted(self, config: PipelineConfig) -> tuple[list[tuple[str, Any]], Context]:
+        key = digest([config.window, config.stages])
+        if key not in self._stages:
+            prepared = self.features.prepared(config.window)
+            samples = prepared.problem.samples
+            places = np.random.default_rng(config.seed).permutation(len(samples.y))[:PROBE]
+            X, y = np.asarray(samples.X[places], np.float32), np.asarray(prepared.problem.y)[places]
+            context = first_context(samples, prepared.problem.task, config.seed)
+            steps = []
+            for part in parts(config.stages, config.name):
+                try:
+                    fitted = build(part, context).fit(X, y)
+                    X = np.asarray(fitted.transform(X), np.float32)
+                except ValueError as error:
+                    raise _cannot(part.name, error) from None
+                context = next_context(context, fitted, X.shape[1:])
+                steps.append((part.name, fitted))
+            self._stages[key] = (steps, context)
+        return self._stages[key]
+
+
+def _cannot(stage: str, error: ValueError) -> EdgewrightError:
+    if isinstance(error, EdgewrightError):
+        return error
+    return EdgewrightError(f"samples the stage {stage!r} can take", str(error).split("\n")[0], f"stage {stage}")

@@ -1,0 +1,110 @@
+"""A rung made into a run: its pipeline, from data to package and page, as any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.core.files import write_atomic
+from edgewright.pipeline.cross_validation import Crossed
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.run import RunResult, run_pipeline
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
+from edgewright.schema.ladder import LadderRecord, encode_ladder
+from edgewright.search.ladder.features import config_of
+from edgewright.search.ladder.measurement import Ladder
+from edgewright.search.ladder.metrics import codes
+from edgewright.search.ladder.rungs_found import ladder_rungs
+from edgewright.training.calibrate import temperature
+from edgewright.training.losses import LOSSES
+
+LADDER_FILE = "ladder.json"
+
+
+def rung_config(ladder: Ladder, name: str) -> PipelineConfig:
+    """The pipeline of a rung, named after both.
+
+    Raises:
+        UnknownNameError: no such rung.
+        InputError: the problem cannot have it.
+    """
+    rung = ladder_rungs((name,))[name]
+    lacks = rung.lacks(ladder.problem)
+    if lacks:
+        raise InputError("a rung that this problem can have", f"{name}: {lacks}", "--run")
+    config = rung.tail(config_of(ladder.config, ladder.problem, rung.columns))
+    held = bool(ladder.problem.held)
+    split = msgspec.structs.replace(config.split, validation=0.0, validation_groups=())
+    if not held:
+        split = msgspec.structs.replace(split, test_groups=_compared(ladder))
+    return msgspec.structs.replace(config, name=run_name(config.name, name), scaling=None, split=split, refit=not held)
+
+
+def run_name(of: str, rung: str) -> str:
+    """Name of the run of a rung."""
+    return f"{of}-{rung.replace('_', '-')}"[:64]
+
+
+def _compared(ladder: Ladder) -> tuple[str, ...]:
+    """With few groups the one on which the forms of a model are compared: large, and every class is elsewhere too."""
+    problem, groups = ladder.problem, ladder.problem.samples.groups
+    if not ladder.judge.few or problem.by != "group" or groups is None:
+        return ()
+    names, counts = np.unique(groups, return_counts=True)
+    for name in names[np.argsort(-counts, kind="stable")]:
+        if problem.task != "classification" or len(np.unique(problem.y[groups != name])) == len(problem.classes):
+            return (str(name),)
+    return ()
+
+
+def crossed_of(ladder: Ladder, name: str) -> Crossed:
+    """What the ladder's folds say of a rung: the answers that its table was made of, or the same made now."""
+    problem = ladder.problem
+    answers = ladder.crossed(name)
+    heat = 1.0
+    if problem.task == "classification":
+        logits = np.log(np.clip(answers, 1e-7, 1.0))
+        heat = temperature(logits, codes(problem), LOSSES["softmax_cross_entropy"])
+    return Crossed(
+        answers=answers, classes=problem.classes, kept=problem.by, folds=len(ladder.folds), units=problem.units,
+        scores={ladder.metric.title: ladder.judge.score(answers)}, temperature=heat, evaluates=not problem.held,
+    )  # fmt: skip
+
+
+def run_rung(
+    ladder: Ladder,
+    name: str,
+    *,
+    out: Path,
+    force: bool = False,
+    listener: Listener | None = None,
+    command: str = "",
+    record: LadderRecord | None = None,
+) -> RunResult:
+    """Runs the pipeline of a rung; what belongs beside its package, and the ladder's record, go into its folder.
+
+    The model is the one that the ladder fitted on all samples, and its figures are those of the ladder's folds. Where
+    groups were left out from the beginning, the model never sees them and they judge it.
+
+    Args:
+        ladder: of the problem; it need not have been climbed.
+        name: of the rung.
+        out: folder of runs.
+        force: replace a run folder of this name.
+        listener: hears the run.
+        command: for the provenance.
+        record: of the ladder, where it was climbed.
+    """
+    rung = ladder_rungs((name,))[name]
+    config = rung_config(ladder, name)
+    crossed = crossed_of(ladder, name)
+    result = run_pipeline(config, out=out, force=force, listener=listener, command=command, crossed=crossed)
+    fitted = rung.fit(ladder.parts(rung.columns)[-1], config)
+    for file, content in rung.beside(fitted, ladder.problem).items():
+        write_atomic(result.folder / file, content)
+    if record is not None:
+        write_atomic(result.folder / LADDER_FILE, encode_ladder(record))
+    return result

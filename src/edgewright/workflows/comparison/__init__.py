@@ -1,0 +1,1 @@
+"""Compares runs, and repeats a run with one change."""

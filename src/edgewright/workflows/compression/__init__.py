@@ -1,0 +1,1 @@
+"""Compresses a model into several forms and compares them."""

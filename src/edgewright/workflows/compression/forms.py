@@ -1,0 +1,209 @@
+"""Making the forms that were asked for: networks first, then the integer forms of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression import prune, qat
+from edgewright.compression.distil import taught
+from edgewright.compression.int8 import quantise
+from edgewright.compression.masked_network import Masks, Shaped, masked
+from edgewright.compression.retraining import Lesson, finished, lesson, trained, with_parameters
+from edgewright.graph.layer import Parameters
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.models.architecture import function
+from edgewright.models.base import Network
+from edgewright.pipeline.duration_estimate import tell_ahead, training_s
+from edgewright.pipeline.listener import Listener
+from edgewright.schema.errors import InputError
+from edgewright.schema.graph import Graph
+from edgewright.schema.trace import EpochRecord
+from edgewright.trace.words import plural
+from edgewright.workflows.compression.options import Pruning, Wanted
+from edgewright.workflows.compression.subject import Subject
+from edgewright.workflows.compression.teacher import teacher_answers
+
+
+@dataclass(frozen=True)
+class Base:
+    """A float network and what belongs to it: zeros that stay, and the samples it was trained on."""
+
+    name: str
+    made: str
+    model: Network | None
+    graph: Graph
+    masks: Masks | None = None
+    lesson: Lesson | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class CompressForm:
+    """A form of the table: its graph and bytes, and the float network it comes from."""
+
+    name: str
+    made: str
+    graph: Graph
+    model: bytes
+    base: Base
+    integer: bool
+    seconds: float
+
+
+class Maker:
+    """Makes forms of a subject, one after the other.
+
+    Args:
+        subject: what is compressed.
+        wanted: forms to make.
+        listener: hears what is being done, and may cancel.
+
+    Raises:
+        InputError: training is asked for but there is no run, or the teacher does not fit.
+    """
+
+    def __init__(self, subject: Subject, wanted: Wanted, listener: Listener) -> None:
+        self.subject, self.wanted, self.listener = subject, wanted, listener
+        if subject.model is None and wanted.trains:
+            raise InputError(
+                "a run, which can be trained further", "a model from elsewhere",
+                f"edgewright compress {' '.join(wanted.trains)}", "Such a model can be given --int8 alone",
+            )  # fmt: skip
+        self.calibration = subject.calibration
+        self.epochs = wanted.epochs or subject.config.training.epochs
+
+    def forms(self) -> Iterator[CompressForm]:
+        """Float first; then every network that was asked for, each followed by its integer forms."""
+        for base in self.networks():
+            yield CompressForm(base.name, base.made, base.graph, to_onnx(base.graph), base, False, base.seconds)
+            if self.wanted.int8:
+                yield self._int8(base)
+            if self.wanted.qat:
+                yield self._qat(base)
+
+    def networks(self) -> Iterator[Base]:
+        """The run's own network, the distilled one, and each pruned."""
+        subject = self.subject
+        plain = None
+        if subject.model is not None and self.wanted.trains:
+            plain = lesson(subject.model, *subject.training(), subject.validation())
+            self._tell_ahead(subject.model, len(plain.samples.rows))
+        first = Base("float", "as the run left it", subject.model, subject.graph, None, plain)
+        yield first
+        whole = [first]
+        if self.wanted.distil:
+            whole.append(self._distilled(first))
+            yield whole[-1]
+        for base in whole:
+            for cut in self.wanted.prune:
+                yield self._structured(base, cut) if cut.kind == "structured" else self._magnitude(base, cut)
+
+    def _tell_ahead(self, model: Network, samples: int) -> None:
+        """Give the estimate of all trainings to the listener, before the first one."""
+        whole = 1 + bool(self.wanted.distil)
+        bases = whole * (1 + len(self.wanted.prune))
+        trainings = bases - 1 + (bases if self.wanted.qat else 0)
+        batch = self.subject.config.training.batch
+        seconds = trainings * training_s(model.network(), samples * self.epochs, batch)
+        tell_ahead(self.listener.ahead, f"Training {plural(trainings, 'network')}", seconds)
+
+    def _distilled(self, base: Base) -> Base:
+        model, plain = _own(base)
+        subject = self.subject
+        features = plain.samples.rows.take(np.arange(len(plain.samples.rows), dtype=np.int64))
+        with self.listener.doing("Asking the teacher"):
+            answers = teacher_answers(self.wanted.distil, subject.raw_training(), features, subject.graph.labels)
+        return self._learn(
+            replace(
+                base, name="distilled", made="learned from the teacher and the labels", lesson=taught(plain, answers)
+            ),
+            model,
+            gentle=False,
+        )
+
+    def _structured(self, base: Base, cut: Pruning) -> Base:
+        model, _ = _own(base)
+        made = prune.structured(model, cut.share)
+        told = f"{100 * (1 - prune.macs(made) / prune.macs(model)):.0f} % fewer multiply-accumulates, fine-tuned"
+        return self._learn(replace(base, name=_joined(base, cut.name), made=told), made)
+
+    def _magnitude(self, base: Base, cut: Pruning) -> Base:
+        model, _ = _own(base)
+        masks = prune.smallest(model, cut.share)
+        start = with_parameters(model, masked(model.parameters_, masks), model.layers)
+        told = f"{100 * cut.share:g} % of the weights are zero, fine-tuned: saves compressed bytes only"
+        return self._learn(replace(base, name=_joined(base, cut.name), made=told, masks=masks), start)
+
+    def _learn(self, base: Base, start: Network, gentle: bool = True) -> Base:
+        """Trains a network and puts it behind the stages."""
+        network = start.network()
+        apply: Any = function(network) if base.masks is None else Shaped(network, base.masks)
+        model, seconds = self._train(base, start, apply, gentle)
+        return replace(base, model=model, graph=self.subject.whole(model), seconds=base.seconds + seconds)
+
+    def _train(self, base: Base, start: Network, apply: Any, gentle: bool = True) -> tuple[Network, float]:  # noqa: ANN401
+        _, plan = _own(base)
+
+        with self.listener.doing(f"Training {base.name}", self.epochs) as advance:
+
+            def on_epoch(record: EpochRecord) -> bool:
+                del record
+                advance(1)
+                return self.listener.cancelled()
+
+            result = trained(
+                start, plan, apply, start.parameters_, epochs=self.epochs, gentle=gentle, on_epoch=on_epoch
+            )
+        parameters: list[Parameters] = finished(start, plan, apply, result.parameters)
+        if base.masks is not None:
+            parameters = masked(parameters, base.masks)
+        return with_parameters(start, parameters, start.layers), result.seconds
+
+    def _int8(self, base: Base) -> CompressForm:
+        given = self.subject.config.compression
+        name = _joined(base, "int8")
+        with self.listener.doing(f"Calibrating {name}"):
+            small = quantise(
+                base.graph,
+                self.subject.material.samples.X[self.calibration],
+                method=given.method,
+                percentile=given.percentile,
+                per_channel=given.per_channel,
+            )
+        return CompressForm(name, "int8 after training", small, to_onnx(small), base, True, base.seconds)
+
+    def _qat(self, base: Base) -> CompressForm:
+        model, _ = _own(base)
+        given, features = self.subject.config.compression, self._features()
+        found = qat.find_ranges(model, features, method=given.method, percentile=given.percentile)
+        rounding = qat.rounding_of(model, found, per_channel=given.per_channel)
+        apply = Shaped(model.network(), base.masks, rounding)
+        made, seconds = self._train(replace(base, name=_joined(base, "qat")), model, apply)
+        # The float network beside it in a package is the one it was made from.
+        tuned = replace(base, model=made, graph=self.subject.whole(made))
+        small = qat.as_trained(tuned.graph, found, features, made, per_channel=given.per_channel)
+        name, spent = _joined(base, "qat"), base.seconds + seconds
+        return CompressForm(name, "int8, trained with its rounding", small, to_onnx(small), tuned, True, spent)
+
+    def _features(self) -> NDArray[np.float32]:
+        return self.subject.features(self.calibration)
+
+
+def _own(base: Base) -> tuple[Network, Lesson]:
+    """The network and its samples.
+
+    Raises:
+        InputError: a model from elsewhere has neither.
+    """
+    if base.model is None or base.lesson is None:
+        raise InputError("a run, which can be trained further", "a model from elsewhere", base.name)
+    return base.model, base.lesson
+
+
+def _joined(base: Base, name: str) -> str:
+    return name if base.name == "float" else f"{base.name}-{name}"

@@ -1,0 +1,275 @@
+"""A compression: from a run or a model to a folder with every form, the record of them, and the chosen package."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.core.package import model_file
+from edgewright.graph.onnx_writer import to_onnx
+from edgewright.pipeline.budget import budgets
+from edgewright.pipeline.compression_record import write_record
+from edgewright.pipeline.folder import new_run_folder
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.packaging import build_package
+from edgewright.pipeline.provenance import config_hash, loader_text
+from edgewright.pipeline.store import save_fitted
+from edgewright.pipeline.variants import Form
+from edgewright.profiles.catalogue import load_profile
+from edgewright.schema.compress import CompressRecord, CompressRow
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.errors import InputError
+from edgewright.schema.trace import DeviceRecord
+from edgewright.training.metrics import FEW_GROUPS
+from edgewright.training.permutation_test import power
+from edgewright.workflows.compression.evaluation import rows_of, test_groups
+from edgewright.workflows.compression.forms import CompressForm, Maker
+from edgewright.workflows.compression.options import Wanted, names
+from edgewright.workflows.compression.subject import Subject, open_model, open_run
+
+
+@dataclass(frozen=True)
+class Compressed:
+    """What a compression left: its folder, its record, and the package (None when it was refused)."""
+
+    folder: Path
+    record: CompressRecord
+    package: Path | None
+
+
+def compress(
+    source: Path | str,
+    wanted: Wanted,
+    *,
+    out: Path | str,
+    data: str | None = None,
+    target: str = "",
+    group: str = "",
+    force: bool = False,
+    listener: Listener | None = None,
+) -> Compressed:
+    """Compresses a run, or a model from elsewhere.
+
+    Args:
+        source: run folder or ONNX file.
+        wanted: forms to make, and the limit they are held to.
+        out: folder to write; a number is added when it exists.
+        data: file or folder of the samples; a run knows its own.
+        target, group: columns of the data; of a model from elsewhere only.
+        force: replace `out` instead.
+        listener: hears what is being done.
+
+    Returns:
+        The folder and record. Where the chosen form loses more than the limit, or does not fit its device, the folder
+        is whole but has no package; the record's `refused` says why.
+
+    Raises:
+        InputError: nothing was asked for, or the source or its data are wrong; nothing is left behind.
+    """
+    if not (wanted.int8 or wanted.trains):
+        raise InputError("something to make", "no form", "edgewright compress", "Ask for --int8, --qat or --prune")
+    known = names(wanted)[1:]
+    if wanted.keep and wanted.keep not in known:
+        raise InputError(f"one of {', '.join(known)}", repr(wanted.keep), "--keep")
+    if wanted.device:
+        load_profile(wanted.device)
+    hears = listener or Listener()
+    place, path = Path(out), Path(source)
+    with new_run_folder(place.parent, place.name, force=force) as made:
+        with hears.doing("Reading data"):
+            subject = _for_device(_open(path, data, target, group), wanted.device)
+        maker = Maker(subject, wanted, hears)
+        forms = list(maker.forms())
+        with hears.doing("Judging forms", len(forms)) as advance:
+            rows = rows_of(subject, forms, advance)
+        record = _write(subject, wanted, forms, rows, made.work, "run" if path.is_dir() else "model")
+    package = None if record.refused else made.final / f"{subject.config.name}.edge"
+    return Compressed(made.final, record, package)
+
+
+def _open(path: Path, data: str | None, target: str, group: str) -> Subject:
+    if not path.is_dir():
+        if not path.exists() or path.suffix != ".onnx":
+            got = "no such file" if not path.exists() else f"{path.name!r}"
+            raise InputError(
+                "a run folder or an .onnx file", got, str(path), "A run is left by: edgewright run activity"
+            )
+        return open_model(path, data, target, group)
+    if target or group:
+        raise InputError(
+            "a model from elsewhere with --target and --group", "a run, which knows its own", "edgewright compress"
+        )
+    return open_run(path, data)
+
+
+def _for_device(subject: Subject, profile: str) -> Subject:
+    """The subject with the budget of another device."""
+    if not profile:
+        return subject
+    config = subject.config
+    device = msgspec.structs.replace(config.device, profile=profile)
+    return replace(subject, config=msgspec.structs.replace(config, device=device))
+
+
+def chosen_row(rows: tuple[CompressRow, ...], limit: float, keep: str = "") -> tuple[CompressRow, bool]:
+    """The smallest file among forms within the limit on the validation samples; of equal ones the more accurate.
+
+    Args:
+        rows: float first; it is not chosen.
+        limit: largest loss.
+        keep: name of the row that is taken whatever the others are; empty for none.
+
+    Returns:
+        The row, and whether it is within the limit; without any that is, the one that loses least.
+    """
+    if keep:
+        kept = next(row for row in rows if row.name == keep)
+        return kept, kept.validation_drop <= limit
+    within = [row for row in rows[1:] if row.validation_drop <= limit]
+    if within:
+        return min(within, key=lambda row: (row.file_bytes, row.validation_drop, row.compressed_bytes)), True
+    return min(rows[1:], key=lambda row: (row.validation_drop, row.file_bytes)), False
+
+
+def _write(
+    subject: Subject,
+    wanted: Wanted,
+    forms: list[CompressForm],
+    rows: tuple[CompressRow, ...],
+    folder: Path,
+    source: str,
+) -> CompressRecord:
+    """Fills the folder and gives the record."""
+    config, sides = subject.config, subject.material.sides
+    limit = config.compression.max_drop if wanted.max_drop is None else wanted.max_drop
+    row, within = chosen_row(rows, limit, wanted.keep)
+    form = next(form for form in forms if form.name == row.name)
+    for one in forms:
+        (folder / model_file(one.name)).write_bytes(one.model)
+    chosen_config = _with_layers(config, form)
+    if form.base.model is not None and subject.flow is not None:
+        (folder / "pipeline").mkdir()
+        steps = [*subject.flow.steps, ("model", form.base.model)]
+        columns = subject.material.samples.columns
+        save_fitted(folder / "pipeline", chosen_config, subject.material.task, steps, subject.flow.contexts, columns)
+    refused = _refusal(row, within, limit, wanted.keep)
+    package = folder / f"{config.name}.edge"
+    if not refused:
+        _package(subject, chosen_config, form, package, row)
+    device = _budget(subject, form, row, package)
+    over = [line.name for line in device.rows if 0 < line.available < line.low]
+    if over and not refused:
+        refused = f"{row.name}: {', '.join(over)} beyond the budget of {device.profile}"
+        package.unlink()
+    record = CompressRecord(
+        name=config.name,
+        source=source,
+        task=subject.material.task,
+        asked=wanted.told,
+        rows=rows,
+        chosen=row.name,
+        max_drop=limit,
+        refused=refused,
+        device=device.profile,
+        budget=device.rows,
+        split=f"by {sides.by}: {len(sides.train):,} samples train and calibrate, {len(sides.validation):,} choose, "
+        f"{len(sides.test):,} are looked at once for the table",
+        data_hash=subject.material.sha256,
+        data_path=subject.data_path,
+        notes=(*_notes(wanted, rows[0].engine, source), *_power(subject)),
+    )
+    write_record(record, folder)
+    return record
+
+
+def _refusal(row: CompressRow, within: bool, limit: float, keep: str) -> str:
+    """Why there is no package; empty where the limit holds on both sides."""
+
+    def lost(drop: float) -> str:
+        if row.accuracy is not None:
+            return f"loses {100 * drop:.2f} points of accuracy"
+        return f"has an error {100 * drop:.2f} % larger"
+
+    told = f"{lost(row.validation_drop)} on the validation samples"
+    if not within and keep:
+        return f"{row.name} {told}, more than max_drop {100 * limit:g} %"
+    if not within:
+        return f"no form stays within max_drop {100 * limit:g} %: the closest, {row.name}, {told}"
+    if row.drop > limit:
+        return f"{row.name} {lost(row.drop)} on the test samples, more than max_drop {100 * limit:g} %"
+    return ""
+
+
+def _with_layers(config: PipelineConfig, form: CompressForm) -> PipelineConfig:
+    """The configuration with the layers of the form's network."""
+    if form.base.model is None:
+        return config
+    model = msgspec.structs.replace(config.model, layers=tuple(form.base.model.layers))
+    return msgspec.structs.replace(config, model=model, architecture="")
+
+
+def _package(subject: Subject, config: PipelineConfig, form: CompressForm, path: Path, row: CompressRow) -> None:
+    material = subject.material
+    models = {"int8": form.model} if form.integer else {}
+    result = f"rmse {row.error:.6g}" if row.accuracy is None else f"accuracy {row.accuracy.value:.4f}"
+    build_package(
+        path,
+        name=config.name,
+        material=material,
+        refitted=None if subject.flow is None else False,
+        window=config.window,
+        models={"float": _float_bytes(form), **models},
+        default="int8" if form.integer else "float",
+        confidence=config.device.confidence,
+        provenance={
+            "config": config_hash(config),
+            "data": material.sha256,
+            "loader": loader_text(config),
+            "seed": str(config.seed),
+            "form": form.name,
+            "result": result,
+        },
+        seed=config.seed,
+    )
+
+
+def _float_bytes(form: CompressForm) -> bytes:
+    return to_onnx(form.base.graph) if form.integer else form.model
+
+
+def _budget(subject: Subject, form: CompressForm, row: CompressRow, package: Path) -> DeviceRecord:
+    kind = Form("int8" if form.integer else "float", form.graph, form.model)
+    return budgets(subject.config, subject.material, kind, package, row.latency_p50_us)
+
+
+def _power(subject: Subject) -> tuple[str, ...]:
+    """What a comparison over few test groups can show."""
+    groups = test_groups(subject)
+    count = 0 if groups is None else len(np.unique(groups))
+    if not 2 <= count <= FEW_GROUPS:
+        return ()
+    return (f"p is of an exact test over the {count} groups of the test samples: {power(count, 'group')}.",)
+
+
+def _notes(wanted: Wanted, engine: str, source: str) -> tuple[str, ...]:
+    """What the table does not say by itself."""
+    notes = [
+        "Pareto front (*): no other form is at least as good in accuracy on the validation samples, bytes of file, "
+        "compressed bytes and multiply-accumulates, and better in one.",
+        "File and zlib are of the whole ONNX model with its preprocessing, weights and .tflite of the network alone; "
+        f"one sample was timed here with {engine}.",
+    ]
+    if any(cut.kind == "magnitude" for cut in wanted.prune):
+        notes.append(
+            "Magnitude pruning saves compressed bytes only: the zeros are stored, multiplied and held in memory like "
+            "any weight. Structured pruning makes a smaller network."
+        )
+    if source == "model":
+        notes.append(
+            "The model does not say which samples it was trained on: where they are among these, its accuracy is "
+            "flattered."
+        )
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""Fits, selects and evaluates anomaly detectors."""

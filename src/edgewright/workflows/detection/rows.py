@@ -1,0 +1,250 @@
+"""Rows for a detector: any source, a run's own data, or a package's columns and windows; with labels where named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.csv.rows import iter_csv
+from edgewright.core.package import read_package
+from edgewright.core.package_loader import package_path
+from edgewright.core.windows import cut
+from edgewright.data.clock import read_clock
+from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.targets import as_text, labelled
+from edgewright.monitor.detector_stream import GAP, window_features
+from edgewright.pipeline.provenance import remembered
+from edgewright.schema.data import Column, DataSet, Floats, Recording
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import WindowSpec
+from edgewright.workflows.proof.subject import read_subject
+
+# Labels that mean that nothing is odd, in any case of letters; others must be named.
+NORMAL = ("0", "0.0", "normal", "ok", "good", "healthy", "false", "no")
+_TABLES = (".csv", ".csv.gz", ".csv.xz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows of one recording as a detector sees them.
+
+    Attributes:
+        name: of the recording.
+        values: shape (rows, channels), or features of windows.
+        time: shape (rows,), seconds; NaN where unknown.
+        odd: shape (rows,), whether a row is labelled odd; None without labels.
+    """
+
+    name: str
+    values: Floats
+    time: NDArray[np.float64]
+    odd: NDArray[np.bool_] | None = None
+
+    def part(self, start: int, end: int) -> Stretch:
+        """Rows from `start` up to, but not with, `end`."""
+        odd = None if self.odd is None else self.odd[start:end]
+        return replace(self, values=self.values[start:end], time=self.time[start:end], odd=odd)
+
+    def calm(self) -> Floats:
+        """The values, NaN in rows that are labelled odd: nothing is learnt from them, and time does not jump."""
+        if self.odd is None or not self.odd.any():
+            return self.values
+        kept = self.values.copy()
+        kept[self.odd] = np.nan
+        return kept
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What a detector is fitted on.
+
+    Attributes:
+        name: of the data.
+        columns: channels in their order.
+        stretches: one a recording, in order.
+        window: rows become windows first; None for rows.
+        rate: rows a second; None where nobody knows.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    stretches: tuple[Stretch, ...]
+    window: WindowSpec | None
+    rate: float | None
+
+    @property
+    def per_second(self) -> float | None:
+        """Judgements a second: rows, or windows."""
+        return self.rate / self.window.step if self.rate and self.window else self.rate
+
+    @property
+    def labelled(self) -> bool:
+        """Whether some rows are odd by their labels."""
+        return any(s.odd is not None and bool(s.odd.any()) for s in self.stretches)
+
+
+def read_watched(
+    data: str,
+    *,
+    kind: str = "",
+    target: str = "",
+    time: str = "",
+    ignore: tuple[str, ...] = (),
+    columns: tuple[str, ...] = (),
+    normal: tuple[str, ...] = (),
+    package: str = "",
+    window: tuple[int, int] | None = None,
+) -> Watched:
+    """Reads the rows a detector is fitted on or judged by.
+
+    Args:
+        data: file, folder or run folder; a run's data are read again from where they lay.
+        kind: source or public set; judged by the path when empty.
+        target: column with labels: 0, normal, ok, good, healthy, false and no are normal, all others odd; empty for
+            none.
+        time: column with the time of a row.
+        ignore: columns that are left out.
+        columns: columns that are watched, in this order; all that are numbers when left out.
+        normal: labels that are normal instead of these.
+        package: run or package whose columns and windows are watched.
+        window: rows of a window and of its step.
+
+    Raises:
+        InputError: rows that cannot be read, a column that is not there, or a package instead of rows.
+    """
+    dataset, spec = _opened(data, kind, target, time, ignore)
+    if package:
+        manifest = read_package(package_path(package)).manifest
+        spec, columns = manifest.window, columns or tuple(column.name for column in manifest.columns)
+    if window is not None:
+        spec = WindowSpec(samples=window[0], step=window[1], rate=dataset.rate)
+    order = _order(dataset, columns)
+    # What a run was trained to tell apart says nothing of odd rows, unless it is named.
+    if target and target != dataset.target_name:
+        raise UnknownNameError("column of labels", target, [dataset.target_name] if dataset.target_name else [], data)
+    taken = [_stretch(r, order, _origin(data, r.name, time), normal, target) for r in dataset.recordings]
+    if target and all(s.odd is not None and bool(s.odd.all()) for s in taken):
+        known = ", ".join(normal or NORMAL)
+        raise InputError(f"rows with a normal label ({known})", "none", f"{dataset.name}, column {target}",
+                         "Name the normal label: --normal LABEL")  # fmt: skip
+    stretches = taken if spec is None else [_windowed(s, spec) for t in taken for s in _without_gaps(t, dataset.rate)]
+    if not sum(len(s.values) for s in stretches):
+        longest = max((len(s.values) for s in taken), default=0)
+        if spec is None or not longest:
+            raise InputError("rows", "none", dataset.name, "Name a file or folder that has some")
+        raise InputError(
+            f"a recording of at least {spec.samples} rows without a gap, as the window needs",
+            f"{longest} rows in the longest", dataset.name, "Give longer recordings, or a shorter window",
+        )  # fmt: skip
+    chosen = tuple(dataset.columns[index] for index in order)
+    return Watched(dataset.name, chosen, tuple(stretches), spec, dataset.rate)
+
+
+def _opened(data: str, kind: str, target: str, time: str, ignore: tuple[str, ...]) -> tuple[DataSet, WindowSpec | None]:
+    """The data set, and the window of a run."""
+    place = Path(data)
+    if place.suffix == ".edge":
+        raise InputError("rows, or a run folder", "a package, which carries none", data,
+                         f"Name the rows: edgewright detect fit ROWS --package {place.name}")  # fmt: skip
+    if (place / "pipeline.toml").is_file() or (place / "trace.json").is_file():
+        config = _config(place)
+        dataset = load_data(config.data, seed=config.seed, path=remembered(place).place())
+        step = 0 if config.window is None else config.window.step or max(1, config.window.samples // 2)
+        spec = WindowSpec(samples=config.window.samples, step=step, rate=dataset.rate) if config.window else None
+        return dataset, spec
+    table: dict[str, object] = {"kind": kind, "path": data} if kind else guess(data)
+    # A public set knows its own labels and times: it has no such keys, and `target` is compared with its name below.
+    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
+    table.update({key: value for key, value in (("target", target), ("time", time)) if value and key in keys})
+    if ignore:
+        table["ignore"] = list(ignore)
+    return load_data(table, seed=0), None
+
+
+def _config(place: Path) -> Any:  # noqa: ANN401 - a PipelineConfig
+    pipeline = read_subject(place).pipeline
+    if pipeline is None:
+        raise InputError("a run folder that knows its data", "one without its pipeline", str(place))
+    return pipeline.config
+
+
+def _order(dataset: DataSet, columns: tuple[str, ...]) -> list[int]:
+    """Where the wanted columns stand.
+
+    Raises:
+        UnknownNameError: for one that is not there.
+    """
+    names = [column.name for column in dataset.columns]
+    for column in columns:
+        if column not in names:
+            raise UnknownNameError("column", column, names, dataset.name)
+    return [names.index(column) for column in columns] if columns else list(range(len(names)))
+
+
+def _stretch(recording: Recording, order: list[int], origin: float, normal: tuple[str, ...], target: str) -> Stretch:
+    values = np.ascontiguousarray(recording.values[:, order], np.float32)
+    time = np.full(len(values), np.nan) if recording.time is None else recording.time + origin
+    odd = None
+    if target and recording.target is not None:
+        known = labelled(recording.target)
+        odd = known & ~_is_normal(as_text(recording.target), normal)
+    return Stretch(recording.name, values, time, odd)
+
+
+def _is_normal(labels: NDArray[np.str_], normal: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which labels mean that nothing is odd."""
+    return np.isin(labels, normal) if normal else np.isin(np.char.lower(labels), NORMAL)
+
+
+def _origin(data: str, name: str, time: str) -> float:
+    """When a CSV recording began, in seconds since 1970: the time of day needs it. 0 for other sources."""
+    place = Path(data)
+    path = place / name if place.is_dir() else place
+    if not time or not path.is_file() or not path.name.lower().endswith(_TABLES):
+        return 0.0
+    first = next(iter_csv(path, name=path.name, text_columns=[time], only_columns=[time]))
+    return read_clock(first.text[time][:1], column=time, unit="auto", place=lambda row: path.name).origin
+
+
+def _without_gaps(stretch: Stretch, rate: float | None) -> list[Stretch]:
+    """Parts of a stretch that no jump in time divides, as `Watch` begins its windows anew after one."""
+    jumps = np.flatnonzero(np.diff(stretch.time) > GAP / rate) + 1 if rate else np.zeros(0, np.int64)
+    return [stretch.part(int(a), int(b)) for a, b in pairwise([0, *jumps, len(stretch.values)])]
+
+
+def _windowed(stretch: Stretch, window: WindowSpec) -> Stretch:
+    """Features of the windows; a window is odd when most of its labelled rows are."""
+    windows, starts = cut(stretch.values, window.samples, window.step)
+    ends = starts + window.samples - 1
+    odd = None
+    if stretch.odd is not None:
+        sums = np.concatenate([[0], np.cumsum(stretch.odd)])
+        odd = 2 * (sums[starts + window.samples] - sums[starts]) > window.samples
+    features = window_features(windows) if len(windows) else np.empty((0, 4 * stretch.values.shape[1]), np.float32)
+    return Stretch(stretch.name, features, stretch.time[ends] if len(ends) else stretch.time[:0], odd)
+
+
+def with_limit(watched: Watched, rows: int) -> Watched:
+    """At most that many rows, the first of every stretch, equally shared."""
+    total = sum(len(s.values) for s in watched.stretches)
+    if total <= rows:
+        return watched
+    share = rows / total
+    kept = tuple(s.part(0, max(1, int(len(s.values) * share))) for s in watched.stretches)
+    return replace(watched, stretches=kept)
+
+
+def together(stretches: tuple[Stretch, ...]) -> tuple[Floats, NDArray[np.float64]]:
+    """What a detector learns from: values without odd rows, and times, of all stretches one after the other."""
+    return np.concatenate([s.calm() for s in stretches]), np.concatenate([s.time for s in stretches])
+
+
+def named(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Columns with their names and units alone."""
+    return tuple(msgspec.structs.replace(column, minimum=None, maximum=None) for column in columns)

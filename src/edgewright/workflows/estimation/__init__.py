@@ -1,0 +1,1 @@
+"""Estimates what a model costs on a device."""

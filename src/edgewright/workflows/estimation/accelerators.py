@@ -1,0 +1,127 @@
+"""A model against the accelerators of a profile, by their published rules."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgewright.core.executor import compile_graph
+from edgewright.export.c99 import write_c99
+from edgewright.export.contract import Subject
+from edgewright.profiles.rules import (
+    Checked,
+    Operator,
+    Rules,
+    Verdict,
+    check_operators,
+    check_program,
+    load_rules,
+)
+from edgewright.schema.errors import EdgewrightError
+from edgewright.schema.graph import Graph, Node
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.schema.profile import Profile
+
+# How LiteRT calls the operators of a network.
+_LITERT = {
+    "add": "ADD",
+    "average_pool": "AVERAGE_POOL_2D",
+    "concat": "CONCATENATION",
+    "conv": "CONV_2D",
+    "dense": "FULLY_CONNECTED",
+    "depthwise": "DEPTHWISE_CONV_2D",
+    "logistic": "LOGISTIC",
+    "max_pool": "MAX_POOL_2D",
+    "mean": "MEAN",
+    "pad": "PAD",
+    "quantise": "QUANTIZE",
+    "relu": "RELU",
+    "reshape": "RESHAPE",
+    "softmax": "SOFTMAX",
+    "transpose": "TRANSPOSE",
+}
+
+
+def accelerators(profile: Profile, subject: Subject) -> tuple[Checked, ...]:
+    """Every accelerator of a profile with a verdict on each operator.
+
+    Args:
+        profile: of the device.
+        subject: the model.
+    """
+    made = []
+    for accelerator in profile.accelerators:
+        rules = load_rules(accelerator.rules)
+        verdicts, notes = _verdicts(rules, subject)
+        made.append(
+            Checked(
+                accelerator=accelerator.name,
+                serves=accelerator.serves,
+                verdicts=verdicts,
+                supported=sum(verdict.supported for verdict in verdicts),
+                source=rules.source,
+                notes=(*notes, *rules.notes),
+            )
+        )
+    return tuple(made)
+
+
+def _verdicts(rules: Rules, subject: Subject) -> tuple[tuple[Verdict, ...], tuple[str, ...]]:
+    try:
+        if rules.reads == "c99":
+            text = write_c99(subject.graph, subject.integers, name="model")["model.c"]
+            return check_program(rules, text), ()
+        if rules.reads == "onnx":
+            return check_operators(rules, _graph_operators(subject.graph)), ()
+        network = subject.network
+    except EdgewrightError as error:
+        return (), (f"cannot be checked: {error}",)
+    beside = sum(node.op not in ("QuantizeLinear", "DequantizeLinear") for node in _before(subject.graph))
+    notes = (f"{beside} float operators before the network run on the CPU",) if beside else ()
+    return check_operators(rules, _network_operators(network)), notes
+
+
+def _before(graph: Graph) -> tuple[Node, ...]:
+    """Nodes that come before the boundary."""
+    made = []
+    for node in graph.nodes:
+        if not graph.boundary or graph.boundary == graph.inputs[0].name:
+            break
+        made.append(node)
+        if graph.boundary in node.outputs:
+            return tuple(made)
+    return ()
+
+
+def _graph_operators(graph: Graph) -> list[Operator]:
+    names = [output for node in graph.nodes for output in node.outputs if output]
+    source = graph.inputs[0]
+    sample = np.zeros((1, *source.shape), source.dtype)
+    values = {**graph.constants, source.name: sample, **compile_graph(graph, names)(sample)}
+    made = []
+    for node in graph.nodes:
+        first = values.get(node.inputs[0]) if node.inputs else None
+        dtype = values[node.outputs[0]].dtype.name
+        made.append(
+            Operator(
+                name=node.op,
+                place=node.outputs[0],
+                dtype="float32" if dtype == "float64" else dtype,
+                rank=0 if first is None else first.ndim,
+                constants=tuple(not name or name in graph.constants for name in node.inputs),
+            )
+        )
+    return made
+
+
+def _network_operators(network: IntegerNetwork) -> list[Operator]:
+    dtype = "float32" if network.rounding == "none" else "int8"
+    return [
+        Operator(
+            name=_LITERT.get(operator.kind, operator.kind.upper()),
+            place=f"value {operator.output}",
+            dtype=dtype,
+            rank=1 + len(network.values[operator.inputs[0]].shape),
+            activation=operator.activation,
+        )
+        for operator in network.operators
+    ]

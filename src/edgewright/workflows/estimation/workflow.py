@@ -1,0 +1,221 @@
+"""A model on a device: estimated, and compiled and counted in the estimate's place where the tools are there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from edgewright.export.contract import Subject
+from edgewright.export.emulator import devices, missing_tools
+from edgewright.export.emulator.boards import PACKAGES
+from edgewright.export.program import program_of
+from edgewright.export.subject import read_subject
+from edgewright.graph.cost import cost
+from edgewright.pipeline.footprint import form_footprint, over_budget
+from edgewright.profiles.footprint import UNVERIFIED, energy, population_of, program_latency, takes_programs
+from edgewright.profiles.misses import Miss, own, remember
+from edgewright.schema.budget import Budget
+from edgewright.schema.errors import CheckFailedError, EdgewrightError, InputError
+from edgewright.schema.estimate import Estimate, Part
+from edgewright.schema.footprint import Footprint, How, Spread
+from edgewright.schema.profile import Profile
+from edgewright.workflows.estimation.toolchain import Truth, truth_of
+
+_FLOAT_BYTES = 4
+# They stand around the operators of an integer network, and before its weights, which are constants.
+_GRIDS = ("QuantizeLinear", "DequantizeLinear")
+
+
+def estimate_place(
+    place: Path,
+    profile: Profile,
+    *,
+    form: str = "",
+    shape: tuple[int, ...] | None = None,
+    budget: Budget | None = None,
+    compiled: bool | None = None,
+    measured: Mapping[str, float] | None = None,
+) -> tuple[Estimate, Subject]:
+    """Estimates a run, a package or a model from elsewhere.
+
+    Args:
+        place: of it.
+        profile: of the device.
+        form: 'float' or 'int8' of a package; its default when empty.
+        shape: of one sample of an ONNX model that leaves its axes open.
+        budget: limits beside the device's own.
+        compiled: compile and count; None where the tools are installed.
+        measured: figures from a board, 'latency' in us or 'energy' in uJ; kept as past measurements.
+
+    Raises:
+        InputError: nothing there, damaged, or a core that is not emulated where `compiled` asks for it.
+        CheckFailedError: `compiled` asks for tools that are not installed.
+    """
+    subject = read_subject(place, form=form, shape=shape)
+    known, told = own()
+    notes = [told] if told else []
+    found = before = form_footprint(profile, subject.graph, buffer_bytes=_buffer(subject), own=known)
+    fresh: list[Miss] = []
+    if _may_compile(profile, before, compiled, notes):
+        try:
+            truth = truth_of(subject.graph, subject.integers, profile.core)
+        except EdgewrightError as error:
+            if compiled:
+                raise
+            notes.append(f"not compiled: {error}")
+        else:
+            found = _compiled(profile, before, truth, _buffer(subject), known)
+            fresh += _misses(profile, subject, before, truth, _buffer(subject))
+    for quantity, value in (measured or {}).items():
+        fresh.append(_measured_miss(profile, subject, found, quantity, value))
+        found = _replaced(found, quantity, value)
+    said = remember(fresh) if fresh else ""
+    notes += [said] if said and said not in notes else []
+    limits = _limits(profile, budget)
+    over = over_budget(found, limits)
+    parts = _parts(subject)
+    estimate = Estimate(
+        name=subject.name,
+        device=profile.name,
+        description=profile.description,
+        found=found,
+        before=before,
+        limits=limits,
+        over=over,
+        helps=tuple(_helps(subject, profile, over, parts)) if over else (),
+        parts=parts,
+        notes=tuple(notes),
+    )
+    return estimate, subject
+
+
+def _buffer(subject: Subject) -> int:
+    """Bytes of the window that is filled while the one before it is worked on."""
+    if subject.stream is None or subject.stream.window is None:
+        return 0
+    return int(np.prod(subject.graph.inputs[0].shape)) * _FLOAT_BYTES
+
+
+def _may_compile(profile: Profile, before: Footprint, compiled: bool | None, notes: list[str]) -> bool:
+    """Whether to compile; a note, or an error where it was asked for, says why not."""
+    if compiled is False or not takes_programs(profile):
+        if compiled:
+            raise InputError("a microcontroller", f"{profile.name}, where an engine answers", "--compile")
+        return False
+    missing = missing_tools()
+    if missing and compiled:
+        raise CheckFailedError(f"compiling needs {', '.join(missing)}", f"apt-get install {PACKAGES}")
+    if profile.core not in devices():
+        what = f"{profile.core or profile.instruction_set} is not among the emulated cores: {', '.join(devices())}"
+        if compiled:
+            raise InputError("an emulated core", what, "--compile")
+        notes.append(f"not compiled: {what}")
+        return False
+    if missing:
+        notes.append(f"not compiled: {', '.join(missing)} not installed (apt-get install {PACKAGES})")
+        return False
+    return before.instructions is None or before.instructions.how == "estimated"
+
+
+def _compiled(profile: Profile, before: Footprint, truth: Truth, buffer: int, known: tuple[Miss, ...]) -> Footprint:
+    """The footprint with compiled sizes and counted instructions; latency and energy follow."""
+    instructions = _exact(truth.instructions, "instructions", "counted", f"{profile.core} under emulation")
+    latency = program_latency(profile, instructions, known)
+    size = f"arm-none-eabi-gcc -O2 for {profile.core}"
+    return msgspec.structs.replace(
+        before,
+        notes=(UNVERIFIED,) if before.latency_us is None else before.notes,
+        flash=_exact(truth.flash, "B", "compiled", size),
+        ram=_exact(truth.ram + buffer, "B", "compiled", f"{size}, stack seen under emulation"),
+        instructions=instructions,
+        latency_us=latency,
+        energy_uj=energy(profile, latency),
+    )
+
+
+def _exact(value: float, unit: str, how: How, source: str) -> Spread:
+    return Spread(value=value, low=value, high=value, unit=unit, how=how, source=source)
+
+
+def _misses(profile: Profile, subject: Subject, before: Footprint, truth: Truth, buffer: int) -> list[Miss]:
+    if before.instructions is None:
+        return []
+    past = population_of(profile, program_of(subject.graph, subject.integers))
+    pairs = (
+        ("flash", before.flash.value - past.flash, truth.flash - past.flash),
+        ("ram", before.ram.value - buffer - past.ram, truth.ram - past.ram),
+        ("instructions", before.instructions.value, truth.instructions),
+    )
+    return [
+        Miss(kind=past.kind, quantity=quantity, estimated=round(estimated), found=found, subject=subject.name)
+        for quantity, estimated, found in pairs
+    ]
+
+
+def _measured_miss(profile: Profile, subject: Subject, found: Footprint, quantity: str, value: float) -> Miss:
+    spread = found.latency_us if quantity == "latency" else found.energy_uj
+    modelled = value if spread is None else spread.value
+    return Miss(kind=profile.name, quantity=quantity, estimated=modelled, found=value, subject=subject.name)
+
+
+def _replaced(found: Footprint, quantity: str, value: float) -> Footprint:
+    """The footprint with a figure from a board."""
+    if quantity == "latency":
+        fields = {"latency_us": _exact(value, "us", "measured", "a board")}
+    else:
+        fields = {"energy_uj": _exact(value, "uJ", "measured", "a board")}
+    left = "energy is" if quantity == "latency" else "latency is"
+    note = f"{left} modelled, unverified on silicon"
+    notes = tuple(note if text == UNVERIFIED else text for text in found.notes if text != note)
+    return msgspec.structs.replace(found, notes=notes, **fields)
+
+
+def _limits(profile: Profile, budget: Budget | None) -> Budget:
+    asked = budget or Budget()
+    flash, ram = int(profile.flash.value), int(profile.ram.value)
+    return msgspec.structs.replace(
+        asked,
+        flash=flash if asked.flash is None else min(flash, asked.flash),
+        ram=ram if asked.ram is None else min(ram, asked.ram),
+    )
+
+
+def _parts(subject: Subject) -> tuple[Part, ...]:
+    """Stages of the graph with what they hold and do."""
+    whole = cost(subject.graph)
+    return tuple(
+        Part(
+            name=name,
+            constants=part.weight_bytes,
+            values=max((node.bytes for node in whole.nodes if node.stage == name and node.op not in _GRIDS), default=0),
+            macs=part.macs,
+        )
+        for name, part in whole.stages.items()
+    )
+
+
+def _helps(subject: Subject, profile: Profile, over: tuple[str, ...], parts: tuple[Part, ...]) -> list[str]:
+    """What would help, from the stage that takes most of what is short."""
+    helps = []
+    quantities = {sentence.split()[0] for sentence in over}
+    if parts and "flash" in quantities:
+        largest = max(parts, key=lambda part: part.constants)
+        helps.append(f"flash: the stage {largest.name!r} holds {largest.constants:,} bytes of constants")
+    if parts and "RAM" in quantities:
+        largest = max(parts, key=lambda part: part.values)
+        helps.append(
+            f"RAM: the largest value, {largest.values:,} bytes, is of the stage {largest.name!r}; a shorter window "
+            "or fewer channels make it smaller"
+        )
+    if parts and quantities & {"latency", "energy"}:
+        largest = max(parts, key=lambda part: part.macs)
+        if largest.macs:
+            helps.append(f"time: the stage {largest.name!r} multiplies {largest.macs:,} times an answer")
+    if subject.form == "float" and subject.graph.boundary:
+        helps.append("the int8 form of the network takes about a quarter of its weights and values")
+    if takes_programs(profile):
+        helps.append("edgewright search finds other windows, features and layers within a budget")
+    return helps

@@ -1,0 +1,1 @@
+"""Proves that every form of a model gives the same answers."""

@@ -1,0 +1,221 @@
+"""Rows made by construction, where data seldom stand: limits, saturation, ties, zeros and single channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.integer.requantise import half_away
+from edgewright.graph.mask import without_mask
+from edgewright.schema.data import Floats
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerValue
+from edgewright.workflows.proof.forms import Subject
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stages import boundary_value
+
+# Rows at most.
+MOST = 256
+# How far beyond the data a saturated channel goes, in widths of what the data hold there.
+_BEYOND = 4.0
+# How many times as wide a window moves.
+_WIDER = 10.0
+_CORNERS = 16
+# Ties: values of the boundary, crossings of a step for each, points of a line that are looked at, halvings of a part.
+_VALUES, _CROSSINGS, _POINTS, _HALVINGS = 24, 2, 17, 48
+Row = tuple[str, Floats]
+
+
+def with_constructed(subject: Subject, chosen: Chosen) -> Chosen:
+    """The samples with rows by construction spread among them, so that the first ones hold some of every kind.
+
+    Args:
+        subject: whose ranges, shape and scales say where such rows stand.
+        chosen: samples, shape (n, ...).
+    """
+    made = [row for rows in zip_longest(*_kinds(subject, chosen.samples)) for row in rows if row is not None][:MOST]
+    if not made:
+        return chosen
+    ours, theirs = len(chosen.samples), len(made)
+    places = np.concatenate([(np.arange(ours) + 0.5) / ours, (np.arange(theirs) + 0.75) / theirs])
+    order = np.argsort(places, kind="stable")
+    samples = np.concatenate([chosen.samples, np.stack([row for _, row in made])]).astype(np.float32)
+    origins = (*chosen.origins, *(name for name, _ in made))
+    return replace(
+        chosen,
+        samples=np.ascontiguousarray(samples[order]),
+        origins=tuple(origins[i] for i in order),
+        constructed=order >= ours,
+    )
+
+
+def _kinds(subject: Subject, samples: Floats) -> list[list[Row]]:
+    whole = samples[np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)]
+    if not len(whole):
+        whole = np.nan_to_num(samples[:1], posinf=0.0, neginf=0.0)
+    channels = _Channels(whole)
+    return [
+        list(_limits(subject, channels.base)),
+        list(channels.saturated()),
+        list(channels.alone()),
+        list(channels.constant()),
+        list(channels.corners()),
+        # A model from elsewhere says nothing of what is missing.
+        [] if without_mask(subject.reference)[1] is None else list(channels.missing()),
+        list(_ties(subject, whole)),
+    ]
+
+
+class _Channels:
+    """What the data hold, channel by channel; the first axis of a sample.
+
+    Args:
+        samples: finite, shape (n, channels, ...).
+    """
+
+    def __init__(self, samples: Floats) -> None:
+        self.base = samples[len(samples) // 2]
+        flat = np.moveaxis(samples, 1, 0).reshape(samples.shape[1], -1).astype(np.float64)
+        self.low, self.high = flat.min(axis=1), flat.max(axis=1)
+        self.width = np.where(self.high > self.low, self.high - self.low, np.maximum(np.abs(self.high), 1.0))
+        self.top: Floats = (self.high + _BEYOND * self.width).astype(np.float32)
+        self.bottom: Floats = (self.low - _BEYOND * self.width).astype(np.float32)
+
+    def saturated(self) -> Iterator[Row]:
+        """One channel far beyond the data, and all of them; of windows also moving as they do, and far wider."""
+        if self.base.ndim > 1:
+            middle = self.base.mean(axis=tuple(range(1, self.base.ndim)), keepdims=True)
+            yield "every channel moving far too wide", middle + np.float32(_WIDER) * (self.base - middle)
+        for name, values in (("high", self.top), ("low", self.bottom)):
+            yield f"every channel far too {name}", self._filled(values)
+            for channel, value in enumerate(values):
+                row = self.base.copy()
+                row[channel] = value
+                yield f"channel {channel} far too {name}", row
+
+    def alone(self) -> Iterator[Row]:
+        """Nothing but one channel, the last one first; of windows also one sample of it."""
+        for channel in reversed(range(len(self.base))):
+            row = np.zeros_like(self.base)
+            row[channel] = self.high[channel] or self.width[channel]
+            yield f"channel {channel} alone", row
+            if row.ndim > 1 and channel in (0, len(row) - 1):
+                for place, word in ((-1, "last"), (0, "first")):
+                    one = np.zeros_like(row)
+                    one[channel].reshape(-1)[place] = row[channel].reshape(-1)[0]
+                    yield f"channel {channel} alone, its {word} sample", one
+
+    def constant(self) -> Iterator[Row]:
+        """Zero, its negative, and channels that do not move."""
+        yield "all zero", np.zeros_like(self.base)
+        yield "all negative zero", np.full_like(self.base, -0.0)
+        for name, values in (("smallest", self.low), ("largest", self.high), ("middle", (self.low + self.high) / 2)):
+            yield f"every channel constant at its {name} value", self._filled(values)
+
+    def missing(self) -> Iterator[Row]:
+        """Values that are no number: one, all of a channel, all of a reading, and all."""
+        for name, value in (("missing", np.nan), ("infinite", np.inf), ("negative infinite", -np.inf)):
+            flat = self.base.reshape(len(self.base), -1)
+            for channel in sorted({0, len(flat) - 1}):
+                one = flat.copy()
+                one[channel, -1] = value
+                yield f"the last value of channel {channel} {name}", one.reshape(self.base.shape)
+                whole = flat.copy()
+                whole[channel] = value
+                yield f"channel {channel} {name}", whole.reshape(self.base.shape)
+            reading = flat.copy()
+            reading[:, flat.shape[1] // 2] = value
+            yield f"a reading of every channel {name}", reading.reshape(self.base.shape)
+            yield f"every value {name}", np.full_like(self.base, value)
+
+    def corners(self) -> Iterator[Row]:
+        """Every channel at one of its ends or beyond, by chance."""
+        generator = np.random.default_rng(0)
+        ends = np.stack([self.low, self.high, self.bottom, self.top])
+        for number in range(_CORNERS):
+            picked = ends[generator.integers(0, len(ends), ends.shape[1]), np.arange(ends.shape[1])]
+            yield f"ends of all channels by chance {number}", self._filled(picked)
+
+    def _filled(self, values: NDArray[Any]) -> Floats:
+        shape = (len(values), *(1,) * (self.base.ndim - 1))
+        return np.broadcast_to(values.astype(np.float32).reshape(shape), self.base.shape).copy()
+
+
+def _limits(subject: Subject, base: Floats) -> Iterator[Row]:
+    """Every declared limit, and the float32 on either side of it, in the last sample of a channel."""
+    for channel, (name, low, high) in enumerate(subject.ranges):
+        for word, limit in (("smallest", low), ("largest", high)):
+            if limit is None:
+                continue
+            at = np.float32(limit)
+            for where, value in (
+                ("at", at),
+                ("a step below", np.nextafter(at, np.float32(-np.inf))),
+                ("a step above", np.nextafter(at, np.float32(np.inf))),
+            ):
+                row = base.copy()
+                row.reshape(len(row), -1)[channel, -1] = value
+                yield f"{name} {where} its {word} value {limit:g}", row
+
+
+def _ties(subject: Subject, samples: Floats) -> Iterator[Row]:
+    """Rows on either side of a step of the int8 boundary, as near as float32 goes: a tie where it can be met."""
+    if subject.network is None or len(samples) < 2:
+        return
+    grid, graph = subject.network.values[subject.network.input], subject.graphs["int8"]
+    found = list(_crossings(graph, grid, samples))
+    if not found:
+        return
+    first = np.stack([samples[one] for one, _, _, _, _ in found]).astype(np.float64)
+    way = np.stack([samples[other] for _, other, _, _, _ in found]).astype(np.float64) - first
+    at = (np.arange(len(found)), np.array([value for _, _, value, _, _ in found]))
+    low, high = np.array([one[3] for one in found]), np.array([one[4] for one in found])
+
+    def rows(shares: NDArray[np.float64]) -> Floats:
+        return (first + shares.reshape(-1, *(1,) * (first.ndim - 1)) * way).astype(np.float32)
+
+    start = _steps(graph, grid, rows(low))[at]
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        same = _steps(graph, grid, rows(middle))[at] == start
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    for place, sides in enumerate(zip(rows(low), rows(high), strict=True)):
+        for word, row in zip(("before", "after"), sides, strict=True):
+            yield f"value {found[place][2]} of the boundary just {word} a step", row
+
+
+def _crossings(graph: Graph, grid: IntegerValue, samples: Floats) -> Iterator[tuple[int, int, int, float, float]]:
+    """(sample, another, value of the boundary, share of the way before its byte changes, share after)."""
+    shares = np.linspace(0.0, 1.0, _POINTS)
+    size = int(np.prod(grid.shape))
+    values = np.unique(np.linspace(0, size - 1, min(size, _VALUES)).astype(int))
+    left = dict.fromkeys(values.tolist(), _CROSSINGS)
+    count = len(samples)
+    for one in range(0, count, max(1, count // 8)):
+        other = (one + count // 2 + 1) % count
+        if one == other or not left:
+            continue
+        way = samples[other].astype(np.float64) - samples[one]
+        line = (samples[one] + shares.reshape(-1, *(1,) * way.ndim) * way).astype(np.float32)
+        steps = _steps(graph, grid, line)
+        for value in list(left):
+            places = np.flatnonzero(np.diff(steps[:, value]))
+            if len(places):
+                place = int(places[len(places) // 2])
+                yield one, other, value, float(shares[place]), float(shares[place + 1])
+                left[value] -= 1
+                if not left[value]:
+                    del left[value]
+
+
+def _steps(graph: Graph, grid: IntegerValue, samples: Floats) -> NDArray[np.int64]:
+    """Bytes of the boundary, halves away from zero, shape (n, values)."""
+    values = boundary_value(graph, samples).reshape(len(samples), -1)
+    with np.errstate(all="ignore"):
+        steps = half_away(values / np.float32(grid.scale))
+    return np.asarray(np.clip(np.nan_to_num(steps) + grid.zero, -128, 127), np.int64)

@@ -1,0 +1,222 @@
+"""What lies on the disk of a model: files that are proven as they lie there, and those that are not, by name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from edgewright.core.native_modules import MODULE
+from edgewright.core.package import INPUT_VECTORS, Package, read_package
+from edgewright.pipeline.folder import JUDGED
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import FileRecord
+
+Kind = Literal["onnx", "tflite", "c99", "stream", "extension"]
+_SUFFIXES: dict[str, Kind] = {".onnx": "onnx", ".tflite": "tflite", ".so": "extension", ".pyd": "extension"}
+# Folder of the fitted stages in a run folder.
+PIPELINE = "pipeline"
+# What a run writes that answers nothing.
+_RECORDS = {"trace.json": "the run's record", "trace.html": "the run's page", "compress.json": "the record of compress"}
+_LARGEST = 256 << 20
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A model as it lies on the disk.
+
+    Attributes:
+        name: by which a reader finds it.
+        kind: how it is run.
+        files: its bytes by file name: one, or the sources of generated C.
+        labels: class names that come with it and not in it; empty for none.
+    """
+
+    name: str
+    kind: Kind
+    files: Mapping[str, bytes]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Names of its files for a reader."""
+        if len(self.files) == 1:
+            return (self.name,)
+        folder, slash, _ = self.name.rpartition("/")
+        return tuple(f"{folder}{slash}{file}" for file in self.files)
+
+    @property
+    def content(self) -> bytes:
+        """The bytes of a model of one file."""
+        (content,) = self.files.values()
+        return content
+
+
+@dataclass
+class Findings:
+    """What was read.
+
+    Attributes:
+        artefacts: to prove.
+        files: every file that was met.
+        known: SHA-256 of the models that are proven under another name, with that name.
+    """
+
+    artefacts: list[Artefact] = field(default_factory=list)
+    files: list[FileRecord] = field(default_factory=list)
+    known: dict[str, str] = field(default_factory=dict)
+
+    def source(self, name: str, content: bytes) -> None:
+        """Notes a model that is the subject itself."""
+        self.files.append(_record(name, content))
+        self.known.setdefault(self.files[-1].sha256, name)
+
+    def unproven(self, name: str, content: bytes, why: str) -> None:
+        """Notes a file that is not proven."""
+        self.files.append(_record(name, content, why))
+
+    def package(self, name: str, package: Package, *, subject: bool) -> None:
+        """Notes a package: its models, and what else is in it."""
+        models = set(package.manifest.forms.values())
+        for file, content in sorted(package.files.items()):
+            inside = f"{name}: {file}"
+            if file not in models:
+                vectors = file.startswith(INPUT_VECTORS.partition("/")[0])
+                self.unproven(inside, content, "run by `predict` before it answers" if vectors else _no_form(file))
+            elif subject:
+                self.source(inside, content)
+            else:
+                self._model(Artefact(inside, "onnx", {file: content}, package.manifest.labels))
+
+    def folder(self, folder: Path, shown: str, skip: Sequence[Path] = ()) -> None:
+        """Reads all that lies in a folder and below it."""
+        sources = {path.name: path for path in sorted(folder.iterdir()) if path.suffix in (".c", ".h")}
+        taken = {name for pair in self._generated(sources, shown) for name in pair}
+        for path in sorted(folder.iterdir()):
+            name = f"{shown}{path.name}"
+            if path in skip or path.name in taken:
+                continue
+            if path.is_dir():
+                self.folder(path, f"{name}/")
+            else:
+                self.file(path, name)
+
+    def file(self, path: Path, shown: str) -> None:
+        """Reads a file: a model, a package, or what is not proven."""
+        content = _bytes(path)
+        kind = _SUFFIXES.get(path.suffix)
+        if path.suffix == ".edge":
+            self.package(shown, read_package(path), subject=False)
+        elif kind is not None and (kind != "extension" or path.name.startswith(MODULE)):
+            self._model(Artefact(shown, kind, {path.name: content}))
+        else:
+            self.unproven(shown, content, _RECORDS.get(path.name) or _no_form(path.name))
+
+    def _model(self, artefact: Artefact) -> None:
+        """A model that is proven unless its very bytes are."""
+        record = _record(artefact.name, artefact.content)
+        if record.sha256 in self.known and not artefact.labels:
+            self.files.append(_record(artefact.name, artefact.content, same=self.known[record.sha256]))
+            return
+        self.known.setdefault(record.sha256, artefact.name)
+        self.files.append(record)
+        self.artefacts.append(artefact)
+
+    def _generated(self, sources: Mapping[str, Path], shown: str) -> Iterator[tuple[str, ...]]:
+        """Generated C: a header with a function that answers, and its source."""
+        for header in (name for name in sources if name.endswith(".h")):
+            word = Path(header).stem
+            source = f"{word}.c"
+            if source not in sources or f" {word}_predict(" not in _bytes(sources[header]).decode(errors="replace"):
+                continue
+            pair = {name: _bytes(sources[name]) for name in (source, header)}
+            self.artefacts.append(Artefact(f"{shown}{source}", "c99", pair))
+            self.files += [_record(f"{shown}{name}", content) for name, content in pair.items()]
+            yield source, header
+            yield from self._stream(sources, shown, word, pair)
+
+    def _stream(
+        self, sources: Mapping[str, Path], shown: str, word: str, pair: Mapping[str, bytes]
+    ) -> Iterator[tuple[str, ...]]:
+        """The stream around a model, with the files of its detectors."""
+        if not {f"{word}_stream.h", f"{word}_stream.c"} <= sources.keys():
+            return
+        tested = (f"{word}_self_test.h", f"{word}_self_test.c")
+        names = [name for name in sources if name.startswith(f"{word}_") and name not in tested]
+        around = {name: _bytes(sources[name]) for name in names}
+        self.artefacts.append(Artefact(f"{shown}{word}_stream.c", "stream", {**pair, **around}))
+        self.files += [_record(f"{shown}{name}", content) for name, content in around.items()]
+        yield tuple(around)
+
+
+def read_artefacts(place: Path, package: Package | None, models: Mapping[str, bytes], given: Sequence[str]) -> Findings:
+    """Everything beside a subject that is proven as it lies on the disk.
+
+    Args:
+        place: run folder, package or model the subject was read from.
+        package: that the subject is; None for models alone.
+        models: file name -> bytes of the subject's models, where they come from no package.
+        given: further files and folders.
+
+    Raises:
+        InputError: for what is not there, is damaged, or, of what is given, holds nothing that can be proven.
+    """
+    made = Findings()
+    packages = sorted(place.glob("*.edge")) if place.is_dir() else [place] if place.suffix == ".edge" else []
+    if package is not None:
+        name = packages[0].name if packages else f"{package.manifest.name}.edge"
+        made.package(name, package, subject=True)
+    for name, content in models.items():
+        made.source(name, content)
+    if place.is_dir():
+        own = [place / name for name in models] + ([] if package is None else packages[:1])
+        fitted = place / PIPELINE
+        if fitted.is_dir():
+            parts = {path.relative_to(fitted).as_posix(): _bytes(path) for path in fitted.rglob("*") if path.is_file()}
+            made.files.append(_record(f"{PIPELINE}/", b"".join(n.encode() + c for n, c in sorted(parts.items()))))
+        judged = place / JUDGED
+        if judged.is_dir():
+            made.unproven(f"{JUDGED}/", b"", f"the fit that was judged: edgewright prove {judged}")
+        made.folder(place, "", skip=(*own, fitted, judged))
+    elif package is not None and place.suffix == ".onnx":
+        made.file(place, place.name)
+    for text in given:
+        path = Path(text)
+        before = len(made.artefacts), sum(bool(file.same) for file in made.files)
+        if not path.exists():
+            raise InputError("a file or folder to prove", "no such file", text, "Check the path after --with")
+        if path.is_dir():
+            made.folder(path, f"{text.rstrip('/')}/")
+        else:
+            made.file(path, text)
+        if before == (len(made.artefacts), sum(bool(file.same) for file in made.files)):
+            raise InputError(
+                "generated C, .tflite, .onnx, .edge or a compiled extension", "nothing that can be run", text,
+                "Export it again: edgewright export",
+            )  # fmt: skip
+    return made
+
+
+def _record(name: str, content: bytes, why: str = "", same: str = "") -> FileRecord:
+    return FileRecord(
+        name=name, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest(), not_proven=why, same=same
+    )
+
+
+def _no_form(name: str) -> str:
+    if name.endswith(("_self_test.c", "_self_test.h")):
+        return "the self-test of the model for a board, which runs it there"
+    if name.endswith((".c", ".h")):
+        return "no function that answers samples or takes a stream"
+    return f"nothing here runs {Path(name).suffix or 'it'} files" if Path(name).suffix else "nothing here runs it"
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise InputError("a file of at most 256 MiB", f"{path.stat().st_size:,} bytes", str(path))
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError("a file that can be read", error.strerror or str(error), str(path)) from None

@@ -1,0 +1,202 @@
+"""Generated C99 by every compiler of this machine: the whole pipeline, float and with its integer network."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import shlex
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.graph.stages import float_part, layers, marked_stages
+from edgewright.proof.form import BYTES, LABEL, OUTPUT, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.schema.proof import Numbers
+from edgewright.workflows.proof.artifacts import Artefact
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.stages import all_values, layer_layout, shapes
+
+NAME = "model"
+_OUT_OF_RANGE = 1
+_WIDEST = float(np.finfo(np.float32).max)
+_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
+Files = Mapping[str, str]
+
+
+@dataclass
+class _Builds:
+    """All compilations of a subject, begun together when the first one is asked for: they take most of the time.
+
+    Attributes:
+        subject: what is written.
+        jobs: numbers of the network and the compiler's command.
+        made: what is being compiled.
+    """
+
+    subject: Subject
+    jobs: list[tuple[Numbers, str]] = field(default_factory=list)
+    made: dict[tuple[Numbers, str], Future[Any]] = field(default_factory=dict)
+
+    def model(self, numbers: Numbers, command: str) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+        """The compiled form.
+
+        Raises:
+            InputError: when the compiler refuses the code.
+        """
+        if not self.made:
+            files = {name: written(self.subject, name) for name in dict.fromkeys(name for name, _ in self.jobs)}
+            pool = ThreadPoolExecutor(max_workers=min(len(self.jobs), os.cpu_count() or 1))
+            self.made = {job: pool.submit(_loaded, files[job[0]], job[1]) for job in self.jobs}
+            pool.shutdown(wait=False)
+        return self.made[numbers, command].result()
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    yield from _written_forms(subject)
+    for artefact in subject.of_kind("c99"):
+        yield from _lying(subject, artefact)
+
+
+def _written_forms(subject: Subject) -> Iterator[Form]:
+    host, builds = _host(), _Builds(subject)
+    for compiler in host.compilers():
+        if not compiler.command:
+            subject.missing(f"C99 by {compiler.name}", f"{compiler.name} is not installed")
+            continue
+        for numbers in _NUMBERS:
+            if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
+                yield _built_form(builds, numbers, compiler)
+
+
+def _built_form(builds: _Builds, numbers: Numbers, compiler: Any) -> Form:  # noqa: ANN401 - `_c_host.Compiler`
+    command = shlex.join(compiler.command)
+    builds.jobs.append((numbers, command))
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        return _stages(builds.subject, numbers, builds.model(numbers, command).predict(samples))
+
+    note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
+    return Form(name=f"{numbers} C99 by {compiler.name}", numbers=numbers, run=run, note=note)
+
+
+def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
+    """Sources as they lie on the disk, by the first compiler there is."""
+    name = f"{artefact.name} in C99"
+    compiler = next((compiler for compiler in _host().compilers() if compiler.command), None)
+    word = Path(artefact.name).stem
+    files = {file: content.decode("utf-8", "replace") for file, content in artefact.files.items()}
+    numbers: Numbers = "int8" if f"#define {word.upper()}_NETWORK_INPUTS " in files[f"{word}.h"] else "float"
+    if compiler is None:
+        subject.missing(name, "no C compiler: apt-get install gcc")
+    elif f"{word}_context;" not in files[f"{word}.h"]:
+        subject.missing(name, "it takes no context, as what older versions exported: export it again")
+    elif numbers not in subject.graphs or (numbers == "int8" and subject.network is None):
+        subject.missing(name, f"it is {numbers}, which {subject.name} has no network of")
+    else:
+        note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *_host().FLAGS])
+        labels = _labels(files[f"{word}.h"], subject.graphs[numbers].labels)
+        run = _lying_run(subject, numbers, files, shlex.join(compiler.command))
+        yield Form(name, numbers, run, note=note, labels=labels, files=artefact.shown)
+
+
+def _lying_run(subject: Subject, numbers: Numbers, files: Files, command: str) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        # What a device runs answers; a second compilation shows the stages inside.
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            plain, opened = pool.map(lambda taps: _loaded(files, command, taps=taps), (False, True))
+        answer = plain.predict(samples)
+        return _stages(subject, numbers, replace(answer, stages=opened.predict(samples).stages))
+
+    return run
+
+
+def _labels(header: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """Class names that a header says in its comments, which cannot hold every letter."""
+    plain = {importlib.import_module("edgewright.export._c_text").comment(label): label for label in labels}
+    found = re.findall(r"^/\* Label \d+: (.*) \*/$", header, re.MULTILINE)
+    return tuple(plain.get(text, text) for text in found)
+
+
+def c_form(subject: Subject, numbers: Numbers, name: str, change: Callable[[Files], Files]) -> Form:
+    """A form of generated C that is changed before it is compiled.
+
+    Args:
+        subject: what is written.
+        numbers: of its network.
+        name: of the form.
+        change: of the files.
+    """
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        return _stages(subject, numbers, _loaded(change(written(subject, numbers)), "").predict(samples))
+
+    return Form(name=name, numbers=numbers, run=run)
+
+
+def _loaded(files: Files, command: str, *, taps: bool = True) -> Any:  # noqa: ANN401 - `_c_host.CModel`
+    """Compiled and opened; the files may go once they are."""
+    folder = Path(tempfile.mkdtemp(prefix="edgewright-"))
+    try:
+        return _host().load_c99(files, folder, compiler=command, taps=taps)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def written(subject: Subject, numbers: Numbers) -> Files:
+    """The C of a subject, with all its stages among those that can be seen."""
+    graph, inside = marked_stages(subject.graphs[numbers], subject.network if numbers == "int8" else None)
+    ranges = [
+        None if low is None and high is None else (-_WIDEST if low is None else low, _WIDEST if high is None else high)
+        for _, low, high in subject.ranges
+    ]
+    threshold = subject.manifest.thresholds.get("confidence", 0.0) if subject.manifest is not None else 0.0
+    files: Files = importlib.import_module("edgewright.export.c99").write_c99(
+        graph,
+        subject.network if inside else None,
+        name=NAME,
+        ranges=ranges,
+        inside=inside,
+        confidence=threshold,
+    )
+    return files
+
+
+def _stages(subject: Subject, numbers: Numbers, answer: Any) -> Stages:  # noqa: ANN401 - `_c_host.CAnswer`
+    """Stages in the order of the reference, in the graph's layout."""
+    network = subject.network if numbers == "int8" else None
+    made: Stages = {RANGE: np.asarray(answer.flags & _OUT_OF_RANGE, np.int64)}
+    graph = subject.graphs[numbers]
+    whole = shapes(graph, all_values(graph, network or float_part(graph)))
+    for stage, values in answer.stages.items():
+        if network is None or stage not in (BYTES, *layers(network)):
+            # Raw outputs lie in a row in every form.
+            shape = (-1,) if stage == OUTPUT else whole.get(stage, values.shape[1:])
+            made[stage] = np.asarray(values).reshape(len(values), *shape)
+            continue
+        number = network.input if stage == BYTES else layers(network)[stage]
+        inside = np.asarray(values, np.int8).reshape(len(values), *network.values[number].shape)
+        made[stage] = (
+            inside if stage == BYTES else layer_layout(network, number, inside, whole.get(stage, inside.shape[1:]))
+        )
+    outputs: dict[str, NDArray[Any]] = answer.outputs
+    for name in (PROBABILITIES, PREDICTION):
+        if name in outputs:
+            made[name] = np.asarray(outputs[name], np.float32).reshape(len(outputs[name]), -1)
+    if LABEL in outputs:
+        made[LABEL] = np.asarray(outputs[LABEL], np.int64)
+    return made
+
+
+def _host() -> Any:  # noqa: ANN401 - a module, loaded when C is asked for
+    return importlib.import_module("edgewright.export._c_host")
+
+
+FORMS = Forms(rank=50, make=_make)

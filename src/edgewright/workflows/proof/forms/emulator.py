@@ -1,0 +1,148 @@
+"""The generated C on an emulated microcontroller, when `--device` names one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from edgewright.graph.stages import layers, preprocessing
+from edgewright.proof.form import BYTES, LABEL, PREDICTION, PROBABILITIES, RANGE, Form, Samples, Stages
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import Numbers
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms.c99 import NAME, Files, written
+from edgewright.workflows.proof.stages import layer_layout, shapes
+
+# An emulated core runs some ten million instructions a second.
+_ROWS = 100
+_UPPER = NAME.upper()
+# Stages with more values than this stay inside: the host would wait for the semihosting of the emulator.
+_SHOWN = 2048
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if not subject.device:
+        return
+    tools = importlib.import_module("edgewright.export.emulator")
+    tools.board(subject.device)
+    missing = tools.missing_tools()
+    numbers: Numbers = "int8" if subject.network is not None else "float"
+    name = f"{numbers} C99 on an emulated {subject.device}"
+    if missing:
+        subject.missing(name, f"{', '.join(missing)} not installed: apt-get install {tools.boards.PACKAGES}")
+        return
+    said: list[str] = []
+    yield Form(name=name, numbers=numbers, run=_run(subject, numbers, tools, said), most=_ROWS, said=said)
+
+
+def _run(
+    subject: Subject,
+    numbers: Numbers,
+    tools: Any,  # noqa: ANN401 - `export.emulator`
+    said: list[str],
+) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        files = written(subject, numbers)
+        images = importlib.import_module("edgewright.export._c_images")
+        given = images.pixels(samples) if images.image_channels(subject.graphs[numbers]) == "first" else samples
+        rows = np.ascontiguousarray(given, np.float32).reshape(len(samples), -1)
+        try:
+            seen = _stages(files, subject, numbers)
+            done, answer = _call(tools, files, subject, rows, seen)
+        except InputError as error:
+            # The stages need memory of their own: a small device answers without showing them.
+            seen = {}
+            done, answer = _call(tools, files, subject, rows, seen)
+            said.append(f"its stages do not fit beside it ({error})")
+        said.append(
+            f"{done.instructions:,} instructions, {done.flash:,} bytes of flash, {done.ram:,} of RAM and "
+            f"{done.stack:,} of stack{', stages included' if seen else ''}"
+        )
+        return _read(subject, numbers, answer, seen)
+
+    return run
+
+
+def _stages(files: Files, subject: Subject, numbers: Numbers) -> dict[int, tuple[str, int]]:
+    """Number of a stage in the C -> its name and how many values it has."""
+    lines = files[f"{NAME}.c"].split(f"{NAME}_stage_names[")[1].partition("};")[0].splitlines()[1:]
+    names = [line.strip().strip(',"') for line in lines if line.strip().startswith('"')]
+    counts = _counts(subject, numbers)
+    return {i: (name, counts[name]) for i, name in enumerate(names) if counts.get(name, _SHOWN + 1) <= _SHOWN}
+
+
+def _counts(subject: Subject, numbers: Numbers) -> dict[str, int]:
+    graph = subject.graphs[numbers]
+    made = {stage: int(np.prod(shape)) for stage, shape in shapes(graph, preprocessing(graph)).items()}
+    if subject.network is not None and numbers == "int8":
+        values = subject.network.values
+        made[BYTES] = int(np.prod(values[subject.network.input].shape))
+        made |= {stage: int(np.prod(values[number].shape)) for stage, number in layers(subject.network).items()}
+    return made
+
+
+def _call(
+    tools: Any,  # noqa: ANN401 - `export.emulator`
+    files: Files,
+    subject: Subject,
+    rows: Samples,
+    seen: dict[int, tuple[str, int]],
+) -> tuple[Any, Any]:
+    """What the device says of itself, and of every row the answer with the stages behind it, as float32 words."""
+    answer = _fields(subject)
+    words = sum(answer.values())
+    lines = [f"static {NAME}_context context; {NAME}_predict(&context, (const float *)in, ({NAME}_answer *)out);"]
+    for number, (_, count) in seen.items():
+        lines.append(
+            f"{{ const float *seen; int count; {NAME}_stage({number}, &seen, &count); "
+            f"for (int i = 0; i < {count}; ++i) ((float *)out)[{words} + i] = seen[i]; }}"
+        )
+        words += count
+    head = f"#ifndef {_UPPER}_TAPS\n#define {_UPPER}_TAPS\n#endif\n" if seen else ""
+    sources = {name: head + text for name, text in files.items()}
+    entry = tools.Entry(f"{NAME}.h", "\n".join(lines), rows.shape[1] * 4, words * 4)
+    done = tools.run_on_device(sources, entry, subject.device, rows)
+    return done, done.outputs.view(np.float32)
+
+
+def _fields(subject: Subject) -> dict[str, int]:
+    """Fields of the answer in the order of the header, with their 4-byte words."""
+    outputs = subject.reference.outputs
+    words = {v.name: max(1, int(np.prod(v.shape))) for v in outputs if v.name != LABEL}
+    labels = {LABEL: 1} if any(v.name == LABEL for v in outputs) else {}
+    return {**words, **labels, RANGE: 1}
+
+
+def _read(
+    subject: Subject,
+    numbers: Numbers,
+    answer: Any,  # noqa: ANN401 - words of float32
+    seen: dict[int, tuple[str, int]],
+) -> Stages:
+    found: dict[str, Any] = {}
+    start = 0
+    for name, count in (*_fields(subject).items(), *seen.values()):
+        found[name] = np.ascontiguousarray(answer[:, start : start + count])
+        start += count
+    graph, network = subject.graphs[numbers], subject.network
+    made: Stages = {RANGE: np.asarray(found.pop(RANGE).view(np.uint32)[:, 0] & 1, np.int64)}
+    whole = shapes(graph, preprocessing(graph))
+    for name, _ in seen.values():
+        if network is None or name in whole:
+            made[name] = found[name].reshape(len(answer), *whole[name])
+            continue
+        number = network.input if name == BYTES else layers(network)[name]
+        inside = np.asarray(found[name], np.int8).reshape(len(answer), *network.values[number].shape)
+        made[name] = inside if name == BYTES else layer_layout(network, number, inside, inside.shape[1:])
+    for name in (PROBABILITIES, PREDICTION):
+        if name in found:
+            made[name] = found[name]
+    if LABEL in found:
+        made[LABEL] = np.asarray(found[LABEL].view(np.int32)[:, 0], np.int64)
+    return made
+
+
+FORMS = Forms(rank=70, make=_make)

@@ -1,0 +1,104 @@
+"""The CPython module compiled for this machine: what `predict` answers with where it was built."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from edgewright.core.engines.extension import answer_of, describe
+from edgewright.core.input_ranges import flagged, read_ranges
+from edgewright.core.integer.network import to_integers
+from edgewright.core.native_modules import load_module
+from edgewright.graph.stages import float_part, preprocessing
+from edgewright.proof.form import BYTES, OUTPUT, RANGE, Form, Samples, Stages
+from edgewright.schema.errors import CheckFailedError, InputError
+from edgewright.schema.proof import Numbers
+from edgewright.workflows.proof.artifacts import Artefact
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.stages import ends, renamed
+
+_NUMBERS: tuple[Numbers, ...] = ("float", "int8")
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    yield from _built(subject)
+    for artefact in subject.of_kind("extension"):
+        yield from _lying(subject, artefact)
+
+
+def _built(subject: Subject) -> Iterator[Form]:
+    if not importlib.import_module("edgewright.export._extension.build").can_build():
+        subject.missing("extension", "no C compiler or no Python headers: apt-get install gcc python3-dev")
+        return
+    build = importlib.import_module("edgewright.export.extension").build_extension
+    for numbers in _NUMBERS:
+        if numbers in subject.graphs and (numbers == "float" or subject.network is not None):
+            yield Form(f"{numbers} extension", numbers, _run(subject, numbers, _compiled(subject, numbers, build)))
+
+
+def _compiled(subject: Subject, numbers: Numbers, build: Callable[..., Path]) -> Callable[[], ModuleType]:
+    def compiled() -> ModuleType:
+        with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+            return load_module(build(subject.models[numbers], cache=Path(folder)))
+
+    return compiled
+
+
+def _lying(subject: Subject, artefact: Artefact) -> Iterator[Form]:
+    """A module that was compiled before, as it lies on the disk."""
+    name = f"{artefact.name} in Python"
+    try:
+        with tempfile.TemporaryDirectory(prefix="edgewright-") as folder:
+            copy = Path(folder) / Path(artefact.name).name
+            copy.write_bytes(artefact.content)
+            module = load_module(copy)
+        shape = describe(module).input
+        numbers: Numbers = "int8" if hasattr(module, "network") else "float"
+        if numbers not in subject.graphs or shape != subject.reference.inputs[0].shape:
+            raise InputError(f"a module of {subject.name}", f"one of {numbers} for samples of shape {shape}")
+    except InputError as error:
+        subject.missing(name, str(error))
+        return
+    yield Form(name, numbers, _run(subject, numbers, lambda: module), files=artefact.shown)
+
+
+def _run(subject: Subject, numbers: Numbers, load: Callable[[], ModuleType]) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        graph, module = subject.graphs[numbers], load()
+        answer = answer_of(module)(samples)
+        made: Stages = {RANGE: flagged(samples, read_ranges(graph.metadata))}
+        made |= _inside(subject, numbers, module, samples)
+        return {**made, **renamed(answer, ends(graph))}
+
+    return run
+
+
+def _inside(subject: Subject, numbers: Numbers, module: ModuleType, samples: Samples) -> Stages:
+    """What arrives at the boundary as the module computes it, the bytes there, and the network's bytes for them."""
+    graph = subject.graphs[numbers]
+    network = subject.network if numbers == "int8" else float_part(graph)
+    if network is None or not hasattr(module, "boundary"):
+        return {}
+    shape = network.values[network.input].shape
+    value = np.empty((len(samples), math.prod(shape)), np.float32)
+    module.boundary(np.ascontiguousarray(samples, np.float32), value)
+    value = value.reshape(len(samples), *shape)
+    made: Stages = {stage: value for stage, name in preprocessing(graph).items() if name == graph.boundary}
+    if numbers == "float":
+        return made
+    integers = np.ascontiguousarray(to_integers(network.values[network.input], value))
+    end = network.values[network.output].shape
+    try:
+        raw = np.frombuffer(module.network(integers), np.int8).reshape(len(samples), *end)
+    except ValueError as error:
+        raise CheckFailedError(f"the extension's network refuses its own features: {error}") from None
+    return {**made, BYTES: integers, OUTPUT: raw.reshape(len(raw), -1)}
+
+
+FORMS = Forms(rank=60, make=_make)

@@ -1,0 +1,60 @@
+"""The integer reference: what every other form of ours must equal, byte by byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.executor import compile_graph
+from edgewright.core.input_ranges import Ranges, flagged
+from edgewright.core.integer.network import run_values, to_integers, to_reals
+from edgewright.graph.stages import layers, network_values, preprocessing
+from edgewright.proof.form import BYTES, RANGE, Form, Samples, Stages
+from edgewright.schema.graph import Graph
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.stages import boundary_value, in_a_row, layer_layout, renamed, shapes, tail
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if subject.network is None:
+        if "int8" in subject.graphs:
+            subject.missing("integer reference", "the int8 form has no network of integers after its boundary")
+        return
+    graph, files = subject.graphs["int8"], subject.source("int8")
+    run = run_reference(graph, subject.network, subject.ranges)
+    yield Form(name="integer reference", numbers="int8", run=run, labels=graph.labels, files=files)
+
+
+def run_reference(graph: Graph, network: IntegerNetwork, ranges: Ranges) -> Callable[[Samples, Samples], Stages]:
+    """A function that gives every stage of a quantised graph by its network of integers."""
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        stages = preprocessing(graph)
+        made = renamed(compile_graph(graph, tuple(stages.values()))(samples), stages) if stages else {}
+        integers = to_integers(network.values[network.input], boundary_value(graph, samples))
+        return {RANGE: flagged(samples, ranges), **made, **_network_stages(graph, network, integers, samples)}
+
+    return run
+
+
+def _network_stages(graph: Graph, network: IntegerNetwork, integers: NDArray[np.int8], samples: Samples) -> Stages:
+    """Bytes at the boundary, every layer, and what the graph makes of the raw output."""
+    values = run_values(network, integers)
+    forms = shapes(graph, network_values(graph, network))
+    made: Stages = {BYTES: integers}
+    for stage, number in layers(network).items():
+        made[stage] = layer_layout(network, number, values[number], forms.get(stage, values[number].shape[1:]))
+    raw = to_reals(network.values[network.output], values[network.output])
+    return {**made, **tail(graph, network)(in_a_row(raw), samples)}
+
+
+def shapes_of(subject: Subject) -> dict[str, tuple[int, ...]]:
+    """Stage of the int8 network -> shape of one sample in the graph."""
+    graph = subject.graphs["int8"]
+    return shapes(graph, network_values(graph, subject.network))
+
+
+FORMS = Forms(rank=15, make=_make)

@@ -1,0 +1,160 @@
+""".tflite in LiteRT: whole pipelines and networks, by its reference kernels and by the XNNPACK path it takes itself."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.engines.litert import open_model
+from edgewright.core.integer.network import to_integers
+from edgewright.graph.stages import layers
+from edgewright.proof.form import Form, Samples, Stages
+from edgewright.schema.errors import InputError
+from edgewright.schema.integer import IntegerNetwork
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms._tflite import (
+    Network,
+    WholeFile,
+    network_places,
+    network_stages,
+    networks,
+    whole_file,
+    whole_stages,
+)
+from edgewright.workflows.proof.stages import ends
+
+_LIBRARY = "ai_edge_litert"
+_NOTE = "the network alone, fed what the NumPy engine gives at the boundary"
+# Samples of a whole pipeline that is compared by tolerance: a pair costs more time than the form itself.
+MOST = 300
+Key = TypeVar("Key", int, str)
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if importlib.util.find_spec(_LIBRARY) is None:
+        subject.missing(".tflite in LiteRT", "ai-edge-litert is not installed: pip install 'edgewright[engines]'")
+        return
+    for one in networks(subject):
+        yield from _whole_forms(subject, one)
+        if one.network is None:
+            subject.missing(f"{one.numbers} .tflite", "there is no network after the boundary that .tflite holds")
+            continue
+        for reference in (True, False):
+            name = f"{one.numbers} .tflite in LiteRT {_path(reference)}"
+            run = _network_run(one, one.network, reference)
+            yield Form(name, one.numbers, run, ours=_ours(one, reference), whole=False, note=_NOTE)
+
+
+def _whole_forms(subject: Subject, one: Network) -> Iterator[Form]:
+    try:
+        file = whole_file(one)
+    except InputError as error:
+        subject.missing(f"{one.numbers} whole .tflite", str(error))
+        return
+    for reference in (True, False):
+        name, run = f"{one.numbers} whole .tflite in LiteRT {_path(reference)}", _whole_run(one, file, reference)
+        # What must be bit-exact takes every sample.
+        most = 0 if reference and one.integers else MOST
+        yield Form(name, one.numbers, run, ours=_ours(one, reference), most=most)
+
+
+def _path(reference: bool) -> str:
+    return "reference" if reference else "XNNPACK"
+
+
+def _ours(one: Network, reference: bool) -> bool:
+    """Whether it must equal the integer reference: by the reference kernels, unless the graph follows TFLM's."""
+    return reference and (one.network is None or one.network.rounding != "tflm")
+
+
+def _whole_run(one: Network, file: WholeFile, reference: bool) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        if reference:
+            return whole_stages(one, invoke(file.model, samples, file.places, reference=True))
+        # What is shipped answers itself; a second copy shows what is inside, where XNNPACK shows no memory.
+        answer = invoke(file.model, samples, {s: file.places[s] for s in ends(one.graph)}, reference=False)
+        return whole_stages(one, {**invoke(file.opened, samples, file.places, reference=False), **answer})
+
+    return run
+
+
+def _network_run(one: Network, network: IntegerNetwork, reference: bool) -> Callable[[Samples, Samples], Stages]:
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
+        values = _inside(network, source) if reference else _by_parts(network, source)
+        return network_stages(one, values, samples, boundary, source)
+
+    return run
+
+
+def _inside(network: IntegerNetwork, source: NDArray[Any]) -> dict[int, NDArray[Any]]:
+    """Every value of a network by the reference kernels, looked at in their memory."""
+    model = network_file(network)
+    places = network_places(model, network)
+    return invoke(model, source, places, reference=True) if places else _by_parts(network, source, reference=True)
+
+
+def _by_parts(network: IntegerNetwork, source: NDArray[Any], reference: bool = False) -> dict[int, NDArray[Any]]:
+    """Every layer as the end of a network of its own: XNNPACK shows no memory inside."""
+    made: dict[int, NDArray[Any]] = {}
+    for number in layers(network).values():
+        last = next(i for i, operator in enumerate(network.operators) if operator.output == number)
+        part = msgspec.structs.replace(network, operators=network.operators[: last + 1], output=number)
+        made |= invoke(network_file(part), source, {number: None}, reference=reference)
+    return made
+
+
+def network_file(network: IntegerNetwork) -> bytes:
+    """The network alone as a .tflite."""
+    made: bytes = importlib.import_module("edgewright.export.tflite").to_tflite(network)
+    return made
+
+
+def run_file(model: bytes, floats: NDArray[Any], integers: NDArray[Any]) -> tuple[NDArray[Any], bool]:
+    """What a file gives by the reference kernels, and whether those are bytes; it takes floats or integers."""
+    taken = open_model(model).get_input_details()[0]["dtype"]
+    found = invoke(model, integers if taken is np.int8 else floats, {0: None}, reference=True)[0]
+    return found, found.dtype == np.int8
+
+
+def invoke(
+    model: bytes, source: NDArray[Any], places: Mapping[Key, int | None], *, reference: bool
+) -> dict[Key, NDArray[Any]]:
+    """Runs row by row.
+
+    Args:
+        model: the file.
+        source: rows, shape (n, ...), in the type of its input.
+        places: tensor to read under each key; None stands for the output.
+        reference: by the reference kernels, whose memory inside can be seen; else outputs alone can.
+
+    Returns:
+        By key, shape (n, ...).
+
+    Raises:
+        InputError: for a file that LiteRT does not take.
+    """
+    kinds = importlib.import_module(f"{_LIBRARY}.interpreter").OpResolverType
+    made = open_model(
+        model,
+        experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.AUTO,
+        experimental_preserve_all_tensors=reference,
+    )
+    first, output = made.get_input_details()[0]["index"], made.get_output_details()[0]["index"]
+    tensors = {key: output if place is None else place for key, place in places.items()}
+    rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in tensors}
+    for row in source:
+        made.set_tensor(first, row[None])
+        made.invoke()
+        for key, tensor in tensors.items():
+            rows[key].append(np.array(made.get_tensor(tensor)[0]))
+    return {key: np.stack(found) for key, found in rows.items()}
+
+
+FORMS = Forms(rank=40, make=_make)

@@ -1,0 +1,132 @@
+""".tflite in TFLM's interpreter: what firmware of the field runs, where the `tflite_micro` wheel is."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.integer.network import to_integers
+from edgewright.graph.from_tflite_file import parse_tflite
+from edgewright.proof.form import Form, Samples, Stages
+from edgewright.schema.errors import InputError
+from edgewright.workflows.proof.forms import Forms, Subject
+from edgewright.workflows.proof.forms._tflite import (
+    Network,
+    network_places,
+    network_stages,
+    networks,
+    whole_file,
+    whole_stages,
+)
+from edgewright.workflows.proof.forms.litert import network_file
+
+_LIBRARY, _RUNTIME = "tflite_micro", "tflite_micro.python.tflite_micro.runtime"
+# Its kernels are plain loops: a device's, not a desk's.
+MOST = 300
+# Bytes of the arena beside the values: of the interpreter, and of each tensor and its operator, freely counted.
+_KEPT, _EACH = 1 << 20, 1 << 10
+Key = TypeVar("Key", int, str)
+
+
+def _make(subject: Subject) -> Iterator[Form]:
+    if importlib.util.find_spec(_LIBRARY) is None or importlib.util.find_spec("ai_edge_litert") is None:
+        subject.missing(".tflite in TFLM", "tflite-micro is not installed; it comes with edgewright[dev] on x86-64")
+        return
+    for one in networks(subject):
+        ours = one.network is None or one.network.rounding != "litert"
+        name = f"{one.numbers} .tflite in TFLM"
+        try:
+            run, note = _whole(one), ""
+        except InputError as whole:
+            try:
+                run, note = _network(one), f"the network alone: {whole}"
+            except InputError as error:
+                subject.missing(name, str(error))
+                continue
+        yield Form(name, one.numbers, run, ours=ours, whole=not note, note=note, most=MOST)
+
+
+def _whole(one: Network) -> Callable[[Samples, Samples], Stages]:
+    """The whole pipeline's run.
+
+    Raises:
+        InputError: for an operator that .tflite or TFLM has not.
+    """
+    file = whole_file(one)
+    made = interpreter(file.model)
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        return whole_stages(one, run_rows(made, samples, file.places))
+
+    return run
+
+
+def _network(one: Network) -> Callable[[Samples, Samples], Stages]:
+    """The run of the network alone.
+
+    Raises:
+        InputError: where there is none, or one that TFLM does not take.
+    """
+    network = one.network
+    if network is None:
+        raise InputError("a whole pipeline or a network that .tflite holds", "neither", f"the {one.numbers} form")
+    model = network_file(network)
+    places, made = network_places(model, network), interpreter(model)
+    if not places:
+        raise InputError("one operator of .tflite for each of the network's", "several", "TFLM")
+
+    def run(samples: Samples, boundary: Samples) -> Stages:
+        source = to_integers(network.values[network.input], boundary) if one.integers else boundary
+        return network_stages(one, run_rows(made, source, places), samples, boundary, source)
+
+    return run
+
+
+def interpreter(model: bytes) -> Any:  # noqa: ANN401 - of a library without types
+    """An interpreter that keeps every tensor.
+
+    Raises:
+        InputError: for a file that TFLM does not take.
+    """
+    runtime = importlib.import_module(_RUNTIME)
+    size = _KEPT + _activations(model)
+    try:
+        made = runtime.Interpreter.from_bytes(
+            model, arena_size=size, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+        )
+        # Some of its kernels say only when they run which types they do not take; what is in the arena is anything.
+        source = made.get_input_details(0)
+        made.set_input(np.zeros(source["shape"], source["dtype"]), 0)
+        made.invoke()
+    except RuntimeError as error:
+        raise InputError("a .tflite that TFLM takes", " ".join(str(error).split())[:200]) from None
+    return made
+
+
+def _activations(model: bytes) -> int:
+    """Bytes of all tensors, were they 4 bytes a value, with what is kept of each."""
+    return sum(_EACH + 4 * math.prod(tensor.shape) for tensor in parse_tflite(model).tensors)
+
+
+def run_rows(
+    made: Any,  # noqa: ANN401 - of a library without types
+    source: NDArray[Any],
+    places: Mapping[Key, int],
+) -> dict[Key, NDArray[Any]]:
+    """Runs rows, shape (n, ...), one by one and reads the tensor of each key, shape (n, ...)."""
+    rows: dict[Key, list[NDArray[Any]]] = {key: [] for key in places}
+    for row in source:
+        made.set_input(np.ascontiguousarray(row[None]), 0)
+        made.invoke()
+        for key, tensor in places.items():
+            rows[key].append(np.array(made.GetTensor(tensor, 0)["tensor_data"][0]))
+    return {key: np.stack(found) for key, found in rows.items()}
+
+
+FORMS = Forms(rank=45, make=_make)

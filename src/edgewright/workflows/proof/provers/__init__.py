@@ -1,0 +1,79 @@
+"""Files that remember what came before and are proven on their own: every file offers `PROVER`."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edgewright.core import catalogue
+from edgewright.schema.proof import AbsentForm, ProofRecord
+
+Files = Mapping[str, str]
+Change = Callable[[Files], Files]
+
+
+@dataclass(frozen=True)
+class ProofRequest:
+    """What is asked of a prover.
+
+    Attributes:
+        place: of the file.
+        data: rows to prove with; empty for rows of the file's own, or drawn ones.
+        rows: most rows.
+        device: profile whose processor is emulated as one more form; empty for none.
+        change: of generated C before it is compiled, to plant a fault; None for none.
+    """
+
+    place: Path
+    data: str = ""
+    rows: int = 1000
+    device: str = ""
+    change: Change | None = None
+
+    def changed(self, files: Files) -> Files:
+        """Files of generated C, with the fault where one is planted."""
+        return files if self.change is None else self.change(files)
+
+
+@dataclass(frozen=True)
+class Prover:
+    """The one object `PROVER` of a file.
+
+    Attributes:
+        spec: name of the JSON in such a file, by which it is known.
+        prove: proves it; raises `InputError` for a file, or rows, that cannot be.
+    """
+
+    spec: str
+    prove: Callable[[ProofRequest], ProofRecord]
+
+
+def prover_of(place: Path) -> Prover | None:
+    """The prover of a file; None for runs, packages and models."""
+    if not place.is_file() or place.suffix in (".onnx", ".tflite", ".edge"):
+        return None
+    try:
+        with zipfile.ZipFile(place) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return None
+    made: list[Prover] = [
+        importlib.import_module(f"{__name__}.{name}").PROVER for name in catalogue.listing(__name__, "PROVER")
+    ]
+    return next((prover for prover in made if prover.spec in names), None)
+
+
+def compilers(absent: list[AbsentForm]) -> Iterator[tuple[str, str, str]]:
+    """Name, command and note of each C compiler that is here; the others are put to `absent`."""
+    host: Any = importlib.import_module("edgewright.export._c_host")
+    for compiler in host.compilers():
+        if not compiler.command:
+            absent.append(AbsentForm(name=f"C99 by {compiler.name}", reason=f"{compiler.name} is not installed"))
+            continue
+        note = " ".join([f"{compiler.name} {compiler.version}".rstrip(), *host.FLAGS])
+        yield compiler.name, shlex.join(compiler.command), note

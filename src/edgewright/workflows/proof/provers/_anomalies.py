@@ -1,0 +1,215 @@
+"""A detector's scores and anomalies in Python and in compiled C, row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.monitor.detector_file import DetectorFile
+from edgewright.monitor.detector_stream import RowVerdict, Watch, pause
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import Rule
+from edgewright.schema.data import Floats
+from edgewright.workflows.proof.stream_rows import StreamRows, inserted
+
+# A detector in float32 beside float64: so much of a score, and of the threshold.
+SCORE = 2e-4
+# A channel is as much to blame as the first one where no more of its share is missing.
+_BLAME = 1e-3
+# Rows behind which a row is made that just reaches the threshold; so many neighbours in float32 are tried, up to so
+# many last digits away.
+_PREFIX, _TRIED, _NEAR = 300, 100, 20
+_KINDS = "an anomaly at the same rows, by the same threshold, judged over the same scores"
+
+
+def detector_rules(name: str, threshold: float) -> dict[str, Rule]:
+    """How each stage of a detector is compared.
+
+    Args:
+        name: of the detector, as its stages say it; empty where it is the only one.
+        threshold: by which small scores are measured.
+    """
+    score, odd, channel = stages_of(name)
+    words = f"float32 beside float64: relative {SCORE:g} + {SCORE:g} of the threshold"
+    return {
+        score: Rule(words, relative=SCORE, absolute=SCORE * abs(threshold)),
+        odd: Rule(_KINDS, numbers="label", kinds=True),
+        channel: Rule(f"{_BLAME:g} of the blame: channels to blame alike", absolute=_BLAME),
+    }
+
+
+def detector_names(name: str) -> dict[str, tuple[str, ...]]:
+    """Names of the values of a detector's stages."""
+    score, odd, channel = stages_of(name)
+    return {score: ("score",), odd: ("anomaly", "threshold"), channel: ("share of the blame",)}
+
+
+def stages_of(name: str) -> tuple[str, str, str]:
+    """Names of the stages: score, anomalies, and the channel that is blamed."""
+    begin = f"detector {name}" if name else "detector"
+    return f"{begin} score", f"{begin} anomalies", f"{begin} channel"
+
+
+def watched(
+    file: DetectorFile, values: Floats, times: NDArray[np.float64], scores: NDArray[np.float64]
+) -> list[tuple[RowVerdict, float, NDArray[np.float64]]]:
+    """What Python judges over the scores of another form.
+
+    Args:
+        file: of the detector.
+        values: its channels, shape (n, channels).
+        times: seconds since 1970, shape (n,).
+        scores: of the other form, shape (n,), NaN where it judged nothing.
+
+    Returns:
+        For each row, or window, that is judged: what is told of it, Python's own score, and each channel's blame.
+    """
+    again = _Again(file, scores)
+    return [(one, *again.kept[place]) for place, one in enumerate(again.push(values, times))]
+
+
+def anomalies(
+    name: str,
+    judged: list[tuple[RowVerdict, float, NDArray[np.float64]]],
+    scores: NDArray[np.float64],
+    channels: Mapping[int, int],
+    limits: Mapping[int, float],
+    threshold: float,
+) -> tuple[Stages, Stages]:
+    """Stages of a detector in Python and in another form.
+
+    Args:
+        name: of the detector.
+        judged: as `watched` gives it.
+        scores: of the other form.
+        channels: of its anomalies by row, the detector's own channels.
+        limits: the threshold that each of them names.
+        threshold: of the detector.
+    """
+    n = len(scores)
+    own, share = np.full(n, np.nan), np.zeros((2, n, 1))
+    odd = np.zeros((2, n, 2))
+    for one, score, blame in judged:
+        own[one.row] = score
+        if one.alarm:
+            odd[0, one.row] = 1.0, np.float32(threshold)
+            share[:, one.row] = blame.max() if one.channel >= 0 else 0.0
+            channel = channels.get(one.row, one.channel)
+            share[1, one.row] = blame[channel] if 0 <= channel < len(blame) else 0.0
+    for row, limit in limits.items():
+        odd[1, row] = 1.0, limit
+    stages = stages_of(name)
+    return (
+        dict(zip(stages, (own[:, None], odd[0], share[0]), strict=True)),
+        dict(zip(stages, (scores[:, None], odd[1], share[1]), strict=True)),
+    )
+
+
+def with_tie(
+    rows: StreamRows,
+    places: Sequence[int],
+    detector: Any,  # noqa: ANN401 - `_c_probe.CDetector`
+    file: DetectorFile,
+) -> StreamRows | None:
+    """The rows with one more, whose score in C is the threshold to the bit; None where none was found.
+
+    Args:
+        rows: of the stream.
+        places: of the detector's channels among its columns.
+        detector: compiled.
+        file: of it.
+    """
+    limit = float(np.float32(file.spec.threshold.value))
+    scores = detector.run(rows.values[:, places], rows.lost, rows.times)[:, 0]
+    judged = np.flatnonzero(np.isfinite(scores))
+    begin = _calm(judged[judged < _PREFIX], scores, limit, file.spec.refractory)
+    if begin is None:
+        return None
+    calm, odd = (np.nan_to_num(rows.values[at, places]) for at in (begin, int(judged[np.argmax(scores[judged])])))
+
+    def score(row: Floats) -> float:
+        values = np.concatenate([rows.values[:begin, places], row[None]])
+        return float(detector.run(values, rows.lost[: begin + 1], rows.times[: begin + 1])[-1, 0])
+
+    found = reaching(score, calm, odd, limit)
+    if found is None:
+        return None
+    whole = rows.values[begin].copy()
+    whole[list(places)] = found
+    return inserted(rows, begin, whole, f"a row made for a score of {limit:.9g}, the threshold")
+
+
+def reaching(score: Callable[[Floats], float], calm: Floats, odd: Floats, limit: float) -> Floats | None:
+    """A row between two, or beyond the second, whose score is the limit to the bit; None where none was found.
+
+    Args:
+        score: of a row.
+        calm, odd: rows, shape (channels,); the first must score below the limit.
+        limit: float32.
+    """
+
+    def along(begin: Floats, end: Floats) -> Iterator[Floats]:
+        """Rows that close in on the limit, and neighbours of the last one."""
+        low, high = np.asarray(begin, np.float64), np.asarray(end, np.float64)
+        while not np.array_equal(low.astype(np.float32), high.astype(np.float32)):
+            middle = (low + high) / 2
+            if np.array_equal(middle, low) or np.array_equal(middle, high):
+                break
+            row = middle.astype(np.float32)
+            yield row
+            low, high = (middle, high) if score(row) < limit else (low, middle)
+        row = high.astype(np.float32)
+        for moved in np.random.default_rng(0).integers(-_NEAR, _NEAR + 1, (_TRIED, len(row))):
+            yield np.asarray(row + moved * np.spacing(row) * (begin != end), np.float32)
+
+    far = next((row for row in (calm + 2.0**k * (odd - calm) for k in range(12)) if score(_single(row)) >= limit), None)
+    if far is None or not score(calm) < limit:
+        return None
+    ways = [(calm, far)]
+    for channel in range(len(calm)):
+        one = calm.copy()
+        one[channel] += 64 * (far - calm)[channel]
+        ways += [(calm, one)] if score(_single(one)) >= limit else []
+    for begin, end in ways:
+        for row in along(begin, end):
+            if score(row) == limit:
+                return row
+    return None
+
+
+def _single(row: Floats) -> Floats:
+    return np.asarray(row, np.float32)
+
+
+def _calm(judged: NDArray[np.int64], scores: NDArray[np.float64], limit: float, refractory: float) -> int | None:
+    """The last judged row behind so many that scored below the limit that the next anomaly is told; None for none."""
+    odd = scores[judged] >= limit
+    free = ~odd
+    for at in np.flatnonzero(odd):
+        free[at : at + pause(refractory, int(judged[at]) + 1) + 2] = False
+    ends = np.flatnonzero(free)
+    return int(judged[ends[-1]]) if len(ends) else None
+
+
+class _Again(Watch):
+    """Judges scores that another form gave, and keeps its own."""
+
+    def __init__(self, file: DetectorFile, scores: NDArray[np.float64]) -> None:
+        # The threshold as C has it: a score that just reaches it is odd in both.
+        limit = msgspec.structs.replace(file.spec.threshold, value=float(np.float32(file.spec.threshold.value)))
+        super().__init__(replace(file, spec=msgspec.structs.replace(file.spec, threshold=limit)))
+        self._scores = scores
+        self.kept: list[tuple[float, NDArray[np.float64]]] = []
+
+    def _score(self, seen: Floats, time: float) -> float:
+        own = super()._score(seen, time)
+        blame = self._running.blame()
+        if self.spec.window is not None:
+            blame = blame.reshape(self._channels, -1).sum(1)
+        self.kept.append((own, blame))
+        return float(self._scores[self._rows - 1])

@@ -1,0 +1,120 @@
+"""A detector's file: scores and anomalies of rows in Python and in compiled C."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+
+from edgewright.core.csv.rows import read_csv
+from edgewright.monitor.detector_file import SPEC, DetectorFile, read_detector
+from edgewright.monitor.detector_stream import FEATURES, Watch
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import StreamForm, StreamSubject, prove_stream
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import AbsentForm, ProofRecord
+from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stream_rows import StreamRows, natural_rows
+
+_NAME = "detector"
+# Where detectors keep the usual level of a channel, and how much it varies.
+_LEVELS, _UNITS = ("mean", "centre", "middle"), ("deviation", "unit")
+_ODD = 37
+
+
+def prove_detector(asked: ProofRequest) -> ProofRecord:
+    """Compares scores, anomalies and the channel to blame, row by row.
+
+    Raises:
+        InputError: a file that is no detector, rows without its columns, or a detector that C cannot hold.
+    """
+    file = read_detector(asked.place)
+    # Refuses arrays that do not go together.
+    Watch(file)
+    spec, places = file.spec, tuple(range(len(file.spec.columns)))
+    files = importlib.import_module("edgewright.export._c_detector").write_detector_c99(
+        spec.kind, file.learnt, name=_NAME, columns=tuple(column.name for column in spec.columns),
+        threshold=spec.threshold.value, refractory=spec.refractory, window=spec.window,
+    )  # fmt: skip
+    files = asked.changed(files)
+    chosen = _rows(file, asked)
+    rows = natural_rows(chosen, spec.rate or 1.0, asked.rows)
+    absent: list[AbsentForm] = []
+    probe = importlib.import_module("edgewright.export._c_probe")
+    built = [(name, probe.CDetector(files, _NAME, command), note) for name, command, note in compilers(absent)]
+    notes = chosen.notes
+    if built:
+        tied = with_tie(rows, places, built[0][1], file)
+        rows = rows if tied is None else tied
+        notes += () if tied is not None else ("no row was found at which the score just reaches the threshold",)
+
+    def form(name: str, detector: Any, note: str) -> StreamForm:  # noqa: ANN401 - `_c_probe.CDetector`
+        return StreamForm(f"C99 by {name}", lambda: _both(file, rows, detector), note)
+
+    about = StreamSubject(
+        name=f"{asked.place.stem}, {spec.kind}",
+        place=str(asked.place),
+        source=chosen.source,
+        origins=rows.origins,
+        reference="Python",
+        numbers="float",
+        rules=detector_rules("", spec.threshold.value),
+        names=detector_names(""),
+        shape=(len(places),),
+        notes=notes,
+        absent=tuple(absent),
+    )
+    return prove_stream(about, [form(*one) for one in built])
+
+
+def _both(file: DetectorFile, rows: StreamRows, detector: Any) -> tuple[Stages, Stages]:  # noqa: ANN401
+    told = detector.run(rows.values, rows.lost, rows.times)
+    judged = watched(file, rows.values, rows.times, told[:, 0])
+    limit = file.spec.threshold.value
+    odd = np.flatnonzero(told[:, 1]).tolist()
+    # Its own code names no threshold: what it calls odd has reached it.
+    channels = {row: int(told[row, 2]) for row in odd}
+    return anomalies("", judged, told[:, 0], channels, dict.fromkeys(odd, float(np.float32(limit))), limit)
+
+
+def _rows(file: DetectorFile, asked: ProofRequest) -> Chosen:
+    columns = [column.name for column in file.spec.columns]
+    if not asked.data:
+        return _drawn(file, asked.rows)
+    rows = read_csv(importlib.import_module("pathlib").Path(asked.data), name=asked.data, only_columns=columns)
+    absent = [name for name in columns if name not in rows.names]
+    if absent:
+        raise InputError(f"the columns {', '.join(columns)}", f"no {', '.join(absent)}", asked.data)
+    values = rows.values[: asked.rows, [rows.names.index(name) for name in columns]]
+    return Chosen(values, tuple(f"line {n}" for n in rows.lines[: asked.rows]), f"rows of {asked.data}")
+
+
+def _drawn(file: DetectorFile, count: int) -> Chosen:
+    """Rows around what the detector learnt to be usual, with some odd ones."""
+    channels, rng = len(file.spec.columns), np.random.default_rng(0)
+    level, unit = (_learnt(file, names, default) for names, default in ((_LEVELS, 0.0), (_UNITS, 1.0)))
+    made = rng.standard_normal((count, channels)) * unit + level
+    made[_ODD // 2 :: _ODD] += 8 * unit * rng.choice([-1, 1], (len(made[_ODD // 2 :: _ODD]), channels))
+    notes = ("no rows were named (--data): these are drawn",)
+    origins = tuple(f"drawn row {i}" for i in range(count))
+    return Chosen(np.asarray(made, np.float32), origins, "rows drawn at random", notes)
+
+
+def _learnt(file: DetectorFile, names: tuple[str, ...], default: float) -> Floats:
+    """One number a channel of what was learnt."""
+    channels = len(file.spec.columns)
+    each = channels * (1 if file.spec.window is None else len(FEATURES))
+    for name in names:
+        found = np.asarray(file.learnt.get(name, ()), np.float64).ravel()
+        if len(found) >= each:
+            kept = found[:each].reshape(channels, -1)
+            # Of a window's features the first is the mean; the second of the means says how much it varies.
+            return np.asarray(kept[:, 0], np.float32)
+    return np.full(channels, default, np.float32)
+
+
+PROVER = Prover(SPEC, prove_detector)

@@ -1,0 +1,105 @@
+"""A forecaster's file: forecasts, intervals and missing rows in Python and in compiled C."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+
+from edgewright.core.csv.rows import read_csv
+from edgewright.monitor.forecasting.forecaster import Floats
+from edgewright.monitor.forecasting.forecaster_file import SPEC, ForecasterFile, read_forecaster
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.schema.errors import InputError
+from edgewright.schema.proof import AbsentForm, ProofRecord
+from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+
+_NAME = "forecaster"
+FORECAST, INTERVALS, STALE = "forecast", "intervals", "rows without a value"
+# Rows foretold after each one, at most.
+_AHEAD = 96
+_DRAWN = 200
+_ODD = (np.nan, np.nan, np.inf, -np.inf, -1.0, 0.0, 1e300)
+_EXACT = "one order of float32 sums: bit-exact"
+_LOGARITHM = "exp and log are the library's: relative 1e-6"
+
+
+def prove_forecaster(asked: ProofRequest) -> ProofRecord:
+    """Compares the forecasts after every row, with their intervals.
+
+    Raises:
+        InputError: a file that is no forecaster, or rows without its column.
+    """
+    file = read_forecaster(asked.place)
+    values, origins, source, notes = _values(file, asked)
+    files = importlib.import_module("edgewright.export.c99_forecast").write_forecaster_c99(file, name=_NAME)
+    files = asked.changed(files)
+    spec, absent = file.spec, list[AbsentForm]()
+    probe = importlib.import_module("edgewright.export._c_probe_forecast")
+    ahead, levels = min(_AHEAD, spec.horizon), len(spec.levels)
+    expected = _stages(_foretold(file, values, ahead), levels)
+
+    def form(name: str, command: str, note: str) -> StreamForm:
+        def run() -> tuple[Stages, Stages]:
+            made = probe.forecasts(files, _NAME, command, values, ahead, max(levels, 1))
+            return expected, _stages(made, levels)
+
+        return StreamForm(f"C99 by {name}", run, note)
+
+    rule = Rule(_LOGARITHM, relative=1e-6) if spec.model.scale == "log" else Rule(_EXACT)
+    steps = tuple(f"{h + 1} ahead" for h in range(ahead))
+    ends = tuple(f"{side} {level:g} %, {step}" for step in steps for side in ("low", "high") for level in spec.levels)
+    about = StreamSubject(
+        name=f"{spec.name} of {spec.column}",
+        place=str(asked.place),
+        source=source,
+        origins=origins,
+        reference="Python",
+        numbers="float",
+        rules={STALE: Rule("the same number", numbers="label"), FORECAST: rule, INTERVALS: rule},
+        names={STALE: ("rows",), FORECAST: steps, INTERVALS: ends},
+        shape=(1,),
+        notes=notes,
+        absent=tuple(absent),
+    )
+    return prove_stream(about, [form(*one) for one in compilers(absent)])
+
+
+def _foretold(file: ForecasterFile, values: Floats, ahead: int) -> Floats:
+    """Shape (rows, 1 + ahead * (1 + 2 levels)): rows without a value, and of each row ahead middle, lows and highs."""
+    running, made = file.start(), []
+    for value in values:
+        running.push(float(value))
+        coming = running.forecast(ahead)
+        ends = np.concatenate([coming.middle[None], coming.low, coming.high]).T
+        made.append(np.concatenate([[coming.stale], ends.ravel()]))
+    return np.array(made)
+
+
+def _stages(made: Floats, levels: int) -> Stages:
+    rows = made[:, 1:].reshape(len(made), -1, 1 + 2 * levels) if levels else made[:, 1:].reshape(len(made), -1, 3)
+    stages: Stages = {STALE: made[:, :1], FORECAST: rows[:, :, 0]}
+    return {**stages, INTERVALS: rows[:, :, 1:].reshape(len(made), -1)} if levels else stages
+
+
+def _values(file: ForecasterFile, asked: ProofRequest) -> tuple[Floats, tuple[str, ...], str, tuple[str, ...]]:
+    """Values of a file's column; else those of the forecaster's own test and drawn ones, and numbers that are none."""
+    if asked.data:
+        column = file.spec.column
+        rows = read_csv(Path(asked.data), name=asked.data, float64_columns=[column], only_columns=[column])
+        if column not in rows.wide:
+            raise InputError(f"the column {column}", f"no {column}", asked.data)
+        values = np.asarray(rows.wide[column][: asked.rows], np.float64)
+        return values, tuple(f"line {n}" for n in rows.lines[: asked.rows]), f"rows of {asked.data}", ()
+    model, rng = file.spec.model, np.random.default_rng(0)
+    drawn = model.centre + model.spread * rng.standard_normal(_DRAWN)
+    values = np.concatenate([file.test_rows, np.exp(drawn) if model.scale == "log" else drawn])
+    values[-_DRAWN // 2 :: 9][: len(_ODD)] = _ODD
+    own = len(file.test_rows)
+    origins = tuple(f"test row {i}" if i < own else f"drawn row {i - own}" for i in range(len(values)))
+    return values, origins, "its own test rows, and rows drawn at random", ()
+
+
+PROVER = Prover(SPEC, prove_forecaster)

@@ -1,0 +1,185 @@
+"""A language model's file: n-grams, logits, intents and slots of utterances in Python and in compiled C."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import zlib
+from collections.abc import Sequence
+from datetime import date
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgewright.nlp.utterance.hashing import rows_of
+from edgewright.nlp.utterance.model_file import SPEC, read_language
+from edgewright.nlp.utterance.normalise import LONGEST, compose, normalised
+from edgewright.nlp.utterance.parse import MOST_SLOTS, Understanding
+from edgewright.nlp.utterance.values import DAYS, LARGE, SMALL, UNITS
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.schema.errors import InputError
+from edgewright.schema.language import LanguageSpec, Slot, StudentSpec
+from edgewright.schema.proof import AbsentForm, ProofRecord
+from edgewright.workflows.proof.provers import ProofRequest, Prover, compilers
+
+_NAME = "language"
+GRAMS, LOGITS, INTENT, CONFIDENCE, SLOTS = "hashed n-grams", "logits", "intent", "confidence", "slots"
+# Words from which numbers, times and days are read, letters of other scripts, and signs without a word.
+_MADE = (
+    *(f"{word} {unit}s" for word, unit in zip(SMALL, cycle(UNITS), strict=False)),
+    *(f"{number} {word} {unit}" for number, word, unit in zip(range(2, 30), cycle(LARGE), cycle(UNITS), strict=False)),
+    *(f"on {day} at {hour}:0{hour} pm" for hour, day in enumerate(DAYS, 1)),
+    *("two and a half hours", "tomorrow at 7:30 pm", "on friday for 90 minutes", "2026-02-28", "one hundred and five"),
+    *("caf\u00e9 CAFE\u0301 \u00c5\u212b", "\u05e9\u05dc\u05d5\u05dd \u05e2\u05d5\u05dc\u05dd", "\u4e2d\u6587"),
+    *("\u0130stanbul \u1e9e \u01c5", "don\u2019t DON'T", "?!", " ", "a", "x" * LONGEST, "1 2 3 " * (LONGEST // 6)),
+)
+_BY = {"tagger": 0, "gazetteer": 1, "rule": 2}
+_EPOCH = date(1970, 1, 1).toordinal()
+# A Saturday in spring, whose tomorrow and weekdays are other days.
+_TODAY = date(2026, 3, 28)
+# Fields of a slot as they are compared, and slots of an utterance that are.
+_FIELDS = ("name", "begin", "end", "finder", "value")
+
+
+def prove_language(asked: ProofRequest) -> ProofRecord:
+    """Compares what is hashed, the logits, the intent and the slots of utterances.
+
+    Raises:
+        InputError: a file that is no language model, or one without a student for devices.
+    """
+    spec, arrays = read_language(asked.place)
+    student = spec.student
+    if student is None:
+        raise InputError("a student", "a head for gateways", str(asked.place), "C has students only: --for device")
+    understanding = Understanding(spec, arrays, str(asked.place))
+    c99: Any = importlib.import_module("edgewright.export.c99_language.student")
+    files = asked.changed(c99.write_language_c99(spec, arrays, name=_NAME))
+    names = importlib.import_module("edgewright.export.c99_language.slots").Slots(spec, arrays).names
+    texts, source = _texts(spec, asked)
+    absent = list[AbsentForm]()
+    probe: Any = importlib.import_module("edgewright.export._c_probe_language")
+    expected = _in_python(understanding, student, texts, names)
+
+    def form(name: str, command: str, note: str) -> StreamForm:
+        def run() -> tuple[Stages, Stages]:
+            return expected, _in_c(probe.CLanguage(files, _NAME, len(spec.intents), MOST_SLOTS, command), texts)
+
+        return StreamForm(f"C99 by {name}", run, note)
+
+    exact = Rule("integers: the same", numbers="label")
+    about = StreamSubject(
+        name=spec.name,
+        place=str(asked.place),
+        source=source,
+        origins=tuple(f"utterance {number + 1} ({_short(text)})" for number, text in enumerate(texts)),
+        reference="Python",
+        numbers="int8",
+        rules={
+            GRAMS: exact,
+            LOGITS: exact,
+            INTENT: exact,
+            CONFIDENCE: Rule("exp of float32 beside float64: relative 1e-4", relative=1e-4),
+            SLOTS: Rule("the same slots with the same values", numbers="label", kinds=True),
+        },
+        names={
+            GRAMS: ("number of n-grams", "sum of their rows"),
+            LOGITS: spec.intents,
+            INTENT: ("status", "intent", "nearest"),
+            CONFIDENCE: ("confidence",),
+            SLOTS: ("number of slots", *(f"{field} of slot {i + 1}" for i in range(MOST_SLOTS) for field in _FIELDS)),
+        },
+        shape=(1,),
+        absent=tuple(absent),
+    )
+    return prove_stream(about, [form(*one) for one in compilers(absent)])
+
+
+def _texts(spec: LanguageSpec, asked: ProofRequest) -> tuple[list[str], str]:
+    """Utterances of a file, one a line; else the model's own test vectors, entries of its lists, and made ones."""
+    if asked.data:
+        try:
+            lines = Path(asked.data).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("a text file, one utterance a line", str(error), asked.data) from None
+        found = [compose(line)[:LONGEST] for line in lines if line.strip()][: asked.rows]
+        if not found:
+            raise InputError("one utterance a line", "none", asked.data)
+        return found, f"utterances of {asked.data}"
+    own = [vector.text for vector in spec.vectors]
+    listed = [entry for entries in spec.gazetteers.values() for entry in entries]
+    mixed = (
+        [f"{text} {listed[k % len(listed)]} {_MADE[k % len(_MADE)]}" for k, text in enumerate(own)] if listed else []
+    )
+    texts = [*own, *_MADE, *mixed]
+    return [compose(text)[:LONGEST] for text in texts][: asked.rows], "its own test vectors, and made utterances"
+
+
+def _in_python(
+    understanding: Understanding, student: StudentSpec, texts: Sequence[str], names: Sequence[str]
+) -> Stages:
+    stages = _empty(len(texts), len(understanding.spec.intents))
+    for row, text in enumerate(texts):
+        plain = normalised(text)
+        if plain == " ":
+            stages[INTENT][row, 0] = 1
+            continue
+        grams = rows_of(plain, student.characters, student.words, student.rows)
+        stages[GRAMS][row] = len(grams), int(grams.sum()) % (1 << 32)
+        number, logits = understanding.intent(text)
+        stages[LOGITS][row] = logits
+        best = int(logits.argmax())
+        stages[INTENT][row] = 0, number, best
+        powers = np.exp((logits - logits.max()) * student.scale)
+        stages[CONFIDENCE][row] = 1 / powers.sum()
+        found = understanding.parse(text, today=_TODAY).slots if number >= 0 else ()
+        _put(stages[SLOTS][row], [_slot(slot, text, names) for slot in found])
+    return stages
+
+
+def _in_c(model: Any, texts: Sequence[str]) -> Stages:  # noqa: ANN401 - `_c_probe_language.CLanguage`
+    stages: Stages = {}
+    for row, text in enumerate(texts):
+        found = model.parse(text, _TODAY.toordinal() - _EPOCH)
+        stages = stages or _empty(len(texts), len(found.logits))
+        stages[INTENT][row, 0] = found.status
+        if found.status:
+            continue
+        stages[GRAMS][row] = found.grams
+        stages[LOGITS][row] = found.logits
+        stages[INTENT][row] = 0, found.intent, found.nearest
+        stages[CONFIDENCE][row] = found.confidence
+        _put(stages[SLOTS][row], [(*numbers, _number(value)) for *numbers, value in found.slots])
+    return stages
+
+
+def _empty(count: int, intents: int) -> Stages:
+    sizes = {GRAMS: 2, LOGITS: intents, INTENT: 3, CONFIDENCE: 1, SLOTS: 1 + MOST_SLOTS * len(_FIELDS)}
+    return {stage: np.zeros((count, size)) for stage, size in sizes.items()}
+
+
+def _slot(slot: Slot, text: str, names: Sequence[str]) -> tuple[float, ...]:
+    begin, end = (len(text[:at].encode()) for at in (slot.begin, slot.end))
+    return names.index(slot.name), begin, end, _BY[slot.by], _number(slot.value)
+
+
+def _number(value: str | float | None) -> float:
+    """A value as a number: words by their checksum."""
+    if value is None:
+        return math.nan
+    return float(zlib.crc32(value.encode())) if isinstance(value, str) else float(value)
+
+
+def _put(row: Any, slots: Sequence[tuple[float, ...]]) -> None:  # noqa: ANN401 - a row of an array
+    row[0] = len(slots)
+    flat = [value for slot in slots for value in slot]
+    row[1 : 1 + len(flat)] = flat
+
+
+def _short(text: str, most: int = 30) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+PROVER = Prover(SPEC, prove_language)

@@ -1,0 +1,165 @@
+"""Which values of a graph or of a network of integers are its stages, under the names every form gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.executor import Run, compile_graph
+from edgewright.core.operators import Function
+from edgewright.graph.extract import value_names
+from edgewright.graph.mask import NO_LABEL, without_mask
+from edgewright.graph.stages import network_values, preprocessing
+from edgewright.proof.form import LABEL, OUTPUT, PREDICTION, PROBABILITIES, Stages
+from edgewright.schema.graph import Graph, Node, Value
+from edgewright.schema.integer import IntegerNetwork
+
+# Operator that moves a result.
+_MOVE = "MovedResult"
+
+
+def boundary_value(graph: Graph, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What arrives at the boundary, by the NumPy engine; the samples themselves where nothing comes before it."""
+    if graph.boundary in ("", graph.inputs[0].name):
+        return samples
+    return np.asarray(compile_graph(graph, (graph.boundary,))(samples)[graph.boundary], np.float32)
+
+
+def shapes(graph: Graph, stages: dict[str, str]) -> dict[str, tuple[int, ...]]:
+    """Shape of one sample at each of the stages."""
+    if not stages:
+        return {}
+    probe = compile_graph(graph, tuple(stages.values()))(np.zeros((1, *graph.inputs[0].shape), np.float32))
+    return {stage: tuple(probe[name].shape[1:]) for stage, name in stages.items()}
+
+
+def ends(graph: Graph) -> dict[str, str]:
+    """Public outputs under their stages' names."""
+    known = (PROBABILITIES, PREDICTION, LABEL)
+    found = {name: name for name in known if any(v.name == name for v in graph.outputs)}
+    # A model from elsewhere with several outputs keeps their names.
+    return found or {v.name: v.name for v in graph.outputs}
+
+
+def with_moved_results(graph: Graph, values: Sequence[str], move: Function) -> Run:
+    """Prepare a graph in which every result on the way to some of its values goes through a function.
+
+    Args:
+        graph: with one input.
+        values: that are given.
+        move: of a result, such as `moved_results` of `proof.tolerance`.
+    """
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        exact = tuple(name and f"{name} exact" for name in node.outputs)
+        nodes.append(msgspec.structs.replace(node, outputs=exact))
+        pairs = zip(exact, node.outputs, strict=True)
+        nodes += [Node(op=_MOVE, inputs=(inside,), outputs=(name,)) for inside, name in pairs if name]
+    return compile_graph(msgspec.structs.replace(graph, nodes=tuple(nodes)), tuple(values), own={_MOVE: move})
+
+
+def all_values(graph: Graph, network: IntegerNetwork | None) -> dict[str, str]:
+    """Every stage of a graph in order -> its value."""
+    return {**preprocessing(graph), **network_values(graph, network), **ends(graph)}
+
+
+def renamed(values: dict[str, NDArray[Any]], stages: dict[str, str]) -> Stages:
+    """Values of a graph as stages; numbers that are neither bytes nor labels as float32."""
+    return {stage: _plain(stage, values[name]) for stage, name in stages.items()}
+
+
+def _plain(stage: str, values: NDArray[Any]) -> NDArray[Any]:
+    if stage == LABEL:
+        return np.asarray(values, np.int64).reshape(len(values))
+    if values.dtype == np.int8:
+        return values
+    made = np.asarray(values, np.float32)
+    return made.reshape(len(made), -1) if stage in (PROBABILITIES, PREDICTION, OUTPUT) else made
+
+
+def graph_layout(values: NDArray[Any], graph_shape: tuple[int, ...]) -> NDArray[Any]:
+    """Values of a network, channels last, in the order and shape that the graph gives them."""
+    if values.ndim == 4:
+        values = values.transpose(0, 3, 1, 2)
+    if values[:1].size != int(np.prod(graph_shape)):
+        return values
+    return values.reshape(len(values), *graph_shape)
+
+
+def layer_layout(
+    network: IntegerNetwork, number: int, values: NDArray[Any], graph_shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """As `graph_layout`, of a value of the network that may lie in a row, its places before their channels."""
+    shape = _places(network).get(number)
+    if shape is not None and values.ndim == 2:
+        values = values.reshape(len(values), *shape)
+    return graph_layout(values, graph_shape)
+
+
+def _places(network: IntegerNetwork) -> dict[int, tuple[int, ...]]:
+    """Number of a value in a row -> (height, width, channels) of what was put into it, where nothing mixed it since."""
+    made: dict[int, tuple[int, ...]] = {}
+    for operator in network.operators:
+        first, source = operator.inputs[0], network.values[operator.inputs[0]].shape
+        target = network.values[operator.output].shape
+        if operator.kind == "reshape" and len(source) == 3 and len(target) == 1:
+            made[operator.output] = source
+        elif first in made and target == source and operator.kind != "dense":
+            made[operator.output] = made[first]
+    return made
+
+
+def in_a_row(values: NDArray[Any]) -> NDArray[Any]:
+    """Raw outputs of a network, channels last, in the order of the graph: (n, k)."""
+    return graph_layout(values, values.shape[1:]).reshape(len(values), -1)
+
+
+def tail(graph: Graph, network: IntegerNetwork) -> Callable[..., Stages]:
+    """What the graph does with the raw output as real numbers, shape (n, k): probabilities and label.
+
+    Args:
+        graph: float, or with its network quantised.
+        network: of this graph.
+
+    Returns:
+        A function of the raw output and the raw samples, which say what has no answer; all has one without them.
+    """
+    bare, mask = without_mask(graph)
+    after = _after(bare, network)
+
+    def stages(raw: NDArray[np.float32], samples: NDArray[np.float32] | None = None) -> Stages:
+        made = after(raw)
+        if mask is None or samples is None:
+            return made
+        absent, fills = mask.unanswered(samples), {PROBABILITIES: 0.0, PREDICTION: np.nan, LABEL: NO_LABEL}
+        gone = absent.reshape(-1, 1)
+        return {
+            stage: np.where(gone if values.ndim > 1 else absent, values.dtype.type(fills[stage]), values)
+            if stage in fills
+            else values
+            for stage, values in made.items()
+        }
+
+    return stages
+
+
+def _after(graph: Graph, network: IntegerNetwork) -> Callable[[NDArray[np.float32]], Stages]:
+    names = value_names(graph)
+    start = names[network.output]
+    if network.rounding != "none":
+        start = next(n.outputs[0] for n in graph.nodes if n.op == "DequantizeLinear" and n.inputs[0] == start)
+    kept, reached = [], {start}
+    for node in graph.nodes:
+        if reached.intersection(node.inputs):
+            reached.update(node.outputs)
+            kept.append(node)
+    wanted = ends(graph)
+    source = Value(name=start, shape=(-1,))
+    if start in wanted.values() and not kept:
+        return lambda x: dict.fromkeys(wanted, x)
+    run = compile_graph(msgspec.structs.replace(graph, inputs=(source,), nodes=tuple(kept)), tuple(wanted.values()))
+    return lambda x: renamed(run(np.asarray(x, np.float32)), wanted)

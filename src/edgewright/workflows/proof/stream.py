@@ -1,0 +1,325 @@
+"""The stream of a package: the same raw rows through the agent of Python and through compiled `NAME_push`.
+
+What is decided is decided over the C's own answers and scores, so windows, means, events and anomalies are compared bit
+by bit; the answers and scores themselves are compared with Python's own by tolerance.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.core.predictor import Answers, Predictor
+from edgewright.device.agent.batch_prediction import Answered, answered
+from edgewright.device.agent.feed import Cut
+from edgewright.device.agent.stream_decisions import Seen
+from edgewright.monitor.detector_file import parse_detector
+from edgewright.proof import tolerance
+from edgewright.proof.form import Stages
+from edgewright.proof.stream import Rule, StreamForm, StreamSubject, prove_stream
+from edgewright.schema.data import Floats
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+from edgewright.schema.proof import AbsentForm, Numbers, ProofRecord
+from edgewright.workflows.proof.forms import Subject
+from edgewright.workflows.proof.provers import Change, Files, compilers
+from edgewright.workflows.proof.provers._anomalies import anomalies, detector_names, detector_rules, watched, with_tie
+from edgewright.workflows.proof.rows import Chosen
+from edgewright.workflows.proof.stream_agent import CompiledPredictor, alarm_rows, cut_rows, decided, judge_of
+from edgewright.workflows.proof.stream_rows import natural_rows
+
+PYTHON = "Python agent"
+ANSWERS, MEANS, EVENTS = "answers", "averaged probabilities", "events"
+# Rows that go through the stream at most: of windows, of single rows, and where detectors look on.
+_WINDOWED, _SINGLE, _WATCHED = 20_000, 3_000, 4_000
+# What an event says of an anomaly; the other fields say what the model decided.
+_OF_ANOMALIES = ("score", "threshold", "channel", "detector")
+# Samples by which the range of predictions is measured.
+_RANGED = 256
+_SAME = "the same events at the same rows, decided over the same answers"
+
+
+def stream_proof(subject: Subject, place: str, chosen: Chosen, change: Change | None = None) -> ProofRecord | None:
+    """Proves the stream of a package; None where there is none: no package, or one of whole recordings.
+
+    Args:
+        subject: of the proof, with its package.
+        place: where it was read from.
+        chosen: samples, of which the stream is made.
+        change: of the files before they are compiled, to plant a fault.
+
+    Raises:
+        InputError: a package whose stream C cannot hold.
+    """
+    package = subject.package
+    if package is None:
+        return None
+    exported = importlib.import_module("edgewright.export.subject").package_subject(package)
+    if exported.stream is None or not len(chosen.samples):
+        return None
+    return _Proof(subject, exported, chosen, change).record(place)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """Generated C of the package.
+
+    Attributes:
+        name: of its forms, before the compiler's.
+        word: prefix of its names.
+        files: texts by name.
+        numbers: of its network.
+        prefixes: of the detectors in it.
+    """
+
+    name: str
+    word: str
+    files: Files
+    numbers: Numbers
+    prefixes: tuple[str, ...]
+
+
+class _Proof:
+    """One package with its rows."""
+
+    def __init__(self, subject: Subject, exported: Any, chosen: Chosen, change: Change | None) -> None:  # noqa: ANN401
+        assert subject.package is not None  # noqa: S101 - asked before
+        self.package, self.manifest, self.chosen = subject.package, subject.package.manifest, chosen
+        c99 = importlib.import_module("edgewright.export.c99").TARGET
+        files = {name: data.decode() for name, data in c99.files(exported).items()}
+        written = self._watchers(exported, exported.word)
+        self.watchers = written.all
+        made = _code("C99 stream", exported.word, change(files) if change else files, self._prefixes(written))
+        self.codes = [made, *self._shipped(subject, exported)]
+        self.detectors = [parse_detector(exported.detectors[w.name], w.name) for w in self.watchers]
+        self.absent = [AbsentForm(name=f"detector {name}", reason=why) for name, why in written.refused.items()]
+        self.network = subject.network
+        self.own = Predictor(self.package)
+        window = self.manifest.window
+        rates = [window.rate if window else None, *(file.spec.rate for file in self.detectors)]
+        self.rate = next((float(rate) for rate in rates if rate and math.isfinite(rate)), 1.0)
+        most = _WATCHED if self.detectors else _WINDOWED if self.manifest.window else _SINGLE
+        samples, step = (window.samples, window.step) if window else (1, 1)
+        decision = self.manifest.decision
+        least = samples + step * (decision.smoothing + decision.debounce + 2)
+        self.rows = natural_rows(chosen, self.rate, most, least, self.manifest.missing is not None)
+        self.notes: tuple[str, ...] = ()
+        self._streams: dict[tuple[str, str], Any] = {}
+
+    def _watchers(self, exported: Any, word: str) -> Any:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
+        writer = importlib.import_module("edgewright.export._c_stream_detectors")
+        columns = [column.name for column in self.manifest.columns]
+        return writer.watchers_of(exported.detectors, self.manifest.window, name=word, columns=columns)
+
+    @staticmethod
+    def _prefixes(written: Any) -> tuple[str, ...]:  # noqa: ANN401 - `_c_stream_detectors.Watchers`
+        return tuple(watcher.prefix for watcher in written.all)
+
+    def _shipped(self, subject: Subject, exported: Any) -> Iterator[_Code]:  # noqa: ANN401 - an exported subject
+        """Streams as they lie on the disk."""
+        for artefact in subject.of_kind("stream"):
+            word = next(name for name in artefact.files if name.endswith("_stream.h")).removesuffix("_stream.h")
+            texts = {name: content.decode(errors="replace") for name, content in artefact.files.items()}
+            yield _code(artefact.name, word, texts, self._prefixes(self._watchers(exported, word)))
+
+    def record(self, place: str) -> ProofRecord | None:
+        here = list(compilers(self.absent))
+        forms = [self._form(code, *one) for code in self.codes for one in here]
+        rules, names = self._rules()
+        numbers: Numbers = "int8" if self.own.form == "int8" else "float"
+        if forms:
+            self._add_made(here[0][1])
+        about = StreamSubject(
+            name=f"{self.manifest.name}, its stream",
+            place=place,
+            source=f"rows of a stream made of {self.chosen.source}",
+            origins=self.rows.origins,
+            reference=PYTHON,
+            numbers=numbers,
+            rules=rules,
+            names=names,
+            shape=(len(self.manifest.columns),),
+            notes=self.notes,
+            absent=tuple(self.absent),
+        )
+        return prove_stream(about, forms)
+
+    def _form(self, code: _Code, name: str, command: str, note: str) -> StreamForm:
+        return StreamForm(f"{code.name} by {name}", lambda: self._both(code, self._stream(code, command)), note)
+
+    def _stream(self, code: _Code, command: str) -> Any:  # noqa: ANN401 - `_c_probe.CStream`
+        key = code.name, command
+        if key not in self._streams:
+            probe = importlib.import_module("edgewright.export._c_probe")
+            absent = [prefix for prefix in code.prefixes if f"{prefix}_detect.c" not in code.files]
+            if absent:
+                raise InputError(f"the file {absent[0]}_detect.c of the package's detector", "none", code.name)
+            made = probe.CStream(code.files, code.word, code.prefixes, len(self.manifest.labels), command)
+            self._streams[key] = made
+        return self._streams[key]
+
+    def _both(self, code: _Code, stream: Any) -> tuple[Stages, Stages]:  # noqa: ANN401 - `_c_probe.CStream`
+        rows, told = self.rows, stream.run(self.rows.values, self.rows.lost, self.rows.times)
+        own_numbers = self.own if code.numbers == self.own.form else Predictor(self.package, form=code.numbers)
+        cuts = cut_rows(rows, self.manifest)
+        places = np.array([int(np.searchsorted(rows.times, cut.times[0])) for cut in cuts], np.int64)
+        samples = np.concatenate([cut.samples for cut in cuts]) if cuts else np.zeros((0, *self.manifest.shape))
+        theirs = CompiledPredictor(own_numbers, stream.model)
+        numbers = [predictor.predict(samples) for predictor in (own_numbers, theirs)] if cuts else []
+        expected: Stages = {}
+        found: Stages = {}
+        for stages, answers in zip((expected, found), numbers, strict=False):
+            stages[ANSWERS] = _spread(len(rows.values), places, _numbers(answers))
+        for number, watcher in enumerate(self.watchers):
+            scores = told.scores[:, number]
+            judged = watched(self.detectors[number], rows.values[:, watcher.places], rows.times, scores)
+            told_odd = {row: event for row, event in told.events if event.get("detector", -1.0) == number}
+            own = {place: channel for channel, place in enumerate(watcher.places)}
+            channels = {row: own.get(int(event["channel"]), -1) for row, event in told_odd.items()}
+            limits = {row: event["threshold"] for row, event in told_odd.items()}
+            limit = self.detectors[number].spec.threshold.value
+            both = anomalies(watcher.name, judged, scores, channels, limits, limit)
+            for stages, made in zip((expected, found), both, strict=True):
+                stages.update(made)
+        fields = tuple(field for field in stream.fields if field not in _OF_ANOMALIES)
+        bits = _flag_bits(code.files[f"{code.word}.h"], code.word)
+        means, events = self._decided(cuts, places, numbers[1] if numbers else None, fields, bits)
+        theirs_told = [(row, event) for row, event in told.events if event.get("detector", -1.0) < 0]
+        if self.manifest.labels:
+            expected[MEANS], found[MEANS] = means, told.means
+        expected[EVENTS] = events
+        found[EVENTS] = _listed(len(rows.values), fields, theirs_told)
+        return expected, found
+
+    def _decided(
+        self, cuts: Sequence[Cut], places: NDArray[np.int64], answers: Answers | None, fields: tuple[str, ...],
+        bits: Mapping[str, int],
+    ) -> tuple[NDArray[Any], NDArray[Any]]:  # fmt: skip
+        """Means after each row, and the events, as the agent has them over these answers."""
+        n = len(self.rows.values)
+        means, told = np.zeros((n, len(self.manifest.labels)), np.float32), []
+        judge = judge_of(self.own, self.rate, self.manifest.decision)
+        last = 0
+        for place, (at, cut) in enumerate(zip(places.tolist(), cuts, strict=True)):
+            assert answers is not None  # noqa: S101 - one for each cut
+            one = answered(cut, answers, slice(place, place + 1))
+            seen = judge.take(one)[0]
+            means[last:at] = means[last - 1] if last else 0.0
+            if self.manifest.labels:
+                means[at] = judge.means
+            last = at + 1
+            row = float(self.rows.numbers[at])
+            flags = float(_flags(one, bits))
+            if not self.manifest.labels and one.predictions is not None:
+                told.append((at, {"kind": 1.0, "value": float(one.predictions[0]), "row": row, "flags": flags}))
+            told += [(at, {**_decision(s, self.manifest), "row": row, "flags": flags}) for s in seen if s.decided]
+        means[last:] = means[last - 1] if last else 0.0
+        return means, _listed(n, fields, told)
+
+    def _rules(self) -> tuple[dict[str, Rule], dict[str, tuple[str, ...]]]:
+        labels = self.manifest.labels
+        allowed = tolerance.PROBABILITY
+        if self.own.form != "float":
+            scale = 0.0 if self.network is None else self.network.values[self.network.output].scale
+            # Two steps of the raw output, where the logistic function is steepest.
+            allowed = max(self.manifest.tolerance["int8"], scale / 2)
+        words = tolerance.CHANCE if self.own.form == "float" else tolerance.ENDS.format(allowed)
+        unit = 1.0 if labels else _range(self.own.predict(self.chosen.samples[:_RANGED]))
+        rules = {ANSWERS: Rule(words, relative=0.0 if labels else 1e-5, absolute=allowed * unit)}
+        names = {ANSWERS: labels, MEANS: labels}
+        for watcher, file in zip(self.watchers, self.detectors, strict=True):
+            rules |= detector_rules(watcher.name, file.spec.threshold.value)
+            names |= detector_names(watcher.name)
+        if labels:
+            rules[MEANS] = Rule("bit-exact over the same answers")
+        rules[EVENTS] = Rule(_SAME, numbers="label", kinds=True)
+        fields = importlib.import_module("edgewright.export._c_probe").struct_fields
+        made = self.codes[0]
+        header = fields(made.files[f"{made.word}_stream.h"], f"{made.word}_event")
+        names[EVENTS] = tuple(field for field in header if field not in _OF_ANOMALIES)
+        return rules, names
+
+    def _add_made(self, command: str) -> None:
+        """Adds scores that just reach a threshold, and alarms around the end of a refractory time."""
+        notes = []
+        for watcher, file in zip(self.watchers, self.detectors, strict=True):
+            if watcher.given:
+                continue
+            begin = f"{watcher.prefix}_"
+            files = {name: text for name, text in self.codes[0].files.items() if name.startswith(begin)}
+            detector = importlib.import_module("edgewright.export._c_probe").CDetector(files, watcher.prefix, command)
+            tied = with_tie(self.rows, watcher.places, detector, file)
+            if tied is None:
+                notes.append(f"no row was found at which detector {watcher.name} just reaches its threshold")
+            else:
+                self.rows = tied
+        if self.manifest.labels:
+            theirs = CompiledPredictor(self.own, self._stream(self.codes[0], command).model)
+            alarms = self.manifest.decision.alarms
+            found = alarm_rows(self.chosen, self.manifest, self.rate, theirs) if alarms else None
+            if found is not None:
+                self.rows = self.rows.followed_by(found)
+            elif alarms:
+                notes.append("no two alarms of a label could be made of these samples")
+            if not decided(self.rows, self.manifest, theirs):
+                notes.append("nothing is decided over these rows: events are not tried. Name others with --data")
+        self.notes = tuple(notes)
+
+
+def _code(name: str, word: str, files: Files, prefixes: tuple[str, ...]) -> _Code:
+    numbers: Numbers = "int8" if f"{word.upper()}_NETWORK_INPUTS" in files[f"{word}.h"] else "float"
+    return _Code(name, word, files, numbers, prefixes)
+
+
+def _decision(seen: Seen, manifest: Manifest) -> dict[str, float]:
+    """What an event in C says of a decision."""
+    label = float(manifest.labels.index(seen.decided))
+    return {"kind": 2.0 if seen.alarm else 1.0, "label": label, "confidence": seen.score}
+
+
+def _flag_bits(header: str, word: str) -> dict[str, int]:
+    """Flags of an answer by name, as the header numbers them."""
+    found = re.findall(rf"#define {word.upper()}_(OUT_OF_RANGE|MISSING|UNSURE) (\d+)u", header)
+    return {name: int(bit) for name, bit in found}
+
+
+def _flags(answered: Answered, bits: Mapping[str, int]) -> int:
+    says = {
+        "OUT_OF_RANGE": bool(answered.outside[0]),
+        "MISSING": bool(answered.missing[0]),
+        "UNSURE": bool(answered.unsure[0]),
+    }
+    return sum(bit for name, bit in bits.items() if says.get(name, False))
+
+
+def _range(answers: Answers) -> float:
+    """Between the smallest and the largest prediction; 1 where they are all alike."""
+    values = np.asarray(answers.predictions, np.float64)
+    known = values[np.isfinite(values)]
+    return float(np.ptp(known)) or 1.0 if len(known) else 1.0
+
+
+def _numbers(answers: Answers) -> Floats:
+    return answers.probabilities if answers.predictions is None else answers.predictions[:, None]
+
+
+def _spread(n: int, places: NDArray[np.int64], values: NDArray[Any]) -> NDArray[Any]:
+    """Values at their rows, 0 at all others."""
+    made = np.zeros((n, *values.shape[1:]), values.dtype)
+    made[places] = values
+    return made
+
+
+def _listed(n: int, fields: Sequence[str], events: Sequence[tuple[int, Mapping[str, float]]]) -> NDArray[np.float64]:
+    """Fields of the event at each row, 0 where there is none; what is not told is no number."""
+    made = np.zeros((n, len(fields)))
+    for row, event in events:
+        made[row] = [event.get(field, math.nan) for field in fields]
+    return made

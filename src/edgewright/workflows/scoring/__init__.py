@@ -1,0 +1,1 @@
+"""Scores a package on labeled data."""

@@ -1,0 +1,289 @@
+"""Labelled rows for a package that is scored: as its own loader reads them, or by the names in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+
+from edgewright.core.catalogue import listing
+from edgewright.data import public
+from edgewright.data.headers import read_columns
+from edgewright.data.load import find_kind, guess, load_data
+from edgewright.data.matching import check_names, conversion, find_labels, find_name, find_names, renamed
+from edgewright.data.targets import as_text
+from edgewright.schema.config import PipelineConfig
+from edgewright.schema.data import Column, DataSet, Recording
+from edgewright.schema.errors import InputError, UnknownNameError
+from edgewright.schema.package import Manifest
+
+# Columns that play a part; a run folder knows their names.
+_PARTS = ("target", "group", "session", "time")
+# Of a pipeline's own table what names columns, which another file may call otherwise.
+_NAMING = {"path", "columns", "ignore", "units", "ranges", "labels", "part", *_PARTS}
+
+
+@dataclass(frozen=True)
+class ScoreRequest:
+    """What a model is scored on.
+
+    Attributes:
+        data: file, folder or the name of a public set; empty for a run folder's own.
+        kind: source or public set that reads it; judged by the path and by what the package was made of when empty.
+        part: of a public set, or of a run's own split.
+        target, group, session, time: columns; as in the run, or in the package, when empty.
+        names: column or label of the data -> that of the model.
+        settings: further keys of the loader.
+        last: only the last sample of each session.
+        normal: labels that are normal, for detectors.
+        engine: that answers; the one that records take when empty.
+        encoder: directory of the encoder of a language model or an index.
+    """
+
+    data: str = ""
+    kind: str = ""
+    part: str = ""
+    target: str = ""
+    group: str = ""
+    session: str = ""
+    time: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
+    last: bool = False
+    normal: tuple[str, ...] = ()
+    engine: str = ""
+    encoder: str = ""
+
+
+def set_of(asked: ScoreRequest) -> str:
+    """The public set that is named; empty where a path is."""
+    if asked.kind:
+        return asked.kind if asked.kind in public.names() else ""
+    return asked.data if asked.data in public.names() and not Path(asked.data).exists() else ""
+
+
+def read_labelled(manifest: Manifest, config: PipelineConfig | None, asked: ScoreRequest, spool: Path) -> DataSet:
+    """Rows with labels, columns in the order and labels by the names of a package.
+
+    Args:
+        manifest: of the package.
+        config: of its run; None where the package alone is at hand.
+        asked: what it is scored on.
+        spool: folder for values that are too large to be loaded.
+
+    Raises:
+        InputError: rows that cannot be read or are of another kind, a missing column, no labels, an unknown label.
+    """
+    if not set_of(asked) and not asked.kind and not Path(asked.data).exists():
+        raise InputError("a file, a folder or a public set", "no such file", asked.data, "Check the path")
+    loader = _loader(manifest, config)
+    own = str(loader.get("kind", ""))
+    kind = set_of(asked) or asked.kind
+    place = None if kind and asked.data == kind else asked.data
+    if not kind and own in public.names() and not _fits(manifest, asked):
+        kind = own
+    if kind in listing(public.SETS, "TEXT"):
+        raise InputError(
+            f"rows, as the package {manifest.name!r} reads them", f"{kind}, a set of texts", "--data",
+            "Score a language model or an index of documents on it",
+        )  # fmt: skip
+    table: dict[str, object] = {"kind": kind} if kind else guess(asked.data)
+    keys = find_kind(str(table["kind"]), "--kind").config.__struct_fields__
+    mine = loader if own == table["kind"] else {}
+    table.update({key: value for key, value in mine.items() if key in keys and key not in _NAMING})
+    if kind in listing(public.SETS, "SET"):
+        refuse_columns(asked, f"the loader of {kind!r}", "Read other columns of a table with --kind csv")
+    if asked.part:
+        if "part" not in keys:
+            raise InputError(
+                "data with parts", f"{table['kind']!r}, which has none", "--part",
+                "Parts are those of public sets; without --data those of a run folder's own split",
+            )  # fmt: skip
+        table["part"] = asked.part
+    if "columns" in keys:
+        table.update(_named(manifest, mine, asked, keys))
+    table.update(asked.settings)
+    seed = 0 if config is None else config.seed
+    try:
+        dataset = load_data(table, seed=seed, path=place, where="--data", spool=spool)
+    except InputError:
+        if kind or own not in public.names():
+            raise
+        # The columns have the package's names, but what is in them is what the set publishes, such as letters.
+        return read_labelled(manifest, config, replace(asked, kind=own), spool)
+    _check_names(dataset, manifest, asked, mine)
+    return as_trained(dataset, manifest, asked)
+
+
+def _check_names(dataset: DataSet, manifest: Manifest, asked: ScoreRequest, mine: Mapping[str, Any]) -> None:
+    """Refuse names of `--map` that neither the data nor the package has."""
+    there = {*(_header(asked.data) or ()), *(column.name for column in dataset.columns), *_label_names(dataset)}
+    own = {*(column.name for column in manifest.columns), *manifest.labels, manifest.target}
+    check_names(asked.names, there, own | {str(mine.get(key, "")) for key in _PARTS})
+
+
+def _label_names(dataset: DataSet) -> set[str]:
+    """Labels of a data set, amounts as text."""
+    targets = (np.asarray(r.target) for r in dataset.recordings if r.target is not None)
+    return {str(name) for target in targets for name in np.unique(as_text(target))}
+
+
+def refuse_columns(asked: ScoreRequest, reader: str, do: str) -> None:
+    """Refuses options that name columns where the columns are given.
+
+    Raises:
+        InputError: naming the first such option.
+    """
+    for key in _PARTS:
+        if said := getattr(asked, key):
+            raise InputError(f"no --{key} with {reader}, which knows its columns", repr(said), f"--{key}", do)
+
+
+def _loader(manifest: Manifest, config: PipelineConfig | None) -> dict[str, Any]:
+    """The table that read the data of the training, as far as it is known."""
+    if config is not None:
+        return dict(config.data)
+    try:
+        return msgspec.json.decode(manifest.provenance.get("loader", "{}"), type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
+def as_trained(dataset: DataSet, manifest: Manifest, asked: ScoreRequest) -> DataSet:
+    """A data set with the columns, units and labels of a package.
+
+    Raises:
+        InputError: a column that is not there, no labels, labels of another kind, or an unknown label.
+    """
+    there = [column.name for column in dataset.columns]
+    wanted = [column.name for column in manifest.columns]
+    found = find_names(wanted, there, asked.names, dataset.name)
+    order = [there.index(name) for name in found]
+    factors = [
+        conversion(column, _with_unit(dataset.columns[place]), dataset.name)
+        for column, place in zip(manifest.columns, order, strict=True)
+    ]
+    rate = None if manifest.window is None else manifest.window.rate
+    if rate and dataset.rate and abs(dataset.rate / rate - 1) > 0.01:
+        raise InputError(
+            f"{rate:g} rows a second, as in training", f"{dataset.rate:g}", dataset.name,
+            "Resample the rows, or set their rate with --set rate=VALUE where it is wrong",
+        )  # fmt: skip
+    labels = {} if manifest.task == "regression" else _labels(dataset, manifest, asked)
+    same = order == list(range(len(there))) and all(one == (1.0, 0.0) for one in factors)
+    recordings = tuple(
+        msgspec.structs.replace(
+            recording,
+            values=recording.values if same else _values(recording, order, factors),
+            target=_target(recording, manifest, labels, dataset.name),
+        )
+        for recording in dataset.recordings
+    )
+    return msgspec.structs.replace(dataset, columns=manifest.columns, recordings=recordings)
+
+
+def _with_unit(column: Column) -> str:
+    return f"{column.name} [{column.unit}]" if column.unit else column.name
+
+
+def _values(recording: Recording, order: list[int], factors: list[tuple[float, float]]) -> Any:  # noqa: ANN401
+    values = np.array(recording.values[:], np.float32)[:, order]
+    for place, (factor, offset) in enumerate(factors):
+        if (factor, offset) != (1.0, 0.0):
+            values[:, place] = values[:, place].astype(np.float64) * factor + offset
+    return np.ascontiguousarray(values)
+
+
+def _labels(dataset: DataSet, manifest: Manifest, asked: ScoreRequest) -> dict[str, str]:
+    """What each label of the data is called in the package."""
+    there = _label_names(dataset)
+    if not sum(len(recording.values) for recording in dataset.recordings):
+        raise InputError("labelled rows", "a table without rows", dataset.name)
+    if not there - {""}:
+        raise InputError("labelled rows", "none", dataset.name, "Name the column with the labels: --target COLUMN")
+    where = f"{dataset.name}, {dataset.target_name or 'labels'}"
+    return find_labels(manifest.labels, sorted(there), asked.names, where)
+
+
+def _target(recording: Recording, manifest: Manifest, labels: Mapping[str, str], where: str) -> Any:  # noqa: ANN401
+    if recording.target is None:
+        return None
+    if manifest.task != "regression":
+        return renamed(as_text(recording.target), labels)
+    target = np.asarray(recording.target)
+    if target.dtype.kind == "U":
+        example = next((str(one) for one in target if one), "")
+        raise InputError(
+            f"numbers, as the package predicts ({manifest.target or 'an amount'})", f"text such as {example!r}",
+            f"{where}, {recording.name}", "Name the column with the amounts: --target COLUMN",
+        )  # fmt: skip
+    return target
+
+
+def _fits(manifest: Manifest, asked: ScoreRequest) -> bool:
+    """Whether a file names the package's columns itself, so that no loader of a set is needed."""
+    header = _header(asked.data)
+    if header is None:
+        return False
+    wanted = [*(column.name for column in manifest.columns), asked.target or manifest.target]
+    return all(find_name(name, header, asked.names) is not None for name in wanted)
+
+
+def _header(data: str) -> tuple[str, ...] | None:
+    """Names of the columns of a table; None for what has no header."""
+    place = Path(data)
+    if not place.exists():
+        return None
+    try:
+        table = guess(data)
+        if table["kind"] == "parquet":
+            file = place if place.is_file() else min(place.glob("*.parquet"))
+            return tuple(pl.read_parquet_schema(file))
+        if table["kind"] == "csv":
+            file = place if place.is_file() else min(p for p in place.iterdir() if ".csv" in p.name or ".tsv" in p.name)
+            return read_columns(file, file.name)
+    except (InputError, OSError, ValueError):
+        return None
+    return None
+
+
+def _named(
+    manifest: Manifest, mine: Mapping[str, Any], asked: ScoreRequest, keys: tuple[str, ...]
+) -> dict[str, object]:
+    """The table's keys that name columns, by the names of the file; as in the training, `mine`, where it has no header.
+
+    Raises:
+        InputError: a column of the package that is not there, or no labels.
+        UnknownNameError: a column that was asked for by name.
+    """
+    header = _header(asked.data)
+    own = {key: str(mine.get(key, "")) for key in _PARTS}
+    if header is None:
+        kept = {key: mine[key] for key in ("columns", "ignore") if key in mine}
+        return {**kept, **{key: value for key in _PARTS if key in keys and (value := getattr(asked, key) or own[key])}}
+    made: dict[str, object] = {}
+    for key in _PARTS:
+        said = getattr(asked, key)
+        known = own.get(key, "") or (manifest.target if key == "target" else "")
+        found = find_name(said or known, header, asked.names) if said or known else None
+        if said and found is None:
+            raise UnknownNameError("column", said, header, f"{asked.data}, --{key}")
+        if found is not None:
+            made[key] = found
+    if "target" not in made:
+        raise InputError(
+            f"a column with labels{f', such as {manifest.target!r}' if manifest.target else ''}",
+            ", ".join(header), asked.data, "Name it: --target COLUMN",
+        )  # fmt: skip
+    wanted = [column.name for column in manifest.columns]
+    made["columns"] = find_names(wanted, [name for name in header if name != made["target"]], asked.names, asked.data)
+    taken = set(made["columns"])  # type: ignore[call-overload]
+    for key in _PARTS[1:]:
+        if made.get(key) in taken:
+            del made[key]  # a column that the model reads plays no other part
+    return made

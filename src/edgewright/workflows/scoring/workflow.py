@@ -1,0 +1,264 @@
+"""A package on labelled data: the evaluation that a run makes, and every model file of the package side by side."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from edgewright.compression.report import flips_by_class
+from edgewright.core.package import Package, read_package
+from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import Answers, Predictor
+from edgewright.data.samples import cut_in_parts, part_of
+from edgewright.pipeline.evaluate import evaluate_classes, evaluate_numbers
+from edgewright.pipeline.folder import JUDGED, judged_of
+from edgewright.pipeline.material import prepare
+from edgewright.pipeline.pipeline import Pipeline
+from edgewright.pipeline.provenance import remembered
+from edgewright.pipeline.store import INDEX
+from edgewright.pipeline.training_fingerprint import count_seen
+from edgewright.pipeline.variants import recording_engine
+from edgewright.schema.config import PipelineConfig, WindowConfig
+from edgewright.schema.data import Floats, Labels, Samples
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+from edgewright.schema.score import FormScore, Score
+from edgewright.schema.trace import EvaluationRecord, Interval
+from edgewright.workflows.scoring.rows import ScoreRequest, read_labelled, refuse_columns
+
+_OWN_PARTS = ("train", "validation", "test")
+_PIECE_ROWS, _PIECE_BYTES = 16_384, 2**20
+
+
+@dataclass
+class _Answers:
+    """What was answered so far, a piece an entry.
+
+    Attributes:
+        truth, groups: of the samples.
+        numbers: of the samples in the data, from 0.
+        answers: by form, probabilities (n, classes) or predictions (n, 1).
+        missing: samples without an answer of the default form.
+        unsure: answers below the package's confidence.
+        unlabelled: samples whose label was left out.
+        seen: samples that the package was fitted on, of the `comparable` ones that it can tell of.
+    """
+
+    truth: list[Any] = field(default_factory=list)
+    groups: list[Labels] = field(default_factory=list)
+    numbers: list[NDArray[np.int64]] = field(default_factory=list)
+    answers: dict[str, list[Floats]] = field(default_factory=dict)
+    missing: int = 0
+    unsure: int = 0
+    unlabelled: int = 0
+    seen: int = 0
+    comparable: int = 0
+
+
+def score_package(place: Path, asked: ScoreRequest) -> Score:
+    """Scores a package or run folder.
+
+    Args:
+        place: run folder or `.edge` file.
+        asked: what it is scored on; without data, the part of a run's own split.
+
+    Raises:
+        InputError: data that cannot be scored on, with what is missing.
+    """
+    # Samples of a run's own split can judge no other fit than the one that has not seen them.
+    place, run = (place, place) if asked.data else (judged_of(place), place)
+    package, config = read_package(package_path(place)), _config(place)
+    manifest = package.manifest
+    notes: list[str] = []
+    rows: NDArray[np.int64] | None = None
+    with tempfile.TemporaryDirectory(prefix="edgewright-score-") as room:
+        if asked.data:
+            dataset = read_labelled(manifest, config, asked, Path(room))
+            pieces = cut_in_parts(dataset, _window(manifest), _most(manifest), last=asked.last)
+            name, part = dataset.name, asked.part
+        else:
+            own, rows, name, part = _own_part(run, config, asked, Path(room))
+            if place != run:
+                notes.append("the figures are of the judged fit; the package was fitted again, on these samples too")
+            if part == "validation":
+                notes.append("training was stopped and confidence calibrated by these samples: flattered")
+            pieces = (part_of(own, some) for some in _ranges(len(own.X), _most(manifest)))
+        told = _answered(package, pieces, asked, rows)
+    if told.seen:
+        share = 100 * told.seen / told.comparable
+        notes.append(f"the package was fitted on these samples, on about {share:.0f} % of them: flattered")
+    if told.missing:
+        notes.append(f"{told.missing:,} samples with too many missing values got no answer and are not judged")
+    if told.unlabelled:
+        notes.append(f"{told.unlabelled:,} samples without a label that the package knows are left out")
+    if not told.truth or not sum(map(len, told.truth)):
+        raise InputError("samples with a label and an answer", "none", name)
+    return _score(manifest, told, name=name, part=part, notes=notes)
+
+
+def _config(place: Path) -> PipelineConfig | None:
+    """The configuration of a run folder; None for a package alone."""
+    return Pipeline.load(place).config if (place / "pipeline" / INDEX).is_file() else None
+
+
+def _window(manifest: Manifest) -> WindowConfig | None:
+    """How the package's windows are cut from labelled recordings."""
+    if manifest.window is None:
+        return None
+    keys = ("samples", "step", "within", "pad", "target")
+    return msgspec.convert({key: getattr(manifest.window, key) for key in keys}, WindowConfig)
+
+
+def _ranges(count: int, most: int) -> Iterator[NDArray[np.int64]]:
+    """Numbers from 0 up to a count, so many at a time."""
+    for start in range(0, count, most):
+        yield np.arange(start, min(start + most, count))
+
+
+def _most(manifest: Manifest) -> int:
+    """Samples that are answered at once: what features are computed from takes many times their own room."""
+    return max(1, min(_PIECE_ROWS, _PIECE_BYTES // (4 * int(np.prod(manifest.shape)))))
+
+
+def _own_part(
+    run: Path, config: PipelineConfig | None, asked: ScoreRequest, spool: Path
+) -> tuple[Samples, NDArray[np.int64], str, str]:
+    """A part of a run's own split, read again.
+
+    Raises:
+        InputError: a package alone, another part, or data that changed since.
+    """
+    refuse_columns(asked, "the run's own data", "Name other data with --data")
+    for option, given in (("--kind", asked.kind), ("--map", asked.names), ("--set", asked.settings)):
+        if given:
+            raise InputError(
+                "data that are not the run's own", "none", option, "Name them with --data, or leave it out"
+            )
+    part = asked.part or "test"
+    if config is None:
+        raise InputError("labelled data", "none", "--data", "Name a file, a folder or a public set: --data DATA")
+    if part not in _OWN_PARTS:
+        raise InputError(f"one of {', '.join(_OWN_PARTS)}", repr(part), "--part")
+    known = remembered(run.parent if run.name == JUDGED else run)
+    material = prepare(config, known.place(), spool=spool)
+    if known.changed(material.sha256):
+        raise InputError(
+            "the data of the run, as they were", "others", known.place() or str(config.data.get("kind")),
+            "Name what to score on with --data, or run the pipeline again",
+        )  # fmt: skip
+    rows = getattr(material.sides, part)
+    return part_of(material.samples, rows), rows, material.dataset.name, part
+
+
+def _answered(
+    package: Package, pieces: Iterator[Samples], asked: ScoreRequest, rows: NDArray[np.int64] | None = None
+) -> _Answers:
+    """Answers of every form to all pieces; `rows` are the numbers of their samples, which are counted otherwise."""
+    manifest = package.manifest
+    forms = {
+        form: Predictor(
+            package, form=form, engine=asked.engine or recording_engine(package.model(form)).name, self_test=True
+        )
+        for form in sorted(manifest.forms, key=lambda form: form != "float")
+    }
+    told = _Answers(answers={form: [] for form in forms})
+    start = 0
+    for samples in pieces:
+        X = np.ascontiguousarray(samples.X[:], np.float32)
+        hits, comparable = count_seen(X, manifest.fit)
+        told.seen, told.comparable = told.seen + hits, told.comparable + comparable
+        truth = np.asarray(samples.y)
+        known = truth != "" if manifest.labels else np.isfinite(truth.astype(np.float64))
+        told.unlabelled += int((~known).sum())
+        given = {form: predictor.predict(X[known]) for form, predictor in forms.items()}
+        first = given[manifest.default]
+        there = ~first.missing
+        told.missing += int(first.missing.sum())
+        told.unsure += int((first.unsure & there).sum())
+        told.truth.append(truth[known][there])
+        places = np.arange(start, start + len(X)) if rows is None else rows[start : start + len(X)]
+        told.numbers.append(places[known][there])
+        start += len(X)
+        if samples.groups is not None:
+            told.groups.append(samples.groups[known][there])
+        for form, answers in given.items():
+            told.answers[form].append(_numbers(answers)[there])
+    return told
+
+
+def _numbers(answers: Answers) -> Floats:
+    """Probabilities (n, classes), or predictions (n, 1)."""
+    return answers.probabilities if answers.predictions is None else answers.predictions.reshape(-1, 1)
+
+
+def _score(manifest: Manifest, told: _Answers, *, name: str, part: str, notes: list[str]) -> Score:
+    truth = np.concatenate(told.truth)
+    groups = np.concatenate(told.groups) if told.groups else None
+    answers = {form: np.concatenate(pieces) for form, pieces in told.answers.items()}
+    evaluation, figures = _evaluated(manifest, truth, answers[manifest.default], groups, np.concatenate(told.numbers))
+    evaluation = msgspec.structs.replace(evaluation, unit="window" if manifest.window else "row")
+    if manifest.labels:
+        sure = 1 - told.unsure / len(truth)
+        figures["answered"] = Interval(value=sure, low=sure, high=sure, method="")
+    return Score(
+        kind="package", name=manifest.name, data=name, part=part, samples=len(truth), unit=evaluation.unit,
+        figures=figures, evaluation=evaluation, forms=tuple(_forms(manifest, truth, answers)), notes=tuple(notes),
+        details={"default": manifest.default, "target": manifest.target},
+    )  # fmt: skip
+
+
+def _evaluated(
+    manifest: Manifest,
+    truth: Any,  # noqa: ANN401 - text or numbers
+    answers: Floats,
+    groups: Labels | None,
+    numbers: NDArray[np.int64],
+) -> tuple[EvaluationRecord, dict[str, Interval]]:
+    """The evaluation of the default form, and its figures by name."""
+    if not manifest.labels:
+        found = evaluate_numbers(np.asarray(truth, np.float64), answers, groups, split_by="")
+        return found, {key: found.intervals.get(key, _alone(value)) for key, value in found.regression.items()}
+    names, counts = np.unique(truth, return_counts=True)
+    majority = float(counts.max() / len(truth)) if len(names) else 0.0
+    found = evaluate_classes(truth, answers, manifest.labels, groups, numbers, split_by="", majority=majority)
+    figures = {}
+    if found.accuracy is not None and found.macro_f1 is not None and found.calibration_error is not None:
+        figures = {
+            "accuracy": found.accuracy, "macro_f1": found.macro_f1,
+            "calibration_error": _alone(found.calibration_error),
+        }  # fmt: skip
+    for row in found.classes:
+        if row.recall_interval is not None and row.support:
+            figures[f"recall.{row.label}"] = row.recall_interval
+        figures[f"precision.{row.label}"] = _alone(row.precision)
+    return found, figures
+
+
+def _alone(value: float) -> Interval:
+    """A figure without an interval."""
+    return Interval(value=value, low=value, high=value, method="")
+
+
+def _forms(manifest: Manifest, truth: Any, answers: dict[str, Floats]) -> Iterator[FormScore]:  # noqa: ANN401
+    """Each form against the first, which is float where there is one."""
+    first = next(iter(answers.values()))
+    labels = np.array(manifest.labels, np.str_)
+    for form, given in answers.items():
+        if not manifest.labels:
+            error = float(np.sqrt(np.mean((given[:, 0].astype(np.float64) - truth) ** 2)))
+            apart = float(np.abs(given - first).max())
+            yield FormScore(name=form, figure=error, difference=apart, samples=len(truth))
+            continue
+        one, other = first.argmax(axis=1), given.argmax(axis=1)
+        yield FormScore(
+            name=form, figure=float(np.mean(labels[other] == truth)), flips=int((one != other).sum()),
+            flips_by_class=tuple(row for row in flips_by_class(one, other, manifest.labels) if row[1]),
+            samples=len(truth),
+        )  # fmt: skip

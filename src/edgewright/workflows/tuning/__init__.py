@@ -1,0 +1,1 @@
+"""Chooses thresholds and smoothing of decisions on recordings."""

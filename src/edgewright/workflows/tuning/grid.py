@@ -1,0 +1,166 @@
+"""Every way to decide over the same answers: thresholds, smoothing, debounce and refractory time, judged by events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import msgspec
+import numpy as np
+
+from edgewright.core.decision import Decider, Decision
+from edgewright.schema.device import DecisionSpec
+from edgewright.workflows.tuning.streams import Tape
+
+SMOOTHING = (1, 2, 3, 5, 8)
+DEBOUNCE = (1, 2, 3)
+THRESHOLDS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+REFRACTORY = (0.0, 10.0, 60.0)  # seconds
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is tried of each setting; threshold 0 leaves the choice to the largest probability."""
+
+    smoothing: tuple[int, ...] = SMOOTHING
+    debounce: tuple[int, ...] = DEBOUNCE
+    thresholds: tuple[float, ...] = (0.0, *THRESHOLDS)
+    refractory: tuple[float, ...] = REFRACTORY
+
+    def __len__(self) -> int:
+        return len(self.smoothing) * len(self.debounce) * len(self.thresholds) * len(self.refractory)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """One tape under one decision.
+
+    Attributes:
+        events, missed: of the labels that alarm.
+        false: alarms outside of events; `repeated` a further one within an event that was found.
+        exposure: seconds outside of events.
+        delays: seconds from the beginning of each found event to its first alarm.
+    """
+
+    events: int
+    missed: int
+    false: int
+    repeated: int
+    exposure: float
+    delays: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One decision over all tapes, a tally each."""
+
+    spec: DecisionSpec
+    tallies: tuple[Tally, ...]
+
+
+def decision(alarms: Sequence[str], smoothing: int, debounce: int, threshold: float, refractory: float) -> DecisionSpec:
+    """The same threshold for every label that alarms; the largest probability decides among the others."""
+    own = dict.fromkeys(alarms, threshold) if threshold else {}
+    return DecisionSpec(
+        smoothing=smoothing, debounce=debounce, thresholds=own, alarms=tuple(alarms), refractory=refractory
+    )
+
+
+def tally(tape: Tape, alarms: Sequence[tuple[str, float]], tolerance: float) -> Tally:
+    """Alarms against events.
+
+    An alarm belongs to an event of its label when it comes between the event's beginning and `tolerance` after its
+    end. An event without such an alarm is missed, an alarm without such an event is false.
+
+    Args:
+        tape: with the events.
+        alarms: labels and times, in order.
+        tolerance: seconds.
+    """
+    first: dict[int, float] = {}
+    false = repeated = 0
+    for label, time in alarms:
+        fits = [
+            place
+            for place, event in enumerate(tape.events)
+            if event.label == label and event.start <= time <= event.end + tolerance
+        ]
+        fresh = [place for place in fits if place not in first]
+        if fresh:
+            # Of two events that overlap by their tolerance the later one began last.
+            first[fresh[-1]] = time
+        elif fits:
+            repeated += 1
+        else:
+            false += 1
+    delays = tuple(time - tape.events[place].start for place, time in sorted(first.items()))
+    return Tally(
+        len(tape.events), len(tape.events) - len(first), false, repeated, tape.exposure(tolerance), delays
+    )  # fmt: skip
+
+
+def decisions(tape: Tape, spec: DecisionSpec, labels: Sequence[str]) -> list[Decision]:
+    """All decisions over a tape, from a fresh start."""
+    decider = Decider(spec, labels)
+    made = []
+    for place, (probabilities, times) in enumerate(tape.pieces):
+        if place:
+            decider.gap()
+        for row, time in zip(probabilities, times.tolist(), strict=True):
+            found = decider.push(row, time)
+            if found is not None:
+                made.append(found)
+    return made
+
+
+def alarms_of(made: Sequence[Decision], spec: DecisionSpec, labels: Sequence[str]) -> list[tuple[str, float]]:
+    """The alarms of decisions under another refractory time, which no earlier step depends on.
+
+    The decider itself is asked: it is given each decision as a sure answer.
+    """
+    sure = np.eye(len(labels), dtype=np.float32)
+    decider = Decider(DecisionSpec(alarms=spec.alarms, refractory=spec.refractory), labels)
+    found = [decider.push(sure[one.label], one.time) for one in made]
+    return [(labels[one.label], one.time) for one in found if one is not None and one.alarm]
+
+
+def judged(tapes: Sequence[Tape], spec: DecisionSpec, labels: Sequence[str], tolerance: float) -> Tried:
+    """One decision over all tapes."""
+    tallies = []
+    for tape in tapes:
+        alarms = [(labels[one.label], one.time) for one in decisions(tape, spec, labels) if one.alarm]
+        tallies.append(tally(tape, alarms, tolerance))
+    return Tried(spec, tuple(tallies))
+
+
+def try_all(
+    tapes: Sequence[Tape],
+    labels: Sequence[str],
+    alarms: Sequence[str],
+    tolerance: float,
+    grid: Grid,
+    advance: Callable[[int], None] = lambda count: None,
+) -> list[Tried]:
+    """Every decision of the grid over all tapes, in the grid's order.
+
+    Args:
+        tapes: answered recordings.
+        labels: of the package.
+        alarms: labels that alarm.
+        tolerance: see `tally`.
+        grid: what is tried.
+        advance: hears of every combination but that of refractory times.
+    """
+    tried = []
+    for smoothing, debounce, threshold in product(grid.smoothing, grid.debounce, grid.thresholds):
+        base = decision(alarms, smoothing, debounce, threshold, 0.0)
+        made = [decisions(tape, base, labels) for tape in tapes]
+        for refractory in grid.refractory:
+            spec = msgspec.structs.replace(base, refractory=refractory)
+            found = [
+                tally(tape, alarms_of(own, spec, labels), tolerance) for tape, own in zip(tapes, made, strict=True)
+            ]
+            tried.append(Tried(spec, tuple(found)))
+        advance(1)
+    return tried

@@ -1,0 +1,190 @@
+"""Which decision is taken: the cheapest, or what misses least within a rate; and how that choice does on others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from edgewright.schema.device import DecisionSpec
+from edgewright.workflows.tuning.grid import Grid, Tally, Tried, judged
+from edgewright.workflows.tuning.streams import Tape
+
+_FOLDS = 10
+
+
+class Rule(Protocol):
+    """By what a decision is taken: the one with the smallest order."""
+
+    def order(self, tallies: Sequence[Tally], /) -> tuple[float, ...]:
+        """Of one decision, over the tapes that choose."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one false alarm and one missed event cost, in any unit; the cheapest decision is taken."""
+
+    false_alarm: float = 1.0
+    miss: float = 1.0
+
+    def of(self, tallies: Sequence[Tally]) -> float:
+        """Of all that was false or missed."""
+        return self.false_alarm * sum(t.false for t in tallies) + self.miss * sum(t.missed for t in tallies)
+
+    def order(self, tallies: Sequence[Tally]) -> tuple[float, ...]:
+        """The cost."""
+        return (self.of(tallies),)
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """So many false alarms in a second of exposure are accepted; what misses least of all that keeps to it is taken.
+
+    Where nothing keeps to it, the one with the fewest.
+    """
+
+    rate: float
+
+    def keeps(self, tallies: Sequence[Tally]) -> bool:
+        """Whether a decision keeps to it."""
+        return rate_of(tallies) <= self.rate
+
+    def order(self, tallies: Sequence[Tally]) -> tuple[float, ...]:
+        """False alarms of what does not keep to it, missed events, false alarms."""
+        false = sum(t.false for t in tallies)
+        return (0 if self.keeps(tallies) else false, sum(t.missed for t in tallies), false)
+
+
+def rate_of(tallies: Sequence[Tally]) -> float:
+    """False alarms in a second of exposure."""
+    false, exposure = sum(t.false for t in tallies), sum(t.exposure for t in tallies)
+    return false / exposure if exposure > 0 else math.inf if false else 0.0
+
+
+def _simple(spec: DecisionSpec, tallies: Iterable[Tally]) -> tuple[float, ...]:
+    """Between equals: the one that alarms soonest, then the simplest."""
+    delays = [d for t in tallies for d in t.delays]
+    late = sum(delays) / len(delays) if delays else math.inf
+    threshold = next(iter(spec.thresholds.values()), 0.0)
+    # Far from both ends: of thresholds that cost the same, the middle one is most likely to cost the same again.
+    return late, spec.smoothing, spec.debounce, spec.refractory, abs(threshold - 0.5)
+
+
+def best(tried: Sequence[Tried], rule: Rule, tapes: Sequence[int], among: Sequence[int] | None = None) -> int:
+    """The place of the decision that a rule takes on some tapes; of equals the soonest, then the simplest.
+
+    Args:
+        tried: decisions.
+        rule: by which is chosen.
+        tapes: places of the tapes that choose.
+        among: places of decisions that may be taken; all when None.
+    """
+
+    def order(place: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        own = [tried[place].tallies[index] for index in tapes]
+        return rule.order(own), _simple(tried[place].spec, own)
+
+    return min(range(len(tried)) if among is None else among, key=order)
+
+
+def front(tried: Sequence[Tried]) -> list[int]:
+    """Places of decisions that no other beats in both false alarms and missed events, the fewest missed first.
+
+    Of several that give the same, the one that alarms soonest and is simplest stands for all.
+    """
+    rows: dict[tuple[int, int], tuple[tuple[float, ...], int]] = {}
+    for place, one in enumerate(tried):
+        key = (sum(t.missed for t in one.tallies), sum(t.false for t in one.tallies))
+        mine = (_simple(one.spec, one.tallies), place)
+        rows[key] = min(rows.get(key, mine), mine)
+    made, least = [], math.inf
+    for (_, false), (_, place) in sorted(rows.items()):
+        if false < least:
+            made.append(place)
+            least = false
+    return made
+
+
+@dataclass
+class ByLabel:
+    """What was tried with one threshold for all labels, and a threshold of its own for each that some tapes choose.
+
+    One label after the other: all thresholds of the grid for it, the rest as in the cheapest decision so far. Called
+    with the places of the tapes that choose; every decision is judged over all tapes, so that others can judge it.
+
+    Args:
+        tapes: answered recordings.
+        labels: of the package.
+        tried: with one threshold for all.
+        cost: by which is chosen.
+        tolerance: see `tally`.
+        grid: what is tried.
+    """
+
+    tapes: Sequence[Tape]
+    labels: Sequence[str]
+    tried: Sequence[Tried]
+    cost: Cost
+    tolerance: float
+    grid: Grid
+
+    def __post_init__(self) -> None:
+        # Most folds come to the same decisions.
+        self._known: dict[bytes, Tried] = {}
+
+    def __call__(self, places: Sequence[int]) -> list[Tried]:
+        """All decisions over all tapes; which thresholds are tried was chosen on the tapes at `places` alone."""
+        made = list(self.tried)
+        alarms = made[0].spec.alarms
+        for label in alarms if len(alarms) > 1 else ():
+            base = made[best(made, self.cost, places)].spec
+            for threshold in self.grid.thresholds:
+                if threshold and base.thresholds.get(label) != threshold:
+                    own = msgspec.structs.replace(base, thresholds={**base.thresholds, label: threshold})
+                    made.append(self._judged(own))
+        return made
+
+    def _judged(self, spec: DecisionSpec) -> Tried:
+        key = msgspec.json.encode(spec, order="deterministic")
+        if key not in self._known:
+            self._known[key] = judged(self.tapes, spec, self.labels, self.tolerance)
+        return self._known[key]
+
+
+def held_out(
+    found: Callable[[Sequence[int]], Sequence[Tried]],
+    rule: Rule,
+    groups: Sequence[str],
+    advance: Callable[[int], None] = lambda count: None,
+) -> Tried | None:
+    """Each person judged by the decision that the others chose; None with only one person.
+
+    Args:
+        found: from the places of the tapes that choose, decisions over all tapes.
+        rule: by which is chosen.
+        groups: of each tape.
+        advance: hears of every person, or tenth of them.
+    """
+    folds = folds_of(groups)
+    if folds < 2:
+        return None
+    side = {name: place % folds for place, name in enumerate(sorted(set(groups)))}
+    tallies: list[Tally | None] = [None] * len(groups)
+    for fold in range(folds):
+        others = [i for i, g in enumerate(groups) if side[g] != fold]
+        tried = found(others)
+        chosen = tried[best(tried, rule, others)]
+        for index in (i for i, g in enumerate(groups) if side[g] == fold):
+            tallies[index] = chosen.tallies[index]
+        advance(1)
+    everyone = range(len(groups))
+    tried = found(everyone)
+    return Tried(tried[best(tried, rule, everyone)].spec, tuple(t for t in tallies if t is not None))
+
+
+def folds_of(groups: Sequence[str]) -> int:
+    """Into how many parts people are dealt to judge each other's choice."""
+    return min(_FOLDS, len(set(groups)))

@@ -1,0 +1,211 @@
+"""Tuning: from a package and recordings to a package with the decision of a point of the curve that is written too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from edgewright.core.package import Package, read_package, write_package
+from edgewright.core.package_loader import package_path
+from edgewright.core.predictor import Predictor
+from edgewright.pipeline.duration_estimate import told_by_first
+from edgewright.pipeline.folder import judged_of, new_run_folder
+from edgewright.pipeline.listener import Listener
+from edgewright.pipeline.variants import recording_engine
+from edgewright.schema.device import DecisionSpec
+from edgewright.schema.errors import InputError
+from edgewright.schema.package import Manifest
+from edgewright.schema.tuning import TunePoint, TuneRecord
+from edgewright.trace.tuning_view import tuning_page
+from edgewright.workflows.tuning.curve import day_of, paired, point
+from edgewright.workflows.tuning.grid import Grid, Tried, judged, try_all
+from edgewright.workflows.tuning.recordings import TuneData, alarm_labels, tune_data
+from edgewright.workflows.tuning.request import TuningRequest, fits, refuse, taken, tolerance_of, within
+from edgewright.workflows.tuning.selection import ByLabel, folds_of, front, held_out
+from edgewright.workflows.tuning.streams import Tape, tapes_of
+
+RECORD, PAGE = "tune.json", "tune.html"
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a tuning left: its folder with the package and `tune.json`."""
+
+    folder: Path
+    package: Path
+    record: TuneRecord
+
+
+def tune(
+    source: Path | str,
+    asked: TuningRequest,
+    *,
+    out: Path | str | None = None,
+    data: str | None = None,
+    kind: str = "",
+    target: str = "",
+    group: str = "",
+    listener: Listener | None = None,
+) -> Tuned:
+    """Tunes how a package decides.
+
+    Args:
+        source: run folder or package, which stays as it is.
+        asked: what.
+        out: folder to write; beside the run, as NAME-tuned and the next free number, when None.
+        data: recordings; the run's validation people when None.
+        kind: source or public set of the data, where it is another than the run's.
+        target, group: columns of the data, where a run does not say them.
+        listener: hears what is being done.
+
+    Raises:
+        InputError: no labels, no event, no time outside of events, `out` exists, or whatever is wrong with the data;
+            nothing is left behind.
+    """
+    hears = listener or Listener()
+    place = Path(source)
+    package = read_package(package_path(place))
+    alarms = alarm_labels(package.manifest, asked.alarms)
+    device_note = fits(asked, package.manifest)
+    if out is not None and Path(out).exists():
+        raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
+    with hears.doing("Reading recordings"):
+        found = tune_data(place, data, kind=kind, target=target, group=group, people=asked.people)
+    # The same in each run, whatever this machine measures.
+    form = asked.form or package.manifest.default
+    answering = read_package(package_path(judged_of(place))) if found.own else package
+    predictor = Predictor(answering, form=form, engine=recording_engine(answering.model(form)).name)
+    recordings = len(found.dataset.recordings)
+    with hears.doing("Answering recordings", recordings) as advance:
+        advance = told_by_first(advance, hears.ahead, "Answering recordings", recordings)
+        tapes, per_second = tapes_of(predictor, found.dataset, alarms, found.people, advance)
+    tolerance = tolerance_of(asked, package.manifest, tapes[0])
+    refuse(tapes, alarms, tolerance, found)
+    grid, thinned = within(asked.grid, tapes)
+    decisions = len(grid) // len(grid.refractory)
+    with hears.doing("Trying decisions", decisions) as advance:
+        advance = told_by_first(advance, hears.ahead, "Trying decisions", decisions)
+        shared = try_all(tapes, package.manifest.labels, alarms, tolerance, grid, advance)
+    answers = _Answers(package, predictor, found, tapes, alarms, tolerance, per_second)
+    record = _record(
+        answers, asked, ByLabel(tapes, package.manifest.labels, shared, asked.cost, tolerance, grid), hears
+    )
+    notes = [*record.notes, *found.notes, *([device_note] if device_note else []), *([thinned] if thinned else [])]
+    record = msgspec.structs.replace(record, notes=tuple(notes))
+    return _written(package, record, place, None if out is None else Path(out))
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What a package answered to recordings, and by what its alarms are judged."""
+
+    package: Package
+    predictor: Predictor
+    found: TuneData
+    tapes: list[Tape]
+    alarms: tuple[str, ...]
+    tolerance: float
+    per_second: float | None
+
+    @property
+    def groups(self) -> list[str]:
+        return [tape.group for tape in self.tapes]
+
+    def before(self) -> Tried:
+        """The package's own decision with the same alarms."""
+        manifest = self.package.manifest
+        own = msgspec.structs.replace(manifest.decision, alarms=self.alarms)
+        return judged(self.tapes, own, manifest.labels, self.tolerance)
+
+
+def _record(answers: _Answers, asked: TuningRequest, found: ByLabel, hears: Listener) -> TuneRecord:
+    tapes, groups = answers.tapes, answers.groups
+    unit, per = day_of(answers.per_second)
+    if not answers.per_second:
+        unit *= tapes[0].step  # seconds are rows there
+    with hears.doing("Choosing"):
+        tried = found(range(len(tapes)))
+        places = front(tried)
+        rule, at = taken(tried, places, asked, unit if answers.per_second else None)
+    folds = folds_of(groups)
+    with hears.doing("Judging on others", folds) as advance:
+        advance = told_by_first(advance, hears.ahead, "Judging on others", folds)
+        others = held_out(found, rule, groups, advance)
+    chosen, before = tried[places[at]].spec, answers.before()
+    notes = _edges(chosen, asked.grid)
+    if others is None:
+        notes.append("Only one person or recording is known: how the choice does on others could not be judged")
+    return TuneRecord(
+        name=answers.package.manifest.name,
+        package_hash=answers.package.sha256,
+        form=answers.predictor.form,
+        engine=answers.predictor.engine.name,
+        data=answers.found.told,
+        people=tuple(sorted(set(groups))),
+        alarms=answers.alarms,
+        false_alarm_cost=asked.cost.false_alarm,
+        miss_cost=asked.cost.miss,
+        taken=asked.taken,
+        most=asked.most,
+        tolerance=answers.tolerance,
+        per=per,  # type: ignore[arg-type]  # one of two words
+        exposure=sum(tape.exposure(answers.tolerance) for tape in tapes) / unit,
+        windows=sum(tape.windows for tape in tapes),
+        tried=len(tried),
+        points=tuple(point(tried[place], asked.cost, groups, unit, front=True) for place in places),
+        chosen=at,
+        held_out=None if others is None else point(others, asked.cost, groups, unit),
+        before=point(before, asked.cost, groups, unit),
+        test=None if others is None else paired(others, before, asked.cost, groups),
+        decision=chosen,
+        notes=tuple(notes),
+    )
+
+
+def _edges(spec: DecisionSpec, grid: Grid) -> list[str]:
+    """Settings that were chosen at the upper end of what was tried: beyond it may be a better one."""
+    ends = (("smoothing", spec.smoothing, grid.smoothing), ("debounce", spec.debounce, grid.debounce))
+    return [
+        f"The chosen {name} of {value} is the largest that was tried: --{name} {value},{2 * value} would look further"
+        for name, value, tried in ends
+        if len(tried) > 1 and value == max(tried)
+    ]
+
+
+def _written(package: Package, record: TuneRecord, place: Path, out: Path | None) -> Tuned:
+    """A folder with the new package and the record; the old package stays as it is."""
+    parent, name = _beside(place, record.name) if out is None else (out.parent, out.name)
+    with new_run_folder(parent, name) as made:
+        if out is not None and made.final != out:
+            raise InputError("a folder that does not exist yet", "one that does", str(out), "Name another with --out")
+        write_package(made.work / f"{record.name}.edge", _decided(package, record.decision, record), package.files)
+        text = msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=2) + b"\n"
+        (made.work / RECORD).write_bytes(text)
+        (made.work / PAGE).write_text(tuning_page(record), encoding="utf-8")
+    return Tuned(made.final, made.final / f"{record.name}.edge", record)
+
+
+def _beside(place: Path, name: str) -> tuple[Path, str]:
+    """Beside the run folder, whose package it may be, or beside the package."""
+    home = place.resolve()
+    if home.is_file() and (home.parent / "trace.json").exists():
+        home = home.parent
+    return (home.parent, f"{home.name}-tuned") if home.is_dir() else (home.parent, f"{name}-tuned")
+
+
+def _decided(package: Package, decision: DecisionSpec, record: TuneRecord) -> Manifest:
+    """The manifest with its new decision, and where it comes from."""
+    chosen: TunePoint = record.points[record.chosen]
+    by = {
+        "cost": f"costs {record.false_alarm_cost:g} and {record.miss_cost:g}",
+        "point": f"point {record.chosen + 1} of the curve",
+        "most": f"at most {record.most or 0:g} a day accepted",
+    }
+    told = (
+        f"{chosen.missed} of {chosen.events} events missed, {chosen.false_rate.value:.4g} false alarms a {record.per}, "
+        f"{by[record.taken]}, on {record.data}"
+    )
+    provenance = {**package.manifest.provenance, "tuned": told, "tuned_from": package.sha256}
+    return msgspec.structs.replace(package.manifest, decision=decision, provenance=provenance)
