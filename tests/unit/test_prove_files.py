@@ -187,7 +187,7 @@ def test_a_language_model_is_proven(language: Path, tmp_path: Path) -> None:
     [
         ("0x1000193u", "0x1000195u", "hashed n-grams"),
         ("out[k] += hidden", "out[k] += 1 + hidden", "logits"),
-        ("out[best] >= INT32_MIN", "out[best] > INT32_MAX - 1", "intent"),
+        ("context->out[best] >= ", "context->out[best] < ", "intent"),
         ("answer->confidence = 1.0f / sum;", "answer->confidence = 0.999f / sum;", "confidence"),
         ("3600", "3601", "slots"),
     ],
