@@ -38,18 +38,19 @@ from fleet_plane import Client, Device, enrolled, fleet_folder, plane_of, post
 SERVER = """
 import os, signal, sys
 from pathlib import Path
-from edgewright.fleet.server import committing, running
+from edgewright.fleet.server import background
 from edgewright.fleet.server.control_plane import open_plane
+from edgewright.fleet.server.database import group_commit
 from edgewright.fleet.server.http_server import Listening, serve
-running.PARTS = ()
+background.PARTS = ()
 left = [int(os.environ.get("FALLS", "0"))]
-class Falling(committing.Future):
+class Falling(group_commit.Future):
     def set_result(self, result):
         left[0] -= 1
         if left[0] == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         super().set_result(result)
-committing.Future = Falling
+group_commit.Future = Falling
 tls = [Path(p) for p in sys.argv[2:4]] or [None, None]
 where = Listening(port=0, certificate=tls[0], key=tls[1]).checked()
 sys.exit(serve(open_plane(Path(sys.argv[1])), where, lambda address: print(address, flush=True)))

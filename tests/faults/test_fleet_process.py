@@ -271,8 +271,8 @@ def test_vectors_pass_fail_or_are_damaged(tmp_path: Path) -> None:
 
 def test_the_process_of_the_vectors_has_limits() -> None:
     code = (
-        "import resource, socket; from edgewright.fleet.device import vectors\n"
-        "left = vectors.alone(); vectors.limit(64 << 20, 5)\n"
+        "import resource, socket; from edgewright.fleet.device import package_test_process as tests\n"
+        "left = tests.alone(); tests.limit(64 << 20, 5)\n"
         "try: bytearray(200 << 20); print('memory')\n"
         "except MemoryError: pass\n"
         "open('/dev/null').close(); print(resource.getrlimit(resource.RLIMIT_CPU)[0], left)\n"

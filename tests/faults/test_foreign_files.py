@@ -23,8 +23,8 @@ from rollout_example import Example
 
 SOONER = """
 from edgewright.cli.main import main
-from edgewright.fleet.server import looking
-looking.EVERY = 1.0
+from edgewright.fleet.server.publishing import integrity_scan
+integrity_scan.EVERY = 1.0
 main()
 """
 

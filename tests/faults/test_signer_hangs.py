@@ -24,8 +24,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.heavy]
 SOONER = """
 import functools
 from edgewright.cli.main import main
-from edgewright.fleet.server import ticking
-ticking.SignerProcess = functools.partial(ticking.SignerProcess, hung=4.0, answers=1.0)
+from edgewright.fleet.server.rollouts import worker
+worker.SignerProcess = functools.partial(worker.SignerProcess, hung=4.0, answers=1.0)
 main()
 """
 IMPATIENT = (sys.executable, "-c", SOONER)
@@ -50,7 +50,7 @@ def signers(folder: Path) -> list[int]:
             words = place.read_bytes().split(b"\0")
         except OSError:
             continue
-        if any(word.endswith(b"signing_process") for word in words) and str(folder).encode() in words:
+        if any(word.endswith(b"signer.process") for word in words) and str(folder).encode() in words:
             found.append(int(place.parent.name))
     return found
 

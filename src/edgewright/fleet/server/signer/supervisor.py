@@ -15,6 +15,9 @@ from edgewright.fleet.server import log
 from edgewright.fleet.server.signer.socket import ANSWERS, SOCKET, Heard, RemoteSigner, heard
 from edgewright.schema.errors import OutputError
 
+_MODULE = "edgewright.fleet.server.signer.process"
+_MODULE_BEFORE = "edgewright.fleet.control.signing_process"
+"""Name of the same process in a server of an earlier version."""
 HUNG = 30.0
 """Seconds without an answer after which a signer is ended for another; as long as anybody waits for a signature."""
 _BEGINS = 60.0
@@ -96,10 +99,9 @@ class SignerProcess:
         self._failures = 0 if now - self._began > 60.0 else min(self._failures + 1, 6)
         self._began = now
         self._socket.unlink(missing_ok=True)
-        module = "edgewright.fleet.server.signer.process"
         self._heard = False
         self._child = subprocess.Popen(
-            [sys.executable, "-m", module, str(self._folder), str(self._socket)],
+            [sys.executable, "-m", _MODULE, str(self._folder), str(self._socket)],
             stdin=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
 
@@ -153,6 +155,7 @@ class SignerProcess:
 def _is_signer(pid: int) -> bool:
     """Whether a process is a signer, and not another one that has its number meanwhile."""
     try:
-        return pid > 1 and b"signing_process" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes() if pid > 1 else b""
+        return any(module.encode() in command for module in (_MODULE, _MODULE_BEFORE))
     except OSError:
         return False

@@ -17,8 +17,8 @@ BASE = 'name = "m"\n[data]\nkind = "wearable"\nrows = 400\npeople = 8\n'
     ("more", "said"),
     [
         ('[[model.layers]]\nkind = "dens"\nunits = 3\n', "no layer 'dens'"),
-        ('[[model.layers]]\nkind = "dense"\n', "expected the key `units`, got none - at model.layers 1 (dense)"),
-        ('[[model.layers]]\nkind = "dense"\nunits = -3\n', "got -3 - at model.layers 1 (dense) units"),
+        ('[[model.layers]]\nkind = "dense"\n', "expected the key `units`, got none - at m.toml model.layers 1 (dense)"),
+        ('[[model.layers]]\nkind = "dense"\nunits = -3\n', "got -3 - at m.toml model.layers 1 (dense) units"),
         ('[training]\noptimiser = "adm"\n', "no optimiser 'adm'"),
         ('[training]\naugment = [{ kind = "nois" }]\n', "no augmentation 'nois'"),
         ('[device]\nprofile = "m4"\n', "no device profile 'm4'"),
