@@ -103,7 +103,7 @@ bench-denoise: install
 bench-fleet: install
 	$(BIN)/python -m benchmarks.fleet
 
-# Large fleets: half an hour of a core for the simulated ones; names of parts run these only. Not part of `bench`.
+# Large fleets: half an hour of a core for the simulated ones; names of parts run these only.
 bench-fleet-scale: install
 	$(BIN)/python -m benchmarks.fleet_scale $(PARTS)
 
@@ -116,7 +116,7 @@ bench-language: install
 	EDGEWRIGHT_PEERS=$${EDGEWRIGHT_PEERS:-$$(test -e $(PEERS)/.installed && echo $(PEERS)/bin/python)} \
 		$(BIN)/python -m benchmarks.language
 
-# Compiles and counts thirty programs for each of four cores: about six minutes. --write fits anew what comes with
+# Compiles and counts seventy programs for each of four cores: about six minutes. --write fits anew what comes with
 # Edgewright, from 180 more a core: half an hour.
 bench-estimate: install
 	$(BIN)/python -m benchmarks.estimate

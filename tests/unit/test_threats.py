@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TABLE = ROOT / "docs" / "adr" / "0034-threats-to-a-fleet.md"
+TABLE = ROOT / "docs" / "threats.md"
 END_TO_END = (
     "stolen online keys", "fast-forward, rotate, recover", "clock of a device at 1970",
     "clock of a device 400 days ahead", "clock of the server at 1970", "clock of the server 300 or 400 days ahead",

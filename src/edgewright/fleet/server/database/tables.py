@@ -1,7 +1,7 @@
 """Tables of the control plane, in what SQLite and PostgreSQL have in common.
 
 Times are seconds since 1970 by the server's clock unless a comment says otherwise. A part with tables of its own adds a
-file `tables_NAME.py` over the same `metadata` and a migration.
+file `NAME_tables.py` over the same `metadata` and a migration.
 """
 
 from __future__ import annotations
