@@ -41,8 +41,8 @@ class Engine:
         call: seconds that one answer takes at least; engines are listed in this order.
         extra: the extra of the distribution that installs it, empty when the base install has it.
         suits: whether it can run a model of these bytes here; looks at the kind of file, or for what was built of it.
-        version: of what is installed, or of what was built of the model of a key (`native_modules.model_key`); times that were
-            measured hold for this version.
+        version: of what is installed, or of what was built of the model of a key (`native_modules.model_key`);
+            times that were measured hold for this version.
         note: what a user should know of how it runs a model of these bytes; empty for nothing.
     """
 

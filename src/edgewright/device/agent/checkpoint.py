@@ -1,8 +1,8 @@
 """What the agent remembers of each stream, kept beside the store: a new start goes on there.
 
-Detectors, drift, and all that follows the rows themselves (`stream_checkpoint.py`). The file says up to which event of the store
-it was written; what was decided between then and a kill is read from the store's own events, which alarms reach before
-they are told.
+Detectors, drift, and all that follows the rows themselves (`stream_checkpoint.py`). The file says up to which event
+of the store it was written; what was decided between then and a kill is read from the store's own events, which alarms
+reach before they are told.
 """
 
 from __future__ import annotations

@@ -44,7 +44,9 @@ from edgewright.schema.fleet_report import Acknowledged, Allowed, Enrolled, Enro
 PRODUCT = "pump"
 _ONE = Quorum(keys=1, threshold=1)
 _ALL = 1 << 30
-_LONG = 3600.0  # seconds after which a device speaks again whose report was not taken, as `device.control_client` has it
+_LONG = (
+    3600.0  # seconds after which a device speaks again whose report was not taken, as `device.control_client` has it
+)
 _SIGNATURES = 100_000  # a minute; simulated minutes are short
 
 
